@@ -1,0 +1,222 @@
+"""The event contract: what a shop delivers, family by family.
+
+One event is one row. The contract is the only place that names a family's event types and
+columns; the landing reader, the raw tables, the simulator and docs/contract.md are derived from it.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a column holds, which decides how it is read and how it is stored."""
+
+    IDENTIFIER = "identifier"  # any text; stored as a keyed 64-bit hash, never in clear
+    TIME = "time"  # an instant; stored in UTC
+    TEXT = "text"
+    WHOLE_NUMBER = "whole number"
+    NUMBER = "number"
+    MONEY = "money"  # two decimals, one currency a shop
+    BOOLEAN = "boolean"
+
+
+SQL_TYPES = {
+    Kind.IDENTIFIER: "BIGINT",
+    Kind.TIME: "TIMESTAMP",
+    Kind.TEXT: "VARCHAR",
+    Kind.WHOLE_NUMBER: "BIGINT",
+    Kind.NUMBER: "DOUBLE",
+    Kind.MONEY: "DECIMAL(18,2)",
+    Kind.BOOLEAN: "BOOLEAN",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    kind: Kind
+    meaning: str
+    values: tuple[str, ...] = ()  # the only values accepted, where the contract closes the list
+    minimum: float | None = None  # the least value accepted
+
+    @property
+    def sql_type(self) -> str:
+        return SQL_TYPES[self.kind]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of events: `name` is its landing folder, `table` its table in raw and staging."""
+
+    name: str
+    event_types: tuple[str, ...]
+    own_columns: tuple[Column, ...]
+
+    @property
+    def table(self) -> str:
+        return f"{self.name}_events"
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The common columns, then the family's own, in stored order."""
+        return COMMON_COLUMNS + self.own_columns
+
+    def column(self, name: str) -> Column:
+        """The column called `name`; raises KeyError where the family has none."""
+        return {column.name: column for column in self.columns}[name]
+
+
+def _identifier(name: str, meaning: str) -> Column:
+    return Column(name, Kind.IDENTIFIER, meaning)
+
+
+def _text(name: str, meaning: str, *values: str) -> Column:
+    return Column(name, Kind.TEXT, meaning, values)
+
+
+COMMON_COLUMNS = (
+    _identifier("event_id", "the event's own id; without one the delivered content is the id"),
+    Column("event_time", Kind.TIME, "when it happened"),
+    _text("event_type", "what happened: one of the family's event types"),
+    _text("shop", "the shop; the configured shop where the delivery names none"),
+    _identifier("visitor_id", "the browser or device"),
+    _identifier("customer_id", "the person, once known"),
+    _identifier("session_id", "the source's own session; derived where it has none"),
+    Column("is_bot", Kind.BOOLEAN, "the source's own robot flag"),
+)
+
+TRAFFIC = Family(
+    "traffic",
+    ("impression", "click", "visit"),
+    (
+        _text("channel", "where the traffic comes from"),
+        _text("campaign", "the advertiser's campaign"),
+        _text("creative", "the picture or video shown"),
+        _text("creative_origin", "who made the creative", "human", "ai"),
+        _text("audience", "the audience the campaign was aimed at"),
+        _text("keyword", "the search word that was bid on"),
+        _text("landing_page", "the page the click leads to"),
+        _identifier("click_id", "joins a click to its visit"),
+        _text("device", "kind of device"),
+        _text("region", "region of the visitor"),
+        Column("quantity", Kind.WHOLE_NUMBER, "how many events a report row stands for; 1 where empty", minimum=0),
+        Column("cost", Kind.MONEY, "what the row cost", minimum=0),
+        _text("domain", "public platform traffic or the shop's own private domain", "public", "private"),
+    ),
+)
+
+PAGE = Family(
+    "page",
+    (
+        "page_view",
+        "page_leave",
+        "product_view",
+        "section_view",
+        "module_click",
+        "search",
+        "media_play",
+        "review_view",
+        "question_view",
+        "favorite",
+        "add_to_cart",
+        "coupon_claim",
+        "coupon_error",
+        "checkout_start",
+        "payment_failed",
+        "live_enter",
+        "live_interact",
+        "live_leave",
+        "follow",
+    ),
+    (
+        _text("page_type", "kind of page", "home", "category", "product", "content", "live", "cart", "checkout", "other"),
+        _text("page", "the page"),
+        _text("product_id", "the product (SPU) that the page or event is about"),
+        _text("sku", "the variant (SKU)"),
+        _text("module", "the module of the page; 'auto' marks a scroll or play that nobody asked for"),
+        _text("content", "the video, article or picture"),
+        _text("live_room", "the live room"),
+        _text("coupon", "the coupon"),
+        _text("promotion", "the promotion"),
+        _identifier("order_id", "the order, where the event is about one"),
+        _text("error_code", "the source's own error code"),
+        Column("first_screen_ms", Kind.WHOLE_NUMBER, "milliseconds until the first screen was drawn", minimum=0),
+        Column("dwell_ms", Kind.WHOLE_NUMBER, "milliseconds on the page, sent on leaving it", minimum=0),
+        Column("scroll_ratio", Kind.NUMBER, "how far the page was scrolled, 0 to 1", minimum=0),
+        Column("displayed_price", Kind.MONEY, "the price shown", minimum=0),
+        _text("stock_state", "in stock, low, out: the source's words"),
+    ),
+)
+
+SERVICE = Family(
+    "service",
+    (
+        "customer_message",
+        "agent_message",
+        "bot_message",
+        "conversation_closed",
+        "transferred",
+        "rated",
+        "question_asked",
+        "question_answered",
+        "review_replied",
+        "care_sent",
+        "care_opened",
+        "member_joined",
+        "contact_added",
+        "contact_lost",
+        "community_joined",
+        "opted_out",
+    ),
+    (
+        _identifier("conversation_id", "the conversation"),
+        _text("agent", "the agent who wrote, or was written to"),
+        _text("team", "the agent's team"),
+        _text("topic", "before or after the sale", "presale", "aftersale"),
+        _text("product_id", "the product (SPU) it is about"),
+        _identifier("order_id", "the order it is about"),
+        Column("rating", Kind.WHOLE_NUMBER, "stars given to the service, 1 to 5", minimum=1),
+        _text("care_type", "kind of care message after the purchase"),
+        _identifier("message_id", "the message"),
+    ),
+)
+
+ORDER = Family(
+    "order",
+    (
+        "created",
+        "deposit_paid",
+        "balance_paid",
+        "paid",
+        "cancelled",
+        "shipped",
+        "delivered",
+        "returned_to_origin",
+        "refunded",
+        "reviewed",
+    ),
+    (
+        _identifier("order_id", "the order"),
+        _text("line", "the line of the order"),
+        _text("product_id", "the product (SPU) sold"),
+        _text("sku", "the variant (SKU) sold"),
+        _text("category", "the product's category"),
+        Column("quantity", Kind.WHOLE_NUMBER, "units on the line"),
+        Column("amount", Kind.MONEY, "for the line, after discount; of this event (a deposit's own amount)"),
+        Column("shipping_amount", Kind.MONEY, "postage; on one line of the order", minimum=0),
+        Column("discount", Kind.MONEY, "discount already taken off the amount", minimum=0),
+        _text("coupon", "the coupon used"),
+        _text("promotion", "the promotion"),
+        _text("payment_provider", "who carries the payment"),
+        _text("sales_channel", "where it was sold"),
+        _text("source_room", "the live room that the source credits"),
+        _text("source_content", "the content piece that the source credits"),
+        _identifier("refund_id", "the refund"),
+        _text("refund_type", "kind of refund"),
+        _text("error_code", "the source's own error code"),
+        Column("rating", Kind.WHOLE_NUMBER, "stars given to the product, 1 to 5", minimum=1),
+        _text("excluded_reason", "why the shop does not count the order: test, staff, brushing"),
+    ),
+)
+
+FAMILIES = {family.name: family for family in (TRAFFIC, PAGE, SERVICE, ORDER)}
