@@ -1,0 +1,296 @@
+"""What one daily report says, as plain frozen data.
+
+Whoever fills these classes decides what is true; this package only prints it. Three rules hold throughout:
+
+- A number that is absent is None and is printed as "no data", never as 0.
+- Keys (of metrics, steps, stages, dimensions, families, messages) are looked up in `reports/words/<language>.yaml`;
+  an unknown key is an error. Dimension values, check names without a translation, and the shop are printed as they are.
+- "Baseline" means the latest days of the shop, at most 28, that are fit to compare with; `Report.baseline_days` says
+  how many there were. A baseline *figure* is the mean of the daily values unless the field says otherwise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
+from decimal import Decimal
+from enum import StrEnum
+
+Number = int | float | Decimal
+
+FULL_BASELINE_DAYS = 28
+
+
+class Unit(StrEnum):
+    """How a figure is written."""
+
+    MONEY = "money"  # in the report's currency
+    RATE = "rate"  # 0 to 1, printed as a percentage
+    COUNT = "count"
+    RATIO = "ratio"  # a plain number with decimals: orders per session, stars
+    SECONDS = "seconds"
+    MILLISECONDS = "milliseconds"
+    DAYS = "days"
+
+
+class Verdict(StrEnum):
+    """What the gate said of the day."""
+
+    PASS = "pass"
+    WARN = "warn"
+    BLOCKED = "blocked"
+    UNJUDGED = "unjudged"  # the gate has not run
+
+
+class DeliveryState(StrEnum):
+    """Whether a family of events arrived."""
+
+    COMPLETE = "complete"
+    MISSING = "missing"  # declared, but nothing came
+    GROWING = "growing"  # declared, and still being written
+    ABSENT = "absent"  # not declared: the shop does not deliver it
+
+
+class CheckState(StrEnum):
+    """The result of one check on the data."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Message:
+    """A sentence of the words file (section `messages`) with its values.
+
+    `values` fill the sentence's placeholders. Whole numbers get thousands separators, dates are written as ISO dates;
+    under the names `family`, `stage`, `step`, `previous_step`, `metric` and `dimension` a known key is translated.
+    The key `verbatim` prints the value `text` as it is.
+    """
+
+    key: str
+    values: Mapping[str, str | Number | date] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DayPoint:
+    """One day of a series. `value` is None where the day has no usable number; `promotion` names a promotion day."""
+
+    day: date
+    value: Number | None
+    promotion: str | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of the day beside its usual value.
+
+    `numerator` and `denominator` are the counts behind a rate or a mean; `usual_low` and `usual_high` bound the usual
+    range where one is known; `coverage` (0 to 1) is the share of the population that could be measured; `trend` ends
+    with the business date.
+    """
+
+    key: str
+    unit: Unit
+    value: Number | None
+    numerator: Number | None = None
+    denominator: Number | None = None
+    baseline: Number | None = None
+    usual_low: Number | None = None
+    usual_high: Number | None = None
+    coverage: float | None = None
+    trend: tuple[DayPoint, ...] = ()
+
+
+@dataclass(frozen=True)
+class MoneyPart:
+    """One class of the day's payments: its amount, how many payments it holds, and its baseline amount."""
+
+    amount: Decimal | None
+    payments: int | None = None
+    baseline: Decimal | float | None = None
+
+
+@dataclass(frozen=True)
+class MoneySplit:
+    """The money paid on the day, split so that A + B + C + D is the whole, to the cent.
+
+    A `same_day`, B `carried_over`, C `presale_balance`, D `no_session`; `excluded` stands beside the sum, not in it.
+    `factors` multiply to A: sessions, landing_rate, decision_rate, orders_per_paying_session, amount_per_order.
+    """
+
+    same_day: MoneyPart
+    carried_over: MoneyPart
+    presale_balance: MoneyPart
+    no_session: MoneyPart
+    excluded: MoneyPart
+    factors: tuple[Figure, ...] = ()
+
+    @property
+    def parts(self) -> dict[str, MoneyPart]:
+        """The four parts that add up to the day's paid amount, by key, in their printed order."""
+        return {
+            "same_day": self.same_day,
+            "carried_over": self.carried_over,
+            "presale_balance": self.presale_balance,
+            "no_session": self.no_session,
+        }
+
+    @property
+    def paid_amount(self) -> Decimal | None:
+        """The known parts added up; None where every part is absent."""
+        amounts = [part.amount for part in self.parts.values() if part.amount is not None]
+        return sum(amounts, Decimal(0)) if amounts else None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a stage's funnel.
+
+    `rate_from_previous` is 0 to 1 and None for the first step; `baseline_rate`, `usual_low` and `usual_high` describe
+    that rate over the baseline days. `baseline_count` is the mean daily count.
+    """
+
+    key: str
+    count: int | None
+    rate_from_previous: float | None = None
+    baseline_count: float | None = None
+    baseline_rate: float | None = None
+    usual_low: float | None = None
+    usual_high: float | None = None
+
+
+@dataclass(frozen=True)
+class SliceRow:
+    """One value of a dimension. Baseline counts are sums over all baseline days, so that rates can be pooled.
+
+    `value` None means that the events named none.
+    """
+
+    value: str | None
+    entered: int
+    passed: int
+    baseline_entered: int | None = None
+    baseline_passed: int | None = None
+
+    @property
+    def rate(self) -> float | None:
+        """Passed / entered of the day."""
+        return self.passed / self.entered if self.entered else None
+
+    @property
+    def baseline_rate(self) -> float | None:
+        """Pooled over the baseline days."""
+        if not self.baseline_entered or self.baseline_passed is None:
+            return None
+        return self.baseline_passed / self.baseline_entered
+
+
+@dataclass(frozen=True)
+class SliceTable:
+    """A stage's entries and passes by one dimension.
+
+    Hand over every value, in any order: the largest are printed and the rest is added up as "other".
+    `entered` and `passed` are the metric or step keys that head the columns.
+    """
+
+    dimension: str
+    entered: str
+    passed: str
+    rows: tuple[SliceRow, ...]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Entries followed for `window_days`: each has converted, is lost, or is still pending.
+
+    `rate` is 0 to 1 (converted / entered, or Kaplan–Meier; the caller's choice), None while it cannot be known.
+    """
+
+    window_days: int
+    entered_from: date
+    entered_to: date
+    converted: int
+    lost: int
+    pending: int
+    rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One of the four stages: traffic, landing, decision, repurchase.
+
+    `no_data` is None where the stage has numbers; else the reason, printed in their place. `rate` is the stage's main
+    rate with its counts and its trend. `indicators` are operational figures that explain it.
+    """
+
+    key: str
+    rate: Figure | None = None
+    steps: tuple[Step, ...] = ()
+    slices: tuple[SliceTable, ...] = ()
+    indicators: tuple[Figure, ...] = ()
+    windows: tuple[Window, ...] = ()
+    no_data: Message | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What one family delivered for the day: rows read = accepted + duplicates + quarantined.
+
+    `latest_event_time` is the shop's clock at the day's last event.
+    """
+
+    family: str
+    state: DeliveryState
+    rows_read: int | None = None
+    rows_accepted: int | None = None
+    rows_duplicate: int | None = None
+    rows_quarantined: int | None = None
+    latest_event_time: time | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check on the day's data: its name, result, what was seen, and a sentence."""
+
+    name: str
+    state: CheckState
+    observed: str | Number | None = None
+    message: Message | None = None
+
+
+@dataclass(frozen=True)
+class QuarantineCount:
+    """How many rows of a family lie in quarantine for one reason."""
+
+    family: str
+    reason: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """One edition of one day's report.
+
+    `language` names a file of `reports/words`; `currency` is printed beside money; `edition` counts from 1 and rises
+    when the day is restated; `snapshot` names the published data it was made from; `time_zone` is the shop's.
+    `last_good_date` is the latest day whose numbers may be used, given where the verdict is blocked.
+    """
+
+    shop: str
+    business_date: date
+    time_zone: str
+    language: str
+    currency: str
+    edition: int
+    snapshot: str
+    verdict: Verdict
+    baseline_days: int
+    verdict_reasons: tuple[Message, ...] = ()
+    last_good_date: date | None = None
+    headline: tuple[Figure, ...] = ()
+    money: MoneySplit | None = None
+    stages: tuple[Stage, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+    checks: tuple[Check, ...] = ()
+    quarantine: tuple[QuarantineCount, ...] = ()
