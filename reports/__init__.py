@@ -22,6 +22,7 @@ from reports.model import (
     Verdict,
     Window,
 )
+from reports.printing import pictures, render, stage_picture_png
 
 __all__ = [
     "FULL_BASELINE_DAYS",
@@ -44,4 +45,7 @@ __all__ = [
     "Unit",
     "Verdict",
     "Window",
+    "pictures",
+    "render",
+    "stage_picture_png",
 ]

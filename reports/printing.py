@@ -1,0 +1,103 @@
+"""Reports as files: the PDF and its pictures."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, datetime, time
+from enum import Enum
+from importlib import resources
+from typing import Any, TypeVar
+
+from reports.fonts import font_file, require_glyphs, spelled_out
+from reports.model import Report, Stage
+from reports.page import content
+from reports.pictures import stage_pictures, stage_png
+from reports.wording import load_words
+
+Anything = TypeVar("Anything")
+
+
+class PrintingError(RuntimeError):
+    """The page could not be set without loss."""
+
+
+def render(report: Report) -> bytes:
+    """The report as a tagged PDF (PDF/UA-1, A4). The same report gives the same bytes.
+
+    Raises UnknownWordError for a key or language without words, MissingGlyphError where a text of the words file
+    cannot be drawn, and PrintingError where the typesetter complains. Characters of the shop's own data that the font
+    lacks are printed as code points.
+    """
+    import typst
+
+    report = with_drawable_text(report)
+    words = load_words(report.language)
+    page = content(report, words)
+    _require_all_glyphs(page, "page")
+    drawn = {f"{name}.svg": picture for name, picture in stage_pictures(report, words).items()}
+    template = (resources.files("reports") / "page.typ").read_bytes()
+    files: Any = {"main": template, "report.json": json.dumps(page, ensure_ascii=False).encode(), **drawn}
+    pdf, warnings = typst.compile_with_warnings(
+        files,
+        font_paths=typst.Fonts(False, False, [str(font_file().parent)]),
+        ignore_system_fonts=True,
+        format="pdf",
+        pdf_standards=["ua-1"],
+        timestamp=_document_timestamp(report),
+    )
+    if warnings:
+        raise PrintingError("; ".join(str(warning) for warning in warnings))
+    return pdf
+
+
+def pictures(report: Report) -> dict[str, bytes]:
+    """The report's pictures as SVG, by name: `money`, `<stage>`, `<stage>_windows`, `spark_<figure>`.
+
+    A stage without data has no picture. Raises as `render` does.
+    """
+    report = with_drawable_text(report)
+    return stage_pictures(report, load_words(report.language))
+
+
+def stage_picture_png(stage: Stage, report: Report) -> bytes:
+    """The funnel and trend of one stage of `report` as a PNG with a title; a stage without data says so.
+
+    Raises as `render` does.
+    """
+    report = with_drawable_text(report)
+    return stage_png(with_drawable_text(stage), report, load_words(report.language))
+
+
+def with_drawable_text(value: Anything) -> Anything:
+    """A copy of a report, or of a part of one, in which every text can be drawn."""
+    return _drawable(value)
+
+
+def _drawable(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value
+    if isinstance(value, str):
+        return spelled_out(value)
+    if isinstance(value, tuple):
+        return tuple(map(_drawable, value))
+    if isinstance(value, Mapping):
+        return {key: _drawable(item) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: _drawable(getattr(value, field.name)) for field in fields(value)})
+    return value
+
+
+def _require_all_glyphs(value: Any, where: str) -> None:
+    if isinstance(value, str):
+        require_glyphs(value, where)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _require_all_glyphs(item, f"{where}.{key}")
+    elif isinstance(value, list):
+        for item in value:
+            _require_all_glyphs(item, where)
+
+
+def _document_timestamp(report: Report) -> int:
+    """The PDF's creation time: midnight UTC of the business date, because a clock would change the bytes."""
+    return int(datetime.combine(report.business_date, time(), UTC).timestamp())

@@ -1,0 +1,158 @@
+"""The texts of one language, and numbers written the way that language's readers expect."""
+
+from collections.abc import Mapping
+from datetime import date
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from reports.model import Figure, Message, Number, Unit
+
+MINUS = "−"
+
+# Under these names a message's value is a key of the section, not yet a text.
+TRANSLATED_VALUES = {
+    "family": "families",
+    "stage": "stages",
+    "step": "steps",
+    "previous_step": "steps",
+    "metric": "metrics",
+    "dimension": "dimensions",
+    "check": "checks",
+}
+
+
+class UnknownWordError(LookupError):
+    """A key that the words file does not hold, or a placeholder that nobody filled."""
+
+
+def languages() -> list[str]:
+    """The languages there is a words file for, sorted."""
+    files = (resources.files("reports") / "words").iterdir()
+    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+
+
+@lru_cache
+def load_words(language: str) -> "Words":
+    """The words of `language`; raises UnknownWordError where there is no file for it."""
+    file = resources.files("reports") / "words" / f"{language}.yaml"
+    if not file.is_file():
+        raise UnknownWordError(f"reports/words has no {language}.yaml; choose one of {', '.join(languages())}")
+    return Words(language, yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
+
+
+class Words:
+    """The words file of one language, as `sections[section][key]`."""
+
+    def __init__(self, language: str, sections: Mapping[str, Mapping[str, Any]]) -> None:
+        self.language = language
+        self.sections = sections
+
+    def text(self, section: str, key: str, /, **values: str) -> str:
+        """The text at `section.key` with its placeholders filled; raises UnknownWordError if there is none."""
+        entry = self._entry(section, key)
+        template = entry["name"] if isinstance(entry, dict) else entry
+        try:
+            return template.format_map(values)
+        except KeyError as missing:
+            raise UnknownWordError(f"{self._file}: {section}.{key} needs a value for {missing}") from None
+
+    def text_or_itself(self, section: str, key: str) -> str:
+        """The text at `section.key`, or the key where the file does not translate it."""
+        return self.text(section, key) if key in self.sections[section] else key
+
+    def detail(self, section: str, key: str, field: str) -> str:
+        """A further field of an entry: a metric's `definition`, a stage's `question`."""
+        return self._entry(section, key)[field]
+
+    def message(self, message: Message) -> str:
+        """The sentence of a message, its values written and translated."""
+        values = {name: self._message_value(name, value) for name, value in message.values.items()}
+        return self.text("messages", message.key, **values)
+
+    def _message_value(self, name: str, value: str | Number | date) -> str:
+        if isinstance(value, str):
+            return self.text_or_itself(TRANSLATED_VALUES[name], value) if name in TRANSLATED_VALUES else value
+        return value.isoformat() if isinstance(value, date) else self.plain(value)
+
+    @property
+    def _file(self) -> str:
+        return f"reports/words/{self.language}.yaml"
+
+    def _entry(self, section: str, key: str) -> Any:
+        if section not in self.sections or key not in self.sections[section]:
+            raise UnknownWordError(f"{self._file} has no {section}.{key}: add it to every language, or mend the key")
+        return self.sections[section][key]
+
+    # Numbers
+
+    @property
+    def no_data(self) -> str:
+        return self.text("labels", "no_data")
+
+    def plain(self, value: Number) -> str:
+        """A number of unknown unit: whole, or with at most three decimals."""
+        if value == int(value):
+            return grouped(value, 0)
+        return grouped(value, 3).rstrip("0")
+
+    def value(self, value: Number | None, unit: Unit, digits: int | None = None) -> str:
+        """`value` with its unit; "no data" where it is None. Money comes without its currency."""
+        if value is None:
+            return self.no_data
+        digits = digits_for(value, unit) if digits is None else digits
+        if unit is Unit.RATE:
+            return grouped(float(value) * 100, digits) + "%"
+        written = grouped(value, digits)
+        if unit in (Unit.SECONDS, Unit.MILLISECONDS, Unit.DAYS):
+            return self.text("labels", unit.value, value=written)
+        return written
+
+    def change(self, value: Number | None, baseline: Number | None, unit: Unit) -> str:
+        """How far `value` lies from `baseline`: percentage points for a rate, else percent of the baseline."""
+        if value is None or baseline is None or (unit is not Unit.RATE and not baseline):
+            return self.text("labels", "no_comparison")
+        difference = float(value) - float(baseline)
+        if unit is Unit.RATE:
+            points = signed(difference * 100, max(digits_for(value, unit), 1))
+            return self.text("labels", "points", value=points)
+        return signed(difference / abs(float(baseline)) * 100, 1) + "%"
+
+    def counts(self, figure: Figure) -> str:
+        """ "numerator of denominator", followed by the share that could be measured; empty where neither is known."""
+        parts = []
+        if figure.numerator is not None and figure.denominator is not None:
+            whole = {"numerator": figure.numerator, "denominator": figure.denominator}
+            parts.append(self.text("labels", "of", **{name: self.plain(number) for name, number in whole.items()}))
+        if figure.coverage is not None:
+            parts.append(self.text("labels", "coverage", value=self.value(figure.coverage, Unit.RATE)))
+        return ", ".join(parts)
+
+
+def digits_for(value: Number, unit: Unit) -> int:
+    """Decimals that keep about three meaningful figures of `value`."""
+    size = abs(float(value))
+    if unit is Unit.RATE:
+        percent = size * 100
+        return 0 if percent in (0, 100) else 1 if percent >= 10 else 2 if percent >= 0.995 else 3
+    if unit in (Unit.MONEY, Unit.RATIO):
+        return 2
+    if unit is Unit.MILLISECONDS or size >= 100 or size == int(size):
+        return 0
+    return 1
+
+
+def grouped(value: Number, digits: int) -> str:
+    """`value` with thousands separators and a real minus sign; never "−0"."""
+    written = f"{value:,.{digits}f}"
+    if written.startswith("-"):
+        written = MINUS + written[1:] if written.strip("-0.,") else written[1:]
+    return written
+
+
+def signed(value: float, digits: int) -> str:
+    """`value` with its sign written out, also the plus; zero has none."""
+    written = grouped(value, digits)
+    return "+" + written if value > 0 and written.strip("0.,") else written

@@ -1,0 +1,269 @@
+"""A full, made-up report: a busy shop on a day that the gate let through with a warning."""
+
+from dataclasses import replace
+from datetime import date, time, timedelta
+from decimal import Decimal
+from math import sin
+
+from reports import (
+    Check,
+    CheckState,
+    DayPoint,
+    Delivery,
+    DeliveryState,
+    Figure,
+    Message,
+    MoneyPart,
+    MoneySplit,
+    QuarantineCount,
+    Report,
+    SliceRow,
+    SliceTable,
+    Stage,
+    Step,
+    Unit,
+    Verdict,
+    Window,
+)
+
+BUSINESS_DATE = date(2026, 6, 20)
+PROMOTION = {date(2026, 6, 16): "618 opening", date(2026, 6, 17): "618 main", date(2026, 6, 18): "618 main"}
+LONG_NAME = "Summer_Linen_Retargeting_Lookalike_3pct_v"  # 41 characters without a space
+
+
+def points(middle: float, today: float, swing: float = 0.04, days: int = 28) -> tuple[DayPoint, ...]:
+    """A series of `days` days that ends with `today`; one day has no number, and promotion days stand out."""
+    result = []
+    for number in range(days):
+        day = BUSINESS_DATE - timedelta(days=days - 1 - number)
+        lift = 1.15 if day in PROMOTION else 1.0
+        value = middle * (1 + swing * sin(number * 2.1)) * lift
+        missing = number == 9
+        result.append(DayPoint(day, None if missing else today if number == days - 1 else value, PROMOTION.get(day)))
+    return tuple(result)
+
+
+def rate(key: str, numerator: int, denominator: int, baseline: float, **more: object) -> Figure:
+    return Figure(key, Unit.RATE, numerator / denominator, numerator, denominator, baseline, **more)  # type: ignore[arg-type]
+
+
+HEADLINE = (
+    Figure("paid_amount", Unit.MONEY, Decimal("12345678.90"), baseline=13204411.52, trend=points(13.2e6, 12345678.9)),
+    rate("same_day_session_pay_rate", 28_410, 812_644, 0.0381, trend=points(0.0381, 28_410 / 812_644)),
+    rate("visitor_pay_rate", 31_902, 590_118, 0.0569, trend=points(0.0569, 31_902 / 590_118)),
+    Figure("visitors", Unit.COUNT, 590_118, baseline=601_204.4, trend=points(601_204, 590_118)),
+    Figure("amount_per_buyer", Unit.MONEY, Decimal("386.99"), baseline=385.2, trend=points(385.2, 386.99)),
+    Figure("orders", Unit.COUNT, 34_417, baseline=36_210.7, trend=points(36_210, 34_417)),
+)
+
+MONEY = MoneySplit(
+    same_day=MoneyPart(Decimal("10105550.40"), 28_900, 10_980_000.11),
+    carried_over=MoneyPart(Decimal("1702128.50"), 4_470, 1_690_411.0),
+    presale_balance=MoneyPart(Decimal("410000.00"), 812, 402_000.41),
+    no_session=MoneyPart(Decimal("128000.00"), 301, 132_000.0),
+    excluded=MoneyPart(Decimal("20415.00"), 44, 18_000.0),
+    factors=(
+        Figure("sessions", Unit.COUNT, 812_644, baseline=820_400.2),
+        rate("landing_rate", 471_333, 812_644, 0.6104),
+        rate("decision_rate", 28_410, 471_333, 0.0624),
+        Figure("orders_per_paying_session", Unit.RATIO, 1.0172, 28_900, 28_410, 1.0181),
+        Figure("amount_per_order", Unit.MONEY, Decimal("349.67"), baseline=352.11),
+    ),
+)
+
+
+def slices(dimension: str, entered: str, passed: str, names: list[str | None], usual: float) -> SliceTable:
+    """A table whose values grow smaller; the third falls far below its usual rate."""
+    rows = []
+    for number, name in enumerate(names):
+        size = int(240_000 / (number + 1) ** 1.3) + 3
+        today = usual * (0.7 if number == 2 else 1.01)
+        rows.append(SliceRow(name, size, int(size * today), size * 27, int(size * 27 * usual)))
+    return SliceTable(dimension, entered, passed, tuple(rows))
+
+
+TRAFFIC = Stage(
+    "traffic",
+    rate=rate("arrival_rate", 702_118, 790_204, 0.8921, usual_low=0.87, usual_high=0.91, trend=points(0.892, 0.8885)),
+    steps=(
+        Step("impression", 24_118_402, baseline_count=24_400_118.0),
+        Step("click", 801_377, 0.03323, 812_000.4, 0.0333, 0.0311, 0.0355),
+        Step("arrival", 702_118, 0.8885, 724_000.0, 0.8921, 0.87, 0.91),
+    ),
+    slices=(
+        slices("channel", "click", "arrival", ["search", "recommendation", "short video", "live", None], 0.89),
+        slices("campaign", "click", "arrival", [LONG_NAME, *(f"campaign {n:03}" for n in range(199))], 0.89),
+    ),
+    indicators=(
+        Figure("cost", Unit.MONEY, Decimal("1204411.32"), baseline=1_190_000.0),
+        Figure("cost_per_engaged_session", Unit.MONEY, Decimal("2.91"), 1_204_411, 413_886, 2.75),
+        rate("session_bounce_rate", 290_117, 812_644, 0.3411),
+        rate("private_domain_share", 90_411, 812_644, 0.1102),
+        Figure("bot_sessions", Unit.COUNT, 4_410, baseline=4_102.2),
+    ),
+)
+
+LANDING = Stage(
+    "landing",
+    rate=rate("landing_rate", 471_333, 812_644, 0.6104, usual_low=0.595, usual_high=0.626, trend=points(0.61, 0.58)),
+    steps=(
+        Step("arrival", 812_644, baseline_count=820_400.2),
+        Step("three_seconds", 690_204, 0.8493, 705_118.0, 0.8595, 0.842, 0.875),
+        Step("second_interaction", 522_527, 0.7571, 541_000.0, 0.7672, 0.75, 0.785),
+        Step("qualified_product_view", 471_333, 0.902, 500_772.0, 0.9256, 0.912, 0.94),
+        Step("deep_read", 160_253, 0.34, 175_270.0, 0.35, 0.332, 0.368),
+    ),
+    slices=(
+        slices("entry_type", "arrival", "qualified_product_view", ["product", "home", "content", "live", "cart"], 0.61),
+        slices("device", "arrival", "qualified_product_view", ["Android", "iPhone", "desktop", "tablet"], 0.61),
+        slices("landing_page", "arrival", "qualified_product_view", [f"/p/{n}" for n in range(40)], 0.61),
+    ),
+    indicators=(
+        Figure("first_screen_p50_ms", Unit.MILLISECONDS, 1_240, baseline=1_080.4),
+        Figure("first_screen_p75_ms", Unit.MILLISECONDS, 2_910, baseline=1_990.0, usual_low=1_700, usual_high=2_300),
+        rate("three_second_rate", 690_204, 771_400, 0.9011, coverage=0.9492),
+        rate("session_bounce_rate", 290_117, 812_644, 0.3411),
+        rate("deep_read_rate", 160_253, 498_210, 0.333),
+        Figure("average_stay_seconds", Unit.SECONDS, None, baseline=74.2),
+    ),
+)
+
+DECISION = Stage(
+    "decision",
+    rate=rate(
+        "decision_rate", 28_410, 471_333, 0.0624, usual_low=0.0592, usual_high=0.0655, trend=points(0.0624, 0.0603)
+    ),
+    steps=(
+        Step("qualified_product_view", 471_333, baseline_count=500_772.0),
+        Step("favorite_or_cart", 118_104, 0.2506, 126_000.0, 0.2516, 0.241, 0.262),
+        Step("checkout", 48_117, 0.4074, 53_000.0, 0.4206, 0.402, 0.439),
+        Step("order", 33_004, 0.6859, 36_400.0, 0.6868, 0.66, 0.712),
+        Step("paid", 28_410, 0.8608, 31_248.0, 0.8584, 0.84, 0.877),
+    ),
+    slices=(
+        slices("category", "qualified_product_view", "paid", ["连衣裙", "T恤", "裤子", "鞋", "包", "配饰"], 0.062),
+        slices("inquiry_class", "qualified_product_view", "paid", ["no inquiry", "presale inquiry"], 0.062),
+    ),
+    indicators=(
+        Figure("presale_conversations", Unit.COUNT, 6_204, baseline=6_410.4),
+        Figure("first_response_median_seconds", Unit.SECONDS, 25.4, baseline=24.1),
+        Figure("first_response_p90_seconds", Unit.SECONDS, 1_185.0, baseline=161.2, usual_low=120, usual_high=205),
+        rate("reply_within_30s_rate", 3_411, 6_204, 0.5712),
+        rate("reply_within_3min_rate", 5_003, 6_204, 0.8211),
+        rate("inquiry_pay_rate", 1_302, 6_204, 0.2266),
+        rate("coupon_use_rate", 8_104, 30_118, 0.2701),
+        rate("coupon_error_rate", 12, 30_118, 0.00031),
+        Figure("product_rating", Unit.RATIO, 4.71, 18_840, 4_000, 4.73),
+        rate("order_to_pay_rate", 27_118, 31_004, 0.8744),
+    ),
+    windows=(
+        Window(1, BUSINESS_DATE - timedelta(days=1), BUSINESS_DATE - timedelta(days=1), 29_904, 0, 470_118, 0.0598),
+        Window(7, BUSINESS_DATE - timedelta(days=7), BUSINESS_DATE - timedelta(days=7), 36_404, 470_330, 4_410, 0.0712),
+    ),
+)
+
+REPURCHASE = Stage(
+    "repurchase",
+    rate=rate("daily_repurchase_rate", 4_117, 320_411, 0.0134, trend=points(0.0134, 4_117 / 320_411)),
+    steps=(
+        Step("active", 320_411, baseline_count=318_000.0),
+        Step("delivered", 290_117, 0.9055, 289_000.0, 0.9088, 0.89, 0.92),
+        Step("cared_for", 151_002, 0.5205, 170_000.0, 0.5882, 0.57, 0.61),
+        Step("member", 80_410, 0.5325, 84_000.0, 0.4941, 0.48, 0.51),
+        Step("purchased", 4_117, 0.0512, 4_270.0, 0.0508, 0.047, 0.054),
+    ),
+    slices=(slices("member", "active", "purchased", ["member", "contact", "neither"], 0.0134),),
+    indicators=(
+        Figure("refund_amount", Unit.MONEY, Decimal("911204.20"), baseline=880_000.0),
+        Figure("refund_amount_same_day", Unit.MONEY, Decimal("204118.00"), baseline=190_000.0),
+        Figure("refund_amount_1_to_7_days", Unit.MONEY, Decimal("507086.20"), baseline=480_000.0),
+        Figure("refund_amount_over_30_days", Unit.MONEY, Decimal("-10.00"), baseline=2_000.0),
+        Figure("care_sent", Unit.COUNT, 12_004, baseline=22_118.4),
+        Figure("members_joined", Unit.COUNT, 411, baseline=398.2),
+        rate("returning_buyer_share", 9_118, 31_902, 0.2911),
+    ),
+    windows=(
+        Window(30, date(2026, 4, 20), date(2026, 5, 20), 20_411, 120_004, 0, 0.1454),
+        Window(60, date(2026, 3, 21), date(2026, 5, 20), 28_114, 90_003, 31_402, 0.2011),
+        Window(90, date(2026, 2, 19), date(2026, 5, 20), 33_010, 70_114, 62_400, None),
+    ),
+)
+
+BUSY = Report(
+    shop="示例商店 Example Shop",
+    business_date=BUSINESS_DATE,
+    time_zone="Asia/Shanghai",
+    language="en",
+    currency="CNY",
+    edition=2,
+    snapshot="20260621T0210-4f1c",
+    verdict=Verdict.WARN,
+    verdict_reasons=(
+        Message("quarantine_high", {"family": "page", "rows": 1_204}),
+        Message("verbatim", {"text": "Region 广东: page events arrived at a tenth of their usual number."}),
+    ),
+    last_good_date=date(2026, 6, 19),
+    baseline_days=28,
+    headline=HEADLINE,
+    money=MONEY,
+    stages=(TRAFFIC, LANDING, DECISION, REPURCHASE),
+    deliveries=(
+        Delivery("traffic", DeliveryState.COMPLETE, 3_204_118, 3_200_004, 4_000, 114, time(23, 59)),
+        Delivery("page", DeliveryState.COMPLETE, 18_204_411, 18_200_107, 3_100, 1_204, time(23, 59)),
+        Delivery("service", DeliveryState.GROWING, 88_204, 88_204, 0, 0, time(21, 14)),
+        Delivery("order", DeliveryState.COMPLETE, 140_118, 140_100, 18, 0, time(23, 58)),
+    ),
+    checks=(
+        Check("reconciliation", CheckState.PASS, 0),
+        Check("money_split", CheckState.PASS, "0.00"),
+        Check("possible_steps", CheckState.WARN, 1.25, Message("check_warned", {"check": "possible_steps"})),
+        Check("expect_column_values_to_be_between: dwell_ms", CheckState.FAIL, "17 of 18,200,107 rows"),
+        Check("declared_families", CheckState.SKIPPED),
+    ),
+    quarantine=(
+        QuarantineCount("page", "out_of_range", 1_187),
+        QuarantineCount("page", "dwell_ms below zero", 17),
+        QuarantineCount("traffic", "unknown_event_type", 114),
+    ),
+)
+
+BLOCKED = replace(
+    BUSY,
+    language="zh",
+    verdict=Verdict.BLOCKED,
+    verdict_reasons=(
+        Message("family_missing", {"family": "service"}),
+        Message(
+            "steps_impossible",
+            {"step": "order", "count": 48_200, "previous_step": "checkout", "previous_count": 48_117},
+        ),
+    ),
+    baseline_days=12,
+    stages=(
+        replace(TRAFFIC, no_data=Message("family_not_declared", {"family": "traffic"})),
+        LANDING,
+        DECISION,
+        REPURCHASE,
+    ),
+)
+
+EMPTY = Report(
+    shop="New shop",
+    business_date=BUSINESS_DATE,
+    time_zone="Asia/Shanghai",
+    language="en",
+    currency="CNY",
+    edition=1,
+    snapshot="none",
+    verdict=Verdict.BLOCKED,
+    baseline_days=0,
+    headline=(Figure("paid_amount", Unit.MONEY, None), Figure("visitors", Unit.COUNT, None)),
+    money=MoneySplit(*[MoneyPart(None)] * 5),
+    stages=(
+        Stage("traffic", no_data=Message("family_not_declared", {"family": "traffic"})),
+        Stage(
+            "landing", Figure("landing_rate", Unit.RATE, None), steps=(Step("arrival", None), Step("deep_read", None))
+        ),
+    ),
+    deliveries=(Delivery("order", DeliveryState.MISSING), Delivery("traffic", DeliveryState.ABSENT)),
+)
