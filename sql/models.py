@@ -95,9 +95,9 @@ def parse_model(path: Path) -> Model:
     header = [line.removeprefix("--").strip() for line in lines[:header_length]]
     entries: dict[str, str] = {}
     for number, line in enumerate(header[1:], start=2):
-        if not line:
-            continue
         key, colon, value = line.partition(":")
+        if not line or (not entries and key not in HEADER_KEYS):
+            continue  # prose between the first line and the entries
         if not colon or key not in HEADER_KEYS:
             raise ModelError(
                 f"{path}:{number}: '{line}' is no header entry; use one of {', '.join(sorted(HEADER_KEYS))}"
@@ -244,7 +244,7 @@ def _view_columns(warehouse: Warehouse, table: str) -> list[tuple[str, str]]:
 
 # --- Building ------------------------------------------------------------------------------------
 
-DEFAULT_PARAMETERS: dict[str, Any] = {"attribution_window_days": 7}
+DEFAULT_PARAMETERS: dict[str, Any] = {"attribution_window_days": 7, "declared_families": list(FAMILIES)}
 
 
 def query_parameters(from_date: date, to_date: date, **overrides: Any) -> dict[str, Any]:

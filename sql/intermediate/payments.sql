@@ -1,0 +1,115 @@
+-- What was paid for an order on a day, and which part of the day's money it is.
+--
+-- grain: order_id, business_date
+-- history: 60
+-- owner: analytics
+with order_events as (
+    select *
+    from staging.order_events
+    where order_id is not null and business_date between $from_date - 60 and $to_date
+),
+
+payment_days as (
+    select
+        order_id,
+        business_date,
+        min(event_time) as paid_at,
+        bool_or(event_type = 'balance_paid') as is_balance,
+        min(visitor_id) as visitor_id,
+        min(customer_id) as customer_id,
+        min(payment_provider) as payment_provider,
+        coalesce(sum(quantity), 0)::BIGINT as unit_count,
+        coalesce(sum(amount), 0) + coalesce(sum(shipping_amount), 0) as amount
+    from order_events
+    where event_type in ('paid', 'balance_paid') and business_date >= $from_date
+    group by order_id, business_date
+),
+
+-- A presale counts on the day of its balance, deposit included, and only once.
+deposits as (
+    select
+        payment_days.order_id,
+        payment_days.business_date,
+        coalesce(sum(order_events.amount), 0) + coalesce(sum(order_events.shipping_amount), 0) as amount
+    from payment_days
+    inner join order_events
+        on payment_days.order_id = order_events.order_id
+        and order_events.event_type = 'deposit_paid'
+        and order_events.business_date between payment_days.business_date - 60 and payment_days.business_date
+    where payment_days.is_balance
+    group by payment_days.order_id, payment_days.business_date
+),
+
+exclusions as (
+    select payment_days.order_id, payment_days.business_date, min(order_events.excluded_reason) as excluded_reason
+    from payment_days
+    inner join order_events
+        on payment_days.order_id = order_events.order_id
+        and order_events.business_date between payment_days.business_date - 60 and payment_days.business_date
+    where order_events.excluded_reason is not null
+    group by payment_days.order_id, payment_days.business_date
+),
+
+creations as (
+    select
+        payment_days.order_id,
+        payment_days.business_date,
+        arg_max(
+            struct_pack(
+                visitor_id := orders.visitor_id,
+                customer_id := orders.customer_id,
+                session_id := orders.session_id,
+                session_entry_date := orders.session_entry_date,
+                created_date := orders.business_date,
+                payment_provider := orders.payment_provider
+            ),
+            orders.business_date
+        ) as created
+    from payment_days
+    inner join intermediate.orders
+        on payment_days.order_id = orders.order_id
+        and orders.business_date between payment_days.business_date - 60 and payment_days.business_date
+    group by payment_days.order_id, payment_days.business_date
+),
+
+identified as (
+    select
+        payment_days.* exclude (visitor_id, customer_id, payment_provider, amount),
+        coalesce(payment_days.visitor_id, created.visitor_id) as visitor_id,
+        coalesce(payment_days.customer_id, created.customer_id) as own_customer_id,
+        coalesce(payment_days.payment_provider, created.payment_provider, 'unknown') as payment_provider,
+        (payment_days.amount + coalesce(deposits.amount, 0))::DECIMAL(18, 2) as amount,
+        created.session_id as session_id,
+        created.session_entry_date as session_entry_date,
+        created.created_date as created_date,
+        exclusions.excluded_reason
+    from payment_days
+    left join creations using (order_id, business_date)
+    left join deposits using (order_id, business_date)
+    left join exclusions using (order_id, business_date)
+)
+
+select
+    order_id, -- the order
+    business_date, -- the day of the payment
+    paid_at, -- first payment of the day
+    created_date, -- the day the order was created
+    identified.visitor_id, -- the browser or device
+    coalesce(own_customer_id, first_links.customer_id) as customer_id, -- the buyer: named, else the visitor's customer
+    session_id, -- the session the order belongs to
+    session_entry_date, -- the day that session entered
+    payment_provider, -- who carried the payment
+    unit_count, -- units paid for
+    amount, -- paid that day, postage in; for a presale balance with its deposit
+    case
+        when excluded_reason is not null then 'excluded'
+        when is_balance then 'presale_balance'
+        when session_id is null then 'no_session'
+        when session_entry_date = business_date then 'same_day'
+        else 'carried_over'
+    end as money_class, -- same_day, carried_over, presale_balance, no_session or excluded
+    excluded_reason -- why the shop does not count it
+from identified
+left join intermediate.first_links
+    on identified.visitor_id = first_links.visitor_id
+    and first_links.linked_date <= identified.business_date

@@ -1,0 +1,14 @@
+-- A customer's purchase day: all orders paid on one business day are one occasion.
+--
+-- grain: customer_id, business_date
+-- history: 0
+-- owner: analytics
+select
+    customer_id, -- the customer
+    business_date, -- the purchase day
+    count(*) as order_count, -- orders paid
+    sum(amount)::DECIMAL(18, 2) as amount, -- paid
+    min(paid_at) as first_paid_at -- first payment of the day
+from intermediate.payments
+where money_class != 'excluded' and customer_id is not null and business_date between $from_date and $to_date
+group by customer_id, business_date

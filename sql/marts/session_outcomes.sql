@@ -1,0 +1,36 @@
+-- Sessions paid for the first time on the day, by the day they entered: what windowed conversion rates are added up from.
+--
+-- grain: business_date, entry_date
+-- history: 60
+-- owner: analytics
+with payments as (
+    select session_id, session_entry_date, business_date, amount
+    from intermediate.payments
+    where money_class in ('same_day', 'carried_over')
+        and business_date between $from_date - 60 and $to_date
+),
+
+paid_days as (
+    select session_id, session_entry_date, business_date, count(*) as orders, sum(amount) as amount
+    from payments
+    group by session_id, session_entry_date, business_date
+),
+
+with_previous as (
+    select
+        *,
+        coalesce(business_date - lag(business_date) over (partition by session_id order by business_date) <= 60, false)
+            as is_paid_before
+    from paid_days
+)
+
+select
+    business_date, -- the day of the payment
+    session_entry_date as entry_date, -- the day the sessions entered
+    business_date - session_entry_date as age_days, -- days between
+    count(*) filter (where not is_paid_before) as first_paying_sessions, -- sessions paid for the first time
+    sum(orders)::BIGINT as orders, -- orders paid
+    sum(amount)::DECIMAL(18, 2) as amount -- amount paid
+from with_previous
+where business_date >= $from_date
+group by all
