@@ -1,0 +1,23 @@
+"""Ingest: from the landing zone into `raw`, with a ledger in `quality` that accounts for every row."""
+
+from assets.ingest.deliveries import IngestError, Intake, take_deliveries
+from assets.ingest.duplicates import find_duplicates
+from assets.ingest.ledger import (
+    families_present,
+    input_version,
+    input_versions,
+    reconcile,
+)
+from assets.ingest.tables import create_tables
+
+__all__ = [
+    "IngestError",
+    "Intake",
+    "create_tables",
+    "families_present",
+    "find_duplicates",
+    "input_version",
+    "input_versions",
+    "reconcile",
+    "take_deliveries",
+]

@@ -1,0 +1,327 @@
+"""Takes deliveries into raw: each one whole, in one transaction, and again whenever it changes."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+
+from assets.identity import use_identity_key
+from assets.ingest.landing import Found, Stamp, find_files, split_pattern
+from assets.ingest.mapping import DeliveryError, Mapping, Rows, literal
+from assets.ingest.tables import create_tables
+from assets.settings import Format, Settings, Source
+from sql.contract import FAMILIES
+from sql.warehouse import Warehouse
+
+Progress = Callable[[str], None]
+
+# Not the file's fault: these must stop the run instead of sending a good file to quarantine.
+OUR_OWN_FAULTS = (
+    duckdb.OutOfMemoryException,
+    duckdb.InterruptException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.TransactionException,
+    duckdb.CatalogException,
+    duckdb.ParserException,
+)
+
+
+class IngestError(RuntimeError):
+    """Deliveries cannot be taken in; the text says why and what to do."""
+
+
+@dataclass
+class Intake:
+    """What one call took in. `touched_dates`: family to the business dates whose rows came, changed or went."""
+
+    loaded: int = 0
+    removed: int = 0
+    quarantined: int = 0
+    growing: int = 0
+    unchanged: int = 0
+    rows_read: int = 0
+    rows_loaded: int = 0
+    rows_quarantined: int = 0
+    touched_dates: dict[str, set[date]] = field(default_factory=lambda: {name: set() for name in FAMILIES})
+
+    @property
+    def dates(self) -> set[date]:
+        """Every touched business date."""
+        return set().union(*self.touched_dates.values())
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A delivery as the ledger knows it."""
+
+    delivery_id: int
+    family: str
+    source: str
+    file: str
+    status: str
+    stamp: Stamp
+    content_hash: str | None
+    rules_hash: str
+
+
+@dataclass
+class _Entry:
+    """A delivery as it will stand in the ledger."""
+
+    delivery_id: int
+    found: Found
+    rules_hash: str
+    stamp: Stamp
+    dt: date | None = None
+    content_hash: str | None = None
+    rows_read: int = 0
+    rows_loaded: int = 0
+    rows_quarantined: int = 0
+    status: str = "loaded"
+    message: str = ""
+
+
+def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress | None = None) -> Intake:
+    """Brings raw and the ledger in line with what the sources hold now; repeating it changes nothing.
+
+    Raises:
+        IngestError: the folder of a source that delivered before is gone as a whole.
+    """
+    create_tables(warehouse)
+    use_identity_key(warehouse, settings)
+    intake = Intake()
+    known = _known_deliveries(warehouse)
+    present: set[tuple[str, str]] = set()
+    next_id = max((delivery.delivery_id for delivery in known.values()), default=0) + 1
+    for source in settings.sources:
+        rules_hash = _rules_hash(settings, source)
+        found_files = list(find_files(settings, source))
+        _refuse_vanished_folder(settings, source, known)
+        for found in found_files:
+            key = (source.name, found.file)
+            present.add(key)
+            before = known.get(key)
+            if before and _is_unchanged(warehouse, before, found, rules_hash):
+                intake.unchanged += 1
+                continue
+            entry = _Entry(before.delivery_id if before else next_id, found, rules_hash, _stamp_or_empty(found))
+            next_id += before is None
+            _take(warehouse, settings, entry, intake)
+            if progress:
+                progress(f"{found.file}: {entry.status}, {entry.rows_loaded} of {entry.rows_read} rows {entry.message}")
+    for key, before in known.items():
+        if key not in present:
+            with warehouse.transaction():
+                _erase(warehouse, before.delivery_id, before.family, intake)
+                warehouse.execute("delete from quality.deliveries where delivery_id = $id", id=before.delivery_id)
+            intake.removed += 1
+    return intake
+
+
+def _known_deliveries(warehouse: Warehouse) -> dict[tuple[str, str], _Known]:
+    rows = warehouse.rows(
+        "select delivery_id, family, source, file, status, size_bytes, modified_at, content_hash, rules_hash "
+        "from quality.deliveries order by delivery_id"
+    )
+    return {
+        (source, file): _Known(delivery_id, family, source, file, status, Stamp(size, modified), content, rules)
+        for delivery_id, family, source, file, status, size, modified, content, rules in rows
+    }
+
+
+def _rules_hash(settings: Settings, source: Source) -> str:
+    """Changes when the file would be read in another way: the delivery is then taken again."""
+    rules = (source.model_dump_json(), settings.shop, settings.timezone, settings.start_date, FAMILIES[source.family])
+    return hashlib.sha256(repr(rules).encode()).hexdigest()
+
+
+def _refuse_vanished_folder(settings: Settings, source: Source, known: dict[tuple[str, str], _Known]) -> None:
+    root, _ = split_pattern(settings, source.pattern)
+    if not root.exists() and any(name == source.name for name, _ in known):
+        raise IngestError(
+            f"{root} is gone, and source {source.name!r} delivered from it before. Is a disk not mounted? "
+            "Bring it back; or make an empty folder there if its deliveries are to be taken out of the warehouse."
+        )
+
+
+def _is_unchanged(warehouse: Warehouse, before: _Known, found: Found, rules_hash: str) -> bool:
+    """Whether the ledger already holds this very content; a file that was only touched is noted as such."""
+    stamp = _stamp_or_empty(found)
+    if before.status == "growing" or before.rules_hash != rules_hash or before.stamp.size_bytes != stamp.size_bytes:
+        return False
+    if before.stamp == stamp:
+        return True
+    if before.content_hash is None or before.content_hash != found.content_hash():
+        return False
+    warehouse.execute(
+        "update quality.deliveries set modified_at = $modified_at where delivery_id = $id",
+        modified_at=stamp.modified_at,
+        id=before.delivery_id,
+    )
+    return True
+
+
+def _stamp_or_empty(found: Found) -> Stamp:
+    """A broken link or a forbidden file has no size and no time; it stays the same until it can be read."""
+    try:
+        return found.stamp()
+    except OSError:
+        return Stamp(0, datetime(1970, 1, 1))
+
+
+def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intake) -> None:
+    """Replaces one delivery: its rows, or one line that says why the whole file is in quarantine."""
+    try:
+        entry.found.check_place()
+        entry.dt = entry.found.delivery_date()
+        with warehouse.transaction():
+            _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
+            _load(warehouse, settings, entry)
+            _write_ledger(warehouse, entry, intake)
+    except (DeliveryError, duckdb.Error, OSError, EOFError) as error:
+        if isinstance(error, OUR_OWN_FAULTS):
+            raise
+        entry.rows_read = entry.rows_loaded = entry.rows_quarantined = 0
+        if _stamp_or_empty(entry.found) != entry.stamp:
+            entry.status, entry.message = "growing", "changed while it was read; tried again next time"
+        else:
+            entry.status = "quarantined"
+            entry.message = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = error.reason if isinstance(error, DeliveryError) else "unreadable"
+        with warehouse.transaction():
+            _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
+            if entry.status == "quarantined":
+                _quarantine_file(warehouse, entry, reason)
+            _write_ledger(warehouse, entry, intake)
+    intake.loaded += entry.status == "loaded"
+    intake.growing += entry.status == "growing"
+    intake.quarantined += entry.status == "quarantined"
+    intake.rows_read += entry.rows_read
+    intake.rows_loaded += entry.rows_loaded
+    intake.rows_quarantined += entry.rows_quarantined
+
+
+def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
+    """Rows into raw and quarantine. Raises DeliveryError or DuckDB's error where the file cannot be read."""
+    found = entry.found
+    assert entry.dt is not None
+    entry.content_hash = found.content_hash()
+    if entry.stamp.size_bytes:
+        rows, entry.rows_read = _read(warehouse, found)
+        mapping = Mapping(warehouse, settings, found.source, entry.dt, rows)
+        entry.rows_loaded = _count(warehouse, mapping.insert_good(), delivery_id=entry.delivery_id)
+        if entry.rows_loaded < entry.rows_read:
+            entry.rows_quarantined = _count(
+                warehouse, mapping.insert_bad(), delivery_id=entry.delivery_id, file=found.file
+            )
+        if mapping.unused_columns:
+            entry.message = f"columns not read: {', '.join(mapping.unused_columns)}"
+    if found.stamp() != entry.stamp:
+        raise DeliveryError("growing", "changed while it was read")
+    if entry.rows_read != entry.rows_loaded + entry.rows_quarantined:
+        raise IngestError(
+            f"{found.file}: {entry.rows_read} rows read, but {entry.rows_loaded} loaded and "
+            f"{entry.rows_quarantined} quarantined. Nothing of it was stored; please report this as a defect."
+        )
+
+
+def _read(warehouse: Warehouse, found: Found) -> tuple[Rows, int]:
+    """The rows of a file and how many they are."""
+    file_format, compression = found.format()
+    if file_format is Format.PARQUET:
+        return _read_parquet(warehouse, found.path)
+    raise DeliveryError("unknown_format", f"{file_format} {compression}")
+
+
+def _read_parquet(warehouse: Warehouse, path: Path) -> tuple[Rows, int]:
+    # DuckDB takes [ and * in a path for a pattern: a class of one character stands for itself.
+    pattern = "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
+    relation = f"read_parquet({literal(pattern)}, file_row_number = true, hive_partitioning = false)"
+    described = warehouse.rows(f"describe select * exclude (file_row_number) from {relation}")
+    row_count = warehouse.value(f"select sum(num_rows) from parquet_file_metadata({literal(pattern)})")
+    return Rows(relation, "file_row_number + 1", {name: kind for name, kind, *_ in described}), int(row_count or 0)
+
+
+def _count(warehouse: Warehouse, statement: str, **parameters: object) -> int:
+    """Runs an insert and returns how many rows it wrote."""
+    row = warehouse.execute(statement, **parameters).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _erase(warehouse: Warehouse, delivery_id: int, family: str, intake: Intake) -> None:
+    """Takes out all that an earlier version of the delivery left, but for its line in the ledger."""
+    dates = warehouse.rows("select business_date from quality.delivery_dates where delivery_id = $id", id=delivery_id)
+    intake.touched_dates[family].update(day for (day,) in dates)
+    tables = ["quality.quarantine", "quality.delivery_dates", "quality.duplicate_events"]
+    for table in [f"raw.{FAMILIES[family].table}", *tables] if dates else tables:
+        warehouse.execute(f"delete from {table} where delivery_id = $id", id=delivery_id)
+
+
+def _quarantine_file(warehouse: Warehouse, entry: _Entry, reason: str) -> None:
+    warehouse.execute(
+        "insert into quality.quarantine (family, dt, file, row_number, reason, detail, delivery_id) "
+        "values ($family, $dt, $file, 0, $reason, $detail, $delivery_id)",
+        family=entry.found.source.family,
+        dt=entry.dt,
+        file=entry.found.file,
+        reason=reason,
+        detail=entry.message,
+        delivery_id=entry.delivery_id,
+    )
+
+
+def _write_ledger(warehouse: Warehouse, entry: _Entry, intake: Intake) -> None:
+    family = FAMILIES[entry.found.source.family]
+    if entry.rows_loaded:
+        warehouse.execute(
+            f"""
+            insert into quality.delivery_dates
+            select delivery_id, $family, dt, $file, business_date, count(*)
+            from raw.{family.table}
+            where delivery_id = $delivery_id
+            group by delivery_id, dt, business_date
+            order by business_date
+            """,
+            family=family.name,
+            file=entry.found.file,
+            delivery_id=entry.delivery_id,
+        )
+    repeats_kept = 0
+    if entry.found.source.duplicates == "keep":
+        repeats_kept = warehouse.value(
+            f"select count(*) from raw.{family.table} where delivery_id = $id and repeat_number > 0",
+            id=entry.delivery_id,
+        )
+    warehouse.execute("delete from quality.deliveries where delivery_id = $id", id=entry.delivery_id)
+    warehouse.execute(
+        """
+        insert into quality.deliveries values (
+            $delivery_id, $family, $dt, $file, $source, $size_bytes, $modified_at, $rows_read, $rows_loaded,
+            $rows_quarantined, $repeats_kept, $status, $message, $loaded_at, $content_hash, $rules_hash
+        )
+        """,
+        delivery_id=entry.delivery_id,
+        family=family.name,
+        dt=entry.dt,
+        file=entry.found.file,
+        source=entry.found.source.name,
+        size_bytes=entry.stamp.size_bytes,
+        modified_at=entry.stamp.modified_at,
+        rows_read=entry.rows_read,
+        rows_loaded=entry.rows_loaded,
+        rows_quarantined=entry.rows_quarantined,
+        repeats_kept=repeats_kept,
+        status=entry.status,
+        message=entry.message,
+        loaded_at=datetime.now(UTC).replace(tzinfo=None),
+        content_hash=entry.content_hash,
+        rules_hash=entry.rules_hash,
+    )
+    dates = warehouse.rows(
+        "select business_date from quality.delivery_dates where delivery_id = $id", id=entry.delivery_id
+    )
+    intake.touched_dates[family.name].update(day for (day,) in dates)

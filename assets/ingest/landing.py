@@ -1,0 +1,118 @@
+"""What lies in the landing zone: every file that a source declares, with its delivery day."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from assets.ingest.mapping import DeliveryError
+from assets.settings import Format, Settings, Source
+
+DELIVERY_FOLDER = re.compile(r"dt=(\d{4}-\d{2}-\d{2})(?=/|$)")
+UNFINISHED = (".tmp", ".part")
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+FORMATS = {
+    ".parquet": Format.PARQUET,
+    ".pq": Format.PARQUET,
+    ".csv": Format.CSV,
+    ".tsv": Format.CSV,
+    ".txt": Format.CSV,
+    ".jsonl": Format.JSON_LINES,
+    ".ndjson": Format.JSON_LINES,
+    ".json": Format.JSON_LINES,
+}
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What tells one version of a file from the next without reading it."""
+
+    size_bytes: int
+    modified_at: datetime  # UTC, without zone, microseconds
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file of a source. `file` is its name in the ledger: relative to the home folder where it lies below it."""
+
+    source: Source
+    path: Path
+    file: str
+    root: Path  # the folder that the file must not lead out of
+
+    def stamp(self) -> Stamp:
+        """Raises OSError where the file is gone or unreachable."""
+        status = self.path.stat()
+        modified = datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1_000_000, UTC)
+        return Stamp(status.st_size, modified.replace(tzinfo=None))
+
+    def content_hash(self) -> str:
+        with self.path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    def delivery_date(self) -> date:
+        """Raises DeliveryError where neither the settings nor the path give one."""
+        declared = self.source.delivery_date
+        if isinstance(declared, date):
+            return declared
+        match = (re.compile(declared) if declared else DELIVERY_FOLDER).search(self.path.as_posix())
+        if match:
+            digits = re.sub(r"\D", "", match.group(1) or "")
+            try:
+                return datetime.strptime(digits, "%Y%m%d").date()
+            except ValueError:
+                pass
+        wanted = f"delivery_date {declared!r} finds no date" if declared else "no folder dt=YYYY-MM-DD"
+        raise DeliveryError(
+            "no_delivery_date", f"{wanted} in {self.file}; move the file, or declare delivery_date for the source"
+        )
+
+    def check_place(self) -> None:
+        """Raises DeliveryError for what is no plain file, or leads out of its folder."""
+        if not self.path.resolve().is_relative_to(self.root.resolve()):
+            raise DeliveryError(
+                "outside_landing_zone",
+                f"{self.file} leads to {self.path.resolve()}, outside {self.root}; copy it",
+            )
+        if self.path.is_dir():
+            raise DeliveryError("not_a_file", f"{self.file} is a folder; its files must lie directly under dt=...")
+        if not self.path.is_file():
+            raise DeliveryError("not_a_file", f"{self.file} is no plain file")
+
+    def format(self) -> tuple[Format, str]:
+        """Format and compression ('', 'gzip' or 'zstd'). Raises DeliveryError for an unknown ending."""
+        suffixes = [suffix.lower() for suffix in self.path.suffixes]
+        compression = COMPRESSIONS.get(suffixes[-1], "") if suffixes else ""
+        inner = suffixes[:-1] if compression else suffixes
+        found = self.source.format or (FORMATS.get(inner[-1]) if inner else None)
+        if found is None:
+            endings = ", ".join(FORMATS)
+            raise DeliveryError(
+                "unknown_format", f"{self.file} ends in none of {endings} (.gz, .zst); rename it, or declare format"
+            )
+        return found, compression
+
+
+def find_files(settings: Settings, source: Source) -> Iterator[Found]:
+    """Every finished file that the source's pattern matches, in the order of their paths."""
+    root, pattern = split_pattern(settings, source.pattern)
+    for path in sorted(root.glob(pattern)) if pattern else [root]:
+        relative = path.relative_to(root).parts or (path.name,)
+        hidden = any(part.startswith((".", "_")) for part in relative)
+        if hidden or path.name.endswith(UNFINISHED):
+            continue
+        yield Found(source, path, ledger_name(settings, path), root if pattern else root.parent)
+
+
+def split_pattern(settings: Settings, pattern: str) -> tuple[Path, str]:
+    """The folder of a glob without wildcards, and the rest."""
+    path = settings.home / Path(pattern).expanduser()
+    parts = path.parts
+    fixed = next((index for index, part in enumerate(parts) if re.search(r"[*?\[]", part)), len(parts) - 1)
+    return Path(*parts[:fixed]), str(Path(*parts[fixed:]))
+
+
+def ledger_name(settings: Settings, path: Path) -> str:
+    return path.relative_to(settings.home).as_posix() if path.is_relative_to(settings.home) else path.as_posix()

@@ -1,0 +1,346 @@
+"""The SQL that turns the columns of a delivery into the columns of the contract, and says what is wrong with a row.
+
+Rows go through three selects: `computed` (the shop's columns and expressions), `delivered` (each mapped value as
+`given_<column>`), `typed` (beside them the contract's columns; a failed cast is NULL). A last select inserts either
+the good rows or, in a second pass that only files with bad rows need, the bad ones.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+import duckdb
+
+from assets.identity import identifier_hash
+from assets.ingest.tables import raw_columns
+from assets.settings import Settings, Source
+from sql.contract import FAMILIES, Column, Family, Kind
+from sql.warehouse import Warehouse
+
+REQUIRED = ("event_time", "event_type")
+
+# An event may be dated a day after its delivery: exports cut at midnight UTC hold hours of the shop's next day.
+DAYS_AHEAD = 1
+
+EPOCH_UNITS = {"epoch_seconds": 1_000_000, "epoch_milliseconds": 1_000}  # to microseconds
+OFFSET_PATTERN = r":\d\d([.,]\d+)? ?(Z|z|UTC|[+-]\d\d(:?\d\d)?)$"
+
+
+class DeliveryError(Exception):
+    """A delivery that cannot be read as a whole: `reason` for the quarantine, the text for people."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a delivery as DuckDB sees them: a relation, the SQL of its row number, its columns and types."""
+
+    relation: str
+    row_number: str
+    columns: dict[str, str]
+    problem: str = "NULL::VARCHAR"  # SQL of a reason found while reading; NULL for a readable record
+    problem_detail: str = "NULL::VARCHAR"
+    content: str = "NULL::VARCHAR"  # SQL of the original text; where NULL, the columns as JSON stand for it
+
+
+@dataclass(frozen=True)
+class Check:
+    """A way for a row to be bad; `condition` is never NULL."""
+
+    reason: str
+    condition: str
+    detail: str
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+class Mapping:
+    """How the rows of one delivery become rows of its family.
+
+    Raises:
+        DeliveryError: the delivery lacks a column that is declared or required, or an expression does not fit it.
+    """
+
+    def __init__(self, warehouse: Warehouse, settings: Settings, source: Source, dt: date, rows: Rows) -> None:
+        self.settings = settings
+        self.source = source
+        self.family: Family = FAMILIES[source.family]
+        self.dt = dt
+        self.rows = rows
+        self.guarded = dict(source.expressions)
+        if source.event_types and source.event_types.expression:
+            self.guarded["event_type"] = source.event_types.expression
+        self.plain = self._plain_columns()
+        self.mapped = [column for column in self.family.columns if column.name in {*self.plain, *self.guarded}]
+        self.types = self._delivered_types(warehouse)
+        self.typed = {column.name: self._typed(column) for column in self.mapped}
+        self.checks = [*self._reading_checks(), *self._value_checks()]
+
+    def _plain_columns(self) -> dict[str, str]:
+        """Canonical column to the SQL of a source column or a constant."""
+        source = self.source
+        delivered = {name.lower(): name for name in self.rows.columns}
+        wanted = dict(source.columns)
+        if source.event_types and source.event_types.column:
+            wanted["event_type"] = source.event_types.column
+        if not source.columns:
+            taken = {*self.guarded, *source.constants, *wanted}
+            wanted |= {c.name: c.name for c in self.family.columns if c.name in delivered and c.name not in taken}
+        found = f"found: {', '.join(self.rows.columns) or 'no columns'}"
+        plain = {column: literal(value) for column, value in source.constants.items()}
+        if source.event_types and source.event_types.constant:
+            plain["event_type"] = literal(source.event_types.constant)
+        for column, name in wanted.items():
+            if name.lower() in delivered:
+                plain.setdefault(column, quoted(delivered[name.lower()]))
+            else:
+                raise DeliveryError("missing_column", f"column {name!r} (for {column}) is missing; {found}")
+        for column in REQUIRED:
+            if column not in plain and column not in self.guarded:
+                raise DeliveryError("missing_column", f"column {column!r} is missing; {found}")
+        return plain
+
+    def _delivered_types(self, warehouse: Warehouse) -> dict[str, str]:
+        """DuckDB's type of each mapped value."""
+        try:
+            described = warehouse.rows(f"describe {self._with_delivered()} select * from delivered limit 0")
+        except duckdb.BinderException as error:
+            first_line = str(error).splitlines()[0]
+            found = ", ".join(self.rows.columns)
+            raise DeliveryError(
+                "failed_expression", f"an expression does not fit: {first_line}; found: {found}"
+            ) from None
+        return {str(name).removeprefix("given_"): str(kind) for name, kind, *_ in described}
+
+    @property
+    def unused_columns(self) -> list[str]:
+        """Delivered columns that nothing reads; empty where expressions may read any of them."""
+        return [] if self.guarded else [name for name in self.rows.columns if quoted(name) not in self.plain.values()]
+
+    # -- the selects
+
+    def _with_delivered(self) -> str:
+        computed = [
+            f"{self.rows.row_number} as row_number_",
+            f"{self._content_key()} as content_key_",
+            f"{self._content()} as content_",
+            f"{self.rows.problem} as problem_",
+            f"{self.rows.problem_detail} as problem_detail_",
+            *(f"{value} as given_{column}" for column, value in self.plain.items()),
+            # NULL where the expression fails on the row; a struct holding NULL where it yields NULL.
+            *(f"try(struct_pack(v := ({sql}\n))) as computed_{column}" for column, sql in self.guarded.items()),
+        ]
+        opened = "".join(f", computed_{column}.v as given_{column}" for column in self.guarded)
+        return f"""
+            with
+            computed as (select {", ".join(computed)} from {self.rows.relation}),
+            delivered as (select *{opened} from computed)
+        """
+
+    def _with_typed(self) -> str:
+        typed = "".join(f", {value} as {column}" for column, value in self.typed.items())
+        return f"{self._with_delivered()}, typed as (select *{typed} from delivered)"
+
+    def _content_key(self) -> str:
+        """All that was delivered, as one text that depends neither on the order of columns nor on empty ones."""
+        names = sorted(self.rows.columns, key=str.lower)
+        pairs = (f"{literal(name + '=')} || nullif({quoted(name)}::VARCHAR, '')" for name in names)
+        return f"concat_ws(chr(31), {', '.join(pairs)})" if names else "''"
+
+    def _content(self) -> str:
+        columns = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in self.rows.columns)
+        as_json = f"to_json(struct_pack({columns}))::VARCHAR" if columns else "NULL"
+        return f"coalesce({self.rows.content}, {as_json})"
+
+    # -- types
+
+    def _text(self, column: str) -> str:
+        """The delivered value as text, NULL where it is empty."""
+        if self.types[column] != "VARCHAR":
+            return f"given_{column}::VARCHAR"
+        return f"nullif(trim(given_{column}), '')"
+
+    def _typed(self, column: Column) -> str:
+        given, text, kind = f"given_{column.name}", self._text(column.name), self.types[column.name]
+        values = self.source.event_types.values if self.source.event_types else {}
+        match column.kind:
+            case Kind.TIME:
+                return self._time(column.name)
+            case Kind.TEXT if column.name == "event_type" and values:
+                cases = " ".join(f"when {literal(value)} then {literal(meant)}" for value, meant in values.items())
+                return f"case {text} {cases} end"
+            case Kind.TEXT | Kind.IDENTIFIER:
+                return text
+            case _ if kind == column.sql_type:
+                return given
+            case Kind.WHOLE_NUMBER:
+                number = f"try_cast({text if kind == 'VARCHAR' else given} as DECIMAL(38, 6))"
+                return f"case when {number} = trunc({number}) then try_cast({number} as BIGINT) end"
+        return f"try_cast({text if kind == 'VARCHAR' else given} as {column.sql_type})"
+
+    def _time(self, column: str) -> str:
+        """UTC, as TIMESTAMP. A time without an offset is read in the source's zone."""
+        given, text, kind = f"given_{column}", self._text(column), self.types[column]
+        zone = self.source.timezone or self.settings.timezone
+        form = self.source.time_format
+        if form in EPOCH_UNITS:
+            return f"make_timestamp(try_cast(try_cast({text} as DECIMAL(38, 6)) * {EPOCH_UNITS[form]} as BIGINT))"
+        if form and kind == "VARCHAR":
+            parsed = f"try_strptime({text}, {literal(form)})"
+            return f"{parsed}::TIMESTAMP" if "%z" in form else _from_zone(parsed, zone)
+        if kind == "TIMESTAMP WITH TIME ZONE":
+            return f"{given}::TIMESTAMP"
+        if kind.startswith("TIMESTAMP") or kind == "DATE":
+            return _from_zone(given if kind == "TIMESTAMP" else f"try_cast({given} as TIMESTAMP)", zone)
+        if kind != "VARCHAR":
+            way_out = f"declare time_format ({', '.join(EPOCH_UNITS)}) or an expression"
+            raise DeliveryError("bad_time", f"{column} is of type {kind}; {way_out}")
+        naive = _from_zone(f"try_cast({text} as TIMESTAMP)", zone)
+        has_offset = f"regexp_matches({text}, {literal(OFFSET_PATTERN)})"
+        return f"case when {has_offset} then try_cast({text} as TIMESTAMPTZ)::TIMESTAMP else {naive} end"
+
+    def _utc_midnight(self, day: date) -> str:
+        """The instant at which the shop's day begins, as a UTC timestamp."""
+        local = datetime.combine(day, time(), tzinfo=self.settings.zone)
+        return f"TIMESTAMP '{local.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
+
+    # -- checks
+
+    def _reading_checks(self) -> list[Check]:
+        """A record that could not be read, and values that did not become what the contract wants."""
+        checks = []
+        for column in self.mapped:
+            name, typed, kind = column.name, column.name, self.types[column.name]
+            shown = f"{literal(name + ': ')} || left(given_{name}::VARCHAR, 200)"
+            present = f"{self._text(name)} is not null" if kind == "VARCHAR" else f"given_{name} is not null"
+            if name in self.guarded:
+                words = literal(f"the expression for {name} fails on this row")
+                checks.append(Check("failed_expression", f"computed_{name} is null", words))
+            if name in REQUIRED:
+                checks.append(Check("missing_value", f"not ({present})", literal(f"{name} is empty")))
+            if name == "event_type":
+                accepted = ", ".join(literal(event_type) for event_type in self.family.event_types)
+                condition = f"{present} and not coalesce(event_type in ({accepted}), false)"
+                words = literal(f" is no event type of family {self.family.name}, or is not mapped to one")
+                checks.append(Check("unknown_event_type", condition, f"{shown} || {words}"))
+            elif column.kind in (Kind.TEXT, Kind.IDENTIFIER) or kind == column.sql_type != "DOUBLE":
+                continue
+            else:
+                good = f"isfinite({typed})" if column.kind in (Kind.NUMBER, Kind.TIME) else f"{typed} is not null"
+                reason = "bad_time" if column.kind is Kind.TIME else "bad_type"
+                condition = f"{present} and not coalesce({good}, false)"
+                checks.append(Check(reason, condition, f"{shown} || {literal(f' is no {column.kind.value}')}"))
+        return checks
+
+    def _value_checks(self) -> list[Check]:
+        """Values of the right type that the contract, the settings or the calendar rule out."""
+        checks = []
+        for column in self.mapped:
+            name = column.name
+            shown = f"{literal(name + ': ')} || left({name}::VARCHAR, 200)"
+            if column.values:
+                accepted = ", ".join(literal(value) for value in column.values)
+                words = literal(f" is not accepted; accepted: {', '.join(column.values)}")
+                condition = f"coalesce({name} not in ({accepted}), false)"
+                checks.append(Check("value_out_of_contract", condition, f"{shown} || {words}"))
+            if column.minimum is not None:
+                words = literal(f" is below {column.minimum:g}")
+                condition = f"coalesce({name} < {column.minimum:g}, false)"
+                checks.append(Check("value_out_of_contract", condition, f"{shown} || {words}"))
+            if name == "amount" and self.source.negative_amounts == "quarantine":
+                words = literal(" is negative; amounts and refunds are positive, see negative_amounts")
+                checks.append(Check("negative_amount", "coalesce(amount < 0, false)", f"{shown} || {words}"))
+        first = self._utc_midnight(self.settings.start_date)
+        end = self._utc_midnight(self.dt + timedelta(days=DAYS_AHEAD + 1))
+        before = literal(f" UTC is before start_date, {self.settings.start_date}")
+        after = literal(f" UTC is later than its delivery, {self.dt}")
+        shown = "'event_time: ' || event_time::VARCHAR"
+        checks.append(Check("before_start_date", f"coalesce(event_time < {first}, false)", f"{shown} || {before}"))
+        checks.append(Check("future_date", f"coalesce(event_time >= {end}, false)", f"{shown} || {after}"))
+        return checks
+
+    # -- the two inserts
+
+    def insert_good(self) -> str:
+        """Inserts the rows with nothing wrong; takes `$delivery_id`."""
+        good = ["problem_ is null", *(f"not ({check.condition})" for check in self.checks)]
+        columns = ", ".join(self._stored(column) for column in self.family.columns)
+        return f"""
+            insert into raw.{self.family.table} ({", ".join(raw_columns(self.family))})
+            {self._with_typed()},
+            numbered as (
+                select *, {self._local_time()} as local_time_, ({self._repeat_number()})::INTEGER as repeat_number_
+                from typed
+                where {" and ".join(good)}
+            )
+            select
+                $delivery_id, row_number_, DATE '{self.dt}', local_time_::DATE, hour(local_time_)::TINYINT,
+                repeat_number_, {columns}
+            from numbered
+        """
+
+    def insert_bad(self) -> str:
+        """Inserts the rows with something wrong into the quarantine; takes `$delivery_id` and `$file`."""
+        reasons = " ".join(f"when {check.condition} then {literal(check.reason)}" for check in self.checks)
+        details = " ".join(f"when {check.condition} then {check.detail}" for check in self.checks)
+        return f"""
+            insert into quality.quarantine
+                (family, dt, file, row_number, reason, detail, content, business_date, delivery_id)
+            {self._with_typed()},
+            judged as (
+                select
+                    *,
+                    case when problem_ is not null then problem_ {reasons} end as reason_,
+                    case when problem_ is not null then problem_detail_ {details} end as detail_
+                from typed
+            )
+            select
+                {literal(self.family.name)}, DATE '{self.dt}', $file, row_number_, reason_, detail_, content_,
+                case when isfinite(event_time) then {self._local_time()}::DATE end, $delivery_id
+            from judged
+            where reason_ is not null
+        """
+
+    def _local_time(self) -> str:
+        return f"timezone({literal(self.settings.timezone)}, event_time::TIMESTAMPTZ)"
+
+    def _repeat_number(self) -> str:
+        if self.source.duplicates == "drop":
+            return "0"
+        repeat = "row_number() over (partition by content_key_ order by row_number_) - 1"
+        return f"case when event_id is null then {repeat} else 0 end" if "event_id" in self.typed else repeat
+
+    def _stored(self, column: Column) -> str:
+        """The SQL of a column of the raw table."""
+        name, mapped = column.name, column.name in self.typed
+        default = {"shop": literal(self.settings.shop), "is_bot": "false"}.get(name)
+        if name == "quantity" and self.family.name == "traffic":
+            default = "1"
+        if name == "event_id":
+            return self._event_id(mapped)
+        if default is not None:
+            return f"coalesce({name}, {default})" if mapped else default
+        if not mapped:
+            return f"NULL::{column.sql_type}"
+        return identifier_hash(name) if column.kind is Kind.IDENTIFIER else name
+
+    def _event_id(self, mapped: bool) -> str:
+        """The event's own id, else all that was delivered; repeats that are kept are told apart by their number."""
+        key = "content_key_"
+        if self.source.duplicates == "keep":
+            key += " || case when repeat_number_ > 0 then chr(31) || repeat_number_ else '' end"
+        return identifier_hash(f"coalesce(event_id, {key})" if mapped else f"({key})")
+
+
+def _from_zone(naive: str, zone: str) -> str:
+    return naive if zone == "UTC" else f"timezone({literal(zone)}, {naive})::TIMESTAMP"

@@ -1,0 +1,518 @@
+"""Settings: what funnelscope.yaml says, checked, with every mistake named by its line.
+
+Paths: patterns in `files` and `attach` are relative to the home folder (FUNNELSCOPE_HOME), a calendar
+file is relative to funnelscope.yaml; absolute paths and `~` are taken as they stand.
+"""
+
+import codecs
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from sql.contract import FAMILIES
+
+CONFIG_VARIABLE = "FUNNELSCOPE_CONFIG"
+HOME_VARIABLE = "FUNNELSCOPE_HOME"
+CONFIG_NAME = "funnelscope.yaml"
+
+KeyPath = tuple[str | int, ...]
+
+
+class SettingsError(ValueError):
+    """funnelscope.yaml (or a file it names) is wrong; the text names file, line, key, value and the way out."""
+
+
+class Format(StrEnum):
+    PARQUET = "parquet"
+    CSV = "csv"
+    JSON_LINES = "jsonl"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _reject(path: KeyPath, found: object, message: str) -> NoReturn:
+    """Raises for the key at `path` below the model that is being validated."""
+    context = {"path": path, "found": repr(found), "text": message}
+    raise PydanticCustomError("settings", "{text}", context)
+
+
+def _nearest(name: str, accepted: Sequence[str]) -> str:
+    """The way out for a wrong name: the nearest accepted one, and all of them when they are few."""
+    close = difflib.get_close_matches(name, accepted, n=1, cutoff=0.6)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}accepted: {', '.join(accepted)}" if len(accepted) <= 40 else hint.strip()
+
+
+def _known_timezone(name: str) -> str:
+    zones = available_timezones()
+    if name not in zones:
+        near = _nearest(name, sorted(zones))
+        _reject((), name, f"is no IANA time zone such as Asia/Shanghai; {near}".rstrip("; "))
+    return name
+
+
+def _expression_problem(expression: str) -> str:
+    """What is wrong with a scalar SQL expression; empty where nothing is."""
+    import json
+
+    import duckdb
+
+    with duckdb.connect() as connection:
+        row = connection.execute("select json_serialize_sql($1)", [f"select ({expression}\n)"]).fetchone()
+    tree = json.loads(row[0]) if row else {}
+    if tree.get("error"):
+        return f"is not a DuckDB expression: {tree['error_message']}"
+    statements = tree["statements"]
+    node = statements[0]["node"] if len(statements) == 1 else {}
+    if len(node.get("select_list", ())) != 1:
+        return "must be one expression"
+    classes = {value for key, value in _walk(node["select_list"]) if key == "class"}
+    forbidden = {"SUBQUERY": "a subquery", "WINDOW": "a window function", "STAR": "a star", "PARAMETER": "a parameter"}
+    found = [words for name, words in forbidden.items() if name in classes]
+    return f"must be a scalar over the columns of one row, without {found[0]}" if found else ""
+
+
+def _walk(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key, inner
+            yield from _walk(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _walk(inner)
+
+
+class EventTypes(_Model):
+    """Where a source's event types come from: exactly one of a column (with `values`), an expression, a constant."""
+
+    column: str | None = None
+    values: dict[str, str] = {}
+    expression: str | None = None
+    constant: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_word_is_a_constant(cls, given: Any) -> Any:
+        return {"constant": given} if isinstance(given, str) else given
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _text_keys(cls, given: Any) -> Any:
+        return {str(key): value for key, value in given.items()} if isinstance(given, Mapping) else given
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "EventTypes":
+        ways = [name for name in ("column", "expression", "constant") if getattr(self, name) is not None]
+        if len(ways) != 1:
+            _reject((), ways, "wants exactly one of: column, expression, constant (or just the event type)")
+        if self.values and self.column is None:
+            _reject(("values",), self.values, "belongs to a column")
+        return self
+
+
+class Source(_Model):
+    """One declaration of where a family's events come from and how they are read."""
+
+    family: Literal["traffic", "page", "service", "order"]
+    name: str = Field("", description="the source's name in the ledger; the family (and a number) by default")
+    files: str = Field("", description="glob under the home folder; landing/<family>/dt=*/* by default")
+    query: str = Field("", description="SQL on the attached database instead of files")
+    attach: str = Field("", description="DuckDB, SQLite or Parquet file that the query reads")
+    format: Format | None = None
+    encoding: str = "utf-8"
+    delimiter: str = ""
+    header_row: int = Field(1, ge=1, description="line of the header in a CSV file; lines above it are skipped")
+    timezone: str = Field("", description="zone of times that carry none; the shop's by default")
+    time_format: str = Field("", description="strptime format, or epoch_seconds, epoch_milliseconds")
+    duplicates: Literal["drop", "keep"] = "drop"
+    negative_amounts: Literal["quarantine", "allow"] = "quarantine"
+    required: bool = True
+    delivery_date: date | str | None = Field(None, description="a date, or a regular expression with one group")
+    columns: dict[str, str] = {}
+    expressions: dict[str, str] = {}
+    constants: dict[str, str] = {}
+    event_types: EventTypes | None = None
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, name: str) -> str:
+        try:
+            codecs.lookup(name)
+        except LookupError:
+            _reject((), name, "is no encoding that Python knows; for example utf-8, gbk, gb18030, utf-16")
+        return name
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str) -> str:
+        if len(delimiter) > 1:
+            _reject((), delimiter, 'must be one character, such as ";" or "\\t"')
+        return delimiter
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        return _known_timezone(name) if name else name
+
+    @field_validator("constants", mode="before")
+    @classmethod
+    def _constants_are_text(cls, given: Any) -> Any:
+        return {key: str(value) for key, value in given.items()} if isinstance(given, Mapping) else given
+
+    @field_validator("delivery_date")
+    @classmethod
+    def _date_or_pattern(cls, given: date | str | None) -> date | str | None:
+        if not isinstance(given, str):
+            return given
+        try:
+            groups = re.compile(given).groups
+        except re.error as problem:
+            _reject((), given, f"is neither a date (YYYY-MM-DD) nor a regular expression: {problem}")
+        if groups != 1:
+            _reject((), given, r"must be a date or have one group, such as 'export_(\d{4}-\d{2}-\d{2})'")
+        return given
+
+    @model_validator(mode="after")
+    def _fits_the_contract(self) -> "Source":
+        family = FAMILIES[self.family]
+        names = [column.name for column in family.columns]
+        seen: set[str] = set()
+        for field in ("columns", "expressions", "constants"):
+            for column in getattr(self, field):
+                if column not in names:
+                    text = f"is no column of family {self.family}; {_nearest(column, names)}"
+                    _reject((field, column), column, text)
+                if column in seen:
+                    _reject((field, column), column, "is mapped twice; keep one of columns, expressions, constants")
+                seen.add(column)
+        if self.event_types and "event_type" in seen:
+            _reject(("event_types",), "event_type", "is mapped twice; keep event_types")
+        for path, event_type in self._declared_event_types():
+            if event_type not in family.event_types:
+                text = f"is no event type of family {self.family}; {_nearest(event_type, family.event_types)}"
+                _reject(path, event_type, text)
+        for path, expression in self._declared_expressions():
+            if problem := _expression_problem(expression):
+                _reject(path, expression, problem)
+        if self.duplicates == "keep" and "event_id" in seen:
+            _reject(("duplicates",), "keep", "has no meaning where event_id is mapped: an id names one event; drop one")
+        if bool(self.query) != bool(self.attach) or (self.query and self.files):
+            _reject((), self.query or self.attach, "wants either files, or query together with attach")
+        return self
+
+    def _declared_event_types(self) -> Iterator[tuple[KeyPath, str]]:
+        if self.event_types is None:
+            return
+        if self.event_types.constant is not None:
+            yield ("event_types", "constant"), self.event_types.constant
+        for value, event_type in self.event_types.values.items():
+            yield ("event_types", "values", value), event_type
+
+    def _declared_expressions(self) -> Iterator[tuple[KeyPath, str]]:
+        for column, expression in self.expressions.items():
+            yield ("expressions", column), expression
+        if self.event_types and self.event_types.expression is not None:
+            yield ("event_types", "expression"), self.event_types.expression
+
+    @property
+    def pattern(self) -> str:
+        """The glob of the source's files."""
+        return self.files or f"landing/{self.family}/dt=*/*"
+
+
+class Promotion(_Model):
+    """A phase of a promotion. A date as `to` is that whole day; both are the shop's clock."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    name: str
+    starts: date | datetime = Field(alias="from")
+    ends: date | datetime = Field(alias="to")
+    phase: Literal["deposit", "preheat", "opening", "main", "after"] = "main"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Promotion":
+        if str(self.ends)[:10] < str(self.starts)[:10]:
+            _reject(("to",), str(self.ends), f"is before its start, {self.starts}")
+        return self
+
+
+Stage = Literal["traffic", "landing", "decision", "repurchase"]
+
+
+class Settings(_Model):
+    """All that a shop decides. Dates are business dates in `timezone`."""
+
+    shop: str = Field(min_length=1)
+    timezone: str = "Asia/Shanghai"
+    currency: str = Field("CNY", pattern="^[A-Z]{3}$", description="ISO 4217, one a shop")
+    language: Literal["zh", "en"] = "zh"
+    start_date: date
+    opening_date: date = Field(default=date.min, validate_default=False)
+    memory_limit: str = Field("", pattern=r"^(\d+(\.\d+)? ?([KMGT]i?B))?$", description="DuckDB's, such as 4GB")
+    threads: Annotated[int, Field(ge=1)] | None = None
+    lock_wait_seconds: float = Field(60, ge=0)
+    snapshots_kept: int = Field(14, ge=1)
+    sources: tuple[Source, ...] = ()
+    calendar: tuple[Promotion, ...] = ()
+    owners: dict[Stage, str] = {}
+    targets: dict[str, float] = {}
+    home: Path = Field(default_factory=lambda: home_folder())
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        return _known_timezone(name)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_that_follow(cls, given: Any) -> Any:
+        """The opening day follows the start, a source's name its family."""
+        if not isinstance(given, dict):
+            return given
+        given = {"opening_date": given.get("start_date", date.min), **given}
+        if isinstance(given.get("sources"), list):
+            given["sources"] = _named_sources(given["sources"])
+        return given
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        if self.opening_date < self.start_date:
+            _reject(("opening_date",), str(self.opening_date), f"is before start_date, {self.start_date}")
+        names = [source.name for source in self.sources]
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                _reject(("sources", position, "name"), name, "is the name of another source; names must differ")
+        return self
+
+    @property
+    def landing(self) -> Path:
+        return self.home / "landing"
+
+    @property
+    def warehouse_path(self) -> Path:
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def lock_path(self) -> Path:
+        return self.warehouse_path.with_suffix(".lock")
+
+    @property
+    def identity_key_path(self) -> Path:
+        return self.home / "identity.key"
+
+    @property
+    def published(self) -> Path:
+        return self.home / "published"
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    def family_sources(self, family: str) -> tuple[Source, ...]:
+        """The declarations of one family; empty where the shop has none of it."""
+        return tuple(source for source in self.sources if source.family == family)
+
+
+def _named_sources(sources: list[Any]) -> list[Any]:
+    named = []
+    counts: dict[str, int] = {}
+    for source in sources:
+        if isinstance(source, dict) and isinstance(source.get("family"), str):
+            family = source["family"]
+            counts[family] = counts.get(family, 0) + 1
+            default = family if counts[family] == 1 else f"{family}-{counts[family]}"
+            source = {**source, "name": source.get("name") or default}
+        named.append(source)
+    return named
+
+
+def home_folder() -> Path:
+    """Where everything generated lives: FUNNELSCOPE_HOME, else var in the current folder; absolute."""
+    return Path(os.environ.get(HOME_VARIABLE) or "var").expanduser().absolute()
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """The settings of `path`, else of FUNNELSCOPE_CONFIG, else of ./funnelscope.yaml.
+
+    Raises:
+        SettingsError: the file is missing or wrong; every mistake with its line.
+    """
+    path = path or Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_NAME).expanduser()
+    document = _Document(path)
+    content = document.mapping()
+    if "home" in content:
+        raise SettingsError(document.message(("home",), content["home"], f"is set by {HOME_VARIABLE}, not here"))
+    calendar = content.get("calendar")
+    if isinstance(calendar, str):
+        content["calendar"] = _calendar_file(path.parent / Path(calendar).expanduser())
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        # The opening day that follows a wrong start_date is not a second mistake.
+        problems = [
+            details for details in error.errors() if details["loc"] != ("opening_date",) or "opening_date" in content
+        ]
+        raise SettingsError("\n".join(document.problem(details) for details in problems)) from None
+
+
+class _Calendar(_Model):
+    promotions: tuple[Promotion, ...]
+
+
+def _calendar_file(path: Path) -> list[dict[str, Any]]:
+    document = _Document(path)
+    content = document.content
+    promotions = content.get("promotions") if isinstance(content, dict) and "promotions" in content else content
+    try:
+        calendar = _Calendar.model_validate({"promotions": promotions})
+    except ValidationError as error:
+        raise SettingsError("\n".join(document.problem(details) for details in error.errors())) from None
+    return [promotion.model_dump(by_alias=True) for promotion in calendar.promotions]
+
+
+class _Loader(yaml.SafeLoader):
+    """Leaves an impossible date as text, so that it is reported with its line like any other wrong value."""
+
+    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> Any:
+        try:
+            return super().construct_yaml_timestamp(node)
+        except ValueError:
+            return node.value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
+
+
+_MODELS_BELOW: dict[str, type[BaseModel]] = {
+    "sources": Source,
+    "event_types": EventTypes,
+    "calendar": Promotion,
+    "promotions": Promotion,
+}
+
+
+class _Document:
+    """A YAML file that remembers the line of every key."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            raise SettingsError(
+                f"{path}: no such file. Start in the folder that holds {CONFIG_NAME}, or set {CONFIG_VARIABLE}."
+            ) from None
+        except (OSError, UnicodeDecodeError) as problem:
+            raise SettingsError(f"{path}: cannot be read as UTF-8 text: {problem}") from None
+        try:
+            self.root = yaml.compose(text, Loader=yaml.SafeLoader)
+            self.content: Any = yaml.load(text, Loader=_Loader)
+        except yaml.MarkedYAMLError as problem:
+            mark = problem.problem_mark or problem.context_mark
+            line = f", line {mark.line + 1}" if mark else ""
+            raise SettingsError(f"{path}{line}: is not YAML: {problem.problem or problem.context}") from None
+        except yaml.YAMLError as problem:
+            raise SettingsError(f"{path}: is not YAML: {problem}") from None
+        self._reject_repeated_keys(self.root)
+
+    def mapping(self) -> dict[str, Any]:
+        """The content as keys and values. Raises SettingsError where the file holds something else."""
+        if not isinstance(self.content, dict):
+            found = type(self.content).__name__ if self.content is not None else "nothing"
+            raise SettingsError(f"{self.path}, line 1: wants keys and values such as 'shop: My shop', found {found}")
+        return dict(self.content)
+
+    def problem(self, details: ErrorDetails) -> str:
+        """One validation error in words."""
+        context = details.get("ctx", {})
+        path = tuple(part for part in details["loc"] if not _is_branch(part)) + tuple(context.get("path", ()))
+        found: object = details["input"]
+        match details["type"]:
+            case "settings":
+                return self._message(path, context["found"], context["text"])
+            case "extra_forbidden":
+                name = str(path[-1])
+                return self._message(path, "", f"unknown key; {_nearest(name, self._siblings(path))}")
+            case "missing":
+                return self._message(path, "", "is missing")
+            case "literal_error" | "enum":
+                accepted = re.findall(r"'([^']+)'", str(context["expected"]))
+                near = _nearest(str(found), accepted)
+                return self._message(path, repr(found), f"is not accepted; {near}")
+        words = details["msg"][0].lower() + details["msg"][1:]
+        return self._message(path, repr(found), words)
+
+    def message(self, path: KeyPath, found: object, text: str) -> str:
+        return self._message(path, repr(found), text)
+
+    def _message(self, path: KeyPath, found: str, text: str) -> str:
+        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+        shown = found if len(found) <= 200 else found[:197] + "..."
+        return f"{self.path}, line {self._line(path)}: {key}: {shown + ' ' if shown else ''}{text}"
+
+    def _line(self, path: KeyPath) -> int:
+        """Line (from 1) of the key at `path`, or of the nearest key above it."""
+        node = self.root
+        line: int = 1
+        for part in path:
+            if isinstance(node, yaml.MappingNode):
+                for key, value in node.value:
+                    if key.value == str(part):
+                        line, node = key.start_mark.line + 1, value
+                        break
+                else:
+                    return line
+            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+                node = node.value[part]
+                line = node.start_mark.line + 1
+            else:
+                continue
+        return line
+
+    def _siblings(self, path: KeyPath) -> list[str]:
+        """The keys that the model accepts where `path` has an unknown one."""
+        model: type[BaseModel] = Settings
+        for part in path[:-1]:
+            model = _MODELS_BELOW.get(str(part), model)
+        names = [field.alias or name for name, field in model.model_fields.items()]
+        return [name for name in names if name != "home"]
+
+    def _reject_repeated_keys(self, node: yaml.Node | None) -> None:
+        if isinstance(node, yaml.SequenceNode):
+            for value in node.value:
+                self._reject_repeated_keys(value)
+        if not isinstance(node, yaml.MappingNode):
+            return
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                raise SettingsError(f"{self.path}, line {line}: {key.value}: also on line {seen[key.value]}; keep one")
+            seen[key.value] = line
+            self._reject_repeated_keys(value)
+
+
+def _is_branch(part: str | int) -> bool:
+    """Whether a part of pydantic's location names a member of a union, not a key."""
+    return isinstance(part, str) and bool(re.fullmatch(r"\[key\]|(function-.*|date|datetime|str)(\[.*)?", part))
