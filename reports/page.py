@@ -22,8 +22,21 @@ from reports.pictures import has_trend, outside_mark, promotion_runs
 from reports.wording import Words, digits_for, signed
 
 SLICE_ROWS_SHOWN = 8
+SHARE_DIGITS = 1
 
 Content = dict[str, Any]
+
+# Column widths in millimetres of the 174 mm page; None takes the room that is left over. They are fixed, so that the
+# numbers of one table stand below those of the table above.
+Widths = Sequence[int | None]
+MONEY_WIDTHS: Widths = (None, 32, 17, 20, 32, 20)
+FIGURE_WIDTHS: Widths = (None, 52, 24, 24, 23)
+WINDOW_WIDTHS: Widths = (24, None, 24, 24, 24, 23)
+SLICE_WIDTHS: Widths = (None, 21, 23, 14, 14, 23, 18)
+DELIVERY_WIDTHS: Widths = (None, 42, 22, 22, 20, 22, 20)
+CHECK_WIDTHS: Widths = (56, 22, None, 34)
+QUARANTINE_WIDTHS: Widths = (30, None, 22)
+DEFINITION_WIDTHS: Widths = (50, None)
 
 
 def content(report: Report, words: Words) -> Content:
@@ -52,11 +65,10 @@ def document(report: Report, words: Words) -> Content:
     }
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> Content:
-    """A table whose first `left` columns are texts, set to the left; the first takes the room that is left over."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], widths: Widths, left: int = 1) -> Content:
+    """A table whose first `left` columns are texts, set to the left; the others are numbers, set to the right."""
     sides = ["left"] * left + ["right"] * (len(head) - left)
-    widths = ["*"] + ["auto"] * (len(head) - 1)
-    return {"head": list(head), "rows": [list(row) for row in rows], "align": sides, "widths": widths}
+    return {"head": list(head), "rows": [list(row) for row in rows], "align": sides, "widths": list(widths)}
 
 
 def section(
@@ -77,7 +89,7 @@ def summary(report: Report, words: Words) -> Content:
     weekday = words.text("weekdays", str(report.business_date.isoweekday()))
     money = report.money
     return {
-        "title": f"{report.shop} · {words.text('report', 'title')}",
+        "title": words.text("report", "heading", shop=report.shop),
         "day": words.text("report", "day", date=day, weekday=weekday, time_zone=report.time_zone),
         "verdict": verdict(report, words),
         "families": [family_strip(delivery, words) for delivery in report.deliveries],
@@ -117,7 +129,7 @@ def family_strip(delivery: Delivery, words: Words) -> Content:
     return {
         "name": words.text("families", delivery.family),
         "state": words.text("delivery_states", delivery.state.value),
-        "detail": " · ".join(details) or words.no_data,
+        "detail": words.text("labels", "separator").join(details) or words.no_data,
     }
 
 
@@ -188,7 +200,11 @@ def money_section(money: MoneySplit, currency: str, words: Words) -> Content:
     for letter, (key, part) in zip("ABCD", money.parts.items(), strict=True):
         name = words.text("money_parts", key)
         amount = words.value(part.amount, Unit.MONEY)
-        share = words.value(part.amount / total, Unit.RATE) if part.amount is not None and total else words.no_data
+        share = (
+            words.value(part.amount / total, Unit.RATE, SHARE_DIGITS)
+            if part.amount is not None and total
+            else words.no_data
+        )
         rows.append([f"{letter}  {name}", amount, share, *money_row_end(part, words)])
         spoken.append(words.text("alternatives", "money_part", letter=letter, name=name, amount=amount))
     rows.append(
@@ -208,7 +224,7 @@ def money_section(money: MoneySplit, currency: str, words: Words) -> Content:
     return {
         "heading": words.text("headings", "money"),
         "picture": picture if total is not None else None,
-        "table": table(head, rows),
+        "table": table(head, rows, MONEY_WIDTHS),
         "note": words.text("notes", "excluded"),
     }
 
@@ -226,7 +242,7 @@ def total_row_end(money: MoneySplit, words: Words) -> list[str]:
     payments = [part.payments for part in parts if part.payments is not None]
     baselines = [float(part.baseline) for part in parts if part.baseline is not None]
     baseline = sum(baselines) if len(baselines) == len(parts) else None
-    share = words.value(1, Unit.RATE) if money.paid_amount else words.no_data
+    share = words.value(1, Unit.RATE, SHARE_DIGITS) if money.paid_amount else words.no_data
     return [
         share,
         words.value(sum(payments) if payments else None, Unit.COUNT),
@@ -252,7 +268,7 @@ def figures_table(figures: Sequence[Figure], currency: str, words: Words) -> Con
                 words.change(figure.value, figure.baseline, figure.unit),
             ]
         )
-    return table(heads(words, "figure", "counts", "value", "usual", "change"), rows)
+    return table(heads(words, "figure", "counts", "value", "usual", "change"), rows, FIGURE_WIDTHS)
 
 
 # Stages
@@ -281,7 +297,9 @@ def stage_chapter(stage: Stage, currency: str, words: Words) -> Content:
         chapter["tables"].append(section(heading, figures_table(stage.indicators, currency, words)))
     if stage.windows:
         chapter["tables"].append(windows_section(stage, words))
-    chapter["tables"] += [slice_section(slices, words) for slices in stage.slices]
+    for number, slices in enumerate(stage.slices, start=1):
+        note = words.text("notes", "slices") if number == len(stage.slices) else None
+        chapter["tables"].append(slice_section(slices, note, words))
     return chapter
 
 
@@ -291,7 +309,7 @@ def stage_rate(rate: Figure, words: Words) -> Content:
     details = [words.counts(rate), usual, change]
     return {
         "sentence": words.text("labels", "main_rate", name=name, value=words.value(rate.value, rate.unit)),
-        "details": " · ".join(detail for detail in details if detail),
+        "details": words.text("labels", "separator").join(detail for detail in details if detail),
     }
 
 
@@ -343,7 +361,7 @@ def windows_section(stage: Stage, words: Words) -> Content:
     head = heads(words, "window", "entered_between", "converted", "lost", "pending", "rate")
     rows = [window_row(window, words) for window in stage.windows]
     picture = {"file": f"{stage.key}_windows.svg", "alt": words.text("alternatives", "windows")}
-    return section(words.text("headings", "windows"), table(head, rows, left=2), picture=picture)
+    return section(words.text("headings", "windows"), table(head, rows, WINDOW_WIDTHS, left=2), picture=picture)
 
 
 def window_row(window: Window, words: Words) -> list[str]:
@@ -356,7 +374,7 @@ def window_row(window: Window, words: Words) -> list[str]:
     ]
 
 
-def slice_section(slices: SliceTable, words: Words) -> Content:
+def slice_section(slices: SliceTable, note: str | None, words: Words) -> Content:
     shown, other = largest_and_other(slices.rows)
     whole = pooled(slices.rows)
     digits = None if whole.rate is None else max(digits_for(whole.rate, Unit.RATE), 1)
@@ -368,7 +386,7 @@ def slice_section(slices: SliceTable, words: Words) -> Content:
     head = [words.text("dimensions", slices.dimension), *counted]
     head += heads(words, "rate", "usual", "change", "against_usual")
     heading = words.text("headings", "slices", dimension=words.text("dimensions", slices.dimension))
-    return section(heading, table(head, rows), words.text("notes", "slices"))
+    return section(heading, table(head, rows, SLICE_WIDTHS), note)
 
 
 def count_name(key: str, words: Words) -> str:
@@ -405,7 +423,7 @@ def slice_row(row: SliceRow, name: str, digits: int | None, words: Words) -> lis
         words.value(row.passed, Unit.COUNT),
         words.value(row.rate, Unit.RATE, digits),
         words.value(row.baseline_rate, Unit.RATE, digits),
-        words.change(row.rate, row.baseline_rate, Unit.RATE),
+        words.change(row.rate, row.baseline_rate, Unit.RATE, digits),
         surplus,
     ]
 
@@ -440,7 +458,7 @@ def deliveries_table(deliveries: Sequence[Delivery], words: Words) -> Content:
                 latest.strftime("%H:%M") if latest else words.no_data,
             ]
         )
-    return table(head, rows, left=2)
+    return table(head, rows, DELIVERY_WIDTHS, left=2)
 
 
 def checks_section(checks: Sequence[Check], words: Words) -> Content:
@@ -458,7 +476,7 @@ def checks_section(checks: Sequence[Check], words: Words) -> Content:
                 "" if observed is None else observed if isinstance(observed, str) else words.plain(observed),
             ]
         )
-    return section(heading, table(heads(words, "check", "state", "note", "observed"), rows, left=3))
+    return section(heading, table(heads(words, "check", "state", "note", "observed"), rows, CHECK_WIDTHS, left=3))
 
 
 def quarantine_section(report: Report, words: Words) -> Content:
@@ -474,7 +492,9 @@ def quarantine_section(report: Report, words: Words) -> Content:
         for count in report.quarantine
     ]
     return section(
-        heading, table(heads(words, "family", "reason", "rows"), rows, left=2), words.text("notes", "quarantine")
+        heading,
+        table(heads(words, "family", "reason", "rows"), rows, QUARANTINE_WIDTHS, left=2),
+        words.text("notes", "quarantine"),
     )
 
 
@@ -496,5 +516,5 @@ def definitions_chapter(report: Report, words: Words) -> Content:
     rows = [[words.text(group, key), words.detail(group, key, "definition")] for group, key in terms]
     return {
         "heading": words.text("headings", "definitions"),
-        "sections": [section(None, table(heads(words, "term", "meaning"), rows, left=2))],
+        "sections": [section(None, table(heads(words, "term", "meaning"), rows, DEFINITION_WIDTHS, left=2))],
     }

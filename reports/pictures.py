@@ -34,6 +34,7 @@ SMALL_POINTS = 6.5
 ROW_MM = 6.5
 HEADER_MM = 6.0
 TREND_MM = 36.0
+AXIS_MM = 5.0
 GAP_MM = 9.0
 FUNNEL_LEFT_MM, FUNNEL_BAR_MM = 38.0, 58.0
 RATE_COLUMNS_MM = (124.0, 142.0, PAGE_WIDTH_MM)
@@ -75,17 +76,24 @@ def svg(canvas: "Canvas", name: str) -> bytes:
 
 def png(canvas: "Canvas", name: str, dots_per_inch: int = 144) -> bytes:
     """The canvas as PNG; call inside `drawing()`. Raises MissingGlyphError."""
-    return _written(canvas, name, format="png", dpi=dots_per_inch, metadata={"Software": None})
+    return _written(canvas, name, format="png", dpi=dots_per_inch, bbox_inches="tight", metadata={"Software": None})
 
 
 def _written(canvas: "Canvas", name: str, **options: Any) -> bytes:
-    from matplotlib.text import Text
-
-    for text in canvas.findobj(Text):
-        require_glyphs(text.get_text(), f"picture {name}")
+    for text in _texts(canvas):
+        require_glyphs(text, f"picture {name}")
     buffer = BytesIO()
     canvas.savefig(buffer, **options)
     return buffer.getvalue()
+
+
+def _texts(canvas: "Canvas") -> list[str]:
+    """Every text on the canvas. Axes that are switched off are not asked for tick labels, which would create them."""
+    texts = []
+    for axes in canvas.axes:
+        labels = [*axes.get_xticklabels(), *axes.get_yticklabels()] if axes.axison else []
+        texts += [text.get_text() for text in (*axes.texts, *labels)]
+    return texts
 
 
 def stage_pictures(report: Report, words: Words) -> dict[str, bytes]:
@@ -158,7 +166,7 @@ def stage_canvas(stage: Stage, words: Words, title: Sequence[str] = ()) -> "Canv
     """The day's funnel with usual rates, and the main rate's trend below it; the lines of `title` head it."""
     title_mm = ROW_MM * len(title)
     funnel_mm = HEADER_MM + ROW_MM * len(stage.steps) if stage.steps else 0.0
-    trend_mm = GAP_MM + TREND_MM + 5 if stage.rate is not None else 0.0
+    trend_mm = trend_height(stage.rate)
     canvas = _new_canvas(title_mm + funnel_mm + trend_mm)
     if title:
         sheet = _sheet(canvas, 0, title_mm)
@@ -221,14 +229,20 @@ def outside_mark(value: Any, low: Any, high: Any, words: Words) -> str:
     return ""
 
 
+def trend_height(rate: Figure | None) -> float:
+    """Millimetres that the trend needs: the line with its axis, or the one sentence that there is none yet."""
+    if rate is None:
+        return 0.0
+    return GAP_MM + TREND_MM + AXIS_MM if has_trend(rate.trend) else GAP_MM
+
+
 def _draw_trend(canvas: "Canvas", rate: Figure, words: Words, top: float) -> None:
     sheet = _sheet(canvas, top, GAP_MM)
+    if not has_trend(rate.trend):
+        sheet.text(0, GAP_MM - 3, words.text("pictures", "no_trend"), va="center", color=QUIET)
+        return
     name = words.text("metrics", rate.key)
     sheet.text(0, GAP_MM - 4, words.text("pictures", "trend", name=name, days=str(len(rate.trend))), va="center")
-    if not has_trend(rate.trend):
-        message = words.text("pictures", "no_trend")
-        _sheet(canvas, top + GAP_MM, TREND_MM).text(0, 6, message, color=QUIET)
-        return
     axes = _axes(canvas, 12, top + GAP_MM, PAGE_WIDTH_MM - 12 - 32, TREND_MM)
     axes.set_axis_on()
     _draw_promotions(axes, rate.trend, words)
@@ -335,9 +349,9 @@ def money_canvas(money: MoneySplit) -> "Canvas":
     for letter, amount, shade in zip("ABCD", amounts, SHADES, strict=True):
         share = amount / whole
         axes.barh(0, share, left=left, height=1, color=shade, edgecolor="white", linewidth=1)
-        if share > 0.02:
+        if share > 0.012:
             colour = "white" if letter == "A" else INK
-            axes.text(left + share / 2, 0, letter, ha="center", va="center", color=colour, fontsize=9)
+            axes.text(left + share / 2, 0, letter, ha="center", va="center", color=colour, fontsize=8)
         left += share
     axes.set_xlim(0, 1)
     axes.set_ylim(-0.5, 0.5)

@@ -110,14 +110,14 @@ class Words:
             return self.text("labels", unit.value, value=written)
         return written
 
-    def change(self, value: Number | None, baseline: Number | None, unit: Unit) -> str:
-        """How far `value` lies from `baseline`: percentage points for a rate, else percent of the baseline."""
+    def change(self, value: Number | None, baseline: Number | None, unit: Unit, digits: int | None = None) -> str:
+        """How far `value` lies from `baseline`: percentage points with `digits` for a rate, else percent of it."""
         if value is None or baseline is None or (unit is not Unit.RATE and not baseline):
             return self.text("labels", "no_comparison")
         difference = float(value) - float(baseline)
         if unit is Unit.RATE:
-            points = signed(difference * 100, max(digits_for(value, unit), 1))
-            return self.text("labels", "points", value=points)
+            digits = max(digits_for(value, unit), 1) if digits is None else digits
+            return self.text("labels", "points", value=signed(difference * 100, digits))
         return signed(difference / abs(float(baseline)) * 100, 1) + "%"
 
     def counts(self, figure: Figure) -> str:
@@ -125,23 +125,32 @@ class Words:
         parts = []
         if figure.numerator is not None and figure.denominator is not None:
             whole = {"numerator": figure.numerator, "denominator": figure.denominator}
-            parts.append(self.text("labels", "of", **{name: self.plain(number) for name, number in whole.items()}))
+            label = "of" if figure.unit is Unit.RATE else "divided"
+            parts.append(self.text("labels", label, **{name: self.plain(number) for name, number in whole.items()}))
         if figure.coverage is not None:
             parts.append(self.text("labels", "coverage", value=self.value(figure.coverage, Unit.RATE)))
-        return ", ".join(parts)
+        return self.text("labels", "separator").join(parts)
 
 
 def digits_for(value: Number, unit: Unit) -> int:
     """Decimals that keep about three meaningful figures of `value`."""
     size = abs(float(value))
     if unit is Unit.RATE:
-        percent = size * 100
-        return 0 if percent in (0, 100) else 1 if percent >= 10 else 2 if percent >= 0.995 else 3
+        return percent_digits(size * 100)
     if unit in (Unit.MONEY, Unit.RATIO):
         return 2
     if unit is Unit.MILLISECONDS or size >= 100 or size == int(size):
         return 0
     return 1
+
+
+def percent_digits(percent: float) -> int:
+    """Decimals of a percentage; what is nearly all of a whole must not read as all of it."""
+    if percent in (0, 100):
+        return 0
+    if 99 < percent < 100:
+        return next((digits for digits in (1, 2) if round(percent, digits) < 100), 3)
+    return 1 if percent >= 10 else 2 if percent >= 0.995 else 3
 
 
 def grouped(value: Number, digits: int) -> str:

@@ -31,12 +31,14 @@ PROMOTION = {date(2026, 6, 16): "618 opening", date(2026, 6, 17): "618 main", da
 LONG_NAME = "Summer_Linen_Retargeting_Lookalike_3pct_v"  # 41 characters without a space
 
 
-def points(middle: float, today: float, swing: float = 0.04, days: int = 28) -> tuple[DayPoint, ...]:
+def points(
+    middle: float, today: float, swing: float = 0.04, lift_by: float = 1.15, days: int = 28
+) -> tuple[DayPoint, ...]:
     """A series of `days` days that ends with `today`; one day has no number, and promotion days stand out."""
     result = []
     for number in range(days):
         day = BUSINESS_DATE - timedelta(days=days - 1 - number)
-        lift = 1.15 if day in PROMOTION else 1.0
+        lift = lift_by if day in PROMOTION else 1.0
         value = middle * (1 + swing * sin(number * 2.1)) * lift
         missing = number == 9
         result.append(DayPoint(day, None if missing else today if number == days - 1 else value, PROMOTION.get(day)))
@@ -84,7 +86,15 @@ def slices(dimension: str, entered: str, passed: str, names: list[str | None], u
 
 TRAFFIC = Stage(
     "traffic",
-    rate=rate("arrival_rate", 702_118, 790_204, 0.8921, usual_low=0.87, usual_high=0.91, trend=points(0.892, 0.8885)),
+    rate=rate(
+        "arrival_rate",
+        702_118,
+        790_204,
+        0.8921,
+        usual_low=0.87,
+        usual_high=0.91,
+        trend=points(0.892, 0.8885, 0.01, 1.04),
+    ),
     steps=(
         Step("impression", 24_118_402, baseline_count=24_400_118.0),
         Step("click", 801_377, 0.03323, 812_000.4, 0.0333, 0.0311, 0.0355),

@@ -1,0 +1,189 @@
+"""The printed day: every figure is on the page, absent numbers say so, and nothing in the data can change the page."""
+
+from dataclasses import replace
+from io import BytesIO
+
+import pytest
+from pypdf import PdfReader
+from report_example import BLOCKED, BUSY, EMPTY, LANDING, LONG_NAME
+
+from reports import Figure, Message, Report, SliceRow, SliceTable, Stage, Unit, Verdict, render
+from reports.fonts import MissingGlyphError
+from reports.page import largest_and_other, pooled
+from reports.wording import UnknownWordError, load_words
+
+HOSTILE = ("$x^2$", '#let x = 1; #read("a")', "<b>bold</b>", "back\\slash \\n", "{date} {0} %s", "*star* _under_ = [x]")
+
+
+def text_of(pdf: bytes) -> str:
+    """The text of every page, with runs of white space made one space, so that line breaks do not matter."""
+    return " ".join(" ".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages).split())
+
+
+def printed(report: Report) -> str:
+    return text_of(render(report))
+
+
+def with_campaigns(*names: str | None, entered: int = 1_000, passed: int = 500) -> Report:
+    """A report with one table whose rows are `names`."""
+    rows = tuple(SliceRow(name, entered, passed, 27_000, 15_000) for name in names)
+    stage = Stage("landing", slices=(SliceTable("campaign", "arrival", "qualified_product_view", rows),))
+    return replace(EMPTY, stages=(stage,))
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+@pytest.fixture(scope="module")
+def busy_pdf() -> bytes:
+    return render(BUSY)
+
+
+@pytest.fixture(scope="module")
+def busy_text(busy_pdf: bytes) -> str:
+    return text_of(busy_pdf)
+
+
+def test_every_figure_of_the_report_can_be_read_back(busy_text: str) -> None:
+    words = load_words("en")
+    figures = list(BUSY.headline) + list(BUSY.money.factors if BUSY.money else ())
+    for stage in BUSY.stages:
+        figures += [stage.rate, *stage.indicators] if stage.rate else []
+    for figure in figures:
+        assert words.text("metrics", figure.key) in busy_text
+        assert words.value(figure.value, figure.unit) in busy_text, figure.key
+        assert words.counts(figure) in busy_text, figure.key
+
+
+def test_every_count_and_amount_can_be_read_back(busy_text: str) -> None:
+    assert BUSY.money is not None
+    counts = [step.count for stage in BUSY.stages for step in stage.steps]
+    counts += [count for stage in BUSY.stages for window in stage.windows for count in (window.converted, window.lost)]
+    counts += [part.payments for part in BUSY.money.parts.values()]
+    counts += [delivery.rows_read for delivery in BUSY.deliveries] + [count.rows for count in BUSY.quarantine]
+    for count in counts:
+        assert f"{count:,}" in busy_text
+    for part in (*BUSY.money.parts.values(), BUSY.money.excluded):
+        assert f"{part.amount:,.2f}" in busy_text
+    assert "12,345,678.90" in busy_text, "the parts add up to the paid amount, to the cent"
+
+
+def test_footer_names_shop_day_edition_and_snapshot_on_every_page(busy_pdf: bytes) -> None:
+    pages = PdfReader(BytesIO(busy_pdf)).pages
+    for number, page in enumerate(pages, start=1):
+        text = page.extract_text()
+        for part in (BUSY.shop, "2026-06-20", "edition 2", BUSY.snapshot, f"Page {number} of {len(pages)}"):
+            assert part in text
+
+
+def test_a_blocked_day_says_so_first_with_reasons_and_the_last_good_day() -> None:
+    reader = PdfReader(BytesIO(render(BLOCKED)))
+    first = reader.pages[0].extract_text()
+    assert "2026-06-20 的数字已拦截，请勿据此行动；最近可用的一天是 2026-06-19。" in first
+    assert "客服：已声明，但没有收到数据。" in first
+    assert "下单为 48,200，多于结算的 48,117" in first
+    assert all("已拦截" in page.extract_text() for page in reader.pages), "no page may be read as if it were good"
+
+
+def test_a_blocked_day_without_an_earlier_good_one_says_that() -> None:
+    assert "No earlier day is good yet." in printed(replace(EMPTY, verdict=Verdict.BLOCKED, last_good_date=None))
+
+
+def test_a_short_history_says_how_many_days_it_has() -> None:
+    assert "Only 12 days of history so far" in printed(replace(EMPTY, baseline_days=12))
+    assert "No history yet" in printed(replace(EMPTY, baseline_days=0))
+
+
+def test_a_stage_without_data_says_so_and_why() -> None:
+    text = printed(EMPTY)
+    assert "No data: Traffic: this shop does not deliver this family." in text
+
+
+def test_an_absent_number_is_never_printed_as_zero() -> None:
+    text = printed(replace(EMPTY, stages=(), deliveries=(), headline=(Figure("visitors", Unit.COUNT, None),)))
+    assert "Visitors no data" in text
+    assert " 0 " not in text
+    assert "0.00" not in text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_printed_as_it_is(text: str) -> None:
+    report = replace(
+        with_campaigns(text),
+        shop=text,
+        snapshot=text,
+        verdict_reasons=(Message("verbatim", {"text": text}),),
+    )
+    read = squeezed(printed(report))
+    assert read.count(squeezed(text)) >= 4, "in the title, a reason, a table and the footer"
+
+
+def test_promotion_names_reach_the_page_and_no_picture_needs_them() -> None:
+    assert LANDING.rate is not None
+    trend = tuple(replace(point, promotion="$618 & <b>" if point.promotion else None) for point in LANDING.rate.trend)
+    text = printed(replace(EMPTY, stages=(replace(LANDING, rate=replace(LANDING.rate, trend=trend)),)))
+    assert "$618 & <b> (2026-06-16 to 2026-06-18)" in text
+
+
+def test_a_long_name_without_spaces_is_broken_but_copied_whole() -> None:
+    assert LONG_NAME in squeezed(printed(with_campaigns(LONG_NAME, "W" * 60)))
+    assert "W" * 60 in squeezed(printed(with_campaigns("W" * 60)))
+
+
+def test_two_hundred_slices_are_the_largest_and_one_sum_of_the_rest() -> None:
+    rows = [SliceRow(f"value {number:03}", 1_000 - number, 100, 2_000, 300) for number in range(200)]
+    shown, other = largest_and_other(rows)
+    assert [row.value for row in shown] == [f"value {number:03}" for number in range(8)]
+    assert len(other) == 192
+    rest = pooled(other)
+    assert rest.entered + sum(row.entered for row in shown) == sum(row.entered for row in rows)
+    assert rest.baseline_rate == pytest.approx(0.15)
+    assert f"Other (192 values) {rest.entered:,} 19,200" in printed(
+        replace(EMPTY, stages=(replace(LANDING, slices=(SliceTable("region", "arrival", "paid", tuple(rows)),)),))
+    )
+
+
+def test_a_value_that_no_event_names_is_called_so() -> None:
+    assert "(not named)" in printed(with_campaigns(None))
+
+
+def test_the_same_report_gives_the_same_bytes(busy_pdf: bytes) -> None:
+    assert render(BUSY) == busy_pdf
+
+
+def test_the_pdf_is_tagged_titled_small_and_has_an_outline(busy_pdf: bytes) -> None:
+    reader = PdfReader(BytesIO(busy_pdf))
+    assert b"pdfuaid:part" in busy_pdf
+    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
+    assert reader.metadata is not None
+    assert reader.metadata.title == "示例商店 Example Shop: daily funnel report of 2026-06-20"
+    titles = [entry.title for entry in reader.outline if not isinstance(entry, list)]
+    assert titles[1:5] == ["Traffic", "Landing", "Decision", "Repurchase"]
+    assert len(busy_pdf) < 2_000_000
+
+
+def test_definitions_stand_only_for_what_is_printed(busy_text: str) -> None:
+    definition = load_words("en").detail("metrics", "net_amount", "definition")
+    assert definition not in busy_text
+    assert load_words("en").detail("metrics", "landing_rate", "definition") in busy_text
+
+
+def test_an_unknown_key_names_the_words_file() -> None:
+    with pytest.raises(UnknownWordError, match=r"reports/words/en\.yaml has no metrics\.visitor"):
+        render(replace(EMPTY, headline=(Figure("visitor", Unit.COUNT, 1),)))
+    with pytest.raises(UnknownWordError, match=r"choose one of en, zh"):
+        render(replace(EMPTY, language="fr"))
+
+
+def test_a_character_of_the_data_that_the_font_lacks_is_spelled_out() -> None:
+    text = squeezed(printed(with_campaigns("sale \U0001f525", "tab\there")))
+    assert "sale[U+1F525]" in text
+    assert "tab[U+0009]here" in text
+
+
+def test_a_missing_glyph_in_our_own_words_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    sections = load_words("en").sections
+    monkeypatch.setitem(sections["headings"], "data", "The data \U0001f4ca")  # type: ignore[index]
+    with pytest.raises(MissingGlyphError, match=r"page.*U\+1F4CA"):
+        render(EMPTY)

@@ -1,0 +1,70 @@
+"""The pictures: text stays text, nothing random, a stage without data says so, and the package imports lightly."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+from report_example import BLOCKED, BUSY, EMPTY, LANDING
+
+from reports import pictures, stage_picture_png
+from reports.fonts import MissingGlyphError
+from reports.pictures import drawing, promotion_runs, stage_canvas, svg
+from reports.wording import load_words
+
+
+def texts(picture: bytes) -> list[str]:
+    """The texts of an SVG, in drawing order."""
+    return ["".join(node.itertext()) for node in ElementTree.fromstring(picture).iter() if node.tag.endswith("}text")]
+
+
+def test_each_stage_with_numbers_has_its_pictures() -> None:
+    names = set(pictures(BUSY))
+    assert {"money", "traffic", "landing", "decision", "repurchase", "decision_windows", "repurchase_windows"} <= names
+    assert "traffic" not in pictures(BLOCKED), "its data is absent"
+    assert "money" not in pictures(EMPTY)
+
+
+def test_text_in_pictures_can_be_selected_and_shows_every_step() -> None:
+    shown = texts(pictures(BUSY)["landing"])
+    for step in LANDING.steps:
+        assert f"{step.count:,}" in shown
+    assert "▼ 90.2%" in shown, "below its usual range"
+    assert "91.2% – 94.0%" in shown
+    assert "usual 61.0%" in shown
+
+
+def test_the_same_report_gives_the_same_pictures() -> None:
+    assert pictures(BUSY) == pictures(BUSY)
+    assert stage_picture_png(LANDING, BUSY) == stage_picture_png(LANDING, BUSY)
+
+
+def test_dollar_signs_in_a_title_are_no_mathematics() -> None:
+    with drawing():
+        canvas = stage_canvas(LANDING, load_words("en"), ["$x^2$ <b> \\frac"])
+        assert "$x^2$ <b> \\frac" in texts(svg(canvas, "landing"))
+
+
+def test_a_missing_glyph_in_a_picture_is_an_error() -> None:
+    with drawing(), pytest.raises(MissingGlyphError, match=r"picture landing: .*U\+1F525"):
+        svg(stage_canvas(LANDING, load_words("en"), ["\U0001f525"]), "landing")
+
+
+def test_a_stage_without_data_still_has_a_png_that_says_so() -> None:
+    picture = stage_picture_png(EMPTY.stages[0], EMPTY)
+    assert picture.startswith(b"\x89PNG")
+    assert stage_picture_png(replace(EMPTY.stages[0], no_data=EMPTY.stages[0].no_data), EMPTY) == picture
+
+
+def test_neighbouring_promotion_days_are_one_run() -> None:
+    assert LANDING.rate is not None
+    assert promotion_runs(LANDING.rate.trend) == [(23, 25)]
+
+
+def test_importing_the_package_does_not_import_matplotlib_or_the_typesetter() -> None:
+    program = (
+        "import sys, reports; print([name for name in ('matplotlib', 'typst', 'fontTools') if name in sys.modules])"
+    )
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "[]"
