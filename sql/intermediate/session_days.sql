@@ -45,7 +45,8 @@ page_days as (
         max(event_time) filter (where is_interaction) as last_interaction_at,
         count(*) filter (where is_interaction) as interaction_count,
         bool_or(event_type = 'product_view') as is_product_viewed,
-        bool_or(event_type in ('favorite', 'add_to_cart')) as is_favorite_or_cart,
+        bool_or(event_type = 'favorite') as is_favorite,
+        bool_or(event_type = 'add_to_cart') as is_carted,
         bool_or(event_type = 'checkout_start') as is_checkout,
         min(coupon) filter (where event_type = 'checkout_start') as coupon,
         min(promotion) filter (where event_type = 'checkout_start') as promotion
@@ -180,7 +181,8 @@ select
     coalesce(is_product_viewed, false) as is_product_viewed, -- opened a product page
     coalesce(product_days.is_qualified, false) as is_product_qualified, -- had a qualified product view
     coalesce(product_days.is_deeply_read, false) as is_deeply_read, -- read a product page deeply
-    coalesce(is_favorite_or_cart, false) as is_favorite_or_cart, -- kept a product or put one into the cart
+    coalesce(is_favorite, false) as is_favorite, -- kept a product for later
+    coalesce(is_carted, false) as is_carted, -- put a product into the cart
     coalesce(is_checkout, false) as is_checkout, -- started a checkout
     product_days.first_product_id, -- the first product it opened
     coupon as checkout_coupon, -- coupon at the checkout

@@ -73,6 +73,7 @@ inquiries as (
 observed as (
     select
         identified.*,
+        is_favorite or is_carted as is_favorite_or_cart,
         coalesce(first_purchases.first_paid_at < identified.started_at, false) as is_returning,
         coalesce(inquiries.inquiry_class, 'none') as inquiry_class,
         coalesce(product_categories.category, 'none') as first_category,
@@ -136,7 +137,9 @@ select
     is_product_viewed as observed_product_view, -- opened a product page
     is_product_qualified as observed_qualified_product_view, -- stayed on a product for 3 seconds or interacted with it
     is_deeply_read as observed_deep_read, -- read a product page deeply
-    is_favorite_or_cart as observed_favorite_or_cart, -- kept a product or put one into the cart
+    is_favorite, -- kept a product for later
+    is_carted, -- put a product into the cart
+    is_favorite_or_cart as observed_favorite_or_cart, -- did one of the two
     is_checkout as observed_checkout, -- started a checkout
     order_count > 0 as observed_order, -- an order created on the day belongs to it
     paid_order_count > 0 as observed_paid, -- such an order was paid by the end of the day

@@ -1,0 +1,395 @@
+"""The asset catalogue: what exists, in flow order. One Dagster asset for each table, made from its SQL file."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from itertools import islice
+
+import dagster as dg
+
+from assets import gate, ingest, publish, reporting
+from assets.settings import Settings
+from assets.shop import Shop, record_built
+from sql.contract import FAMILIES, Family
+from sql.contracts import Severity, contracts_by_table
+from sql.models import RAW_LEADING_COLUMNS, Model, build, derived_schemas, load_models
+
+FAR_BACK_DAYS = 3650  # how far `history: all` reaches in the partition mapping
+SINGLE_RUN = dg.BackfillPolicy.single_run()
+
+
+def asset_key(table: str) -> dg.AssetKey:
+    """`schema.table` as an asset key."""
+    return dg.AssetKey(table.split("."))
+
+
+RAW_KEYS = {family.name: asset_key(f"raw.{family.table}") for family in FAMILIES.values()}
+DUPLICATES = asset_key("quality.duplicate_events")
+RESULTS = asset_key("quality.results")
+VERDICT = asset_key("quality.day_verdict")
+SNAPSHOT = dg.AssetKey(["published", "snapshot"])
+REPORT = dg.AssetKey(["published", "daily_report"])
+OUTCOME = dg.AssetKey(["published", "outcome"])
+
+
+def date_range(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> tuple[date, date]:
+    """First and last business date of the run, both in."""
+    keys = context.partition_key_range
+    return date.fromisoformat(keys.start), date.fromisoformat(keys.end)
+
+
+def partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
+    """One partition a business date, from the shop's first day to yesterday on its own clock."""
+    return dg.DailyPartitionsDefinition(start_date=settings.start_date.isoformat(), timezone=settings.timezone)
+
+
+def all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetChecksDefinition]:
+    """Every asset and every check of the shop, in flow order."""
+    days = partitions(settings)
+    return [
+        _raw_events(days, settings),
+        _duplicate_events(days),
+        *(_model_asset(model, days) for model in load_models().values()),
+        _results(days),
+        _verdict(days),
+        _contract_checks(days),
+        _snapshot(days),
+        _daily_report(days),
+        _outcome(days),
+    ]
+
+
+# --- Raw -----------------------------------------------------------------------------------------
+
+
+def _raw_events(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="take_deliveries",
+        specs=[_raw_spec(family, settings) for family in FAMILIES.values()],
+        partitions_def=days,
+        backfill_policy=SINGLE_RUN,
+    )
+    def take_deliveries(context: dg.AssetExecutionContext, shop: Shop) -> Iterator[dg.MaterializeResult]:
+        """Takes every new, changed or removed file of the landing zone, whatever day it belongs to."""
+        ingest.take_deliveries(shop.warehouse, shop.settings)
+        from_date, to_date = date_range(context)
+        for family in FAMILIES.values():
+            yield dg.MaterializeResult(
+                asset_key=RAW_KEYS[family.name],
+                metadata=_row_counts(shop, f"raw.{family.table}", from_date, to_date),
+            )
+
+    return take_deliveries
+
+
+def _raw_spec(family: Family, settings: Settings) -> dg.AssetSpec:
+    sources = settings.family_sources(family.name)
+    declared = ", ".join(source.pattern for source in sources) or "not declared: this shop delivers none"
+    columns = [(name, kind, meaning) for name, kind, meaning in RAW_LEADING_COLUMNS]
+    columns += [(column.name, column.sql_type, column.meaning) for column in family.columns]
+    return dg.AssetSpec(
+        RAW_KEYS[family.name],
+        group_name="raw",
+        kinds={"duckdb"},
+        owners=["team:data"],
+        description=f"Delivered {family.name} events as they stand in the landing zone. Source: {declared}.",
+        metadata={
+            "dagster/column_schema": dg.TableSchema(
+                [dg.TableColumn(name, kind, description=meaning) for name, kind, meaning in columns]
+            )
+        },
+    )
+
+
+def _duplicate_events(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=DUPLICATES,
+        deps=list(RAW_KEYS.values()),
+        group_name="quality",
+        kinds={"duckdb"},
+        owners=["team:data"],
+        partitions_def=days,
+        backfill_policy=SINGLE_RUN,
+    )
+    def duplicate_events(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        """Raw rows that staging leaves out: the same event delivered again, or with other content (quarantined)."""
+        from_date, to_date = date_range(context)
+        ingest.find_duplicates(shop.warehouse, from_date, to_date)
+        return dg.MaterializeResult(
+            metadata=_row_counts(shop, "quality.duplicate_events", from_date, to_date)
+        )
+
+    return duplicate_events
+
+
+# --- SQL models ----------------------------------------------------------------------------------
+
+
+def _model_asset(model: Model, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=asset_key(model.table),
+        deps=[dg.AssetDep(asset_key(table), partition_mapping=_mapping(model)) for table in model.dependencies],
+        description=_description(model),
+        group_name=model.schema,
+        kinds={"duckdb", "sql"},
+        owners=[f"team:{model.owner}"],
+        partitions_def=days,
+        backfill_policy=SINGLE_RUN,
+        metadata={
+            "dagster/column_schema": _column_schema(model),
+            "dagster/table_name": model.table,
+            "grain": ", ".join(model.grain),
+            "history_days": "all" if model.history_days is None else model.history_days,
+            "sql_file": f"sql/{model.schema}/{model.name}.sql",
+        },
+    )
+    def build_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        from_date, to_date = date_range(context)
+        build(shop.warehouse, model, shop.chunks(from_date, to_date), **shop.query_parameters)
+        if model.is_view:
+            return dg.MaterializeResult()
+        return dg.MaterializeResult(metadata=_row_counts(shop, model.table, from_date, to_date))
+
+    return build_model
+
+
+def _mapping(model: Model) -> dg.PartitionMapping:
+    back = FAR_BACK_DAYS if model.history_days is None else model.history_days
+    return dg.TimeWindowPartitionMapping(start_offset=-back, allow_nonexistent_upstream_partitions=True)
+
+
+def _description(model: Model) -> str:
+    return f"{model.description}\n\nGrain: {', '.join(model.grain)}.\n\n```sql\n{model.query}\n```"
+
+
+def _column_schema(model: Model) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, kind, description=model.column_comments[name])
+            for name, kind in derived_schemas()[model.table]
+        ]
+    )
+
+
+def _row_counts(shop: Shop, table: str, from_date: date, to_date: date) -> dict[str, int]:
+    count = shop.warehouse.value(
+        f"select count(*) from {table} where business_date between $from_date and $to_date",
+        from_date=from_date,
+        to_date=to_date,
+    )
+    key = "dagster/partition_row_count" if from_date == to_date else "rows_of_the_range"
+    return {key: count, "dagster/row_count": shop.warehouse.value(f"select count(*) from {table}")}
+
+
+# --- Gate ----------------------------------------------------------------------------------------
+
+
+def _built_tables() -> list[dg.AssetKey]:
+    return [DUPLICATES, *(asset_key(table) for table in load_models())]
+
+
+def _results(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=RESULTS,
+        deps=_built_tables(),
+        group_name="quality",
+        kinds={"duckdb"},
+        owners=["team:data"],
+        partitions_def=days,
+        backfill_policy=SINGLE_RUN,
+    )
+    def results(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        """What every contract found on every day: passed or not, with the observed and the expected value."""
+        from_date, to_date = date_range(context)
+        gate.run_contracts(shop.warehouse, from_date, to_date)
+        failed = shop.warehouse.value(
+            "select count(*) from quality.results where not is_passed and business_date between $from_date and $to_date",
+            from_date=from_date,
+            to_date=to_date,
+        )
+        return dg.MaterializeResult(metadata={"failed": failed})
+
+    return results
+
+
+def _verdict(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=VERDICT,
+        deps=[RESULTS],
+        group_name="quality",
+        kinds={"duckdb"},
+        owners=["team:data"],
+        partitions_def=days,
+        backfill_policy=SINGLE_RUN,
+    )
+    def day_verdict(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        """Pass, warn or blocked for each day, with the reasons. Only days that are not blocked are published."""
+        verdicts = gate.judge(shop.warehouse, shop.settings, *date_range(context))
+        last = verdicts[-1]
+        return dg.MaterializeResult(
+            metadata={
+                "verdict": last.verdict.value,
+                "blocked_days": sum(verdict.verdict == gate.Verdict.BLOCKED for verdict in verdicts),
+                "reasons": dg.MetadataValue.md(_reasons_as_text(verdicts)),
+            }
+        )
+
+    return day_verdict
+
+
+def _reasons_as_text(verdicts: Iterable[gate.DayVerdict], most: int = 50) -> str:
+    lines = (
+        f"- {verdict.business_date} {verdict.verdict.value}: {reason.subject}: {reason.observed} "
+        f"(expected: {reason.expected})"
+        for verdict in verdicts
+        for reason in verdict.reasons
+    )
+    return "\n".join(islice(lines, most)) or "none"
+
+
+def _contract_checks(days: dg.DailyPartitionsDefinition) -> dg.AssetChecksDefinition:
+    """Shows the gate's results beside each table. None is blocking: that would skip the report too."""
+    guarded = contracts_by_table()
+    specs = [
+        dg.AssetCheckSpec(contract.name, asset=asset_key(table), description=contract.rule, additional_deps=[RESULTS])
+        for table, contracts in guarded.items()
+        for contract in contracts
+    ]
+
+    @dg.multi_asset_check(name="contracts", specs=specs)
+    def contract_checks(context: dg.AssetCheckExecutionContext, shop: Shop) -> Iterator[dg.AssetCheckResult]:
+        to_date = shop.warehouse.value("select max(business_date) from quality.results")
+        from_date = to_date
+        if context.has_partition_key or context.has_partition_key_range:
+            from_date, to_date = date_range(context)
+        for record in _check_records(shop, from_date, to_date):
+            yield dg.AssetCheckResult(
+                passed=record["failed_days"] == 0,
+                check_name=record["check_name"],
+                asset_key=asset_key(record["table_name"]),
+                severity=dg.AssetCheckSeverity.ERROR
+                if record["severity"] == Severity.BLOCK
+                else dg.AssetCheckSeverity.WARN,
+                metadata={
+                    "days": f"{from_date} to {to_date}",
+                    "failed_days": record["failed_days"],
+                    "observed": record["observed"] or "as it should be",
+                    "expected": record["expected"] or record["rule"],
+                },
+            )
+
+    return contract_checks
+
+
+def _check_records(shop: Shop, from_date: date, to_date: date) -> list[dict[str, object]]:
+    return shop.warehouse.records(
+        """
+        select
+            check_name,
+            table_name,
+            severity,
+            rule,
+            count(*) filter (where not is_passed) as failed_days,
+            min(observed) filter (where not is_passed) as observed,
+            min(expected) filter (where not is_passed) as expected
+        from quality.results
+        where business_date between $from_date and $to_date
+        group by check_name, table_name, severity, rule
+        """,
+        from_date=from_date,
+        to_date=to_date,
+    )
+
+
+# --- Publication ---------------------------------------------------------------------------------
+
+
+def _snapshot(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=SNAPSHOT,
+        deps=[VERDICT],
+        group_name="published",
+        kinds={"duckdb", "parquet"},
+        owners=["team:data"],
+        partitions_def=days,
+        backfill_policy=SINGLE_RUN,
+    )
+    def snapshot(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        """The copy that readers use: marts and staged events of every day that passed, switched to at once."""
+        from_date, to_date = date_range(context)
+        verdicts = gate.verdicts(shop.warehouse, from_date, to_date)
+        folder = publish.publish(
+            shop.warehouse, shop.settings.published, verdicts, shop.settings.snapshots_kept
+        )
+        record_built(shop.warehouse, from_date, to_date)
+        return dg.MaterializeResult(
+            metadata={
+                "snapshot": folder.name,
+                "published_days": sum(verdict.is_publishable for verdict in verdicts),
+                "withheld_days": sum(not verdict.is_publishable for verdict in verdicts),
+                "dagster/uri": str(shop.settings.published / "current" / publish.DATABASE),
+            }
+        )
+
+    return snapshot
+
+
+def _daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=REPORT,
+        deps=[SNAPSHOT],
+        group_name="published",
+        kinds={"pdf"},
+        owners=["team:analytics"],
+        partitions_def=days,
+        backfill_policy=SINGLE_RUN,
+    )
+    def daily_report(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        """The PDF of the last day of the run: always printed, for a blocked day with what is wrong on top."""
+        _, to_date = date_range(context)
+        edition = reporting.print_report(shop.settings, to_date)
+        return dg.MaterializeResult(
+            metadata={
+                "pdf": dg.MetadataValue.path(str(edition.pdf)),
+                "edition": edition.number,
+                "snapshot": edition.snapshot,
+            }
+        )
+
+    return daily_report
+
+
+def _outcome(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=OUTCOME,
+        deps=[REPORT],
+        group_name="published",
+        owners=["team:data"],
+        partitions_def=days,
+        backfill_policy=SINGLE_RUN,
+    )
+    def outcome(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        """Fails for a blocked day, after everything else is done: so the run is red and the alert goes out."""
+        verdicts = gate.verdicts(shop.warehouse, *date_range(context))
+        blocked = [verdict for verdict in verdicts if verdict.verdict == gate.Verdict.BLOCKED]
+        if blocked:
+            raise dg.Failure(
+                description=f"{len(blocked)} blocked day(s): {blocked[0].business_date} and the like are not published.",
+                metadata={"reasons": dg.MetadataValue.md(_reasons_as_text(blocked))},
+                allow_retries=False,
+            )
+        return dg.MaterializeResult(metadata={"days": len(verdicts)})
+
+    return outcome
+
+
+def model_dependents(tables: Iterable[str]) -> list[str]:
+    """The models that read any of `tables`, directly or through others, in building order."""
+    found = set(tables)
+    for table, model in load_models().items():
+        if found & set(model.dependencies):
+            found.add(table)
+    return [table for table in load_models() if table in found]
+
+
+def next_day(day: date) -> date:
+    return day + timedelta(days=1)

@@ -1,0 +1,276 @@
+"""The gate: runs every contract on a day, and says whether the day may be published."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from assets.ingest import families_present
+from assets.settings import Settings
+from sql.contract import FAMILIES
+from sql.contracts import Contract, Severity, load_contracts
+from sql.warehouse import Warehouse
+
+
+class Verdict(StrEnum):
+    """What the gate says of a day."""
+
+    PASS = "pass"
+    WARN = "warn"
+    BLOCKED = "blocked"
+    HISTORY = "history"  # before the opening day: feeds customer history, is not judged
+
+
+PUBLISHABLE = (Verdict.PASS, Verdict.WARN, Verdict.HISTORY)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a day is warned about or blocked.
+
+    Attributes:
+        key: `family_missing`, `family_growing` or `contract`.
+        subject: the family, or `table: contract`.
+        observed: what was found, in plain words.
+        expected: what should have been.
+        severity: what it does to the day.
+    """
+
+    key: str
+    subject: str
+    observed: str
+    expected: str
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class DayVerdict:
+    business_date: date
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+
+    @property
+    def is_publishable(self) -> bool:
+        return self.verdict in PUBLISHABLE
+
+
+def days_between(from_date: date, to_date: date) -> list[date]:
+    """Every day of the range, both ends in."""
+    return [from_date + timedelta(days=offset) for offset in range((to_date - from_date).days + 1)]
+
+
+_TABLES = (
+    "create table if not exists quality.results (business_date DATE, check_name VARCHAR, table_name VARCHAR, "
+    "severity VARCHAR, is_passed BOOLEAN, cases BIGINT, observed VARCHAR, expected VARCHAR, rule VARCHAR)",
+    "create table if not exists quality.family_days (business_date DATE, family VARCHAR, state VARCHAR, "
+    "rows_read BIGINT, rows_accepted BIGINT, rows_duplicate BIGINT, rows_quarantined BIGINT, latest_event_at TIMESTAMP)",
+    "create table if not exists quality.quarantine_days "
+    "(business_date DATE, family VARCHAR, reason VARCHAR, row_count BIGINT)",
+    "create table if not exists quality.day_verdict (business_date DATE, verdict VARCHAR, reasons VARCHAR)",
+)
+
+
+def create_tables(warehouse: Warehouse) -> None:
+    """Creates, where absent, the tables that the gate writes."""
+    for statement in _TABLES:
+        warehouse.execute(statement)
+
+
+def run_contracts(warehouse: Warehouse, from_date: date, to_date: date) -> None:
+    """Runs every contract on every day of the range and replaces the range in quality.results."""
+    create_tables(warehouse)
+    violations = {contract: _violations(warehouse, contract, from_date, to_date) for contract in load_contracts()}
+    with warehouse.transaction():
+        _clear(warehouse, "quality.results", from_date, to_date)
+        warehouse.connection.executemany(
+            "insert into quality.results values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                _result(day, contract, violations[contract].get(day))
+                for day in days_between(from_date, to_date)
+                for contract in violations
+            ],
+        )
+
+
+def _violations(
+    warehouse: Warehouse, contract: Contract, from_date: date, to_date: date
+) -> Mapping[date, tuple[int, str, str]]:
+    """(cases, first observed, first expected) of each day with a case against the contract."""
+    rows = warehouse.rows(
+        f"select business_date, count(*), min(observed), min(expected) from ({contract.query}) "
+        "where business_date between $from_date and $to_date group by business_date",
+        from_date=from_date,
+        to_date=to_date,
+    )
+    return {day: (cases, observed, expected) for day, cases, observed, expected in rows}
+
+
+def _result(day: date, contract: Contract, violation: tuple[int, str, str] | None) -> tuple[object, ...]:
+    cases, observed, expected = violation or (0, "", "")
+    return (
+        day,
+        contract.name,
+        contract.table,
+        contract.severity.value,
+        violation is None,
+        cases,
+        observed,
+        expected,
+        contract.rule,
+    )
+
+
+def judge(warehouse: Warehouse, settings: Settings, from_date: date, to_date: date) -> list[DayVerdict]:
+    """Writes quality.family_days and quality.day_verdict for the range; returns the verdicts in order of days."""
+    create_tables(warehouse)
+    days = days_between(from_date, to_date)
+    families = {day: families_present(warehouse, settings, day) for day in days}
+    failed = _failed_contracts(warehouse, from_date, to_date)
+    verdicts = [_verdict(settings, day, families[day], failed.get(day, ())) for day in days]
+    with warehouse.transaction():
+        for table in ("quality.family_days", "quality.quarantine_days", "quality.day_verdict"):
+            _clear(warehouse, table, from_date, to_date)
+        warehouse.execute(_QUARANTINE_DAYS, from_date=from_date, to_date=to_date)
+        counts = _row_counts(warehouse, from_date, to_date)
+        warehouse.connection.executemany(
+            "insert into quality.family_days values (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (day, family, str(state), *counts.get((day, family), _NO_ROWS if state == "present" else _UNKNOWN_ROWS))
+                for day in days
+                for family, state in families[day].items()
+            ],
+        )
+        warehouse.connection.executemany(
+            "insert into quality.day_verdict values (?, ?, ?)",
+            [(v.business_date, v.verdict.value, json.dumps([vars(r) for r in v.reasons])) for v in verdicts],
+        )
+    return verdicts
+
+
+# A quarantined row whose day cannot be read counts on the day of its delivery.
+_QUARANTINE_DAYS = """
+    insert into quality.quarantine_days
+    select coalesce(business_date, dt) as business_date, family, reason, count(*)
+    from quality.quarantine
+    where coalesce(business_date, dt) between $from_date and $to_date
+    group by all
+"""
+_NO_ROWS = (0, 0, 0, 0, None)
+_UNKNOWN_ROWS = (None, None, None, None, None)
+
+
+def _row_counts(
+    warehouse: Warehouse, from_date: date, to_date: date
+) -> dict[tuple[date, str], tuple[int, int, int, int, datetime | None]]:
+    """Rows read, accepted, duplicate and quarantined, and the last event's time, by business date and family.
+
+    Read = accepted + duplicate + quarantined holds here as it holds for each delivery.
+    """
+    staged = " union all ".join(
+        f"select business_date, '{family.name}' as family, count(*) as accepted, max(event_time) as latest_event_at "
+        f"from staging.{family.table} where business_date between $from_date and $to_date group by business_date"
+        for family in FAMILIES.values()
+    )
+    rows = warehouse.rows(
+        f"""
+        with staged as ({staged}),
+        duplicates as (
+            select business_date, family, count(*) as duplicates
+            from quality.duplicate_events
+            where reason = 'duplicate' and business_date between $from_date and $to_date
+            group by all
+        ),
+        quarantined as (
+            select business_date, family, sum(row_count) as quarantined
+            from quality.quarantine_days
+            where business_date between $from_date and $to_date
+            group by all
+        )
+        select
+            business_date, family, coalesce(accepted, 0), coalesce(duplicates, 0), coalesce(quarantined, 0)::BIGINT,
+            latest_event_at
+        from staged
+        full join duplicates using (business_date, family)
+        full join quarantined using (business_date, family)
+        """,
+        from_date=from_date,
+        to_date=to_date,
+    )
+    return {
+        (day, family): (accepted + duplicate + quarantined, accepted, duplicate, quarantined, latest)
+        for day, family, accepted, duplicate, quarantined, latest in rows
+    }
+
+
+def _verdict(
+    settings: Settings, day: date, families: Mapping[str, str], failed: Iterable[Reason]
+) -> DayVerdict:
+    if day < settings.opening_date:
+        return DayVerdict(day, Verdict.HISTORY, ())
+    reasons = [*_absences(settings, families), *failed]
+    if any(reason.severity == Severity.BLOCK for reason in reasons):
+        return DayVerdict(day, Verdict.BLOCKED, tuple(reasons))
+    return DayVerdict(day, Verdict.WARN if reasons else Verdict.PASS, tuple(reasons))
+
+
+def _absences(settings: Settings, families: Mapping[str, str]) -> list[Reason]:
+    reasons = []
+    for family, state in families.items():
+        if state not in ("missing", "growing"):
+            continue
+        is_required = any(source.required for source in settings.family_sources(family))
+        reasons.append(
+            Reason(
+                key=f"family_{state}",
+                subject=family,
+                observed=str(state),
+                expected="delivered",
+                severity=Severity.BLOCK if is_required else Severity.WARN,
+            )
+        )
+    return reasons
+
+
+def _failed_contracts(warehouse: Warehouse, from_date: date, to_date: date) -> dict[date, list[Reason]]:
+    failed: dict[date, list[Reason]] = {}
+    for record in warehouse.records(
+        "select * from quality.results where not is_passed and business_date between $from_date and $to_date "
+        "order by business_date, severity, table_name, check_name",
+        from_date=from_date,
+        to_date=to_date,
+    ):
+        failed.setdefault(record["business_date"], []).append(
+            Reason(
+                key="contract",
+                subject=f"{record['table_name']}: {record['check_name']}",
+                observed=record["observed"],
+                expected=record["expected"],
+                severity=Severity(record["severity"]),
+            )
+        )
+    return failed
+
+
+def verdicts(warehouse: Warehouse, from_date: date, to_date: date) -> list[DayVerdict]:
+    """The verdicts that stand for the range, in order of days; days never judged are left out."""
+    create_tables(warehouse)
+    rows = warehouse.rows(
+        "select business_date, verdict, reasons from quality.day_verdict "
+        "where business_date between $from_date and $to_date order by business_date",
+        from_date=from_date,
+        to_date=to_date,
+    )
+    return [DayVerdict(day, Verdict(verdict), _reasons(json.loads(reasons))) for day, verdict, reasons in rows]
+
+
+def _reasons(written: Sequence[Mapping[str, str]]) -> tuple[Reason, ...]:
+    return tuple(Reason(**{**reason, "severity": Severity(reason["severity"])}) for reason in written)
+
+
+def _clear(warehouse: Warehouse, table: str, from_date: date, to_date: date) -> None:
+    warehouse.execute(
+        f"delete from {table} where business_date between $from_date and $to_date",
+        from_date=from_date,
+        to_date=to_date,
+    )

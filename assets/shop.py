@@ -1,0 +1,100 @@
+"""The shop as a Dagster resource: its settings, and its warehouse held open and locked for one run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from assets.ingest import create_tables, input_versions
+from assets.settings import Settings, load_settings
+from sql.models import chunks_of_days, create_inputs
+from sql.warehouse import Warehouse, open_warehouse
+
+
+class Shop(dg.ConfigurableResource):
+    """Opens the warehouse when the run begins and closes it when the run ends, however it ends.
+
+    `config_path` names funnelscope.yaml; empty looks where the command line looks.
+    """
+
+    config_path: str = ""
+    _settings: Settings | None = PrivateAttr(None)
+    _warehouse: Warehouse | None = PrivateAttr(None)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Shop"]:
+        settings = self.settings
+        with open_warehouse(
+            settings.warehouse_path,
+            memory_limit=settings.memory_limit,
+            threads=settings.threads,
+            wait_seconds=settings.lock_wait_seconds,
+        ) as warehouse:
+            create_inputs(warehouse)
+            create_tables(warehouse)
+            self._warehouse = warehouse
+            yield self
+
+    @property
+    def settings(self) -> Settings:
+        if self._settings is None:
+            self._settings = load_settings(Path(self.config_path) if self.config_path else None)
+        return self._settings
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The open warehouse; raises RuntimeError outside of a run."""
+        if self._warehouse is None:
+            raise RuntimeError("The warehouse is open only while a run executes.")
+        return self._warehouse
+
+    @property
+    def query_parameters(self) -> dict[str, Any]:
+        """What the SQL models may know of the settings."""
+        return {
+            "attribution_window_days": self.settings.attribution_window_days,
+            "declared_families": sorted({source.family for source in self.settings.sources}),
+        }
+
+    def chunks(self, from_date: date, to_date: date) -> list[tuple[date, date]]:
+        """The range in pieces that fit into memory, by the rows delivered for each day."""
+        rows = self.warehouse.rows("select business_date, sum(rows) from quality.delivery_dates group by business_date")
+        return chunks_of_days(from_date, to_date, {day: int(count) for day, count in rows})
+
+
+def stale_days(warehouse: Warehouse) -> list[date]:
+    """Days that were built once and whose deliveries have changed since, oldest first."""
+    create_built_table(warehouse)
+    built = dict(warehouse.rows("select business_date, input_version from quality.built"))
+    current = input_versions(warehouse)
+    return sorted(day for day, version in built.items() if current.get(day, "") != version)
+
+
+def record_built(warehouse: Warehouse, from_date: date, to_date: date) -> None:
+    """Notes which deliveries the days of a finished run were built from."""
+    create_built_table(warehouse)
+    current = input_versions(warehouse)
+    days = [
+        (day, current.get(day, ""))
+        for (day,) in warehouse.rows(
+            "select unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day))::DATE",
+            from_date=from_date,
+            to_date=to_date,
+        )
+    ]
+    with warehouse.transaction():
+        warehouse.execute(
+            "delete from quality.built where business_date between $from_date and $to_date",
+            from_date=from_date,
+            to_date=to_date,
+        )
+        warehouse.connection.executemany("insert into quality.built values (?, ?)", days)
+
+
+def create_built_table(warehouse: Warehouse) -> None:
+    """Creates, where absent, the note of what each day was built from."""
+    warehouse.execute("create table if not exists quality.built (business_date DATE, input_version VARCHAR)")

@@ -1,0 +1,84 @@
+"""SQL contracts: queries that return what breaks a rule, a row a case; no row means that the rule holds.
+
+A file in sql/checks opens with one line that says the rule, then `table:` (the table it guards) and
+`severity:` (block or warn). Its query reads `$from_date` to `$to_date` and returns `business_date`,
+`observed` and `expected`. That a table's grain is unique is checked from the models' headers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from sql.models import ROOT, Model, ModelError, load_models
+
+
+class Severity(StrEnum):
+    BLOCK = "block"  # the day is not published
+    WARN = "warn"  # the day is published with a warning
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One rule about one table.
+
+    Attributes:
+        name: the file's name, or `grain_is_unique`.
+        table: `schema.table` that it guards.
+        rule: the rule in one sentence.
+        query: returns business_date, observed and expected for each case against the rule.
+    """
+
+    name: str
+    table: str
+    severity: Severity
+    rule: str
+    query: str
+
+
+def parse_contract(path: Path) -> Contract:
+    """Reads one file of sql/checks; raises ModelError with the file where the header breaks the form."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = [line.removeprefix("--").strip() for line in lines if line.startswith("--")]
+    entries = dict(line.split(": ", 1) for line in header[1:] if ": " in line)
+    try:
+        return Contract(path.stem, entries["table"], Severity(entries["severity"]), header[0], "\n".join(lines))
+    except (KeyError, ValueError) as error:
+        raise ModelError(f"{path}: the header needs 'table:' and 'severity: block' or 'severity: warn'") from error
+
+
+@cache
+def load_contracts() -> tuple[Contract, ...]:
+    """The contracts of sql/checks, then one on the grain of every table that has days."""
+    written = [parse_contract(path) for path in sorted((ROOT / "checks").glob("*.sql"))]
+    return (*written, *(_grain_contract(model) for model in load_models().values() if not model.is_view))
+
+
+def _grain_contract(model: Model) -> Contract:
+    columns = ", ".join(model.grain)
+    return Contract(
+        name="grain_is_unique",
+        table=model.table,
+        severity=Severity.BLOCK,
+        rule=f"One row for each {columns}.",
+        query=f"""
+            select business_date, max(row_count) || ' rows for one key' as observed, 'one' as expected
+            from (
+                select {columns if "business_date" in model.grain else columns + ", business_date"}, count(*) as row_count
+                from {model.table}
+                where business_date between $from_date and $to_date
+                group by all
+                having count(*) > 1
+            )
+            group by business_date
+        """,
+    )
+
+
+def contracts_by_table() -> Mapping[str, list[Contract]]:
+    """The contracts of each guarded table."""
+    guarded: dict[str, list[Contract]] = {}
+    for contract in load_contracts():
+        guarded.setdefault(contract.table, []).append(contract)
+    return guarded
