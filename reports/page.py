@@ -30,7 +30,7 @@ Content = dict[str, Any]
 # numbers of one table stand below those of the table above.
 Widths = Sequence[int | None]
 MONEY_WIDTHS: Widths = (None, 32, 17, 20, 32, 20)
-FIGURE_WIDTHS: Widths = (None, 52, 24, 24, 23)
+FIGURE_WIDTHS: Widths = (None, 56, 24, 23, 21)
 WINDOW_WIDTHS: Widths = (24, None, 24, 24, 24, 23)
 SLICE_WIDTHS: Widths = (None, 21, 23, 14, 14, 23, 18)
 DELIVERY_WIDTHS: Widths = (None, 42, 22, 22, 20, 22, 20)
@@ -297,8 +297,9 @@ def stage_chapter(stage: Stage, currency: str, words: Words) -> Content:
         chapter["tables"].append(section(heading, figures_table(stage.indicators, currency, words)))
     if stage.windows:
         chapter["tables"].append(windows_section(stage, words))
-    for number, slices in enumerate(stage.slices, start=1):
-        note = words.text("notes", "slices") if number == len(stage.slices) else None
+    filled = [slices for slices in stage.slices if slices.rows]
+    for number, slices in enumerate(filled, start=1):
+        note = words.text("notes", "slices") if number == len(filled) else None
         chapter["tables"].append(slice_section(slices, note, words))
     return chapter
 

@@ -131,6 +131,22 @@ def test_a_long_name_without_spaces_is_broken_but_copied_whole() -> None:
     assert "W" * 60 in squeezed(printed(with_campaigns("W" * 60)))
 
 
+@pytest.mark.parametrize("name", ["W" * 60, "推广计划" * 20])
+def test_a_long_name_stays_inside_its_column(name: str) -> None:
+    """Its characters stand on several lines, and none right of where the column ends."""
+    places: set[tuple[float, float]] = set()
+
+    def note_place(text: str, current: list[float], matrix: list[float], *_: object) -> None:
+        if text.strip() and set(text.strip()) <= set(name):
+            places.add((current[4] + matrix[4], current[5] + matrix[5]))
+
+    for page in PdfReader(BytesIO(render(with_campaigns(name)))).pages:
+        page.extract_text(visitor_text=note_place)
+    millimetre = 72 / 25.4
+    assert len({y for _, y in places}) > 1
+    assert max(x for x, _ in places) < (18 + 61) * millimetre
+
+
 def test_two_hundred_slices_are_the_largest_and_one_sum_of_the_rest() -> None:
     rows = [SliceRow(f"value {number:03}", 1_000 - number, 100, 2_000, 300) for number in range(200)]
     shown, other = largest_and_other(rows)
