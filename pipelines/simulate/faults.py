@@ -1,21 +1,8 @@
 """Faults that are planted in the simulated shop, and how each one bends a day.
 
 A fault kind is one row of `FAULT_KINDS`: the dimensions that name its slice, its usual strength, and a function
-that turns the levers of a day. Levers are arrays with one number a session; no fault draws random numbers of its
-own, so everything that it does not touch stays as it was.
-
-A file of faults is YAML:
-
-    faults:
-      - kind: broken_coupon
-        slice: {coupon: WELCOME10}
-        from_date: 2026-06-08
-        to_date: 2026-06-10      # included; without it the fault lasts to the end
-        strength: 0.6            # share of the coupon's orders that is lost
-      - kind: slow_first_screen
-        slice: {landing_page: item_0001, device: android}
-        from_date: 2026-06-12
-        strength: 0.25           # share of product views that is lost
+that turns the levers of a day. Levers are arrays with one number a session. A fault draws no random numbers and
+takes away what would have happened, so that a run with a fault equals the run without it but for the loss.
 """
 
 from collections.abc import Callable, Mapping
@@ -138,7 +125,17 @@ class _FaultFile(BaseModel):
 
 
 def load_faults(path: Path) -> list[Fault]:
-    """The faults of a YAML file (an example is at the top of this module).
+    """The faults of a YAML file, for example:
+
+        faults:
+          - kind: broken_coupon
+            slice: {coupon: WELCOME10}
+            from_date: 2026-06-08
+            to_date: 2026-06-10      # included; without it the fault lasts to the end
+            strength: 0.6            # share of the coupon's orders that is lost; the kind's usual one if left out
+          - kind: slow_first_screen
+            slice: {landing_page: item_0001, device: android}
+            from_date: 2026-06-12    # strength 0.25: share of the slice's product views that is lost
 
     Raises:
         ValueError: the file cannot be read as faults; names the file, the key and what is accepted.

@@ -56,7 +56,7 @@ def deliveries(random: np.random.Generator, count: int, dirt: Dirt) -> list[Deli
     part = part.astype(np.int8)
     again = rows[random.random(count) < dirt.duplicate_share]
     way = random.integers(0, 3, len(again))  # same file, another file of the day, a later day
-    again_late = np.where(way == 2, late[again] + random.integers(1, 4, len(again)), late[again])
+    again_late = np.where((way == 2) & (late[again] == 0), random.integers(1, 4, len(again)), late[again])
     again_part = np.where(way == 1, parts, part[again])
     rows, late, part = (np.concatenate(pair) for pair in ((rows, again), (late, again_late), (part, again_part)))
     if dirt.shuffle:

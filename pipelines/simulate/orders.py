@@ -63,6 +63,7 @@ def orders_of_sessions(state: State, seed: int, day: int, plan: Plan, checkouts:
         "product": checkouts.product[rows],
         "coupon": checkouts.coupon[rows],
         "payment_failed": checkouts.payment_failed[rows],
+        "lost": np.where(is_later, checkouts.abandoned[rows], checkouts.lost[rows]),
         "sales_channel": np.where(live, SALES_CHANNELS.index("live"), 0).astype(np.int8),
         "source_room": np.where(live, position % 2, -1).astype(np.int8),
         "source_content": np.where(plan.entry[position] == 3, position % 3, -1).astype(np.int8),
@@ -90,6 +91,7 @@ def orders_without_session(state: State, seed: int, day: int, count: int, new_sh
         "product": np.searchsorted(shares, random.random(count), "right").clip(0, len(shares) - 1).astype(np.int16),
         "coupon": np.where(coupon < len(COUPON_SHARES), coupon, -1).astype(np.int8),
         "payment_failed": np.zeros(count, bool),
+        "lost": np.zeros(count, bool),
         "sales_channel": np.full(count, SALES_CHANNELS.index("phone"), np.int8),
         "source_room": np.full(count, -1, np.int8),
         "source_content": np.full(count, -1, np.int8),
@@ -105,6 +107,7 @@ def history_order_count(state: State, seed: int, day: int, sessions_per_day: int
 def place(state: State, seed: int, day: int, source: str, specification: Chunk) -> Chunk:
     """Writes the whole life of these orders into the agenda; `source` tells apart what is placed on one day.
 
+    Orders lost to a fault live like the others, but nothing of it is written.
     Returns what service needs to know: order, customer, product, paid, shipped and delivered times (NEVER where not).
     """
     random = stream(seed, state.clock.date(day), f"lives of orders: {source}")
@@ -204,7 +207,7 @@ def _lines(state: State, random: np.random.Generator, orders: Chunk) -> Chunk:
 
 def _line_events(orders: Chunk, lines: Chunk, kind: str, time: Array, **columns: Array) -> Chunk:
     """One event a line for every order whose `time` is not NEVER; `columns` override those of the lines."""
-    rows = np.flatnonzero(time[lines["of"]] < NEVER)
+    rows = np.flatnonzero(((time < NEVER) & ~orders["lost"])[lines["of"]])
     of = lines["of"][rows]
     chunk = {name: column[rows] for name, column in {**lines, **columns}.items() if name != "of"}
     chunk["time"] = time[of]
@@ -227,7 +230,7 @@ def _line_events(orders: Chunk, lines: Chunk, kind: str, time: Array, **columns:
 
 def _order_events(orders: Chunk, kind: str, time: Array, **columns: Array) -> Chunk:
     """One event an order, as the warehouse system sends it: no browser, no money; only where `time` is not NEVER."""
-    rows = np.flatnonzero(time < NEVER)
+    rows = np.flatnonzero((time < NEVER) & ~orders["lost"])
     chunk = {name: column[rows] for name, column in columns.items()}
     return {
         "time": time[rows],
@@ -365,3 +368,16 @@ def unlinked_refunds(state: State, seed: int, day: int, sessions_per_day: int) -
     }
     state.next_refund += count
     state.agenda.add("order", chunk)
+
+
+def lost_orders(state: State, day: int, orders: Chunk) -> dict[str, int]:
+    """Orders that faults took away: those that would have been created this day, and the cents paid this day."""
+    start, end = state.clock.start(day), state.clock.start(day + 1)
+    lost = orders["lost"] & (orders["excluded_reason"] < 0)
+    created = np.minimum(orders["created"], orders["paid"])
+    paid = lost & (orders["paid"] >= start) & (orders["paid"] < end)
+    return {
+        "orders": int((lost & (created >= start) & (created < end)).sum()),
+        "paid_orders": int(paid.sum()),
+        "paid_cents": int(orders["total"][paid].sum()),
+    }

@@ -163,24 +163,29 @@ def _day(
         state.agenda.add("page", chunk)
     service.presale_conversations(state, seed, day, plan, pages)
     del pages, page_chunks
-    _orders(state, seed, day, sessions_per_day, orders.orders_of_sessions(state, seed, day, plan, checkouts))
+    lost = _orders(state, seed, day, sessions_per_day, orders.orders_of_sessions(state, seed, day, plan, checkouts))
     both = TwoDays(state.yesterday, plan.book)
     events: dict[str, Chunk] = {family: state.agenda.take(family, day, kinds) for family, kinds in COLUMNS.items()}
     truth = day_truth(state, ledger, day, both, events["traffic"], events["page"], events["service"], events["order"])
     for family in COLUMNS:
         write_day(state, seed, out, day, family, events.pop(family), both, dirt, file_format)
     state.yesterday = plan.book
-    return truth
+    return truth | {"lost_to_faults": lost}
 
 
-def _orders(state: State, seed: int, day: int, sessions_per_day: int, of_sessions: Chunk) -> None:
-    """All orders that are thought of today, and what becomes of them."""
+def _orders(state: State, seed: int, day: int, sessions_per_day: int, of_sessions: Chunk) -> dict[str, int]:
+    """Places all orders that are thought of today; returns what faults took away of them."""
     random = stream(seed, state.clock.date(day), "phone")
     count = int(random.poisson(PHONE_ORDERS_PER_SESSION * sessions_per_day))
     by_phone = orders.orders_without_session(state, seed, day, count, 0.5)
-    for name, specification in (("sessions", of_sessions), ("phone", by_phone)):
-        service.after_orders(state, seed, day, name, orders.place(state, seed, day, name, specification))
+    placed = {
+        source: orders.place(state, seed, day, source, specification)
+        for source, specification in (("sessions", of_sessions), ("phone", by_phone))
+    }
+    for source, chunk in placed.items():
+        service.after_orders(state, seed, day, source, chunk)
     orders.unlinked_refunds(state, seed, day, sessions_per_day)
+    return orders.lost_orders(state, day, placed["sessions"])
 
 
 def _write_reference(state: State, out: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipelines.simulate.sessions import Pages, Plan
 from pipelines.simulate.state import KIND, State
-from pipelines.simulate.streams import HOUR, MICROSECONDS, NEVER, Array, Chunk, stream
+from pipelines.simulate.streams import HOUR, MICROSECONDS, NEVER, Array, Chunk, select, stream
 from pipelines.simulate.world import CARE_TYPES
 
 SERVICE_KIND = KIND["service"]
@@ -20,18 +20,19 @@ def _seconds(times: Array) -> Array:
 
 
 class _Writer:
-    """Collects rows about the same people: each call adds one event for the rows that take part."""
+    """Writes events about the same people; `common` holds what their rows share, and who is lost to a fault."""
 
     def __init__(self, state: State, common: Chunk) -> None:
         self._state = state
         self._common = common
 
     def add(self, kind: str, rows: Array, time: Array, **columns: Array) -> None:
-        """`rows` are positions; `time` and `columns` have one value for each of them."""
+        """Adds one event at each of the positions `rows`; `time` and `columns` have one value for each of them."""
         chunk = {name: column[rows] for name, column in self._common.items()}
         chunk["time"] = _seconds(time)
         chunk["kind"] = np.full(len(rows), SERVICE_KIND[kind], np.int8)
-        self._state.agenda.add("service", {**chunk, **columns})
+        kept = np.flatnonzero(~chunk.pop("lost"))
+        self._state.agenda.add("service", select({**chunk, **columns}, kept))
 
 
 def _agents(state: State, random: np.random.Generator, time: Array) -> Array:
@@ -52,12 +53,13 @@ def presale_conversations(state: State, seed: int, day: int, plan: Plan, pages: 
     seen = np.full(plan.size, -1, np.int64)
     on_product = np.flatnonzero(pages.product >= 0)
     seen[pages.session[on_product]] = on_product
-    asks = np.flatnonzero(plan.chats & (seen >= 0) & (plan.intent > 0) & plan.acts_human)
+    asks = np.flatnonzero(plan.chats & (seen >= 0) & plan.acts_human)
     page = seen[asks]
     time = pages.start[page] + 3 * MICROSECONDS
     customer = plan.book.customer[asks]
     known = (customer >= 0) & (time >= plan.book.login_time[asks])
     common = {
+        "lost": plan.abandons[asks],
         "session": plan.book.base + asks,
         "visitor": plan.book.visitor[asks],
         "customer": np.where(known, customer, -1),
@@ -65,10 +67,11 @@ def presale_conversations(state: State, seed: int, day: int, plan: Plan, pages: 
         "topic": np.full(len(asks), PRESALE, np.int8),
     }
     _converse(state, random, common, time, plan.response_seconds[asks])
-    questions = np.flatnonzero((seen >= 0) & plan.acts_human & (plan.intent > 0) & (random.random(plan.size) < 0.004))
+    questions = np.flatnonzero((seen >= 0) & plan.acts_human & (random.random(plan.size) < 0.004))
     writer = _Writer(
         state,
         {
+            "lost": plan.abandons[questions],
             "session": plan.book.base + questions,
             "visitor": plan.book.visitor[questions],
             "product": pages.product[seen[questions]],
@@ -128,7 +131,7 @@ def after_orders(state: State, seed: int, day: int, source: str, orders: Chunk) 
     random = stream(seed, state.clock.date(day), f"aftersale: {source}")
     count = len(orders["order"])
     rows = np.arange(count)
-    person = {"customer": orders["customer"], "order": orders["order"]}
+    person = {"lost": orders["lost"], "customer": orders["customer"], "order": orders["order"]}
     known = orders["customer"] >= 0
     delivered = known & (orders["delivered"] < NEVER)
     writer = _Writer(state, person)
@@ -169,5 +172,5 @@ def after_orders(state: State, seed: int, day: int, source: str, orders: Chunk) 
         chosen = pick(paid, share)
         writer.add(kind, chosen, after(chosen, base, low, high))
     replied = pick((orders["reviewed"] < NEVER) & (orders["rating"] <= 3), 0.7)
-    review_writer = _Writer(state, {"order": orders["order"], "product": orders["product"]})
+    review_writer = _Writer(state, {name: orders[name] for name in ("lost", "order", "product")})
     review_writer.add("review_replied", replied, after(replied, "reviewed", 1, 40))

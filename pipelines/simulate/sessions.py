@@ -28,7 +28,7 @@ TRAFFIC_KIND = KIND["traffic"]
 PRODUCT_PAGE = PAGE_TYPES.index("product")
 CART_PAGE = PAGE_TYPES.index("cart")
 CHECKOUT_PAGE = PAGE_TYPES.index("checkout")
-SHARE_OF_KINDS = {"product": 0.58, "category": 0.16, "content": 0.08, "home": 0.09, "live": 0.04, "cart": 0.05}
+SHARE_OF_KINDS = {"product": 0.50, "category": 0.21, "content": 0.09, "home": 0.10, "live": 0.05, "cart": 0.05}
 FLAGGED_BOT_SHARE = 0.03
 UNFLAGGED_BOT_SHARE = 0.004
 MOST_PAGE_EVENTS_A_MINUTE = 60
@@ -38,17 +38,25 @@ DAY_MARGIN = 5 * MICROSECONDS  # clicks come shortly before a visit, and must no
 
 @dataclass
 class Plan:
-    """A day's sessions with all that is decided about them before any event is written; arrays over sessions."""
+    """A day's sessions with all that is decided about them before any event is written; arrays over sessions.
+
+    Attributes:
+        burst: page events within one minute, for robots that nobody flagged; 0 for everybody else.
+        abandons: a fault makes them leave before the landing page is of any use. All that they would have done is
+            drawn nevertheless and then not written, so that a fault changes nothing for anybody else.
+        response_seconds: until the first human reply to a chat; -1 unanswered.
+    """
 
     book: SessionBook
     landing: Array
     entry: Array
     intent: Array
-    burst: Array  # page events within one minute, for robots nobody flagged; 0 for everybody else
+    burst: Array
+    abandons: Array
     shared_device: Array
     coupon: Array
     chats: Array
-    response_seconds: Array  # of the first human reply; -1 unanswered
+    response_seconds: Array
     levers: Levers
 
     @property
@@ -123,6 +131,7 @@ def plan_day(state: State, seed: int, day: int, sessions_per_day: int, faults: l
     for fault in faults:
         if fault.is_on(date):
             fault.turn(levers)
+    abandons = random.random(count, dtype=np.float32) < levers.abandon
     chats = (random.random(count) < 0.045 * intent) & ~shared & ~is_bot & ~unflagged
     response = np.exp(random.normal(np.log(24), 1.0, count)).clip(1, 3000).astype(np.int32)
     response[random.random(count) < 0.06] = -1
@@ -140,16 +149,17 @@ def plan_day(state: State, seed: int, day: int, sessions_per_day: int, faults: l
     )
     state.next_session += count
     return Plan(
-        book,
-        landing,
-        world.landing_entry[landing],
-        intent.astype(np.float32),
-        burst,
-        shared,
-        coupon,
-        chats,
-        response,
-        levers,
+        book=book,
+        landing=landing,
+        entry=world.landing_entry[landing],
+        intent=intent.astype(np.float32),
+        burst=burst,
+        abandons=abandons,
+        shared_device=shared,
+        coupon=coupon,
+        chats=chats,
+        response_seconds=response,
+        levers=levers,
     )
 
 
@@ -237,13 +247,10 @@ def browse(state: State, seed: int, day: int, plan: Plan) -> tuple[Pages, list[C
 
 def _page_counts(random: np.random.Generator, plan: Plan) -> Array:
     """How many pages each session opens; 0 for bursts, whose events are made elsewhere."""
-    stays = 1 - 0.46 / plan.intent.clip(0.5, 3)
+    stays = 1 - 0.52 / plan.intent.clip(0.5, 3)
     draw = random.random(plan.size, dtype=np.float32)
-    more = np.log(random.random(plan.size, dtype=np.float32).clip(1e-6)) / np.log(0.66)
+    more = np.log(random.random(plan.size, dtype=np.float32).clip(1e-6)) / np.log(0.70)
     counts = np.where(draw < stays, 2 + more.astype(np.int32).clip(0, 25), 1)
-    abandons = random.random(plan.size, dtype=np.float32) < plan.levers.abandon
-    counts[abandons] = 1
-    plan.intent[abandons] = 0  # nothing happens on the page either
     counts[plan.burst > 0] = 0
     return counts
 
@@ -267,14 +274,12 @@ def _open_pages(state: State, random: np.random.Generator, plan: Plan) -> Pages:
     product[landed] = world.landing_product[plan.landing[session[landed]]]
 
     page, content, live_room = _places(state, random, page_type, product, first, plan.landing[session])
-    middle: Array = np.where(page_type == PRODUCT_PAGE, np.log(13_000), np.log(7_000)).astype(np.float32)
-    dwell: Array = np.exp(middle + 1.1 * random.standard_normal(size, dtype=np.float32)).clip(200, 1_500_000)
+    median = np.where(page_type == PRODUCT_PAGE, np.float32(13_000), np.float32(7_000))
+    dwell = (median * np.exp(1.1 * random.standard_normal(size, dtype=np.float32))).clip(200, 1_500_000)
     alone = first & (counts[session] == 1)
-    dwell[alone] *= 0.45
-    left = alone & (plan.intent[session] == 0)
-    dwell[left] = 400 + 2400 * random.random(int(left.sum()), dtype=np.float32)
+    dwell[alone] *= 0.16
     dwell[plan.book.is_bot[session]] = 150
-    pause = 300 + 500 * random.random(size, dtype=np.float32)
+    pause: Array = 300 + 500 * random.random(size, dtype=np.float32)
     step = ((dwell + pause) * MILLISECOND).astype(np.int64)
     elapsed = np.cumsum(step) - step
     elapsed -= np.repeat(elapsed[before[counts > 0]], counts[counts > 0])
@@ -356,41 +361,55 @@ def _page_events(
 ) -> list[Chunk]:
     world = state.world
     size = len(pages.session)
-    everything = np.arange(size)
+    abandoned = plan.abandons[pages.session]
+    everything = np.flatnonzero(pages.first | ~abandoned)
     on_product = pages.page_type == PRODUCT_PAGE
     by_robot = plan.book.is_bot[pages.session]
     factor = np.where(by_robot, 0, plan.intent[pages.session].clip(0, 1.6)).astype(np.float32)
     factor *= np.where(pages.first & (pages.dwell_ms < 2500), 0.25, 1.0).astype(np.float32)
+    hasty = 400 + (2400 * random.random(size, dtype=np.float32)).astype(np.int32)
+    dwell_ms = np.where(abandoned & pages.first, hasty, pages.dwell_ms)
     leave_lost = (random.random(plan.size, dtype=np.float32) < 0.10) | plan.book.is_bot
     dwell_on_view = ~leave_lost & (random.random(plan.size, dtype=np.float32) < 0.04)
 
     first_screen = np.array([1000, 800, 650], np.float32)[plan.book.device[pages.session]]
     first_screen *= np.exp(0.4 * random.standard_normal(size, dtype=np.float32))
     first_screen *= np.where(pages.first, plan.levers.first_screen[pages.session], 1)
-    opening = _on(pages, everything, "page_view", pages.start)
-    opening["kind"][on_product] = PAGE_KIND["product_view"]
-    opening["first_screen_ms"] = first_screen.clip(80, 60_000).astype(np.int32)
-    opening["dwell_ms"] = np.where(dwell_on_view[pages.session], pages.dwell_ms, -1)
     price = world.product_price_cents[pages.product]
-    opening["displayed_price"] = np.where(on_product, price, -1).astype(np.int32)
     stock = (random.random(size, dtype=np.float32) < 0.08).astype(np.int8)
-    opening["stock_state"] = np.where(on_product, stock, -1).astype(np.int8)
-
-    leaving = everything[~(leave_lost | dwell_on_view)[pages.session]]
-    leave = _on(
-        pages, leaving, "page_leave", pages.start[leaving] + pages.dwell_ms[leaving].astype(np.int64) * MILLISECOND
+    opening = _on(
+        pages,
+        everything,
+        "page_view",
+        pages.start[everything],
+        first_screen_ms=first_screen.clip(80, 60_000).astype(np.int32)[everything],
+        dwell_ms=np.where(dwell_on_view[pages.session], dwell_ms, -1)[everything],
+        displayed_price=np.where(on_product, price, -1).astype(np.int32)[everything],
+        stock_state=np.where(on_product, stock, -1).astype(np.int8)[everything],
     )
-    leave["dwell_ms"] = pages.dwell_ms[leaving]
-    scrolled = 0.15 + 0.85 * random.random(len(leaving), dtype=np.float32) ** 2
-    scrolled *= (pages.dwell_ms[leaving] / 12_000).clip(0.1, 1)
-    leave["scroll_ratio"] = np.round(scrolled.astype(np.float64), 3).astype(np.float32)
+    opening["kind"][on_product[everything]] = PAGE_KIND["product_view"]
+
+    scrolled = 0.15 + 0.85 * random.random(size, dtype=np.float32) ** 2
+    scrolled *= (dwell_ms / 12_000).clip(0.1, 1).astype(np.float32)
+    leaving = everything[~(leave_lost | dwell_on_view)[pages.session[everything]]]
+    leave = _on(
+        pages,
+        leaving,
+        "page_leave",
+        pages.start[leaving] + dwell_ms[leaving].astype(np.int64) * MILLISECOND,
+        dwell_ms=dwell_ms[leaving],
+        scroll_ratio=np.round(scrolled[leaving].astype(np.float64), 3).astype(np.float32),
+    )
     chunks = [opening, leave]
 
     def happens(kind: str, chance: Array, **columns: int) -> Array:
+        """Adds the event on some pages; returns those pages, the abandoned ones included."""
         rows = np.flatnonzero(random.random(size, dtype=np.float32) < chance * factor)
         moment = (0.03 + 0.94 * random.random(len(rows), dtype=np.float32)) * pages.dwell_ms[rows] * MILLISECOND
-        coded = {name: np.full(len(rows), code, np.int16) for name, code in columns.items()}
-        chunks.append(_on(pages, rows, kind, pages.start[rows] + 1000 + moment.astype(np.int64), **coded))
+        time = pages.start[rows] + 1000 + moment.astype(np.int64)
+        kept = ~abandoned[rows]
+        coded = {name: np.full(int(kept.sum()), code, np.int16) for name, code in columns.items()}
+        chunks.append(_on(pages, rows[kept], kind, time[kept], **coded))
         return rows
 
     for kind, module, chance_on_product, chance_elsewhere, limited_to in ON_PAGE:
@@ -402,14 +421,14 @@ def _page_events(
     happens("favorite", 0.04 * appeal)
     carted = happens("add_to_cart", 0.115 * cart_factor * appeal)
     pages.carted[carted] = True
-    chunks[-1]["sku"] = pages.product[carted] * np.int16(SKUS_PER_PRODUCT) + random.integers(
-        0, SKUS_PER_PRODUCT, len(carted), dtype=np.int16
-    )
+    part = random.integers(0, SKUS_PER_PRODUCT, len(carted), dtype=np.int16)
+    sku = pages.product[carted] * np.int16(SKUS_PER_PRODUCT) + part
+    chunks[-1]["sku"] = sku[~abandoned[carted]]
     claims = happens("coupon_claim", np.where(on_product, 0.03, 0.01).astype(np.float32))
-    offered = plan.coupon[pages.session[claims]]
+    offered = plan.coupon[pages.session[claims[~abandoned[claims]]]]
     chunks[-1]["coupon"] = np.where(offered >= 0, offered, 0).astype(np.int8)
     # Some browsers send what happened in the first moment in one batch, with one time.
-    batched = everything[pages.first & (factor > 0) & (random.random(size, dtype=np.float32) < 0.02)]
+    batched = np.flatnonzero(pages.first & (factor > 0) & (random.random(size, dtype=np.float32) < 0.02) & ~abandoned)
     clicks = _on(pages, batched, "module_click", pages.start[batched])
     clicks["module"] = np.full(len(batched), MODULES.index("banner"), np.int8)
     scrolls = _on(pages, batched[::2], "section_view", pages.start[batched[::2]])
@@ -441,7 +460,10 @@ def _bursts(state: State, random: np.random.Generator, plan: Plan) -> Chunk:
 class Checkouts:
     """Sessions that start a checkout, with the product they start it for; arrays over checkouts.
 
-    `session` is the position in the plan.
+    Attributes:
+        session: position in the plan.
+        ordered: whether an order follows; `lost`: whether a fault takes that order away.
+        abandoned: a fault takes the whole checkout away.
     """
 
     session: Array
@@ -449,6 +471,8 @@ class Checkouts:
     product: Array
     coupon: Array
     ordered: Array
+    lost: Array
+    abandoned: Array
     payment_failed: Array
 
 
@@ -473,11 +497,14 @@ def check_out(state: State, seed: int, day: int, plan: Plan, pages: Pages) -> tu
     session = np.flatnonzero(starts)
     phase = PHASE_FACTORS[state.world.promotion.phase(day)]["order"]
     levers = plan.levers
-    ordered = order_draw[session] < (0.60 * phase * levers.order[session]).clip(0, 0.95)
+    chance_to_order = min(0.60 * phase, 0.95)
+    ordered = order_draw[session] < chance_to_order
+    abandoned = plan.abandons[session]
+    lost = ordered & (abandoned | (order_draw[session] >= chance_to_order * levers.order[session]))
     failed = ordered & (failure_draw[session] < 0.05)
-    error = np.flatnonzero(coupon_draw[session] < levers.coupon_error[session])
+    error = np.flatnonzero((coupon_draw[session] < levers.coupon_error[session]) & ~abandoned)
     time = last[session] + (pause[session] * MICROSECONDS).astype(np.int64)
-    checkouts = Checkouts(session, time, wanted[session], plan.coupon[session], ordered, failed)
+    checkouts = Checkouts(session, time, wanted[session], plan.coupon[session], ordered, lost, abandoned, failed)
 
     def events(rows: Array, kind: str, seconds: float, **columns: Array) -> Chunk:
         return {
@@ -489,12 +516,12 @@ def check_out(state: State, seed: int, day: int, plan: Plan, pages: Pages) -> tu
             **columns,
         }
 
-    everyone = np.arange(len(session))
-    fails = np.flatnonzero(failed)
+    starting = np.flatnonzero(~abandoned)
+    fails = np.flatnonzero(failed & ~lost)
     coupon = checkouts.coupon
     codes = len(PAGE_ERRORS)
     return checkouts, [
-        events(everyone, "checkout_start", 0, product=checkouts.product, coupon=coupon),
+        events(starting, "checkout_start", 0, product=checkouts.product[starting], coupon=coupon[starting]),
         events(error, "coupon_error", 1.5, coupon=coupon[error], error_code=(session[error] % 2).astype(np.int8)),
         events(fails, "payment_failed", 30, error_code=(codes - 1 - session[fails] % 2).astype(np.int8)),
     ]
