@@ -130,6 +130,7 @@ class Source(_Model):
     files: str = Field("", description="glob under the home folder; landing/<family>/dt=*/* by default")
     query: str = Field("", description="SQL on the attached database instead of files")
     attach: str = Field("", description="DuckDB, SQLite or Parquet file that the query reads")
+    where: str = Field("", description="SQL condition over the source columns; other rows are no part of the source")
     format: Format | None = None
     encoding: str = "utf-8"
     delimiter: str = ""
@@ -221,6 +222,8 @@ class Source(_Model):
             yield ("event_types", "values", value), event_type
 
     def _declared_expressions(self) -> Iterator[tuple[KeyPath, str]]:
+        if self.where:
+            yield ("where",), self.where
         for column, expression in self.expressions.items():
             yield ("expressions", column), expression
         if self.event_types and self.event_types.expression is not None:
@@ -228,8 +231,8 @@ class Source(_Model):
 
     @property
     def pattern(self) -> str:
-        """The glob of the source's files."""
-        return self.files or f"landing/{self.family}/dt=*/*"
+        """The glob of the source's files, or the attached file."""
+        return self.attach or self.files or f"landing/{self.family}/dt=*/*"
 
 
 class Promotion(_Model):

@@ -11,7 +11,9 @@ import duckdb
 from assets.identity import use_identity_key
 from assets.ingest.landing import Found, Stamp, find_files, split_pattern
 from assets.ingest.mapping import DeliveryError, Mapping, Rows, literal
+from assets.ingest.query import read_query
 from assets.ingest.tables import create_tables
+from assets.ingest.text import read_text
 from assets.settings import Format, Settings, Source
 from sql.contract import FAMILIES
 from sql.warehouse import Warehouse
@@ -82,7 +84,11 @@ class _Entry:
     rows_loaded: int = 0
     rows_quarantined: int = 0
     status: str = "loaded"
-    message: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def message(self) -> str:
+        return "; ".join(self.notes)
 
 
 def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress | None = None) -> Intake:
@@ -177,7 +183,7 @@ def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intak
     """Replaces one delivery: its rows, or one line that says why the whole file is in quarantine."""
     try:
         entry.found.check_place()
-        entry.dt = entry.found.delivery_date()
+        entry.dt = entry.found.delivery_date(settings.zone)
         with warehouse.transaction():
             _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
             _load(warehouse, settings, entry)
@@ -187,10 +193,10 @@ def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intak
             raise
         entry.rows_read = entry.rows_loaded = entry.rows_quarantined = 0
         if _stamp_or_empty(entry.found) != entry.stamp:
-            entry.status, entry.message = "growing", "changed while it was read; tried again next time"
+            entry.status, entry.notes = "growing", ["changed while it was read; tried again next time"]
         else:
             entry.status = "quarantined"
-            entry.message = str(error).splitlines()[0] if str(error) else type(error).__name__
+            entry.notes = [str(error).splitlines()[0] if str(error) else type(error).__name__]
         reason = error.reason if isinstance(error, DeliveryError) else "unreadable"
         with warehouse.transaction():
             _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
@@ -212,6 +218,11 @@ def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
     entry.content_hash = found.content_hash()
     if entry.stamp.size_bytes:
         rows, entry.rows_read = _read(warehouse, found)
+        if found.source.where:
+            chosen, chosen_count = _select(warehouse, rows, found.source.where)
+            if chosen_count < entry.rows_read:
+                entry.notes.append(f"{entry.rows_read - chosen_count} rows left out by where")
+            rows, entry.rows_read = chosen, chosen_count
         mapping = Mapping(warehouse, settings, found.source, entry.dt, rows)
         entry.rows_loaded = _count(warehouse, mapping.insert_good(), delivery_id=entry.delivery_id)
         if entry.rows_loaded < entry.rows_read:
@@ -219,7 +230,7 @@ def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
                 warehouse, mapping.insert_bad(), delivery_id=entry.delivery_id, file=found.file
             )
         if mapping.unused_columns:
-            entry.message = f"columns not read: {', '.join(mapping.unused_columns)}"
+            entry.notes.append(f"columns not read: {', '.join(mapping.unused_columns)}")
     if found.stamp() != entry.stamp:
         raise DeliveryError("growing", "changed while it was read")
     if entry.rows_read != entry.rows_loaded + entry.rows_quarantined:
@@ -231,10 +242,12 @@ def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
 
 def _read(warehouse: Warehouse, found: Found) -> tuple[Rows, int]:
     """The rows of a file and how many they are."""
+    if found.source.query:
+        return read_query(warehouse, found.path, found.source.query)
     file_format, compression = found.format()
     if file_format is Format.PARQUET:
         return _read_parquet(warehouse, found.path)
-    raise DeliveryError("unknown_format", f"{file_format} {compression}")
+    return read_text(warehouse, found.path, found.source, file_format, compression)
 
 
 def _read_parquet(warehouse: Warehouse, path: Path) -> tuple[Rows, int]:
@@ -244,6 +257,32 @@ def _read_parquet(warehouse: Warehouse, path: Path) -> tuple[Rows, int]:
     described = warehouse.rows(f"describe select * exclude (file_row_number) from {relation}")
     row_count = warehouse.value(f"select sum(num_rows) from parquet_file_metadata({literal(pattern)})")
     return Rows(relation, "file_row_number + 1", {name: kind for name, kind, *_ in described}), int(row_count or 0)
+
+
+def _select(warehouse: Warehouse, rows: Rows, where: str) -> tuple[Rows, int]:
+    """The rows that belong to the source; those on which the condition fails stay, to be quarantined."""
+    relation = f"""(
+        select * from (
+            select *, {rows.row_number} as row_number_, {rows.problem} as problem_,
+                {rows.problem_detail} as problem_detail_, {rows.content} as content_,
+                try(struct_pack(v := ({where}\n))) as chosen_
+            from {rows.relation}
+        )
+        where problem_ is not null or chosen_ is null or chosen_.v
+    )"""
+    chosen = Rows(
+        relation,
+        "row_number_",
+        rows.columns,
+        "case when problem_ is null and chosen_ is null then 'failed_expression' else problem_ end",
+        "case when problem_ is null and chosen_ is null then 'the condition of where fails' else problem_detail_ end",
+        "content_",
+    )
+    try:
+        chosen_count = int(warehouse.value(f"select count(*) from {relation}"))
+    except duckdb.BinderException as error:
+        raise DeliveryError("failed_expression", f"where does not fit: {str(error).splitlines()[0]}") from None
+    return chosen, chosen_count
 
 
 def _count(warehouse: Warehouse, statement: str, **parameters: object) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from assets.ingest.mapping import DeliveryError
 from assets.settings import Format, Settings, Source
@@ -52,8 +53,12 @@ class Found:
         with self.path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
-    def delivery_date(self) -> date:
-        """Raises DeliveryError where neither the settings nor the path give one."""
+    def delivery_date(self, zone: ZoneInfo) -> date:
+        """The day of delivery; that of an attached database without another is the day it was last written.
+
+        Raises:
+            DeliveryError: neither the settings nor the path give one.
+        """
         declared = self.source.delivery_date
         if isinstance(declared, date):
             return declared
@@ -64,6 +69,8 @@ class Found:
                 return datetime.strptime(digits, "%Y%m%d").date()
             except ValueError:
                 pass
+        if self.source.query and not declared:
+            return self.stamp().modified_at.replace(tzinfo=UTC).astimezone(zone).date()
         wanted = f"delivery_date {declared!r} finds no date" if declared else "no folder dt=YYYY-MM-DD"
         raise DeliveryError(
             "no_delivery_date", f"{wanted} in {self.file}; move the file, or declare delivery_date for the source"
@@ -98,20 +105,18 @@ class Found:
 def find_files(settings: Settings, source: Source) -> Iterator[Found]:
     """Every finished file that the source's pattern matches, in the order of their paths."""
     root, pattern = split_pattern(settings, source.pattern)
-    for path in sorted(root.glob(pattern)) if pattern else [root]:
-        relative = path.relative_to(root).parts or (path.name,)
-        hidden = any(part.startswith((".", "_")) for part in relative)
-        if hidden or path.name.endswith(UNFINISHED):
-            continue
-        yield Found(source, path, ledger_name(settings, path), root if pattern else root.parent)
+    for path in sorted(root.glob(pattern)):
+        hidden = any(part.startswith((".", "_")) for part in path.relative_to(root).parts)
+        if not hidden and not path.name.endswith(UNFINISHED):
+            yield Found(source, path, ledger_name(settings, path), root)
 
 
 def split_pattern(settings: Settings, pattern: str) -> tuple[Path, str]:
     """The folder of a glob without wildcards, and the rest."""
-    path = settings.home / Path(pattern).expanduser()
-    parts = path.parts
+    given = Path(pattern).expanduser()
+    parts = given.parts
     fixed = next((index for index, part in enumerate(parts) if re.search(r"[*?\[]", part)), len(parts) - 1)
-    return Path(*parts[:fixed]), str(Path(*parts[fixed:]))
+    return settings.home.joinpath(*parts[:fixed]), str(Path(*parts[fixed:]))
 
 
 def ledger_name(settings: Settings, path: Path) -> str:
