@@ -62,6 +62,8 @@ def deliveries(random: np.random.Generator, count: int, dirt: Dirt) -> list[Deli
     if dirt.shuffle:
         order = random.permutation(len(rows))
         rows, late, part = rows[order], late[order], part[order]
+    if not count:
+        return [Delivery(0, 0, rows)]
     file = late.astype(np.int64) * (parts + 1) + part
     order = np.argsort(file, kind="stable") if file.any() else np.arange(len(file))
     names, starts = np.unique(file[order], return_index=True)
@@ -91,7 +93,10 @@ def write_day(
 
 def _write(table: pa.Table, path: Path, file_format: str) -> None:
     if file_format == "parquet":
-        pa.parquet.write_table(table, path, compression="zstd", compression_level=1, write_statistics=True)
+        # A dictionary pays for texts only: nearly every id is another one.
+        texts = [column.name for column in table.schema if pa.types.is_dictionary(column.type)]
+        words = [name for name in texts if not name.endswith("_id") or name == "product_id"]
+        pa.parquet.write_table(table, path, compression="zstd", compression_level=1, use_dictionary=words)
         return
     kind, _, packing = file_format.partition(".")
     sink = pa.CompressedOutputStream(str(path), COMPRESSION[packing]) if packing else pa.OSFile(str(path), "wb")

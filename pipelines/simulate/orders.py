@@ -82,9 +82,8 @@ def orders_without_session(state: State, seed: int, day: int, count: int, new_sh
     customer[fresh] = state.new_customers(visitors)
     shares = np.cumsum(state.world.product_shares)
     coupon = np.searchsorted(np.cumsum(COUPON_SHARES), random.random(count), "right").astype(np.int8)
-    seconds = state.clock.length(day) // MICROSECONDS
     return {
-        "time": state.clock.start(day) + np.sort(random.integers(0, seconds * MICROSECONDS, count)),
+        "time": state.clock.start(day) + np.sort(random.integers(0, state.clock.length(day), count)),
         "visitor": np.where(random.random(count) < 0.8, state.customers["visitor"][customer], -1),
         "customer": customer,
         "session": np.full(count, -1, np.int64),
@@ -153,8 +152,7 @@ def _courses(state: State, random: np.random.Generator, specification: Chunk) ->
     balance_paid = balance + (random.random(count) ** 2 * 0.99 * DAY).astype(np.int64)
     pays_balance = presale & (random.random(count) < 0.88)
     paid[pays_balance] = balance_paid[pays_balance]
-    phased = [state.world.promotion.phase(int(value)) is not None for value in np.unique(created_days)]
-    in_promotion = np.isin(created_days, np.unique(created_days)[np.array(phased, bool)])
+    in_promotion = (created_days >= promotion.deposit[0]) & (created_days <= promotion.after[1])
     # Some sources never report that an order was created: they start with its payment.
     unreported = at_once & (random.random(count) < 0.012) & (reason < 0)
     return {

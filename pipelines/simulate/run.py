@@ -193,13 +193,14 @@ def _write_reference(state: State, out: Path) -> None:
     promotion, clock = state.world.promotion, state.clock
     phases = [
         {
+            "name": promotion.name,
             "phase": phase,
-            "from": str(clock.date(getattr(promotion, phase)[0])),
-            "to": str(clock.date(getattr(promotion, phase)[1])),
+            "from": clock.date(getattr(promotion, phase)[0]),
+            "to": clock.date(getattr(promotion, phase)[1]),
         }
         for phase in ("deposit", "preheat", "opening", "main", "after")
     ]
-    content = {"promotions": [{"name": promotion.name, "phases": phases}]}
+    content = {"promotions": phases}
     (out / "calendar.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     lines = ["product_id,category,price,cost"]
     for product in range(state.world.product_count):

@@ -37,13 +37,7 @@ class _Writer:
 
 def _agents(state: State, random: np.random.Generator, time: Array) -> Array:
     """Somebody of the shift on duty when the conversation starts."""
-    since_midnight = (
-        time
-        - np.array([state.clock.start(int(day)) for day in np.unique(state.clock.days(time))])[
-            np.unique(state.clock.days(time), return_inverse=True)[1]
-        ]
-    )
-    shift = (since_midnight // (8 * HOUR)).clip(0, 2)
+    shift = (state.clock.hours(time) // 8).clip(0, 2)
     return (FIRST_AGENT[shift] + random.integers(0, AGENT_COUNT[shift])).astype(np.int8)
 
 
@@ -90,7 +84,7 @@ def _converse(state: State, random: np.random.Generator, common: Chunk, time: Ar
     """The messages of conversations that start at `time`; `response` seconds, -1 unanswered."""
     count = len(time)
     common["conversation"] = state.next_conversation + np.arange(count)
-    common["agent"] = _agents(state, random, time) if count else np.empty(0, np.int8)
+    common["agent"] = _agents(state, random, time)
     state.next_conversation += count
     writer = _Writer(state, common)
     rows = np.arange(count)
@@ -167,7 +161,7 @@ def after_orders(state: State, seed: int, day: int, source: str, orders: Chunk) 
         ("member_joined", 0.12, "paid", 0.02, 1.0),
         ("contact_added", 0.06, "paid", 24, 90),
         ("community_joined", 0.02, "paid", 30, 200),
-        ("contact_lost", 0.006, "paid", 200, 700),
+        ("contact_lost", 0.02, "paid", 100, 500),
     ):
         chosen = pick(paid, share)
         writer.add(kind, chosen, after(chosen, base, low, high))

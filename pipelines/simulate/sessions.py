@@ -431,8 +431,9 @@ def _page_events(
     batched = np.flatnonzero(pages.first & (factor > 0) & (random.random(size, dtype=np.float32) < 0.02) & ~abandoned)
     clicks = _on(pages, batched, "module_click", pages.start[batched])
     clicks["module"] = np.full(len(batched), MODULES.index("banner"), np.int8)
-    scrolls = _on(pages, batched[::2], "section_view", pages.start[batched[::2]])
-    scrolls["module"] = np.full(len(batched[::2]), AUTO, np.int8)
+    scrolled_too = batched[pages.session[batched] % 2 == 0]
+    scrolls = _on(pages, scrolled_too, "section_view", pages.start[scrolled_too])
+    scrolls["module"] = np.full(len(scrolled_too), AUTO, np.int8)
     chunks += [clicks, scrolls]
     for chunk in chunks:
         chunk["session"] = chunk["session"].astype(np.int64) + plan.book.base
@@ -568,7 +569,7 @@ def traffic(state: State, seed: int, day: int, plan: Plan) -> list[Chunk]:
 def _impressions(state: State, random: np.random.Generator, day: int, leaf: Array, device: Array, time: Array) -> Chunk:
     """One report row for each leaf, hour and device that had clicks; its quantity is the impressions."""
     leaves = state.world.leaves
-    hour = state.clock.hours(time, day)
+    hour = state.clock.hours(time)
     cells, clicks = np.unique((leaf.astype(np.int64) * 32 + hour) * len(DEVICES) + device, return_counts=True)
     cell_leaf = (cells // len(DEVICES) // 32).astype(np.int16)
     quantity = clicks + random.poisson(clicks / leaves.click_rate[cell_leaf])

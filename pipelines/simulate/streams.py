@@ -55,9 +55,9 @@ class Clock:
         """The business day of each instant; the day after the last for everything later."""
         return np.searchsorted(self._starts, times, "right") - 1 + self._first_day
 
-    def hours(self, times: Array, day: int) -> Array:
-        """Whole hours since the start of `day`."""
-        return (times - self.start(day)) // HOUR
+    def hours(self, times: Array) -> Array:
+        """Whole hours since the start of the instants' own days."""
+        return (times - self._starts[np.searchsorted(self._starts, times, "right") - 1]) // HOUR
 
 
 def null_of(kind: np.dtype[Any]) -> Any:
@@ -84,6 +84,14 @@ def select(chunk: Chunk, rows: Array) -> Chunk:
     return {name: column[rows] for name, column in chunk.items()}
 
 
+def distinct(values: Array) -> Array:
+    """The values in order, each once; by sorting, which is faster here than numpy's hash table."""
+    ordered = np.sort(values)
+    keep = np.ones(len(ordered), bool)
+    keep[1:] = ordered[1:] != ordered[:-1]
+    return ordered[keep]
+
+
 class Agenda:
     """Rows that wait for the day they happen on. What lies beyond the last day is dropped."""
 
@@ -108,8 +116,9 @@ class Agenda:
                 self._waiting.setdefault((family, day), []).append(select(chunk, rows))
 
     def take(self, family: str, day: int, kinds: dict[str, str]) -> Chunk:
-        """All rows of that day, removed from the agenda."""
-        return stack(self._waiting.pop((family, day), []), kinds)
+        """All rows of that day in order of time, removed from the agenda."""
+        rows = stack(self._waiting.pop((family, day), []), kinds)
+        return select(rows, np.argsort(rows["time"], kind="stable"))
 
 
 def _runs(ordered: Array, rows: Array) -> Iterator[tuple[int, Array]]:

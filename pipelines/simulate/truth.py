@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.simulate.state import KIND, State, TwoDays
-from pipelines.simulate.streams import DAY, MICROSECONDS, NEVER, Array, Chunk
+from pipelines.simulate.streams import DAY, MICROSECONDS, NEVER, Array, Chunk, distinct
 from pipelines.simulate.world import AUTO, CHANNEL_NAMES, ENTRY_TYPES, PAGE_TYPES
 
 PAGE_KIND, TRAFFIC_KIND, SERVICE_KIND, ORDER_KIND = (KIND[name] for name in ("page", "traffic", "service", "order"))
@@ -151,7 +151,7 @@ def _sessions(
     started = first_page.copy()
     np.minimum.at(started, visits, traffic["time"][traffic["kind"] == TRAFFIC_KIND["visit"]])
     human = present & ~both.is_bot & ~_fires_too_fast(position, page["time"], page_count)
-    truth["visitors"] = len(np.unique(both.visitor[human]))
+    truth["visitors"] = len(distinct(both.visitor[human]))
     yesterday = np.zeros(count, bool)
     before = ledger.sessions_yesterday - both.base
     yesterday[before[before >= 0]] = True
@@ -232,9 +232,10 @@ def _page_steps(
     on = np.flatnonzero(about & human_entry[position] & ~unasked)
     key = position[on].astype(np.int64) * state.world.product_count + page["product"][on]
     acted = kinds(PAGE_KIND, *INTERACTIONS_WITH_A_PRODUCT)[kind[on]] | (stay[on] & (page["dwell_ms"][on] >= 3000))
-    viewed = np.unique(key[view[on]])
-    qualified = np.intersect1d(viewed, key[acted])
-    carted = np.intersect1d(viewed, key[kind[on] == PAGE_KIND["add_to_cart"]])
+    viewed = distinct(key[view[on]])
+    qualified = np.intersect1d(viewed, distinct(key[acted]), assume_unique=True)
+    in_cart = distinct(key[kind[on] == PAGE_KIND["add_to_cart"]])
+    carted = np.intersect1d(viewed, in_cart, assume_unique=True)
     truth["product_views"] = {"viewed": len(viewed), "carted": len(carted)}
     has_qualified = np.zeros(count, bool)
     has_qualified[qualified // state.world.product_count] = True
@@ -277,7 +278,8 @@ def _attribute(state: State, ledger: Ledger, day: int, order: Chunk) -> None:
     of = np.concatenate([np.flatnonzero(own_visitor >= 0), link_of])
     candidates = np.concatenate([own_visitor[own_visitor >= 0], link_visitor])
 
-    small, candidates = np.unique(candidates, return_inverse=True)
+    small = distinct(candidates)
+    candidates = np.searchsorted(small, candidates)
     place = np.searchsorted(small, visitor)
     wanted = place < len(small)
     wanted[wanted] = small[place[wanted]] == visitor[wanted]
