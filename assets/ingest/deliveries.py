@@ -12,6 +12,7 @@ from assets.identity import use_identity_key
 from assets.ingest.landing import Found, Stamp, find_files, split_pattern
 from assets.ingest.mapping import DeliveryError, Mapping, Rows, literal
 from assets.ingest.query import read_query
+from assets.ingest.reasons import Reason
 from assets.ingest.tables import create_tables
 from assets.ingest.text import read_text
 from assets.settings import Format, Settings, Source
@@ -197,7 +198,7 @@ def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intak
         else:
             entry.status = "quarantined"
             entry.notes = [str(error).splitlines()[0] if str(error) else type(error).__name__]
-        reason = error.reason if isinstance(error, DeliveryError) else "unreadable"
+        reason = error.reason if isinstance(error, DeliveryError) else Reason.UNREADABLE
         with warehouse.transaction():
             _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
             if entry.status == "quarantined":
@@ -232,7 +233,7 @@ def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
         if mapping.unused_columns:
             entry.notes.append(f"columns not read: {', '.join(mapping.unused_columns)}")
     if found.stamp() != entry.stamp:
-        raise DeliveryError("growing", "changed while it was read")
+        raise DeliveryError(Reason.CHANGED, "changed while it was read")
     if entry.rows_read != entry.rows_loaded + entry.rows_quarantined:
         raise IngestError(
             f"{found.file}: {entry.rows_read} rows read, but {entry.rows_loaded} loaded and "
@@ -281,7 +282,7 @@ def _select(warehouse: Warehouse, rows: Rows, where: str) -> tuple[Rows, int]:
     try:
         chosen_count = int(warehouse.value(f"select count(*) from {relation}"))
     except duckdb.BinderException as error:
-        raise DeliveryError("failed_expression", f"where does not fit: {str(error).splitlines()[0]}") from None
+        raise DeliveryError(Reason.FAILED_EXPRESSION, f"where does not fit: {str(error).splitlines()[0]}") from None
     return chosen, chosen_count
 
 
@@ -300,14 +301,14 @@ def _erase(warehouse: Warehouse, delivery_id: int, family: str, intake: Intake) 
         warehouse.execute(f"delete from {table} where delivery_id = $id", id=delivery_id)
 
 
-def _quarantine_file(warehouse: Warehouse, entry: _Entry, reason: str) -> None:
+def _quarantine_file(warehouse: Warehouse, entry: _Entry, reason: Reason) -> None:
     warehouse.execute(
         "insert into quality.quarantine (family, dt, file, row_number, reason, detail, delivery_id) "
         "values ($family, $dt, $file, 0, $reason, $detail, $delivery_id)",
         family=entry.found.source.family,
         dt=entry.dt,
         file=entry.found.file,
-        reason=reason,
+        reason=reason.value,
         detail=entry.message,
         delivery_id=entry.delivery_id,
     )

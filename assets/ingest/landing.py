@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from assets.ingest.mapping import DeliveryError
+from assets.ingest.reasons import Reason
 from assets.settings import Format, Settings, Source
 
 DELIVERY_FOLDER = re.compile(r"dt=(\d{4}-\d{2}-\d{2})(?=/|$)")
@@ -73,20 +74,20 @@ class Found:
             return self.stamp().modified_at.replace(tzinfo=UTC).astimezone(zone).date()
         wanted = f"delivery_date {declared!r} finds no date" if declared else "no folder dt=YYYY-MM-DD"
         raise DeliveryError(
-            "no_delivery_date", f"{wanted} in {self.file}; move the file, or declare delivery_date for the source"
+            Reason.NO_DELIVERY_DATE, f"{wanted} in {self.file}; move the file, or declare delivery_date for the source"
         )
 
     def check_place(self) -> None:
         """Raises DeliveryError for what is no plain file, or leads out of its folder."""
         if not self.path.resolve().is_relative_to(self.root.resolve()):
             raise DeliveryError(
-                "outside_landing_zone",
+                Reason.OUTSIDE_LANDING_ZONE,
                 f"{self.file} leads to {self.path.resolve()}, outside {self.root}; copy it",
             )
         if self.path.is_dir():
-            raise DeliveryError("not_a_file", f"{self.file} is a folder; its files must lie directly under dt=...")
+            raise DeliveryError(Reason.NOT_A_FILE, f"{self.file} is a folder; its files must lie directly under dt=...")
         if not self.path.is_file():
-            raise DeliveryError("not_a_file", f"{self.file} is no plain file")
+            raise DeliveryError(Reason.NOT_A_FILE, f"{self.file} is no plain file")
 
     def format(self) -> tuple[Format, str]:
         """Format and compression ('', 'gzip' or 'zstd'). Raises DeliveryError for an unknown ending."""
@@ -97,7 +98,8 @@ class Found:
         if found is None:
             endings = ", ".join(FORMATS)
             raise DeliveryError(
-                "unknown_format", f"{self.file} ends in none of {endings} (.gz, .zst); rename it, or declare format"
+                Reason.UNKNOWN_FORMAT,
+                f"{self.file} ends in none of {endings} (.gz, .zst); rename it, or declare format",
             )
         return found, compression
 

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import duckdb
 
 from assets.identity import identifier_hash
+from assets.ingest.reasons import Reason
 from assets.ingest.tables import raw_columns
 from assets.settings import Settings, Source
 from sql.contract import FAMILIES, Column, Family, Kind
@@ -28,7 +29,7 @@ OFFSET_PATTERN = r":\d\d([.,]\d+)? ?(Z|z|UTC|[+-]\d\d(:?\d\d)?)$"
 class DeliveryError(Exception):
     """A delivery that cannot be read as a whole: `reason` for the quarantine, the text for people."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -50,7 +51,7 @@ class Check:
     """A way for a value to be bad; `condition` is never NULL."""
 
     column: str
-    reason: str
+    reason: Reason
     condition: str
     detail: str
 
@@ -106,10 +107,10 @@ class Mapping:
             if name.lower() in delivered:
                 plain.setdefault(column, quoted(delivered[name.lower()]))
             else:
-                raise DeliveryError("missing_column", f"column {name!r} (for {column}) is missing; {found}")
+                raise DeliveryError(Reason.MISSING_COLUMN, f"column {name!r} (for {column}) is missing; {found}")
         for column in REQUIRED:
             if column not in plain and column not in self.guarded:
-                raise DeliveryError("missing_column", f"column {column!r} is missing; {found}")
+                raise DeliveryError(Reason.MISSING_COLUMN, f"column {column!r} is missing; {found}")
         return plain
 
     def _delivered_types(self, warehouse: Warehouse) -> dict[str, str]:
@@ -120,7 +121,7 @@ class Mapping:
             first_line = str(error).splitlines()[0]
             found = ", ".join(self.rows.columns)
             raise DeliveryError(
-                "failed_expression", f"an expression does not fit: {first_line}; found: {found}"
+                Reason.FAILED_EXPRESSION, f"an expression does not fit: {first_line}; found: {found}"
             ) from None
         return {str(name).removeprefix("given_"): str(kind) for name, kind, *_ in described}
 
@@ -213,7 +214,7 @@ class Mapping:
             return _from_zone(given if kind == "TIMESTAMP" else f"try_cast({given} as TIMESTAMP)", zone)
         if kind != "VARCHAR":
             way_out = f"declare time_format ({', '.join(EPOCH_UNITS)}) or an expression"
-            raise DeliveryError("bad_time", f"{column} is of type {kind}; {way_out}")
+            raise DeliveryError(Reason.BAD_TIME, f"{column} is of type {kind}; {way_out}")
         naive = _from_zone(f"try_cast({text} as TIMESTAMP)", zone)
         has_offset = f"regexp_matches({text}, {literal(OFFSET_PATTERN)})"
         return f"case when {has_offset} then try_cast({text} as TIMESTAMPTZ)::TIMESTAMP else {naive} end"
@@ -234,19 +235,19 @@ class Mapping:
             present = f"{self._text(name)} is not null" if kind == "VARCHAR" else f"given_{name} is not null"
             if name in self.guarded:
                 words = literal(f"the expression for {name} fails on this row")
-                checks.append(Check(name, "failed_expression", f"computed_{name} is null", words))
+                checks.append(Check(name, Reason.FAILED_EXPRESSION, f"computed_{name} is null", words))
             if name in REQUIRED:
-                checks.append(Check(name, "missing_value", f"not ({present})", literal(f"{name} is empty")))
+                checks.append(Check(name, Reason.MISSING_VALUE, f"not ({present})", literal(f"{name} is empty")))
             if name == "event_type":
                 accepted = ", ".join(literal(event_type) for event_type in self.family.event_types)
                 condition = f"{present} and not coalesce(event_type in ({accepted}), false)"
                 words = literal(f" is no event type of family {self.family.name}, or is not mapped to one")
-                checks.append(Check(name, "unknown_event_type", condition, f"{shown} || {words}"))
+                checks.append(Check(name, Reason.UNKNOWN_EVENT_TYPE, condition, f"{shown} || {words}"))
             elif column.kind in (Kind.TEXT, Kind.IDENTIFIER) or kind == column.sql_type != "DOUBLE":
                 continue
             else:
                 good = f"isfinite({typed})" if column.kind in (Kind.NUMBER, Kind.TIME) else f"{typed} is not null"
-                reason = "bad_time" if column.kind is Kind.TIME else "bad_type"
+                reason = Reason.BAD_TIME if column.kind is Kind.TIME else Reason.BAD_TYPE
                 condition = f"{present} and not coalesce({good}, false)"
                 checks.append(Check(name, reason, condition, f"{shown} || {literal(f' is no {column.kind.value}')}"))
         return checks
@@ -261,23 +262,25 @@ class Mapping:
                 accepted = ", ".join(literal(value) for value in column.values)
                 words = literal(f" is not accepted; accepted: {', '.join(column.values)}")
                 condition = f"coalesce({name} not in ({accepted}), false)"
-                checks.append(Check(name, "value_out_of_contract", condition, f"{shown} || {words}"))
+                checks.append(Check(name, Reason.VALUE_OUT_OF_CONTRACT, condition, f"{shown} || {words}"))
             if column.minimum is not None:
                 words = literal(f" is below {column.minimum:g}")
                 condition = f"coalesce({name} < {column.minimum:g}, false)"
-                checks.append(Check(name, "value_out_of_contract", condition, f"{shown} || {words}"))
+                checks.append(Check(name, Reason.VALUE_OUT_OF_CONTRACT, condition, f"{shown} || {words}"))
             if name == "amount" and self.source.negative_amounts == "quarantine":
                 words = literal(" is negative; amounts and refunds are positive, see negative_amounts")
-                checks.append(Check(name, "negative_amount", "coalesce(amount < 0, false)", f"{shown} || {words}"))
+                checks.append(Check(name, Reason.NEGATIVE_AMOUNT, "coalesce(amount < 0, false)", f"{shown} || {words}"))
         first, end = self._accepted_times()
         before = literal(f" UTC is before start_date, {self.settings.start_date}")
         after = literal(f" UTC is later than its delivery, {self.dt}")
         shown = "'event_time: ' || event_time::VARCHAR"
         checks.append(
-            Check("event_time", "before_start_date", f"coalesce(event_time < {first}, false)", f"{shown} || {before}")
+            Check(
+                "event_time", Reason.BEFORE_START_DATE, f"coalesce(event_time < {first}, false)", f"{shown} || {before}"
+            )
         )
         checks.append(
-            Check("event_time", "future_date", f"coalesce(event_time >= {end}, false)", f"{shown} || {after}")
+            Check("event_time", Reason.FUTURE_DATE, f"coalesce(event_time >= {end}, false)", f"{shown} || {after}")
         )
         return checks
 

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from assets.ingest.mapping import DeliveryError, Rows, literal
+from assets.ingest.reasons import Reason
 from sql.warehouse import Warehouse
 
 BATCH_ROWS = 50_000
@@ -39,7 +40,7 @@ def read_query(warehouse: Warehouse, path: Path, query: str) -> tuple[Rows, int]
             row_count += len(batch)
     except (duckdb.Error, sqlite3.Error) as error:
         first_line = str(error).splitlines()[0]
-        raise DeliveryError("failed_query", f"the query on {path.name} fails: {first_line}") from None
+        raise DeliveryError(Reason.FAILED_QUERY, f"the query on {path.name} fails: {first_line}") from None
     columns = {
         name: kind for name, kind, *_ in warehouse.rows(f"describe select * exclude (row_number_) from {STAGED}")
     }

@@ -9,6 +9,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.ingest.mapping import REQUIRED, DeliveryError, Rows, quoted
+from assets.ingest.reasons import Reason
 from assets.settings import Format, Source
 from sql.warehouse import Warehouse
 
@@ -34,7 +36,7 @@ class Record:
 
     line: int
     values: dict[str, str | None]
-    reason: str | None = None
+    reason: Reason | None = None
     detail: str | None = None
     text: str | None = None
 
@@ -60,15 +62,18 @@ def read_text(
     """
     encoding = "utf-8-sig" if codecs.lookup(source.encoding).name == "utf-8" else source.encoding
     stage = _Stage(warehouse)
-    with _decompressed(path, compression) as stream:
-        text = io.TextIOWrapper(stream, encoding=encoding, errors=UNREADABLE_BYTES, newline="")
-        if file_format is Format.CSV:
-            header, records = _csv_records(text, source, path)
-            stage.add_columns(header)
-        else:
-            records = _json_records(text)
-        for record in records:
-            stage.add(record)
+    try:
+        with _decompressed(path, compression) as stream:
+            text = io.TextIOWrapper(stream, encoding=encoding, errors=UNREADABLE_BYTES, newline="")
+            if file_format is Format.CSV:
+                header, records = _csv_records(text, source, path)
+                stage.add_columns(header)
+            else:
+                records = _json_records(text)
+            for record in records:
+                stage.add(record)
+    except (zlib.error, UnicodeError) as error:
+        raise DeliveryError(Reason.UNREADABLE, f"is damaged or not {source.encoding}: {error}") from None
     return stage.finish()
 
 
@@ -114,15 +119,19 @@ def _csv_records(text: io.TextIOWrapper, source: Source, path: Path) -> tuple[li
     try:
         header = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
-        raise DeliveryError("bad_header", f"line {source.header_row} is no header: {error}") from None
+        raise DeliveryError(Reason.BAD_HEADER, f"line {source.header_row} is no header: {error}") from None
     lines.take()
     named = [name or f"column_{position}" for position, name in enumerate(header, start=1)]
     folded = [name.lower() for name in named]
     for name in named:
         if folded.count(name.lower()) > 1:
-            raise DeliveryError("bad_header", f"column {name!r} stands twice in the header; found: {', '.join(header)}")
+            raise DeliveryError(
+                Reason.BAD_HEADER, f"column {name!r} stands twice in the header; found: {', '.join(header)}"
+            )
         if not _is_clean(name):
-            raise DeliveryError("bad_header", f"the header is not {source.encoding}; declare encoding for the source")
+            raise DeliveryError(
+                Reason.BAD_HEADER, f"the header is not {source.encoding}; declare encoding for the source"
+            )
     return named, _csv_body(reader, lines, named, source.header_row - 1)
 
 
@@ -134,14 +143,14 @@ def _csv_body(reader: Any, lines: _Lines, header: list[str], lines_above: int) -
         except StopIteration:
             return
         except csv.Error as error:
-            yield Record(first_line, {}, "bad_record", f"not CSV: {error}", lines.take())
+            yield Record(first_line, {}, Reason.BAD_RECORD, f"not CSV: {error}", lines.take())
             continue
         record_text = lines.take()
         if len(fields) == len(header):
             yield Record(first_line, dict(zip(header, fields, strict=True)), text=record_text)
         elif fields:
             words = f"{len(fields)} fields where the header has {len(header)}"
-            yield Record(first_line, {}, "wrong_field_count", words, record_text)
+            yield Record(first_line, {}, Reason.WRONG_FIELD_COUNT, words, record_text)
 
 
 # -- JSON lines
@@ -155,14 +164,14 @@ def _json_records(text: io.TextIOWrapper) -> Iterator[Record]:
             # Numbers stay as they are written: 1.10 is the same event as in a CSV file.
             value = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
         except (ValueError, RecursionError) as error:
-            yield Record(line_number, {}, "bad_record", f"not JSON: {error}", line)
+            yield Record(line_number, {}, Reason.BAD_RECORD, f"not JSON: {error}", line)
             continue
         if not isinstance(value, dict):
-            yield Record(line_number, {}, "bad_record", "not a JSON object", line)
+            yield Record(line_number, {}, Reason.BAD_RECORD, "not a JSON object", line)
             continue
         values = {name or "column_1": _as_text(inner) for name, inner in value.items()}
         if len({name.lower() for name in values}) < len(values):
-            yield Record(line_number, {}, "bad_record", "two keys differ in upper and lower case only", line)
+            yield Record(line_number, {}, Reason.BAD_RECORD, "two keys differ in upper and lower case only", line)
         else:
             yield Record(line_number, values, text=line)
 
@@ -193,7 +202,7 @@ class _Stage:
             if name.lower() in self.columns or name.lower() in DETAILS:
                 continue
             if len(self.columns) == MOST_COLUMNS:
-                raise DeliveryError("bad_header", f"more than {MOST_COLUMNS} different columns")
+                raise DeliveryError(Reason.BAD_HEADER, f"more than {MOST_COLUMNS} different columns")
             self.columns[name.lower()] = name
             self.warehouse.execute(f"alter table {STAGED} add column {quoted(name)} VARCHAR")
 
@@ -227,6 +236,8 @@ class _Stage:
     def _chunk(self, records: list[Record]) -> pa.Table:
         """A column for each key; the record's own text only where it cannot be rebuilt from its columns."""
         keys = dict.fromkeys(name for record in records for name in record.values)
+        for key in keys:
+            key.encode()  # raises as the values do below, before a column of that name is made
         self.add_columns(list(keys))
         spellings: dict[str, list[str]] = {}
         for key in keys:
@@ -262,4 +273,4 @@ def _cleaned(record: Record) -> Record:
     if record.reason:
         detail = record.detail.encode("utf-8", "backslashreplace").decode() if record.detail else None
         return Record(record.line, {}, record.reason, detail, text)
-    return Record(record.line, {}, "bad_encoding", "holds bytes that are not of the declared encoding", text)
+    return Record(record.line, {}, Reason.BAD_ENCODING, "holds bytes that are not of the declared encoding", text)

@@ -1,0 +1,108 @@
+"""Whatever happens to a file on its way, every row that was read is loaded or quarantined."""
+
+import gzip
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from assets.ingest import reconcile, take_deliveries
+from assets.settings import Settings
+from sql.warehouse import Warehouse, in_memory_warehouse
+
+DAY = date(2026, 1, 6)
+LINES = 12
+CSV = "event_id,event_time,event_type,visitor_id,page,dwell_ms\n" + "".join(
+    f'e{number},2026-01-06T{number:02}:00:00Z,page_view,v{number},"page, {number}",{number * 100}\n'
+    for number in range(LINES)
+)
+JSON_LINES = "".join(
+    f'{{"event_id": "e{number}", "event_time": "2026-01-06T{number:02}:00:00Z", "event_type": "page_view", '
+    f'"page": "页 \\u0041", "dwell_ms": {number * 100}}}\n'
+    for number in range(LINES)
+)
+
+
+def _parquet() -> bytes:
+    names = ("event_id", "event_time", "event_type")
+    data = {name: [line.split(",")[place] for line in CSV.splitlines()[1:]] for place, name in enumerate(names)}
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(data), sink)
+    return bytes(sink.getvalue())
+
+
+FILES: dict[str, bytes] = {
+    "a.csv": CSV.encode(),
+    "a.jsonl": JSON_LINES.encode(),
+    "a.csv.gz": gzip.compress(CSV.encode()),
+    "a.jsonl.zst": pa.compress(JSON_LINES.encode(), "zstd", asbytes=True),
+    "a.parquet": _parquet(),
+}
+
+
+@dataclass
+class Shop:
+    warehouse: Warehouse
+    settings: Settings
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Shop]:
+    with tempfile.TemporaryDirectory() as folder:
+        given = {"shop": "demo", "start_date": "2026-01-01", "home": folder, "sources": [{"family": "page"}]}
+        opened = in_memory_warehouse()
+        yield Shop(opened, Settings.model_validate(given))
+        opened.connection.close()
+
+
+PIECES = st.sampled_from([b'"', b",", b"\n", b"\r", b"\0", b"\xff", b"{", b"}", b"\\ud800", b"\xe9\xa1", b"'", b"--"])
+EDITS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), PIECES | st.binary(max_size=4)), min_size=1, max_size=4)
+
+
+def _corrupted(content: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
+    for place, removed, inserted in edits:
+        start = int(place * len(content))
+        content = content[:start] + inserted + content[start + removed :]
+    return content
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_corruption_never_loses_a_row(name: str, shop: Shop) -> None:
+    take = _taker(name, shop)
+
+    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(EDITS)
+    def nothing_is_lost(edits: list[tuple[float, int, bytes]]) -> None:
+        take(_corrupted(FILES[name], edits))
+
+    nothing_is_lost()
+
+
+def _taker(name: str, shop: Shop) -> Callable[[bytes], None]:
+    folder = Path(shop.settings.home) / "landing" / "page" / f"dt={DAY}"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def take(content: bytes) -> None:
+        (folder / name).write_bytes(content)
+        take_deliveries(shop.warehouse, shop.settings)
+        for record in reconcile(shop.warehouse):
+            assert record["difference"] == 0
+        off = shop.warehouse.rows("from quality.deliveries where rows_read <> rows_loaded + rows_quarantined")
+        assert off == []
+        assert shop.warehouse.value("select count(*) from quality.quarantine where reason is null") == 0
+
+    return take
+
+
+def test_the_files_are_good_before_they_are_corrupted(shop: Shop) -> None:
+    for name, content in FILES.items():
+        _taker(name, shop)(content)
+    counts = shop.warehouse.rows("select file, rows_loaded, rows_quarantined from quality.deliveries order by file")
+    assert [(loaded, bad) for _, loaded, bad in counts] == [(LINES, 0)] * len(FILES)

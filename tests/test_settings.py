@@ -1,0 +1,158 @@
+"""A mistake in funnelscope.yaml is found before anything runs, and its line is named."""
+
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from assets.settings import Settings, SettingsError, load_settings
+
+ROOT = Path(__file__).parents[1]
+HEAD = "shop: demo\nstart_date: 2026-01-01\n"
+
+
+def mistake(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "funnelscope.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    return str(caught.value)
+
+
+MISTAKES = {
+    "unknown key": (HEAD + "langage: zh\n", ["line 3", "langage", "did you mean 'language'"]),
+    "unknown key of a source": (
+        HEAD + "sources:\n  - family: page\n    formt: csv\n",
+        ["line 5", "sources[0].formt", "did you mean 'format'"],
+    ),
+    "family": (HEAD + "sources:\n  - family: ordr\n", ["line 4", "'ordr'", "did you mean 'order'", "traffic"]),
+    "language": (HEAD + "language: fr\n", ["line 3", "'fr'", "zh, en"]),
+    "time zone": (HEAD + "timezone: Asia/Shangai\n", ["line 3", "'Asia/Shangai'", "Asia/Shanghai"]),
+    "date": ("shop: demo\nstart_date: 2026-13-01\n", ["line 2", "2026-13-01"]),
+    "missing": ("start_date: 2026-01-01\n", ["shop", "is missing"]),
+    "opening before start": (HEAD + "opening_date: 2025-01-01\n", ["line 3", "opening_date", "2026-01-01"]),
+    "canonical column": (
+        HEAD + "sources:\n  - family: page\n    columns:\n      visitr_id: x\n",
+        ["line 6", "visitr_id", "did you mean 'visitor_id'"],
+    ),
+    "event type": (
+        HEAD + "sources:\n  - family: order\n    event_types:\n      column: s\n      values: {ok: payed}\n",
+        ["line 7", "event_types.values.ok", "'payed'", "did you mean 'paid'"],
+    ),
+    "expression": (
+        HEAD + "sources:\n  - family: order\n    expressions:\n      amount: 'sum( a'\n",
+        ["line 6", "expressions.amount", "not a DuckDB expression"],
+    ),
+    "subquery": (
+        HEAD + "sources:\n  - family: order\n    expressions:\n      amount: (select 1)\n",
+        ["line 6", "without a subquery"],
+    ),
+    "window": (
+        HEAD + "sources:\n  - family: order\n    expressions:\n      amount: row_number() over ()\n",
+        ["line 6", "without a window function"],
+    ),
+    "two expressions": (
+        HEAD + "sources:\n  - family: order\n    expressions:\n      amount: 1) from x --\n",
+        ["line 6", "expressions.amount"],
+    ),
+    "where": (HEAD + "sources:\n  - family: order\n    where: 'a >'\n", ["line 5", "where", "not a DuckDB expression"]),
+    "mapped twice": (
+        HEAD + "sources:\n  - family: order\n    columns: {amount: a}\n    constants: {amount: 1}\n",
+        ["line 6", "mapped twice"],
+    ),
+    "keep with an id": (
+        HEAD + "sources:\n  - family: order\n    duplicates: keep\n    columns: {event_id: a}\n",
+        ["line 5", "duplicates", "event_id"],
+    ),
+    "encoding": (HEAD + "sources:\n  - family: order\n    encoding: gbq\n", ["line 5", "'gbq'", "gb18030"]),
+    "delivery date": (HEAD + "sources:\n  - family: order\n    delivery_date: 'x('\n", ["line 5"]),
+    "pattern without a group": (HEAD + "sources:\n  - family: order\n    delivery_date: x\n", ["line 5", "one group"]),
+    "query alone": (HEAD + "sources:\n  - family: order\n    query: select 1\n", ["line 4", "attach"]),
+    "same name": (
+        HEAD + "sources:\n  - family: order\n  - {family: page, name: order}\n",
+        ["line 5", "another source"],
+    ),
+    "no yaml": (HEAD + "sources: [\n", ["line"]),
+    "key twice": (HEAD + "shop: other\n", ["line 3", "also on line 1"]),
+    "nothing": ("", ["found nothing"]),
+    "a list": ("- a\n", ["line 1", "list"]),
+    "home": (HEAD + "home: x\n", ["line 3", "FUNNELSCOPE_HOME"]),
+    "phase": (HEAD + "calendar:\n  - {name: a, from: 2026-01-01, to: 2026-01-02, phase: mian}\n", ["line 4", "'main'"]),
+    "promotion backwards": (
+        HEAD + "calendar:\n  - {name: a, from: 2026-01-02, to: 2026-01-01}\n",
+        ["line 4", "before"],
+    ),
+    "memory": (HEAD + "memory_limit: 4 gigs\n", ["line 3", "4 gigs"]),
+    "owner": (HEAD + "owners:\n  landin: x\n", ["line 4", "did you mean 'landing'"]),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_names_file_line_value_and_way_out(name: str, tmp_path: Path) -> None:
+    text, wanted = MISTAKES[name]
+    message = mistake(tmp_path, text)
+    assert str(tmp_path / "funnelscope.yaml") in message
+    for words in wanted:
+        assert words in message
+    assert len(message.splitlines()) <= 2
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    message = mistake(tmp_path, HEAD + "langage: zh\ncurrency: yuan\nthreads: 0\n")
+    assert {line.split("line ")[1].split(":")[0] for line in message.splitlines()} == {"3", "4", "5"}
+
+
+def test_a_mistake_in_the_calendar_file_names_that_file(tmp_path: Path) -> None:
+    (tmp_path / "calendar.yaml").write_text(
+        "promotions:\n  - {name: a, from: 2026-01-01, to: 2026-01-02, phse: main}\n"
+    )
+    message = mistake(tmp_path, HEAD + "calendar: calendar.yaml\n")
+    assert "calendar.yaml, line 2" in message
+    assert "did you mean 'phase'" in message
+    assert "no such file" in mistake(tmp_path, HEAD + "calendar: other.yaml\n")
+
+
+def test_the_calendar_may_be_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "calendar.yaml").write_text("promotions:\n  - {name: a, from: 2026-01-01, to: 2026-01-02 20:00}\n")
+    (tmp_path / "funnelscope.yaml").write_text(HEAD + "calendar: calendar.yaml\n")
+    (promotion,) = load_settings(tmp_path / "funnelscope.yaml").calendar
+    assert (promotion.name, promotion.starts, promotion.phase) == ("a", date(2026, 1, 1), "main")
+
+
+def test_a_missing_file_says_where_to_look(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="FUNNELSCOPE_CONFIG"):
+        load_settings(tmp_path / "none.yaml")
+
+
+def test_the_environment_says_which_file_and_which_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other.yaml").write_text(HEAD)
+    monkeypatch.setenv("FUNNELSCOPE_CONFIG", str(tmp_path / "other.yaml"))
+    monkeypatch.setenv("FUNNELSCOPE_HOME", str(tmp_path / "elsewhere"))
+    settings = load_settings()
+    assert settings.warehouse_path == tmp_path / "elsewhere" / "warehouse.duckdb"
+    assert settings.lock_path == tmp_path / "elsewhere" / "warehouse.lock"
+    monkeypatch.delenv("FUNNELSCOPE_HOME")
+    monkeypatch.chdir(tmp_path)
+    assert load_settings().home == tmp_path / "var"
+
+
+def test_defaults_follow_what_is_given() -> None:
+    sources = [{"family": "page"}, {"family": "page"}, {"family": "order", "name": "tmall"}]
+    settings = Settings.model_validate({"shop": "s", "start_date": "2026-01-01", "sources": sources})
+    assert settings.opening_date == settings.start_date
+    assert [source.name for source in settings.sources] == ["page", "page-2", "tmall"]
+    assert settings.sources[0].pattern == "landing/page/dt=*/*"
+    assert settings.family_sources("traffic") == ()
+
+
+@pytest.mark.parametrize("path", ["funnelscope.yaml", "examples/online_retail/funnelscope.yaml"])
+def test_the_examples_are_valid(path: str) -> None:
+    assert load_settings(ROOT / path).sources
+
+
+def test_loading_settings_is_light() -> None:
+    code = "import sys, assets.settings; print({'duckdb', 'pandas', 'dagster', 'sqlglot'} & set(sys.modules))"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert printed.strip() == "set()"
