@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
@@ -14,11 +15,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from assets.identity import hash_identifier
 from assets.ingest import (
     IngestError,
     create_tables,
+    documentation,
     families_present,
     find_duplicates,
     input_version,
@@ -646,3 +649,20 @@ def test_traffic_counts_one_where_the_row_says_nothing(home: Path, warehouse: Wa
     put(home, "a.jsonl", as_json_lines([row, dict(row, quantity=7)]), family="traffic")
     take_deliveries(warehouse, settings_for(home))
     assert sorted(row["quantity"] for row in raw(warehouse, "traffic")) == [1, 7]
+
+
+# -- documentation
+
+
+def test_the_contract_page_is_up_to_date() -> None:
+    page = documentation.PAGE.read_text(encoding="utf-8")
+    assert documentation.with_current_tables(page) == page, "run: python -m assets.ingest.documentation"
+    assert page.count("<!-- table: ") == page.count("<!-- end -->") == len(FAMILIES) + 2
+
+
+def test_the_mappings_on_the_contract_page_are_valid() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", documentation.PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(blocks) == 4
+    for block in blocks:
+        sources = yaml.safe_load(block if block.startswith("sources:") else f"sources:\n{block}")["sources"]
+        assert settings_for(Path(), *sources).sources
