@@ -11,7 +11,8 @@ with page_events as (
         and not (event_type in ('section_view', 'media_play') and coalesce(module, '') = 'auto') as is_interaction
     from staging.page_events as delivered
     left join intermediate.derived_sessions
-        on delivered.event_id = derived_sessions.event_id
+        on derived_sessions.family = 'page'
+        and delivered.event_id = derived_sessions.event_id
         and delivered.business_date = derived_sessions.business_date
     where delivered.business_date between $from_date - 1 and $to_date
 ),
@@ -22,7 +23,8 @@ visits as (
         delivered.* exclude (session_id)
     from staging.traffic_events as delivered
     left join intermediate.derived_sessions
-        on delivered.event_id = derived_sessions.event_id
+        on derived_sessions.family = 'traffic'
+        and delivered.event_id = derived_sessions.event_id
         and delivered.business_date = derived_sessions.business_date
     where delivered.event_type = 'visit' and delivered.business_date between $from_date - 1 and $to_date
 ),

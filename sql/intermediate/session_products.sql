@@ -20,7 +20,8 @@ with product_events as (
         ) as is_interaction
     from staging.page_events
     left join intermediate.derived_sessions
-        on page_events.event_id = derived_sessions.event_id
+        on derived_sessions.family = 'page'
+        and page_events.event_id = derived_sessions.event_id
         and page_events.business_date = derived_sessions.business_date
     where page_events.product_id is not null
         and page_events.business_date between $from_date and $to_date
