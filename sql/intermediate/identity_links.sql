@@ -24,7 +24,7 @@ with identified_events as (
 select
     visitor_id, -- the browser or device
     business_date, -- the day it was seen as the customer
-    arg_min(customer_id, (event_time, event_id)) as customer_id, -- the day's first customer of the visitor
+    arg_min(customer_id, (event_time, event_id, customer_id)) as customer_id, -- the day's first customer of the visitor
     min(event_time) as linked_at -- when it was first seen that day
 from identified_events
 group by visitor_id, business_date
