@@ -18,6 +18,7 @@ COUPON = Fault(kind="broken_coupon", slice={"coupon": "WELCOME10"}, from_date=da
 SLOW = Fault(
     kind="slow_first_screen", slice={"landing_page": "item_0001", "device": "android"}, from_date=date(2026, 5, 3)
 )
+TINY = {"days": 1, "sessions_per_day": 60, "history_days": 2}
 DIRT = {"late_share": 0.05, "duplicate_share": 0.05, "shuffle": True}
 
 
@@ -70,11 +71,22 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run(tmp_path_factory.mktemp("shop"), days=16, sessions_per_day=700, history_days=30)
 
 
-def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
-    once, again, other = run(tmp_path / "a"), run(tmp_path / "b"), run(tmp_path / "c", seed=12)
-    assert landing_bytes(once) == landing_bytes(again)
-    assert (once / "truth.json").read_bytes() == (again / "truth.json").read_bytes()
-    assert landing_bytes(once) != landing_bytes(other)
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four days without faults and without dirt."""
+    return run(tmp_path_factory.mktemp("clean"))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(tmp_path_factory.mktemp("tiny"), **TINY)
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, clean: Path) -> None:
+    again, other = run(tmp_path / "again"), run(tmp_path / "other", seed=12)
+    assert landing_bytes(clean) == landing_bytes(again)
+    assert (clean / "truth.json").read_bytes() == (again / "truth.json").read_bytes()
+    assert landing_bytes(clean) != landing_bytes(other)
 
 
 def test_a_longer_run_begins_like_a_shorter_one(tmp_path: Path) -> None:
@@ -84,8 +96,8 @@ def test_a_longer_run_begins_like_a_shorter_one(tmp_path: Path) -> None:
     assert days == {day: numbers for day, numbers in truth_of(long)["days"].items() if day in days}
 
 
-def test_a_fault_leaves_no_trace_before_its_date(tmp_path: Path) -> None:
-    clean, faulty = run(tmp_path / "clean"), run(tmp_path / "faulty", faults=[COUPON, SLOW])
+def test_a_fault_leaves_no_trace_before_its_date(tmp_path: Path, clean: Path) -> None:
+    faulty = run(tmp_path / "faulty", faults=[COUPON, SLOW])
     assert landing_bytes(clean, last=date(2026, 5, 2)) == landing_bytes(faulty, last=date(2026, 5, 2))
     assert landing_bytes(clean) != landing_bytes(faulty)
 
@@ -144,8 +156,8 @@ def test_a_slow_first_screen_drives_away_a_quarter_of_its_slice_only(tmp_path: P
     assert ask(slice_after, kept)[0][0] / ask(slice_before, kept)[0][0] == pytest.approx(0.75, abs=0.07)
 
 
-def test_dirt_changes_the_files_but_not_the_truth(tmp_path: Path) -> None:
-    clean, dirty = run(tmp_path / "clean"), run(tmp_path / "dirty", **DIRT)
+def test_dirt_changes_the_files_but_not_the_truth(tmp_path: Path, clean: Path) -> None:
+    dirty = run(tmp_path / "dirty", **DIRT)
     assert truth_of(clean) == truth_of(dirty)
     for family in FAMILIES:
         sent, delivered = rows_of(clean, family), rows_of(dirty, family)
@@ -328,10 +340,9 @@ def _text(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("file_format", [name for name in FILE_FORMATS if name != "parquet"])
-def test_every_format_carries_the_same_rows(tmp_path: Path, file_format: str) -> None:
-    size = {"days": 1, "sessions_per_day": 60, "history_days": 2}
-    wanted = rows_of(run(tmp_path / "parquet", **size), "order", FIRST).drop_columns("dt").to_pylist()
-    out = run(tmp_path / "other", file_format=file_format, **size)
+def test_every_format_carries_the_same_rows(tmp_path: Path, tiny: Path, file_format: str) -> None:
+    wanted = rows_of(tiny, "order", FIRST).drop_columns("dt").to_pylist()
+    out = run(tmp_path / "other", file_format=file_format, **TINY)
     path = out / "landing" / "order" / f"dt={FIRST}" / f"part-0.{file_format}"
     packing = {"gz": "gzip", "zst": "zstd"}.get(path.suffix[1:])
     raw = path.read_bytes() if not packing else pa.CompressedInputStream(str(path), packing).read()
@@ -394,7 +405,6 @@ def test_impossible_sizes_are_refused(tmp_path: Path, wrong: dict[str, Any]) -> 
         run(tmp_path / "shop", **wrong)
 
 
-def test_a_landing_zone_in_use_is_left_alone(tmp_path: Path) -> None:
-    out = run(tmp_path / "shop", days=1, history_days=0)
+def test_a_landing_zone_in_use_is_left_alone(tiny: Path) -> None:
     with pytest.raises(ValueError, match="holds files already"):
-        run(out)
+        run(tiny)

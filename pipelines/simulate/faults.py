@@ -84,7 +84,7 @@ class Fault(BaseModel):
     slice: Mapping[str, str]
     from_date: date
     to_date: date | None = None
-    strength: float = Field(default=0.0, ge=0, le=1)
+    strength: float | None = Field(default=None, gt=0, le=1)
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "Fault":

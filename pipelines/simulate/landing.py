@@ -14,7 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from pipelines.simulate.state import State, TwoDays
-from pipelines.simulate.streams import Array, Chunk, stream
+from pipelines.simulate.streams import Array, Chunk
 from pipelines.simulate.world import TEAM_OF_AGENT
 from sql.contract import FAMILIES
 
@@ -73,22 +73,31 @@ def deliveries(random: np.random.Generator, count: int, dirt: Dirt) -> list[Deli
     ]
 
 
-def write_day(
-    state: State, seed: int, out: Path, day: int, family: str, chunk: Chunk, both: TwoDays, dirt: Dirt, file_format: str
-) -> None:
-    """Writes all rows of a business day to their delivery days; families without rows get an empty file."""
-    business_date = state.clock.date(day)
-    random = stream(seed, business_date, f"delivery of {family}")
-    for delivery in deliveries(random, len(chunk["time"]), dirt):
-        dt = business_date + timedelta(days=delivery.days_late)
-        name = f"part-{delivery.part}" if not delivery.days_late else f"late-{business_date}-{delivery.part}"
-        rows = delivery.rows
-        whole = len(rows) == len(chunk["time"]) and not dirt.shuffle and not dirt.duplicate_share
-        part = chunk if whole else {column: values[rows] for column, values in chunk.items()}
-        table = _table(state, family, business_date, part, rows, both)
-        folder = out / "landing" / family / f"dt={dt}"
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(table, folder / f"{name}.{file_format}", file_format)
+@dataclass(frozen=True)
+class Landing:
+    """Where and how deliveries are written.
+
+    Attributes:
+        out: the folder that holds `landing`.
+        file_format: one of FILE_FORMATS.
+    """
+
+    out: Path
+    file_format: str
+    dirt: Dirt
+
+    def write_day(self, state: State, day: int, family: str, chunk: Chunk, both: TwoDays) -> None:
+        """Writes all rows of a business day to their delivery days; a family without rows gets an empty file."""
+        business_date = state.clock.date(day)
+        random = state.stream(day, f"delivery of {family}")
+        for delivery in deliveries(random, len(chunk["time"]), self.dirt):
+            dt = business_date + timedelta(days=delivery.days_late)
+            name = f"part-{delivery.part}" if not delivery.days_late else f"late-{business_date}-{delivery.part}"
+            part = {column: values[delivery.rows] for column, values in chunk.items()}
+            table = _table(state, family, business_date, part, delivery.rows, both)
+            folder = self.out / "landing" / family / f"dt={dt}"
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(table, folder / f"{name}.{self.file_format}", self.file_format)
 
 
 def _write(table: pa.Table, path: Path, file_format: str) -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from pipelines.simulate.sessions import Checkouts, Plan
-from pipelines.simulate.state import KIND, State
-from pipelines.simulate.streams import DAY, HOUR, MICROSECONDS, NEVER, Array, Chunk, select, stream
+from pipelines.simulate.state import KIND, LONG_AGO, State
+from pipelines.simulate.streams import DAY, HOUR, MICROSECONDS, NEVER, Array, Chunk, select
 from pipelines.simulate.world import (
     COUPON_DISCOUNTS,
     COUPON_SHARES,
@@ -28,9 +28,9 @@ HISTORY_ORDERS_PER_SESSION = 0.02
 PAID_AT_ONCE, PAID_LATER, NEVER_PAID, ON_DELIVERY, PRESALE = range(5)
 
 
-def orders_of_sessions(state: State, seed: int, day: int, plan: Plan, checkouts: Checkouts) -> Chunk:
+def orders_of_sessions(state: State, day: int, plan: Plan, checkouts: Checkouts) -> Chunk:
     """One row for each order that goes back to one of the day's sessions, created now or days later."""
-    random = stream(seed, state.clock.date(day), "orders of sessions")
+    random = state.stream(day, "orders of sessions")
     now = np.flatnonzero(checkouts.ordered)
     later = np.flatnonzero(~checkouts.ordered & (random.random(len(checkouts.session)) < 0.05))
     rows = np.concatenate([now, later])
@@ -70,9 +70,9 @@ def orders_of_sessions(state: State, seed: int, day: int, plan: Plan, checkouts:
     }
 
 
-def orders_without_session(state: State, seed: int, day: int, count: int, new_share: float) -> Chunk:
+def orders_without_session(state: State, day: int, count: int, new_share: float) -> Chunk:
     """Orders by phone or from before the first day: by known customers and by people never seen before."""
-    random = stream(seed, state.clock.date(day), "orders without session")
+    random = state.stream(day, "orders without session")
     known = (random.random(count) >= new_share) & (state.customers.size > 0)
     customer = (state.customers.size * random.random(count) ** 0.7).astype(np.int64)
     fresh = np.flatnonzero(~known)
@@ -97,19 +97,19 @@ def orders_without_session(state: State, seed: int, day: int, count: int, new_sh
     }
 
 
-def history_order_count(state: State, seed: int, day: int, sessions_per_day: int) -> int:
+def history_order_count(state: State, day: int, sessions_per_day: int) -> int:
     date = state.clock.date(day)
-    random = stream(seed, date, "volume")
+    random = state.stream(day, "volume")
     return int(random.poisson(HISTORY_ORDERS_PER_SESSION * sessions_per_day * WEEKDAY_FACTORS[date.weekday()]))
 
 
-def place(state: State, seed: int, day: int, source: str, specification: Chunk) -> Chunk:
+def place(state: State, day: int, source: str, specification: Chunk) -> Chunk:
     """Writes the whole life of these orders into the agenda; `source` tells apart what is placed on one day.
 
     Orders lost to a fault live like the others, but nothing of it is written.
     Returns what service needs to know: order, customer, product, paid, shipped and delivered times (NEVER where not).
     """
-    random = stream(seed, state.clock.date(day), f"lives of orders: {source}")
+    random = state.stream(day, f"lives of orders: {source}")
     orders = {**specification, **_courses(state, random, specification)}
     orders["order"] = state.new_orders(orders)
     lines = _lines(state, random, orders)
@@ -349,12 +349,12 @@ def _review(state: State, random: np.random.Generator, orders: Chunk) -> None:
     state.agenda.add("order", _order_events(orders, "reviewed", time, product=product, rating=orders["rating"]))
 
 
-def unlinked_refunds(state: State, seed: int, day: int, sessions_per_day: int) -> None:
+def unlinked_refunds(state: State, day: int, sessions_per_day: int) -> None:
     """Refunds of orders from before all history: nobody can say which payment they belong to."""
-    random = stream(seed, state.clock.date(day), "unlinked refunds")
+    random = state.stream(day, "unlinked refunds")
     count = int(random.poisson(0.3 + 0.0002 * sessions_per_day))
     orders = state.orders.append(
-        count, created=-1, payment_day=-10_000, payment_cents=0, shipped=NEVER, entry_day=-10_000
+        count, created=-1, payment_day=LONG_AGO, payment_cents=0, shipped=NEVER, entry_day=LONG_AGO
     )
     chunk: Chunk = {
         "time": state.clock.start(day) + random.integers(0, state.clock.length(day), count),

@@ -20,6 +20,7 @@ Choices made where a definition leaves room:
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -28,16 +29,17 @@ import yaml
 
 from pipelines.simulate import orders, service
 from pipelines.simulate.faults import Fault
-from pipelines.simulate.landing import FILE_FORMATS, Dirt, write_day
-from pipelines.simulate.sessions import browse, check_out, plan_day, traffic
+from pipelines.simulate.landing import FILE_FORMATS, Dirt, Landing
+from pipelines.simulate.sessions import Plan, browse, check_out, plan_day, traffic
 from pipelines.simulate.state import COLUMNS, SessionBook, State, TwoDays
-from pipelines.simulate.streams import Agenda, Chunk, Clock, stream
+from pipelines.simulate.streams import Agenda, Clock
 from pipelines.simulate.truth import Ledger, day_truth, history_truth
 from pipelines.simulate.world import CATEGORIES, build_world
 
 LONGEST_WAIT_DAYS = 130  # nothing is scheduled further ahead
 HISTORY_NEW_CUSTOMERS = 0.65
 PHONE_ORDERS_PER_SESSION = 0.0015
+PHONE_NEW_CUSTOMERS = 0.5
 
 
 def simulate(
@@ -76,21 +78,13 @@ def simulate(
         ValueError: an argument is out of its range, or a landing zone is there already.
     """
     _check(out, days, sessions_per_day, history_days, late_share, duplicate_share, file_format)
-    world = build_world(seed, first_date)
     clock = Clock(first_date, timezone, -history_days - 1, days + LONGEST_WAIT_DAYS)
-    state = State(world, clock, Agenda(clock, days - 1))
-    ledger = Ledger()
-    dirt = Dirt(late_share, duplicate_share, shuffle)
+    state = State(build_world(seed), clock, Agenda(clock, days - 1))
+    landing = Landing(out, file_format, Dirt(late_share, duplicate_share, shuffle))
+    shop = _Shop(state, Ledger(), landing, sessions_per_day, faults)
     numbers: dict[str, Any] = {}
     for done, day in enumerate(range(-history_days, days), start=1):
-        if day < 0:
-            numbers[str(clock.date(day))] = _history_day(
-                state, ledger, seed, day, sessions_per_day, out, dirt, file_format
-            )
-        else:
-            numbers[str(clock.date(day))] = _day(
-                state, ledger, seed, day, sessions_per_day, faults, out, dirt, file_format
-            )
+        numbers[str(clock.date(day))] = shop.history_day(day) if day < 0 else shop.day(day)
         if progress:
             progress(done, history_days + days)
     _write_reference(state, out)
@@ -126,66 +120,66 @@ def _check(
         raise ValueError(f"{out / 'landing'} holds files already: choose another folder, or remove it first")
 
 
-def _history_day(
-    state: State, ledger: Ledger, seed: int, day: int, sessions_per_day: int, out: Path, dirt: Dirt, file_format: str
-) -> dict[str, Any]:
-    count = orders.history_order_count(state, seed, day, sessions_per_day)
-    placed = orders.place(
-        state, seed, day, "history", orders.orders_without_session(state, seed, day, count, HISTORY_NEW_CUSTOMERS)
-    )
-    service.after_orders(state, seed, day, "history", placed)
-    orders.unlinked_refunds(state, seed, day, sessions_per_day)
-    chunk = state.agenda.take("order", day, COLUMNS["order"])
-    state.agenda.take("service", day, COLUMNS["service"])  # the shop kept none of it
-    nobody = TwoDays(SessionBook.empty(), SessionBook.empty())
-    truth = history_truth(state, ledger, day, chunk)
-    write_day(state, seed, out, day, "order", chunk, nobody, dirt, file_format)
-    return truth
+@dataclass(frozen=True)
+class _Shop:
+    """A run: what is carried from day to day, and where each day is written."""
 
+    state: State
+    ledger: Ledger
+    landing: Landing
+    sessions_per_day: int
+    faults: list[Fault]
 
-def _day(
-    state: State,
-    ledger: Ledger,
-    seed: int,
-    day: int,
-    sessions_per_day: int,
-    faults: list[Fault],
-    out: Path,
-    dirt: Dirt,
-    file_format: str,
-) -> dict[str, Any]:
-    plan = plan_day(state, seed, day, sessions_per_day, faults)
-    for chunk in traffic(state, seed, day, plan):
-        state.agenda.add("traffic", chunk)
-    pages, page_chunks = browse(state, seed, day, plan)
-    checkouts, checkout_chunks = check_out(state, seed, day, plan, pages)
-    for chunk in page_chunks + checkout_chunks:
-        state.agenda.add("page", chunk)
-    service.presale_conversations(state, seed, day, plan, pages)
-    del pages, page_chunks
-    lost = _orders(state, seed, day, sessions_per_day, orders.orders_of_sessions(state, seed, day, plan, checkouts))
-    both = TwoDays(state.yesterday, plan.book)
-    events: dict[str, Chunk] = {family: state.agenda.take(family, day, kinds) for family, kinds in COLUMNS.items()}
-    truth = day_truth(state, ledger, day, both, events["traffic"], events["page"], events["service"], events["order"])
-    for family in COLUMNS:
-        write_day(state, seed, out, day, family, events.pop(family), both, dirt, file_format)
-    state.yesterday = plan.book
-    return truth | {"lost_to_faults": lost}
+    def history_day(self, day: int) -> dict[str, Any]:
+        """A day before the first date: only orders are delivered."""
+        state = self.state
+        count = orders.history_order_count(state, day, self.sessions_per_day)
+        specification = orders.orders_without_session(state, day, count, HISTORY_NEW_CUSTOMERS)
+        service.after_orders(state, day, "history", orders.place(state, day, "history", specification))
+        orders.unlinked_refunds(state, day, self.sessions_per_day)
+        chunk = state.agenda.take("order", day, COLUMNS["order"])
+        state.agenda.forget("service", day)  # the shop kept none of it
+        truth = history_truth(state, self.ledger, day, chunk)
+        nobody = TwoDays(SessionBook.empty(), SessionBook.empty())
+        self.landing.write_day(state, day, "order", chunk, nobody)
+        return truth
 
+    def day(self, day: int) -> dict[str, Any]:
+        """Simulates, counts and writes one day; returns its truth."""
+        state = self.state
+        plan = plan_day(state, day, self.sessions_per_day, self.faults)
+        lost = self._act(day, plan)
+        both = TwoDays(state.yesterday, plan.book)
+        events = {family: state.agenda.take(family, day, kinds) for family, kinds in COLUMNS.items()}
+        truth = day_truth(
+            state, self.ledger, day, both, events["traffic"], events["page"], events["service"], events["order"]
+        )
+        for family in COLUMNS:
+            self.landing.write_day(state, day, family, events.pop(family), both)
+        state.yesterday = plan.book
+        return truth | {"lost_to_faults": lost}
 
-def _orders(state: State, seed: int, day: int, sessions_per_day: int, of_sessions: Chunk) -> dict[str, int]:
-    """Places all orders that are thought of today; returns what faults took away of them."""
-    random = stream(seed, state.clock.date(day), "phone")
-    count = int(random.poisson(PHONE_ORDERS_PER_SESSION * sessions_per_day))
-    by_phone = orders.orders_without_session(state, seed, day, count, 0.5)
-    placed = {
-        source: orders.place(state, seed, day, source, specification)
-        for source, specification in (("sessions", of_sessions), ("phone", by_phone))
-    }
-    for source, chunk in placed.items():
-        service.after_orders(state, seed, day, source, chunk)
-    orders.unlinked_refunds(state, seed, day, sessions_per_day)
-    return orders.lost_orders(state, day, placed["sessions"])
+    def _act(self, day: int, plan: Plan) -> dict[str, int]:
+        """Puts all that the day's sessions and callers do into the agenda; returns what faults took away."""
+        state = self.state
+        for chunk in traffic(state, day, plan):
+            state.agenda.add("traffic", chunk)
+        pages, page_chunks = browse(state, day, plan)
+        checkouts, checkout_chunks = check_out(state, day, plan, pages)
+        for chunk in page_chunks + checkout_chunks:
+            state.agenda.add("page", chunk)
+        service.presale_conversations(state, day, plan, pages)
+        of_sessions = orders.orders_of_sessions(state, day, plan, checkouts)
+        phone_count = int(state.stream(day, "phone").poisson(PHONE_ORDERS_PER_SESSION * self.sessions_per_day))
+        by_phone = orders.orders_without_session(state, day, phone_count, PHONE_NEW_CUSTOMERS)
+        placed = {
+            source: orders.place(state, day, source, specification)
+            for source, specification in (("sessions", of_sessions), ("phone", by_phone))
+        }
+        for source, chunk in placed.items():
+            service.after_orders(state, day, source, chunk)
+        orders.unlinked_refunds(state, day, self.sessions_per_day)
+        return orders.lost_orders(state, day, placed["sessions"])
 
 
 def _write_reference(state: State, out: Path) -> None:

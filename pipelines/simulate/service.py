@@ -4,7 +4,7 @@ import numpy as np
 
 from pipelines.simulate.sessions import Pages, Plan
 from pipelines.simulate.state import KIND, State
-from pipelines.simulate.streams import HOUR, MICROSECONDS, NEVER, Array, Chunk, select, stream
+from pipelines.simulate.streams import HOUR, MICROSECONDS, NEVER, Array, Chunk, select
 from pipelines.simulate.world import CARE_TYPES
 
 SERVICE_KIND = KIND["service"]
@@ -41,9 +41,9 @@ def _agents(state: State, random: np.random.Generator, time: Array) -> Array:
     return (FIRST_AGENT[shift] + random.integers(0, AGENT_COUNT[shift])).astype(np.int8)
 
 
-def presale_conversations(state: State, seed: int, day: int, plan: Plan, pages: Pages) -> None:
+def presale_conversations(state: State, day: int, plan: Plan, pages: Pages) -> None:
     """Chats that start on a product page; some begin with the robot, some are never answered."""
-    random = stream(seed, state.clock.date(day), "presale")
+    random = state.stream(day, "presale")
     seen = np.full(plan.size, -1, np.int64)
     on_product = np.flatnonzero(pages.product >= 0)
     seen[pages.session[on_product]] = on_product
@@ -120,9 +120,9 @@ def _converse(state: State, random: np.random.Generator, common: Chunk, time: Ar
     writer.add("rated", rated, end[rated] + 320 * second, rating=rating)
 
 
-def after_orders(state: State, seed: int, day: int, source: str, orders: Chunk) -> None:
+def after_orders(state: State, day: int, source: str, orders: Chunk) -> None:
     """All that service does for these orders later: help, care, membership, replies to reviews."""
-    random = stream(seed, state.clock.date(day), f"aftersale: {source}")
+    random = state.stream(day, f"aftersale: {source}")
     count = len(orders["order"])
     rows = np.arange(count)
     person = {"lost": orders["lost"], "customer": orders["customer"], "order": orders["order"]}

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipelines.simulate.faults import Fault, Levers
 from pipelines.simulate.state import KIND, SessionBook, State
-from pipelines.simulate.streams import MICROSECONDS, NEVER, Array, Chunk, stream
+from pipelines.simulate.streams import MICROSECONDS, NEVER, Array, Chunk
 from pipelines.simulate.world import (
     AUTO,
     CATEGORIES,
@@ -68,10 +68,10 @@ class Plan:
         return ~self.book.is_bot & (self.burst == 0)
 
 
-def session_count(state: State, seed: int, day: int, sessions_per_day: int) -> int:
+def session_count(state: State, day: int, sessions_per_day: int) -> int:
     """How many sessions start that day: weekday rhythm, promotion phase, and 2 % of noise."""
     date = state.clock.date(day)
-    noise = np.exp(0.02 * stream(seed, date, "volume").standard_normal())
+    noise = np.exp(0.02 * state.stream(day, "volume").standard_normal())
     phase = PHASE_FACTORS[state.world.promotion.phase(day)]["sessions"]
     return max(1, round(sessions_per_day * WEEKDAY_FACTORS[date.weekday()] * phase * noise))
 
@@ -85,18 +85,18 @@ def _starts(random: np.random.Generator, state: State, day: int, count: int) -> 
     return starts + np.arange(count)  # a microsecond apart at least: the later session is never in doubt
 
 
-def _slice_noise(seed: int, state: State, day: int, purpose: str, size: int) -> Array:
-    return np.exp(0.02 * stream(seed, state.clock.date(day), purpose).standard_normal(size))
+def _slice_noise(state: State, day: int, purpose: str, size: int) -> Array:
+    return np.exp(0.02 * state.stream(day, purpose).standard_normal(size))
 
 
-def plan_day(state: State, seed: int, day: int, sessions_per_day: int, faults: list[Fault]) -> Plan:
+def plan_day(state: State, day: int, sessions_per_day: int, faults: list[Fault]) -> Plan:
     """Draws the day's sessions and their people, and lets the faults of the day turn the levers."""
     date = state.clock.date(day)
     world = state.world
-    count = session_count(state, seed, day, sessions_per_day)
-    random = stream(seed, date, "sessions")
+    count = session_count(state, day, sessions_per_day)
+    random = state.stream(day, "sessions")
     start = _starts(random, state, day, count)
-    weight = world.leaves.weight * _slice_noise(seed, state, day, "leaf volume", len(world.leaves.weight))
+    weight = world.leaves.weight * _slice_noise(state, day, "leaf volume", len(world.leaves.weight))
     leaf = np.searchsorted(np.cumsum(weight) / weight.sum(), random.random(count)).clip(0, len(weight) - 1)
     leaf = leaf.astype(np.int16)
     robot = random.random(count)
@@ -109,12 +109,12 @@ def plan_day(state: State, seed: int, day: int, sessions_per_day: int, faults: l
     last_minutes = state.clock.start(day + 1) - 200 * MICROSECONDS
     start[unflagged] = np.minimum(start[unflagged], last_minutes)
 
-    visitor, customer, shared = _people(state, seed, day, is_bot | unflagged)
-    random = stream(seed, date, "intentions")
+    visitor, customer, shared = _people(state, day, is_bot | unflagged)
+    random = state.stream(day, "intentions")
     device = state.visitors["device"][visitor]
     landing = world.leaves.landing[leaf].astype(np.int8)
-    intent = world.leaves.intent[leaf] * _slice_noise(seed, state, day, "leaf intent", len(weight))[leaf]
-    intent *= _slice_noise(seed, state, day, "device intent", len(DEVICES))[device]
+    intent = world.leaves.intent[leaf] * _slice_noise(state, day, "leaf intent", len(weight))[leaf]
+    intent *= _slice_noise(state, day, "device intent", len(DEVICES))[device]
     intent *= np.where(customer >= 0, 1.35, 1.0)
     coupon_edges = np.cumsum(COUPON_SHARES)
     coupon = np.searchsorted(coupon_edges, random.random(count), "right").astype(np.int8)
@@ -168,9 +168,9 @@ def _until_login(random: np.random.Generator, count: int) -> Array:
     return (random.uniform(-120, 120, count).clip(0) * MICROSECONDS).astype(np.int64)
 
 
-def _people(state: State, seed: int, day: int, robots: Array) -> tuple[Array, Array, Array]:
+def _people(state: State, day: int, robots: Array) -> tuple[Array, Array, Array]:
     """Visitor and (perhaps) customer of each session, and whether it is somebody else's device."""
-    random = stream(seed, state.clock.date(day), "people")
+    random = state.stream(day, "people")
     count = len(robots)
     draw = random.random(count)
     pick = random.random(count)
@@ -235,13 +235,13 @@ class Pages:
     carted: Array
 
 
-def browse(state: State, seed: int, day: int, plan: Plan) -> tuple[Pages, list[Chunk]]:
+def browse(state: State, day: int, plan: Plan) -> tuple[Pages, list[Chunk]]:
     """The pages of the day and the page events on them (without checkouts)."""
-    random = stream(seed, state.clock.date(day), "pages")
+    random = state.stream(day, "pages")
     pages = _open_pages(state, random, plan)
     phase = PHASE_FACTORS[state.world.promotion.phase(day)]
-    chunks = _page_events(state, stream(seed, state.clock.date(day), "page events"), plan, pages, phase["cart"])
-    chunks.append(_bursts(state, stream(seed, state.clock.date(day), "bursts"), plan))
+    chunks = _page_events(state, state.stream(day, "page events"), plan, pages, phase["cart"])
+    chunks.append(_bursts(state, state.stream(day, "bursts"), plan))
     return pages, chunks
 
 
@@ -477,9 +477,9 @@ class Checkouts:
     payment_failed: Array
 
 
-def check_out(state: State, seed: int, day: int, plan: Plan, pages: Pages) -> tuple[Checkouts, list[Chunk]]:
+def check_out(state: State, day: int, plan: Plan, pages: Pages) -> tuple[Checkouts, list[Chunk]]:
     """Who goes on to the checkout, who orders there, and the events of it."""
-    random = stream(seed, state.clock.date(day), "checkout")
+    random = state.stream(day, "checkout")
     wanted = np.full(plan.size, -1, np.int16)
     on_product = pages.product >= 0
     wanted[pages.session[on_product]] = pages.product[on_product]
@@ -528,9 +528,9 @@ def check_out(state: State, seed: int, day: int, plan: Plan, pages: Pages) -> tu
     ]
 
 
-def traffic(state: State, seed: int, day: int, plan: Plan) -> list[Chunk]:
+def traffic(state: State, day: int, plan: Plan) -> list[Chunk]:
     """Visits, the clicks that led to them, clicks that never arrived, and the platforms' impression reports."""
-    random = stream(seed, state.clock.date(day), "traffic")
+    random = state.stream(day, "traffic")
     leaves = state.world.leaves
     book = plan.book
     paid = leaves.paid[book.leaf]

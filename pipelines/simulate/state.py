@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipelines.simulate.streams import NEVER, Agenda, Array, Chunk, Clock, GrowingTable
-from pipelines.simulate.world import World
+from pipelines.simulate.streams import NEVER, Agenda, Array, Chunk, Clock, GrowingTable, stream
+from pipelines.simulate.world import DEVICE_SHARES, REGIONS, World
 from sql.contract import FAMILIES
 
 KIND = {name: {event: code for code, event in enumerate(family.event_types)} for name, family in FAMILIES.items()}
+LONG_AGO = -10_000  # a day before all days
 
 # Columns of a row inside the simulator, with their dtypes; texts are codes into World.words, -1 is empty.
 TRAFFIC_COLUMNS = {
@@ -119,7 +120,6 @@ class TwoDays:
     def __init__(self, yesterday: SessionBook, today: SessionBook) -> None:
         self.base = yesterday.base if len(yesterday.visitor) else today.base
         self.count = today.end - self.base
-        self.today = slice(today.base - self.base, self.count)
         books = [yesterday, today] if len(yesterday.visitor) else [today]
         self.visitor = np.concatenate([book.visitor for book in books])
         self.customer = np.concatenate([book.customer for book in books])
@@ -141,9 +141,12 @@ class State:
     """Everything that is carried from day to day.
 
     Attributes:
-        visitors: device, region, owner (the customer who uses it, whether or not the shop knows yet), last_day.
-        customers: visitor (home), second_visitor, last_order_day.
-        orders: what truth needs to know of each order; `created` is NEVER's opposite -1 where nothing was created.
+        visitors: device, region, owner (the customer who uses it, whether or not the shop knows), linked (the first
+            customer that the shop saw with it).
+        customers: visitor (at home), second_visitor, and what truth needs to know of them.
+        orders: what truth needs to know of them; times are NEVER or -1 and days LONG_AGO where nothing happened.
+        next_session and the like: the next free numbers of what has no table.
+        recent_visitors: who came on each of the last seven days.
     """
 
     world: World
@@ -157,6 +160,7 @@ class State:
             visitor="i8",
             second_visitor="i8",
             first_payment="i8",
+            last_purchase_day="i4",
             last_delivered_day="i4",
             last_care_day="i4",
             last_join="i8",
@@ -186,6 +190,10 @@ class State:
     recent_visitors: list[Array] = field(default_factory=list)
     yesterday: SessionBook = field(default_factory=SessionBook.empty)
 
+    def stream(self, day: int, purpose: str) -> np.random.Generator:
+        """The random numbers of this day for this purpose."""
+        return stream(self.world.seed, self.clock.date(day), purpose)
+
     def new_visitors(self, random: np.random.Generator, count: int) -> Array:
         device, region = draw_people(random, count)
         return self.visitors.append(count, device=device, region=region)
@@ -193,7 +201,12 @@ class State:
     def new_customers(self, visitors: Array) -> Array:
         """One new customer for each visitor (-1: without one), who owns it from now on."""
         rows = self.customers.append(
-            len(visitors), visitor=visitors, first_payment=NEVER, last_delivered_day=-10_000, last_care_day=-10_000
+            len(visitors),
+            visitor=visitors,
+            first_payment=NEVER,
+            last_purchase_day=LONG_AGO,
+            last_delivered_day=LONG_AGO,
+            last_care_day=LONG_AGO,
         )
         known = visitors >= 0
         self.visitors["owner"][visitors[known]] = rows[known]
@@ -207,18 +220,16 @@ class State:
             customer=specification["customer"],
             session=specification["session"],
             excluded=specification["excluded_reason"] >= 0,
-            payment_day=-10_000,
+            payment_day=LONG_AGO,
             payment_cents=0,
             shipped=NEVER,
             refunded_before_shipment=0,
-            entry_day=-10_000,
+            entry_day=LONG_AGO,
         )
 
 
 def draw_people(random: np.random.Generator, count: int) -> tuple[Array, Array]:
     """Device and region codes of new visitors."""
-    from pipelines.simulate.world import DEVICE_SHARES, REGIONS
-
     devices = np.searchsorted(np.cumsum(DEVICE_SHARES), random.random(count)).astype(np.int8).clip(0, 2)
     regions = (len(REGIONS) * random.random(count) ** 1.4).astype(np.int8)
     return devices, regions

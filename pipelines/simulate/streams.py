@@ -120,6 +120,10 @@ class Agenda:
         rows = stack(self._waiting.pop((family, day), []), kinds)
         return select(rows, np.argsort(rows["time"], kind="stable"))
 
+    def forget(self, family: str, day: int) -> None:
+        """Drops the rows of that day."""
+        self._waiting.pop((family, day), None)
+
 
 def _runs(ordered: Array, rows: Array) -> Iterator[tuple[int, Array]]:
     values, starts = np.unique(ordered, return_index=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.simulate.state import KIND, State, TwoDays
-from pipelines.simulate.streams import DAY, MICROSECONDS, NEVER, Array, Chunk, distinct
+from pipelines.simulate.state import KIND, LONG_AGO, State, TwoDays
+from pipelines.simulate.streams import DAY, MICROSECONDS, NEVER, Array, Chunk, distinct, select
 from pipelines.simulate.world import AUTO, CHANNEL_NAMES, ENTRY_TYPES, PAGE_TYPES
 
 PAGE_KIND, TRAFFIC_KIND, SERVICE_KIND, ORDER_KIND = (KIND[name] for name in ("page", "traffic", "service", "order"))
@@ -53,7 +53,7 @@ class Ledger:
         entries: per day, human entry sessions as (session, visitor, started_at); the last eight days are kept.
         seen_yesterday: numbers of the sessions that had an event the day before; likewise conversations.
         links: pairs of visitor and customer in the order in which they were first seen together.
-        payments: order, customer and day of each payment that counts, in order of days.
+        payments: order, customer and day of the payments that a refund before shipment may still undo, and of today's.
     """
 
     entries: dict[int, tuple[Array, Array, Array]] = field(default_factory=dict)
@@ -441,7 +441,7 @@ def _refunds(state: State, day: int, order: Chunk) -> dict[str, Any]:
     refunds = np.flatnonzero(order["kind"] == ORDER_KIND["refunded"])
     cents = order["amount"][refunds]
     payment_day = state.orders["payment_day"][order["order"][refunds]]
-    linked = payment_day > -10_000
+    linked = payment_day > LONG_AGO
     ages, which = np.unique(day - payment_day[linked], return_inverse=True)
     by_age = np.bincount(which, cents[linked], len(ages)).astype(np.int64)
     return {
@@ -466,13 +466,16 @@ def _customers(state: State, ledger: Ledger, day: int, service: Chunk, order: Ch
     people["last_care_day"][service["customer"][cared]] = day
 
     paid = {name: np.concatenate([chunk[name] for chunk in ledger.payments]) for name in ("order", "customer", "day")}
-    void = table["refunded_before_shipment"][paid["order"]] >= table["payment_cents"][paid["order"]]
-    today = ~void & (paid["day"] == day)
-    earlier = ~void & (paid["day"] < day)
-    last_purchase = np.full(people.size, -10_000, np.int64)
-    np.maximum.at(last_purchase, paid["customer"][earlier], paid["day"][earlier])
+    stands = table["refunded_before_shipment"][paid["order"]] < table["payment_cents"][paid["order"]]
+    earlier = paid["day"] < day
+    final = earlier & (table["shipped"][paid["order"]] < NEVER)  # nothing comes before shipment any more
+    known = people["last_purchase_day"]
+    np.maximum.at(known, paid["customer"][final & stands], paid["day"][final & stands])
+    last_purchase = known.astype(np.int64)
+    np.maximum.at(last_purchase, paid["customer"][earlier & stands], paid["day"][earlier & stands])
+    ledger.payments = [select(paid, np.flatnonzero(~final))]
     buys = np.zeros(people.size, bool)
-    buys[paid["customer"][today]] = True
+    buys[paid["customer"][~earlier & stands]] = True
     active = last_purchase >= day - ACTIVE_DAYS
     return {
         "purchase_customers": int(buys.sum()),

@@ -174,7 +174,6 @@ class World:
     """
 
     seed: int
-    first_date: date
     product_count: int
     product_shares: Array
     product_category: Array
@@ -192,15 +191,14 @@ class World:
         return self.words[column].index(word)
 
 
-def build_world(seed: int, first_date: date, products: int = 200) -> World:
-    """The shop of this seed; `first_date` only places the promotion."""
+def build_world(seed: int, products: int = 200) -> World:
+    """The shop of this seed."""
     random = stream(seed, date(1970, 1, 1), "world")
     zipf = 1.0 / np.arange(1, products + 1) ** 0.9
     leaves, campaign_names, creative_names = _leaves(random)
     prices = np.round(np.exp(random.normal(4.6, 0.7, products))).clip(9, 1999) * 100 - 10
     return World(
         seed=seed,
-        first_date=first_date,
         product_count=products,
         product_shares=zipf / zipf.sum(),
         product_category=random.integers(0, len(CATEGORIES), products).astype(np.int8),
