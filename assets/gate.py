@@ -64,7 +64,8 @@ _TABLES = (
     "create table if not exists quality.results (business_date DATE, check_name VARCHAR, table_name VARCHAR, "
     "severity VARCHAR, is_passed BOOLEAN, cases BIGINT, observed VARCHAR, expected VARCHAR, rule VARCHAR)",
     "create table if not exists quality.family_days (business_date DATE, family VARCHAR, state VARCHAR, "
-    "rows_read BIGINT, rows_accepted BIGINT, rows_duplicate BIGINT, rows_quarantined BIGINT, latest_event_at TIMESTAMP)",
+    "rows_read BIGINT, rows_accepted BIGINT, rows_duplicate BIGINT, rows_quarantined BIGINT, "
+    "latest_event_at TIMESTAMP)",
     "create table if not exists quality.quarantine_days "
     "(business_date DATE, family VARCHAR, reason VARCHAR, row_count BIGINT)",
     "create table if not exists quality.day_verdict (business_date DATE, verdict VARCHAR, reasons VARCHAR)",
@@ -203,9 +204,7 @@ def _row_counts(
     }
 
 
-def _verdict(
-    settings: Settings, day: date, families: Mapping[str, str], failed: Iterable[Reason]
-) -> DayVerdict:
+def _verdict(settings: Settings, day: date, families: Mapping[str, str], failed: Iterable[Reason]) -> DayVerdict:
     if day < settings.opening_date:
         return DayVerdict(day, Verdict.HISTORY, ())
     reasons = [*_absences(settings, families), *failed]
@@ -265,7 +264,10 @@ def verdicts(warehouse: Warehouse, from_date: date, to_date: date) -> list[DayVe
 
 
 def _reasons(written: Sequence[Mapping[str, str]]) -> tuple[Reason, ...]:
-    return tuple(Reason(**{**reason, "severity": Severity(reason["severity"])}) for reason in written)
+    return tuple(
+        Reason(reason["key"], reason["subject"], reason["observed"], reason["expected"], Severity(reason["severity"]))
+        for reason in written
+    )
 
 
 def _clear(warehouse: Warehouse, table: str, from_date: date, to_date: date) -> None:

@@ -47,9 +47,7 @@ def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def publish(
-    warehouse: Warehouse, published: Path, verdicts: Sequence[DayVerdict], snapshots_kept: int
-) -> Path:
+def publish(warehouse: Warehouse, published: Path, verdicts: Sequence[DayVerdict], snapshots_kept: int) -> Path:
     """Publishes the days that passed the gate and, of the others, only their verdict; returns the new snapshot.
 
     A day that did not pass keeps the version that was published last, if there was one.
@@ -141,10 +139,17 @@ def _replace_table(warehouse: Warehouse, table: str, days: list[date]) -> None:
 
 
 def _column_types(warehouse: Warehouse, table: str) -> list[tuple[str, str]]:
-    try:
-        return [(row[0], row[1]) for row in warehouse.rows(f"describe {table}")]
-    except duckdb.CatalogException:
-        return []
+    *database, schema, name = table.split(".")
+    return [
+        (column, kind)
+        for column, kind in warehouse.rows(
+            "select column_name, data_type from duckdb_columns() where schema_name = $schema and table_name = $name "
+            "and database_name = coalesce($database, current_database()) order by column_index",
+            schema=schema,
+            name=name,
+            database=database[0] if database else None,
+        )
+    ]
 
 
 def _create_views(database: Path) -> None:
@@ -193,4 +198,3 @@ def _number(path: Path) -> int:
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
-

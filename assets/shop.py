@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,12 +15,8 @@ from sql.warehouse import Warehouse, open_warehouse
 
 
 class Shop(dg.ConfigurableResource):
-    """Opens the warehouse when the run begins and closes it when the run ends, however it ends.
+    """Opens the warehouse when the run begins and closes it when the run ends, however it ends."""
 
-    `config_path` names funnelscope.yaml; empty looks where the command line looks.
-    """
-
-    config_path: str = ""
     _settings: Settings | None = PrivateAttr(None)
     _warehouse: Warehouse | None = PrivateAttr(None)
 
@@ -42,7 +37,7 @@ class Shop(dg.ConfigurableResource):
     @property
     def settings(self) -> Settings:
         if self._settings is None:
-            self._settings = load_settings(Path(self.config_path) if self.config_path else None)
+            self._settings = load_settings()
         return self._settings
 
     @property
@@ -56,7 +51,6 @@ class Shop(dg.ConfigurableResource):
     def query_parameters(self) -> dict[str, Any]:
         """What the SQL models may know of the settings."""
         return {
-            "attribution_window_days": self.settings.attribution_window_days,
             "declared_families": sorted({source.family for source in self.settings.sources}),
         }
 
@@ -98,3 +92,9 @@ def record_built(warehouse: Warehouse, from_date: date, to_date: date) -> None:
 def create_built_table(warehouse: Warehouse) -> None:
     """Creates, where absent, the note of what each day was built from."""
     warehouse.execute("create table if not exists quality.built (business_date DATE, input_version VARCHAR)")
+
+
+def built_days(warehouse: Warehouse) -> set[date]:
+    """Every day that a finished run has built."""
+    create_built_table(warehouse)
+    return {day for (day,) in warehouse.rows("select business_date from quality.built")}

@@ -129,7 +129,9 @@ PAGE = Family(
         "follow",
     ),
     (
-        _text("page_type", "kind of page", "home", "category", "product", "content", "live", "cart", "checkout", "other"),
+        _text(
+            "page_type", "kind of page", "home", "category", "product", "content", "live", "cart", "checkout", "other"
+        ),
         _text("page", "the page"),
         _text("product_id", "the product (SPU) that the page or event is about"),
         _text("sku", "the variant (SKU)"),

@@ -57,6 +57,7 @@ def load_contracts() -> tuple[Contract, ...]:
 
 def _grain_contract(model: Model) -> Contract:
     columns = ", ".join(model.grain)
+    key = ", ".join(dict.fromkeys((*model.grain, "business_date")))
     return Contract(
         name="grain_is_unique",
         table=model.table,
@@ -65,7 +66,7 @@ def _grain_contract(model: Model) -> Contract:
         query=f"""
             select business_date, max(row_count) || ' rows for one key' as observed, 'one' as expected
             from (
-                select {columns if "business_date" in model.grain else columns + ", business_date"}, count(*) as row_count
+                select {key}, count(*) as row_count
                 from {model.table}
                 where business_date between $from_date and $to_date
                 group by all

@@ -210,9 +210,7 @@ def create_table(warehouse: Warehouse, model: Model, parameters: Mapping[str, An
     if model.is_view:
         warehouse.execute(f"create or replace view {model.table} as {model.query}")
         return
-    wanted = [
-        (row[0], row[1]) for row in warehouse.rows(f"describe {model.query}", **model.bind(parameters))
-    ]
+    wanted = [(row[0], row[1]) for row in warehouse.rows(f"describe {model.query}", **model.bind(parameters))]
     present = warehouse.columns(model.table)
     if not present:
         columns = ", ".join(f'"{name}" {kind}' for name, kind in wanted)

@@ -22,7 +22,9 @@ counted_orders as (
 ),
 
 deposits as (
-    select counted_orders.business_date, sum(coalesce(amount, 0) + coalesce(shipping_amount, 0)) as amount
+    select
+        counted_orders.business_date,
+        sum(coalesce(order_events.amount, 0) + coalesce(order_events.shipping_amount, 0)) as amount
     from counted_orders
     inner join intermediate.payments using (order_id, business_date)
     inner join staging.order_events

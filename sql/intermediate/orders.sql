@@ -7,7 +7,7 @@ with order_events as (
     select *
     from staging.order_events
     where order_id is not null
-        and event_type in ('created', 'deposit_paid', 'balance_paid', 'paid')
+        and event_type in ('created', 'deposit_paid', 'paid')
         and business_date between $from_date - 60 and $to_date
 ),
 
@@ -70,15 +70,20 @@ described as (
     group by creations.order_id, creations.business_date, creations.created_at
 ),
 
-day_marks as (
-    select
-        order_id,
-        business_date,
-        min(excluded_reason) as excluded_reason,
-        bool_or(event_type = 'deposit_paid') as is_presale
-    from staging.order_events
-    where business_date between $from_date and $to_date
-    group by order_id, business_date
+presales as (
+    select distinct order_id, business_date
+    from order_events
+    where event_type = 'deposit_paid'
+),
+
+exclusions as (
+    select creations.order_id, creations.business_date, min(order_events.excluded_reason) as excluded_reason
+    from creations
+    inner join staging.order_events
+        on creations.order_id = order_events.order_id
+        and order_events.business_date between creations.business_date - 60 and creations.business_date
+    where order_events.excluded_reason is not null
+    group by creations.order_id, creations.business_date
 ),
 
 identified as (
@@ -163,8 +168,9 @@ select
     line_count, -- lines
     unit_count, -- units
     ordered_amount, -- amount ordered, postage in
-    coalesce(is_presale, false) as is_presale, -- a deposit was paid on that day
+    presales.order_id is not null as is_presale, -- a deposit was paid on that day
     excluded_reason -- why the shop does not count it; null where it does
 from identified
 left join attributed using (order_id, business_date)
-left join day_marks using (order_id, business_date)
+left join presales using (order_id, business_date)
+left join exclusions using (order_id, business_date)

@@ -25,18 +25,31 @@ payment_days as (
     group by order_id, business_date
 ),
 
--- A presale counts on the day of its balance, deposit included, and only once.
+balance_days as (
+    select
+        order_id,
+        business_date,
+        lag(business_date) over (partition by order_id order by business_date) as previous_balance_date
+    from (
+        select distinct order_id, business_date
+        from order_events
+        where event_type = 'balance_paid'
+    )
+),
+
+-- A presale counts on the day of its balance, deposit included; of two balance days the first takes it.
 deposits as (
     select
         payment_days.order_id,
         payment_days.business_date,
         coalesce(sum(order_events.amount), 0) + coalesce(sum(order_events.shipping_amount), 0) as amount
     from payment_days
+    inner join balance_days using (order_id, business_date)
     inner join order_events
         on payment_days.order_id = order_events.order_id
         and order_events.event_type = 'deposit_paid'
         and order_events.business_date between payment_days.business_date - 60 and payment_days.business_date
-    where payment_days.is_balance
+        and order_events.business_date > coalesce(previous_balance_date, payment_days.business_date - 61)
     group by payment_days.order_id, payment_days.business_date
 ),
 

@@ -17,10 +17,10 @@ with advertising as (
         coalesce(region, 'unknown') as region,
         event_type,
         click_id,
-        quantity,
+        case when is_bot then 0 else quantity end as quantity,
         cost
     from staging.traffic_events
-    where event_type in ('impression', 'click') and not is_bot and business_date between $from_date and $to_date
+    where (event_type in ('impression', 'click') or cost is not null) and business_date between $from_date and $to_date
 ),
 
 sessions as (
@@ -67,6 +67,6 @@ select
     sum(identified_clicks)::BIGINT as identified_clicks, -- clicks with a click_id: those whose arrival can be seen
     sum(arrived_clicks)::BIGINT as arrived_clicks, -- of them followed by a human session
     sum(sessions)::BIGINT as sessions, -- human sessions from this source, paid for or not
-    sum(cost)::DECIMAL(18, 2) as cost -- advertising cost
+    sum(cost)::DECIMAL(18, 2) as cost -- advertising cost, also of what robots saw and clicked
 from rows_of_day
 group by all

@@ -9,12 +9,12 @@ with days as (
 
 -- A purchase day is void once all its orders are refunded in full with nothing shipped.
 voids as (
-    select payments.customer_id, payments.business_date, refunds.business_date as void_date, count(*) as order_count
+    select payments.customer_id, payments.business_date, payments.order_id, min(refunds.business_date) as void_date
     from intermediate.refunds
     inner join intermediate.payments
-        on refunds.order_id = payments.order_id and refunds.paid_date = payments.business_date
-    where refunds.is_void and refunds.business_date <= $to_date
-    group by payments.customer_id, payments.business_date, refunds.business_date
+        on refunds.order_id = payments.order_id and payments.business_date <= refunds.business_date
+    where refunds.is_void and refunds.business_date <= $to_date and payments.money_class != 'excluded'
+    group by payments.customer_id, payments.business_date, payments.order_id
 ),
 
 purchases as (
@@ -33,7 +33,7 @@ valid_purchases as (
         and purchases.purchase_date = voids.business_date
         and voids.void_date <= days.business_date
     group by days.business_date, purchases.customer_id, purchases.purchase_date, purchases.order_count
-    having coalesce(sum(voids.order_count), 0) < purchases.order_count
+    having count(voids.order_id) < purchases.order_count
 ),
 
 customers as (
@@ -69,7 +69,8 @@ cared_for as (
 deliveries as (
     select distinct coalesce(order_events.customer_id, orders.customer_id) as customer_id, order_events.business_date
     from staging.order_events
-    left join intermediate.orders using (order_id)
+    left join intermediate.orders
+        on order_events.order_id = orders.order_id and orders.business_date <= order_events.business_date
     where order_events.event_type = 'delivered' and order_events.business_date between $from_date - 180 and $to_date
 ),
 
@@ -109,7 +110,7 @@ paid_orders as (
 ),
 
 first_channels as (
-    select customer_id, arg_min(channel, (paid_at, order_id)) as channel
+    select customer_id, arg_min(coalesce(channel, 'none'), (paid_at, order_id)) as channel
     from paid_orders
     group by customer_id
 ),

@@ -6,11 +6,11 @@
 -- history: all
 -- owner: membership
 with voids as (
-    select payments.customer_id, payments.business_date, count(*) as order_count
+    select payments.customer_id, payments.business_date, count(distinct payments.order_id) as order_count
     from intermediate.refunds
     inner join intermediate.payments
-        on refunds.order_id = payments.order_id and refunds.paid_date = payments.business_date
-    where refunds.is_void and refunds.business_date = refunds.paid_date and refunds.business_date <= $to_date
+        on refunds.order_id = payments.order_id and refunds.business_date = payments.business_date
+    where refunds.is_void and refunds.business_date <= $to_date and payments.money_class != 'excluded'
     group by payments.customer_id, payments.business_date
 ),
 

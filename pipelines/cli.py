@@ -1,0 +1,326 @@
+"""The command line. Heavy imports wait until a command runs, so that --help answers at once."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from assets.settings import Settings
+    from pipelines.runs import DaysRun
+
+app = typer.Typer(
+    name="funnelscope",
+    help="Every morning: where in its funnel an online shop loses customers, proved and printed.\n\n"
+    "Settings come from funnelscope.yaml (or FUNNELSCOPE_CONFIG); everything generated goes to FUNNELSCOPE_HOME "
+    "(default: var).\n\nExit codes of run and backfill: 0 published, 2 blocked by the gate, 1 error.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Language(StrEnum):
+    ZH = "zh"
+    EN = "en"
+
+
+class FileFormat(StrEnum):
+    PARQUET = "parquet"
+    CSV = "csv"
+    CSV_GZ = "csv.gz"
+    CSV_ZST = "csv.zst"
+    JSONL = "jsonl"
+    JSONL_GZ = "jsonl.gz"
+    JSONL_ZST = "jsonl.zst"
+
+
+def _business_date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is no date; write it as YYYY-MM-DD, such as 2026-06-14") from None
+
+
+DateOption = Annotated[
+    date | None, typer.Option("--date", parser=_business_date, metavar="YYYY-MM-DD", help="Business date.")
+]
+LanguageOption = Annotated[Language | None, typer.Option(help="Language of the report; else that of funnelscope.yaml.")]
+
+
+@app.callback()
+def _main(
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Settings file; else ./funnelscope.yaml.")
+    ] = None,
+) -> None:
+    if config:
+        os.environ["FUNNELSCOPE_CONFIG"] = str(config.expanduser().absolute())
+
+
+@app.command()
+def demo(
+    days: Annotated[int, typer.Option(min=1, help="Business days to simulate.")] = 45,
+    sessions_per_day: Annotated[int, typer.Option(min=100, help="Sessions a day, about.")] = 9_000,
+    seed: Annotated[int, typer.Option(help="Another seed, another shop.")] = 618,
+    language: LanguageOption = None,
+) -> None:
+    """Simulates a shop with two planted faults, runs every day of it, and prints the last day's report."""
+    from pipelines.demo import FIRST_DATE, faults_until
+
+    with _errors_in_plain_words():
+        settings = _demo_settings()
+        last_date = FIRST_DATE + timedelta(days=days - 1)
+        for generated in (settings.landing, settings.published, settings.reports):
+            shutil.rmtree(generated, ignore_errors=True)
+        settings.warehouse_path.unlink(missing_ok=True)
+        _simulate(settings.home, days, sessions_per_day, seed, faults_until(last_date), FIRST_DATE)
+        run = _run(settings, settings.opening_date, last_date)
+        _print_stages(settings, last_date)
+        _print_outcome(settings, run, last_date, language)
+    raise typer.Exit(run.outcome)
+
+
+@app.command()
+def run(business_date: DateOption = None, language: LanguageOption = None) -> None:
+    """Runs one day: takes deliveries, builds, judges, publishes, prints. Yesterday if no date is given."""
+    with _errors_in_plain_words():
+        settings = _settings()
+        day = business_date or _yesterday(settings)
+        result = _run(settings, day, day)
+        _print_outcome(settings, result, day, language)
+    raise typer.Exit(result.outcome)
+
+
+@app.command()
+def backfill(
+    from_date: Annotated[
+        date | None,
+        typer.Option(
+            "--from", parser=_business_date, metavar="YYYY-MM-DD", help="First day; else the first delivered."
+        ),
+    ] = None,
+    to_date: Annotated[
+        date | None, typer.Option("--to", parser=_business_date, metavar="YYYY-MM-DD", help="Last day; else yesterday.")
+    ] = None,
+    language: LanguageOption = None,
+) -> None:
+    """Runs a range of days as one; the tables are those of running them one by one. Prints the last day's report."""
+    with _errors_in_plain_words():
+        settings = _settings()
+        last = to_date or _yesterday(settings)
+        first = from_date or settings.opening_date
+        if first > last:
+            raise typer.BadParameter(f"--from {first} is after --to {last}")
+        result = _run(settings, first, last)
+        _print_outcome(settings, result, last, language)
+    raise typer.Exit(result.outcome)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that gets landing/ and truth.json.")],
+    days: Annotated[int, typer.Option(min=1, help="Business days.")] = 45,
+    sessions_per_day: Annotated[int, typer.Option(min=1, help="Sessions a day, about.")] = 9_000,
+    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML list of planted faults.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 618,
+    first_date: Annotated[
+        date, typer.Option("--first-date", parser=_business_date, metavar="YYYY-MM-DD", help="First business day.")
+    ] = date(2026, 5, 1),
+    file_format: Annotated[FileFormat, typer.Option("--format", help="Format of the landing files.")] = (
+        FileFormat.PARQUET
+    ),
+    late_share: Annotated[float, typer.Option(min=0, max=1, help="Share of rows delivered days late.")] = 0.0,
+    duplicate_share: Annotated[float, typer.Option(min=0, max=1, help="Share of rows delivered twice.")] = 0.0,
+    shuffle: Annotated[bool, typer.Option(help="Rows in any order, spread over several files.")] = False,
+) -> None:
+    """Simulates a shop: landing files of any size, and truth.json with every count and cent of every day."""
+    with _errors_in_plain_words():
+        planted: list[Any] = []
+        if faults:
+            from pipelines.simulate import load_faults
+
+            planted = load_faults(faults)
+        truth = _simulate(
+            out,
+            days,
+            sessions_per_day,
+            seed,
+            planted,
+            first_date,
+            file_format=file_format.value,
+            late_share=late_share,
+            duplicate_share=duplicate_share,
+            shuffle=shuffle,
+        )
+        typer.echo(f"Truth: {truth}")
+
+
+@app.command()
+def report(business_date: DateOption = None, language: LanguageOption = None) -> None:
+    """Prints the report of a published day again, in either language. The last published day if none is given."""
+    with _errors_in_plain_words():
+        from assets.publish import published_days
+        from assets.reporting import print_report
+
+        settings = _settings()
+        day = business_date or max(published_days(settings.published), default=_yesterday(settings))
+        edition = print_report(settings, day, language)
+        typer.echo(f"Edition {edition.number} of {day}: {edition.pdf}")
+
+
+@app.command()
+def status() -> None:
+    """Lists the days: published, warned, blocked, late or missing, and why."""
+    with _errors_in_plain_words():
+        from pipelines.status import print_status
+
+        print_status(_settings())
+
+
+@app.command()
+def rebuild(
+    model: Annotated[str, typer.Argument(help="A model's name, such as session_days; or schema.name.")],
+) -> None:
+    """Drops a model's table and all that read it, and builds every day again from staged events."""
+    with _errors_in_plain_words():
+        from pipelines.rebuild import rebuild_model
+
+        settings = _settings()
+        result = rebuild_model(settings, model)
+        typer.echo(f"Rebuilt and published {result.snapshot}: {', '.join(result.tables)}")
+
+
+@app.command()
+def doctor() -> None:
+    """Checks settings, landing zone, versions, disk and locks, and says what to do. Exit code 1 if one is bad."""
+    with _errors_in_plain_words():
+        from pipelines.doctor import examine
+
+        findings = examine(_settings())
+        for finding in findings:
+            typer.echo(f"{'ok  ' if finding.is_fine else 'BAD '} {finding.subject}: {finding.words}")
+    raise typer.Exit(0 if all(finding.is_fine for finding in findings) else 1)
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
+    """Starts the Dagster UI on 127.0.0.1 with its history, schedule and sensors. Stop it with Ctrl-C."""
+    with _errors_in_plain_words():
+        from pipelines.instance import prepare_home
+
+        prepare_home(_settings())
+    workspace = Path(__file__).parents[1] / "workspace.yaml"
+    dagster = Path(sys.executable).with_name("dagster")
+    command = [str(dagster), "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(command[0], command)
+
+
+# --- What the commands share ---------------------------------------------------------------------
+
+
+def _settings() -> "Settings":
+    from assets.settings import load_settings
+
+    return load_settings()
+
+
+def _demo_settings() -> "Settings":
+    """The demo shop's settings: those of the project, whatever folder the command is given in."""
+    os.environ.setdefault("FUNNELSCOPE_CONFIG", str(Path(__file__).parents[1] / "funnelscope.yaml"))
+    return _settings()
+
+
+def _yesterday(settings: "Settings") -> date:
+    return datetime.now(settings.zone).date() - timedelta(days=1)
+
+
+def _simulate(
+    out: Path, days: int, sessions_per_day: int, seed: int, faults: list[Any], first_date: date, **options: Any
+) -> Path:
+    from pipelines.simulate import simulate as simulate_shop
+
+    with _progress("simulating the shop") as advance:
+        return simulate_shop(
+            out=out,
+            days=days,
+            sessions_per_day=sessions_per_day,
+            seed=seed,
+            faults=faults,
+            first_date=first_date,
+            progress=advance,
+            **options,
+        )
+
+
+def _run(settings: "Settings", from_date: date, to_date: date) -> "DaysRun":
+    from pipelines.runs import run_days
+
+    if from_date < settings.opening_date:
+        raise typer.BadParameter(f"{from_date} is before the opening day {settings.opening_date} of funnelscope.yaml")
+    if to_date > _yesterday(settings):
+        raise typer.BadParameter(f"{to_date} is not over yet on the shop's clock ({settings.timezone})")
+    return run_days(settings, from_date, to_date)
+
+
+@contextmanager
+def _progress(title: str) -> "Iterator[Callable[[int, int], None]]":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _print_stages(settings: "Settings", business_date: date) -> None:
+    from pipelines.status import print_stages
+
+    print_stages(settings, business_date)
+
+
+def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date, language: Language | None) -> None:
+    from assets.gate import Verdict
+    from assets.reporting import print_report
+
+    counts: dict[str, int] = {}
+    for verdict in result.verdicts:
+        counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
+    typer.echo("Days: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
+    for verdict in result.verdicts:
+        if verdict.verdict == Verdict.BLOCKED:
+            for reason in verdict.reasons:
+                found = f"{reason.subject}: {reason.observed} (expected: {reason.expected})"
+                typer.echo(f"{verdict.business_date} blocked: {found}", err=True)
+    edition = print_report(settings, business_date, language)
+    typer.echo(f"Report: {edition.pdf}")
+
+
+@contextmanager
+def _errors_in_plain_words() -> "Iterator[None]":
+    """Errors that a user can mend are one message and exit code 1; anything else keeps its stack trace."""
+    from pipelines.errors import MENDABLE
+
+    try:
+        yield
+    except MENDABLE as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def main() -> None:
+    """The `funnelscope` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""What Dagster loads: assets, checks, jobs, schedule and sensors of the shop that funnelscope.yaml describes."""
+
+import dagster as dg
+
+from assets.catalog import all_assets
+from assets.settings import Settings, load_settings
+from assets.shop import Shop
+from pipelines.jobs import DAILY, all_jobs
+from pipelines.schedules import daily_schedule, freshness_checks
+from pipelines.sensors import all_sensors
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """The shop's definitions. One process and one run at a time: DuckDB has one writer."""
+    catalogue = all_assets(settings)
+    jobs = all_jobs(settings)
+    checks = freshness_checks(settings)
+    daily = next(job for job in jobs if job.name == DAILY)
+    return dg.Definitions(
+        assets=[asset for asset in catalogue if not isinstance(asset, dg.AssetChecksDefinition)],
+        asset_checks=[*(asset for asset in catalogue if isinstance(asset, dg.AssetChecksDefinition)), *checks],
+        jobs=jobs,
+        schedules=[daily_schedule(daily)],
+        sensors=all_sensors(settings, jobs, checks),
+        resources={"shop": Shop()},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(load_settings())

@@ -1,0 +1,128 @@
+"""Looks at everything a run needs, and says what to do about what is wrong."""
+
+import importlib.metadata
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from assets.ingest.landing import find_files
+from assets.settings import Settings
+from pipelines.instance import UNFINISHED, open_instance
+from sql.contract import FAMILIES
+from sql.warehouse import lock_is_held
+
+PACKAGES = ("dagster", "duckdb", "pandas", "matplotlib", "typst")
+FEWEST_DAYS_OF_DISK = 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: whether it is fine, and in words what was found and what to do."""
+
+    subject: str
+    is_fine: bool
+    words: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Everything worth knowing before the next run; the settings themselves have been checked by loading them."""
+    return [
+        Finding("settings", True, f"{settings.shop}, {settings.timezone}, first day {settings.start_date}"),
+        _versions(),
+        _home(settings),
+        *_landing(settings),
+        _identity_key(settings),
+        _disk(settings),
+        _lock(settings),
+    ]
+
+
+def _versions() -> Finding:
+    versions = {name: importlib.metadata.version(name) for name in ("funnelscope", *PACKAGES)}
+    return Finding("versions", True, ", ".join(f"{name} {version}" for name, version in versions.items()))
+
+
+def _home(settings: Settings) -> Finding:
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        probe = settings.home / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        return Finding("home", False, f"{settings.home} cannot be written: {error}. Set FUNNELSCOPE_HOME elsewhere.")
+    return Finding("home", True, str(settings.home))
+
+
+def _landing(settings: Settings) -> Iterator[Finding]:
+    for family in FAMILIES:
+        sources = settings.family_sources(family)
+        if not sources:
+            yield Finding(f"landing {family}", True, "not declared; its sections say 'no data'")
+        for source in sources:
+            if source.query:
+                yield Finding(f"landing {family}", True, f"a query on {source.attach}")
+                continue
+            files = [found.path for found in find_files(settings, source)]
+            if not files:
+                words = f"no file matches {settings.home / source.pattern}; deliver one, or take the source out"
+                yield Finding(f"landing {family}", False, words)
+                continue
+            newest = max(files, key=lambda path: path.as_posix())
+            yield Finding(
+                f"landing {family}", True, f"{len(files)} files, the last {newest.relative_to(newest.anchor)}"
+            )
+
+
+def _identity_key(settings: Settings) -> Finding:
+    key = settings.identity_key_path
+    if not key.exists():
+        return Finding("identity key", True, "made by the first run")
+    mode = stat.S_IMODE(key.stat().st_mode)
+    if mode & 0o077:
+        return Finding("identity key", False, f"{key} can be read by others ({mode:o}). Run: chmod 600 {key}")
+    return Finding("identity key", True, f"{key}: keep a copy apart; without it ids never match again")
+
+
+def _disk(settings: Settings) -> Finding:
+    free = shutil.disk_usage(settings.home).free
+    used = sum(_size(path) for path in (settings.landing, settings.warehouse_path, settings.published))
+    days = {path.name for path in settings.landing.glob("*/dt=*")}
+    if not days:
+        return Finding("disk", True, f"{free / 1e9:.1f} GB free")
+    per_day = used / len(days)
+    left = int(free / per_day) if per_day else 0
+    words = f"{free / 1e9:.1f} GB free, about {per_day / 1e6:.1f} MB a day: {left:,} days left"
+    if left < FEWEST_DAYS_OF_DISK:
+        return Finding("disk", False, f"{words}. Free space, or move FUNNELSCOPE_HOME.")
+    return Finding("disk", True, words)
+
+
+def _size(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    seen: dict[tuple[int, int], int] = {}  # hard links count once
+    for file in path.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            status = file.stat()
+            seen[(status.st_dev, status.st_ino)] = status.st_size
+    return sum(seen.values())
+
+
+def _lock(settings: Settings) -> Finding:
+    if lock_is_held(settings.lock_path):
+        process = settings.lock_path.read_text().strip() or "unknown"
+        return Finding("lock", True, f"process {process} is writing now; a new run waits for it")
+    with open_instance(settings) as instance:
+        import dagster as dg
+
+        dead = instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
+    if dead:
+        oldest = min(record.create_timestamp for record in dead)
+        age = datetime.now(oldest.tzinfo) - oldest
+        if age > timedelta(minutes=1):
+            words = f"{len(dead)} run(s) were killed and count as started; the next run or the UI marks them as failed"
+            return Finding("lock", False, words)
+    return Finding("lock", True, "free")

@@ -1,0 +1,61 @@
+"""Dagster's SQLite event log, with its connections kept open.
+
+The stock storage builds a database engine for each event, which compiles its statements anew every time: about 15 ms
+an event, and a range of days writes two events per table and day. Keeping the engines makes that a few milliseconds.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._serdes import ConfigurableClassData
+
+KEPT_ENGINES = 16
+
+
+class KeptSqliteEventLogStorage(SqliteEventLogStorage):
+    """Same files, same tables; engines are made once for each database file."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines: dict[str, sqlalchemy.Engine] = {}
+        super().__init__(base_dir, inst_data)
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> "KeptSqliteEventLogStorage":
+        return cls(inst_data=inst_data, **config_value)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[sqlalchemy.Connection]:
+        with self._db_lock:
+            engine = self._engine(shard)
+            if shard not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add(shard)
+            with engine.begin() as connection:
+                yield connection
+
+    def _engine(self, shard: str) -> sqlalchemy.Engine:
+        if shard not in self._engines:
+            if len(self._engines) >= KEPT_ENGINES:
+                self._engines.pop(next(iter(self._engines))).dispose()
+            self._engines[shard] = sqlalchemy.create_engine(
+                self.conn_string_for_shard(shard), connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+            )
+            sqlalchemy.event.listen(self._engines[shard], "connect", _write_ahead)
+        return self._engines[shard]
+
+    def dispose(self) -> None:
+        for engine in self._engines.values():
+            engine.dispose()
+        self._engines.clear()
+        super().dispose()
+
+
+def _write_ahead(connection: Any, _: Any) -> None:
+    """In WAL mode a commit need not wait for the disk: a crash of the machine may cost the last events, never more."""
+    connection.execute("PRAGMA synchronous = NORMAL")

@@ -1,0 +1,78 @@
+"""Dagster's own home: history that stays, one run at a time, and no run that is dead but counts as started."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from assets.settings import Settings
+from sql.warehouse import lock_is_held
+
+DAGSTER_YAML = """\
+# Written by funnelscope; change it here and it stays.
+telemetry:
+  enabled: false
+event_log_storage:
+  module: pipelines.event_log
+  class: KeptSqliteEventLogStorage
+  config:
+    base_dir: {home}/history
+concurrency:
+  runs:
+    max_concurrent_runs: 1
+run_monitoring:
+  enabled: true
+  max_runtime_seconds: 14400
+run_retries:
+  enabled: true
+  max_retries: 0
+retention:
+  schedule: {{purge_after_days: 90}}
+  sensor:
+    purge_after_days: {{skipped: 7, failure: 30, success: -1}}
+"""
+SECONDS_TO_TAKE_THE_LOCK = 60
+UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Creates Dagster's home with its settings, and points DAGSTER_HOME at it; returns it."""
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        (home / "dagster.yaml").write_text(DAGSTER_YAML.format(home=home), encoding="utf-8")
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+    return home
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Dagster's instance in the shop's home."""
+    prepare_home(settings)
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def fail_dead_runs(instance: dg.DagsterInstance, settings: Settings, now: float | None = None) -> list[str]:
+    """Marks runs as failed that count as started although nobody holds the warehouse's lock; returns their ids.
+
+    A killed process frees the lock but reports nothing, and would hold the queue for ever. A run younger than
+    SECONDS_TO_TAKE_THE_LOCK may not have come to the lock yet and is left alone.
+    """
+    if lock_is_held(settings.lock_path):
+        return []
+    now = now or time.time()
+    dead = [
+        record.dagster_run
+        for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
+        if now - (record.start_time or record.create_timestamp.timestamp()) > SECONDS_TO_TAKE_THE_LOCK
+    ]
+    for run in dead:
+        instance.report_run_failed(
+            run, "The process of this run is gone: nobody holds the warehouse's lock. Its days can be run again."
+        )
+    return [run.run_id for run in dead]

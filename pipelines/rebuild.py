@@ -1,0 +1,66 @@
+"""Builds a model anew over all days, with everything that reads it: after its SQL has changed."""
+
+from dataclasses import dataclass
+
+from assets.catalog import OUTCOME, REPORT, RESULTS, SNAPSHOT, VERDICT, asset_key
+from assets.publish import current_snapshot
+from assets.settings import Settings
+from assets.shop import built_days, create_built_table
+from pipelines.instance import open_instance
+from pipelines.jobs import DAILY
+from pipelines.planning import Piece
+from pipelines.runs import execute_piece, quiet_dagster
+from sql.models import Model, load_models
+from sql.warehouse import open_warehouse
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    tables: tuple[str, ...]
+    snapshot: str
+
+
+def rebuild_model(settings: Settings, name: str) -> Rebuilt:
+    """Drops the model's table and those that read it, builds every built day again, judges and publishes.
+
+    Killed in between, the days count as late, and the next run builds them whole.
+
+    Raises:
+        ValueError: no such model, or nothing has been built yet.
+    """
+    from pipelines.definitions import defs
+
+    model = _find(name)
+    tables = with_dependents(model)
+    with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
+        days = built_days(warehouse)
+        if not days:
+            raise ValueError("nothing has been built yet; run a day first: funnelscope run --date YYYY-MM-DD")
+        with warehouse.transaction():
+            create_built_table(warehouse)
+            warehouse.execute("update quality.built set input_version = 'rebuild'")
+            for table in reversed(tables):
+                kind = "view" if load_models()[table].is_view else "table"
+                warehouse.execute(f"drop {kind} if exists {table}")
+    keys = [*(asset_key(table) for table in tables), RESULTS, VERDICT, SNAPSHOT, REPORT, OUTCOME]
+    with open_instance(settings) as instance, quiet_dagster():
+        piece = Piece(DAILY, settings.opening_date, max(days))
+        execute_piece(instance, defs, piece, f"rebuilding {model.table}", asset_selection=keys)
+    snapshot = current_snapshot(settings.published)
+    return Rebuilt(tuple(tables), snapshot.name if snapshot else "nothing")
+
+
+def _find(name: str) -> Model:
+    found = [model for table, model in load_models().items() if name in (table, model.name)]
+    if not found:
+        raise ValueError(f"'{name}' is no model; the models are {', '.join(sorted(load_models()))}")
+    return found[0]
+
+
+def with_dependents(model: Model) -> list[str]:
+    """The model's table and every table that reads it, directly or through others, in building order."""
+    found = {model.table}
+    for table, other in load_models().items():
+        if found & set(other.dependencies):
+            found.add(table)
+    return [table for table in load_models() if table in found]

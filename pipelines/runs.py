@@ -1,0 +1,130 @@
+"""Runs days from the command line, through the same definitions that the UI and the schedule use."""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from enum import IntEnum
+
+import dagster as dg
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from assets.gate import DayVerdict, Verdict, days_between, verdicts
+from assets.settings import Settings
+from assets.shop import built_days, stale_days
+from pipelines.instance import fail_dead_runs, open_instance
+from pipelines.jobs import DAILY, INGEST, RANGE_END, RANGE_START
+from pipelines.planning import Piece, plan
+from sql.warehouse import open_warehouse
+
+
+class Outcome(IntEnum):
+    """What a run of days came to; the command line's exit code."""
+
+    PUBLISHED = 0
+    ERROR = 1
+    BLOCKED = 2
+
+
+class RunFailedError(RuntimeError):
+    """A step failed for another reason than a blocked day; the text is the step and its error."""
+
+
+@dataclass(frozen=True)
+class DaysRun:
+    """The runs that were made, and the verdicts of the requested days."""
+
+    outcome: Outcome
+    pieces: tuple[Piece, ...]
+    verdicts: tuple[DayVerdict, ...]
+
+
+def run_days(settings: Settings, from_date: date, to_date: date) -> DaysRun:
+    """Takes all deliveries, then builds the requested days and whatever late deliveries have changed before them.
+
+    Raises:
+        RunFailedError: a step failed; what was published before stays as it is.
+    """
+    from pipelines.definitions import defs
+
+    with open_instance(settings) as instance, quiet_dagster():
+        fail_dead_runs(instance, settings)
+        execute_piece(instance, defs, Piece(INGEST, to_date, to_date), "taking deliveries")
+        with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
+            requested = days_between(from_date, to_date)
+            pieces = plan(requested, built_days(warehouse), stale_days(warehouse), settings.opening_date)
+        for piece in pieces:
+            title = "building" if piece.job == DAILY else "restating"
+            execute_piece(instance, defs, piece, f"{title} {_days(piece)}")
+    with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
+        judged = tuple(verdicts(warehouse, from_date, to_date))
+    is_blocked = any(verdict.verdict == Verdict.BLOCKED for verdict in judged)
+    return DaysRun(Outcome.BLOCKED if is_blocked else Outcome.PUBLISHED, tuple(pieces), judged)
+
+
+def _days(piece: Piece) -> str:
+    return str(piece.from_date) if piece.from_date == piece.to_date else f"{piece.from_date} to {piece.to_date}"
+
+
+def execute_piece(
+    instance: dg.DagsterInstance,
+    defs: dg.Definitions,
+    piece: Piece,
+    title: str,
+    asset_selection: Sequence[dg.AssetKey] | None = None,
+) -> None:
+    """Executes one piece in this process, all of its job or the selected assets, with a bar on the terminal.
+
+    Raises:
+        RunFailedError: a step failed; that a day is blocked is no failure here.
+    """
+    job = defs.resolve_job_def(piece.job)
+    run_id = str(uuid.uuid4())
+    with step_progress(title, len(asset_selection or job.graph.nodes)) as step_done:
+        instance.add_event_listener(run_id, step_done)
+        result = job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            raise_on_error=False,
+            asset_selection=asset_selection,
+            tags={RANGE_START: piece.from_date.isoformat(), RANGE_END: piece.to_date.isoformat()},
+        )
+    failures = [event for event in result.all_node_events if event.is_step_failure]
+    unexpected = [event for event in failures if event.step_key != "published__outcome"]
+    if unexpected or (not result.success and not failures):
+        raise RunFailedError("\n".join(_failure_text(event) for event in unexpected) or "the run did not finish")
+
+
+def _failure_text(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    while error and error.cause:
+        error = error.cause
+    return f"{event.step_key}: {error.message.strip() if error else 'unknown error'}"
+
+
+@contextmanager
+def step_progress(title: str, steps: int) -> Iterator[Callable[[dg.EventLogEntry], None]]:
+    """A progress bar on the terminal; yields what a Dagster instance calls with each event."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        task = progress.add_task(title, total=steps)
+
+        def on_event(entry: dg.EventLogEntry) -> None:
+            event = entry.dagster_event
+            if event and (event.is_step_success or event.is_step_failure or event.is_step_skipped):
+                progress.advance(task)
+
+        yield on_event
+
+
+@contextmanager
+def quiet_dagster() -> Iterator[None]:
+    """Dagster's own log lines stay in its event log; the terminal shows progress and results."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(previous)

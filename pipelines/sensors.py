@@ -1,0 +1,102 @@
+"""What reacts: late deliveries, runs whose process is gone, failures, freshness."""
+
+import hashlib
+import warnings
+from datetime import date, timedelta
+
+import dagster as dg
+
+from assets.ingest.landing import find_files
+from assets.settings import Settings
+from assets.shop import built_days, stale_days
+from pipelines.instance import fail_dead_runs
+from pipelines.jobs import INGEST, RANGE_END, RANGE_START, AssetJob
+from pipelines.planning import Piece, plan
+from sql.warehouse import lock_is_held, open_warehouse
+
+RUNNING = dg.DefaultSensorStatus.RUNNING
+
+
+def all_sensors(
+    settings: Settings, jobs: list[AssetJob], checks: list[dg.AssetChecksDefinition]
+) -> list[dg.SensorDefinition]:
+    """Every sensor, on by default."""
+    return [
+        _late_deliveries(settings, jobs),
+        _dead_runs(settings),
+        _failure_alert(settings),
+        _freshness(checks),
+    ]
+
+
+def _freshness(checks: list[dg.AssetChecksDefinition]) -> dg.SensorDefinition:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # see pipelines.schedules.freshness_checks
+        return dg.build_sensor_for_freshness_checks(freshness_checks=checks, default_status=RUNNING)
+
+
+def _late_deliveries(settings: Settings, jobs: list[AssetJob]) -> dg.SensorDefinition:
+    @dg.sensor(jobs=jobs, minimum_interval_seconds=60, default_status=RUNNING)
+    def late_deliveries(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        """Takes in new or changed files, then reruns the built days that they change, and no others."""
+        if lock_is_held(settings.lock_path) or not settings.warehouse_path.exists():
+            return dg.SkipReason("A run is writing." if settings.warehouse_path.exists() else "No run so far.")
+        fingerprint = landing_fingerprint(settings)
+        if context.cursor != fingerprint:
+            yesterday = date.today() - timedelta(days=1)
+            request = dg.RunRequest(job_name=INGEST, partition_key=yesterday.isoformat(), run_key=fingerprint)
+            return dg.SensorResult(run_requests=[request], cursor=fingerprint)
+        with open_warehouse(settings.warehouse_path, wait_seconds=0) as warehouse:
+            stale = stale_days(warehouse)
+            pieces = plan((), built_days(warehouse), stale, settings.opening_date)
+        if not pieces:
+            return dg.SkipReason("Nothing late.")
+        key = hashlib.sha256(f"{fingerprint} {stale}".encode()).hexdigest()
+        return dg.SensorResult(run_requests=[_request(piece, key) for piece in pieces], cursor=fingerprint)
+
+    return late_deliveries
+
+
+def landing_fingerprint(settings: Settings) -> str:
+    """A text that changes when a file of a declared source comes, goes or is written to."""
+    found = (
+        (file.file, stat.st_size, stat.st_mtime_ns)
+        for source in settings.sources
+        if not source.query
+        for file in find_files(settings, source)
+        if (stat := file.path.stat())
+    )
+    return hashlib.sha256(repr(sorted(found)).encode()).hexdigest()
+
+
+def _request(piece: Piece, key: str) -> dg.RunRequest:
+    return dg.RunRequest(
+        job_name=piece.job,
+        run_key=f"{key} {piece.from_date}",
+        tags={RANGE_START: piece.from_date.isoformat(), RANGE_END: piece.to_date.isoformat()},
+    )
+
+
+def _dead_runs(settings: Settings) -> dg.SensorDefinition:
+    @dg.sensor(minimum_interval_seconds=30, default_status=RUNNING)
+    def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        """Frees the queue from runs that were killed: they hold no lock but still count as started."""
+        failed = fail_dead_runs(context.instance, settings)
+        return dg.SkipReason(f"Marked as failed: {', '.join(failed)}" if failed else "No dead run.")
+
+    return dead_runs
+
+
+def _failure_alert(settings: Settings) -> dg.SensorDefinition:
+    @dg.run_failure_sensor(name="failure_alert", default_status=RUNNING)
+    def failure_alert(context: dg.RunFailureSensorContext) -> None:
+        """Appends every failed run to alerts.log in the home folder, where a monitor or a person looks."""
+        days = context.dagster_run.tags.get("dagster/partition") or " to ".join(
+            context.dagster_run.tags.get(tag, "") for tag in (RANGE_START, RANGE_END)
+        )
+        line = f"{context.dagster_run.run_id} {context.dagster_run.job_name} {days}: {context.failure_event.message}\n"
+        with (settings.home / "alerts.log").open("a", encoding="utf-8") as log:
+            log.write(line)
+        context.log.error(line)
+
+    return failure_alert

@@ -1,0 +1,114 @@
+"""What stands: the state of every day, and a day's four stages, as tables on the terminal."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+from rich.console import Console
+from rich.table import Table
+
+from assets import gate
+from assets.gate import DayVerdict, Verdict, days_between
+from assets.publish import open_published, published_days
+from assets.settings import Settings
+from assets.shop import built_days, stale_days
+from sql.warehouse import WarehouseLockedError, open_warehouse
+
+MOST_DAYS = 45
+
+
+def print_status(settings: Settings) -> None:
+    """Prints a line a day, the latest last, and what to do about days that are late or missing.
+
+    Raises:
+        FileNotFoundError: nothing has ever run here.
+    """
+    if not settings.warehouse_path.exists():
+        raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet. Run: funnelscope run --date YYYY-MM-DD")
+    console = Console()
+    published = published_days(settings.published)
+    try:
+        with open_warehouse(settings.warehouse_path, wait_seconds=1) as warehouse:
+            built = built_days(warehouse)
+            late = set(stale_days(warehouse))
+            delivered = {day for (day,) in warehouse.rows("select distinct business_date from quality.delivery_dates")}
+            verdicts = gate.verdicts(warehouse, settings.opening_date, date.max)
+    except WarehouseLockedError as error:
+        console.print(f"{len(published)} days published, the last {max(published, default='none')}. {error}")
+        return
+    by_day = {verdict.business_date: verdict for verdict in verdicts}
+    last = max({*built, *delivered}, default=settings.opening_date)
+    table = Table("day", "state", "snapshot", "why", box=None, pad_edge=False)
+    days = [day for day in days_between(settings.opening_date, last) if day >= settings.opening_date]
+    for day in days[-MOST_DAYS:]:
+        state, why = _state(day, by_day.get(day), day in built, day in late, published)
+        table.add_row(str(day), state, published.get(day, "–"), why)
+    console.print(table)
+    for line in _advice(settings, days, built, late, last):
+        console.print(line)
+
+
+def _state(
+    day: date, verdict: DayVerdict | None, is_built: bool, is_late: bool, published: dict[date, str]
+) -> tuple[str, str]:
+    if not is_built:
+        return "missing", "never run"
+    why = "; ".join(f"{reason.subject}: {reason.observed}" for reason in verdict.reasons) if verdict else ""
+    if is_late:
+        return "late", "deliveries have changed since it was built" + (f"; {why}" if why else "")
+    if verdict is None or verdict.verdict == Verdict.BLOCKED:
+        kept = " (last good version kept)" if day in published else ""
+        return "blocked", why + kept
+    return ("warned" if verdict.verdict == Verdict.WARN else "published"), why
+
+
+def _advice(
+    settings: Settings, days: list[date], built: Iterable[date], late: Iterable[date], last: date
+) -> Iterable[str]:
+    missing = [day for day in days if day not in set(built)]
+    if missing:
+        yield f"{len(missing)} days never run. Run: funnelscope backfill --from {missing[0]} --to {missing[-1]}"
+    if late:
+        yield f"{len(set(late))} days are late: the next run builds them again, or: funnelscope run --date {last}"
+    yesterday = datetime.now(settings.zone).date() - timedelta(days=1)
+    if last < yesterday:
+        yield f"Nothing was delivered for the {(yesterday - last).days} days after {last}; yesterday is {yesterday}."
+
+
+def print_stages(settings: Settings, business_date: date) -> None:
+    """Prints the day's four stages step by step beside the mean of the four weeks before, from what is published."""
+    with open_published(settings.published) as connection:
+        rows = connection.execute(
+            """
+            select
+                stage, step,
+                sum(reached) filter (where business_date = $day)::BIGINT as today,
+                sum(reached) filter (where business_date < $day)
+                    / nullif(count(distinct business_date) filter (where business_date < $day), 0) as usual
+            from marts.funnel_steps
+            where business_date between $day - 28 and $day
+            group by stage, step, step_number
+            order by array_position(['traffic', 'landing', 'decision', 'repurchase'], stage), step_number
+            """,
+            {"day": business_date},
+        ).fetchall()
+    table = Table("stage", "step", box=None, pad_edge=False, title=f"{settings.shop}, {business_date}")
+    for heading in ("count", "from the step before", "usual count", "usually from the step before"):
+        table.add_column(heading, justify="right")
+    previous: tuple[str, int, float] | None = None
+    for stage, step, today, usual in rows:
+        is_first = previous is None or previous[0] != stage
+        before_today, before_usual = (None, None) if is_first or previous is None else previous[1:]
+        table.add_row(
+            stage if is_first else "",
+            step,
+            f"{today or 0:,}",
+            _share(today, before_today),
+            f"{usual:,.0f}" if usual is not None else "–",
+            _share(usual, before_usual),
+        )
+        previous = (stage, today or 0, usual or 0.0)
+    Console().print(table)
+
+
+def _share(part: float | None, whole: float | None) -> str:
+    return f"{part / whole:.1%}" if part is not None and whole else ""
