@@ -142,7 +142,9 @@ def _known_deliveries(warehouse: Warehouse) -> dict[tuple[str, str], _Known]:
 
 def _rules_hash(settings: Settings, source: Source) -> str:
     """Changes when the file would be read in another way: the delivery is then taken again."""
-    rules = (source.model_dump_json(), settings.shop, settings.timezone, settings.start_date, FAMILIES[source.family])
+    # Without defaults and `required`: neither a new key in a later version nor a rule of waiting reads a file anew.
+    declared = source.model_dump_json(exclude_defaults=True, exclude={"required"})
+    rules = (declared, settings.shop, settings.timezone, settings.start_date, FAMILIES[source.family])
     return hashlib.sha256(repr(rules).encode()).hexdigest()
 
 

@@ -10,13 +10,12 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from assets.ingest.mapping import REQUIRED, DeliveryError, Rows, quoted
 from assets.ingest.reasons import Reason
@@ -28,17 +27,6 @@ MOST_COLUMNS = 1_000
 STAGED = "temp.staged_records"
 DETAILS = {"row_": "BIGINT", "problem_": "VARCHAR", "detail_": "VARCHAR", "record_": "VARCHAR"}
 UNREADABLE_BYTES = "funnelscope.unreadable"
-
-
-@dataclass(frozen=True)
-class Record:
-    """One record: the line it starts on, its values, or what is wrong with it and its own text."""
-
-    line: int
-    values: dict[str, str | None]
-    reason: Reason | None = None
-    detail: str | None = None
-    text: str | None = None
 
 
 def _mark_unreadable_bytes(error: UnicodeError) -> tuple[str, int]:
@@ -66,12 +54,9 @@ def read_text(
         with _decompressed(path, compression) as stream:
             text = io.TextIOWrapper(stream, encoding=encoding, errors=UNREADABLE_BYTES, newline="")
             if file_format is Format.CSV:
-                header, records = _csv_records(text, source, path)
-                stage.add_columns(header)
+                _stage_csv(stage, text, source, path)
             else:
-                records = _json_records(text)
-            for record in records:
-                stage.add(record)
+                _stage_json(stage, text)
     except (zlib.error, UnicodeError) as error:
         raise DeliveryError(Reason.UNREADABLE, f"is damaged or not {source.encoding}: {error}") from None
     return stage.finish()
@@ -110,32 +95,16 @@ class _Lines:
         return text
 
 
-def _csv_records(text: io.TextIOWrapper, source: Source, path: Path) -> tuple[list[str], Iterator[Record]]:
+def _stage_csv(stage: "_Stage", text: io.TextIOWrapper, source: Source, path: Path) -> None:
     delimiter = source.delimiter or ("\t" if ".tsv" in path.suffixes else ",")
     for _ in range(source.header_row - 1):
         text.readline()
     lines = _Lines(text)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-    except csv.Error as error:
-        raise DeliveryError(Reason.BAD_HEADER, f"line {source.header_row} is no header: {error}") from None
+    header = _header(reader, source)
     lines.take()
-    named = [name or f"column_{position}" for position, name in enumerate(header, start=1)]
-    folded = [name.lower() for name in named]
-    for name in named:
-        if folded.count(name.lower()) > 1:
-            raise DeliveryError(
-                Reason.BAD_HEADER, f"column {name!r} stands twice in the header; found: {', '.join(header)}"
-            )
-        if not _is_clean(name):
-            raise DeliveryError(
-                Reason.BAD_HEADER, f"the header is not {source.encoding}; declare encoding for the source"
-            )
-    return named, _csv_body(reader, lines, named, source.header_row - 1)
-
-
-def _csv_body(reader: Any, lines: _Lines, header: list[str], lines_above: int) -> Iterator[Record]:
+    stage.add_columns(header)
+    lines_above = source.header_row - 1
     while True:
         first_line = lines_above + reader.line_num + 1
         try:
@@ -143,42 +112,57 @@ def _csv_body(reader: Any, lines: _Lines, header: list[str], lines_above: int) -
         except StopIteration:
             return
         except csv.Error as error:
-            yield Record(first_line, {}, Reason.BAD_RECORD, f"not CSV: {error}", lines.take())
+            stage.add_bad(first_line, Reason.BAD_RECORD, f"not CSV: {error}", lines.take())
             continue
-        record_text = lines.take()
+        record = lines.take()
         if len(fields) == len(header):
-            yield Record(first_line, dict(zip(header, fields, strict=True)), text=record_text)
+            stage.add(first_line, header, fields, record)
         elif fields:
             words = f"{len(fields)} fields where the header has {len(header)}"
-            yield Record(first_line, {}, Reason.WRONG_FIELD_COUNT, words, record_text)
+            stage.add_bad(first_line, Reason.WRONG_FIELD_COUNT, words, record)
+
+
+def _header(reader: Any, source: Source) -> tuple[str, ...]:
+    """The names of the header, without the blanks around them; a column without a name is called by its place."""
+    try:
+        header = [name.strip() for name in next(reader, [])]
+    except csv.Error as error:
+        raise DeliveryError(Reason.BAD_HEADER, f"line {source.header_row} is no header: {error}") from None
+    if not all(_is_clean(name) for name in header):
+        message = f"the header is not {source.encoding}; declare encoding for the source"
+        raise DeliveryError(Reason.BAD_HEADER, message)
+    named = tuple(name or f"column_{position}" for position, name in enumerate(header, start=1))
+    folded = [name.lower() for name in named]
+    repeated = [name for name in named if folded.count(name.lower()) > 1]
+    if repeated:
+        message = f"column {repeated[0]!r} stands twice in the header; found: {', '.join(header)}"
+        raise DeliveryError(Reason.BAD_HEADER, message)
+    return named
 
 
 # -- JSON lines
 
+# Numbers stay as they are written: 1.10 is the same event as in a CSV file.
+_JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
-def _json_records(text: io.TextIOWrapper) -> Iterator[Record]:
+
+def _stage_json(stage: "_Stage", text: io.TextIOWrapper) -> None:
     for line_number, line in enumerate(text, start=1):
         if not line.strip():
             continue
         try:
-            # Numbers stay as they are written: 1.10 is the same event as in a CSV file.
-            value = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+            value = _JSON.decode(line.strip())
         except (ValueError, RecursionError) as error:
-            yield Record(line_number, {}, Reason.BAD_RECORD, f"not JSON: {error}", line)
+            stage.add_bad(line_number, Reason.BAD_RECORD, f"not JSON: {error}", line)
             continue
-        if not isinstance(value, dict):
-            yield Record(line_number, {}, Reason.BAD_RECORD, "not a JSON object", line)
-            continue
-        values = {name or "column_1": _as_text(inner) for name, inner in value.items()}
-        if len({name.lower() for name in values}) < len(values):
-            yield Record(line_number, {}, Reason.BAD_RECORD, "two keys differ in upper and lower case only", line)
+        if isinstance(value, dict):
+            fields = [inner if inner is None or type(inner) is str else _as_text(inner) for inner in value.values()]
+            stage.add(line_number, tuple(value), fields, line)
         else:
-            yield Record(line_number, values, text=line)
+            stage.add_bad(line_number, Reason.BAD_RECORD, "not a JSON object", line)
 
 
-def _as_text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
@@ -187,76 +171,112 @@ def _as_text(value: object) -> str | None:
 # -- staging
 
 
+@dataclass
+class _Batch:
+    """Records with the same keys, one entry each in every list."""
+
+    lines: list[int] = field(default_factory=list)
+    fields: list[Sequence[str | None]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+
+
 class _Stage:
     """Collects records and hands them to DuckDB in chunks, so that memory does not grow with the file."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
         self.columns: dict[str, str] = {}  # lower case to the name in the table: DuckDB's names have no case
-        self.records: list[Record] = []
+        self.batches: dict[tuple[str, ...], _Batch] = {}
+        self.bad: list[tuple[int, str, str, str]] = []
+        self.waiting = 0
         self.row_count = 0
-        warehouse.execute(f"create or replace temp table {STAGED.removeprefix('temp.')} ({_declared(DETAILS)})")
+        columns = ", ".join(f"{name} {kind}" for name, kind in DETAILS.items())
+        warehouse.execute(f"create or replace temp table {STAGED.removeprefix('temp.')} ({columns})")
 
-    def add_columns(self, names: list[str]) -> None:
+    def add_columns(self, names: Iterable[str]) -> None:
         for name in names:
-            if name.lower() in self.columns or name.lower() in DETAILS:
+            if name.lower() in self.columns:
                 continue
-            if len(self.columns) == MOST_COLUMNS:
-                raise DeliveryError(Reason.BAD_HEADER, f"more than {MOST_COLUMNS} different columns")
+            if len(self.columns) == MOST_COLUMNS or name.lower() in DETAILS:
+                raise DeliveryError(Reason.BAD_HEADER, f"more than {MOST_COLUMNS} columns, or one called {name!r}")
             self.columns[name.lower()] = name
             self.warehouse.execute(f"alter table {STAGED} add column {quoted(name)} VARCHAR")
 
-    def add(self, record: Record) -> None:
-        self.records.append(record)
-        if len(self.records) == CHUNK_RECORDS:
-            self._flush()
+    def add(self, line: int, names: tuple[str, ...], fields: Sequence[str | None], text: str) -> None:
+        """A readable record: its values in the order of `names`."""
+        batch = self.batches.get(names)
+        if batch is None:
+            batch = self.batches[names] = _Batch()
+        batch.lines.append(line)
+        batch.fields.append(fields)
+        batch.texts.append(text)
+        self._count()
+
+    def add_bad(self, line: int, reason: Reason, detail: str, text: str) -> None:
+        """A record that goes to quarantine as it is."""
+        self.bad.append((line, reason.value, _escaped(detail), _escaped(text)))
+        self._count()
 
     def finish(self) -> tuple[Rows, int]:
         self._flush()
         if not self.columns:  # nothing but bad records, or none: each of them is quarantined by itself
-            self.add_columns(list(REQUIRED))
+            self.add_columns(REQUIRED)
         rows = Rows(STAGED, "row_", dict.fromkeys(self.columns.values(), "VARCHAR"), "problem_", "detail_", "record_")
         return rows, self.row_count
 
+    def _count(self) -> None:
+        self.row_count += 1
+        self.waiting += 1
+        if self.waiting == CHUNK_RECORDS:
+            self._flush()
+
     def _flush(self) -> None:
-        if not self.records:
-            return
-        try:
-            chunk = self._chunk(self.records)
-        except UnicodeEncodeError:
-            self.records = [_cleaned(record) for record in self.records]
-            chunk = self._chunk(self.records)
-        names = ", ".join(quoted(name) for name in chunk.column_names)
-        self.warehouse.connection.register("funnelscope_chunk", chunk)
-        self.warehouse.execute(f"insert into {STAGED} ({names}) select {names} from funnelscope_chunk")
-        self.warehouse.connection.unregister("funnelscope_chunk")
-        self.row_count += len(self.records)
-        self.records = []
+        tables = [table for names, batch in self.batches.items() if (table := self._table(names, batch)) is not None]
+        if self.bad:
+            columns = [pa.array(column) for column in zip(*self.bad, strict=True)]
+            tables.append(pa.table(columns, names=list(DETAILS)))
+        if tables:
+            chunk = pa.concat_tables(tables, promote_options="default")
+            names = ", ".join(quoted(name) for name in chunk.column_names)
+            self.warehouse.connection.register("funnelscope_chunk", chunk)
+            self.warehouse.execute(f"insert into {STAGED} ({names}) select {names} from funnelscope_chunk")
+            self.warehouse.connection.unregister("funnelscope_chunk")
+        self.batches, self.bad, self.waiting = {}, [], 0
 
-    def _chunk(self, records: list[Record]) -> pa.Table:
-        """A column for each key; the record's own text only where it cannot be rebuilt from its columns."""
-        keys = dict.fromkeys(name for record in records for name in record.values)
-        for key in keys:
-            key.encode()  # raises as the values do below, before a column of that name is made
-        self.add_columns(list(keys))
-        spellings: dict[str, list[str]] = {}
-        for key in keys:
-            spellings.setdefault(key.lower(), []).append(key)
-        data = {
-            "row_": pa.array([record.line for record in records], pa.int64()),
-            "problem_": pa.array([record.reason for record in records], pa.string()),
-            "detail_": pa.array([record.detail for record in records], pa.string()),
-            "record_": pa.array([record.text for record in records], pa.string()),
-        }
-        for lowered, name in self.columns.items():
-            for key in spellings.get(lowered, ()):
-                values = pa.array([record.values.get(key) for record in records], pa.string())
-                data[name] = pc.coalesce(data[name], values) if name in data else values
-        return pa.table(data)
+    def _table(self, names: tuple[str, ...], batch: _Batch) -> pa.Table | None:
+        """The batch as a table; what cannot be stored goes to the bad records instead."""
+        reason, detail = Reason.BAD_ENCODING, "holds bytes that are not of the declared encoding"
+        if len({name.lower() for name in names}) < len(names):
+            reason, detail = Reason.BAD_RECORD, "two keys differ in upper and lower case only"
+        elif all(_is_clean(name) for name in names):
+            try:
+                return self._clean_table(names, batch)
+            except UnicodeEncodeError:
+                batch = self._without_unreadable(batch, detail)
+                return self._clean_table(names, batch) if batch.lines else None
+        for line, text in zip(batch.lines, batch.texts, strict=True):
+            self.bad.append((line, reason.value, detail, _escaped(text)))
+        return None
 
+    def _clean_table(self, names: tuple[str, ...], batch: _Batch) -> pa.Table:
+        named = [name or "column_1" for name in names]
+        data = {"row_": pa.array(batch.lines, pa.int64()), "record_": pa.array(batch.texts, pa.string())}
+        columns = [pa.array(values, pa.string()) for values in zip(*batch.fields, strict=True)]
+        self.add_columns(named)
+        return pa.table(
+            data | {self.columns[name.lower()]: values for name, values in zip(named, columns, strict=True)}
+        )
 
-def _declared(columns: dict[str, str]) -> str:
-    return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+    def _without_unreadable(self, batch: _Batch, detail: str) -> _Batch:
+        kept = _Batch()
+        for line, fields, text in zip(batch.lines, batch.fields, batch.texts, strict=True):
+            if _is_clean(text) and all(_is_clean(value) for value in fields if value is not None):
+                kept.lines.append(line)
+                kept.fields.append(fields)
+                kept.texts.append(text)
+            else:
+                self.bad.append((line, Reason.BAD_ENCODING.value, detail, _escaped(text)))
+        return kept
 
 
 def _is_clean(text: str) -> bool:
@@ -264,13 +284,5 @@ def _is_clean(text: str) -> bool:
     return not any(0xD800 <= ord(character) <= 0xDFFF for character in text)
 
 
-def _cleaned(record: Record) -> Record:
-    """A record with unreadable bytes becomes a bad one; its text shows them escaped."""
-    clean = all(_is_clean(part) for pair in record.values.items() for part in pair if part is not None)
-    text = record.text.encode("utf-8", "backslashreplace").decode() if record.text else None
-    if clean and record.reason is None:
-        return Record(record.line, record.values, text=text)
-    if record.reason:
-        detail = record.detail.encode("utf-8", "backslashreplace").decode() if record.detail else None
-        return Record(record.line, {}, record.reason, detail, text)
-    return Record(record.line, {}, Reason.BAD_ENCODING, "holds bytes that are not of the declared encoding", text)
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
