@@ -1,6 +1,7 @@
 -- The four stages step by step: how many took each step on the day.
 --
 -- Landing and decision are split by entry type and add up over it; the other stages have the one entry type `all`.
+-- Arrival in the traffic stage counts clicks that arrived; where no click carries an id, all human sessions.
 --
 -- grain: business_date, stage, step_number, step, entry_type
 -- history: 0
@@ -10,8 +11,7 @@ with advertising as (
         business_date,
         sum(impressions) as impressions,
         sum(clicks) as clicks,
-        sum(sessions) as sessions,
-        sum(arrived_clicks) as arrived_clicks
+        case when sum(identified_clicks) > 0 then sum(arrived_clicks) else sum(sessions) end as arrivals
     from marts.arrival_cube
     where business_date between $from_date and $to_date
     group by business_date
@@ -64,7 +64,7 @@ steps as (
     union all
     select business_date, 'traffic', 2, 'click', 'all', clicks, clicks from advertising
     union all
-    select business_date, 'traffic', 3, 'arrival', 'all', sessions, sessions from advertising
+    select business_date, 'traffic', 3, 'arrival', 'all', arrivals, arrivals from advertising
     union all
     select business_date, 'landing', 1, 'arrival', entry_type, sessions, sessions from sessions
     union all

@@ -1,0 +1,46 @@
+# make demo | make test | make ui | make bench | make clean. Needs python3 (3.11 or newer) with venv, make and git.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-slow check ui bench lock clean
+
+demo: .venv/ready
+	$(BIN)/funnelscope demo
+
+test: .venv/ready-dev
+	$(BIN)/pytest -n 2 --dist loadfile
+
+test-slow: .venv/ready-dev
+	$(BIN)/pytest -m slow
+
+check: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	FUNNELSCOPE_HOME=var/check $(BIN)/python -W ignore -m dagster definitions validate -w workspace.yaml
+
+ui: .venv/ready
+	$(BIN)/funnelscope ui
+
+bench: .venv/ready-dev
+	$(BIN)/python tests/bench.py
+
+# Pins every dependency with its hashes; the files name no host.
+lock: .venv/ready-dev
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements-dev.lock
+
+clean:
+	rm -rf .venv var build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/ready: requirements.lock pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes --no-deps -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --editable .
+	touch $@
+
+.venv/ready-dev: requirements-dev.lock .venv/ready
+	$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes --no-deps -r requirements-dev.lock
+	touch $@
