@@ -1,7 +1,8 @@
 -- Customers with a purchase day: bought again within the window, did not, or still may; with the Kaplan–Meier estimate.
 --
 -- Kaplan–Meier (1958): the share not yet back after t days is the product over gaps of (1 - back / at risk), where a
--- purchase day is at risk of a gap only as long as the data reach. It pools all purchase days up to the cohort's.
+-- purchase day is at risk of a gap only as long as the data reach. It pools all cohorts; where none is as old as the
+-- window there is no estimate.
 --
 -- grain: cohort_date, window_days
 -- history: all
@@ -59,16 +60,26 @@ back as (
     group by gap_days
 ),
 
+hazards as (
+    select gap_days, back.customers / (at_risk.customers - coalesce(back_sooner.customers, 0)) as hazard
+    from at_risk
+    inner join back using (gap_days)
+    left join back_sooner using (gap_days)
+),
+
+-- A product as a sum of logarithms, in decimals: a sum of doubles would differ from run to run in its last bits.
 survival as (
     select
         windows.window_days,
-        1 - exp(sum(ln(greatest(1 - back.customers / (at_risk.customers - coalesce(back_sooner.customers, 0)), 1e-12))))
-            as kaplan_meier_rate
+        round(1 - exp(sum(ln(greatest(1 - hazard, 1e-12))::DECIMAL(28, 12))), 9) as kaplan_meier_rate
     from windows
-    inner join at_risk on at_risk.gap_days <= windows.window_days
-    inner join back using (gap_days)
-    left join back_sooner using (gap_days)
+    inner join hazards on hazards.gap_days <= windows.window_days
     group by windows.window_days
+),
+
+oldest as (
+    select min(cohort_date) as oldest_date
+    from cohorts
 ),
 
 returned as (
@@ -89,9 +100,12 @@ select
     case when is_mature then cohorts.customers - coalesce(returned.customers, 0) else 0 end::BIGINT as lost, -- did not
     case when is_mature then 0 else cohorts.customers - coalesce(returned.customers, 0) end::BIGINT as pending, -- may yet
     case when is_mature then coalesce(returned.customers, 0) / cohorts.customers end as repurchase_rate, -- null until mature
-    survival.kaplan_meier_rate -- over all cohorts so far, the pending ones in
+    case
+        when oldest_date + windows.window_days <= last_date then coalesce(survival.kaplan_meier_rate, 0)
+    end as kaplan_meier_rate -- over all cohorts so far, the pending ones in; null where none is as old as the window
 from cohorts
 cross join windows
 cross join data_end
+cross join oldest
 left join returned using (cohort_date, window_days)
 left join survival using (window_days)
