@@ -21,18 +21,33 @@ counted_orders as (
     where money_class != 'excluded' and business_date between $from_date and $to_date
 ),
 
-deposits as (
+balances as (
+    select distinct order_id, business_date
+    from staging.order_events
+    where event_type = 'balance_paid' and business_date between $from_date - 60 and $to_date
+),
+
+-- A deposit counts on the first balance day from its own day on.
+deposits_with_balance as (
     select
-        counted_orders.business_date,
-        sum(coalesce(order_events.amount, 0) + coalesce(order_events.shipping_amount, 0)) as amount
-    from counted_orders
-    inner join intermediate.payments using (order_id, business_date)
-    inner join staging.order_events
-        on counted_orders.order_id = order_events.order_id
-        and order_events.event_type = 'deposit_paid'
-        and order_events.business_date between counted_orders.business_date - 60 and counted_orders.business_date
-    where payments.money_class = 'presale_balance'
-    group by counted_orders.business_date
+        order_events.order_id,
+        order_events.event_id,
+        order_events.business_date as deposit_date,
+        min(coalesce(amount, 0) + coalesce(shipping_amount, 0)) as amount,
+        min(balances.business_date) as business_date
+    from staging.order_events
+    inner join balances
+        on order_events.order_id = balances.order_id
+        and balances.business_date between order_events.business_date and order_events.business_date + 60
+    where event_type = 'deposit_paid' and order_events.business_date between $from_date - 60 and $to_date
+    group by order_events.order_id, order_events.event_id, order_events.business_date
+),
+
+deposits as (
+    select business_date, sum(amount) as amount
+    from deposits_with_balance
+    semi join counted_orders using (order_id, business_date)
+    group by business_date
 ),
 
 delivered as (

@@ -3,9 +3,10 @@
 -- table: staging.order_events
 -- severity: block
 select
-    delivery_dates.business_date, -- a day the delivery touches
-    family || ' ' || file || ': ' || rows_read || ' rows read' as observed, -- what came
+    coalesce(delivery_dates.business_date, reconciliation.dt) as business_date, -- a day the delivery touches, else its own
+    reconciliation.family || ' ' || reconciliation.file || ': ' || rows_read || ' rows read' as observed, -- what came
     (accepted + duplicates + quarantined) || ' accounted for' as expected -- where it went
 from quality.reconciliation
-inner join quality.delivery_dates using (family, dt, file)
-where difference != 0 and delivery_dates.business_date between $from_date and $to_date
+left join quality.delivery_dates using (delivery_id)
+where difference != 0
+    and coalesce(delivery_dates.business_date, reconciliation.dt) between $from_date and $to_date

@@ -26,7 +26,8 @@ staged as (
 select
     business_date, -- the day
     coalesce(staged.row_count, 0) || ' rows staged' as observed, -- staged
-    delivered.row_count || ' delivered, ' || coalesce(duplicates.row_count, 0) || ' duplicates' as expected -- delivered
+    coalesce(delivered.row_count, 0) || ' delivered, ' || coalesce(duplicates.row_count, 0) || ' duplicates'
+        as expected -- delivered
 from delivered
 left join duplicates using (business_date)
 full join staged using (business_date)
