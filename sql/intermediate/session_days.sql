@@ -3,7 +3,7 @@
 -- grain: session_id, business_date
 -- history: 1
 -- owner: analytics
-with page_events as (
+with page_events as not materialized (
     select
         coalesce(delivered.session_id, derived_sessions.session_id) as session_id,
         delivered.* exclude (session_id),
@@ -17,7 +17,8 @@ with page_events as (
     where delivered.business_date between $from_date - 1 and $to_date
 ),
 
-visits as (
+-- Read column by column where used: kept whole in memory, a big day's events would not fit.
+visits as not materialized (
     select
         coalesce(delivered.session_id, derived_sessions.session_id) as session_id,
         delivered.* exclude (session_id)
