@@ -19,9 +19,9 @@ paid_days as (
 with_previous as (
     select
         *,
-        coalesce(business_date - lag(business_date) over (partition by session_id order by business_date) <= 60, false)
-            as is_paid_before
+        coalesce(business_date - lag(business_date) over session_payments <= 60, false) as is_paid_before
     from paid_days
+    window session_payments as (partition by session_id, session_entry_date order by business_date)
 )
 
 select
