@@ -13,6 +13,17 @@ with summary as (
     where business_date between $from_date and $to_date
 ),
 
+-- Every day has every metric of its families: a day without an event counts as zero, not as unknown.
+days as (
+    select
+        business_date,
+        list_contains($declared_families, 'traffic') as has_traffic,
+        list_contains($declared_families, 'page') as has_pages,
+        list_contains($declared_families, 'service') as has_service,
+        list_contains($declared_families, 'order') as has_orders
+    from summary
+),
+
 sessions as (
     select *
     from intermediate.session_funnel
@@ -88,11 +99,12 @@ coupon_orders as (
 coupons as (
     select
         business_date,
-        coalesce(coupon_claims, 0) as claims,
-        coalesce(coupon_errors, 0) as errors,
-        coalesce(coupon_uses, 0) as uses
-    from page_events
-    full join coupon_orders using (business_date)
+        case when has_pages then coalesce(coupon_claims, 0) end as claims,
+        case when has_pages then coalesce(coupon_errors, 0) end as errors,
+        case when has_orders then coalesce(coupon_uses, 0) end as uses
+    from days
+    left join page_events using (business_date)
+    left join coupon_orders using (business_date)
 ),
 
 inquiries as (
@@ -174,11 +186,13 @@ measures as (
         {'metric': 'paid_amount', 'numerator': paid_amount, 'denominator': null},
         {'metric': 'refund_amount', 'numerator': refunded_amount, 'denominator': null},
         {'metric': 'landing_rate', 'numerator': qualified_sessions, 'denominator': human_sessions},
-        {'metric': 'decision_rate', 'numerator': paying_sessions, 'denominator': qualified_sessions},
+        {'metric': 'decision_rate', 'numerator': case when qualified_sessions is not null then paying_sessions end,
+            'denominator': qualified_sessions},
         {'metric': 'same_day_session_pay_rate', 'numerator': paying_sessions, 'denominator': human_sessions},
-        {'metric': 'visitor_pay_rate', 'numerator': buyers, 'denominator': visitors},
-        {'metric': 'visitor_order_rate', 'numerator': ordering_buyers, 'denominator': visitors},
-        {'metric': 'visitor_value', 'numerator': paid_amount, 'denominator': visitors},
+        {'metric': 'visitor_pay_rate', 'numerator': case when visitors is not null then buyers end, 'denominator': visitors},
+        {'metric': 'visitor_order_rate', 'numerator': case when visitors is not null then ordering_buyers end,
+            'denominator': visitors},
+        {'metric': 'visitor_value', 'numerator': case when visitors is not null then paid_amount end, 'denominator': visitors},
         {'metric': 'average_stay_seconds', 'numerator': stay_ms / 1000, 'denominator': visitors},
         {'metric': 'orders_per_paying_session', 'numerator': same_day_orders, 'denominator': paying_sessions},
         {'metric': 'amount_per_order', 'numerator': paid_amount, 'denominator': paid_orders},
@@ -190,60 +204,84 @@ measures as (
     from summary
     union all
     select business_date, unnest([
-        {'metric': 'visitor_cart_rate', 'numerator': carting::DECIMAL(28, 3), 'denominator': visitors::DECIMAL(28, 3)},
-        {'metric': 'visitor_favorite_rate', 'numerator': favoring, 'denominator': visitors}
+        {'metric': 'visitor_cart_rate', 'numerator': coalesce(carting, 0)::DECIMAL(28, 3),
+            'denominator': coalesce(visitors, 0)::DECIMAL(28, 3)},
+        {'metric': 'visitor_favorite_rate', 'numerator': coalesce(favoring, 0), 'denominator': coalesce(visitors, 0)}
     ], recursive := true)
-    from visitors
+    from days
+    left join visitors using (business_date)
+    where has_pages
     union all
     select business_date, unnest([
         {'metric': 'impressions', 'numerator': impressions::DECIMAL(28, 3), 'denominator': null::DECIMAL(28, 3)},
         {'metric': 'clicks', 'numerator': clicks, 'denominator': null},
         {'metric': 'cost', 'numerator': cost, 'denominator': null},
         {'metric': 'click_rate', 'numerator': clicks, 'denominator': impressions},
-        {'metric': 'arrival_rate', 'numerator': arrived_clicks, 'denominator': identified_clicks},
+        {'metric': 'arrival_rate', 'numerator': case when identified_clicks > 0 then arrived_clicks end,
+            'denominator': identified_clicks},
         {'metric': 'visits_per_click', 'numerator': case when identified_clicks = 0 then advertising.sessions end,
             'denominator': clicks},
-        {'metric': 'cost_per_engaged_session', 'numerator': cost, 'denominator': coalesce(engaged, 0)},
-        {'metric': 'return_on_ad_spend', 'numerator': advertised.paid_amount, 'denominator': cost},
-        {'metric': 'acquisition_cost', 'numerator': cost, 'denominator': coalesce(first_time_buyers, 0)}
+        {'metric': 'cost_per_engaged_session', 'numerator': case when has_pages then cost end,
+            'denominator': coalesce(engaged, 0)},
+        {'metric': 'return_on_ad_spend', 'numerator': case when has_orders
+            then coalesce(advertised.paid_amount, case when identified_clicks > 0 then 0 end) end, 'denominator': cost},
+        {'metric': 'acquisition_cost', 'numerator': case when has_orders then cost end,
+            'denominator': coalesce(first_time_buyers, 0)}
     ], recursive := true)
-    from advertising
+    from days
+    inner join summary using (business_date)
+    inner join advertising using (business_date)
     left join landing using (business_date)
     left join advertised using (business_date)
-    left join summary using (business_date)
-    where impressions > 0 or clicks > 0
+    where has_traffic and (impressions > 0 or clicks > 0 or cost > 0)
     union all
     select business_date, unnest([
         {'metric': 'three_second_rate', 'numerator': past::DECIMAL(28, 3), 'denominator': measured::DECIMAL(28, 3)},
         {'metric': 'measured_stay_share', 'numerator': measured, 'denominator': sessions},
         {'metric': 'session_bounce_rate', 'numerator': bounced, 'denominator': sessions},
-        {'metric': 'deep_read_rate', 'numerator': deep_reads, 'denominator': product_views},
-        {'metric': 'private_domain_share', 'numerator': private_sessions, 'denominator': sessions}
+        {'metric': 'deep_read_rate', 'numerator': deep_reads, 'denominator': product_views}
     ], recursive := true)
-    from landing
+    from days
+    inner join landing using (business_date)
+    where has_pages
+    union all
+    select business_date, unnest([
+        {'metric': 'private_domain_share', 'numerator': private_sessions::DECIMAL(28, 3),
+            'denominator': sessions::DECIMAL(28, 3)}
+    ], recursive := true)
+    from days
+    inner join landing using (business_date)
+    where has_traffic
     union all
     select business_date, unnest([
         {'metric': 'coupon_claims', 'numerator': claims::DECIMAL(28, 3), 'denominator': null::DECIMAL(28, 3)},
         {'metric': 'coupon_uses', 'numerator': uses, 'denominator': null},
         {'metric': 'coupon_errors', 'numerator': errors, 'denominator': null},
-        {'metric': 'coupon_use_rate', 'numerator': uses, 'denominator': claims},
-        {'metric': 'coupon_error_rate', 'numerator': errors, 'denominator': errors + uses}
+        {'metric': 'coupon_use_rate', 'numerator': case when claims is not null then uses end, 'denominator': claims},
+        {'metric': 'coupon_error_rate', 'numerator': case when uses is not null then errors end, 'denominator': errors + uses}
     ], recursive := true)
     from coupons
     union all
     select business_date, unnest([
-        {'metric': 'payment_failures', 'numerator': payment_failures::DECIMAL(28, 3), 'denominator': null::DECIMAL(28, 3)}
+        {'metric': 'payment_failures', 'numerator': coalesce(payment_failures, 0)::DECIMAL(28, 3),
+            'denominator': null::DECIMAL(28, 3)}
     ], recursive := true)
-    from page_events
+    from days
+    left join page_events using (business_date)
+    where has_pages
     union all
     select business_date, unnest([
-        {'metric': 'presale_conversations', 'numerator': inquiries::DECIMAL(28, 3), 'denominator': null::DECIMAL(28, 3)},
-        {'metric': 'unanswered_conversations', 'numerator': inquiries - answered, 'denominator': null},
+        {'metric': 'presale_conversations', 'numerator': coalesce(inquiries, 0)::DECIMAL(28, 3),
+            'denominator': null::DECIMAL(28, 3)},
+        {'metric': 'unanswered_conversations', 'numerator': coalesce(inquiries - answered, 0), 'denominator': null},
         {'metric': 'reply_within_30s_rate', 'numerator': within_30s, 'denominator': inquiries},
         {'metric': 'reply_within_3min_rate', 'numerator': within_3min, 'denominator': inquiries},
-        {'metric': 'inquiry_pay_rate', 'numerator': paid_inquiries, 'denominator': human_inquiries}
+        {'metric': 'inquiry_pay_rate', 'numerator': case when has_orders then paid_inquiries end,
+            'denominator': human_inquiries}
     ], recursive := true)
-    from inquiries
+    from days
+    left join inquiries using (business_date)
+    where has_service
     union all
     select business_date, unnest([
         {'metric': 'response_seconds', 'numerator': wait_seconds::DECIMAL(28, 3), 'denominator': answered_turns::DECIMAL(28, 3)}
@@ -251,15 +289,17 @@ measures as (
     from conversations
     union all
     select business_date, unnest([
-        {'metric': 'care_sent', 'numerator': care_sent::DECIMAL(28, 3), 'denominator': null::DECIMAL(28, 3)},
-        {'metric': 'care_opened', 'numerator': care_opened, 'denominator': null},
+        {'metric': 'care_sent', 'numerator': coalesce(care_sent, 0)::DECIMAL(28, 3), 'denominator': null::DECIMAL(28, 3)},
+        {'metric': 'care_opened', 'numerator': coalesce(care_opened, 0), 'denominator': null},
         {'metric': 'care_open_rate', 'numerator': care_opened, 'denominator': care_sent},
-        {'metric': 'members_joined', 'numerator': members_joined, 'denominator': null},
-        {'metric': 'contacts_added', 'numerator': contacts_added, 'denominator': null},
-        {'metric': 'contacts_lost', 'numerator': contacts_lost, 'denominator': null},
+        {'metric': 'members_joined', 'numerator': coalesce(members_joined, 0), 'denominator': null},
+        {'metric': 'contacts_added', 'numerator': coalesce(contacts_added, 0), 'denominator': null},
+        {'metric': 'contacts_lost', 'numerator': coalesce(contacts_lost, 0), 'denominator': null},
         {'metric': 'service_rating', 'numerator': stars, 'denominator': ratings}
     ], recursive := true)
-    from service
+    from days
+    left join service using (business_date)
+    where has_service
     union all
     select business_date, unnest([
         {'metric': 'product_rating', 'numerator': stars::DECIMAL(28, 3), 'denominator': reviews::DECIMAL(28, 3)},
@@ -276,13 +316,18 @@ measures as (
         {'metric': 'refund_amount_over_30_days', 'numerator': coalesce(over_30_days, 0), 'denominator': null},
         {'metric': 'refund_amount_unlinked', 'numerator': coalesce(unlinked, 0), 'denominator': null}
     ], recursive := true)
-    from refunds
+    from days
+    left join refunds using (business_date)
+    where has_orders
     union all
     select business_date, unnest([
-        {'metric': 'active_customers', 'numerator': active_customers::DECIMAL(28, 3), 'denominator': null::DECIMAL(28, 3)},
+        {'metric': 'active_customers', 'numerator': coalesce(active_customers, 0)::DECIMAL(28, 3),
+            'denominator': null::DECIMAL(28, 3)},
         {'metric': 'daily_repurchase_rate', 'numerator': purchased, 'denominator': active_customers}
     ], recursive := true)
-    from repurchase
+    from days
+    left join repurchase using (business_date)
+    where has_orders
 ),
 
 durations as (
@@ -311,8 +356,8 @@ distributions as (
 select
     business_date, -- the day
     metric, -- key in the metrics registry
-    numerator, -- cases, amount, or for a duration how many were measured
-    denominator, -- out of; null for counts, amounts and durations
+    numerator::DECIMAL(28, 3) as numerator, -- cases, amount, or for a duration how many were measured
+    denominator::DECIMAL(28, 3) as denominator, -- out of; null for counts, amounts and durations
     case
         when total is not null then total / numerator
         when denominator is null then numerator
