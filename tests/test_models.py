@@ -110,3 +110,7 @@ def test_a_model_makes_what_its_case_expects(case: Path) -> None:
     difference = "\n".join(difflib.unified_diff(expected, made, "expected", "made", n=100, lineterm=""))
     if difference:
         pytest.fail(f"{case.relative_to(ROOT.parent)}\n{difference}", pytrace=False)
+
+
+def test_every_model_has_a_case() -> None:
+    assert {case.parent.name for case in CASES} == set(MODELS)
