@@ -164,7 +164,7 @@ DECISION = Stage(
         rate("coupon_use_rate", 8_104, 30_118, 0.2701),
         rate("coupon_error_rate", 12, 30_118, 0.00031),
         Figure("product_rating", Unit.RATIO, 4.71, 18_840, 4_000, 4.73),
-        rate("order_to_pay_rate", 27_118, 31_004, 0.8744),
+        rate("negative_review_rate", 118, 4_000, 0.0301),
     ),
     windows=(
         Window(1, BUSINESS_DATE - timedelta(days=1), BUSINESS_DATE - timedelta(days=1), 29_904, 0, 470_118, 0.0598),
@@ -225,13 +225,13 @@ BUSY = Report(
     ),
     checks=(
         Check("reconciliation", CheckState.PASS, 0),
-        Check("money_split", CheckState.PASS, "0.00"),
-        Check("possible_steps", CheckState.WARN, 1.25, Message("check_warned", {"check": "possible_steps"})),
+        Check("money_adds_up", CheckState.PASS, "0.00"),
+        Check("steps_never_rise", CheckState.WARN, 1.25, Message("check_warned", {"check": "steps_never_rise"})),
         Check("expect_column_values_to_be_between: dwell_ms", CheckState.FAIL, "17 of 18,200,107 rows"),
-        Check("declared_families", CheckState.SKIPPED),
+        Check("whole_files_are_readable", CheckState.SKIPPED),
     ),
     quarantine=(
-        QuarantineCount("page", "out_of_range", 1_187),
+        QuarantineCount("page", "value_out_of_contract", 1_187),
         QuarantineCount("page", "dwell_ms below zero", 17),
         QuarantineCount("traffic", "unknown_event_type", 114),
     ),
