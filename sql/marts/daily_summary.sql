@@ -3,7 +3,7 @@
 -- What a family would tell that the shop does not deliver is null, never zero.
 --
 -- grain: business_date
--- history: 28
+-- history: all
 -- owner: analytics
 with sessions as (
     select *
