@@ -383,9 +383,10 @@ class _Day:
         amounts: dict[str, dict[date, tuple[Decimal, int]]] = {}
         for day, money_class, amount, payments in records:
             amounts.setdefault(money_class, {})[day] = (amount, payments)
+        unknown = () if self._has_sessions() else ("same_day", "carried_over")
         return reports.MoneySplit(
             **{
-                part: self._money_part(amounts.get(part, {}))
+                part: self._money_part(amounts.get(part, {})) if part not in unknown else reports.MoneyPart(None)
                 for part in ("same_day", "carried_over", "presale_balance", "no_session", "excluded")
             },
             factors=self._factors(),
@@ -393,6 +394,10 @@ class _Day:
 
     def _has_orders(self) -> bool:
         rows = self._rows("select paid_amount from marts.daily_summary where business_date = $to_date")
+        return bool(rows) and rows[0][0] is not None
+
+    def _has_sessions(self) -> bool:
+        rows = self._rows("select human_sessions from marts.daily_summary where business_date = $to_date")
         return bool(rows) and rows[0][0] is not None
 
     def _money_part(self, days: Mapping[date, tuple[Decimal, int]]) -> reports.MoneyPart:
