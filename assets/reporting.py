@@ -55,6 +55,7 @@ INDICATORS = {
     "decision": (
         "visitor_cart_rate",
         "visitor_favorite_rate",
+        "deposit_rate",
         "presale_conversations",
         "unanswered_conversations",
         "first_response_median_seconds",

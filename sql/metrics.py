@@ -71,6 +71,7 @@ METRICS = {
         _money("refund_amount", "refunds of the day, for payments of any day"),
         _rate("landing_rate", "sessions reaching a qualified product view / human sessions"),
         _rate("decision_rate", "paying sessions / sessions with a qualified product view"),
+        _rate("deposit_rate", "sessions with a presale order that day / sessions with a qualified product view"),
         _rate("same_day_session_pay_rate", "paying sessions / human sessions, both of one entry day"),
         _rate("visitor_pay_rate", "buyers / visitors", platform_mean=True),
         _rate("visitor_order_rate", "buyers who ordered / visitors"),

@@ -89,6 +89,14 @@ page_events as (
     group by business_date
 ),
 
+presales as (
+    select business_date, count(distinct session_id) as sessions
+    from intermediate.orders
+    where is_presale and excluded_reason is null and session_entry_date = business_date
+        and business_date between $from_date and $to_date
+    group by business_date
+),
+
 coupon_orders as (
     select business_date, count(*) filter (where coupon != 'none') as coupon_uses
     from intermediate.orders
@@ -202,6 +210,13 @@ measures as (
         {'metric': 'returning_buyer_share', 'numerator': returning_buyers, 'denominator': buyers}
     ], recursive := true)
     from summary
+    union all
+    select summary.business_date, unnest([
+        {'metric': 'deposit_rate', 'numerator': presales.sessions::DECIMAL(28, 3),
+            'denominator': qualified_sessions::DECIMAL(28, 3)}
+    ], recursive := true)
+    from summary
+    inner join presales using (business_date)
     union all
     select business_date, unnest([
         {'metric': 'visitor_cart_rate', 'numerator': coalesce(carting, 0)::DECIMAL(28, 3),
