@@ -10,7 +10,8 @@ import dagster as dg
 
 from assets import gate, ingest, publish, reporting
 from assets.settings import Settings
-from assets.shop import Shop, record_built
+from assets.shop import Shop
+from assets.standing import record_built
 from sql.contract import FAMILIES, Family
 from sql.contracts import Severity, contracts_by_table
 from sql.models import RAW_LEADING_COLUMNS, Model, build, derived_schemas, load_models
@@ -154,6 +155,7 @@ def _model_asset(model: Model, days: dg.DailyPartitionsDefinition) -> dg.AssetsD
     def build_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         from_date, to_date = date_range(context, shop)
         build(shop.warehouse, model, shop.chunks(from_date, to_date), **shop.query_parameters)
+        shop.built_tables.add(model.table)
         if model.is_view:
             return dg.MaterializeResult()
         return dg.MaterializeResult(metadata=_row_counts(shop, model.table, from_date, to_date))
@@ -331,7 +333,7 @@ def _snapshot(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         from_date, to_date = date_range(context, shop)
         verdicts = gate.verdicts(shop.warehouse, from_date, to_date)
         folder = publish.publish(shop.warehouse, shop.settings.published, verdicts, shop.settings.snapshots_kept)
-        record_built(shop.warehouse, from_date, to_date)
+        record_built(shop.warehouse, from_date, to_date, shop.built_tables)
         return dg.MaterializeResult(
             metadata={
                 "snapshot": folder.name,

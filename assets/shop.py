@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 from pydantic import PrivateAttr
 
-from assets.ingest import create_tables, input_versions
+from assets.ingest import create_tables
 from assets.settings import Settings, load_settings
 from sql.models import chunks_of_days, create_inputs
 from sql.warehouse import Warehouse, open_warehouse
@@ -19,6 +19,7 @@ class Shop(dg.ConfigurableResource):
 
     _settings: Settings | None = PrivateAttr(None)
     _warehouse: Warehouse | None = PrivateAttr(None)
+    _built_tables: set[str] = PrivateAttr(default_factory=set)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Shop"]:
@@ -32,6 +33,7 @@ class Shop(dg.ConfigurableResource):
             create_inputs(warehouse)
             create_tables(warehouse)
             self._warehouse = warehouse
+            self._built_tables = set()
             yield self
 
     @property
@@ -48,6 +50,11 @@ class Shop(dg.ConfigurableResource):
         return self._warehouse
 
     @property
+    def built_tables(self) -> set[str]:
+        """`schema.table` of every model that this run has built so far."""
+        return self._built_tables
+
+    @property
     def query_parameters(self) -> dict[str, Any]:
         """What the SQL models may know of the settings."""
         return {
@@ -58,43 +65,3 @@ class Shop(dg.ConfigurableResource):
         """The range in pieces that fit into memory, by the rows delivered for each day."""
         rows = self.warehouse.rows("select business_date, sum(rows) from quality.delivery_dates group by business_date")
         return chunks_of_days(from_date, to_date, {day: int(count) for day, count in rows})
-
-
-def stale_days(warehouse: Warehouse) -> list[date]:
-    """Days that were built once and whose deliveries have changed since, oldest first."""
-    create_built_table(warehouse)
-    built = dict(warehouse.rows("select business_date, input_version from quality.built"))
-    current = input_versions(warehouse)
-    return sorted(day for day, version in built.items() if current.get(day, "") != version)
-
-
-def record_built(warehouse: Warehouse, from_date: date, to_date: date) -> None:
-    """Notes which deliveries the days of a finished run were built from."""
-    create_built_table(warehouse)
-    current = input_versions(warehouse)
-    days = [
-        (day, current.get(day, ""))
-        for (day,) in warehouse.rows(
-            "select unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day))::DATE",
-            from_date=from_date,
-            to_date=to_date,
-        )
-    ]
-    with warehouse.transaction():
-        warehouse.execute(
-            "delete from quality.built where business_date between $from_date and $to_date",
-            from_date=from_date,
-            to_date=to_date,
-        )
-        warehouse.connection.executemany("insert into quality.built values (?, ?)", days)
-
-
-def create_built_table(warehouse: Warehouse) -> None:
-    """Creates, where absent, the note of what each day was built from."""
-    warehouse.execute("create table if not exists quality.built (business_date DATE, input_version VARCHAR)")
-
-
-def built_days(warehouse: Warehouse) -> set[date]:
-    """Every day that a finished run has built."""
-    create_built_table(warehouse)
-    return {day for (day,) in warehouse.rows("select business_date from quality.built")}

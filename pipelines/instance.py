@@ -35,6 +35,7 @@ retention:
     purge_after_days: {{skipped: 7, failure: 30, success: -1}}
 """
 SECONDS_TO_TAKE_THE_LOCK = 60
+SECONDS_TO_REPORT = 2
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -60,19 +61,27 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 def fail_dead_runs(instance: dg.DagsterInstance, settings: Settings, now: float | None = None) -> list[str]:
     """Marks runs as failed that count as started although nobody holds the warehouse's lock; returns their ids.
 
-    A killed process frees the lock but reports nothing, and would hold the queue for ever. A run younger than
-    SECONDS_TO_TAKE_THE_LOCK may not have come to the lock yet and is left alone.
+    A killed process frees the lock but reports nothing, and would hold the queue for ever. A run whose status changed
+    less than SECONDS_TO_TAKE_THE_LOCK ago may not have come to the lock yet and is left alone; and a run that just
+    gave the lock back is given SECONDS_TO_REPORT to say so.
     """
-    if lock_is_held(settings.lock_path):
-        return []
     now = now or time.time()
-    dead = [
-        record.dagster_run
-        for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
-        if now - (record.start_time or record.create_timestamp.timestamp()) > SECONDS_TO_TAKE_THE_LOCK
-    ]
+    if not _dead_runs(instance, settings, now):
+        return []
+    time.sleep(SECONDS_TO_REPORT)
+    dead = _dead_runs(instance, settings, now)
     for run in dead:
         instance.report_run_failed(
             run, "The process of this run is gone: nobody holds the warehouse's lock. Its days can be run again."
         )
     return [run.run_id for run in dead]
+
+
+def _dead_runs(instance: dg.DagsterInstance, settings: Settings, now: float) -> list[dg.DagsterRun]:
+    if lock_is_held(settings.lock_path):
+        return []
+    return [
+        record.dagster_run
+        for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
+        if now - record.update_timestamp.timestamp() > SECONDS_TO_TAKE_THE_LOCK
+    ]

@@ -5,7 +5,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from assets.catalog import OUTCOME, RAW_KEYS, REPORT, RESULTS, SNAPSHOT, VERDICT, asset_key, partitions
 from assets.settings import Settings
-from sql.models import downstream_history_days, load_models
+from assets.standing import far_reaching_models
 
 INGEST = "take_deliveries_job"
 DAILY = "daily"
@@ -13,16 +13,6 @@ RESTATE = "restate"
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
-
-
-def far_reaching_models() -> list[str]:
-    """Models that a changed day changes for ever after: all that read the whole history, directly or not."""
-    return [table for table, days in downstream_history_days(load_models()).items() if days is None]
-
-
-def near_reach_days() -> int:
-    """How many days after a changed day the other models change."""
-    return max(days for days in downstream_history_days(load_models()).values() if days is not None)
 
 
 def all_jobs(settings: Settings) -> list[AssetJob]:

@@ -1,11 +1,11 @@
 """Which days a run must build, and how, so that late deliveries end in the same tables as punctual ones."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from assets.gate import days_between
-from pipelines.jobs import DAILY, RESTATE, near_reach_days
+from assets.standing import Standing, near_reach_days
+from pipelines.jobs import DAILY, RESTATE
 
 
 @dataclass(frozen=True)
@@ -17,32 +17,29 @@ class Piece:
     to_date: date
 
 
-def plan(requested: Iterable[date], built: Collection[date], stale: Collection[date], opening: date) -> list[Piece]:
-    """The runs that bring the requested days up to date, oldest first.
+def plan(requested: Iterable[date], standing: Standing, opening: date) -> list[Piece]:
+    """The runs that bring the requested days, and all that no longer stands, up to date, oldest first.
 
     Args:
         requested: days to build, changed or not.
-        built: days that were built before.
-        stale: built days whose deliveries have changed since.
+        standing: days that were built before, and what has changed under them.
         opening: the first day that runs by itself; earlier days are built along with it.
 
-    A changed day (stale, or requested and never built) is built whole, and so are the few days after it that read
-    it; the days from there to the last built one are restated, for some models read all of the past.
+    A changed day (or one requested and never built) is built whole, and so are the few days after it that read it;
+    the days from there to the last built one are restated, for some models read all of the past.
     """
     requested = set(requested)
-    built = {max(day, opening) for day in built}
-    changed = {max(day, opening) for day in stale} | (requested - built)
-    last = max({*requested, *built}, default=None)
-    if last is None:
-        return []
+    built = {max(day, opening) for day in standing.built}
+    changed = {max(day, opening) for day in standing.changed} | (requested - built)
     near = {
         day + timedelta(days=offset)
         for day in changed
         for offset in range(near_reach_days() + 1)
         if day + timedelta(days=offset) in built
     }
-    whole = requested | changed | near
-    restated = {day for day in days_between(min(changed), last) if day in built} - whole if changed else set()
+    whole = requested | changed | near | {max(day, opening) for day in standing.near_behind}
+    behind = {day for day in built if changed and day > min(changed)}
+    restated = (behind | {max(day, opening) for day in standing.past_behind}) - whole
     pieces: list[Piece] = []
     for day in sorted(whole | restated):
         job = DAILY if day in whole else RESTATE

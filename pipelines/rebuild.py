@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from assets.catalog import OUTCOME, REPORT, RESULTS, SNAPSHOT, VERDICT, asset_key
 from assets.publish import current_snapshot
 from assets.settings import Settings
-from assets.shop import built_days, create_built_table
+from assets.standing import begin_rebuilding, end_rebuilding, standing
 from pipelines.instance import open_instance
 from pipelines.jobs import DAILY
 from pipelines.planning import Piece
@@ -33,12 +33,11 @@ def rebuild_model(settings: Settings, name: str) -> Rebuilt:
     model = _find(name)
     tables = with_dependents(model)
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
-        days = built_days(warehouse)
+        days = standing(warehouse).built
         if not days:
             raise ValueError("nothing has been built yet; run a day first: funnelscope run --date YYYY-MM-DD")
         with warehouse.transaction():
-            create_built_table(warehouse)
-            warehouse.execute("update quality.built set input_version = 'rebuild'")
+            begin_rebuilding(warehouse)
             for table in reversed(tables):
                 kind = "view" if load_models()[table].is_view else "table"
                 warehouse.execute(f"drop {kind} if exists {table}")
@@ -46,6 +45,8 @@ def rebuild_model(settings: Settings, name: str) -> Rebuilt:
     with open_instance(settings) as instance, quiet_dagster():
         piece = Piece(DAILY, settings.opening_date, max(days))
         execute_piece(instance, defs, piece, f"rebuilding {model.table}", asset_selection=keys)
+    with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
+        end_rebuilding(warehouse)
     snapshot = current_snapshot(settings.published)
     return Rebuilt(tuple(tables), snapshot.name if snapshot else "nothing")
 

@@ -9,11 +9,12 @@ from datetime import date
 from enum import IntEnum
 
 import dagster as dg
+from dagster._utils.error import SerializableErrorInfo
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from assets.gate import DayVerdict, Verdict, days_between, verdicts
 from assets.settings import Settings
-from assets.shop import built_days, stale_days
+from assets.standing import standing
 from pipelines.instance import fail_dead_runs, open_instance
 from pipelines.jobs import DAILY, INGEST, RANGE_END, RANGE_START
 from pipelines.planning import Piece, plan
@@ -54,7 +55,7 @@ def run_days(settings: Settings, from_date: date, to_date: date) -> DaysRun:
         execute_piece(instance, defs, Piece(INGEST, to_date, to_date), "taking deliveries")
         with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
             requested = days_between(from_date, to_date)
-            pieces = plan(requested, built_days(warehouse), stale_days(warehouse), settings.opening_date)
+            pieces = plan(requested, standing(warehouse), settings.opening_date)
         for piece in pieces:
             title = "building" if piece.job == DAILY else "restating"
             execute_piece(instance, defs, piece, f"{title} {_days(piece)}")
@@ -91,17 +92,24 @@ def execute_piece(
             asset_selection=asset_selection,
             tags={RANGE_START: piece.from_date.isoformat(), RANGE_END: piece.to_date.isoformat()},
         )
+    if result.success:
+        return
     failures = [event for event in result.all_node_events if event.is_step_failure]
-    unexpected = [event for event in failures if event.step_key != "published__outcome"]
-    if unexpected or (not result.success and not failures):
-        raise RunFailedError("\n".join(_failure_text(event) for event in unexpected) or "the run did not finish")
+    texts = [
+        f"{event.step_key}: {_innermost(event.step_failure_data.error)}"
+        for event in failures
+        if event.step_key != "published__outcome"
+    ]
+    if not failures:  # the run failed before its first step: mostly for the warehouse's lock
+        texts = [_innermost(event.job_failure_data.error) for event in result.all_events if event.is_job_failure]
+    if texts:
+        raise RunFailedError("\n".join(texts))
 
 
-def _failure_text(event: dg.DagsterEvent) -> str:
-    error = event.step_failure_data.error
+def _innermost(error: SerializableErrorInfo | None) -> str:
     while error and error.cause:
         error = error.cause
-    return f"{event.step_key}: {error.message.strip() if error else 'unknown error'}"
+    return error.message.strip() if error else "the run did not finish"
 
 
 @contextmanager

@@ -2,19 +2,20 @@
 
 import hashlib
 import warnings
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 
 import dagster as dg
 
 from assets.ingest.landing import find_files
 from assets.settings import Settings
-from assets.shop import built_days, stale_days
-from pipelines.instance import fail_dead_runs
+from assets.standing import standing
+from pipelines.instance import UNFINISHED, fail_dead_runs
 from pipelines.jobs import INGEST, RANGE_END, RANGE_START, AssetJob
 from pipelines.planning import Piece, plan
-from sql.warehouse import lock_is_held, open_warehouse
+from sql.warehouse import WarehouseLockedError, lock_is_held, open_warehouse
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
+WAITING = [dg.DagsterRunStatus.QUEUED, *UNFINISHED]
 
 
 def all_sensors(
@@ -39,19 +40,27 @@ def _late_deliveries(settings: Settings, jobs: list[AssetJob]) -> dg.SensorDefin
     @dg.sensor(jobs=jobs, minimum_interval_seconds=60, default_status=RUNNING)
     def late_deliveries(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         """Takes in new or changed files, then reruns the built days that they change, and no others."""
-        if lock_is_held(settings.lock_path) or not settings.warehouse_path.exists():
-            return dg.SkipReason("A run is writing." if settings.warehouse_path.exists() else "No run so far.")
+        if not settings.warehouse_path.exists():
+            return dg.SkipReason("No run so far.")
+        if lock_is_held(settings.lock_path) or context.instance.get_runs_count(dg.RunsFilter(statuses=WAITING)):
+            return dg.SkipReason("A run is writing or waiting.")
+        today = datetime.now(settings.zone).date()
         fingerprint = landing_fingerprint(settings)
         if context.cursor != fingerprint:
-            yesterday = date.today() - timedelta(days=1)
-            request = dg.RunRequest(job_name=INGEST, partition_key=yesterday.isoformat(), run_key=fingerprint)
+            yesterday = (today - timedelta(days=1)).isoformat()
+            key = f"{fingerprint} {today}"
+            request = dg.RunRequest(job_name=INGEST, partition_key=yesterday, run_key=key)
             return dg.SensorResult(run_requests=[request], cursor=fingerprint)
-        with open_warehouse(settings.warehouse_path, wait_seconds=0) as warehouse:
-            stale = stale_days(warehouse)
-            pieces = plan((), built_days(warehouse), stale, settings.opening_date)
+        try:
+            with open_warehouse(settings.warehouse_path, wait_seconds=0) as warehouse:
+                stands = standing(warehouse)
+        except WarehouseLockedError:
+            return dg.SkipReason("A run has just begun to write.")
+        pieces = plan((), stands, settings.opening_date)
         if not pieces:
             return dg.SkipReason("Nothing late.")
-        key = hashlib.sha256(f"{fingerprint} {stale}".encode()).hexdigest()
+        # A run that failed is asked for again the next day, or when the deliveries change.
+        key = hashlib.sha256(f"{today} {fingerprint} {sorted(stands.late)}".encode()).hexdigest()
         return dg.SensorResult(run_requests=[_request(piece, key) for piece in pieces], cursor=fingerprint)
 
     return late_deliveries

@@ -10,7 +10,7 @@ from assets import gate
 from assets.gate import DayVerdict, Verdict, days_between
 from assets.publish import open_published, published_days
 from assets.settings import Settings
-from assets.shop import built_days, stale_days
+from assets.standing import standing
 from sql.warehouse import WarehouseLockedError, open_warehouse
 
 MOST_DAYS = 45
@@ -28,14 +28,14 @@ def print_status(settings: Settings) -> None:
     published = published_days(settings.published)
     try:
         with open_warehouse(settings.warehouse_path, wait_seconds=1) as warehouse:
-            built = built_days(warehouse)
-            late = set(stale_days(warehouse))
+            stands = standing(warehouse)
             delivered = {day for (day,) in warehouse.rows("select distinct business_date from quality.delivery_dates")}
             verdicts = gate.verdicts(warehouse, settings.opening_date, date.max)
     except WarehouseLockedError as error:
         console.print(f"{len(published)} days published, the last {max(published, default='none')}. {error}")
         return
     by_day = {verdict.business_date: verdict for verdict in verdicts}
+    built, late = stands.built, stands.late
     last = max({*built, *delivered}, default=settings.opening_date)
     table = Table("day", "state", "snapshot", "why", box=None, pad_edge=False)
     days = [day for day in days_between(settings.opening_date, last) if day >= settings.opening_date]
