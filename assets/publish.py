@@ -8,7 +8,7 @@ renaming a link: a reader that resolved `current` before keeps the files it open
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -22,6 +22,7 @@ from sql.warehouse import Warehouse
 
 DATABASE = "funnelscope.duckdb"
 _BUILDING = ".building-"
+DAYS_OF_A_PASS = 90  # below DuckDB's limit of files that it holds open
 
 
 def current_snapshot(published: Path) -> Path | None:
@@ -62,9 +63,10 @@ def publish(warehouse: Warehouse, published: Path, verdicts: Sequence[DayVerdict
     building.mkdir()
     if last:
         shutil.copytree(last, building, copy_function=_link_parquet, dirs_exist_ok=True)
-    good_days = [verdict.business_date for verdict in verdicts if verdict.is_publishable]
-    _replace_days(warehouse, building / DATABASE, verdicts, good_days, name)
-    _write_parquet(warehouse, building, good_days)
+    good_days = sorted(verdict.business_date for verdict in verdicts if verdict.is_publishable)
+    changed_days = _replace_days(warehouse, building / DATABASE, verdicts, good_days, name)
+    for table, days in changed_days.items():
+        _write_parquet(warehouse, table, building, days)
     snapshot = snapshots / name
     building.rename(snapshot)
     _switch(published / "current", snapshot)
@@ -98,43 +100,123 @@ def _marts() -> list[Model]:
 
 def _replace_days(
     warehouse: Warehouse, database: Path, verdicts: Sequence[DayVerdict], good_days: list[date], snapshot: str
-) -> None:
+) -> dict[str, list[date]]:
+    """Brings the database up to date; returns the days whose content is new, by table, staged events included."""
     warehouse.execute(f"attach '{_quoted(database)}' as published")
     try:
         with warehouse.transaction():
-            for schema in ("marts", "quality"):
-                warehouse.execute(f"create schema if not exists published.{schema}")
-            for model in _marts():
-                if not model.is_view:
-                    _replace_table(warehouse, model.table, good_days)
+            for statement in _PUBLISHED_TABLES:
+                warehouse.execute(statement)
+            changed_days: dict[str, list[date]] = {}
+            for table in _mart_tables():
+                _fit_columns(warehouse, table)
+                changed_days[table] = _changed_days(warehouse, table, good_days)
+                _replace_rows(warehouse, table, changed_days[table])
+            for table in _event_tables():
+                changed_days[table] = _changed_days(warehouse, table, good_days)
+            judged_days = [verdict.business_date for verdict in verdicts]
             for table in ("quality.day_verdict", "quality.results", "quality.family_days", "quality.quarantine_days"):
-                _replace_table(warehouse, table, [verdict.business_date for verdict in verdicts])
-            warehouse.execute(
-                "create table if not exists published.quality.published_days (business_date DATE, snapshot VARCHAR)"
-            )
-            warehouse.execute(
-                "delete from published.quality.published_days where list_contains($days, business_date)",
-                days=good_days,
-            )
-            warehouse.execute(
-                "insert into published.quality.published_days select unnest($days::DATE[]), $snapshot",
-                days=good_days,
-                snapshot=snapshot,
-            )
+                _fit_columns(warehouse, table)
+                _replace_rows(warehouse, table, judged_days)
+            _note_days(warehouse, set().union(*changed_days.values()), snapshot)
     finally:
         warehouse.execute("detach published")
     _create_views(database)
+    return changed_days
 
 
-def _replace_table(warehouse: Warehouse, table: str, days: list[date]) -> None:
-    """Replaces the days of a published table; copies it whole where its columns changed."""
-    wanted = _column_types(warehouse, table)
-    if _column_types(warehouse, f"published.{table}") != wanted:
-        warehouse.execute(f"create or replace table published.{table} as from {table} limit 0")
-    warehouse.execute(f"delete from published.{table} where list_contains($days, business_date)", days=days)
-    warehouse.execute(
-        f"insert into published.{table} by name select * from {table} where list_contains($days, business_date)",
+_PUBLISHED_TABLES = (
+    "create schema if not exists published.marts",
+    "create schema if not exists published.quality",
+    "create table if not exists published.quality.published_days (business_date DATE, snapshot VARCHAR)",
+    "create table if not exists published.quality.published_content "
+    "(table_name VARCHAR, business_date DATE, row_count BIGINT, content_hash HUGEINT)",
+)
+_OF_THE_DAYS = "business_date between list_min($days::DATE[]) and list_max($days::DATE[]) " + (
+    "and list_contains($days::DATE[], business_date)"  # the range lets DuckDB skip what it need not read
+)
+
+
+def _event_tables() -> list[str]:
+    return [f"staging.{family.table}" for family in FAMILIES.values()]
+
+
+def _mart_tables() -> list[str]:
+    return [model.table for model in _marts() if not model.is_view]
+
+
+def _changed_days(warehouse: Warehouse, table: str, days: list[date]) -> list[date]:
+    """The days on which the table differs from what is published; their new content is noted.
+
+    The hash is a sum over the rows: it does not depend on their order.
+    """
+    now = dict.fromkeys(days, (0, 0))
+    for day, *content in warehouse.rows(
+        f"select business_date, count(*), sum(hash(given)) from {table} as given where {_OF_THE_DAYS} group by all",
         days=days,
+    ):
+        now[day] = tuple(content)
+    published = {
+        day: tuple(content)
+        for day, *content in warehouse.rows(
+            "select business_date, row_count, content_hash from published.quality.published_content "
+            "where table_name = $table",
+            table=table,
+        )
+    }
+    changed = [day for day in days if now[day] != published.get(day)]
+    if changed:
+        warehouse.execute(
+            f"delete from published.quality.published_content where table_name = $table and {_OF_THE_DAYS}",
+            table=table,
+            days=changed,
+        )
+        warehouse.connection.executemany(
+            "insert into published.quality.published_content values (?, ?, ?, ?)",
+            [(table, day, *now[day]) for day in changed],
+        )
+    return changed
+
+
+def _fit_columns(warehouse: Warehouse, table: str) -> None:
+    """Gives the published table the columns of the warehouse's; where they differ, all its days count as changed.
+
+    Days that are not published again keep the columns that both have.
+    """
+    wanted = _column_types(warehouse, table)
+    present = _column_types(warehouse, f"published.{table}")
+    if present == wanted:
+        return
+    if not present:
+        warehouse.execute(f"create table published.{table} as from {table} limit 0")
+        return
+    shared = ", ".join(f'"{name}"' for name, kind in wanted if (name, kind) in present)
+    warehouse.execute(f"create temp table kept_rows as select {shared} from published.{table}")
+    warehouse.execute(f"create or replace table published.{table} as from {table} limit 0")
+    warehouse.execute(f"insert into published.{table} by name from kept_rows")
+    warehouse.execute("drop table kept_rows")
+    warehouse.execute("delete from published.quality.published_content where table_name = $table", table=table)
+
+
+def _replace_rows(warehouse: Warehouse, table: str, days: list[date]) -> None:
+    if not days:
+        return
+    warehouse.execute(f"delete from published.{table} where {_OF_THE_DAYS}", days=days)
+    warehouse.execute(
+        f"insert into published.{table} by name select * from {table} where {_OF_THE_DAYS}",
+        days=days,
+    )
+
+
+def _note_days(warehouse: Warehouse, days: set[date], snapshot: str) -> None:
+    """The snapshot of a day is the one in which its content last changed: that makes a report's edition."""
+    if not days:
+        return
+    warehouse.execute(f"delete from published.quality.published_days where {_OF_THE_DAYS}", days=sorted(days))
+    warehouse.execute(
+        "insert into published.quality.published_days select unnest($days::DATE[]), $snapshot",
+        days=sorted(days),
+        snapshot=snapshot,
     )
 
 
@@ -160,22 +242,45 @@ def _create_views(database: Path) -> None:
                 connection.execute(f"create or replace view {model.table} as {model.query}")
 
 
-def _write_parquet(warehouse: Warehouse, building: Path, days: Iterable[date]) -> None:
-    events = [f"staging.{family.table}" for family in FAMILIES.values()]
-    marts = [model.table for model in _marts() if not model.is_view]
-    for table in (*events, *marts):
-        for day in days:
-            _write_day(warehouse, table, building / table.replace(".", "/"), day)
+def _write_parquet(warehouse: Warehouse, table: str, building: Path, days: list[date]) -> None:
+    """One file a day, also for a day without rows. The last snapshot keeps its own links."""
+    folder = building / table.replace(".", "/")
+    files = {day: folder / f"business_date={day}" / "part.parquet" for day in days}
+    for file in files.values():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+    if table in _event_tables():  # many rows a day: reading day by day is faster than sorting them apart
+        for day, file in files.items():
+            _copy(warehouse, f"select * from {table} where business_date = date '{day}'", file)
+    elif days:
+        _copy_apart(warehouse, table, days, folder)
+    missing = [file for file in files.values() if not file.exists()]
+    for file in missing[:1]:
+        _copy(warehouse, f"from {table} limit 0", file)
+    for file in missing[1:]:
+        os.link(missing[0], file)
 
 
-def _write_day(warehouse: Warehouse, table: str, folder: Path, day: date) -> None:
-    target = folder / f"business_date={day}"
-    target.mkdir(parents=True, exist_ok=True)
-    file = target / "part.parquet"
-    file.unlink(missing_ok=True)  # the last snapshot keeps its own link
-    warehouse.execute(
-        f"copy (select * from {table} where business_date = date '{day}') to '{_quoted(file)}' (format parquet)"
-    )
+def _copy(warehouse: Warehouse, query: str, file: Path) -> None:
+    warehouse.execute(f"copy ({query}) to '{_quoted(file)}' (format parquet)")
+
+
+def _copy_apart(warehouse: Warehouse, table: str, days: list[date], folder: Path) -> None:
+    """One pass over a small table of many days: DuckDB keeps one file open for each."""
+    for start in range(0, len(days), DAYS_OF_A_PASS):
+        some = days[start : start + DAYS_OF_A_PASS]
+        warehouse.execute(
+            f"copy (select * from {table} where {_OF_THE_DAYS}) to '{_quoted(folder)}' (format parquet, "
+            "partition_by (business_date), write_partition_columns true, filename_pattern 'part', "
+            "overwrite_or_ignore true)",
+            days=some,
+        )
+        for day in some:
+            made = list((folder / f"business_date={day}").glob("part?*.parquet"))
+            if len(made) > 1:
+                raise RuntimeError(f"{folder}/business_date={day} got {len(made)} files from one pass")
+            for file in made:
+                file.rename(file.with_name("part.parquet"))
 
 
 def _switch(link: Path, snapshot: Path) -> None:
