@@ -1,0 +1,196 @@
+"""A small simulated shop with a home and settings of its own, and its days built without Dagster."""
+
+import difflib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from assets import gate, publish
+from assets.canonical import canonical_export
+from assets.ingest import create_tables, find_duplicates, take_deliveries
+from assets.settings import Settings, load_settings
+from assets.shop import Shop
+from assets.standing import far_reaching_models, record_built, standing
+from pipelines.jobs import DAILY
+from pipelines.planning import Piece, plan
+from pipelines.simulate import simulate
+from sql.models import build, create_inputs, load_models
+from sql.warehouse import open_warehouse
+
+OPENING = date(2026, 5, 1)
+HISTORY_DAYS = 10
+DIRT = {"late_share": 0.05, "duplicate_share": 0.05, "shuffle": True}
+
+CONFIG = """\
+shop: Test shop
+timezone: Asia/Shanghai
+currency: CNY
+language: en
+start_date: {start_date}
+opening_date: {opening_date}
+lock_wait_seconds: 2
+threads: 2
+snapshots_kept: {snapshots_kept}
+sources:
+  - {{family: traffic, timezone: UTC}}
+  - {{family: page, timezone: UTC}}
+  - {{family: service, timezone: UTC}}
+  - {{family: order, timezone: UTC}}
+"""
+
+
+@dataclass(frozen=True)
+class Home:
+    """A shop's folder: funnelscope.yaml, and `home` with the landing zone and all that is generated."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "funnelscope.yaml"
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"FUNNELSCOPE_HOME": str(self.path), "FUNNELSCOPE_CONFIG": str(self.config)}
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.config).model_copy(update={"home": self.path})
+
+    def write_config(self, start_date: date, snapshots_kept: int = 14) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = CONFIG.format(start_date=start_date, opening_date=OPENING, snapshots_kept=snapshots_kept)
+        self.config.write_text(text, encoding="utf-8")
+
+    def export(self) -> dict[str, str]:
+        with open_warehouse(self.settings.warehouse_path) as warehouse:
+            return canonical_export(warehouse)
+
+
+def day(number: int) -> date:
+    """The shop's nth day, from 1; 0 and less are days of history."""
+    return OPENING + timedelta(days=number - 1)
+
+
+def simulated_shop(folder: Path, *, days: int, history_days: int = HISTORY_DAYS, **options: Any) -> Home:
+    """Simulates a shop of 150 sessions a day, unless told otherwise, with its settings beside it."""
+    home = Home(folder)
+    home.write_config(OPENING - timedelta(days=history_days))
+    wanted: dict[str, Any] = {"sessions_per_day": 150, "seed": 5, "faults": []}
+    simulate(out=home.path, days=days, history_days=history_days, first_date=OPENING, **(wanted | options))
+    return home
+
+
+def one_file_a_day(home: Home) -> None:
+    """Puts all files of a delivery day into one: far fewer files to take, with all their late and repeated rows."""
+    for folder in sorted(home.settings.landing.glob("*/dt=*")):
+        files = sorted(folder.iterdir())
+        with duckdb.connect() as connection:
+            every = f"from read_parquet({[str(file) for file in files]}, union_by_name = true)"
+            connection.execute(f"copy ({every}) to '{folder}/all.parquet' (format parquet)")
+        for file in files:
+            file.unlink()
+
+
+def rewrite(file: Path, query: str, target: Path | None = None) -> None:
+    """Writes what the query makes of the rows of a Parquet file, which it calls `delivered`, in place or elsewhere."""
+    target = target or file
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"create table delivered as from read_parquet('{file}')")
+        connection.execute(f"copy ({query}) to '{target}' (format parquet)")
+
+
+def copied(home: Home, folder: Path, delivered: Callable[[Path], bool] = lambda file: True) -> Home:
+    """Another home of the same shop with the same identity key, and those landing files that are wanted."""
+    copy = Home(folder)
+    folder.mkdir(parents=True)
+    shutil.copy(home.config, copy.config)
+    if home.settings.identity_key_path.exists():
+        copy.path.mkdir(exist_ok=True)
+        shutil.copy(home.settings.identity_key_path, copy.settings.identity_key_path)
+    deliver(home, copy, delivered)
+    return copy
+
+
+def deliver(home: Home, to: Home, delivered: Callable[[Path], bool] = lambda file: True) -> None:
+    """Copies landing files, over what is there."""
+    for file in sorted(home.settings.landing.glob("*/dt=*/*")):
+        target = to.settings.landing / file.relative_to(home.settings.landing)
+        if delivered(file):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+
+
+def delivery_day(file: Path) -> date:
+    return date.fromisoformat(file.parent.name.removeprefix("dt="))
+
+
+def build_days(home: Home, from_date: date, to_date: date, *, is_published: bool = False) -> list[Piece]:
+    """What `run_days` does, with the same plan and the same steps, but without Dagster; returns what was built."""
+    settings = home.settings
+    with open_shop(settings) as shop:
+        take_deliveries(shop.warehouse, settings)
+        pieces = plan(gate.days_between(from_date, to_date), standing(shop.warehouse), settings.opening_date)
+        for piece in pieces:
+            build_piece(shop, piece, is_published=is_published)
+    return pieces
+
+
+class open_shop:  # noqa: N801
+    """The shop resource with its warehouse open, as a run has it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.opened = open_warehouse(settings.warehouse_path, wait_seconds=0, threads=2)
+
+    def __enter__(self) -> Shop:
+        shop = Shop()
+        shop._settings = self.settings
+        shop._warehouse = self.opened.__enter__()
+        create_inputs(shop._warehouse)
+        create_tables(shop._warehouse)
+        return shop
+
+    def __exit__(self, *error: Any) -> None:
+        self.opened.__exit__(*error)
+
+
+def build_piece(shop: Shop, piece: Piece, *, is_published: bool = False) -> None:
+    settings, warehouse = shop.settings, shop.warehouse
+    first, last = piece.from_date, piece.to_date
+    if first == settings.opening_date:
+        first = settings.start_date
+    models = load_models()
+    names = list(models) if piece.job == DAILY else far_reaching_models()
+    if piece.job == DAILY:
+        find_duplicates(warehouse, first, last)
+    for name in names:
+        build(warehouse, models[name], shop.chunks(first, last), **shop.query_parameters)
+    if is_published:
+        gate.run_contracts(warehouse, first, last)
+        verdicts = gate.judge(warehouse, settings, first, last)
+        publish.publish(warehouse, settings.published, verdicts, settings.snapshots_kept)
+    record_built(warehouse, first, last, names)
+
+
+def assert_same_export(made: dict[str, str], wanted: dict[str, str]) -> None:
+    """Fails with the first differing rows of each differing table."""
+    assert made.keys() == wanted.keys()
+    differences = []
+    for table, text in made.items():
+        if text != wanted[table]:
+            lines = difflib.unified_diff(
+                wanted[table].splitlines(), text.splitlines(), f"{table} wanted", f"{table} made", n=0, lineterm=""
+            )
+            differences += [line[:400] for line in list(lines)[:6]]
+    assert not differences, "\n".join(differences)

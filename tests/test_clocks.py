@@ -1,0 +1,153 @@
+"""Clocks: a day depends on its deliveries alone, not on when, in which order or how often days were built."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from shop_helpers import (
+    DIRT,
+    Home,
+    assert_same_export,
+    build_days,
+    build_piece,
+    copied,
+    day,
+    deliver,
+    delivery_day,
+    one_file_a_day,
+    open_shop,
+    rewrite,
+    simulated_shop,
+)
+
+from assets.canonical import canonical_export
+from pipelines.jobs import DAILY, RESTATE
+from pipelines.planning import Piece
+from sql.models import build, load_models
+from sql.warehouse import open_warehouse
+
+DAYS = 11  # longer than the look-back of most models, so that late rows also restate days
+FIRST, LAST = day(1), day(DAYS)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A shop whose rows come late, twice and in any order; all days built at once."""
+    home = simulated_shop(tmp_path_factory.mktemp("clocks"), days=DAYS, sessions_per_day=100, **DIRT)
+    one_file_a_day(home)
+    build_days(home, FIRST, LAST)
+    return home
+
+
+@pytest.fixture(scope="module")
+def at_once(shop: Home) -> dict[str, str]:
+    """The export of all days built in one go, everything delivered."""
+    return shop.export()
+
+
+def rows_until(export: dict[str, str], last: object) -> dict[str, list[str]]:
+    """The rows of business dates up to a day."""
+    marked = '"business_date":"'
+    return {
+        table: [line for line in text.splitlines() if line.split(marked)[1][:10] <= str(last)]
+        for table, text in export.items()
+    }
+
+
+def test_the_same_day_twice_is_the_same_day(shop: Home, at_once: dict[str, str]) -> None:
+    pieces = build_days(shop, day(6), day(6))
+    assert pieces == [Piece(DAILY, day(6), day(6))]
+    assert_same_export(shop.export(), at_once)
+
+
+def test_a_range_is_its_days_one_by_one(shop: Home, at_once: dict[str, str], tmp_path: Path) -> None:
+    each = copied(shop, tmp_path / "each")
+    for number in range(1, DAYS + 1):
+        assert build_days(each, day(number), day(number)) == [Piece(DAILY, day(number), day(number))]
+    assert_same_export(each.export(), at_once)
+
+
+def test_a_day_depends_on_nothing_after_it(shop: Home, tmp_path: Path) -> None:
+    last = day(5)
+    home = copied(shop, tmp_path / "early", lambda file: delivery_day(file) <= last)
+    build_days(home, FIRST, last)
+    before = home.export()
+    # What comes the next day is of that day, but for the late rows, which are left out here.
+    deliver(shop, home, lambda file: delivery_day(file) == day(6))
+    for file in home.settings.landing.glob(f"*/dt={day(6)}/*"):
+        rewrite(file, "from delivered where event_time >= '2026-05-05 16:00:00'")
+    build_days(home, FIRST, last)
+    assert_same_export(home.export(), before)
+    build_days(home, day(6), day(6))
+    assert rows_until(home.export(), last) == rows_until(before, last)
+
+
+def test_late_rows_come_to_what_punctual_ones_would(shop: Home, at_once: dict[str, str], tmp_path: Path) -> None:
+    """Each run has what is there on its evening; the rows that come later restate the days before."""
+    home = copied(shop, tmp_path / "late", lambda file: False)
+    for first, last in ((1, 4), (5, 8), (9, DAYS)):
+        deliver(shop, home, lambda file, last=last: delivery_day(file) <= day(last))
+        build_days(home, day(first), day(last))
+    deliver(shop, home)  # and the very last ones
+    pieces = build_days(home, LAST, LAST)
+    assert pieces[0].from_date < LAST
+    assert_same_export(home.export(), at_once)
+
+
+def test_a_day_that_comes_whole_after_the_others_restates_them(
+    shop: Home, at_once: dict[str, str], tmp_path: Path
+) -> None:
+    home = copied(shop, tmp_path / "gap", lambda file: delivery_day(file) != day(3))
+    build_days(home, FIRST, day(2))
+    build_days(home, day(4), LAST)
+    deliver(shop, home)
+    pieces = build_days(home, day(3), day(3))
+    assert [piece.job for piece in pieces] == [DAILY, RESTATE]
+    assert_same_export(home.export(), at_once)
+
+
+def test_a_delivery_that_is_replaced_leaves_nothing_of_the_first(
+    shop: Home, at_once: dict[str, str], tmp_path: Path
+) -> None:
+    """Page and order files of day 4 first come with the content of day 5, then as they are."""
+    home = copied(shop, tmp_path / "wrong")
+    for family in ("page", "order"):
+        folder = home.settings.landing / family
+        shutil.copy(folder / f"dt={day(5)}" / "all.parquet", folder / f"dt={day(4)}" / "all.parquet")
+    build_days(home, FIRST, LAST)
+    deliver(shop, home)
+    build_days(home, LAST, LAST)
+    assert_same_export(home.export(), at_once)
+
+
+def test_rows_may_come_in_any_order_and_in_any_files(shop: Home, at_once: dict[str, str], tmp_path: Path) -> None:
+    home = copied(shop, tmp_path / "shuffled")
+    for file in sorted(home.settings.landing.glob("*/dt=*/*")):
+        rewrite(file, "from delivered where hash(event_id) % 2 = 1 order by event_id desc", file.with_name("z.parquet"))
+        rewrite(
+            file, "from delivered where hash(event_id) % 2 = 0 order by hash(event_id)", file.with_name("b.parquet")
+        )
+        file.unlink()
+    build_days(home, FIRST, LAST)
+    assert_same_export(home.export(), at_once)
+
+
+@pytest.mark.parametrize("name", ["intermediate.session_days", "intermediate.payments", "marts.daily_metrics"])
+def test_a_model_dropped_and_built_again_is_the_same(shop: Home, at_once: dict[str, str], name: str) -> None:
+    with open_shop(shop.settings) as opened:
+        opened.warehouse.execute(f"drop table {name}")
+        chunks = opened.chunks(shop.settings.start_date, LAST)
+        build(opened.warehouse, load_models()[name], chunks, **opened.query_parameters)
+    assert_same_export(shop.export(), at_once)
+
+
+def test_chunks_of_a_range_do_not_show(shop: Home, at_once: dict[str, str]) -> None:
+    with open_warehouse(shop.settings.warehouse_path) as warehouse, pytest.MonkeyPatch.context() as patch:
+        from assets.shop import Shop
+
+        one_by_one = [(day(number), day(number)) for number in range(1 - 10, DAYS + 1)]
+        patch.setattr(Shop, "chunks", lambda self, from_date, to_date: one_by_one)
+        opened = Shop()
+        opened._settings, opened._warehouse = shop.settings, warehouse
+        build_piece(opened, Piece(DAILY, FIRST, LAST))
+        assert_same_export(canonical_export(warehouse), at_once)
