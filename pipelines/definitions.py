@@ -20,7 +20,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         assets=[asset for asset in catalogue if not isinstance(asset, dg.AssetChecksDefinition)],
         asset_checks=[*(asset for asset in catalogue if isinstance(asset, dg.AssetChecksDefinition)), *checks],
         jobs=jobs,
-        schedules=[daily_schedule(daily)],
+        schedules=[daily_schedule(settings, daily)],
         sensors=all_sensors(settings, jobs, checks),
         resources={"shop": Shop()},
         executor=dg.in_process_executor,

@@ -1,37 +1,86 @@
-"""When it runs by itself: every morning, and freshness that is watched."""
+"""When it runs by itself: every morning once the deliveries are there, and freshness that is watched."""
 
+import time
 import warnings
+from datetime import date, timedelta
 
 import dagster as dg
-from dagster._core.definitions.partitions.partitioned_schedule import UnresolvedPartitionedAssetScheduleDefinition
 
 from assets.catalog import SNAPSHOT
-from assets.settings import Settings
+from assets.ingest.landing import DeliveryError, Found, find_files
+from assets.settings import Settings, Source
 from pipelines.jobs import AssetJob
 
-HOUR_OF_RUN = 6
-DEADLINE = "0 9 * * *"
+FIRST_LOOK = "*/10 6-9 * * *"  # on the shop's clock
+LAST_LOOK_HOUR = 9  # from then on a day runs with what is there, and is blocked if that is not enough
+FRESHNESS_DEADLINE = "30 9 * * *"
+SECONDS_OF_REST = 60  # a file that was written to more lately may still be growing
+DAYS_LOOKED_BACK = 7  # days missed while the machine was off are run too
 
 
-def daily_schedule(
-    daily: AssetJob,
-) -> UnresolvedPartitionedAssetScheduleDefinition | dg.ScheduleDefinition:
-    """Yesterday's partition, every morning on the shop's clock."""
-    return dg.build_schedule_from_partitioned_job(
-        daily,
+def daily_schedule(settings: Settings, daily: AssetJob) -> dg.ScheduleDefinition:
+    """Runs yesterday as soon as every declared family is delivered, at nine in any case."""
+
+    @dg.schedule(
+        job=daily,
         name="every_morning",
-        hour_of_day=HOUR_OF_RUN,
+        cron_schedule=FIRST_LOOK,
+        execution_timezone=settings.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
+    def every_morning(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        """Looks every ten minutes from six to nine; a day is asked for once."""
+        now = context.scheduled_execution_time.astimezone(settings.zone)
+        yesterday = now.date() - timedelta(days=1)
+        if yesterday < settings.opening_date:
+            return dg.SkipReason(f"The shop opens on {settings.opening_date}.")
+        waiting = undelivered(settings, yesterday)
+        if waiting and now.hour < LAST_LOOK_HOUR:
+            return dg.SkipReason(f"Waiting for {', '.join(waiting)} of {yesterday} until {LAST_LOOK_HOUR}:00.")
+        days = [*_missed_days(context.instance, settings, yesterday), yesterday]
+        return [
+            dg.RunRequest(run_key=f"morning after {yesterday}: {day}", partition_key=day.isoformat()) for day in days
+        ]
+
+    return every_morning
+
+
+def undelivered(settings: Settings, day: date) -> list[str]:
+    """The required sources with no file delivered for the day yet, or with one that was written to just now."""
+    return [
+        source.name
+        for source in settings.sources
+        if source.required and not source.query and not _is_delivered(settings, source, day)
+    ]
+
+
+def _is_delivered(settings: Settings, source: Source, day: date) -> bool:
+    newest = time.time() - SECONDS_OF_REST
+    files = [found for found in find_files(settings, source) if _is_of(found, settings, day)]
+    return bool(files) and all(found.path.stat().st_mtime <= newest for found in files)
+
+
+def _is_of(found: Found, settings: Settings, day: date) -> bool:
+    try:
+        return found.delivery_date(settings.zone) >= day
+    except DeliveryError:  # the run itself says what is wrong with the file
+        return False
+
+
+def _missed_days(instance: dg.DagsterInstance, settings: Settings, yesterday: date) -> list[date]:
+    """Days of the last week that have no published partition although an earlier day has one."""
+    published = {date.fromisoformat(key) for key in instance.get_materialized_partitions(SNAPSHOT)}
+    back = (yesterday - timedelta(days=offset) for offset in range(DAYS_LOOKED_BACK, 0, -1))
+    return [day for day in back if day not in published and published and settings.opening_date <= min(published) < day]
 
 
 def freshness_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
-    """Red when yesterday's partition is not published by nine on the shop's clock."""
+    """Red when yesterday's partition is not published half an hour after the last look."""
     with warnings.catch_warnings():
         # Dagster's newer freshness policies look at the time of the last run, not at which day it published.
         warnings.simplefilter("ignore")
         return list(
             dg.build_time_partition_freshness_checks(
-                assets=[SNAPSHOT], deadline_cron=DEADLINE, timezone=settings.timezone
+                assets=[SNAPSHOT], deadline_cron=FRESHNESS_DEADLINE, timezone=settings.timezone
             )
         )

@@ -1,0 +1,82 @@
+"""The morning schedule: waits for deliveries until nine, asks for each day once, makes up for missed days."""
+
+import os
+import time
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.catalog import SNAPSHOT, partitions
+from assets.settings import Settings, load_settings
+from pipelines.schedules import daily_schedule, undelivered
+from sql.contract import FAMILIES
+
+DAY = date(2026, 5, 4)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("FUNNELSCOPE_HOME", str(tmp_path))
+    config = tmp_path / "funnelscope.yaml"
+    sources = "".join(f"  - {{family: {family}}}\n" for family in FAMILIES)
+    config.write_text(f"shop: test\ntimezone: Asia/Shanghai\nstart_date: 2026-05-01\nsources:\n{sources}")
+    return load_settings(config)
+
+
+def deliver(settings: Settings, *families: str, seconds_ago: float = 3600) -> None:
+    for family in families:
+        file = settings.landing / family / f"dt={DAY}" / "part-0.csv"
+        file.parent.mkdir(parents=True)
+        file.write_text("event_time,event_type\n")
+        os.utime(file, (time.time() - seconds_ago, time.time() - seconds_ago))
+
+
+def tick(settings: Settings, hour: int, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+    @dg.asset(key=SNAPSHOT, partitions_def=partitions(settings))
+    def snapshot() -> None: ...
+
+    schedule = daily_schedule(settings, dg.define_asset_job("daily", [SNAPSHOT]))
+    definitions = dg.Definitions(assets=[snapshot], schedules=[schedule])
+    moment = datetime(2026, 5, 5, hour, 10, tzinfo=settings.zone)
+    context = dg.build_schedule_context(
+        instance, scheduled_execution_time=moment, repository_def=definitions.get_repository_def()
+    )
+    return list(schedule.evaluate_tick(context).run_requests or ())
+
+
+def test_a_day_runs_as_soon_as_every_family_is_delivered(settings: Settings) -> None:
+    deliver(settings, *FAMILIES)
+    with dg.instance_for_test() as instance:
+        (request,) = tick(settings, 6, instance)
+    assert (request.partition_key, request.run_key) == ("2026-05-04", "morning after 2026-05-04: 2026-05-04")
+
+
+def test_the_schedule_waits_for_a_missing_family_until_nine_and_then_runs_anyway(settings: Settings) -> None:
+    deliver(settings, "traffic", "page", "order")
+    assert undelivered(settings, DAY) == ["service"]
+    with dg.instance_for_test() as instance:
+        assert tick(settings, 8, instance) == []
+        assert [request.partition_key for request in tick(settings, 9, instance)] == ["2026-05-04"]
+
+
+def test_the_schedule_waits_for_a_file_that_was_written_to_just_now(settings: Settings) -> None:
+    deliver(settings, "traffic", "page", "order")
+    deliver(settings, "service", seconds_ago=1)
+    assert undelivered(settings, DAY) == ["service"]
+
+
+def test_days_missed_while_the_machine_was_off_are_run_too(settings: Settings) -> None:
+    deliver(settings, *FAMILIES)
+    with dg.instance_for_test() as instance:
+        for day in (DAY - timedelta(days=3), DAY - timedelta(days=1)):
+            instance.report_runless_asset_event(dg.AssetMaterialization(SNAPSHOT, partition=day.isoformat()))
+        requested = [request.partition_key for request in tick(settings, 6, instance)]
+    assert requested == ["2026-05-02", "2026-05-04"]
+
+
+def test_each_schedule_tick_is_on_the_shops_clock(settings: Settings) -> None:
+    schedule = daily_schedule(settings, dg.define_asset_job("daily", [SNAPSHOT]))
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("*/10 6-9 * * *", "Asia/Shanghai")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
