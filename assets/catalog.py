@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from itertools import islice
 from typing import Any
 
@@ -116,7 +116,7 @@ def _duplicate_events(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
     @dg.asset(
         key=DUPLICATES,
         deps=list(RAW_KEYS.values()),
-        group_name="quality",
+        group_name="raw",
         kinds={"duckdb"},
         owners=["team:data"],
         partitions_def=days,
@@ -357,8 +357,10 @@ def _daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         backfill_policy=SINGLE_RUN,
     )
     def daily_report(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
-        """The PDF of the last day of the run: always printed, for a blocked day with what is wrong on top."""
-        _, to_date = date_range(context, shop)
+        """The PDF of the last day of the run, also of a blocked one; and anew of every earlier day it restated."""
+        from_date, to_date = date_range(context, shop)
+        for restated in reporting.restated_days(shop.settings, from_date, to_date - timedelta(days=1)):
+            reporting.print_report(shop.settings, restated)
         edition = reporting.print_report(shop.settings, to_date)
         return dg.MaterializeResult(
             metadata={

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 import reports
+from assets.gate import days_between
 from assets.publish import current_snapshot, open_published
 from assets.settings import Settings
 from sql.metrics import METRICS, Metric
@@ -189,15 +190,28 @@ def print_report(settings: Settings, business_date: date, language: str | None =
     language = language or settings.language
     folder = settings.reports / business_date.isoformat()
     with open_published(settings.published) as connection:
-        snapshot = _snapshot_of(connection, settings, business_date)
-        source = {"snapshot": snapshot, "verdict": _verdict_fingerprint(connection, business_date)}
-        number = _edition_number(folder, source)
+        source = _edition_source(connection, settings, business_date)
+        last = _last_edition(folder)
+        number = 1 if last is None else last[0] if last[1] == source else last[0] + 1
+        snapshot = source["snapshot"]
         report = _Day(connection, settings, business_date, language).report(number, snapshot)
     pdf = folder / f"funnelscope-{business_date}-edition-{number}-{language}.pdf"
     folder.mkdir(parents=True, exist_ok=True)
     _write(pdf, reports.render(report))
     _write(folder / f"edition-{number}.json", json.dumps(source, indent=2, ensure_ascii=False).encode())
     return Edition(business_date, number, snapshot, pdf)
+
+
+def restated_days(settings: Settings, from_date: date, to_date: date) -> list[date]:
+    """Days of the range that have an edition, and whose published numbers or verdict have changed since."""
+    days = [day for day in days_between(from_date, to_date) if (settings.reports / day.isoformat()).is_dir()]
+    with open_published(settings.published) as connection:
+        return [
+            day
+            for day in days
+            if (last := _last_edition(settings.reports / day.isoformat()))
+            and last[1] != _edition_source(connection, settings, day)
+        ]
 
 
 def read_report(settings: Settings, business_date: date, language: str | None = None) -> reports.Report:
@@ -232,12 +246,20 @@ def _verdict_fingerprint(connection: duckdb.DuckDBPyConnection, business_date: d
     return str(row[0]) if row else "unjudged"
 
 
-def _edition_number(folder: Path, source: Mapping[str, str]) -> int:
+def _edition_source(connection: duckdb.DuckDBPyConnection, settings: Settings, business_date: date) -> dict[str, str]:
+    """What makes an edition: another one is due when this differs."""
+    return {
+        "snapshot": _snapshot_of(connection, settings, business_date),
+        "verdict": _verdict_fingerprint(connection, business_date),
+    }
+
+
+def _last_edition(folder: Path) -> tuple[int, dict[str, str]] | None:
+    """Number and source of the day's last edition; None before the first."""
     editions = sorted(folder.glob("edition-*.json"), key=lambda path: int(path.stem.split("-")[1]))
     if not editions:
-        return 1
-    last = int(editions[-1].stem.split("-")[1])
-    return last if json.loads(editions[-1].read_text(encoding="utf-8")) == source else last + 1
+        return None
+    return int(editions[-1].stem.split("-")[1]), json.loads(editions[-1].read_text(encoding="utf-8"))
 
 
 class _Day:
@@ -600,7 +622,10 @@ class _Day:
                 passed[name] = passed.get(name, 0) + 1
         return (
             *failed[:PRINTED_RESULTS],
-            *(reports.Check(name, reports.CheckState.PASS, observed=count) for name, count in sorted(passed.items())),
+            *(
+                reports.Check(name, reports.CheckState.PASS, message=reports.Message("tables_passed", {"count": count}))
+                for name, count in sorted(passed.items())
+            ),
         )
 
 

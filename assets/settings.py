@@ -252,9 +252,6 @@ class Promotion(_Model):
         return self
 
 
-Stage = Literal["traffic", "landing", "decision", "repurchase"]
-
-
 class Settings(_Model):
     """All that a shop decides. Dates are business dates in `timezone`."""
 
@@ -268,10 +265,9 @@ class Settings(_Model):
     threads: Annotated[int, Field(ge=1)] | None = None
     lock_wait_seconds: float = Field(60, ge=0)
     snapshots_kept: int = Field(14, ge=1)
+    attribution_window_days: int = Field(7, ge=1, le=30, description="an order belongs to a session at most so old")
     sources: tuple[Source, ...] = ()
     calendar: tuple[Promotion, ...] = ()
-    owners: dict[Stage, str] = {}
-    targets: dict[str, float] = {}
     home: Path = Field(default_factory=lambda: home_folder())
 
     @field_validator("timezone")

@@ -58,6 +58,7 @@ class Shop(dg.ConfigurableResource):
     def query_parameters(self) -> dict[str, Any]:
         """What the SQL models may know of the settings."""
         return {
+            "attribution_window_days": self.settings.attribution_window_days,
             "declared_families": sorted({source.family for source in self.settings.sources}),
         }
 

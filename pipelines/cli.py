@@ -121,7 +121,7 @@ def backfill(
         last = to_date or _yesterday(settings)
         first = from_date or settings.opening_date
         if first > last:
-            raise typer.BadParameter(f"--from {first} is after --to {last}")
+            raise ValueError(f"--from {first} is after --to {last}")
         result = _run(settings, first, last)
         _print_outcome(settings, result, last, language)
     raise typer.Exit(result.outcome)
@@ -220,6 +220,9 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
         from pipelines.instance import prepare_home
 
         prepare_home(_settings())
+        if _is_taken(port):
+            raise ValueError(f"port {port} of 127.0.0.1 is taken, perhaps by another UI; stop it, or give --port")
+    os.environ["PYTHONWARNINGS"] = "ignore::FutureWarning"  # `dagster dev` announces its successor at every start
     workspace = Path(__file__).parents[1] / "workspace.yaml"
     dagster = Path(sys.executable).with_name("dagster")
     command = [str(dagster), "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
@@ -239,6 +242,13 @@ def _demo_settings() -> "Settings":
     """The demo shop's settings: those of the project, whatever folder the command is given in."""
     os.environ.setdefault("FUNNELSCOPE_CONFIG", str(Path(__file__).parents[1] / "funnelscope.yaml"))
     return _settings()
+
+
+def _is_taken(port: int) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _yesterday(settings: "Settings") -> date:
@@ -267,9 +277,9 @@ def _run(settings: "Settings", from_date: date, to_date: date) -> "DaysRun":
     from pipelines.runs import run_days
 
     if from_date < settings.opening_date:
-        raise typer.BadParameter(f"{from_date} is before the opening day {settings.opening_date} of funnelscope.yaml")
+        raise ValueError(f"{from_date} is before the opening day {settings.opening_date} of funnelscope.yaml")
     if to_date > _yesterday(settings):
-        raise typer.BadParameter(f"{to_date} is not over yet on the shop's clock ({settings.timezone})")
+        raise ValueError(f"{to_date} is not over yet on the shop's clock ({settings.timezone})")
     return run_days(settings, from_date, to_date)
 
 
@@ -289,7 +299,6 @@ def _print_stages(settings: "Settings", business_date: date) -> None:
 
 
 def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date, language: Language | None) -> None:
-    from assets.gate import Verdict
     from assets.reporting import print_report
 
     counts: dict[str, int] = {}
@@ -297,10 +306,9 @@ def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date,
         counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
     typer.echo("Days: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
     for verdict in result.verdicts:
-        if verdict.verdict == Verdict.BLOCKED:
-            for reason in verdict.reasons:
-                found = f"{reason.subject}: {reason.observed} (expected: {reason.expected})"
-                typer.echo(f"{verdict.business_date} blocked: {found}", err=True)
+        for reason in verdict.reasons:
+            found = f"{reason.subject}: {reason.observed} (expected: {reason.expected})"
+            typer.echo(f"{verdict.business_date} {verdict.verdict}: {found}", err=True)
     edition = print_report(settings, business_date, language)
     typer.echo(f"Report: {edition.pdf}")
 
@@ -318,7 +326,10 @@ def _errors_in_plain_words() -> "Iterator[None]":
 
 
 def main() -> None:
-    """The `funnelscope` command."""
+    """The `funnelscope` command. A wrong option ends with 1: 2 is a blocked day's."""
+    for error in typer.BadParameter.__mro__:
+        if hasattr(error, "exit_code"):
+            error.exit_code = 1
     app()
 
 

@@ -16,6 +16,7 @@ from sql.warehouse import lock_is_held
 
 PACKAGES = ("dagster", "duckdb", "pandas", "matplotlib", "typst")
 FEWEST_DAYS_OF_DISK = 30
+DAYS_OF_THE_FORECAST = 7
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,18 @@ def _identity_key(settings: Settings) -> Finding:
 
 
 def _disk(settings: Settings) -> Finding:
+    """How long the disk lasts if every day takes what the latest ones took, warehouse and copies in proportion."""
     free = shutil.disk_usage(settings.home).free
-    used = sum(_size(path) for path in (settings.landing, settings.warehouse_path, settings.published))
-    days = {path.name for path in settings.landing.glob("*/dt=*")}
-    if not days:
+    delivered = _size(settings.landing)
+    latest = sorted({path.name for path in settings.landing.glob("*/dt=*")})[-DAYS_OF_THE_FORECAST:]
+    if not delivered:
         return Finding("disk", True, f"{free / 1e9:.1f} GB free")
-    per_day = used / len(days)
-    left = int(free / per_day) if per_day else 0
+    stored = delivered + sum(
+        _size(path) for path in (settings.warehouse_path, settings.published, settings.dagster_home)
+    )
+    of_latest = sum(_size(path) for name in latest for path in settings.landing.glob(f"*/{name}"))
+    per_day = of_latest / len(latest) * stored / delivered
+    left = int(free / per_day)
     words = f"{free / 1e9:.1f} GB free, about {per_day / 1e6:.1f} MB a day: {left:,} days left"
     if left < FEWEST_DAYS_OF_DISK:
         return Finding("disk", False, f"{words}. Free space, or move FUNNELSCOPE_HOME.")

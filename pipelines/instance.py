@@ -15,11 +15,13 @@ DAGSTER_YAML = """\
 # Written by funnelscope; change it here and it stays.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 event_log_storage:
   module: pipelines.event_log
   class: KeptSqliteEventLogStorage
   config:
-    base_dir: {home}/history
+    base_dir: {env: DAGSTER_HOME}
 concurrency:
   runs:
     max_concurrent_runs: 1
@@ -30,9 +32,9 @@ run_retries:
   enabled: true
   max_retries: 0
 retention:
-  schedule: {{purge_after_days: 90}}
+  schedule: {purge_after_days: 90}
   sensor:
-    purge_after_days: {{skipped: 7, failure: 30, success: -1}}
+    purge_after_days: {skipped: 7, failure: 30, success: -1}
 """
 SECONDS_TO_TAKE_THE_LOCK = 60
 SECONDS_TO_REPORT = 2
@@ -44,7 +46,7 @@ def prepare_home(settings: Settings) -> Path:
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
-        (home / "dagster.yaml").write_text(DAGSTER_YAML.format(home=home), encoding="utf-8")
+        (home / "dagster.yaml").write_text(DAGSTER_YAML, encoding="utf-8")
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     return home

@@ -123,6 +123,7 @@ def step_progress(title: str, steps: int) -> Iterator[Callable[[dg.EventLogEntry
             event = entry.dagster_event
             if event and (event.is_step_success or event.is_step_failure or event.is_step_skipped):
                 progress.advance(task)
+                progress.update(task, total=max(steps, progress.tasks[task].completed))
 
         yield on_event
 

@@ -92,8 +92,8 @@ def print_stages(settings: Settings, business_date: date) -> None:
             {"day": business_date},
         ).fetchall()
     table = Table("stage", "step", box=None, pad_edge=False, title=f"{settings.shop}, {business_date}")
-    for heading in ("count", "from the step before", "usual count", "usually from the step before"):
-        table.add_column(heading, justify="right")
+    for heading in ("count", "rate", "usual count", "usual rate"):
+        table.add_column(heading, justify="right", no_wrap=True)
     previous: tuple[str, int, float] | None = None
     for stage, step, today, usual in rows:
         is_first = previous is None or previous[0] != stage

@@ -199,6 +199,11 @@ def create_inputs(warehouse: Warehouse) -> None:
     """Creates, where absent, the tables that the first SQL layer reads: raw events and duplicates."""
     for statement in _EMPTY_INPUTS:
         warehouse.execute(statement)
+    for family in FAMILIES.values():
+        for column in family.columns:  # one that the contract got since the table was made
+            warehouse.execute(
+                f'alter table raw.{family.table} add column if not exists "{column.name}" {column.sql_type}'
+            )
 
 
 def create_table(warehouse: Warehouse, model: Model, parameters: Mapping[str, Any]) -> None:

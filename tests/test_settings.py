@@ -85,7 +85,7 @@ MISTAKES = {
         ["line 4", "before"],
     ),
     "memory": (HEAD + "memory_limit: 4 gigs\n", ["line 3", "4 gigs"]),
-    "owner": (HEAD + "owners:\n  landin: x\n", ["line 4", "did you mean 'landing'"]),
+    "attribution": (HEAD + "attribution_window_days: 90\n", ["line 3", "90", "30"]),
 }
 
 

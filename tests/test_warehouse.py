@@ -1,0 +1,49 @@
+"""The warehouse file: what its tables become when the contract grows, and who may write."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sql.contract import ORDER
+from sql.models import create_inputs
+from sql.warehouse import WarehouseLockedError, in_memory_warehouse, lock_is_held, open_warehouse
+
+
+def test_a_column_that_the_contract_got_is_added_to_raw_and_the_rows_stay() -> None:
+    warehouse = in_memory_warehouse()
+    create_inputs(warehouse)
+    warehouse.execute("insert into raw.order_events (row_number, line) values (1, 'a')")
+    warehouse.execute("alter table raw.order_events drop column coupon")
+    create_inputs(warehouse)
+    assert {name for name, _ in warehouse.columns("raw.order_events")} >= {column.name for column in ORDER.columns}
+    assert warehouse.rows("select row_number, line, coupon from raw.order_events") == [(1, "a", None)]
+
+
+def test_a_second_writer_waits_and_is_told_whom_for(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    script = (
+        "import sys, pathlib\nfrom sql.warehouse import open_warehouse\n"
+        "with open_warehouse(pathlib.Path(sys.argv[1])):\n    print('open', flush=True)\n    sys.stdin.read()\n"
+    )
+    writer = subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "open\n"
+    assert lock_is_held(path.with_suffix(".lock"))
+    with pytest.raises(WarehouseLockedError, match=str(writer.pid)), open_warehouse(path, wait_seconds=0.3):
+        pass
+    writer.kill()
+    writer.wait()
+    with open_warehouse(path, wait_seconds=5) as warehouse:
+        assert warehouse.value("select 1") == 1
+
+
+def test_a_transaction_is_whole_or_not_at_all() -> None:
+    warehouse = in_memory_warehouse(["create table numbers (n INTEGER)"])
+    with pytest.raises(ZeroDivisionError), warehouse.transaction():
+        warehouse.execute("insert into numbers values (1)")
+        raise ZeroDivisionError
+    assert warehouse.value("select count(*) from numbers") == 0
