@@ -6,6 +6,7 @@ an event, and a range of days writes two events per table and day. Keeping the e
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy
@@ -17,7 +18,7 @@ KEPT_ENGINES = 16
 
 
 class KeptSqliteEventLogStorage(SqliteEventLogStorage):
-    """Same files, same tables; engines are made once for each database file."""
+    """Same files, same tables; engines are made once for each database file. `base_dir` is Dagster's home."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: dict[str, sqlalchemy.Engine] = {}
@@ -27,7 +28,7 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> "KeptSqliteEventLogStorage":
-        return cls(inst_data=inst_data, **config_value)
+        return cls(str(Path(config_value["base_dir"]) / "history"), inst_data)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sqlalchemy.Connection]:

@@ -122,6 +122,12 @@ def copied(home: Home, folder: Path, delivered: Callable[[Path], bool] = lambda 
     return copy
 
 
+def cloned(home: Home, folder: Path) -> Home:
+    """The same home with all that was generated in it, as far as it is."""
+    shutil.copytree(home.folder, folder, symlinks=True)
+    return Home(folder)
+
+
 def deliver(home: Home, to: Home, delivered: Callable[[Path], bool] = lambda file: True) -> None:
     """Copies landing files, over what is there."""
     for file in sorted(home.settings.landing.glob("*/dt=*/*")):

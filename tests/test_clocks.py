@@ -10,6 +10,7 @@ from shop_helpers import (
     assert_same_export,
     build_days,
     build_piece,
+    cloned,
     copied,
     day,
     deliver,
@@ -21,20 +22,31 @@ from shop_helpers import (
 )
 
 from assets.canonical import canonical_export
+from assets.ingest import take_deliveries
+from assets.shop import Shop
 from pipelines.jobs import DAILY, RESTATE
 from pipelines.planning import Piece
 from sql.models import build, load_models
 from sql.warehouse import open_warehouse
 
-DAYS = 11  # longer than the look-back of most models, so that late rows also restate days
+DAYS = 6  # longer than the look-back of the nearer models, so that late rows also restate days
 FIRST, LAST = day(1), day(DAYS)
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A shop whose rows come late, twice and in any order; all days built at once."""
-    home = simulated_shop(tmp_path_factory.mktemp("clocks"), days=DAYS, sessions_per_day=100, **DIRT)
+def delivered(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A shop whose rows come late, twice and in any order; all are in raw, and no day is built."""
+    home = simulated_shop(tmp_path_factory.mktemp("delivered"), days=DAYS, sessions_per_day=60, history_days=3, **DIRT)
     one_file_a_day(home)
+    with open_shop(home.settings) as opened:
+        take_deliveries(opened.warehouse, home.settings)
+    return home
+
+
+@pytest.fixture(scope="module")
+def shop(delivered: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """All days built at once."""
+    home = cloned(delivered, tmp_path_factory.mktemp("clocks") / "shop")
     build_days(home, FIRST, LAST)
     return home
 
@@ -60,35 +72,35 @@ def test_the_same_day_twice_is_the_same_day(shop: Home, at_once: dict[str, str])
     assert_same_export(shop.export(), at_once)
 
 
-def test_a_range_is_its_days_one_by_one(shop: Home, at_once: dict[str, str], tmp_path: Path) -> None:
-    each = copied(shop, tmp_path / "each")
+def test_a_range_is_its_days_one_by_one(delivered: Home, at_once: dict[str, str], tmp_path: Path) -> None:
+    each = cloned(delivered, tmp_path / "each")
     for number in range(1, DAYS + 1):
         assert build_days(each, day(number), day(number)) == [Piece(DAILY, day(number), day(number))]
     assert_same_export(each.export(), at_once)
 
 
 def test_a_day_depends_on_nothing_after_it(shop: Home, tmp_path: Path) -> None:
-    last = day(5)
+    last = day(4)
     home = copied(shop, tmp_path / "early", lambda file: delivery_day(file) <= last)
     build_days(home, FIRST, last)
     before = home.export()
     # What comes the next day is of that day, but for the late rows, which are left out here.
-    deliver(shop, home, lambda file: delivery_day(file) == day(6))
-    for file in home.settings.landing.glob(f"*/dt={day(6)}/*"):
-        rewrite(file, "from delivered where event_time >= '2026-05-05 16:00:00'")
+    deliver(shop, home, lambda file: delivery_day(file) == day(5))
+    for file in home.settings.landing.glob(f"*/dt={day(5)}/*"):
+        rewrite(file, "from delivered where event_time >= '2026-05-04 16:00:00'")
     build_days(home, FIRST, last)
     assert_same_export(home.export(), before)
-    build_days(home, day(6), day(6))
+    build_days(home, day(5), day(5))
     assert rows_until(home.export(), last) == rows_until(before, last)
 
 
 def test_late_rows_come_to_what_punctual_ones_would(shop: Home, at_once: dict[str, str], tmp_path: Path) -> None:
-    """Each run has what is there on its evening; the rows that come later restate the days before."""
-    home = copied(shop, tmp_path / "late", lambda file: False)
-    for first, last in ((1, 4), (5, 8), (9, DAYS)):
-        deliver(shop, home, lambda file, last=last: delivery_day(file) <= day(last))
-        build_days(home, day(first), day(last))
-    deliver(shop, home)  # and the very last ones
+    """Two runs have what is there on their evening; the rows that come later restate the days before."""
+    home = copied(shop, tmp_path / "late", lambda file: delivery_day(file) <= day(3))
+    build_days(home, FIRST, day(3))
+    deliver(shop, home, lambda file: delivery_day(file) <= LAST)
+    build_days(home, day(4), LAST)
+    deliver(shop, home)  # those of the last days
     pieces = build_days(home, LAST, LAST)
     assert pieces[0].from_date < LAST
     assert_same_export(home.export(), at_once)
@@ -107,15 +119,15 @@ def test_a_day_that_comes_whole_after_the_others_restates_them(
 
 
 def test_a_delivery_that_is_replaced_leaves_nothing_of_the_first(
-    shop: Home, at_once: dict[str, str], tmp_path: Path
+    delivered: Home, at_once: dict[str, str], tmp_path: Path
 ) -> None:
     """Page and order files of day 4 first come with the content of day 5, then as they are."""
-    home = copied(shop, tmp_path / "wrong")
+    home = cloned(delivered, tmp_path / "wrong")
     for family in ("page", "order"):
         folder = home.settings.landing / family
         shutil.copy(folder / f"dt={day(5)}" / "all.parquet", folder / f"dt={day(4)}" / "all.parquet")
     build_days(home, FIRST, LAST)
-    deliver(shop, home)
+    deliver(delivered, home)
     build_days(home, LAST, LAST)
     assert_same_export(home.export(), at_once)
 
@@ -143,9 +155,7 @@ def test_a_model_dropped_and_built_again_is_the_same(shop: Home, at_once: dict[s
 
 def test_chunks_of_a_range_do_not_show(shop: Home, at_once: dict[str, str]) -> None:
     with open_warehouse(shop.settings.warehouse_path) as warehouse, pytest.MonkeyPatch.context() as patch:
-        from assets.shop import Shop
-
-        one_by_one = [(day(number), day(number)) for number in range(1 - 10, DAYS + 1)]
+        one_by_one = [(day(number), day(number)) for number in range(1 - 3, DAYS + 1)]
         patch.setattr(Shop, "chunks", lambda self, from_date, to_date: one_by_one)
         opened = Shop()
         opened._settings, opened._warehouse = shop.settings, warehouse

@@ -1,0 +1,197 @@
+"""What Dagster loads: an asset for every table, made from its SQL; one run at a time; everything switched on."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._core.definitions.repository_definition import RepositoryDefinition
+from shop_helpers import OPENING, Home
+
+from assets.catalog import FAR_BACK_DAYS, OUTCOME, RAW_KEYS, REPORT, RESULTS, SNAPSHOT, VERDICT, asset_key
+from pipelines.instance import open_instance, prepare_home
+from pipelines.jobs import DAILY, INGEST, RESTATE
+from sql.contracts import load_contracts
+from sql.models import Model, derived_schemas, load_models
+
+ROOT = Path(__file__).parents[1]
+MODELS = list(load_models().values())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    home = Home(tmp_path_factory.mktemp("definitions"))
+    home.write_config(date(2026, 4, 21))
+    before = {name: os.environ.get(name) for name in (*home.environment, "DAGSTER_HOME")}
+    os.environ.update(home.environment)
+    yield home
+    for name, value in before.items():
+        os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+@pytest.fixture(scope="module")
+def defs(home: Home) -> dg.Definitions:
+    from pipelines.definitions import build_definitions
+
+    return build_definitions(home.settings)
+
+
+@pytest.fixture(scope="module")
+def repository(defs: dg.Definitions) -> RepositoryDefinition:
+    return defs.get_repository_def()
+
+
+def asset(repository: RepositoryDefinition, key: dg.AssetKey) -> dg.AssetsDefinition:
+    return repository.assets_defs_by_key[key]
+
+
+def test_dagster_finds_nothing_to_complain_about(home: Home) -> None:
+    """Not even a warning: neither for a moved interface nor for a beta one."""
+    dagster = Path(sys.executable).with_name("dagster")
+    command = [str(dagster), "definitions", "validate", "-w", str(ROOT / "workspace.yaml")]
+    # From another folder: the workspace file must not depend on where the command is given.
+    environment = os.environ | home.environment | {"DAGSTER_HOME": str(prepare_home(home.settings))}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=home.folder, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = (done.stdout + done.stderr).splitlines()
+    ours = [line for line in lines if "SupersessionWarning" not in line]  # the command itself has a newer name
+    assert not [line for line in ours if "warning" in line.lower() or "error" in line.lower()]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=[model.table for model in MODELS])
+def test_every_model_is_an_asset_that_shows_its_sql(repository: RepositoryDefinition, model: Model) -> None:
+    key = asset_key(model.table)
+    spec = asset(repository, key).specs_by_key[key]
+    assert model.query in (spec.description or "")
+    assert model.description in (spec.description or "")
+    assert spec.group_name == model.schema
+    assert list(spec.owners) == [f"team:{model.owner}"]
+    assert {"duckdb", "sql"} <= set(spec.kinds)
+    assert {dep.asset_key for dep in spec.deps} == {asset_key(table) for table in model.dependencies}
+    schema = spec.metadata["dagster/column_schema"]
+    assert [(column.name, column.type) for column in schema.columns] == derived_schemas()[model.table]
+    assert all(column.description for column in schema.columns)
+
+
+def test_every_asset_has_an_owner_a_group_a_description_and_days(repository: RepositoryDefinition) -> None:
+    for key, definition in repository.assets_defs_by_key.items():
+        spec = definition.specs_by_key[key]
+        assert spec.owners, key
+        assert spec.description, key
+        assert spec.group_name in ("raw", "staging", "intermediate", "marts", "quality", "published"), key
+        assert isinstance(definition.partitions_def, dg.DailyPartitionsDefinition), key
+        assert definition.partitions_def.start == datetime(2026, 5, 1, tzinfo=definition.partitions_def.start.tzinfo)
+        assert definition.partitions_def.timezone == "Asia/Shanghai"
+        assert definition.backfill_policy == dg.BackfillPolicy.single_run(), key
+
+
+@pytest.mark.parametrize("model", MODELS, ids=[model.table for model in MODELS])
+def test_a_partition_reads_as_many_days_back_as_the_header_says(repository: RepositoryDefinition, model: Model) -> None:
+    days_back = FAR_BACK_DAYS if model.history_days is None else model.history_days
+    definition = asset(repository, asset_key(model.table))
+    for table in model.dependencies:
+        mapping = definition.get_partition_mapping(asset_key(table))
+        assert isinstance(mapping, dg.TimeWindowPartitionMapping)
+        assert (mapping.start_offset, mapping.end_offset) == (-days_back, 0)
+        assert mapping.allow_nonexistent_upstream_partitions
+
+
+def test_the_day_ends_with_verdict_snapshot_report_and_outcome_in_this_order(
+    repository: RepositoryDefinition,
+) -> None:
+    graph = repository.asset_graph
+    for after, before in ((VERDICT, RESULTS), (SNAPSHOT, VERDICT), (REPORT, SNAPSHOT), (OUTCOME, REPORT)):
+        assert before in graph.get(after).parent_keys
+    for model in MODELS:
+        assert asset_key(model.table) in graph.get(RESULTS).parent_keys
+
+
+def test_every_contract_is_a_check_and_none_is_blocking(repository: RepositoryDefinition) -> None:
+    """A blocking check would skip the report too, on the very day on which it matters."""
+    keys = repository.asset_graph.asset_check_keys
+    wanted = {dg.AssetCheckKey(asset_key(contract.table), contract.name) for contract in load_contracts()}
+    assert wanted <= keys
+    specs = [repository.asset_graph.get_check_spec(key) for key in keys]
+    assert not [spec.name for spec in specs if spec.blocking]
+
+
+def test_the_schedule_looks_from_six_on_the_shops_clock_and_runs_yesterday(
+    home: Home, repository: RepositoryDefinition
+) -> None:
+    (schedule,) = repository.schedule_defs
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    assert schedule.cron_schedule == "*/10 6-9 * * *"
+    assert schedule.execution_timezone == "Asia/Shanghai"
+    assert schedule.job_name == DAILY
+    nine_in_shanghai = datetime(2026, 6, 15, 1, 0, tzinfo=UTC)
+    with open_instance(home.settings) as instance:
+        context = dg.build_schedule_context(
+            instance, scheduled_execution_time=nine_in_shanghai, repository_def=repository
+        )
+        requests = schedule.evaluate_tick(context).run_requests
+    assert [request.partition_key for request in requests or ()] == ["2026-06-14"]
+
+
+def test_every_sensor_is_on(repository: RepositoryDefinition) -> None:
+    statuses = {sensor.name: sensor.default_status for sensor in repository.sensor_defs}
+    assert {"late_deliveries", "dead_runs", "failure_alert"} < statuses.keys()
+    assert set(statuses.values()) == {dg.DefaultSensorStatus.RUNNING}
+
+
+def test_jobs_run_in_one_process(repository: RepositoryDefinition) -> None:
+    for name in (INGEST, DAILY, RESTATE):
+        assert repository.get_job(name).executor_def.name == "in_process"
+    raw = set(RAW_KEYS.values())
+    assert set(repository.get_job(INGEST).asset_layer.executable_asset_keys) == raw
+    assert raw < set(repository.get_job(DAILY).asset_layer.executable_asset_keys)
+    assert not raw & set(repository.get_job(RESTATE).asset_layer.executable_asset_keys)
+
+
+def test_dagster_keeps_its_history_and_runs_one_at_a_time(home: Home) -> None:
+    folder = prepare_home(home.settings)
+    written = yaml.safe_load((folder / "dagster.yaml").read_text())
+    assert written["concurrency"]["runs"]["max_concurrent_runs"] == 1
+    assert written["telemetry"]["enabled"] is False
+    assert os.environ["DAGSTER_HOME"] == str(folder)
+    (folder / "dagster.yaml").write_text((folder / "dagster.yaml").read_text() + "# mine\n")
+    prepare_home(home.settings)
+    assert (folder / "dagster.yaml").read_text().endswith("# mine\n")
+    with open_instance(home.settings) as instance:
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 1  # type: ignore[union-attr]
+
+
+def test_a_folder_with_spaces_and_colons_can_be_a_home(tmp_path: Path) -> None:
+    home = Home(tmp_path / "a: shop's #1 home")
+    home.write_config(OPENING)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", "")
+        with open_instance(home.settings) as instance:
+            assert not instance.get_runs()
+
+
+# --- The event log ---------------------------------------------------------------------------------
+
+
+def test_events_are_stored_and_read_back_also_by_another_instance(home: Home) -> None:
+    @dg.asset
+    def answer() -> dg.MaterializeResult:
+        return dg.MaterializeResult(metadata={"number": 42})
+
+    with open_instance(home.settings) as instance:
+        assert type(instance.event_log_storage).__name__ == "KeptSqliteEventLogStorage"
+        run_ids = [dg.materialize([answer], instance=instance).run_id for _ in range(18)]  # more than it keeps open
+    with open_instance(home.settings) as instance:
+        for run_id in run_ids:
+            kinds = [entry.dagster_event.event_type_value for entry in instance.all_logs(run_id) if entry.dagster_event]
+            assert "STEP_SUCCESS" in kinds
+            assert kinds[-1] == "PIPELINE_SUCCESS"
+        latest = instance.get_latest_materialization_event(dg.AssetKey("answer"))
+        assert latest
+        assert latest.run_id == run_ids[-1]
+        assert latest.asset_materialization
+        assert latest.asset_materialization.metadata["number"].value == 42
