@@ -69,7 +69,7 @@ landing as (
         count(*) filter (where is_stay_measured) as measured,
         count(*) filter (where is_stay_measured and (observed_three_seconds or observed_second_interaction)) as past,
         count(*) filter (where not observed_second_interaction) as bounced,
-        count(*) filter (where reached_three_seconds and observed_second_interaction) as engaged,
+        count(*) filter (where observed_three_seconds and observed_second_interaction) as engaged,
         count(*) filter (where observed_product_view) as product_views,
         count(*) filter (where observed_deep_read) as deep_reads,
         count(*) filter (where domain = 'private') as private_sessions

@@ -26,7 +26,7 @@ select
     count(*) filter (where is_stay_measured and (observed_three_seconds or observed_second_interaction))
         as past_three_seconds_sessions, -- of them past 3 seconds or interacting
     count(*) filter (where observed_second_interaction) as interacting_sessions, -- with a second interaction: no bounce
-    count(*) filter (where observed_second_interaction and (observed_three_seconds or reached_second_interaction))
+    count(*) filter (where observed_three_seconds and observed_second_interaction)
         as engaged_sessions, -- past 3 seconds with a second interaction
     count(*) filter (where reached_three_seconds) as reached_three_seconds, -- past 3 seconds or any later step
     count(*) filter (where reached_second_interaction) as reached_second_interaction, -- a second interaction or any later step
