@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from assets.ingest import input_versions
+from assets.ingest import create_tables, input_versions
 from sql.models import downstream_history_days, load_models
 from sql.warehouse import Warehouse
 
@@ -68,6 +68,7 @@ def create_built_table(warehouse: Warehouse) -> None:
 
 def standing(warehouse: Warehouse) -> Standing:
     """What stands in the warehouse, measured against the deliveries that it holds now."""
+    create_tables(warehouse)
     notes = _notes(warehouse)
     delivered = input_versions(warehouse)
     expected = _expected({day: versions.input for day, versions in notes.items()})

@@ -27,11 +27,14 @@ def rebuild_model(settings: Settings, name: str) -> Rebuilt:
 
     Raises:
         ValueError: no such model, or nothing has been built yet.
+        FileNotFoundError: nothing has ever run here.
     """
     from pipelines.definitions import defs
 
     model = _find(name)
     tables = with_dependents(model)
+    if not settings.warehouse_path.exists():
+        raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet. Run: funnelscope run --date YYYY-MM-DD")
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
         days = standing(warehouse).built
         if not days:

@@ -1,0 +1,219 @@
+"""The command line: what it prints, how it ends, and that a mistake is told in words."""
+
+import io
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+from shop_helpers import Home, build_days, cloned, copied, day, one_file_a_day, open_shop, simulated_shop
+
+from assets.ingest import take_deliveries
+from assets.publish import current_snapshot, open_published, published_days
+from pipelines.cli import main
+from sql.warehouse import write_lock
+
+COMMAND = Path(sys.executable).with_name("funnelscope")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended: its exit code and what it printed."""
+
+    code: int
+    out: str
+    errors: str
+
+
+def funnelscope(home: Home, *arguments: str) -> Done:
+    """The command in this process, which has imported Dagster already."""
+    out, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(errors):
+        for name, value in (home.environment | {"COLUMNS": "160", "DAGSTER_HOME": ""}).items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["funnelscope", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return Done(int(ended.value.code or 0), out.getvalue(), errors.getvalue())
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Two days, run by the command: deliveries, Dagster, report and all."""
+    home = simulated_shop(tmp_path_factory.mktemp("cli"), days=3, sessions_per_day=60, history_days=2)
+    one_file_a_day(home)
+    command = [str(COMMAND), "backfill", "--to", "2026-05-02"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | home.environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Days: 2 pass" in done.stdout
+    return home
+
+
+@pytest.fixture
+def home(ran: Home, tmp_path: Path) -> Home:
+    return cloned(ran, tmp_path / "shop")
+
+
+def test_help_answers_at_once() -> None:
+    """Nobody waits two seconds for Dagster to be imported to read a list of commands."""
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([str(COMMAND), "--help"], capture_output=True, text=True, check=True)
+        seconds.append(time.perf_counter() - start)
+    for command in ("demo", "run", "backfill", "status", "doctor", "report", "rebuild", "simulate", "ui"):
+        assert command in done.stdout
+    assert "0 published, 2 blocked" in done.stdout
+    assert statistics.median(seconds) < 0.5
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = ("dagster", "duckdb", "pandas", "numpy", "matplotlib")
+    script = f"import sys, pipelines.cli; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_dagster_builds_is_what_the_plain_steps_build(ran: Home, tmp_path: Path) -> None:
+    """The tests that go without Dagster stand for the runs that go through it."""
+    plain = copied(ran, tmp_path / "plain")
+    build_days(plain, day(1), day(2))
+    assert plain.export() == ran.export()
+    days = published_days(ran.settings.published)
+    assert set(days) == {date(2026, 4, 29), date(2026, 4, 30), day(1), day(2)}
+    (pdf,) = (ran.settings.reports / "2026-05-02").glob("*.pdf")
+    assert pdf.read_bytes().startswith(b"%PDF")
+
+
+def test_status_lists_every_day_and_what_to_do(home: Home) -> None:
+    shutil.rmtree(home.settings.landing / "page" / "dt=2026-05-03")
+    done = funnelscope(home, "run", "--date", "2026-05-03")
+    assert done.code == 2, done.out + done.errors
+    assert "Days: 1 blocked" in done.out
+    assert "2026-05-03 blocked: page: missing (expected: delivered)" in done.errors
+    assert list((home.settings.reports / "2026-05-03").glob("*.pdf"))
+    with open_published(home.settings.published) as connection:
+        last = connection.execute("select max(business_date) from marts.daily_summary").fetchall()
+    assert last == [(day(2),)]
+
+    done = funnelscope(home, "status")
+    assert done.code == 0
+    lines = {line[:10]: line for line in done.out.splitlines()}
+    assert "published" in lines["2026-05-02"]
+    assert "blocked" in lines["2026-05-03"]
+    assert "page: missing" in lines["2026-05-03"]
+
+
+def test_status_shows_a_gap_and_names_the_command_that_fills_it(ran: Home, tmp_path: Path) -> None:
+    home = copied(ran, tmp_path / "gap")
+    build_days(home, day(2), day(2), is_published=True)
+    done = funnelscope(home, "status")
+    assert "missing" in next(line for line in done.out.splitlines() if line.startswith("2026-05-01"))
+    assert "funnelscope backfill --from 2026-05-01 --to 2026-05-03" in done.out
+
+
+def test_a_late_day_is_shown_as_late(home: Home, ran: Home) -> None:
+    file = home.settings.landing / "page" / "dt=2026-05-01" / "all.parquet"
+    shutil.copy(file.parents[1] / "dt=2026-05-02" / "all.parquet", file.with_name("more.parquet"))
+    with open_shop(home.settings) as shop:
+        take_deliveries(shop.warehouse, home.settings)
+    done = funnelscope(home, "status")
+    assert "late" in next(line for line in done.out.splitlines() if line.startswith("2026-05-02"))
+    assert "the next run builds them again" in done.out
+
+
+def test_report_prints_a_day_again_in_either_language(home: Home) -> None:
+    for language in ("zh", "en"):
+        done = funnelscope(home, "report", "--date", "2026-05-01", "--language", language)
+        assert done.code == 0, done.errors
+        assert f"-{language}.pdf" in done.out
+    assert len(list((home.settings.reports / "2026-05-01").glob("*-edition-1-*.pdf"))) == 2
+
+
+def test_doctor_finds_a_healthy_home_healthy_and_says_what_is_wrong_with_another(home: Home) -> None:
+    done = funnelscope(home, "doctor")
+    assert done.code == 0, done.out + done.errors
+    assert "BAD" not in done.out
+    home.settings.identity_key_path.chmod(0o644)
+    shutil.rmtree(home.settings.landing / "service")
+    done = funnelscope(home, "doctor")
+    assert done.code == 1
+    assert f"chmod 600 {home.settings.identity_key_path}" in done.out
+    assert "BAD  landing service" in done.out
+
+
+# --- Mistakes --------------------------------------------------------------------------------------
+
+
+def test_a_broken_setting_is_named_with_file_and_line(home: Home) -> None:
+    text = home.config.read_text()
+    home.config.write_text(text.replace("currency: CNY", "currency: yuan"))
+    line = text.splitlines().index("currency: CNY") + 1
+    done = funnelscope(home, "run", "--date", "2026-05-02")
+    assert done.code == 1
+    assert f"{home.config}, line {line}: currency: 'yuan'" in done.errors
+
+
+def test_a_locked_warehouse_names_the_process_that_holds_it(home: Home) -> None:
+    with write_lock(home.settings.lock_path, 0):
+        for command in (["run", "--date", "2026-05-02"], ["rebuild", "daily_money"]):
+            done = funnelscope(home, *command)
+            assert done.code == 1, done.out
+            assert f"is being written by process {os.getpid()}" in done.errors
+        done = funnelscope(home, "status")
+        assert done.code == 0
+        assert f"process {os.getpid()}" in " ".join(done.out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--date", "14.6.2026"], "'14.6.2026' is no date; write it as YYYY-MM-DD"),
+        (["run", "--date", "2026-04-30"], "2026-04-30 is before the opening day 2026-05-01"),
+        (["run", "--date", "2999-01-01"], "2999-01-01 is not over yet on the shop's clock (Asia/Shanghai)"),
+        (["backfill", "--from", "2026-05-02", "--to", "2026-05-01"], "--from 2026-05-02 is after --to 2026-05-01"),
+        (["rebuild", "no_such_model"], "'no_such_model' is no model; the models are"),
+        (["run", "--language", "fr"], "'fr'"),
+        (["runn"], "runn"),
+        (["simulate", "--out", "x", "--days", "0"], "--days"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_input_is_answered_in_words_and_never_with_the_code_of_a_blocked_day(
+    ran: Home, arguments: list[str], words: str
+) -> None:
+    done = funnelscope(ran, *arguments)
+    assert done.code == 1, done.errors
+    assert words in " ".join(done.errors.replace("│", " ").split())
+
+
+def test_nothing_run_yet_is_no_stack_trace(ran: Home, tmp_path: Path) -> None:
+    fresh = copied(ran, tmp_path / "fresh", lambda file: False)
+    fresh.path.mkdir(exist_ok=True)
+    for arguments in (["status"], ["report"], ["rebuild", "daily_money"]):
+        done = funnelscope(fresh, *arguments)
+        assert done.code == 1, arguments
+        assert "funnelscope run --date" in done.errors
+
+
+def test_a_missing_settings_file_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    done = funnelscope(Home(tmp_path), "status")
+    assert done.code == 1
+    assert f"{tmp_path / 'funnelscope.yaml'}: no such file" in done.errors
+
+
+def test_rebuilding_a_model_changes_nothing_of_the_tables_and_of_what_is_published(home: Home) -> None:
+    before, days = home.export(), published_days(home.settings.published)
+    done = funnelscope(home, "rebuild", "session_days")
+    assert done.code == 0, done.errors
+    assert home.export() == before
+    assert published_days(home.settings.published) == days
+    assert current_snapshot(home.settings.published)
+    assert funnelscope(home, "status").out.count("late") == 0
