@@ -13,7 +13,7 @@ from pipelines.sensors import all_sensors
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The shop's definitions. One process and one run at a time: DuckDB has one writer."""
     catalogue = all_assets(settings)
-    jobs = all_jobs(settings)
+    jobs = all_jobs()
     checks = freshness_checks(settings)
     daily = next(job for job in jobs if job.name == DAILY)
     return dg.Definitions(

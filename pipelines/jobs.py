@@ -3,8 +3,7 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as AssetJob
 
-from assets.catalog import OUTCOME, RAW_KEYS, REPORT, RESULTS, SNAPSHOT, VERDICT, asset_key, partitions
-from assets.settings import Settings
+from assets.catalog import OUTCOME, RAW_KEYS, REPORT, RESULTS, SNAPSHOT, VERDICT, asset_key
 from assets.standing import far_reaching_models
 
 INGEST = "take_deliveries_job"
@@ -15,27 +14,23 @@ RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 
 
-def all_jobs(settings: Settings) -> list[AssetJob]:
-    """Every job, on the shop's daily partitions."""
-    days = partitions(settings)
+def all_jobs() -> list[AssetJob]:
+    """Every job; its partitions are those of its assets."""
     restated = [asset_key(table) for table in far_reaching_models()]
     return [
         dg.define_asset_job(
             INGEST,
             selection=dg.AssetSelection.assets(*RAW_KEYS.values()),
-            partitions_def=days,
             description="Takes every new, changed or removed file of the landing zone into raw.",
         ),
         dg.define_asset_job(
             DAILY,
             selection=dg.AssetSelection.all(),
-            partitions_def=days,
             description="A day, or a range of days, from the landing zone to the printed report.",
         ),
         dg.define_asset_job(
             RESTATE,
             selection=dg.AssetSelection.assets(*restated, RESULTS, VERDICT, SNAPSHOT, REPORT, OUTCOME),
-            partitions_def=days,
             description="Days after a late delivery: only what reads the whole history, then gate and publication.",
         ),
     ]
