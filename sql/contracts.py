@@ -2,7 +2,8 @@
 
 A file in sql/checks opens with one line that says the rule, then `table:` (the table it guards) and
 `severity:` (block or warn). Its query reads `$from_date` to `$to_date` and returns `business_date`,
-`observed` and `expected`. That a table's grain is unique is checked from the models' headers.
+`observed` and `expected`. Two rules that hold for many tables are made here: that a table's grain is unique, from the
+models' headers, and that staged events are the delivered ones, for each family.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+from sql.contract import FAMILIES, Family
 from sql.models import ROOT, Model, ModelError, load_models
 
 
@@ -24,7 +26,7 @@ class Contract:
     """One rule about one table.
 
     Attributes:
-        name: the file's name, or `grain_is_unique`.
+        name: the file's name, `events_are_complete` or `grain_is_unique`.
         table: `schema.table` that it guards.
         rule: the rule in one sentence.
         query: returns business_date, observed and expected for each case against the rule.
@@ -50,9 +52,41 @@ def parse_contract(path: Path) -> Contract:
 
 @cache
 def load_contracts() -> tuple[Contract, ...]:
-    """The contracts of sql/checks, then one on the grain of every table that has days."""
+    """The contracts of sql/checks, one a family on its staged rows, one on the grain of every table that has days."""
     written = [parse_contract(path) for path in sorted((ROOT / "checks").glob("*.sql"))]
-    return (*written, *(_grain_contract(model) for model in load_models().values() if not model.is_view))
+    completeness = [_completeness_contract(family) for family in FAMILIES.values()]
+    return (*written, *completeness, *(_grain_contract(model) for model in load_models().values() if not model.is_view))
+
+
+def _completeness_contract(family: Family) -> Contract:
+    return Contract(
+        name="events_are_complete",
+        table=f"staging.{family.table}",
+        severity=Severity.BLOCK,
+        rule=f"Staged {family.name} events are the delivered rows without the duplicates.",
+        query=f"""
+            with counted as (
+                select business_date, 1 as delivered, 0 as duplicates, 0 as staged
+                from raw.{family.table}
+                where business_date between $from_date and $to_date
+                union all
+                select business_date, 0, 1, 0
+                from quality.duplicate_events
+                where family = '{family.name}' and business_date between $from_date and $to_date
+                union all
+                select business_date, 0, 0, 1
+                from staging.{family.table}
+                where business_date between $from_date and $to_date
+            )
+            select
+                business_date,
+                sum(staged) || ' rows staged' as observed,
+                sum(delivered) || ' delivered, ' || sum(duplicates) || ' duplicates' as expected
+            from counted
+            group by business_date
+            having sum(staged) != sum(delivered) - sum(duplicates)
+        """,
+    )
 
 
 def _grain_contract(model: Model) -> Contract:

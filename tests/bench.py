@@ -18,7 +18,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
-FIRST_DATE = date(2026, 5, 1)
+FIRST_DATE = date(2025, 9, 1)
 MEMORY_LIMIT = "2500MB"  # DuckDB's share of the 4 GB
 PARTS = {
     "deliveries": ("take_deliveries",),
@@ -117,7 +117,15 @@ def simulate(home: Path, days: int, sessions: int, history_days: int) -> None:
     from pipelines.simulate import simulate as simulate_shop
 
     shutil.rmtree(home, ignore_errors=True)
-    simulate_shop(out=home, days=days, sessions_per_day=sessions, seed=1, faults=[], history_days=history_days)
+    simulate_shop(
+        out=home,
+        days=days,
+        sessions_per_day=sessions,
+        seed=1,
+        faults=[],
+        first_date=FIRST_DATE,
+        history_days=history_days,
+    )
     sources = "\n".join(
         f"  - {{family: {family}, timezone: UTC}}" for family in ("traffic", "page", "service", "order")
     )

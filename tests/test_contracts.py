@@ -14,7 +14,12 @@ from sql.warehouse import Warehouse, in_memory_warehouse
 
 DAY = date(2026, 6, 10)
 YESTERDAY = DAY - timedelta(days=1)
-CONTRACTS = {contract.name: contract for contract in load_contracts() if contract.name != "grain_is_unique"}
+COMPLETENESS = "events_are_complete"
+CONTRACTS = {
+    f"{contract.table} {contract.name}" if contract.name == COMPLETENESS else contract.name: contract
+    for contract in load_contracts()
+    if contract.name != "grain_is_unique"
+}
 GRAINS = [contract for contract in load_contracts() if contract.name == "grain_is_unique"]
 
 Row = dict[str, Any]
@@ -82,7 +87,7 @@ def completeness(family: str) -> Rule:
     raw, staged = f"raw.{family}_events", f"staging.{family}_events"
     duplicate = {"family": family, "business_date": DAY, "delivery_id": 1, "row_number": 2}
     return Rule(
-        f"{family}_events_are_complete",
+        f"{staged} {COMPLETENESS}",
         (
             *rows(raw, *({"business_date": DAY, "delivery_id": 1, "row_number": number} for number in (1, 2))),
             *rows(raw, {"business_date": YESTERDAY, "delivery_id": 1, "row_number": 3}),

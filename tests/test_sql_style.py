@@ -15,7 +15,9 @@ from sql.warehouse import in_memory_warehouse
 
 MODELS = list(load_models().values())
 QUERIES = {model.table: model.query for model in MODELS} | {
-    f"checks.{contract.name}": contract.query for contract in load_contracts() if contract.name != "grain_is_unique"
+    f"checks.{contract.name} {contract.table}": contract.query
+    for contract in load_contracts()
+    if contract.name != "grain_is_unique"
 }
 
 # What Spark does not know, or what may differ from run to run.
