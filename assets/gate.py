@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from assets.ingest import families_present
+from assets.rows import insert_rows
 from assets.settings import Settings
 from sql.contract import FAMILIES
 from sql.contracts import Contract, Severity, load_contracts
@@ -84,14 +85,12 @@ def run_contracts(warehouse: Warehouse, from_date: date, to_date: date) -> None:
     violations = {contract: _violations(warehouse, contract, from_date, to_date) for contract in load_contracts()}
     with warehouse.transaction():
         _clear(warehouse, "quality.results", from_date, to_date)
-        warehouse.connection.executemany(
-            "insert into quality.results values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                _result(day, contract, violations[contract].get(day))
-                for day in days_between(from_date, to_date)
-                for contract in violations
-            ],
-        )
+        results = [
+            _result(day, contract, violations[contract].get(day))
+            for day in days_between(from_date, to_date)
+            for contract in violations
+        ]
+        insert_rows(warehouse, "quality.results", results)
 
 
 def _violations(
@@ -134,16 +133,18 @@ def judge(warehouse: Warehouse, settings: Settings, from_date: date, to_date: da
             _clear(warehouse, table, from_date, to_date)
         warehouse.execute(_QUARANTINE_DAYS, from_date=from_date, to_date=to_date)
         counts = _row_counts(warehouse, from_date, to_date)
-        warehouse.connection.executemany(
-            "insert into quality.family_days values (?, ?, ?, ?, ?, ?, ?, ?)",
+        insert_rows(
+            warehouse,
+            "quality.family_days",
             [
                 (day, family, str(state), *counts.get((day, family), _NO_ROWS if state == "present" else _UNKNOWN_ROWS))
                 for day in days
                 for family, state in families[day].items()
             ],
         )
-        warehouse.connection.executemany(
-            "insert into quality.day_verdict values (?, ?, ?)",
+        insert_rows(
+            warehouse,
+            "quality.day_verdict",
             [(v.business_date, v.verdict.value, json.dumps([vars(r) for r in v.reasons])) for v in verdicts],
         )
     return verdicts

@@ -16,12 +16,14 @@ from pathlib import Path
 import duckdb
 
 from assets.gate import DayVerdict
+from assets.rows import insert_rows
 from sql.contract import FAMILIES
 from sql.models import Model, load_models
 from sql.warehouse import Warehouse
 
 DATABASE = "funnelscope.duckdb"
 _BUILDING = ".building-"
+LARGEST_BIGINT = 2**63 - 1
 DAYS_OF_A_PASS = 90  # below DuckDB's limit of files that it holds open
 
 
@@ -130,7 +132,7 @@ _PUBLISHED_TABLES = (
     "create schema if not exists published.quality",
     "create table if not exists published.quality.published_days (business_date DATE, snapshot VARCHAR)",
     "create table if not exists published.quality.published_content "
-    "(table_name VARCHAR, business_date DATE, row_count BIGINT, content_hash HUGEINT)",
+    "(table_name VARCHAR, business_date DATE, row_count BIGINT, content_hash BIGINT)",
 )
 _OF_THE_DAYS = "business_date between list_min($days::DATE[]) and list_max($days::DATE[]) " + (
     "and list_contains($days::DATE[], business_date)"  # the range lets DuckDB skip what it need not read
@@ -152,7 +154,8 @@ def _changed_days(warehouse: Warehouse, table: str, days: list[date]) -> list[da
     """
     now = dict.fromkeys(days, (0, 0))
     for day, *content in warehouse.rows(
-        f"select business_date, count(*), sum(hash(given)) from {table} as given where {_OF_THE_DAYS} group by all",
+        f"select business_date, count(*), (sum(hash(given)) % {LARGEST_BIGINT})::BIGINT "
+        f"from {table} as given where {_OF_THE_DAYS} group by all",
         days=days,
     ):
         now[day] = tuple(content)
@@ -171,10 +174,8 @@ def _changed_days(warehouse: Warehouse, table: str, days: list[date]) -> list[da
             table=table,
             days=changed,
         )
-        warehouse.connection.executemany(
-            "insert into published.quality.published_content values (?, ?, ?, ?)",
-            [(table, day, *now[day]) for day in changed],
-        )
+        noted = [(table, day, *now[day]) for day in changed]
+        insert_rows(warehouse, "published.quality.published_content", noted)
     return changed
 
 

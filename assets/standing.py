@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from assets.ingest import create_tables, input_versions
+from assets.rows import insert_rows
 from sql.models import downstream_history_days, load_models
 from sql.warehouse import Warehouse
 
@@ -103,10 +104,8 @@ def record_built(warehouse: Warehouse, from_date: date, to_date: date, tables: C
         return
     with warehouse.transaction():
         warehouse.execute("delete from quality.built where list_contains($days::DATE[], business_date)", days=days)
-        warehouse.connection.executemany(
-            "insert into quality.built values (?, ?, ?, ?)",
-            [(day, notes[day].input, notes[day].near, notes[day].past) for day in days],
-        )
+        written = [(day, notes[day].input, notes[day].near, notes[day].past) for day in days]
+        insert_rows(warehouse, "quality.built", written)
 
 
 def begin_rebuilding(warehouse: Warehouse) -> None:
