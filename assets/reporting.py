@@ -188,29 +188,54 @@ def print_report(settings: Settings, business_date: date, language: str | None =
         FileNotFoundError: nothing has been published yet.
     """
     language = language or settings.language
-    folder = settings.reports / business_date.isoformat()
+    folder = _folder(settings, business_date)
     with open_published(settings.published) as connection:
         source = _edition_source(connection, settings, business_date)
         last = _last_edition(folder)
         number = 1 if last is None else last[0] if last[1] == source else last[0] + 1
         snapshot = source["snapshot"]
         report = _Day(connection, settings, business_date, language).report(number, snapshot)
-    pdf = folder / f"funnelscope-{business_date}-edition-{number}-{language}.pdf"
+    edition = _edition(settings, business_date, number, snapshot, language)
     folder.mkdir(parents=True, exist_ok=True)
-    _write(pdf, reports.render(report))
+    _write(edition.pdf, reports.render(report))
     _write(folder / f"edition-{number}.json", json.dumps(source, indent=2, ensure_ascii=False).encode())
-    return Edition(business_date, number, snapshot, pdf)
+    return edition
+
+
+def printed_report(settings: Settings, business_date: date, language: str | None = None) -> Edition:
+    """The day's current edition as it lies in `reports/<date>/`; printed only where it does not.
+
+    Raises:
+        FileNotFoundError: nothing has been published yet.
+    """
+    language = language or settings.language
+    last = _last_edition(_folder(settings, business_date))
+    with open_published(settings.published) as connection:
+        source = _edition_source(connection, settings, business_date)
+    if last and last[1] == source:
+        edition = _edition(settings, business_date, last[0], source["snapshot"], language)
+        if edition.pdf.exists():
+            return edition
+    return print_report(settings, business_date, language)
+
+
+def _folder(settings: Settings, business_date: date) -> Path:
+    return settings.reports / business_date.isoformat()
+
+
+def _edition(settings: Settings, business_date: date, number: int, snapshot: str, language: str) -> Edition:
+    name = f"funnelscope-{business_date}-edition-{number}-{language}.pdf"
+    return Edition(business_date, number, snapshot, _folder(settings, business_date) / name)
 
 
 def restated_days(settings: Settings, from_date: date, to_date: date) -> list[date]:
     """Days of the range that have an edition, and whose published numbers or verdict have changed since."""
-    days = [day for day in days_between(from_date, to_date) if (settings.reports / day.isoformat()).is_dir()]
+    days = [day for day in days_between(from_date, to_date) if _folder(settings, day).is_dir()]
     with open_published(settings.published) as connection:
         return [
             day
             for day in days
-            if (last := _last_edition(settings.reports / day.isoformat()))
-            and last[1] != _edition_source(connection, settings, day)
+            if (last := _last_edition(_folder(settings, day))) and last[1] != _edition_source(connection, settings, day)
         ]
 
 

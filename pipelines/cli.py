@@ -170,12 +170,15 @@ def simulate(
 def report(business_date: DateOption = None, language: LanguageOption = None) -> None:
     """Prints the report of a published day again, in either language. The last published day if none is given."""
     with _errors_in_plain_words():
+        from rich.console import Console
+
         from assets.publish import published_days
         from assets.reporting import print_report
 
         settings = _settings()
         day = business_date or max(published_days(settings.published), default=_yesterday(settings))
-        edition = print_report(settings, day, language)
+        with Console(stderr=True).status(f"printing {day}"):
+            edition = print_report(settings, day, language)
         typer.echo(f"Edition {edition.number} of {day}: {edition.pdf}")
 
 
@@ -299,7 +302,7 @@ def _print_stages(settings: "Settings", business_date: date) -> None:
 
 
 def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date, language: Language | None) -> None:
-    from assets.reporting import print_report
+    from assets.reporting import printed_report
 
     counts: dict[str, int] = {}
     for verdict in result.verdicts:
@@ -309,7 +312,7 @@ def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date,
         for reason in verdict.reasons:
             found = f"{reason.subject}: {reason.observed} (expected: {reason.expected})"
             typer.echo(f"{verdict.business_date} {verdict.verdict}: {found}", err=True)
-    edition = print_report(settings, business_date, language)
+    edition = printed_report(settings, business_date, language)
     typer.echo(f"Report: {edition.pdf}")
 
 
