@@ -4,20 +4,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 import yaml
 from dagster._core.definitions.repository_definition import RepositoryDefinition
-from shop_helpers import OPENING, Home
+from shop_helpers import OPENING, Home, day, open_shop
 
 from assets.catalog import FAR_BACK_DAYS, OUTCOME, RAW_KEYS, REPORT, RESULTS, SNAPSHOT, VERDICT, asset_key
+from assets.standing import near_reach_days, record_built
 from pipelines.instance import open_instance, prepare_home
-from pipelines.jobs import DAILY, INGEST, RESTATE
+from pipelines.jobs import DAILY, INGEST, RANGE_END, RANGE_START, RESTATE
 from sql.contracts import load_contracts
 from sql.models import Model, derived_schemas, load_models
+from sql.warehouse import write_lock
 
 ROOT = Path(__file__).parents[1]
 MODELS = list(load_models().values())
@@ -195,3 +197,70 @@ def test_events_are_stored_and_read_back_also_by_another_instance(home: Home) ->
         assert latest.run_id == run_ids[-1]
         assert latest.asset_materialization
         assert latest.asset_materialization.metadata["number"].value == 42
+
+
+# --- Late deliveries -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """Twelve days that stand, in a shop where it is always a day earlier than here."""
+    home = Home(tmp_path)
+    home.write_config(OPENING)
+    home.config.write_text(home.config.read_text().replace("Asia/Shanghai", "Pacific/Pago_Pago"))
+    for name, value in home.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    with open_shop(home.settings) as shop:
+        record_built(shop.warehouse, day(1), day(12), load_models())
+    return home
+
+
+def tick(home: Home, instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult | dg.SkipReason:
+    from pipelines.definitions import build_definitions
+
+    sensor = build_definitions(home.settings).resolve_sensor_def("late_deliveries")
+    return sensor(dg.build_sensor_context(instance, cursor=cursor))  # type: ignore[return-value]
+
+
+def land(home: Home, name: str) -> None:
+    folder = home.settings.landing / "page" / f"dt={day(13)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("{}")
+
+
+def test_new_files_are_taken_in_on_a_day_that_is_over_on_the_shops_clock(built: Home) -> None:
+    with open_instance(built.settings) as instance:
+        land(built, "late.jsonl")
+        first = tick(built, instance, cursor="what was there before")
+        assert isinstance(first, dg.SensorResult)
+        (request,) = first.run_requests or ()
+        assert request.job_name == INGEST
+        assert request.partition_key == str(datetime.now(built.settings.zone).date() - timedelta(days=1))
+        assert isinstance(tick(built, instance, first.cursor), dg.SkipReason)  # nothing has come since
+
+
+def test_a_late_day_is_asked_for_once_with_the_days_that_stand_on_it(built: Home) -> None:
+    with open_instance(built.settings) as instance:
+        seen = tick(built, instance, cursor="").cursor  # type: ignore[union-attr]
+        with open_shop(built.settings) as shop:
+            shop.warehouse.execute(
+                "insert into quality.deliveries (delivery_id, family, dt, file, source, status, rows_loaded) "
+                "values (1, 'page', $day, 'late', 'page', 'loaded', 1)",
+                day=day(3),
+            )
+            shop.warehouse.execute(
+                "insert into quality.delivery_dates values (1, 'page', $day, 'late', $day, 1)", day=day(3)
+            )
+        asked, again = tick(built, instance, seen), tick(built, instance, seen)
+        assert isinstance(asked, dg.SensorResult)
+        assert isinstance(again, dg.SensorResult)
+        requests = list(asked.run_requests or ())
+        near_end = day(3 + near_reach_days())
+        assert [(request.job_name, request.tags[RANGE_START], request.tags[RANGE_END]) for request in requests] == [
+            (DAILY, str(day(3)), str(near_end)),
+            (RESTATE, str(near_end + timedelta(days=1)), str(day(12))),
+        ]
+        assert [r.run_key for r in requests] == [r.run_key for r in again.run_requests or ()]
+        with write_lock(built.settings.lock_path, 0):
+            assert isinstance(tick(built, instance, seen), dg.SkipReason)
