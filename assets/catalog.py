@@ -1,7 +1,7 @@
 """The asset catalogue: what exists, in flow order. One Dagster asset for each table, made from its SQL file."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from itertools import islice
 from typing import Any
@@ -70,6 +70,26 @@ def all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetChecksD
     ]
 
 
+def _daily_asset(
+    days: dg.DailyPartitionsDefinition,
+    key: dg.AssetKey,
+    deps: list[dg.AssetKey],
+    group: str,
+    *kinds: str,
+    owner: str = "data",
+) -> Callable[[Callable[..., dg.MaterializeResult]], dg.AssetsDefinition]:
+    """What all hand-written assets share: daily partitions, and a range of days as one run."""
+    return dg.asset(
+        key=key,
+        deps=deps,
+        group_name=group,
+        kinds=set(kinds),
+        owners=[f"team:{owner}"],
+        partitions_def=days,
+        backfill_policy=SINGLE_RUN,
+    )
+
+
 # --- Raw -----------------------------------------------------------------------------------------
 
 
@@ -113,15 +133,7 @@ def _raw_spec(family: Family, settings: Settings) -> dg.AssetSpec:
 
 
 def _duplicate_events(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=DUPLICATES,
-        deps=list(RAW_KEYS.values()),
-        group_name="raw",
-        kinds={"duckdb"},
-        owners=["team:data"],
-        partitions_def=days,
-        backfill_policy=SINGLE_RUN,
-    )
+    @_daily_asset(days, DUPLICATES, list(RAW_KEYS.values()), "raw", "duckdb")
     def duplicate_events(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Raw rows that staging leaves out: the same event delivered again, or with other content (quarantined)."""
         from_date, to_date = date_range(context, shop)
@@ -199,15 +211,7 @@ def _built_tables() -> list[dg.AssetKey]:
 
 
 def _results(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=RESULTS,
-        deps=_built_tables(),
-        group_name="quality",
-        kinds={"duckdb"},
-        owners=["team:data"],
-        partitions_def=days,
-        backfill_policy=SINGLE_RUN,
-    )
+    @_daily_asset(days, RESULTS, _built_tables(), "quality", "duckdb")
     def results(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """What every contract found on every day: passed or not, with the observed and the expected value."""
         from_date, to_date = date_range(context, shop)
@@ -224,15 +228,7 @@ def _results(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
 
 
 def _verdict(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=VERDICT,
-        deps=[RESULTS],
-        group_name="quality",
-        kinds={"duckdb"},
-        owners=["team:data"],
-        partitions_def=days,
-        backfill_policy=SINGLE_RUN,
-    )
+    @_daily_asset(days, VERDICT, [RESULTS], "quality", "duckdb")
     def day_verdict(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Pass, warn or blocked for each day, with the reasons. Only days that are not blocked are published."""
         verdicts = gate.judge(shop.warehouse, shop.settings, *date_range(context, shop))
@@ -319,15 +315,7 @@ def _check_records(shop: Shop, from_date: date, to_date: date) -> list[dict[str,
 
 
 def _snapshot(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=SNAPSHOT,
-        deps=[VERDICT],
-        group_name="published",
-        kinds={"duckdb", "parquet"},
-        owners=["team:data"],
-        partitions_def=days,
-        backfill_policy=SINGLE_RUN,
-    )
+    @_daily_asset(days, SNAPSHOT, [VERDICT], "published", "duckdb", "parquet")
     def snapshot(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """The copy that readers use: marts and staged events of every day that passed, switched to at once."""
         from_date, to_date = date_range(context, shop)
@@ -347,15 +335,7 @@ def _snapshot(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
 
 
 def _daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=REPORT,
-        deps=[SNAPSHOT],
-        group_name="published",
-        kinds={"pdf"},
-        owners=["team:analytics"],
-        partitions_def=days,
-        backfill_policy=SINGLE_RUN,
-    )
+    @_daily_asset(days, REPORT, [SNAPSHOT], "published", "pdf", owner="analytics")
     def daily_report(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """The PDF of the last day of the run, also of a blocked one; and anew of every earlier day it restated."""
         from_date, to_date = date_range(context, shop)
@@ -374,14 +354,7 @@ def _daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
 
 
 def _outcome(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=OUTCOME,
-        deps=[REPORT],
-        group_name="published",
-        owners=["team:data"],
-        partitions_def=days,
-        backfill_policy=SINGLE_RUN,
-    )
+    @_daily_asset(days, OUTCOME, [REPORT], "published")
     def outcome(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Fails for a blocked day, after everything else is done: so the run is red and the alert goes out."""
         verdicts = gate.verdicts(shop.warehouse, *date_range(context, shop))

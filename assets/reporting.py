@@ -19,7 +19,6 @@ from sql.metrics import METRICS, Metric
 
 STAGES = ("traffic", "landing", "decision", "repurchase")
 FEWEST_DAYS_FOR_A_BAND = 7
-PRINTED_RESULTS = 12  # failed checks printed by name; the rest are counted
 
 # What each stage stands on, and what a reader of its page wants beside the funnel.
 MAIN_RATE = {
@@ -512,7 +511,7 @@ class _Day:
             if states.get(family) in ("missing", "growing") and not self.is_published:
                 return reports.Message(f"family_{states[family]}", {"family": family})
         if not self.is_published:
-            return reports.Message("verbatim", {"text": _not_published(self.language, self.business_date)})
+            return reports.Message("not_published", {"day": self.business_date})
         return None
 
     def _is_known(self, key: str) -> bool:
@@ -646,7 +645,7 @@ class _Day:
             if is_passed:
                 passed[name] = passed.get(name, 0) + 1
         return (
-            *failed[:PRINTED_RESULTS],
+            *failed,
             *(
                 reports.Check(name, reports.CheckState.PASS, message=reports.Message("tables_passed", {"count": count}))
                 for name, count in sorted(passed.items())
@@ -660,11 +659,6 @@ def _reason_message(reason: Mapping[str, str]) -> reports.Message:
     table, _, check = reason["subject"].partition(": ")
     key = "check_failed" if reason["severity"] == "block" else "check_warned"
     return reports.Message(key, {"check": check, "table": table, "observed": reason["observed"]})
-
-
-def _not_published(language: str, day: date) -> str:
-    words = {"zh": f"{day} 尚未发布。", "en": f"{day} has not been published."}
-    return words[language]
 
 
 def _unit(key: str) -> reports.Unit:
