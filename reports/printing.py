@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from reports.fonts import font_file, require_glyphs, spelled_out
 from reports.model import Report, Stage
-from reports.page import content
-from reports.pictures import stage_pictures, stage_png
+from reports.pages import content
+from reports.pictures import stage_pictures
+from reports.pictures.funnel import stage_png
 from reports.wording import load_words
 
 Anything = TypeVar("Anything")

@@ -9,7 +9,7 @@ from report_example import BLOCKED, BUSY, EMPTY, LANDING, LONG_NAME
 
 from reports import Figure, Message, Report, SliceRow, SliceTable, Stage, Unit, Verdict, render
 from reports.fonts import MissingGlyphError
-from reports.page import largest_and_other, pooled
+from reports.pages.stages import largest_and_other, pooled
 from reports.wording import UnknownWordError, load_words
 
 HOSTILE = ("$x^2$", '#let x = 1; #read("a")', "<b>bold</b>", "back\\slash \\n", "{date} {0} %s", "*star* _under_ = [x]")

@@ -10,7 +10,9 @@ from report_example import BLOCKED, BUSY, EMPTY, LANDING
 
 from reports import pictures, stage_picture_png
 from reports.fonts import MissingGlyphError
-from reports.pictures import drawing, promotion_runs, stage_canvas, svg
+from reports.pictures.canvas import drawing, svg
+from reports.pictures.funnel import stage_canvas
+from reports.pictures.trend import promotion_runs
 from reports.wording import load_words
 
 

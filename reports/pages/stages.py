@@ -1,0 +1,168 @@
+"""One chapter for each stage."""
+
+from collections.abc import Sequence
+
+from reports.model import DayPoint, Figure, SliceRow, SliceTable, Stage, Unit, Window
+from reports.pages.tables import Content, Widths, figures_table, heads, section, table, usual_and_change
+from reports.pictures.funnel import outside_mark
+from reports.pictures.trend import promotion_runs
+from reports.wording import Words, digits_for, signed
+
+SLICE_ROWS_SHOWN = 8
+WINDOW_WIDTHS: Widths = (24, None, 24, 24, 24, 23)
+SLICE_WIDTHS: Widths = (None, 21, 23, 14, 14, 23, 18)
+
+
+def stage_chapter(stage: Stage, currency: str, words: Words) -> Content:
+    chapter: Content = {
+        "name": words.text("stages", stage.key),
+        "question": words.detail("stages", stage.key, "question"),
+        "no_data": None,
+        "rate": None,
+        "picture": None,
+        "notes": [],
+        "tables": [],
+    }
+    if stage.no_data is not None:
+        reason = words.message(stage.no_data)
+        return chapter | {"no_data": words.text("labels", "no_data_because", reason=reason)}
+    if stage.rate is not None:
+        chapter["rate"] = stage_rate(stage.rate, words)
+        chapter["notes"] = stage_notes(stage, words)
+    if stage.steps:
+        chapter["picture"] = {"file": f"{stage.key}.svg", "alt": stage_alternative(stage, words)}
+    if stage.indicators:
+        heading = words.text("headings", "indicators")
+        chapter["tables"].append(section(heading, figures_table(stage.indicators, currency, words)))
+    if stage.windows:
+        chapter["tables"].append(windows_section(stage, words))
+    filled = [slices for slices in stage.slices if slices.rows]
+    for number, slices in enumerate(filled, start=1):
+        note = words.text("notes", "slices") if number == len(filled) else None
+        chapter["tables"].append(slice_section(slices, note, words))
+    return chapter
+
+
+def stage_rate(rate: Figure, words: Words) -> Content:
+    usual, change = usual_and_change(rate, words)
+    name = words.text("metrics", rate.key)
+    details = [words.counts(rate), usual, change]
+    return {
+        "sentence": words.text("labels", "main_rate", name=name, value=words.value(rate.value, rate.unit)),
+        "details": words.text("labels", "separator").join(detail for detail in details if detail),
+    }
+
+
+def stage_notes(stage: Stage, words: Words) -> list[str]:
+    notes = []
+    if any(outside_mark(step.rate_from_previous, step.usual_low, step.usual_high, words) for step in stage.steps):
+        notes.append(words.text("pictures", "outside"))
+    trend = stage.rate.trend if stage.rate else ()
+    days = [promotion_days(trend[first : last + 1], words) for first, last in promotion_runs(trend)]
+    if days:
+        notes.append(words.text("notes", "promotions", days="; ".join(days)))
+    return notes
+
+
+def promotion_days(points: Sequence[DayPoint], words: Words) -> str:
+    names = dict.fromkeys(point.promotion for point in points if point.promotion)
+    first, last = points[0].day.isoformat(), points[-1].day.isoformat()
+    when = first if first == last else words.text("labels", "date_range", first=first, last=last)
+    return words.text("labels", "with_unit", name=" / ".join(names), unit=when)
+
+
+def stage_alternative(stage: Stage, words: Words) -> str:
+    steps = [
+        words.text(
+            "alternatives", "step", name=words.text("steps", step.key), count=words.value(step.count, Unit.COUNT)
+        )
+        for step in stage.steps
+    ]
+    funnel = words.text("alternatives", "funnel", steps=", ".join(steps))
+    return f"{funnel} {trend_alternative(stage.rate, words)}"
+
+
+def trend_alternative(rate: Figure | None, words: Words) -> str:
+    known = [point for point in rate.trend if point.value is not None] if rate else []
+    if rate is None or len(known) < 2:
+        return words.text("alternatives", "no_trend")
+    return words.text(
+        "alternatives",
+        "trend",
+        name=words.text("metrics", rate.key),
+        first=words.value(known[0].value, rate.unit),
+        first_date=known[0].day.isoformat(),
+        last=words.value(known[-1].value, rate.unit),
+        last_date=known[-1].day.isoformat(),
+    )
+
+
+def windows_section(stage: Stage, words: Words) -> Content:
+    head = heads(words, "window", "entered_between", "converted", "lost", "pending", "rate")
+    rows = [window_row(window, words) for window in stage.windows]
+    picture = {"file": f"{stage.key}_windows.svg", "alt": words.text("alternatives", "windows")}
+    return section(words.text("headings", "windows"), table(head, rows, WINDOW_WIDTHS, left=2), picture=picture)
+
+
+def window_row(window: Window, words: Words) -> list[str]:
+    first, last = window.entered_from.isoformat(), window.entered_to.isoformat()
+    return [
+        words.text("labels", "window", days=words.plain(window.window_days)),
+        first if first == last else words.text("labels", "date_range", first=first, last=last),
+        *(words.value(count, Unit.COUNT) for count in (window.converted, window.lost, window.pending)),
+        words.value(window.rate, Unit.RATE),
+    ]
+
+
+def slice_section(slices: SliceTable, note: str | None, words: Words) -> Content:
+    shown, other = largest_and_other(slices.rows)
+    whole = pooled(slices.rows)
+    digits = None if whole.rate is None else max(digits_for(whole.rate, Unit.RATE), 1)
+    rows = [slice_row(row, row.value or words.text("labels", "not_named"), digits, words) for row in shown]
+    if other:
+        name = words.text("labels", "other", count=words.plain(len(other)))
+        rows.append(slice_row(pooled(other), name, digits, words))
+    counted = [count_name(key, words) for key in (slices.entered, slices.passed)]
+    head = [words.text("dimensions", slices.dimension), *counted]
+    head += heads(words, "rate", "usual", "change", "against_usual")
+    heading = words.text("headings", "slices", dimension=words.text("dimensions", slices.dimension))
+    return section(heading, table(head, rows, SLICE_WIDTHS), note)
+
+
+def count_name(key: str, words: Words) -> str:
+    """The name of what a column counts: a step, or else a metric."""
+    return words.text("steps" if key in words.sections["steps"] else "metrics", key)
+
+
+def largest_and_other(rows: Sequence[SliceRow]) -> tuple[list[SliceRow], list[SliceRow]]:
+    """The rows with most entries, and the rest; a rest of one row is shown by its name instead."""
+    ordered = sorted(rows, key=lambda row: (-row.entered, -row.passed, row.value or ""))
+    shown = SLICE_ROWS_SHOWN if len(ordered) > SLICE_ROWS_SHOWN + 1 else len(ordered)
+    return ordered[:shown], ordered[shown:]
+
+
+def pooled(rows: Sequence[SliceRow]) -> SliceRow:
+    """Rows added up; a row without a baseline leaves the sum without one."""
+    with_baseline = all(row.baseline_entered is not None and row.baseline_passed is not None for row in rows)
+    return SliceRow(
+        None,
+        sum(row.entered for row in rows),
+        sum(row.passed for row in rows),
+        sum(row.baseline_entered or 0 for row in rows) if with_baseline else None,
+        sum(row.baseline_passed or 0 for row in rows) if with_baseline else None,
+    )
+
+
+def slice_row(row: SliceRow, name: str, digits: int | None, words: Words) -> list[str]:
+    surplus = words.text("labels", "no_comparison")
+    if row.baseline_rate is not None:
+        surplus = signed(row.passed - row.entered * row.baseline_rate, 0)
+    return [
+        name,
+        words.value(row.entered, Unit.COUNT),
+        words.value(row.passed, Unit.COUNT),
+        words.value(row.rate, Unit.RATE, digits),
+        words.value(row.baseline_rate, Unit.RATE, digits),
+        words.change(row.rate, row.baseline_rate, Unit.RATE, digits),
+        surplus,
+    ]

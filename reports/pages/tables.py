@@ -1,0 +1,63 @@
+"""What all pages share: the shapes that page.typ lays out, and figures as table rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from reports.model import Figure, Unit
+from reports.pictures.funnel import outside_mark
+from reports.wording import Words, digits_for
+
+Content = dict[str, Any]
+Widths = Sequence[int | None]
+FIGURE_WIDTHS: Widths = (None, 56, 24, 23, 21)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], widths: Widths, left: int = 1) -> Content:
+    """A table whose first `left` columns are texts, set to the left; the others are numbers, set to the right."""
+    sides = ["left"] * left + ["right"] * (len(head) - left)
+    return {"head": list(head), "rows": [list(row) for row in rows], "align": sides, "widths": list(widths)}
+
+
+def section(
+    heading: str | None, body: Content | None, note: str | None = None, picture: Content | None = None
+) -> Content:
+    return {"heading": heading, "table": body, "note": note, "picture": picture}
+
+
+def heads(words: Words, *keys: str, **values: str) -> list[str]:
+    return [words.text("columns", key, **values) for key in keys]
+
+
+def named(figure: Figure, currency: str, words: Words) -> str:
+    """The figure's name, with the currency where it is money."""
+    name = words.text("metrics", figure.key)
+    return words.text("labels", "with_unit", name=name, unit=currency) if figure.unit is Unit.MONEY else name
+
+
+def usual_and_change(figure: Figure, words: Words) -> tuple[str, str]:
+    if figure.baseline is None:
+        return words.text("labels", "usual", value=words.no_data), ""
+    digits = baseline_digits(figure)
+    usual = words.text("labels", "usual", value=words.value(figure.baseline, figure.unit, digits))
+    return usual, words.change(figure.value, figure.baseline, figure.unit)
+
+
+def baseline_digits(figure: Figure) -> int | None:
+    """A baseline is written as precisely as its value, so that the two can be compared by eye."""
+    return None if figure.value is None else digits_for(figure.value, figure.unit)
+
+
+def figures_table(figures: Sequence[Figure], currency: str, words: Words) -> Content:
+    rows = []
+    for figure in figures:
+        mark = outside_mark(figure.value, figure.usual_low, figure.usual_high, words)
+        rows.append(
+            [
+                named(figure, currency, words),
+                words.counts(figure),
+                f"{mark} {words.value(figure.value, figure.unit)}".strip(),
+                words.value(figure.baseline, figure.unit, baseline_digits(figure)),
+                words.change(figure.value, figure.baseline, figure.unit),
+            ]
+        )
+    return table(heads(words, "figure", "counts", "value", "usual", "change"), rows, FIGURE_WIDTHS)

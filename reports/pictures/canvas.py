@@ -1,0 +1,108 @@
+"""What all pictures share: paper, ink and font. Colour-blind safe, readable in grey, labelled on the spot.
+
+matplotlib is imported inside the functions, because a command line must start without paying for it. Every figure is
+laid out in millimetres of the printed page, so that text has the same size in every picture.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from reports.fonts import FAMILY, font_file, require_glyphs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+PAGE_WIDTH_MM = 174.0
+MM_PER_INCH = 25.4
+INK = "#1f1f1f"
+QUIET = "#6b6b6b"
+PALE = "#dcdcdc"
+BLUE = "#0072b2"
+ALARM = "#b34700"
+SHADES = ("#0072b2", "#5aa5d1", "#a9cfe6", "#dfeaf1")  # dark to light, so that order survives printing in grey
+TEXT_POINTS = 7.5
+SMALL_POINTS = 6.5
+ROW_MM = 6.5
+HEADER_MM = 6.0
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """matplotlib's settings for a picture: selectable text in our font, no mathematics in text, no random ids."""
+    import matplotlib
+
+    _register_font()
+    settings: Any = {
+        "font.family": FAMILY,
+        "font.size": TEXT_POINTS,
+        "text.color": INK,
+        "text.parse_math": False,
+        "axes.unicode_minus": True,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "funnelscope",
+        "hatch.linewidth": 0.5,
+    }
+    with matplotlib.rc_context(settings):
+        yield
+
+
+@lru_cache
+def _register_font() -> None:
+    from matplotlib.font_manager import fontManager
+
+    fontManager.addfont(font_file())
+
+
+def svg(canvas: "Canvas", name: str) -> bytes:
+    """The canvas as SVG with text kept as text; call inside `drawing()`. Raises MissingGlyphError."""
+    return _written(canvas, name, format="svg", metadata={"Date": None, "Creator": None})
+
+
+def png(canvas: "Canvas", name: str, dots_per_inch: int = 144) -> bytes:
+    """The canvas as PNG; call inside `drawing()`. Raises MissingGlyphError."""
+    return _written(canvas, name, format="png", dpi=dots_per_inch, bbox_inches="tight", metadata={"Software": None})
+
+
+def _written(canvas: "Canvas", name: str, **options: Any) -> bytes:
+    for text in _texts(canvas):
+        require_glyphs(text, f"picture {name}")
+    buffer = BytesIO()
+    canvas.savefig(buffer, **options)
+    return buffer.getvalue()
+
+
+def _texts(canvas: "Canvas") -> list[str]:
+    """Every text on the canvas. Axes that are switched off are not asked for tick labels, which would create them."""
+    texts = []
+    for axes in canvas.axes:
+        labels = [*axes.get_xticklabels(), *axes.get_yticklabels()] if axes.axison else []
+        texts += [text.get_text() for text in (*axes.texts, *labels)]
+    return texts
+
+
+def new_canvas(height_mm: float, width_mm: float = PAGE_WIDTH_MM) -> "Canvas":
+    from matplotlib.figure import Figure as Canvas
+
+    return Canvas(figsize=(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH))
+
+
+def axes_at(canvas: "Canvas", left: float, top: float, width: float, height: float) -> "Axes":
+    """Axes at a place counted in millimetres from the canvas's top left corner, bare of frame and ticks."""
+    whole_width, whole_height = canvas.get_size_inches() * MM_PER_INCH
+    place = (left / whole_width, 1 - (top + height) / whole_height, width / whole_width, height / whole_height)
+    axes = canvas.add_axes(place)
+    axes.set_axis_off()
+    return axes
+
+
+def sheet_over(canvas: "Canvas", top: float, height: float) -> "Axes":
+    """Axes over the whole width whose data coordinates are millimetres, y downwards: for text."""
+    width = canvas.get_size_inches()[0] * MM_PER_INCH
+    axes = axes_at(canvas, 0, top, width, height)
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    return axes

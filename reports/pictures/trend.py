@@ -1,0 +1,128 @@
+"""A figure day by day: the line with its usual range and promotions, and the small line without axes."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from reports.model import DayPoint, Figure, Unit
+from reports.pictures.canvas import BLUE, INK, PAGE_WIDTH_MM, PALE, QUIET, SMALL_POINTS, axes_at, new_canvas, sheet_over
+from reports.wording import Words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+TREND_MM = 36.0
+AXIS_MM = 5.0
+GAP_MM = 9.0
+
+
+def has_trend(points: Sequence[DayPoint]) -> bool:
+    """Whether there are two days to draw a line between."""
+    return sum(point.value is not None for point in points) >= 2
+
+
+def trend_height(rate: Figure | None) -> float:
+    """Millimetres that the trend needs: the line with its axis, or the one sentence that there is none yet."""
+    if rate is None:
+        return 0.0
+    return GAP_MM + TREND_MM + AXIS_MM if has_trend(rate.trend) else GAP_MM
+
+
+def draw_trend(canvas: "Canvas", rate: Figure, words: Words, top: float) -> None:
+    sheet = sheet_over(canvas, top, GAP_MM)
+    if not has_trend(rate.trend):
+        sheet.text(0, GAP_MM - 3, words.text("pictures", "no_trend"), va="center", color=QUIET)
+        return
+    name = words.text("metrics", rate.key)
+    sheet.text(0, GAP_MM - 4, words.text("pictures", "trend", name=name, days=str(len(rate.trend))), va="center")
+    axes = axes_at(canvas, 12, top + GAP_MM, PAGE_WIDTH_MM - 12 - 32, TREND_MM)
+    axes.set_axis_on()
+    _draw_promotions(axes, rate.trend, words)
+    _draw_usual(axes, rate, words)
+    _draw_line(axes, rate, words)
+    _mark_axes(axes, rate, words)
+
+
+def _draw_promotions(axes: "Axes", points: Sequence[DayPoint], words: Words) -> None:
+    for first, last in promotion_runs(points):
+        axes.axvspan(first - 0.5, last + 0.5, color="#efefef", linewidth=0)
+        place: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+        label = words.text("pictures", "promotion")
+        axes.text((first + last) / 2, 1.01, label, color=QUIET, fontsize=SMALL_POINTS, **place)
+
+
+def promotion_runs(points: Sequence[DayPoint]) -> list[tuple[int, int]]:
+    """First and last position of each run of consecutive promotion days."""
+    runs: list[tuple[int, int]] = []
+    for position, point in enumerate(points):
+        if point.promotion is None:
+            continue
+        if runs and runs[-1][1] == position - 1:
+            runs[-1] = (runs[-1][0], position)
+        else:
+            runs.append((position, position))
+    return runs
+
+
+def _draw_usual(axes: "Axes", rate: Figure, words: Words) -> None:
+    if rate.usual_low is not None and rate.usual_high is not None:
+        axes.axhspan(float(rate.usual_low), float(rate.usual_high), color="#c9c9c9", alpha=0.35, linewidth=0)
+    if rate.baseline is not None:
+        axes.axhline(float(rate.baseline), color=QUIET, linewidth=0.8, dashes=(4, 3))
+
+
+def _draw_line(axes: "Axes", rate: Figure, words: Words) -> None:
+    values = [float("nan") if point.value is None else float(point.value) for point in rate.trend]
+    axes.plot(range(len(values)), values, color=BLUE, linewidth=1.3, marker="o", markersize=2, clip_on=False)
+    labels = []
+    if rate.trend[-1].value is not None:
+        axes.plot(len(values) - 1, values[-1], color=BLUE, marker="o", markersize=4.5, clip_on=False)
+        labels.append((values[-1], words.value(rate.trend[-1].value, rate.unit), INK))
+    if rate.baseline is not None:
+        usual = words.text("pictures", "usual_line", value=words.value(rate.baseline, rate.unit))
+        labels.append((float(rate.baseline), usual, QUIET))
+    _write_apart(axes, labels, len(values) - 1)
+
+
+def _write_apart(axes: "Axes", labels: list[tuple[float, str, str]], last: int) -> None:
+    """Write labels right of the line at their heights, pushed apart where they would touch."""
+    low, high = axes.get_ylim()
+    least_gap = (high - low) * 0.12
+    labels = sorted(labels)
+    heights = [height for height, _, _ in labels]
+    if len(heights) == 2 and heights[1] - heights[0] < least_gap:
+        middle = sum(heights) / 2
+        heights = [middle - least_gap / 2, middle + least_gap / 2]
+    for height, (_, text, colour) in zip(heights, labels, strict=True):
+        axes.annotate(text, (last, height), (8, 0), textcoords="offset points", va="center", color=colour)
+
+
+def _mark_axes(axes: "Axes", rate: Figure, words: Words) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    days = [point.day for point in rate.trend]
+    weekly = list(range(len(days) - 1, -1, -7))[::-1]
+    axes.set_xlim(-0.5, len(days) - 0.5)
+    axes.set_xticks(weekly, [days[position].strftime("%m-%d") for position in weekly])
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    step = min(abs(b - a) for a, b in zip(axes.get_yticks()[:-1], axes.get_yticks()[1:], strict=True))
+    digits = next((digits for digits in range(4) if abs(round(step * 100, digits) - step * 100) < 1e-9), 3)
+    axes.yaxis.set_major_formatter(
+        lambda value, _: words.value(value, rate.unit, digits if rate.unit is Unit.RATE else None)
+    )
+    axes.tick_params(length=2, color=PALE, labelcolor=QUIET, labelsize=SMALL_POINTS)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(PALE)
+    axes.grid(axis="y", color="#ececec", linewidth=0.5)
+    axes.set_axisbelow(True)
+
+
+def spark_canvas(points: Sequence[DayPoint]) -> "Canvas":
+    """A small line without axes that ends in a dot at the latest day."""
+    canvas = new_canvas(7, 50)
+    axes = axes_at(canvas, 1, 1, 47, 5)
+    values = [float("nan") if point.value is None else float(point.value) for point in points]
+    axes.plot(range(len(values)), values, color=QUIET, linewidth=0.8, clip_on=False)
+    axes.plot(len(values) - 1, values[-1], color=BLUE, marker="o", markersize=3, clip_on=False)
+    return canvas
