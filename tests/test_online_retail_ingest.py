@@ -1,7 +1,6 @@
 """The example reads a real shop's two years by declaration alone, to the line and to the cent."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -11,6 +10,7 @@ import pytest
 
 from assets.ingest import find_duplicates, reconcile, take_deliveries
 from assets.settings import load_settings
+from pipelines.examples import EXAMPLES
 from sql.warehouse import Warehouse, in_memory_warehouse
 
 ROOT = Path(__file__).parents[1]
@@ -27,11 +27,10 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     home = tmp_path_factory.mktemp("online_retail")
-    (home / "landing" / "order").mkdir(parents=True)
-    shutil.copy(DATA, home / "landing" / "order" / "onlineretail.parquet")
+    EXAMPLES["online_retail"].lay_out(home / "exports", DATA)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FUNNELSCOPE_HOME", str(home))
-        settings = load_settings(ROOT / "examples" / "online_retail" / "funnelscope.yaml")
+        settings = load_settings(EXAMPLES["online_retail"].config)
     opened = in_memory_warehouse()
     intake = take_deliveries(opened, settings)
     assert (intake.rows_read, intake.rows_loaded, intake.rows_quarantined) == (541_909, 541_909, 0)

@@ -366,10 +366,13 @@ class Mapping:
         return identifier_hash(name) if column.kind is Kind.IDENTIFIER else name
 
     def _event_id(self, mapped: bool) -> str:
-        """The event's own id, else all that was delivered; repeats that are kept are told apart by their number."""
+        """The event's own id, else all that was delivered; repeats that are kept are told apart by their number.
+
+        With the event type, because several sources may make several events of one row.
+        """
         if not self.lacks_event_ids:
             return identifier_hash("event_id")
-        key = "content_key_"
+        key = "content_key_ || chr(31) || event_type"
         if self.source.duplicates == "keep":
             key += " || case when repeat_number_ > 0 then chr(31) || repeat_number_ else '' end"
         return identifier_hash(f"coalesce(event_id, {key})" if mapped else f"({key})")

