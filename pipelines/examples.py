@@ -13,7 +13,7 @@ JOURNEY_TABLES = ("transactions", "products", "campaigns", "campaign_description
 
 @dataclass(frozen=True)
 class Example:
-    """An example shop: its days, and what puts its data into the folder of exports, from a file where the user has it."""
+    """An example shop: its days, and what lays its data into the folder of exports, from a file where it needs one."""
 
     name: str
     first_date: date

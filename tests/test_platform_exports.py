@@ -1,0 +1,202 @@
+"""Exports of real platforms, in their own layout, come in by the examples' declarations alone: to the event and cent."""
+
+import csv
+import io
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shop_helpers import open_shop
+
+from assets.ingest import find_duplicates, take_deliveries
+from assets.settings import load_settings
+from pipelines.examples import FOLDER
+from sql.models import build, load_models
+from sql.warehouse import Warehouse
+
+# --- An order list of 千牛 -----------------------------------------------------------------------
+
+# Blanks behind names stand in the platform's own header.
+QIANNIU_HEADER = (
+    "订单编号,买家会员名,买家支付宝账号,买家应付货款,买家应付邮费,买家支付积分,总金额,返点积分,买家实际支付金额,"
+    "买家实际支付积分,订单状态,买家留言,收货人姓名,收货地址 ,运送方式,联系电话 ,联系手机,订单创建时间,订单付款时间 ,"
+    "宝贝标题 ,宝贝种类 ,物流单号 ,物流公司,订单备注,宝贝总数量,店铺Id,店铺名称,订单关闭原因,卖家服务费,买家服务费,"
+    "发票抬头,是否手机订单,分阶段订单信息,特权订金订单id,定金排名,修改后的sku,修改后的收货地址,异常信息,天猫卡券抵扣,"
+    "集分宝抵扣,是否是O2O交易,退款金额,确认收货时间,打款商家金额,发货时间"
+).split(",")
+WAITING, PAID, SHIPPED, SUCCESS, CLOSED = (
+    "等待买家付款",
+    "买家已付款，等待卖家发货",
+    "卖家已发货，等待买家确认",
+    "交易成功",
+    "交易关闭",
+)
+
+
+@dataclass
+class Order:
+    """An order as its shop knows it; a time is None until it has come."""
+
+    number: str
+    buyer: str
+    amount: Decimal
+    units: int
+    created_at: datetime
+    paid_at: datetime | None = None
+    shipped_at: datetime | None = None
+    delivered_at: datetime | None = None
+    is_closed: bool = False
+    refund: Decimal = Decimal(0)
+
+    @property
+    def status(self) -> str:
+        reached = {SUCCESS: self.delivered_at, SHIPPED: self.shipped_at, PAID: self.paid_at, WAITING: self.created_at}
+        return CLOSED if self.is_closed else next(word for word, time in reached.items() if time)
+
+
+def qianniu_orders() -> list[Order]:
+    """Orders of three days that have come to every state."""
+    chance = random.Random(11)
+    orders = []
+    for number in range(240):
+        created = datetime(2026, 6, 11, 0, 5) + timedelta(minutes=17 * number)
+        order = Order(
+            number=str(3_412_345_678_901_234_567 + number),  # 19 digits: a spreadsheet would round them
+            buyer=f"买家{chance.randrange(90)}",
+            amount=Decimal(chance.randrange(990, 250_000)) / 100,
+            units=chance.randrange(1, 4),
+            created_at=created,
+        )
+        progress = chance.randrange(6)  # 0 waits, 1 closed unpaid, 2 paid, 3 shipped, 4 delivered, 5 sent back
+        if progress >= 2:
+            order.paid_at = created + timedelta(minutes=chance.randrange(1, 400))
+        if progress >= 3:
+            order.shipped_at = created + timedelta(hours=chance.randrange(7, 20))
+        if progress >= 4:
+            order.delivered_at = created + timedelta(hours=chance.randrange(21, 30))
+        if progress == 5:
+            order.refund = order.amount if number % 2 else (order.amount / 2).quantize(Decimal("0.01"))
+        order.is_closed = progress == 1
+        orders.append(order)
+    return orders
+
+
+def qianniu_row(order: Order) -> dict[str, str]:
+    def at(time: datetime | None) -> str:
+        return f"{time:%Y-%m-%d %H:%M:%S}" if time else ""
+
+    return {
+        "订单编号": f'="{order.number}"',
+        "买家会员名": order.buyer,
+        "买家应付货款": str(order.amount),
+        "买家应付邮费": "0.00",
+        "总金额": f"{order.amount:,}",
+        "买家实际支付金额": f"{order.amount if order.paid_at else Decimal('0.00')}",
+        "订单状态": order.status,
+        "收货地址 ": "浙江省 杭州市 西湖区, 1 幢",
+        "联系手机": "'13800000000",
+        "订单创建时间": at(order.created_at),
+        "订单付款时间 ": at(order.paid_at),
+        "宝贝标题 ": '"加厚"款 垚喆',
+        "宝贝总数量": str(order.units),
+        "店铺名称": "测试旗舰店",
+        "订单关闭原因": "买家未付款" if order.is_closed else "订单未关闭",
+        "退款金额": f"{order.refund}元" if order.refund else "0.00",
+        "确认收货时间": at(order.delivered_at),
+        "打款商家金额": f"{order.amount}元" if order.delivered_at else "0.00元",
+        "发货时间": at(order.shipped_at),
+    }
+
+
+def write_csv(path: Path, header: list[str], rows: list[dict[str, str]], encoding: str = "utf-8") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header, restval="", lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    path.write_bytes(text.getvalue().encode(encoding))
+
+
+def as_of(order: Order, moment: datetime) -> Order:
+    """The order as a list exported at that moment shows it: open, and with no more than has come by then."""
+
+    def come(time: datetime | None) -> datetime | None:
+        return time if time and time <= moment else None
+
+    shown = Order(order.number, order.buyer, order.amount, order.units, order.created_at)
+    shown.paid_at, shown.shipped_at = come(order.paid_at), come(order.shipped_at)
+    shown.delivered_at = come(order.delivered_at)
+    shown.is_closed = order.is_closed and moment > order.created_at + timedelta(days=1)
+    shown.refund = order.refund if shown.delivered_at else Decimal(0)
+    return shown
+
+
+def built(home: Path, example: str, last_date: date) -> Iterator[Warehouse]:
+    """The example's shop with its deliveries taken and every table built, up to the last day."""
+    settings = load_settings(FOLDER / example / "funnelscope.yaml").model_copy(update={"home": home})
+    with open_shop(settings) as shop:
+        intake = take_deliveries(shop.warehouse, settings)
+        assert intake.rows_quarantined == 0, shop.warehouse.rows("select reason, detail from quality.quarantine limit 3")
+        find_duplicates(shop.warehouse, settings.start_date, last_date)
+        for model in load_models().values():
+            build(shop.warehouse, model, shop.chunks(settings.start_date, last_date), **shop.query_parameters)
+        yield shop.warehouse
+
+
+@pytest.fixture(scope="module")
+def qianniu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """Two lists: one of the second day, and one of all orders after the last of them has ended."""
+    home = tmp_path_factory.mktemp("qianniu")
+    for moment in (datetime(2026, 6, 12, 9), datetime(2026, 6, 16, 9)):
+        rows = [qianniu_row(as_of(order, moment)) for order in qianniu_orders() if order.created_at <= moment]
+        write_csv(home / "exports" / f"ExportOrderList{moment:%Y%m%d%H%M}.csv", QIANNIU_HEADER, rows, "gb18030")
+    yield from built(home, "qianniu", date(2026, 6, 16))
+
+
+def test_a_row_of_an_order_list_becomes_an_event_for_each_state_it_has_come_to(qianniu: Warehouse) -> None:
+    orders = qianniu_orders()
+    assert dict(qianniu.rows("select event_type, count(*) from staging.order_events group by 1")) == {
+        "created": len(orders),
+        "paid": sum(order.paid_at is not None for order in orders),
+        "shipped": sum(order.shipped_at is not None for order in orders),
+        "delivered": sum(order.delivered_at is not None for order in orders),
+        "cancelled": sum(order.is_closed for order in orders),
+        "refunded": sum(order.refund > 0 for order in orders),
+    }
+
+
+def test_what_a_later_list_repeats_is_counted_once(qianniu: Warehouse) -> None:
+    conflicting = "select count(*) from quality.quarantine where reason = 'conflicting_duplicate'"
+    repeated = "select count(*) from quality.duplicate_events where reason = 'duplicate'"
+    assert qianniu.value(conflicting) == 0
+    assert qianniu.value(repeated) > 100
+
+
+def by_day(amounts: list[tuple[datetime | None, Decimal]]) -> dict[date, Decimal]:
+    days: Counter[date] = Counter()
+    for moment, amount in amounts:
+        if moment and amount:
+            days[moment.date()] += amount
+    return dict(days)
+
+
+def test_paid_money_of_an_order_list_is_on_its_days_to_the_cent(qianniu: Warehouse) -> None:
+    paid = by_day([(order.paid_at, order.amount) for order in qianniu_orders()])
+    found = "select business_date, sum(amount) from marts.daily_money group by 1 having sum(amount) > 0"
+    assert dict(qianniu.rows(found)) == paid
+
+
+def test_refunded_money_of_an_order_list_is_there_to_the_cent(qianniu: Warehouse) -> None:
+    refunded = by_day([(order.delivered_at, order.refund) for order in qianniu_orders()])
+    found = "select business_date, sum(amount) from marts.refund_ages group by 1"
+    assert dict(qianniu.rows(found)) == refunded
+
+
+def test_orders_of_an_order_list_keep_all_digits_of_their_number(qianniu: Warehouse) -> None:
+    assert qianniu.value("select count(distinct order_id) from staging.order_events") == len(qianniu_orders())
