@@ -1,15 +1,14 @@
-"""Exports of real platforms, in their own layout, come in by the examples' declarations alone: to the event and cent."""
+"""Exports of real platforms come in by the examples' declarations alone, to the event and to the cent."""
 
 import csv
 import io
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from shop_helpers import open_shop
@@ -29,7 +28,7 @@ QIANNIU_HEADER = (
     "宝贝标题 ,宝贝种类 ,物流单号 ,物流公司,订单备注,宝贝总数量,店铺Id,店铺名称,订单关闭原因,卖家服务费,买家服务费,"
     "发票抬头,是否手机订单,分阶段订单信息,特权订金订单id,定金排名,修改后的sku,修改后的收货地址,异常信息,天猫卡券抵扣,"
     "集分宝抵扣,是否是O2O交易,退款金额,确认收货时间,打款商家金额,发货时间"
-).split(",")
+)
 WAITING, PAID, SHIPPED, SUCCESS, CLOSED = (
     "等待买家付款",
     "买家已付款，等待卖家发货",
@@ -114,10 +113,10 @@ def qianniu_row(order: Order) -> dict[str, str]:
     }
 
 
-def write_csv(path: Path, header: list[str], rows: list[dict[str, str]], encoding: str = "utf-8") -> None:
+def write_csv(path: Path, header: str, rows: list[dict[str, str]], encoding: str = "utf-8") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
-    writer = csv.DictWriter(text, header, restval="", lineterminator="\r\n")
+    writer = csv.DictWriter(text, header.split(","), restval="", lineterminator="\r\n")
     writer.writeheader()
     writer.writerows(rows)
     path.write_bytes(text.getvalue().encode(encoding))
@@ -142,7 +141,9 @@ def built(home: Path, example: str, last_date: date) -> Iterator[Warehouse]:
     settings = load_settings(FOLDER / example / "funnelscope.yaml").model_copy(update={"home": home})
     with open_shop(settings) as shop:
         intake = take_deliveries(shop.warehouse, settings)
-        assert intake.rows_quarantined == 0, shop.warehouse.rows("select reason, detail from quality.quarantine limit 3")
+        assert intake.rows_quarantined == 0, shop.warehouse.rows(
+            "select reason, detail from quality.quarantine limit 3"
+        )
         find_duplicates(shop.warehouse, settings.start_date, last_date)
         for model in load_models().values():
             build(shop.warehouse, model, shop.chunks(settings.start_date, last_date), **shop.query_parameters)
@@ -200,3 +201,94 @@ def test_refunded_money_of_an_order_list_is_there_to_the_cent(qianniu: Warehouse
 
 def test_orders_of_an_order_list_keep_all_digits_of_their_number(qianniu: Warehouse) -> None:
     assert qianniu.value("select count(distinct order_id) from staging.order_events") == len(qianniu_orders())
+
+
+# --- A shop on Shopify with advertisements on Google ---------------------------------------------
+
+SHOPIFY_HEADER = (
+    "Name,Email,Financial Status,Paid at,Fulfillment Status,Fulfilled at,Accepts Marketing,Currency,Subtotal,Shipping,"
+    "Taxes,Total,Discount Code,Discount Amount,Shipping Method,Created at,Lineitem quantity,Lineitem name,"
+    "Lineitem price,Lineitem compare at price,Lineitem sku,Lineitem requires shipping,Lineitem taxable,Lineitem fulfillment status,"
+    "Billing Name,Cancelled at,Payment Method,Refunded Amount,Id,Tags,Source,Lineitem discount"
+)
+SHOPIFY_ORDERS = (
+    # number, lines, total, refunded, created, paid, fulfilled, cancelled, tags
+    ("#1001", 1, "25.00", "0.00", "2026-06-11 23:50:00", "2026-06-12 00:10:00", "2026-06-12 15:00:00", "", ""),
+    ("#1002", 3, "120.49", "20.49", "2026-06-12 09:00:00", "2026-06-12 09:00:05", "2026-06-13 10:00:00", "", "vip"),
+    ("#1003", 2, "60.10", "0.00", "2026-06-12 10:00:00", "", "", "2026-06-13 08:00:00", ""),
+    ("#1004", 2, "99.99", "0.00", "2026-06-12 11:00:00", "2026-06-12 11:01:00", "", "", "Test order"),
+)
+GOOGLE_HEADER = "customer_id,date,ad_network_type,clicks,conversions,cost_micros,device,id,impressions"
+GOOGLE_ROWS = (
+    ("2026-06-12", "MOBILE", "991", "170", "35", "24570000"),
+    ("2026-06-12", "DESKTOP", "991", "166", "49", "36150000"),
+    ("2026-06-13", "MOBILE", "992", "52", "0", "0"),
+)
+
+
+def shopify_rows() -> Iterator[dict[str, str]]:
+    for number, lines, total, refunded, created, paid, fulfilled, cancelled, tags in SHOPIFY_ORDERS:
+        for line in range(lines):
+            row = {
+                "Name": number,
+                "Email": f"{number}@example.com",
+                "Lineitem quantity": "1",
+                "Lineitem name": f"T{line}",
+            }
+            if line == 0:
+                times = {"Created at": created, "Paid at": paid, "Fulfilled at": fulfilled, "Cancelled at": cancelled}
+                row |= {name: f"{time} -0400" if time else "" for name, time in times.items()}
+                row |= {"Financial Status": "paid" if paid else "voided", "Total": total, "Shipping": "5.00"}
+                row |= {"Discount Amount": "0.00", "Refunded Amount": refunded, "Tags": tags, "Source": "web"}
+            yield row
+
+
+@pytest.fixture(scope="module")
+def shopify(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    home = tmp_path_factory.mktemp("shopify")
+    write_csv(home / "exports" / "orders_export_2026-06-14.csv", SHOPIFY_HEADER, list(shopify_rows()))
+    advertisements = [
+        {"date": day, "device": device, "id": campaign, "impressions": shown, "clicks": clicks, "cost_micros": cost}
+        for day, device, campaign, shown, clicks, cost in GOOGLE_ROWS
+    ]
+    write_csv(home / "exports" / "google_ads_2026-06-14.csv", GOOGLE_HEADER, advertisements)
+    yield from built(home, "shopify", date(2026, 6, 13))
+
+
+def test_an_order_of_several_lines_is_one_order_with_its_own_total(shopify: Warehouse) -> None:
+    found = "select business_date, count(*), sum(ordered_amount) from intermediate.orders group by 1 order by 1"
+    assert shopify.rows(found) == [
+        (date(2026, 6, 11), 1, Decimal("25.00")),
+        (date(2026, 6, 12), 3, Decimal("280.58")),
+    ]
+
+
+def test_shopify_s_times_count_for_the_day_of_their_own_offset(shopify: Warehouse) -> None:
+    found = "select business_date, event_type, count(*) from staging.order_events group by all order by all"
+    assert shopify.rows(found) == [
+        (date(2026, 6, 11), "created", 1),
+        (date(2026, 6, 12), "created", 3),
+        (date(2026, 6, 12), "paid", 3),
+        (date(2026, 6, 12), "shipped", 1),
+        (date(2026, 6, 13), "cancelled", 1),
+        (date(2026, 6, 13), "refunded", 1),
+        (date(2026, 6, 13), "shipped", 1),
+    ]
+
+
+def test_shopify_s_money_stands_in_the_marts_without_the_test_order(shopify: Warehouse) -> None:
+    found = "select money_class, sum(amount) from marts.daily_money group by 1 having sum(amount) > 0 order by 1"
+    assert shopify.rows(found) == [("excluded", Decimal("99.99")), ("no_session", Decimal("145.49"))]
+    assert shopify.value("select sum(amount) from marts.refund_ages") == Decimal("20.49")
+
+
+def test_a_report_of_google_ads_is_counted_with_what_it_cost(shopify: Warehouse) -> None:
+    found = (
+        "select business_date, device, sum(impressions), sum(clicks), sum(cost) from marts.arrival_cube "
+        "where channel = 'google_ads' group by all order by all"
+    )
+    assert shopify.rows(found) == [
+        (date(2026, 6, 12), "desktop", 166, 49, Decimal("36.15")),
+        (date(2026, 6, 12), "mobile", 170, 35, Decimal("24.57")),
+        (date(2026, 6, 13), "mobile", 52, 0, Decimal("0.00")),
+    ]
