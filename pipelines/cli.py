@@ -153,7 +153,7 @@ def simulate(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that gets landing/ and truth.json.")],
     days: Annotated[int, typer.Option(min=1, help="Business days.")] = 45,
     sessions_per_day: Annotated[int, typer.Option(min=1, help="Sessions a day, about.")] = 9_000,
-    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML list of planted faults.")] = None,
+    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file of planted faults.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 618,
     first_date: Annotated[
         date, typer.Option("--first-date", parser=_business_date, metavar="YYYY-MM-DD", help="First business day.")
@@ -165,13 +165,36 @@ def simulate(
     duplicate_share: Annotated[float, typer.Option(min=0, max=1, help="Share of rows delivered twice.")] = 0.0,
     shuffle: Annotated[bool, typer.Option(help="Rows in any order, spread over several files.")] = False,
 ) -> None:
-    """Simulates a shop: landing files of any size, and truth.json with every count and cent of every day."""
+    """Simulates a shop: landing files of any size, and truth.json with every count and cent of every day.
+
+    FILE plants faults, and sales of the shop's own calendar:
+
+    \b
+    faults:
+      - {kind: broken_coupon, slice: {coupon: WELCOME10}, from_date: 2026-06-08, to_date: 2026-06-10, strength: 0.6}
+    promotions:
+      - {name: member_week, day: 6, shift_hours: -4}
+
+    \b
+    Kinds and the keys of their slices:
+      creative_mismatch  campaign              broken_coupon   coupon
+      slow_first_screen  landing_page, device  bad_reviews     product_id
+      late_answers       team                  bot_flood       channel
+      payment_outage     payment_provider, device
+      tracking_lost      region                care_stopped    (the whole shop: {})
+      promotion_moved    (the whole shop: {})  mix_shift       channel
+
+    A wrong word is answered with the accepted ones. truth.json tells for each fault and day the orders and cents that
+    it took away and how plainly it shows (z_one_day).
+    """
     with _errors_in_plain_words():
         planted: list[Any] = []
+        options: dict[str, Any] = {}
         if faults:
             from pipelines.simulate import load_faults
 
-            planted = load_faults(faults)
+            plan = load_faults(faults)
+            planted, options = plan.faults, {"promotions": plan.promotions}
         truth = _simulate(
             out,
             days,
@@ -183,6 +206,7 @@ def simulate(
             late_share=late_share,
             duplicate_share=duplicate_share,
             shuffle=shuffle,
+            **options,
         )
         typer.echo(f"Truth: {truth}")
 

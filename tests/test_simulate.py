@@ -97,7 +97,7 @@ def test_a_longer_run_begins_like_a_shorter_one(tmp_path: Path) -> None:
 
 
 def test_a_fault_leaves_no_trace_before_its_date(tmp_path: Path, clean: Path) -> None:
-    faulty = run(tmp_path / "faulty", faults=[COUPON, SLOW])
+    faulty = run(tmp_path / "faulty", faults=[COUPON])
     assert landing_bytes(clean, last=date(2026, 5, 2)) == landing_bytes(faulty, last=date(2026, 5, 2))
     assert landing_bytes(clean) != landing_bytes(faulty)
 
@@ -394,7 +394,9 @@ def test_the_example_in_the_documentation_can_be_loaded(tmp_path: Path) -> None:
     example = [line for line in lines if line.startswith("        ")]
     path = tmp_path / "faults.yaml"
     path.write_text("\n".join(line[8:] for line in example if not line.strip().startswith("ValueError")))
-    assert [fault.kind for fault in load_faults(path)] == ["broken_coupon", "slow_first_screen"]
+    planted = load_faults(path)
+    assert [fault.kind for fault in planted.faults] == ["broken_coupon", "slow_first_screen"]
+    assert [promotion.shift_hours for promotion in planted.promotions] == [0, -4]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,17 @@ DAYS = 12
 NOT_DELIVERED = {"lost_to_faults", "visits"}  # what never happened leaves no rows; flagged visits are not counted apart
 COUPON = Fault(kind="broken_coupon", slice={"coupon": "WELCOME10"}, from_date=day(4))
 SLOW = Fault(kind="slow_first_screen", slice={"landing_page": "item_0001", "device": "android"}, from_date=day(6))
+ALL_OTHERS = [
+    Fault(kind="creative_mismatch", slice={"campaign": "feed_ads_c2"}, from_date=day(3)),
+    Fault(kind="late_answers", slice={"team": "team_late"}, from_date=day(3)),
+    Fault(kind="bad_reviews", slice={"product_id": "P0001"}, from_date=day(5)),
+    Fault(kind="bot_flood", slice={"channel": "affiliate"}, from_date=day(4), to_date=day(8)),
+    Fault(kind="payment_outage", slice={"payment_provider": "wechat_pay", "device": "android"}, from_date=day(6)),
+    Fault(kind="tracking_lost", slice={"region": "zhejiang"}, from_date=day(7)),
+    Fault(kind="care_stopped", slice={}, from_date=day(2)),
+    Fault(kind="promotion_moved", slice={}, from_date=day(10), to_date=day(10)),
+    Fault(kind="mix_shift", slice={"channel": "feed_ads"}, from_date=day(11)),
+]
 
 Numbers = dict[str, Any]
 
@@ -174,6 +185,7 @@ def assert_true(home: Home, days: int) -> None:
     ("seed", "options"),
     [
         pytest.param(1, {"faults": [COUPON, SLOW]}, id="two-faults"),
+        pytest.param(6, {"faults": ALL_OTHERS}, id="nine-more-faults"),
         pytest.param(2, DIRT, id="late-twice-and-shuffled"),
         pytest.param(3, {"late_share": 0.2, "duplicate_share": 0.2, "faults": [COUPON]}, id="very-late-with-a-fault"),
     ],

@@ -4,8 +4,9 @@
 where the definitions leave room are listed in `pipelines.simulate.run`.
 """
 
-from pipelines.simulate.faults import FAULT_KINDS, Fault, load_faults
+from pipelines.simulate.calendar import Promotion
+from pipelines.simulate.faults import FAULT_KINDS, Fault, FaultFile, load_faults
 from pipelines.simulate.landing import FILE_FORMATS
 from pipelines.simulate.run import simulate
 
-__all__ = ["FAULT_KINDS", "FILE_FORMATS", "Fault", "load_faults", "simulate"]
+__all__ = ["FAULT_KINDS", "FILE_FORMATS", "Fault", "FaultFile", "Promotion", "load_faults", "simulate"]

@@ -157,7 +157,8 @@ def _money(cents: Array) -> pa.Array:
 
 
 def _words(state: State, column: str, codes: Array) -> pa.Array:
-    words = pa.array(state.world.words[column], pa.string())
+    names = state.calendar.promotions if column == "promotion" else state.world.words[column]
+    words = pa.array(names, pa.string())
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int16), mask=codes < 0), words)
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from pipelines.simulate.sessions import Checkouts, Plan
+from pipelines.simulate.faults import Loss
+from pipelines.simulate.sessions import Checkouts, Plan, refused_payments
 from pipelines.simulate.state import KIND, LONG_AGO, State
 from pipelines.simulate.streams import DAY, HOUR, MICROSECONDS, NEVER, Array, Chunk, select
 from pipelines.simulate.world import (
@@ -63,7 +64,9 @@ def orders_of_sessions(state: State, day: int, plan: Plan, checkouts: Checkouts)
         "product": checkouts.product[rows],
         "coupon": checkouts.coupon[rows],
         "payment_failed": checkouts.payment_failed[rows],
-        "lost": np.where(is_later, checkouts.abandoned[rows], checkouts.lost[rows]),
+        "lost_by": np.where(is_later, checkouts.taken_by[rows], checkouts.lost_by[rows]),
+        "device": np.where(is_later, -1, plan.book.device[position]),
+        "browsing": plan.book.base + position,
         "sales_channel": np.where(live, SALES_CHANNELS.index("live"), 0).astype(np.int8),
         "source_room": np.where(live, position % 2, -1).astype(np.int8),
         "source_content": np.where(plan.entry[position] == 3, position % 3, -1).astype(np.int8),
@@ -90,7 +93,7 @@ def orders_without_session(state: State, day: int, count: int, new_share: float)
         "product": np.searchsorted(shares, random.random(count), "right").clip(0, len(shares) - 1).astype(np.int16),
         "coupon": np.where(coupon < len(COUPON_SHARES), coupon, -1).astype(np.int8),
         "payment_failed": np.zeros(count, bool),
-        "lost": np.zeros(count, bool),
+        "lost_by": np.full(count, -1, np.int8),
         "sales_channel": np.full(count, SALES_CHANNELS.index("phone"), np.int8),
         "source_room": np.full(count, -1, np.int8),
         "source_content": np.full(count, -1, np.int8),
@@ -103,19 +106,25 @@ def history_order_count(state: State, day: int, sessions_per_day: int) -> int:
     return int(random.poisson(HISTORY_ORDERS_PER_SESSION * sessions_per_day * WEEKDAY_FACTORS[date.weekday()]))
 
 
-def place(state: State, day: int, source: str, specification: Chunk) -> Chunk:
+def place(state: State, day: int, source: str, specification: Chunk, refused: Loss | None = None) -> Chunk:
     """Writes the whole life of these orders into the agenda; `source` tells apart what is placed on one day.
 
-    Orders lost to a fault live like the others, but nothing of it is written.
-    Returns what service needs to know: order, customer, product, paid, shipped and delivered times (NEVER where not).
+    Orders lost to a fault live like the others, but nothing of it is written; of those whose payment is refused, only
+    that they were created and cancelled. Returns what service needs to know: order, customer, product, paid, shipped
+    and delivered times (NEVER where not).
     """
     random = state.stream(day, f"lives of orders: {source}")
     orders = {**specification, **_courses(state, random, specification)}
+    orders["lost"] = orders["lost_by"] >= 0
     orders["order"] = state.new_orders(orders)
     lines = _lines(state, random, orders)
+    state.agenda.add("order", _line_events(orders, lines, "created", orders["created"]))
+    if refused and refused.chance.any():
+        _refuse(state, day, orders, refused)
     _pay(state, random, orders, lines)
     _refunds(state, random, orders, lines)
     _review(state, random, orders)
+    _note_losses(state, orders)
     created = orders["created"] < NEVER
     state.orders["created"][orders["order"]] = np.where(created, orders["created"], orders["paid"])
     state.orders["has_coupon"][orders["order"][lines["of"][lines["coupon"] >= 0]]] = True
@@ -137,10 +146,8 @@ def _courses(state: State, random: np.random.Generator, specification: Chunk) ->
     reason[reason == len(EXCLUDED_REASONS)] = -1
     course[reason >= 0] = PAID_AT_ONCE
 
-    promotion = state.world.promotion
-    created_days = state.clock.days(created)
-    in_deposit = (created_days >= promotion.deposit[0]) & (created_days <= promotion.deposit[1])
-    presale = in_deposit & (course == PAID_AT_ONCE) & (reason < 0) & (random.random(count) < 0.35)
+    balance_from = state.calendar.balance_at(created)
+    presale = (balance_from > 0) & (course == PAID_AT_ONCE) & (reason < 0) & (random.random(count) < 0.35)
     course[presale] = PRESALE
     paid = np.full(count, NEVER)
     at_once = course == PAID_AT_ONCE
@@ -148,11 +155,9 @@ def _courses(state: State, random: np.random.Generator, specification: Chunk) ->
     days_later = random.integers(1, 7, count) * DAY + (random.uniform(-8, 8, count) * HOUR).astype(np.int64)
     soon = np.where(random.random(count) < 0.6, days_later // 24, days_later)
     paid[course == PAID_LATER] = (created + soon)[course == PAID_LATER]
-    balance = state.clock.start(promotion.opening[0]) if presale.any() else 0
-    balance_paid = balance + (random.random(count) ** 2 * 0.99 * DAY).astype(np.int64)
+    balance_paid = balance_from + (random.random(count) ** 2 * 0.99 * DAY).astype(np.int64)
     pays_balance = presale & (random.random(count) < 0.88)
     paid[pays_balance] = balance_paid[pays_balance]
-    in_promotion = (created_days >= promotion.deposit[0]) & (created_days <= promotion.after[1])
     # Some sources never report that an order was created: they start with its payment.
     unreported = at_once & (random.random(count) < 0.012) & (reason < 0)
     return {
@@ -164,7 +169,7 @@ def _courses(state: State, random: np.random.Generator, specification: Chunk) ->
         "provider": np.where(
             course == ON_DELIVERY, CASH_ON_DELIVERY, np.searchsorted([0.5, 0.9], random.random(count))
         ).astype(np.int8),
-        "promotion": np.where(in_promotion, 0, -1).astype(np.int8),
+        "promotion": state.calendar.promotion_at(created),
         "stacks": random.random(count) < 0.25,
     }
 
@@ -238,10 +243,35 @@ def _order_events(orders: Chunk, kind: str, time: Array, **columns: Array) -> Ch
     }
 
 
+def _refuse(state: State, day: int, orders: Chunk, refused: Loss) -> None:
+    """A provider refuses some orders of the day's sessions: they are cancelled, and nothing more of them is written."""
+    by_browser = np.isin(orders["course"], (PAID_AT_ONCE, PAID_LATER)) & (orders["device"] >= 0)
+    counts = by_browser & (orders["excluded_reason"] < 0) & (orders["created"] < NEVER) & ~orders["lost"]
+    chance = np.where(counts, refused.chance[orders["provider"], orders["device"]], 0)
+    rows = np.flatnonzero(state.stream(day, "refusals").random(len(chance)) < chance)
+    state.agenda.add("order", _order_events(select(orders, rows), "cancelled", orders["created"][rows] + DAY))
+    failed = orders["created"][rows] + 20 * MICROSECONDS
+    state.agenda.add("page", refused_payments(state, failed, orders["browsing"][rows]))
+    orders["unpaid_by"] = np.full(len(chance), -1, np.int8)
+    orders["unpaid_by"][rows] = refused.cause[orders["provider"], orders["device"]][rows]
+    orders["lost"] |= orders["unpaid_by"] >= 0
+
+
+def _note_losses(state: State, orders: Chunk) -> None:
+    """Files what faults took away under the times at which it would have been created and paid."""
+    counts = orders["excluded_reason"] < 0
+    unpaid_by = orders.get("unpaid_by", orders["lost_by"])
+    for kind, time, cause in (
+        ("lost order", np.minimum(orders["created"], orders["paid"]), orders["lost_by"]),
+        ("lost payment", orders["paid"], np.maximum(orders["lost_by"], unpaid_by)),
+    ):
+        rows = np.flatnonzero(counts & (cause >= 0) & (time < NEVER))
+        state.agenda.add(kind, {"time": time[rows], "cause": cause[rows], "cents": orders["total"][rows]})
+
+
 def _pay(state: State, random: np.random.Generator, orders: Chunk, lines: Chunk) -> None:
     presale = orders["course"] == PRESALE
     add = state.agenda.add
-    add("order", _line_events(orders, lines, "created", orders["created"]))
     nothing = np.full(len(lines["of"]), -1, np.int64)
     zero = np.zeros(len(lines["of"]), np.int64)
     deposit = lines["amount"] * DEPOSIT_PERCENT // 100
@@ -366,16 +396,3 @@ def unlinked_refunds(state: State, day: int, sessions_per_day: int) -> None:
     }
     state.next_refund += count
     state.agenda.add("order", chunk)
-
-
-def lost_orders(state: State, day: int, orders: Chunk) -> dict[str, int]:
-    """Orders that faults took away: those that would have been created this day, and the cents paid this day."""
-    start, end = state.clock.start(day), state.clock.start(day + 1)
-    lost = orders["lost"] & (orders["excluded_reason"] < 0)
-    created = np.minimum(orders["created"], orders["paid"])
-    paid = lost & (orders["paid"] >= start) & (orders["paid"] < end)
-    return {
-        "orders": int((lost & (created >= start) & (created < end)).sum()),
-        "paid_orders": int(paid.sum()),
-        "paid_cents": int(orders["total"][paid].sum()),
-    }

@@ -19,27 +19,32 @@ Choices made where a definition leaves room:
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from pipelines.simulate import orders, service
-from pipelines.simulate.faults import Fault
+from pipelines.simulate.calendar import Promotion
+from pipelines.simulate.faults import Fault, calendar_of, of_kind
 from pipelines.simulate.landing import FILE_FORMATS, Dirt, Landing
+from pipelines.simulate.robots import flood
 from pipelines.simulate.sessions import Plan, browse, check_out, plan_day, traffic
-from pipelines.simulate.state import COLUMNS, SessionBook, State, TwoDays
-from pipelines.simulate.streams import Agenda, Clock
-from pipelines.simulate.truth import Ledger, day_truth, history_truth
+from pipelines.simulate.state import COLUMNS, LOST_COLUMNS, SessionBook, State, TwoDays
+from pipelines.simulate.streams import Agenda, Chunk, Clock, select
+from pipelines.simulate.truth import ORDER_KIND, PAGE_KIND, SERVICE_KIND, Ledger, day_truth, history_truth, kinds
+from pipelines.simulate.visibility import Acts, visibility
 from pipelines.simulate.world import CATEGORIES, build_world
 
 LONGEST_WAIT_DAYS = 130  # nothing is scheduled further ahead
 HISTORY_NEW_CUSTOMERS = 0.65
 PHONE_ORDERS_PER_SESSION = 0.0015
 PHONE_NEW_CUSTOMERS = 0.5
+STARS_LOST = 3  # by bad reviews
 
 
 def simulate(
@@ -48,7 +53,8 @@ def simulate(
     days: int,
     sessions_per_day: int,
     seed: int,
-    faults: list[Fault],
+    faults: Sequence[Fault],
+    promotions: Sequence[Promotion] = (Promotion(),),
     first_date: date = date(2026, 5, 1),
     history_days: int = 90,
     late_share: float = 0.0,
@@ -63,7 +69,7 @@ def simulate(
     The same seed gives the same bytes, whatever the number of days: a longer run begins like a shorter one.
 
     Args:
-        faults: planted from their own dates on; see `load_faults`.
+        faults, promotions: what is planted, and the shop's sales; see `load_faults`.
         history_days: days before `first_date` of which only orders are delivered.
         late_share: share of rows delivered one to three days late.
         duplicate_share: share of rows delivered a second time.
@@ -72,32 +78,21 @@ def simulate(
         progress: called with (days done, days in all), history included.
 
     Returns:
-        The path of truth.json: numbers by business date; days of history hold those of orders and customers only.
+        The path of truth.json: numbers by business date (days of history hold those of orders and customers only), and
+        the faults with what each took away on each day.
 
     Raises:
         ValueError: an argument is out of its range, or a landing zone is there already.
     """
     _check(out, days, sessions_per_day, history_days, late_share, duplicate_share, file_format)
     clock = Clock(first_date, timezone, -history_days - 1, days + LONGEST_WAIT_DAYS)
-    state = State(build_world(seed), clock, Agenda(clock, days - 1))
     landing = Landing(out, file_format, Dirt(late_share, duplicate_share, shuffle))
-    shop = _Shop(state, Ledger(), landing, sessions_per_day, faults)
-    numbers: dict[str, Any] = {}
+    shop = open_shop(seed, clock, days - 1, landing, sessions_per_day, faults, promotions)
     for done, day in enumerate(range(-history_days, days), start=1):
-        numbers[str(clock.date(day))] = shop.history_day(day) if day < 0 else shop.day(day)
+        shop.run(day)
         if progress:
             progress(done, history_days + days)
-    _write_reference(state, out)
-    truth = {
-        "seed": seed,
-        "timezone": timezone,
-        "first_date": str(first_date),
-        "faults": [fault.model_dump(mode="json") | {"strength": fault.effective_strength} for fault in faults],
-        "days": numbers,
-    }
-    path = out / "truth.json"
-    path.write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
-    return path
+    return shop.write_truth(timezone)
 
 
 def _check(
@@ -120,17 +115,66 @@ def _check(
         raise ValueError(f"{out / 'landing'} holds files already: choose another folder, or remove it first")
 
 
-@dataclass(frozen=True)
-class _Shop:
-    """A run: what is carried from day to day, and where each day is written."""
+def open_shop(
+    seed: int,
+    clock: Clock,
+    last_day: int,
+    landing: Landing,
+    sessions_per_day: int,
+    faults: Sequence[Fault],
+    promotions: Sequence[Promotion],
+) -> "Shop":
+    """A shop before its first day. What is planned beyond `last_day` is forgotten."""
+    calendar = calendar_of(promotions, faults, clock)
+    state = State(build_world(seed), clock, calendar, Agenda(clock, last_day))
+    return Shop(state, Ledger(), landing, sessions_per_day, faults)
+
+
+@dataclass
+class Shop:
+    """A run: what is carried from day to day, and where each day is written.
+
+    It can be pickled between two days, and go on from there with other faults and another landing zone.
+    """
 
     state: State
     ledger: Ledger
     landing: Landing
     sessions_per_day: int
-    faults: list[Fault]
+    faults: Sequence[Fault]
+    days: dict[str, Any] = field(default_factory=dict)
+    effects: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
 
-    def history_day(self, day: int) -> dict[str, Any]:
+    def run(self, day: int) -> None:
+        """Simulates, counts and writes the next day; days before 0 are history."""
+        self.days[str(self.state.clock.date(day))] = self._history_day(day) if day < 0 else self._day(day)
+
+    def write_truth(self, timezone: str) -> Path:
+        """Writes the reference files and truth.json beside the landing zone; returns the path of the latter."""
+        out, state = self.landing.out, self.state
+        _write_reference(state, out)
+        truth = {
+            "seed": state.world.seed,
+            "timezone": timezone,
+            "first_date": str(state.clock.first_date),
+            "faults": [self._planted(cause, fault) for cause, fault in enumerate(self.faults)],
+            "days": self.days,
+        }
+        path = out / "truth.json"
+        path.write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
+        return path
+
+    def _planted(self, cause: int, fault: Fault) -> dict[str, Any]:
+        """A fault as truth.json tells it."""
+        return fault.model_dump(mode="json") | {
+            "strength": fault.share,
+            "equal_slices": fault.equal_slices,
+            "stage": fault.rules.stage,
+            "expected": fault.rules.expected,
+            "days": {day: effect for (number, day), effect in self.effects.items() if number == cause},
+        }
+
+    def _history_day(self, day: int) -> dict[str, Any]:
         """A day before the first date: only orders are delivered."""
         state = self.state
         count = orders.history_order_count(state, day, self.sessions_per_day)
@@ -144,23 +188,24 @@ class _Shop:
         self.landing.write_day(state, day, "order", chunk, nobody)
         return truth
 
-    def day(self, day: int) -> dict[str, Any]:
-        """Simulates, counts and writes one day; returns its truth."""
+    def _day(self, day: int) -> dict[str, Any]:
         state = self.state
         plan = plan_day(state, day, self.sessions_per_day, self.faults)
-        lost = self._act(day, plan)
-        both = TwoDays(state.yesterday, plan.book)
-        events = {family: state.agenda.take(family, day, kinds) for family, kinds in COLUMNS.items()}
+        acts = self._act(day, plan)
+        book = flood(state, day, plan, self.faults)
+        both = TwoDays(state.yesterday, book)
+        events = {family: state.agenda.take(family, day, columns) for family, columns in COLUMNS.items()}
+        self._bend(day, both, events)
         truth = day_truth(
             state, self.ledger, day, both, events["traffic"], events["page"], events["service"], events["order"]
         )
         for family in COLUMNS:
             self.landing.write_day(state, day, family, events.pop(family), both)
-        state.yesterday = plan.book
-        return truth | {"lost_to_faults": lost}
+        state.yesterday = book
+        return truth | {"lost_to_faults": self._settle_losses(day, acts)}
 
-    def _act(self, day: int, plan: Plan) -> dict[str, int]:
-        """Puts all that the day's sessions and callers do into the agenda; returns what faults took away."""
+    def _act(self, day: int, plan: Plan) -> Acts:
+        """Puts all that the day's sessions and callers do into the agenda."""
         state = self.state
         for chunk in traffic(state, day, plan):
             state.agenda.add("traffic", chunk)
@@ -173,28 +218,64 @@ class _Shop:
         phone_count = int(state.stream(day, "phone").poisson(PHONE_ORDERS_PER_SESSION * self.sessions_per_day))
         by_phone = orders.orders_without_session(state, day, phone_count, PHONE_NEW_CUSTOMERS)
         placed = {
-            source: orders.place(state, day, source, specification)
-            for source, specification in (("sessions", of_sessions), ("phone", by_phone))
+            source: orders.place(state, day, source, specification, refused)
+            for source, specification, refused in (
+                ("sessions", of_sessions, plan.levers.payment),
+                ("phone", by_phone, None),
+            )
         }
         for source, chunk in placed.items():
             service.after_orders(state, day, source, chunk)
         orders.unlinked_refunds(state, day, self.sessions_per_day)
-        return orders.lost_orders(state, day, placed["sessions"])
+        return Acts(plan, pages, checkouts, placed["sessions"])
+
+    def _bend(self, day: int, both: TwoDays, events: dict[str, Chunk]) -> None:
+        """What faults do to the rows of a day whenever these were planned: lost tracking, silence, bad stars."""
+        date = self.state.clock.date(day)
+        page, customers = events["page"], self.state.customers
+        untracked = (
+            both.is_untracked[both.position(page["session"])]
+            & kinds(PAGE_KIND, "favorite", "add_to_cart")[page["kind"]]
+        )
+        if untracked.any():
+            events["page"] = select(page, np.flatnonzero(~untracked))
+        if of_kind(self.faults, "care_stopped", date):
+            rows = events["service"]
+            sent = rows["kind"] == SERVICE_KIND["care_sent"]
+            customers["missed_care_day"][rows["customer"][sent]] = day
+            silent = kinds(SERVICE_KIND, "care_sent", "care_opened", "opted_out")[rows["kind"]]
+            events["service"] = select(rows, np.flatnonzero(~silent))
+        for fault in self.faults:
+            if fault.kind == "bad_reviews" and fault.is_foretold(date):
+                rows = events["order"]
+                bad = (rows["kind"] == ORDER_KIND["reviewed"]) & (rows["product"] == fault.codes["product_id"])
+                rows["rating"][bad] = (rows["rating"][bad] - STARS_LOST).clip(1)
+
+    def _settle_losses(self, day: int, acts: Acts) -> dict[str, int]:
+        """What faults took away on this day, together; notes it for each of them, with how plainly it shows."""
+        state = self.state
+        date = state.clock.date(day)
+        lost = {kind: state.agenda.take(kind, day, LOST_COLUMNS) for kind in ("lost order", "lost payment")}
+        causes = {kind: chunk["cause"] for kind, chunk in lost.items()}
+        for cause, fault in enumerate(self.faults):
+            if fault.is_felt(date):
+                paid = causes["lost payment"] == cause
+                self.effects[cause, str(date)] = {
+                    "lost_orders": int((causes["lost order"] == cause).sum()),
+                    "lost_paid_orders": int(paid.sum()),
+                    "lost_cents": int(lost["lost payment"]["cents"][paid].sum()),
+                    **visibility(fault, cause, state, acts),
+                }
+        return {
+            "orders": len(causes["lost order"]),
+            "paid_orders": len(causes["lost payment"]),
+            "paid_cents": int(lost["lost payment"]["cents"].sum()),
+        }
 
 
 def _write_reference(state: State, out: Path) -> None:
     """The shop's own calendar and product list."""
-    promotion, clock = state.world.promotion, state.clock
-    phases = [
-        {
-            "name": promotion.name,
-            "phase": phase,
-            "from": clock.date(getattr(promotion, phase)[0]),
-            "to": clock.date(getattr(promotion, phase)[1]),
-        }
-        for phase in ("deposit", "preheat", "opening", "main", "after")
-    ]
-    content = {"promotions": phases}
+    content = state.calendar.declared(state.clock)
     (out / "calendar.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     lines = ["product_id,category,price,cost"]
     for product in range(state.world.product_count):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipelines.simulate.faults import CARED_SHARE
 from pipelines.simulate.sessions import Pages, Plan
 from pipelines.simulate.state import KIND, State
 from pipelines.simulate.streams import HOUR, MICROSECONDS, NEVER, Array, Chunk, select
@@ -60,7 +61,9 @@ def presale_conversations(state: State, day: int, plan: Plan, pages: Pages) -> N
         "product": pages.product[page],
         "topic": np.full(len(asks), PRESALE, np.int8),
     }
-    _converse(state, random, common, time, plan.response_seconds[asks])
+    response = plan.response_seconds[asks]
+    response = np.where(response >= 0, response * plan.levers.response[asks], -1).astype(np.int32)
+    _converse(state, random, common, time, response)
     questions = np.flatnonzero((seen >= 0) & plan.acts_human & (random.random(plan.size) < 0.004))
     writer = _Writer(
         state,
@@ -143,7 +146,7 @@ def after_orders(state: State, day: int, source: str, orders: Chunk) -> None:
     response[random.random(len(helped)) < 0.05] = -1
     _converse(state, random, common, after(helped, "shipped", 1, 150), response)
 
-    cared = pick(delivered, 0.55)
+    cared = pick(delivered, CARED_SHARE)
     sent = after(cared, "delivered", 20, 40)
     care_type = random.integers(0, len(CARE_TYPES), len(cared)).astype(np.int8)
     writer.add("care_sent", cared, sent, care_type=care_type)

@@ -1,12 +1,14 @@
 """One day of visits: who comes, from where, what they look at, and which of them go to the checkout."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from pipelines.simulate.faults import Fault, Levers
+from pipelines.simulate.faults import Fault, Levers, of_kind, turn
 from pipelines.simulate.state import KIND, SessionBook, State
-from pipelines.simulate.streams import MICROSECONDS, NEVER, Array, Chunk
+from pipelines.simulate.streams import MICROSECONDS, NEVER, Array, Chunk, select
 from pipelines.simulate.world import (
     AUTO,
     CATEGORIES,
@@ -18,8 +20,8 @@ from pipelines.simulate.world import (
     MODULES,
     PAGE_ERRORS,
     PAGE_TYPES,
-    PHASE_FACTORS,
     SKUS_PER_PRODUCT,
+    TEAM_OF_SHIFT,
     WEEKDAY_FACTORS,
 )
 
@@ -33,6 +35,7 @@ FLAGGED_BOT_SHARE = 0.03
 UNFLAGGED_BOT_SHARE = 0.004
 MOST_PAGE_EVENTS_A_MINUTE = 60
 MILLISECOND = 1000
+CARE_LASTS_DAYS = 30
 DAY_MARGIN = 5 * MICROSECONDS  # clicks come shortly before a visit, and must not fall into the day before
 
 
@@ -42,9 +45,12 @@ class Plan:
 
     Attributes:
         burst: page events within one minute, for robots that nobody flagged; 0 for everybody else.
-        abandons: a fault makes them leave before the landing page is of any use. All that they would have done is
-            drawn nevertheless and then not written, so that a fault changes nothing for anybody else.
-        response_seconds: until the first human reply to a chat; -1 unanswered.
+        luck: decides who is lost to a fault. All that they would have done is drawn nevertheless and then not written,
+            so that a fault changes nothing for anybody else.
+        absent: a fault keeps them away; nothing of them is written.
+        abandons: absent, or a fault makes them leave before the landing page is of any use; `abandoned_by` which one.
+        listless_by: the fault that makes them leave or want nothing; -1 none.
+        response_seconds: until the first human reply to a chat without any fault; -1 unanswered.
     """
 
     book: SessionBook
@@ -52,7 +58,10 @@ class Plan:
     entry: Array
     intent: Array
     burst: Array
-    abandons: Array
+    luck: Array
+    absent: Array
+    abandoned_by: Array
+    listless_by: Array
     shared_device: Array
     coupon: Array
     chats: Array
@@ -64,21 +73,33 @@ class Plan:
         return len(self.landing)
 
     @property
+    def abandons(self) -> Array:
+        return self.abandoned_by >= 0
+
+    @property
     def acts_human(self) -> Array:
         return ~self.book.is_bot & (self.burst == 0)
 
 
-def session_count(state: State, day: int, sessions_per_day: int) -> int:
-    """How many sessions start that day: weekday rhythm, promotion phase, and 2 % of noise."""
+def session_count(state: State, day: int, sessions_per_day: float) -> int:
+    """How many sessions start that day: weekday rhythm, sales, and 2 % of noise."""
     date = state.clock.date(day)
     noise = np.exp(0.02 * state.stream(day, "volume").standard_normal())
-    phase = PHASE_FACTORS[state.world.promotion.phase(day)]["sessions"]
-    return max(1, round(sessions_per_day * WEEKDAY_FACTORS[date.weekday()] * phase * noise))
+    pull = np.average(_hourly_pull(state, day), weights=HOUR_SHARES)
+    return max(1, round(sessions_per_day * WEEKDAY_FACTORS[date.weekday()] * pull * noise))
+
+
+def _hourly_pull(state: State, day: int) -> Array:
+    """What sales do to the sessions of each twenty-fourth of the day."""
+    hours = state.clock.start(day) + state.clock.length(day) * np.arange(len(HOUR_SHARES)) // len(HOUR_SHARES)
+    return state.calendar.factor("sessions", hours).astype(np.float64)
 
 
 def _starts(random: np.random.Generator, state: State, day: int, count: int) -> Array:
     """Sorted instants over the day, by the shop's hours; all different from one another."""
-    edges = np.concatenate([[0.0], np.cumsum(HOUR_SHARES) / HOUR_SHARES.sum()])
+    pull = _hourly_pull(state, day)
+    wanted = HOUR_SHARES * (pull / pull[0])
+    edges = np.concatenate([[0.0], np.cumsum(wanted) / wanted.sum()])
     shares = np.interp(random.random(count), edges, np.linspace(0, 1, len(edges)))
     span = state.clock.length(day) - 2 * DAY_MARGIN - count
     starts = np.sort(state.clock.start(day) + DAY_MARGIN + (shares * span).astype(np.int64))
@@ -89,14 +110,18 @@ def _slice_noise(state: State, day: int, purpose: str, size: int) -> Array:
     return np.exp(0.02 * state.stream(day, purpose).standard_normal(size))
 
 
-def plan_day(state: State, day: int, sessions_per_day: int, faults: list[Fault]) -> Plan:
+def plan_day(state: State, day: int, sessions_per_day: int, faults: Sequence[Fault]) -> Plan:
     """Draws the day's sessions and their people, and lets the faults of the day turn the levers."""
     date = state.clock.date(day)
     world = state.world
-    count = session_count(state, day, sessions_per_day)
+    usual = world.leaves.weight
+    wanted = usual.copy()
+    for shift in of_kind(faults, "mix_shift", date):
+        wanted[world.leaves.channel == shift.codes["channel"]] *= 1 + shift.share
+    count = session_count(state, day, sessions_per_day * (wanted.sum() / usual.sum()))
     random = state.stream(day, "sessions")
     start = _starts(random, state, day, count)
-    weight = world.leaves.weight * _slice_noise(state, day, "leaf volume", len(world.leaves.weight))
+    weight = wanted * _slice_noise(state, day, "leaf volume", len(world.leaves.weight))
     leaf = np.searchsorted(np.cumsum(weight) / weight.sum(), random.random(count)).clip(0, len(weight) - 1)
     leaf = leaf.astype(np.int16)
     robot = random.random(count)
@@ -119,19 +144,26 @@ def plan_day(state: State, day: int, sessions_per_day: int, faults: list[Fault])
     coupon_edges = np.cumsum(COUPON_SHARES)
     coupon = np.searchsorted(coupon_edges, random.random(count), "right").astype(np.int8)
     coupon[coupon == len(coupon_edges)] = -1
+    region = state.visitors["region"][visitor]
     levers = Levers(
-        landing_page=landing,
-        device=device,
-        coupon=coupon,
-        first_screen=np.ones(count, np.float32),
-        abandon=np.zeros(count, np.float32),
-        order=np.ones(count, np.float32),
+        traits={
+            "landing_page": landing,
+            "device": device,
+            "coupon": coupon,
+            "campaign": world.leaves.campaign[leaf],
+            "channel": world.leaves.channel[leaf],
+            "region": region,
+            "team": TEAM_OF_SHIFT[(state.clock.hours(start) // 8).clip(0, 2)],
+        },
+        missed_care=_missed_care(state, day, customer),
         coupon_error=np.where(coupon >= 0, 0.01, 0.0).astype(np.float32),
     )
-    for fault in faults:
-        if fault.is_on(date):
-            fault.turn(levers)
-    abandons = random.random(count, dtype=np.float32) < levers.abandon
+    turn(faults, date, levers)
+    luck = random.random(count, dtype=np.float32)
+    absent = luck < levers.stay_away.chance
+    leaves = luck < levers.leave.chance
+    abandoned_by = np.where(absent, levers.stay_away.cause, np.where(leaves, levers.leave.cause, -1))
+    listless = (luck < levers.lose_interest.chance) & (abandoned_by < 0)
     chats = (random.random(count) < 0.045 * intent) & ~shared & ~is_bot & ~unflagged
     response = np.exp(random.normal(np.log(24), 1.0, count)).clip(1, 3000).astype(np.int32)
     response[random.random(count) < 0.06] = -1
@@ -145,7 +177,8 @@ def plan_day(state: State, day: int, sessions_per_day: int, faults: list[Fault])
         start=start,
         leaf=leaf,
         device=device,
-        region=state.visitors["region"][visitor],
+        region=region,
+        is_untracked=luck < levers.untracked.chance,
     )
     state.next_session += count
     return Plan(
@@ -154,13 +187,23 @@ def plan_day(state: State, day: int, sessions_per_day: int, faults: list[Fault])
         entry=world.landing_entry[landing],
         intent=intent.astype(np.float32),
         burst=burst,
-        abandons=abandons,
+        luck=luck,
+        absent=absent,
+        abandoned_by=abandoned_by,
+        listless_by=np.where(listless, levers.lose_interest.cause, abandoned_by),
         shared_device=shared,
         coupon=coupon,
         chats=chats,
         response_seconds=response,
         levers=levers,
     )
+
+
+def _missed_care(state: State, day: int, customer: Array) -> Array:
+    """Sessions of customers to whom a care message stayed away in the last 30 days."""
+    if not state.customers.size:
+        return np.zeros(len(customer), bool)
+    return (customer >= 0) & (state.customers["missed_care_day"][customer] >= day - CARE_LASTS_DAYS)
 
 
 def _until_login(random: np.random.Generator, count: int) -> Array:
@@ -239,8 +282,7 @@ def browse(state: State, day: int, plan: Plan) -> tuple[Pages, list[Chunk]]:
     """The pages of the day and the page events on them (without checkouts)."""
     random = state.stream(day, "pages")
     pages = _open_pages(state, random, plan)
-    phase = PHASE_FACTORS[state.world.promotion.phase(day)]
-    chunks = _page_events(state, state.stream(day, "page events"), plan, pages, phase["cart"])
+    chunks = _page_events(state, state.stream(day, "page events"), plan, pages)
     chunks.append(_bursts(state, state.stream(day, "bursts"), plan))
     return pages, chunks
 
@@ -356,13 +398,11 @@ def _on(pages: Pages, rows: Array, kind: str, time: Array, **columns: Array) -> 
     }
 
 
-def _page_events(
-    state: State, random: np.random.Generator, plan: Plan, pages: Pages, cart_factor: float
-) -> list[Chunk]:
+def _page_events(state: State, random: np.random.Generator, plan: Plan, pages: Pages) -> list[Chunk]:
     world = state.world
     size = len(pages.session)
     abandoned = plan.abandons[pages.session]
-    everything = np.flatnonzero(pages.first | ~abandoned)
+    everything = np.flatnonzero(np.where(pages.first, ~plan.absent[pages.session], ~abandoned))
     on_product = pages.page_type == PRODUCT_PAGE
     by_robot = plan.book.is_bot[pages.session]
     factor = np.where(by_robot, 0, plan.intent[pages.session].clip(0, 1.6)).astype(np.float32)
@@ -402,12 +442,12 @@ def _page_events(
     )
     chunks = [opening, leave]
 
-    def happens(kind: str, chance: Array, **columns: int) -> Array:
-        """Adds the event on some pages; returns those pages, the abandoned ones included."""
+    def happens(kind: str, chance: Array, *, taken: Array = abandoned, **columns: Any) -> Array:
+        """Adds the event on some pages, but for those on which it is taken away; returns all of them."""
         rows = np.flatnonzero(random.random(size, dtype=np.float32) < chance * factor)
         moment = (0.03 + 0.94 * random.random(len(rows), dtype=np.float32)) * pages.dwell_ms[rows] * MILLISECOND
         time = pages.start[rows] + 1000 + moment.astype(np.int64)
-        kept = ~abandoned[rows]
+        kept = ~taken[rows]
         coded = {name: np.full(int(kept.sum()), code, np.int16) for name, code in columns.items()}
         chunks.append(_on(pages, rows[kept], kind, time[kept], **coded))
         return rows
@@ -416,14 +456,18 @@ def _page_events(
         chance = np.where(on_product, chance_on_product, chance_elsewhere).astype(np.float32)
         if limited_to:
             chance[pages.page_type != PAGE_TYPES.index(limited_to)] = 0
-        happens(kind, chance, **({"module": MODULES.index(module)} if module else {}))
+        codes: dict[str, Any] = {"module": MODULES.index(module)} if module else {}
+        happens(kind, chance, **codes)
     appeal = np.where(on_product, world.product_appeal[pages.product], 0).astype(np.float32)
-    happens("favorite", 0.04 * appeal)
-    carted = happens("add_to_cart", 0.115 * cart_factor * appeal)
+    listless = plan.listless_by[pages.session] >= 0
+    happens("favorite", 0.04 * appeal, taken=listless)
+    cart_lost = listless | _put_off(plan, pages)
+    cart_factor = state.calendar.factor("cart", plan.book.start)[pages.session]
+    carted = happens("add_to_cart", np.float32(0.115) * cart_factor * appeal, taken=cart_lost)
     pages.carted[carted] = True
     part = random.integers(0, SKUS_PER_PRODUCT, len(carted), dtype=np.int16)
     sku = pages.product[carted] * np.int16(SKUS_PER_PRODUCT) + part
-    chunks[-1]["sku"] = sku[~abandoned[carted]]
+    chunks[-1]["sku"] = sku[~cart_lost[carted]]
     claims = happens("coupon_claim", np.where(on_product, 0.03, 0.01).astype(np.float32))
     offered = plan.coupon[pages.session[claims[~abandoned[claims]]]]
     chunks[-1]["coupon"] = np.where(offered >= 0, offered, 0).astype(np.int8)
@@ -438,6 +482,12 @@ def _page_events(
     for chunk in chunks:
         chunk["session"] = chunk["session"].astype(np.int64) + plan.book.base
     return chunks
+
+
+def _put_off(plan: Plan, pages: Pages) -> Array:
+    """Pages of products that a fault keeps this session from putting into the cart."""
+    chance = plan.levers.cart.chance
+    return (pages.product >= 0) & (plan.luck[pages.session] < chance[pages.product])
 
 
 def _bursts(state: State, random: np.random.Generator, plan: Plan) -> Chunk:
@@ -463,8 +513,8 @@ class Checkouts:
 
     Attributes:
         session: position in the plan.
-        ordered: whether an order follows; `lost`: whether a fault takes that order away.
-        abandoned: a fault takes the whole checkout away.
+        ordered: whether an order follows without any fault; `lost_by`: the fault that takes that order away, -1 none.
+        taken_by: the fault that takes the whole checkout away, -1 none.
     """
 
     session: Array
@@ -472,8 +522,8 @@ class Checkouts:
     product: Array
     coupon: Array
     ordered: Array
-    lost: Array
-    abandoned: Array
+    lost_by: Array
+    taken_by: Array
     payment_failed: Array
 
 
@@ -496,16 +546,17 @@ def check_out(state: State, day: int, plan: Plan, pages: Pages) -> tuple[Checkou
     order_draw, coupon_draw, failure_draw = random.random((3, plan.size))
     pause = random.uniform(2, 25, plan.size)
     session = np.flatnonzero(starts)
-    phase = PHASE_FACTORS[state.world.promotion.phase(day)]["order"]
     levers = plan.levers
-    chance_to_order = min(0.60 * phase, 0.95)
-    ordered = order_draw[session] < chance_to_order
-    abandoned = plan.abandons[session]
-    lost = ordered & (abandoned | (order_draw[session] >= chance_to_order * levers.order[session]))
+    draw = order_draw[session]
+    chance_to_order = (0.60 * state.calendar.factor("order", plan.book.start[session])).clip(0, 0.95)
+    ordered = draw < chance_to_order
+    taken_by = _taken_checkouts(plan, session, wanted, carted)
+    refused = ordered & (draw >= chance_to_order * (1 - levers.order.chance[session]))
+    lost_by = np.where(taken_by >= 0, taken_by, np.where(refused, levers.order.cause[session], -1))
     failed = ordered & (failure_draw[session] < 0.05)
-    error = np.flatnonzero((coupon_draw[session] < levers.coupon_error[session]) & ~abandoned)
+    error = np.flatnonzero((coupon_draw[session] < levers.coupon_error[session]) & (taken_by < 0))
     time = last[session] + (pause[session] * MICROSECONDS).astype(np.int64)
-    checkouts = Checkouts(session, time, wanted[session], plan.coupon[session], ordered, lost, abandoned, failed)
+    checkouts = Checkouts(session, time, wanted[session], plan.coupon[session], ordered, lost_by, taken_by, failed)
 
     def events(rows: Array, kind: str, seconds: float, **columns: Array) -> Chunk:
         return {
@@ -517,8 +568,8 @@ def check_out(state: State, day: int, plan: Plan, pages: Pages) -> tuple[Checkou
             **columns,
         }
 
-    starting = np.flatnonzero(~abandoned)
-    fails = np.flatnonzero(failed & ~lost)
+    starting = np.flatnonzero(taken_by < 0)
+    fails = np.flatnonzero(failed & (lost_by < 0))
     coupon = checkouts.coupon
     codes = len(PAGE_ERRORS)
     return checkouts, [
@@ -526,6 +577,28 @@ def check_out(state: State, day: int, plan: Plan, pages: Pages) -> tuple[Checkou
         events(error, "coupon_error", 1.5, coupon=coupon[error], error_code=(session[error] % 2).astype(np.int8)),
         events(fails, "payment_failed", 30, error_code=(codes - 1 - session[fails] % 2).astype(np.int8)),
     ]
+
+
+def _taken_checkouts(plan: Plan, session: Array, wanted: Array, carted: Array) -> Array:
+    """For each of these sessions, the fault that keeps it from the checkout: all of it, its chat or its product."""
+    levers, luck = plan.levers, plan.luck[session]
+    chat = plan.chats[session] & (luck < levers.disappointed_chat.chance[session])
+    product = carted[session] & (luck < levers.cart.chance[wanted[session]])
+    by_product = np.where(product, levers.cart.cause[wanted[session]], -1)
+    by_chat = np.where(chat, levers.disappointed_chat.cause[session], by_product)
+    return np.where(plan.listless_by[session] >= 0, plan.listless_by[session], by_chat)
+
+
+def refused_payments(state: State, time: Array, session: Array) -> Chunk:
+    """What the checkout reports when a provider refuses, for numbers of sessions."""
+    return {
+        "time": time,
+        "kind": np.full(len(time), PAGE_KIND["payment_failed"], np.int8),
+        "session": session,
+        "page_type": np.full(len(time), CHECKOUT_PAGE, np.int8),
+        "page": np.full(len(time), state.world.code("page", "checkout"), np.int16),
+        "error_code": np.full(len(time), PAGE_ERRORS.index("PAYMENT_TIMEOUT"), np.int8),
+    }
 
 
 def traffic(state: State, day: int, plan: Plan) -> list[Chunk]:
@@ -563,6 +636,7 @@ def traffic(state: State, day: int, plan: Plan) -> list[Chunk]:
         "cost": np.where(price > 0, np.round(price * random.uniform(0.8, 1.2, len(rows))), -1).astype(np.int64),
     }
     state.next_click += len(rows)
+    visits, clicks = select(visits, np.flatnonzero(~plan.absent)), select(clicks, np.flatnonzero(~plan.absent[rows]))
     return [visits, clicks, _impressions(state, random, day, book.leaf[rows], book.device[rows], book.start[rows])]
 
 

@@ -1,9 +1,11 @@
 """What the shop remembers from one day to the next, and the columns that each family's rows have."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from pipelines.simulate.calendar import Calendar
 from pipelines.simulate.streams import NEVER, Agenda, Array, Chunk, Clock, GrowingTable, stream
 from pipelines.simulate.world import DEVICE_SHARES, REGIONS, World
 from sql.contract import FAMILIES
@@ -83,6 +85,11 @@ ORDER_COLUMNS = {
     "rating": "i1",
     "excluded_reason": "i1",
 }
+LOST_COLUMNS = {
+    "time": "i8",
+    "cause": "i1",
+    "cents": "i8",
+}  # what a fault took away, at the time when it would have been
 COLUMNS = {"traffic": TRAFFIC_COLUMNS, "page": PAGE_COLUMNS, "service": SERVICE_COLUMNS, "order": ORDER_COLUMNS}
 
 
@@ -92,6 +99,7 @@ class SessionBook:
 
     Attributes:
         customer: who logs in (-1 nobody); `login_time`: from when events carry that customer (microseconds).
+        is_untracked: a fault keeps its favourites and carts from being reported.
     """
 
     base: int
@@ -103,11 +111,20 @@ class SessionBook:
     leaf: Array
     device: Array
     region: Array
+    is_untracked: Array
 
     @classmethod
     def empty(cls) -> "SessionBook":
         none = np.empty(0, np.int64)
-        return cls(0, none, none, none, none.astype(bool), none, none, none, none)
+        return cls(0, none, none, none, none.astype(bool), none, none, none, none, none.astype(bool))
+
+    @classmethod
+    def joined(cls, books: Sequence["SessionBook"]) -> "SessionBook":
+        """Books whose numbers follow one another, as one."""
+        if len(books) == 1:
+            return books[0]
+        columns = [column.name for column in fields(cls) if column.name != "base"]
+        return cls(books[0].base, *(np.concatenate([getattr(book, name) for book in books]) for name in columns))
 
     @property
     def end(self) -> int:
@@ -126,6 +143,7 @@ class TwoDays:
         self.login_time = np.concatenate([book.login_time for book in books])
         self.is_bot = np.concatenate([book.is_bot for book in books])
         self.leaf = np.concatenate([book.leaf for book in books])
+        self.is_untracked = np.concatenate([book.is_untracked for book in books])
 
     def position(self, sessions: Array) -> Array:
         return sessions - self.base
@@ -143,7 +161,8 @@ class State:
     Attributes:
         visitors: device, region, owner (the customer who uses it, whether or not the shop knows), linked (the first
             customer that the shop saw with it).
-        customers: visitor (at home), second_visitor, and what truth needs to know of them.
+        customers: visitor (at home), second_visitor, missed_care_day (the last on which a care message to them stayed
+            away), and what truth needs to know of them.
         orders: what truth needs to know of them; times are NEVER or -1 and days LONG_AGO where nothing happened.
         next_session and the like: the next free numbers of what has no table.
         recent_visitors: who came on each of the last seven days.
@@ -151,6 +170,7 @@ class State:
 
     world: World
     clock: Clock
+    calendar: Calendar
     agenda: Agenda
     visitors: GrowingTable = field(
         default_factory=lambda: GrowingTable(device="i1", region="i1", owner="i8", linked="i8")
@@ -165,6 +185,7 @@ class State:
             last_care_day="i4",
             last_join="i8",
             last_leave="i8",
+            missed_care_day="i4",
         )
     )
     orders: GrowingTable = field(
@@ -207,6 +228,7 @@ class State:
             last_purchase_day=LONG_AGO,
             last_delivered_day=LONG_AGO,
             last_care_day=LONG_AGO,
+            missed_care_day=LONG_AGO,
         )
         known = visitors >= 0
         self.visitors["owner"][visitors[known]] = rows[known]

@@ -32,7 +32,7 @@ class Clock:
     def __init__(self, first_date: date, timezone: str, first_day: int, last_day: int) -> None:
         self.first_date = first_date
         self._first_day = first_day
-        zone = ZoneInfo(timezone)
+        self.zone = zone = ZoneInfo(timezone)
         self._starts = np.array(
             [
                 int(datetime.combine(first_date + timedelta(days=day), datetime.min.time(), zone).timestamp())

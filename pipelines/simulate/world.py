@@ -1,4 +1,4 @@
-"""What the shop consists of: products, campaigns, pages, agents, calendar. Fixed by the seed, the same every day."""
+"""What the shop consists of: products, campaigns, pages, agents. Fixed by the seed, the same every day."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -43,7 +43,10 @@ KEYWORDS = ("linen dress", "summer shirt", "canvas bag", "gift box", "face cream
 AGENTS = tuple(f"agent_{number:02d}" for number in range(1, 13))
 AGENT_TEAMS = tuple("team_early" if n < 5 else "team_late" if n < 10 else "team_night" for n in range(12))
 TEAMS = ("team_early", "team_late", "team_night")
+SHIFT_OF_TEAM = {"team_early": "day", "team_late": "evening", "team_night": "night"}
+TEAM_OF_SHIFT = np.array([2, 0, 1], np.int8)  # of the day's thirds: night, day, evening
 TEAM_OF_AGENT = np.array([TEAMS.index(team) for team in AGENT_TEAMS], np.int8)
+PRODUCTS = tuple(f"P{number:04d}" for number in range(1, 201))
 SKUS_PER_PRODUCT = 4
 ORGANIC = -1
 
@@ -76,35 +79,6 @@ HOUR_SHARES = np.array(
     ]
 )
 WEEKDAY_FACTORS = np.array([0.94, 0.90, 0.92, 0.96, 1.04, 1.12, 1.10])  # Monday first
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """The shop's own sale, by days since the first date (whole business days, the last one included)."""
-
-    name: str = "member_week"
-    deposit: tuple[int, int] = (6, 9)
-    preheat: tuple[int, int] = (10, 11)
-    opening: tuple[int, int] = (12, 12)  # balances of the presale fall due on this day
-    main: tuple[int, int] = (13, 13)
-    after: tuple[int, int] = (14, 14)
-
-    def phase(self, day: int) -> str | None:
-        for phase in ("deposit", "preheat", "opening", "main", "after"):
-            first, last = getattr(self, phase)
-            if first <= day <= last:
-                return phase
-        return None
-
-
-PHASE_FACTORS: dict[str | None, dict[str, float]] = {
-    None: {"sessions": 1.0, "cart": 1.0, "order": 1.0},
-    "deposit": {"sessions": 1.05, "cart": 1.05, "order": 1.0},
-    "preheat": {"sessions": 1.15, "cart": 1.4, "order": 0.75},
-    "opening": {"sessions": 1.8, "cart": 1.3, "order": 1.2},
-    "main": {"sessions": 1.4, "cart": 1.15, "order": 1.15},
-    "after": {"sessions": 0.9, "cart": 0.9, "order": 0.9},
-}
 
 
 @dataclass(frozen=True)
@@ -142,6 +116,13 @@ CHANNELS: dict[str, tuple[float, bool, str, float, tuple[str, ...]]] = {
     "official_account": (0.04, False, "private", 1.25, ("content", "home")),
 }
 CHANNEL_NAMES = tuple(CHANNELS)
+CAMPAIGNS_A_CHANNEL = 3
+CAMPAIGNS = tuple(
+    f"{channel}_c{number + 1}"
+    for channel, (_, paid, *_) in CHANNELS.items()
+    if paid
+    for number in range(CAMPAIGNS_A_CHANNEL)
+)
 
 
 @dataclass(frozen=True)
@@ -184,15 +165,15 @@ class World:
     leaves: Leaves
     landing_entry: Array
     landing_product: Array
-    promotion: Promotion
     words: dict[str, list[str]] = field(repr=False)
 
     def code(self, column: str, word: str) -> int:
         return self.words[column].index(word)
 
 
-def build_world(seed: int, products: int = 200) -> World:
+def build_world(seed: int) -> World:
     """The shop of this seed."""
+    products = len(PRODUCTS)
     random = stream(seed, date(1970, 1, 1), "world")
     zipf = 1.0 / np.arange(1, products + 1) ** 0.9
     leaves, campaign_names, creative_names = _leaves(random)
@@ -209,8 +190,7 @@ def build_world(seed: int, products: int = 200) -> World:
         leaves=leaves,
         landing_entry=np.array([ENTRY_TYPES.index(page.entry_type) for page in LANDING_PAGES], np.int8),
         landing_product=np.array([page.product for page in LANDING_PAGES], np.int16),
-        promotion=Promotion(),
-        words=_words(products, campaign_names, creative_names),
+        words=_words(campaign_names, creative_names),
     )
 
 
@@ -222,7 +202,7 @@ def _leaves(random: np.random.Generator) -> tuple[Leaves, list[str], list[str]]:
     for channel, (share, paid, domain, intent, entries) in CHANNELS.items():
         pages = [index for index, page in enumerate(LANDING_PAGES) if page.entry_type in entries]
         parts = []
-        for campaign_number in range(3 if paid else 1):
+        for campaign_number in range(CAMPAIGNS_A_CHANNEL if paid else 1):
             if paid:
                 campaigns.append(f"{channel}_c{campaign_number + 1}")
             audience, keyword = random.integers(0, len(AUDIENCES)), random.integers(0, len(KEYWORDS))
@@ -255,8 +235,7 @@ def _leaves(random: np.random.Generator) -> tuple[Leaves, list[str], list[str]]:
     return Leaves(**columns), campaigns, creatives
 
 
-def _words(products: int, campaigns: list[str], creatives: list[str]) -> dict[str, list[str]]:
-    product_ids = [f"P{number:04d}" for number in range(1, products + 1)]
+def _words(campaigns: list[str], creatives: list[str]) -> dict[str, list[str]]:
     return {
         "channel": list(CHANNEL_NAMES),
         "campaign": campaigns,
@@ -270,20 +249,19 @@ def _words(products: int, campaigns: list[str], creatives: list[str]) -> dict[st
         "domain": ["public", "private"],
         "page_type": list(PAGE_TYPES),
         "page": [
-            *(f"item_{number:04d}" for number in range(1, products + 1)),
+            *(f"item_{number:04d}" for number in range(1, len(PRODUCTS) + 1)),
             *(f"list_{category}" for category in CATEGORIES),
             *(page.name for page in LANDING_PAGES if page.entry_type not in ("product", "cart")),
             "cart",
             "checkout",
         ],
-        "product_id": product_ids,
-        "sku": [f"{product}-{part}" for product in product_ids for part in range(1, SKUS_PER_PRODUCT + 1)],
+        "product_id": list(PRODUCTS),
+        "sku": [f"{product}-{part}" for product in PRODUCTS for part in range(1, SKUS_PER_PRODUCT + 1)],
         "category": list(CATEGORIES),
         "module": list(MODULES),
         "content": list(CONTENTS),
         "live_room": list(LIVE_ROOMS),
         "coupon": list(COUPONS),
-        "promotion": ["member_week"],
         "error_code": list(PAGE_ERRORS),
         "stock_state": list(STOCK_STATES),
         "agent": list(AGENTS),
