@@ -5,62 +5,32 @@ file is relative to funnelscope.yaml; absolute paths and `~` are taken as they s
 """
 
 import codecs
-import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
 
+from assets.documents import Document, KeyPath, SettingsError
+from assets.documents import known_timezone as _known_timezone
+from assets.documents import nearest as _nearest
+from assets.documents import reject as _reject
 from sql.contract import FAMILIES
 
 CONFIG_VARIABLE = "FUNNELSCOPE_CONFIG"
 HOME_VARIABLE = "FUNNELSCOPE_HOME"
 CONFIG_NAME = "funnelscope.yaml"
 
-KeyPath = tuple[str | int, ...]
-
-
-class SettingsError(ValueError):
-    """funnelscope.yaml (or a file it names) is wrong; the text names file, line, key, value and the way out."""
-
 
 class Format(StrEnum):
     PARQUET = "parquet"
     CSV = "csv"
     JSON_LINES = "jsonl"
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _reject(path: KeyPath, found: object, message: str) -> NoReturn:
-    """Raises for the key at `path` below the model that is being validated."""
-    context = {"path": path, "found": repr(found), "text": message}
-    raise PydanticCustomError("settings", "{text}", context)
-
-
-def _nearest(name: str, accepted: Sequence[str]) -> str:
-    """The way out for a wrong name: the nearest accepted one, and all of them when they are few."""
-    close = difflib.get_close_matches(name, accepted, n=1, cutoff=0.6)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}accepted: {', '.join(accepted)}" if len(accepted) <= 40 else hint.strip()
-
-
-def _known_timezone(name: str) -> str:
-    zones = available_timezones()
-    if name not in zones:
-        near = _nearest(name, sorted(zones))
-        _reject((), name, f"is no IANA time zone such as Asia/Shanghai; {near}".rstrip("; "))
-    return name
 
 
 def _expression_problem(expression: str) -> str:
@@ -92,6 +62,10 @@ def _walk(value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list):
         for inner in value:
             yield from _walk(inner)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class EventTypes(_Model):
@@ -358,7 +332,8 @@ def load_settings(path: Path | None = None) -> Settings:
         SettingsError: the file is missing or wrong; every mistake with its line.
     """
     path = path or Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_NAME).expanduser()
-    document = _Document(path)
+    way_out = f"Start in the folder that holds {CONFIG_NAME}, or set {CONFIG_VARIABLE}."
+    document = Document(path, Settings, _MODELS_BELOW, way_out)
     content = document.mapping()
     if "home" in content:
         raise SettingsError(document.message(("home",), content["home"], f"is set by {HOME_VARIABLE}, not here"))
@@ -380,7 +355,7 @@ class _Calendar(_Model):
 
 
 def _calendar_file(path: Path) -> list[dict[str, Any]]:
-    document = _Document(path)
+    document = Document(path, Settings, _MODELS_BELOW)
     content = document.content
     promotions = content.get("promotions") if isinstance(content, dict) and "promotions" in content else content
     try:
@@ -390,128 +365,9 @@ def _calendar_file(path: Path) -> list[dict[str, Any]]:
     return [promotion.model_dump(by_alias=True) for promotion in calendar.promotions]
 
 
-class _Loader(yaml.SafeLoader):
-    """Leaves an impossible date as text, so that it is reported with its line like any other wrong value."""
-
-    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> Any:
-        try:
-            return super().construct_yaml_timestamp(node)
-        except ValueError:
-            return node.value
-
-
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
-
-
 _MODELS_BELOW: dict[str, type[BaseModel]] = {
     "sources": Source,
     "event_types": EventTypes,
     "calendar": Promotion,
     "promotions": Promotion,
 }
-
-
-class _Document:
-    """A YAML file that remembers the line of every key."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except FileNotFoundError:
-            raise SettingsError(
-                f"{path}: no such file. Start in the folder that holds {CONFIG_NAME}, or set {CONFIG_VARIABLE}."
-            ) from None
-        except (OSError, UnicodeDecodeError) as problem:
-            raise SettingsError(f"{path}: cannot be read as UTF-8 text: {problem}") from None
-        try:
-            self.root = yaml.compose(text, Loader=yaml.SafeLoader)
-            self.content: Any = yaml.load(text, Loader=_Loader)
-        except yaml.MarkedYAMLError as problem:
-            mark = problem.problem_mark or problem.context_mark
-            line = f", line {mark.line + 1}" if mark else ""
-            raise SettingsError(f"{path}{line}: is not YAML: {problem.problem or problem.context}") from None
-        except yaml.YAMLError as problem:
-            raise SettingsError(f"{path}: is not YAML: {problem}") from None
-        self._reject_repeated_keys(self.root)
-
-    def mapping(self) -> dict[str, Any]:
-        """The content as keys and values. Raises SettingsError where the file holds something else."""
-        if not isinstance(self.content, dict):
-            found = type(self.content).__name__ if self.content is not None else "nothing"
-            raise SettingsError(f"{self.path}, line 1: wants keys and values such as 'shop: My shop', found {found}")
-        return dict(self.content)
-
-    def problem(self, details: ErrorDetails) -> str:
-        """One validation error in words."""
-        context = details.get("ctx", {})
-        path = tuple(part for part in details["loc"] if not _is_branch(part)) + tuple(context.get("path", ()))
-        found: object = details["input"]
-        match details["type"]:
-            case "settings":
-                return self._message(path, context["found"], context["text"])
-            case "extra_forbidden":
-                name = str(path[-1])
-                return self._message(path, "", f"unknown key; {_nearest(name, self._siblings(path))}")
-            case "missing":
-                return self._message(path, "", "is missing")
-            case "literal_error" | "enum":
-                accepted = re.findall(r"'([^']+)'", str(context["expected"]))
-                near = _nearest(str(found), accepted)
-                return self._message(path, repr(found), f"is not accepted; {near}")
-        words = details["msg"][0].lower() + details["msg"][1:]
-        return self._message(path, repr(found), words)
-
-    def message(self, path: KeyPath, found: object, text: str) -> str:
-        return self._message(path, repr(found), text)
-
-    def _message(self, path: KeyPath, found: str, text: str) -> str:
-        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
-        shown = found if len(found) <= 200 else found[:197] + "..."
-        return f"{self.path}, line {self._line(path)}: {key}: {shown + ' ' if shown else ''}{text}"
-
-    def _line(self, path: KeyPath) -> int:
-        """Line (from 1) of the key at `path`, or of the nearest key above it."""
-        node = self.root
-        line: int = 1
-        for part in path:
-            if isinstance(node, yaml.MappingNode):
-                for key, value in node.value:
-                    if key.value == str(part):
-                        line, node = key.start_mark.line + 1, value
-                        break
-                else:
-                    return line
-            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-                node = node.value[part]
-                line = node.start_mark.line + 1
-            else:
-                continue
-        return line
-
-    def _siblings(self, path: KeyPath) -> list[str]:
-        """The keys that the model accepts where `path` has an unknown one."""
-        model: type[BaseModel] = Settings
-        for part in path[:-1]:
-            model = _MODELS_BELOW.get(str(part), model)
-        names = [field.alias or name for name, field in model.model_fields.items()]
-        return [name for name in names if name != "home"]
-
-    def _reject_repeated_keys(self, node: yaml.Node | None) -> None:
-        if isinstance(node, yaml.SequenceNode):
-            for value in node.value:
-                self._reject_repeated_keys(value)
-        if not isinstance(node, yaml.MappingNode):
-            return
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if key.value in seen:
-                raise SettingsError(f"{self.path}, line {line}: {key.value}: also on line {seen[key.value]}; keep one")
-            seen[key.value] = line
-            self._reject_repeated_keys(value)
-
-
-def _is_branch(part: str | int) -> bool:
-    """Whether a part of pydantic's location names a member of a union, not a key."""
-    return isinstance(part, str) and bool(re.fullmatch(r"\[key\]|(function-.*|date|datetime|str)(\[.*)?", part))

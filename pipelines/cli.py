@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.commands.funnel import funnel
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -275,6 +277,9 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
     dagster = Path(sys.executable).with_name("dagster")
     command = [str(dagster), "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
     os.execv(command[0], command)
+
+
+app.command()(funnel)
 
 
 # --- What the commands share ---------------------------------------------------------------------

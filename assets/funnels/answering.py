@@ -1,0 +1,77 @@
+"""A funnel's answer in the form in which it is handed out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from assets.funnels.events import FunnelEvents, load_file, load_published, open_events
+from assets.funnels.spec import FunnelFile, FunnelSpec
+from assets.settings import Settings
+from sql.funnel.computation import Answer, StepCounts, compute
+from sql.funnel.plan import Semantics
+
+
+def answer_file(file: FunnelFile, events: Path, with_units: bool) -> tuple[Answer, tuple[str, ...]]:
+    """The funnel over a file of events, and what an analyst should know of it. Raises as `load_file` does."""
+    with open_events() as connection:
+        return _answer(connection, load_file(connection, file, events), with_units)
+
+
+def answer_published(file: FunnelFile, settings: Settings, with_units: bool) -> tuple[Answer, tuple[str, ...]]:
+    """The same over the published events. Raises as `load_published` does."""
+    with open_events() as connection:
+        return _answer(connection, load_published(connection, file, settings), with_units)
+
+
+def _answer(
+    connection: duckdb.DuckDBPyConnection, events: FunnelEvents, with_units: bool
+) -> tuple[Answer, tuple[str, ...]]:
+    return compute(connection, events.plan, events.columns, with_units), events.notes
+
+
+def step_labels(spec: FunnelSpec) -> list[str]:
+    """What each step is called. Without an order a step is so many distinct ones."""
+    if spec.semantics is Semantics.UNORDERED:
+        return [f"any {number} of {len(spec.steps)}" for number in range(1, len(spec.steps) + 1)]
+    return [step.event or "any event" for step in spec.steps]
+
+
+def as_json(spec: FunnelSpec, answer: Answer) -> dict[str, Any]:
+    """One object: steps, trend, and breakdown and units where they were asked for."""
+    found: dict[str, Any] = {"name": spec.name, "steps": step_rows(spec, answer.steps)}
+    if answer.units_by_step is not None:
+        found["units_by_step"] = {str(step): list(units) for step, units in answer.units_by_step.items()}
+    if answer.breakdown is not None:
+        found["breakdown"] = {value: step_rows(spec, steps) for value, steps in answer.breakdown.items()}
+    found["trend"] = [
+        {"entered": day.entered, "units": list(day.units), "mature": day.is_mature} for day in answer.trend
+    ]
+    return found
+
+
+def step_rows(spec: FunnelSpec, steps: Sequence[StepCounts]) -> list[dict[str, Any]]:
+    """The steps with their rates: from the first, and from the last step before that is not optional."""
+    plan = spec.plan
+    labels = step_labels(spec)
+    return [
+        {
+            "step": step.step,
+            "event": labels[step.step - 1],
+            "units": step.units,
+            "converted": step.converted,
+            "lost": step.lost,
+            "pending": step.pending,
+            "rate_from_previous": _rate(step, steps[plan.required_before(step.step) - 1]) if step.step > 1 else None,
+            "rate_from_start": _rate(step, steps[0]),
+            "mean_seconds": step.mean_seconds,
+            "median_seconds": step.median_seconds,
+            "p90_seconds": step.p90_seconds,
+        }
+        for step in steps
+    ]
+
+
+def _rate(step: StepCounts, of: StepCounts) -> float | None:
+    return step.units / of.units if of.units else None

@@ -1,0 +1,109 @@
+"""`funnelscope funnel`: an analyst's own funnel, over published events or a file of them."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+BAR_WIDTH = 14
+
+
+def funnel(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="YAML or JSON file that declares the funnel.")],
+    events: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Parquet, CSV or JSON lines file of events; else the published events."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+    units: Annotated[bool, typer.Option("--units", help="Name the units that matched each step.")] = False,
+) -> None:
+    """Answers a funnel: units, rates and times of each step, by slice and by day of entry. See docs/funnels.md."""
+    from pipelines.cli import _errors_in_plain_words
+
+    with _errors_in_plain_words():
+        from assets.funnels import answering
+        from assets.funnels.spec import FunnelFile
+        from assets.settings import load_settings
+
+        if events:
+            file = FunnelFile(spec)
+            answer, notes = answering.answer_file(file, events, with_units=units)
+        else:
+            settings = load_settings()
+            file = FunnelFile(spec, settings.timezone)
+            answer, notes = answering.answer_published(file, settings, with_units=units)
+        for note in notes:
+            typer.echo(f"Note: {note}", err=True)
+        found = answering.as_json(file.spec, answer)
+        if as_json:
+            typer.echo(json.dumps(found, ensure_ascii=False, default=str))
+        else:
+            _print(found)
+
+
+def _print(found: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    console = Console()
+    console.print(_steps_table(found["name"], found["steps"]))
+    for value, steps in found.get("breakdown", {}).items():
+        console.print(_steps_table(value or "(none)", steps))
+    if found["trend"]:
+        console.print(_trend_table(found["trend"]))
+    for step, units in found.get("units_by_step", {}).items():
+        console.print(f"Step {step}: {', '.join(map(str, units)) or 'nobody'}", markup=False, soft_wrap=True)
+
+
+def _steps_table(title: str, steps: list[dict[str, Any]]) -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title), box=None, title_justify="left")
+    for name in ("step", "units", "", "rate", "of all", "lost", "open", "median", "p90"):
+        table.add_column(name, justify="left" if name in ("step", "") else "right", no_wrap=name != "step")
+    for step in steps:
+        table.add_row(
+            f"{step['step']} {escape(step['event'])}",
+            f"{step['units']:,}",
+            "█" * round(BAR_WIDTH * (step["rate_from_start"] or 0)),
+            _percent(step["rate_from_previous"]),
+            _percent(step["rate_from_start"]),
+            f"{step['lost']:,}",
+            f"{step['pending']:,}",
+            _duration(step["median_seconds"]),
+            _duration(step["p90_seconds"]),
+        )
+    return table
+
+
+def _trend_table(trend: list[dict[str, Any]]) -> "Table":
+    from rich.table import Table
+
+    table = Table(title="By day of entry", box=None, title_justify="left")
+    table.add_column("entered")
+    for number in range(1, len(trend[0]["units"]) + 1):
+        table.add_column(str(number), justify="right")
+    table.add_column("")
+    for day in trend:
+        table.add_row(
+            day["entered"], *(f"{units:,}" for units in day["units"]), "" if day["mature"] else "not over yet"
+        )
+    return table
+
+
+def _percent(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:.1%}"
+
+
+def _duration(seconds: float | None) -> str:
+    """Seconds as people say them: 45 s, 12 min, 3.5 h, 2.0 d."""
+    if seconds is None:
+        return ""
+    for size, name, digits in ((86_400, "d", 1), (3_600, "h", 1), (60, "min", 0)):
+        if seconds >= size:
+            return f"{seconds / size:.{digits}f} {name}"
+    return f"{seconds:.0f} s"

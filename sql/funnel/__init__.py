@@ -1,0 +1,1 @@
+"""Funnels in SQL: a plan of plain parameters becomes statements for DuckDB."""
