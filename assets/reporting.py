@@ -176,9 +176,18 @@ class Edition:
     snapshot: str
     pdf: Path
 
+    @property
+    def spreadsheet(self) -> Path:
+        """The numbers of the PDF as XLSX."""
+        return self.pdf.with_suffix(".xlsx")
+
+    def picture(self, stage: str) -> Path:
+        """The picture of a stage as PNG."""
+        return self.pdf.with_name(f"{self.pdf.stem}-{stage}.png")
+
 
 def print_report(settings: Settings, business_date: date, language: str | None = None) -> Edition:
-    """Prints the day's report into `reports/<date>/` from the published snapshot.
+    """Prints the day's report into `reports/<date>/` from the published snapshot: PDF, XLSX and a PNG for each stage.
 
     The day gets a new edition when what was published for it, or its verdict, has changed; else the last edition is
     printed again.
@@ -197,6 +206,9 @@ def print_report(settings: Settings, business_date: date, language: str | None =
     edition = _edition(settings, business_date, number, snapshot, language)
     folder.mkdir(parents=True, exist_ok=True)
     _write(edition.pdf, reports.render(report))
+    _write(edition.spreadsheet, reports.spreadsheet(report))
+    for stage in report.stages:
+        _write(edition.picture(stage.key), reports.stage_picture_png(stage, report))
     _write(folder / f"edition-{number}.json", json.dumps(source, indent=2, ensure_ascii=False).encode())
     return edition
 

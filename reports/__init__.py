@@ -23,6 +23,7 @@ from reports.model import (
     Window,
 )
 from reports.printing import pictures, render, stage_picture_png
+from reports.spreadsheet import spreadsheet
 
 __all__ = [
     "FULL_BASELINE_DAYS",
@@ -47,5 +48,6 @@ __all__ = [
     "Window",
     "pictures",
     "render",
+    "spreadsheet",
     "stage_picture_png",
 ]

@@ -208,8 +208,9 @@ def test_orders_of_an_order_list_keep_all_digits_of_their_number(qianniu: Wareho
 SHOPIFY_HEADER = (
     "Name,Email,Financial Status,Paid at,Fulfillment Status,Fulfilled at,Accepts Marketing,Currency,Subtotal,Shipping,"
     "Taxes,Total,Discount Code,Discount Amount,Shipping Method,Created at,Lineitem quantity,Lineitem name,"
-    "Lineitem price,Lineitem compare at price,Lineitem sku,Lineitem requires shipping,Lineitem taxable,Lineitem fulfillment status,"
-    "Billing Name,Cancelled at,Payment Method,Refunded Amount,Id,Tags,Source,Lineitem discount"
+    "Lineitem price,Lineitem compare at price,Lineitem sku,Lineitem requires shipping,Lineitem taxable,"
+    "Lineitem fulfillment status,Billing Name,"
+    "Cancelled at,Payment Method,Refunded Amount,Id,Tags,Source,Lineitem discount"
 )
 SHOPIFY_ORDERS = (
     # number, lines, total, refunded, created, paid, fulfilled, cancelled, tags

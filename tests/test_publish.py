@@ -5,9 +5,11 @@ import shutil
 import subprocess
 import sys
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import openpyxl
 import pytest
 from shop_helpers import (
     Home,
@@ -26,6 +28,7 @@ from shop_helpers import (
 from assets.gate import Verdict, verdicts
 from assets.publish import current_snapshot, open_published, publish, published_days
 from assets.reporting import print_report, read_report
+from reports.wording import load_words
 from sql.contract import FAMILIES
 from sql.models import load_models
 
@@ -91,6 +94,7 @@ def home(three_days: Home, tmp_path: Path) -> Home:
 def quick_printing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pages are not the point here: a report is printed as its text."""
     monkeypatch.setattr("assets.reporting.reports.render", lambda report: repr(report).encode())
+    monkeypatch.setattr("assets.reporting.reports.stage_picture_png", lambda stage, report: b"")
 
 
 def published_rows(home: Home, table: str, business_date: date) -> list[tuple[object, ...]]:
@@ -155,6 +159,26 @@ def test_a_day_run_again_without_a_change_keeps_its_snapshot_its_files_and_its_e
     again = print_report(home.settings, day(3))
     assert again == first
     assert len(list(first.pdf.parent.glob("*.pdf"))) == 1
+
+
+def test_the_workbook_beside_the_report_holds_the_published_numbers(home: Home, quick_printing: None) -> None:
+    edition = print_report(home.settings, day(3), "en")
+    book = openpyxl.load_workbook(edition.spreadsheet)
+    cells = {row[0].value: row[1].value for sheet in book for row in sheet.iter_rows(max_col=2, min_col=1)}
+    with open_published(home.settings.published) as connection:
+        amount, visitors = connection.execute(
+            "select paid_amount, visitors from marts.daily_summary where business_date = $1", [day(3)]
+        ).fetchall()[0]
+        steps = connection.execute(
+            "select step, sum(reached)::BIGINT from marts.funnel_steps "
+            "where business_date = $1 and stage = 'landing' group by step",
+            [day(3)],
+        ).fetchall()
+    assert (Decimal(str(cells["Paid amount"])), cells["Visitors"]) == (amount, visitors)
+    counts = {row[0].value: row[1].value for row in book["Landing"].iter_rows(max_row=8, max_col=2)}
+    names = load_words("en").sections["steps"]
+    assert {step: counts[names[step]] for step, _ in steps} == dict(steps)
+    assert all(edition.picture(stage).is_file() for stage in ("traffic", "landing", "decision", "repurchase"))
 
 
 def test_a_restated_day_gets_a_new_snapshot_and_a_new_edition(home: Home, quick_printing: None) -> None:

@@ -1,0 +1,283 @@
+"""The report's numbers as a workbook: a sheet for the day, one for each stage, one for the data behind them.
+
+Numbers are numbers with a format, unrounded, and every slice stands there, not only the largest. Texts are never
+formulas, whatever they begin with: campaign names come from outside.
+"""
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from reports.model import Figure, Number, Report, SliceTable, Stage, Step, Unit, Window
+from reports.wording import Words, load_words
+
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook
+    from xlsxwriter.format import Format
+    from xlsxwriter.worksheet import Worksheet
+
+FORMATS = {
+    Unit.MONEY: "#,##0.00",
+    Unit.RATE: "0.00%",
+    Unit.COUNT: "#,##0",
+    Unit.RATIO: "#,##0.000",
+    Unit.SECONDS: "#,##0.0",
+    Unit.MILLISECONDS: "#,##0",
+    Unit.DAYS: "#,##0.0",
+}
+MEAN_FORMAT = "#,##0.0"  # of counts: a usual day may hold half an order
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
+LONGEST_TEXT = 32_767  # of a cell
+FIRST_WIDTH, OTHER_WIDTH = 44, 16
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number and how it is shown."""
+
+    value: Number | None
+    format: str
+
+
+Value = Cell | str | date | time | None
+Rows = Iterable[Sequence[Value]]
+
+
+def spreadsheet(report: Report) -> bytes:
+    """The report as XLSX. The same report gives the same bytes.
+
+    Raises UnknownWordError for a key or language without words.
+    """
+    from xlsxwriter import Workbook
+
+    words = load_words(report.language)
+    file = io.BytesIO()
+    with Workbook(file, {"in_memory": True}) as workbook:
+        midnight = datetime.combine(report.business_date, time(), UTC).replace(tzinfo=None)
+        title = words.text("report", "document", shop=report.shop, date=report.business_date.isoformat())
+        workbook.set_properties({"title": title, "author": report.shop, "created": midnight})
+        _write_day(_Sheet(workbook, words, words.text("spreadsheet", "day")), report, words)
+        for stage in report.stages:
+            _write_stage(_Sheet(workbook, words, words.text("stages", stage.key)), stage, words)
+        _write_data(_Sheet(workbook, words, words.text("spreadsheet", "data")), report, words)
+    return file.getvalue()
+
+
+class _Sheet:
+    """Tables below each other, each with its title and the names of its columns."""
+
+    def __init__(self, workbook: "Workbook", words: Words, name: str) -> None:
+        self.workbook = workbook
+        self.words = words
+        self.sheet: Worksheet = workbook.add_worksheet(name)
+        self.sheet.set_column(0, 0, FIRST_WIDTH)
+        self.sheet.set_column(1, 12, OTHER_WIDTH)
+        self.row = 0
+        self.formats: dict[str, Format] = {}
+
+    def table(self, title: str, columns: Sequence[str], rows: Rows) -> None:
+        """`columns` are keys of the section `spreadsheet`."""
+        self._write(0, title, {"bold": True, "font_size": 13})
+        self.row += 1
+        for column, key in enumerate(columns):
+            self._write(column, self.words.text("spreadsheet", key), {"bold": True, "bottom": 1, "text_wrap": True})
+        self.row += 1
+        for row in rows:
+            for column, value in enumerate(row):
+                self._write(column, value, {})
+            self.row += 1
+        self.row += 1
+
+    def _write(self, column: int, value: Value, style: dict[str, Any]) -> None:
+        if isinstance(value, Cell):
+            if value.value is not None:
+                self.sheet.write_number(
+                    self.row, column, float(value.value), self._format(num_format=value.format, **style)
+                )
+        elif isinstance(value, str):
+            # The mark of a text: so it stays one when somebody edits the cell.
+            style |= {"quote_prefix": True} if value.startswith(FORMULA_SIGNS) else {}
+            self.sheet.write_string(self.row, column, value[:LONGEST_TEXT], self._format(**style))
+        elif isinstance(value, date):
+            self.sheet.write_datetime(self.row, column, value, self._format(num_format="yyyy-mm-dd", **style))
+        elif isinstance(value, time):
+            self.sheet.write_datetime(self.row, column, value, self._format(num_format="hh:mm", **style))
+
+    def _format(self, **style: Any) -> "Format":
+        key = repr(sorted(style.items()))
+        if key not in self.formats:
+            self.formats[key] = self.workbook.add_format(style)
+        return self.formats[key]
+
+
+# --- Sheets --------------------------------------------------------------------------------------
+
+FIGURE_COLUMNS = ("figure", "value", "numerator", "denominator", "usual", "usual_low", "usual_high", "coverage")
+
+
+def _write_day(sheet: _Sheet, report: Report, words: Words) -> None:
+    about: list[Sequence[Value]] = [
+        (words.text("spreadsheet", "shop"), report.shop),
+        (words.text("spreadsheet", "business_date"), report.business_date),
+        (words.text("spreadsheet", "currency"), report.currency),
+        (words.text("spreadsheet", "edition"), _count(report.edition)),
+        (words.text("spreadsheet", "snapshot"), report.snapshot),
+        (words.text("spreadsheet", "verdict"), report.verdict.value),
+        *((words.text("spreadsheet", "reason"), words.message(reason)) for reason in report.verdict_reasons),
+        (words.text("spreadsheet", "baseline_days"), _count(report.baseline_days)),
+    ]
+    sheet.table(words.text("spreadsheet", "report"), ("what", "value"), about)
+    sheet.table(words.text("headings", "headline"), FIGURE_COLUMNS, _figures(report.headline, words))
+    if report.money is None:
+        return
+    parts = {**report.money.parts, "excluded": report.money.excluded}
+    sheet.table(
+        words.text("headings", "money"),
+        ("part", "amount", "payments", "usual"),
+        [
+            (words.text("money_parts", key), _money(part.amount), _count(part.payments), _money(part.baseline))
+            for key, part in parts.items()
+        ],
+    )
+    sheet.table(words.text("headings", "factors"), FIGURE_COLUMNS, _figures(report.money.factors, words))
+
+
+def _write_stage(sheet: _Sheet, stage: Stage, words: Words) -> None:
+    if stage.no_data:
+        sheet.table(words.text("stages", stage.key), ("note",), [(words.message(stage.no_data),)])
+        return
+    sheet.table(
+        words.text("stages", stage.key),
+        ("step", "count", "rate", "usual_count", "usual_rate", "usual_low", "usual_high"),
+        [_step(step, words) for step in stage.steps],
+    )
+    figures = ([stage.rate] if stage.rate else []) + list(stage.indicators)
+    if figures:
+        sheet.table(words.text("headings", "indicators"), FIGURE_COLUMNS, _figures(figures, words))
+    for table in stage.slices:
+        _write_slices(sheet, table, words)
+    if stage.windows:
+        sheet.table(
+            words.text("headings", "windows"),
+            ("window_days", "first_day", "last_day", "converted", "lost", "pending", "rate"),
+            [_window(window) for window in stage.windows],
+        )
+
+
+def _write_slices(sheet: _Sheet, table: SliceTable, words: Words) -> None:
+    title = words.text("headings", "slices", dimension=words.text("dimensions", table.dimension))
+    passes = f"{words.text('steps', table.entered)} → {words.text('steps', table.passed)}"
+    sheet.table(
+        f"{title}: {passes}",
+        ("name", "entered", "passed", "rate", "usual_entered_sum", "usual_passed_sum", "usual_rate"),
+        [
+            (
+                words.text("labels", "not_named") if row.value is None else row.value,
+                _count(row.entered),
+                _count(row.passed),
+                _rate(row.rate),
+                _count(row.baseline_entered),
+                _count(row.baseline_passed),
+                _rate(row.baseline_rate),
+            )
+            for row in table.rows
+        ],
+    )
+
+
+def _write_data(sheet: _Sheet, report: Report, words: Words) -> None:
+    sheet.table(
+        words.text("headings", "deliveries"),
+        ("family", "state", "rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined", "latest_event"),
+        [
+            (
+                words.text("families", delivery.family),
+                words.text("delivery_states", delivery.state.value),
+                _count(delivery.rows_read),
+                _count(delivery.rows_accepted),
+                _count(delivery.rows_duplicate),
+                _count(delivery.rows_quarantined),
+                delivery.latest_event_time,
+            )
+            for delivery in report.deliveries
+        ],
+    )
+    sheet.table(
+        words.text("headings", "checks"),
+        ("check", "state", "note", "observed"),
+        [
+            (
+                words.text_or_itself("checks", check.name),
+                words.text("check_states", check.state.value),
+                words.message(check.message) if check.message else "",
+                check.observed if isinstance(check.observed, str) else Cell(check.observed, "General"),
+            )
+            for check in report.checks
+        ],
+    )
+    sheet.table(
+        words.text("headings", "quarantine"),
+        ("family", "reason", "rows"),
+        [
+            (
+                words.text("families", count.family),
+                words.text_or_itself("quarantine_reasons", count.reason),
+                _count(count.rows),
+            )
+            for count in report.quarantine
+        ],
+    )
+
+
+# --- Rows and cells ------------------------------------------------------------------------------
+
+
+def _figures(figures: Iterable[Figure], words: Words) -> Rows:
+    for figure in figures:
+        shown = FORMATS[figure.unit]
+        usual = MEAN_FORMAT if figure.unit is Unit.COUNT else shown
+        yield (
+            words.text("metrics", figure.key),
+            Cell(figure.value, shown),
+            Cell(figure.numerator, _plain(figure.numerator)),
+            Cell(figure.denominator, _plain(figure.denominator)),
+            *(Cell(value, usual) for value in (figure.baseline, figure.usual_low, figure.usual_high)),
+            _rate(figure.coverage),
+        )
+
+
+def _step(step: Step, words: Words) -> Sequence[Value]:
+    rates = (step.baseline_rate, step.usual_low, step.usual_high)
+    return (
+        words.text("steps", step.key),
+        _count(step.count),
+        _rate(step.rate_from_previous),
+        Cell(step.baseline_count, MEAN_FORMAT),
+        *map(_rate, rates),
+    )
+
+
+def _window(window: Window) -> Sequence[Value]:
+    counts = (window.converted, window.lost, window.pending)
+    days = (window.entered_from, window.entered_to)
+    return (_count(window.window_days), *days, *map(_count, counts), _rate(window.rate))
+
+
+def _count(value: Number | None) -> Cell:
+    return Cell(value, FORMATS[Unit.COUNT])
+
+
+def _rate(value: Number | None) -> Cell:
+    return Cell(value, FORMATS[Unit.RATE])
+
+
+def _money(value: Decimal | float | None) -> Cell:
+    return Cell(value, FORMATS[Unit.MONEY])
+
+
+def _plain(value: Number | None) -> str:
+    is_whole = value is None or value == int(value)
+    return FORMATS[Unit.COUNT] if is_whole else FORMATS[Unit.MONEY]
