@@ -1,8 +1,8 @@
-# make demo | make test | make ui | make bench | make clean. Needs python3 (3.11 or newer) with venv, make and git.
+# make demo | make test | make ui | make bench | make bench-funnel | make clean. Needs python3 (3.11 or newer) with venv, make and git.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow check ui bench lock clean
+.PHONY: demo test test-slow check ui bench bench-funnel lock clean
 
 demo: .venv/ready
 	$(BIN)/funnelscope demo
@@ -24,6 +24,15 @@ ui: .venv/ready
 
 bench: .venv/ready-dev
 	$(BIN)/python tests/bench.py
+
+bench-funnel: .venv/ready-dev var/chdb/bin/chdb-ready
+	$(BIN)/python tests/bench_funnel.py --chdb-python var/chdb/bin/python
+
+# ClickHouse in a process, for the bench alone: in an environment of its own and in no lock file.
+var/chdb/bin/chdb-ready:
+	$(PYTHON) -m venv var/chdb
+	var/chdb/bin/pip install --disable-pip-version-check --quiet chdb
+	touch $@
 
 # Pins every dependency with its hashes; the files name no host.
 lock: .venv/ready-dev

@@ -10,25 +10,54 @@ from assets.funnels.events import FunnelEvents, load_file, load_published, open_
 from assets.funnels.spec import FunnelFile, FunnelSpec
 from assets.settings import Settings
 from sql.funnel.computation import Answer, StepCounts, compute
+from sql.funnel.counting import count_units
 from sql.funnel.plan import Semantics
 
 
-def answer_file(file: FunnelFile, events: Path, with_units: bool) -> tuple[Answer, tuple[str, ...]]:
-    """The funnel over a file of events, and what an analyst should know of it. Raises as `load_file` does."""
+def ask(
+    file: FunnelFile,
+    events: Path | None,
+    settings: Settings | None,
+    *,
+    with_units: bool = False,
+    only_counts: bool = False,
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The funnel over a file of events, else over what the shop of `settings` has published.
+
+    Returns:
+        The answer in the form that --json prints, and notes on the data.
+
+    Raises:
+        EventsError, SettingsError, FileNotFoundError: as `load_file` and `load_published` do.
+    """
     with open_events() as connection:
-        return _answer(connection, load_file(connection, file, events), with_units)
+        if events:
+            loaded = load_file(connection, file, events)
+        else:
+            assert settings
+            loaded = load_published(connection, file, settings)
+        if only_counts:
+            return _counts(connection, file.spec, loaded), loaded.notes
+        answer = compute(connection, loaded.plan, loaded.columns, with_units)
+        return as_json(file.spec, answer), loaded.notes
 
 
-def answer_published(file: FunnelFile, settings: Settings, with_units: bool) -> tuple[Answer, tuple[str, ...]]:
-    """The same over the published events. Raises as `load_published` does."""
-    with open_events() as connection:
-        return _answer(connection, load_published(connection, file, settings), with_units)
-
-
-def _answer(
-    connection: duckdb.DuckDBPyConnection, events: FunnelEvents, with_units: bool
-) -> tuple[Answer, tuple[str, ...]]:
-    return compute(connection, events.plan, events.columns, with_units), events.notes
+def _counts(connection: duckdb.DuckDBPyConnection, spec: FunnelSpec, events: FunnelEvents) -> dict[str, Any]:
+    units = count_units(connection, events.plan, events.columns)
+    labels = step_labels(spec)
+    steps = [
+        {
+            "step": number,
+            "event": labels[number - 1],
+            "units": units[number - 1],
+            "rate_from_previous": _rate(units[number - 1], units[spec.plan.required_before(number) - 1])
+            if number > 1
+            else None,
+            "rate_from_start": _rate(units[number - 1], units[0]),
+        }
+        for number in spec.plan.numbers
+    ]
+    return {"name": spec.name, "steps": steps}
 
 
 def step_labels(spec: FunnelSpec) -> list[str]:
@@ -63,8 +92,10 @@ def step_rows(spec: FunnelSpec, steps: Sequence[StepCounts]) -> list[dict[str, A
             "converted": step.converted,
             "lost": step.lost,
             "pending": step.pending,
-            "rate_from_previous": _rate(step, steps[plan.required_before(step.step) - 1]) if step.step > 1 else None,
-            "rate_from_start": _rate(step, steps[0]),
+            "rate_from_previous": _rate(step.units, steps[plan.required_before(step.step) - 1].units)
+            if step.step > 1
+            else None,
+            "rate_from_start": _rate(step.units, steps[0].units),
             "mean_seconds": step.mean_seconds,
             "median_seconds": step.median_seconds,
             "p90_seconds": step.p90_seconds,
@@ -73,5 +104,5 @@ def step_rows(spec: FunnelSpec, steps: Sequence[StepCounts]) -> list[dict[str, A
     ]
 
 
-def _rate(step: StepCounts, of: StepCounts) -> float | None:
-    return step.units / of.units if of.units else None
+def _rate(units: int, of: int) -> float | None:
+    return units / of if of else None

@@ -20,6 +20,9 @@ def funnel(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
     units: Annotated[bool, typer.Option("--units", help="Name the units that matched each step.")] = False,
+    counts: Annotated[
+        bool, typer.Option("--counts", help="Only how many units reached each step: the fastest answer.")
+    ] = False,
 ) -> None:
     """Answers a funnel: units, rates and times of each step, by slice and by day of entry. See docs/funnels.md."""
     from pipelines.cli import _errors_in_plain_words
@@ -29,16 +32,13 @@ def funnel(
         from assets.funnels.spec import FunnelFile
         from assets.settings import load_settings
 
-        if events:
-            file = FunnelFile(spec)
-            answer, notes = answering.answer_file(file, events, with_units=units)
-        else:
-            settings = load_settings()
-            file = FunnelFile(spec, settings.timezone)
-            answer, notes = answering.answer_published(file, settings, with_units=units)
+        if counts and units:
+            raise ValueError("--counts answers without naming units; drop it, or --units")
+        settings = None if events else load_settings()
+        file = FunnelFile(spec, settings.timezone if settings else "UTC")
+        found, notes = answering.ask(file, events, settings, with_units=units, only_counts=counts)
         for note in notes:
             typer.echo(f"Note: {note}", err=True)
-        found = answering.as_json(file.spec, answer)
         if as_json:
             typer.echo(json.dumps(found, ensure_ascii=False, default=str))
         else:
@@ -52,7 +52,7 @@ def _print(found: dict[str, Any]) -> None:
     console.print(_steps_table(found["name"], found["steps"]))
     for value, steps in found.get("breakdown", {}).items():
         console.print(_steps_table(value or "(none)", steps))
-    if found["trend"]:
+    if found.get("trend"):
         console.print(_trend_table(found["trend"]))
     for step, units in found.get("units_by_step", {}).items():
         console.print(f"Step {step}: {', '.join(map(str, units)) or 'nobody'}", markup=False, soft_wrap=True)
@@ -63,7 +63,8 @@ def _steps_table(title: str, steps: list[dict[str, Any]]) -> "Table":
     from rich.table import Table
 
     table = Table(title=escape(title), box=None, title_justify="left")
-    for name in ("step", "units", "", "rate", "of all", "lost", "open", "median", "p90"):
+    more = ("lost", "open", "median", "p90") if "lost" in steps[0] else ()
+    for name in ("step", "units", "", "rate", "of all", *more):
         table.add_column(name, justify="left" if name in ("step", "") else "right", no_wrap=name != "step")
     for step in steps:
         table.add_row(
@@ -72,10 +73,8 @@ def _steps_table(title: str, steps: list[dict[str, Any]]) -> "Table":
             "█" * round(BAR_WIDTH * (step["rate_from_start"] or 0)),
             _percent(step["rate_from_previous"]),
             _percent(step["rate_from_start"]),
-            f"{step['lost']:,}",
-            f"{step['pending']:,}",
-            _duration(step["median_seconds"]),
-            _duration(step["p90_seconds"]),
+            *([f"{step['lost']:,}", f"{step['pending']:,}"] if "lost" in step else []),
+            *(_duration(step[name]) for name in ("median_seconds", "p90_seconds") if name in step),
         )
     return table
 

@@ -1,0 +1,205 @@
+"""`make bench-funnel`: a five-step ordered funnel against `windowFunnel` of ClickHouse, on the same Parquet file.
+
+Each figure is a process of its own with two threads, timed inside it from the first statement to the counts, its peak
+memory taken from outside; the tools run in turn and the medians count. The counts must be equal.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+STEPS = ("product_view", "add_to_cart", "checkout_start", "created", "paid")
+WINDOW_SECONDS = 6 * 3600
+THREADS = 2
+RUNS = 3
+MEMORY_LIMIT = "4GB"  # DuckDB spills what is more
+
+# Most visitors look around; one in seven gets further. Everybody comes twice in the month, for an hour.
+REALISTIC = """
+    select
+        (hash(visitor) >> 1)::bigint as visitor_id,
+        timestamp '2026-05-01' + to_seconds((hash(visitor, visit) % 2592000)::double)
+            + to_milliseconds((hash(event, 2) % 3600000)::bigint) as event_time,
+        case
+            when chance < 0.65 then 'page_view'
+            when chance < 0.90 or visitor % 7 > 0 then 'product_view'
+            when chance < 0.94 then 'add_to_cart'
+            when chance < 0.97 then 'checkout_start'
+            when chance < 0.985 then 'created'
+            else 'paid'
+        end as event_type
+    from (
+        select event, event % ({events} // 12) as visitor, (event // ({events} // 12)) % 2 as visit,
+            (hash(event, 3) % 1000000) / 1e6 as chance
+        from range({events}) as numbers(event)
+    )
+"""
+# Every visitor does everything, again and again: 200 events each, 40 of every step.
+DENSE = """
+    select
+        (hash(event % ({events} // 200)) >> 1)::bigint as visitor_id,
+        timestamp '2026-05-01' + to_milliseconds((hash(event, 1) % 2592000000)::bigint) as event_time,
+        ['product_view', 'add_to_cart', 'checkout_start', 'created', 'paid'][1 + (hash(event, 3) % 5)::int] as event_type
+    from range({events}) as numbers(event)
+"""
+SHOPS = {"realistic": REALISTIC, "dense": DENSE}
+
+
+@dataclass(frozen=True)
+class Run:
+    seconds: float
+    peak_gb: float
+    units: tuple[int, ...]
+
+
+def main() -> None:
+    """Runs the benches that are asked for: each shop with each number of million events."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--chdb-python", type=Path, help="a Python that has chdb; without it, only our own figures")
+    parser.add_argument("--shops", nargs="*", choices=SHOPS, default=list(SHOPS))
+    parser.add_argument("--millions", nargs="*", type=int, default=[10, 50])
+    parser.add_argument("--folder", type=Path, help="where the files go and stay; a temporary folder if left out")
+    parser.add_argument("--inside", nargs=2, metavar=("TOOL", "FILE"), help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.inside:
+        tool, file = chosen.inside
+        started = time.perf_counter()
+        units = TOOLS[tool](file)
+        print(json.dumps({"seconds": time.perf_counter() - started, "units": units}))
+        return
+    folder = chosen.folder or Path(tempfile.mkdtemp(prefix="funnelscope-bench-"))
+    try:
+        for millions in chosen.millions:
+            for shop in chosen.shops:
+                compare(folder, shop, millions, chosen.chdb_python)
+    finally:
+        if not chosen.folder:
+            shutil.rmtree(folder)
+
+
+def compare(folder: Path, shop: str, millions: int, chdb_python: Path | None) -> None:
+    file = folder / f"{shop}-{millions}.parquet"
+    if not file.exists():
+        generate(file, shop, millions * 1_000_000)
+    tools = {"counts": sys.executable, "whole answer": sys.executable, "scan and group": sys.executable}
+    if chdb_python:
+        tools["windowFunnel"] = str(chdb_python)
+    runs: dict[str, list[Run]] = {tool: [] for tool in tools}
+    for _ in range(RUNS):
+        for tool, python in tools.items():
+            runs[tool].append(run(python, tool, file))
+    print(f"\n### {shop}, {millions}M events, {THREADS} threads, medians of {RUNS}\n")
+    print("| | seconds | peak memory, GB | units by step |\n|---|---:|---:|---|")
+    for tool, found in runs.items():
+        peak = max(each.peak_gb for each in found)
+        print(f"| {tool} | {seconds(found):.2f} | {peak:.2f} | {', '.join(map(str, found[0].units))} |")
+    counted = {each.units for tool, found in runs.items() if tool != "scan and group" for each in found}
+    print(f"\ncounts {'are equal' if len(counted) == 1 else 'DIFFER'}", end="")
+    if chdb_python:
+        print(
+            f"; windowFunnel takes {seconds(runs['windowFunnel']) / seconds(runs['counts']):.2f} times as long", end=""
+        )
+    print(flush=True)
+
+
+def seconds(runs: list[Run]) -> float:
+    return statistics.median(each.seconds for each in runs)
+
+
+def run(python: str, tool: str, file: Path) -> Run:
+    command = [python, str(Path(__file__)), "--inside", tool, str(file)]
+    process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    answer = process.stdout.read() if process.stdout else ""
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"{' '.join(command)} failed")
+    found = json.loads(answer)
+    return Run(found["seconds"], usage.ru_maxrss / 1e6, tuple(found["units"]))
+
+
+def generate(file: Path, shop: str, events: int) -> None:
+    import duckdb
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect() as connection:
+        connection.execute(f"set threads = {THREADS}")
+        query = SHOPS[shop].format(events=events)
+        connection.execute(f"copy ({query} order by event_time) to '{file}' (format parquet)")
+
+
+# --- What runs inside a process of its own -------------------------------------------------------
+
+
+def our_counts(file: str) -> tuple[int, ...]:
+    from sql.funnel.counting import count_units
+    from sql.funnel.plan import EventFilter, Plan, Step
+
+    plan = Plan(tuple(Step(EventFilter(step)) for step in STEPS), WINDOW_SECONDS * 1_000_000)
+    return count_units(_events(file), plan, {})
+
+
+def our_answer(file: str) -> tuple[int, ...]:
+    from sql.funnel.computation import compute
+    from sql.funnel.plan import EventFilter, Plan, Step
+
+    plan = Plan(tuple(Step(EventFilter(step)) for step in STEPS), WINDOW_SECONDS * 1_000_000)
+    return tuple(step.units for step in compute(_events(file), plan, {}).steps)
+
+
+def _events(file: str):  # type: ignore[no-untyped-def]
+    from assets.funnels.events import open_events
+
+    connection = open_events()
+    connection.execute(f"set threads = {THREADS}")
+    connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
+    connection.execute(f"set temp_directory = '{Path(file).parent / 'spill'}'")
+    connection.execute(
+        "create temp view funnel_events as "
+        f"select visitor_id as unit, epoch_us(event_time) as t, event_type from read_parquet('{file}')"
+    )
+    return connection
+
+
+def scan_and_group(file: str) -> tuple[int, ...]:
+    """What any answer must pay at least: read the file and group it by visitor."""
+    row = _events(file).execute("select count(*) from (select unit, min(t), max(t) from funnel_events group by unit)")
+    return (row.fetchone()[0],)
+
+
+def window_funnel(file: str) -> tuple[int, ...]:
+    import chdb
+
+    steps = ", ".join(f"event_type = '{step}'" for step in STEPS)
+    answer = chdb.query(
+        f"select level, count() from (select visitor_id, windowFunnel({WINDOW_SECONDS * 1_000_000})"
+        f"(toUInt64(toUnixTimestamp64Micro(event_time)), {steps}) as level from file('{file}', Parquet) "
+        f"where event_type in {STEPS} group by visitor_id) group by level settings max_threads = {THREADS}",
+        "CSV",
+    )
+    levels = dict(map(int, line.split(",")) for line in str(answer).split())
+    return tuple(sum(count for level, count in levels.items() if level >= step) for step in range(1, len(STEPS) + 1))
+
+
+TOOLS: dict[str, Callable[[str], tuple[int, ...]]] = {
+    "counts": our_counts,
+    "whole answer": our_answer,
+    "scan and group": scan_and_group,
+    "windowFunnel": window_funnel,
+}
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(REPOSITORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    main()
