@@ -50,7 +50,8 @@ DENSE = """
     select
         (hash(event % ({events} // 200)) >> 1)::bigint as visitor_id,
         timestamp '2026-05-01' + to_milliseconds((hash(event, 1) % 2592000000)::bigint) as event_time,
-        ['product_view', 'add_to_cart', 'checkout_start', 'created', 'paid'][1 + (hash(event, 3) % 5)::int] as event_type
+        ['product_view', 'add_to_cart', 'checkout_start', 'created', 'paid'][1 + (hash(event, 3) % 5)::int]
+            as event_type
     from range({events}) as numbers(event)
 """
 SHOPS = {"realistic": REALISTIC, "dense": DENSE}
@@ -70,6 +71,7 @@ def main() -> None:
     parser.add_argument("--shops", nargs="*", choices=SHOPS, default=list(SHOPS))
     parser.add_argument("--millions", nargs="*", type=int, default=[10, 50])
     parser.add_argument("--folder", type=Path, help="where the files go and stay; a temporary folder if left out")
+    parser.add_argument("--generate", nargs=3, metavar=("SHOP", "MILLIONS", "FILE"), help=argparse.SUPPRESS)
     parser.add_argument("--inside", nargs=2, metavar=("TOOL", "FILE"), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.inside:
@@ -77,6 +79,10 @@ def main() -> None:
         started = time.perf_counter()
         units = TOOLS[tool](file)
         print(json.dumps({"seconds": time.perf_counter() - started, "units": units}))
+        return
+    if chosen.generate:
+        shop, millions, file = chosen.generate
+        generate(Path(file), shop, int(millions) * 1_000_000)
         return
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="funnelscope-bench-"))
     try:
@@ -90,8 +96,8 @@ def main() -> None:
 
 def compare(folder: Path, shop: str, millions: int, chdb_python: Path | None) -> None:
     file = folder / f"{shop}-{millions}.parquet"
-    if not file.exists():
-        generate(file, shop, millions * 1_000_000)
+    if not file.exists():  # in a process of its own: a child's peak memory starts with its parent's
+        subprocess.run([sys.executable, __file__, "--generate", shop, str(millions), str(file)], check=True)
     tools = {"counts": sys.executable, "whole answer": sys.executable, "scan and group": sys.executable}
     if chdb_python:
         tools["windowFunnel"] = str(chdb_python)
