@@ -251,3 +251,10 @@ def test_the_help_names_every_kind_and_its_slice() -> None:
     for kind, rules in FAULT_KINDS.items():
         assert kind in text
         assert all(dimension in text for dimension in rules.dimensions)
+
+
+def test_the_documentation_names_every_kind_and_its_slice() -> None:
+    lines = (Path(__file__).parents[1] / "docs" / "simulator.md").read_text().splitlines()
+    rows = {line.split("`")[1]: line for line in lines if line.startswith("| `")}
+    for kind, rules in FAULT_KINDS.items():
+        assert all(f"`{dimension}`" in rows[kind] for dimension in rules.dimensions)
