@@ -1,0 +1,69 @@
+"""The scan names the slices that moved, and stays silent when only chance did."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from assets.diagnosis.scan import Scan, ScanOptions, scan
+
+DIMENSIONS = ("channel", "campaign", "device", "region")
+HIERARCHY = {"campaign": ("channel",)}
+
+
+def day(seed: int, **levels: float) -> pd.DataFrame:
+    """Leaves of a day; `levels` gives observed over expected where a value is named, as in ios=0.6."""
+    random = np.random.default_rng(seed)
+    leaves = pd.MultiIndex.from_product(
+        [[f"campaign{n}" for n in range(8)], ["ios", "android", "pc"], [f"region{n}" for n in range(6)]],
+        names=["campaign", "device", "region"],
+    ).to_frame(index=False)
+    leaves["channel"] = "channel" + (leaves["campaign"].str[-1].astype(int) // 3).astype(str)
+    leaves["expected"] = random.lognormal(4, 0.5, len(leaves))
+    level = np.ones(len(leaves))
+    for value, factor in levels.items():
+        level *= np.where((leaves[list(DIMENSIONS)] == value).any(axis=1), factor, 1.0)
+    leaves["observed"] = random.poisson(leaves["expected"] * level)
+    leaves["variance"] = leaves["expected"]
+    return leaves
+
+
+def named(found: Scan) -> list[dict[str, str]]:
+    return [finding.slice for finding in found.findings]
+
+
+def test_a_day_like_any_other_has_no_finding() -> None:
+    assert [seed for seed in range(50) if scan(day(seed), DIMENSIONS, HIERARCHY).findings] == []
+
+
+def test_a_slice_that_lost_is_named_with_its_level_and_its_loss() -> None:
+    (finding,) = scan(day(1, ios=0.7), DIMENSIONS, HIERARCHY).findings
+    assert finding.slice == {"device": "ios"}
+    assert finding.theta_low < 0.7 < finding.theta_high
+    assert finding.p_value < 0.001
+    assert finding.lost == pytest.approx(0.3 * finding.expected, rel=0.2)
+
+
+def test_two_causes_are_told_apart() -> None:
+    assert sorted(map(str, named(scan(day(2, ios=0.6, region3=1.4), DIMENSIONS, HIERARCHY)))) == [
+        "{'device': 'ios'}",
+        "{'region': 'region3'}",
+    ]
+
+
+def test_what_determines_a_value_is_never_named_beside_it() -> None:
+    assert named(scan(day(3, campaign4=0.5), DIMENSIONS, HIERARCHY)) == [{"campaign": "campaign4"}]
+    assert named(scan(day(3, channel1=0.6), DIMENSIONS, HIERARCHY)) == [{"channel": "channel1"}]
+
+
+def test_a_day_on_which_everything_moved_alike_blames_no_slice() -> None:
+    moved = day(4)
+    moved["expected"] *= 1.3
+    moved["variance"] *= 1.3
+    found = scan(moved, DIMENSIONS, HIERARCHY)
+    assert found.findings == ()
+    assert found.reference_level == pytest.approx(1 / 1.3, rel=0.03)
+
+
+def test_a_small_effect_is_no_finding_however_certain() -> None:
+    assert named(scan(day(5, ios=0.8), DIMENSIONS, HIERARCHY)) == [{"device": "ios"}]
+    assert named(scan(day(5, ios=0.8), DIMENSIONS, HIERARCHY, ScanOptions(min_effect=0.3))) == []
