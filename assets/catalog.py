@@ -14,6 +14,7 @@ from assets.shop import Shop
 from assets.standing import record_built
 from sql.contract import FAMILIES, Family
 from sql.contracts import Severity, contracts_by_table
+from sql.lineage import Lineage, column_lineage
 from sql.models import RAW_LEADING_COLUMNS, Model, build, derived_schemas, load_models
 
 # Single-run backfills and mappings over days that do not exist are in beta; their versions are pinned.
@@ -57,10 +58,11 @@ def partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
 def all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetChecksDefinition]:
     """Every asset and every check of the shop, in flow order."""
     days = partitions(settings)
+    lineage = column_lineage(settings.home / "lineage.json")
     return [
         _raw_events(days, settings),
         _duplicate_events(days),
-        *(_model_asset(model, days) for model in load_models().values()),
+        *(_model_asset(model, days, lineage[model.table]) for model in load_models().values()),
         _results(days),
         _verdict(days),
         _contract_checks(days),
@@ -146,7 +148,7 @@ def _duplicate_events(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
 # --- SQL models ----------------------------------------------------------------------------------
 
 
-def _model_asset(model: Model, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def _model_asset(model: Model, days: dg.DailyPartitionsDefinition, lineage: Lineage) -> dg.AssetsDefinition:
     @dg.asset(
         key=asset_key(model.table),
         deps=[dg.AssetDep(asset_key(table), partition_mapping=_mapping(model)) for table in model.dependencies],
@@ -158,6 +160,7 @@ def _model_asset(model: Model, days: dg.DailyPartitionsDefinition) -> dg.AssetsD
         backfill_policy=SINGLE_RUN,
         metadata={
             "dagster/column_schema": _column_schema(model),
+            "dagster/column_lineage": _column_lineage(lineage),
             "dagster/table_name": model.table,
             "grain": ", ".join(model.grain),
             "history_days": "all" if model.history_days is None else model.history_days,
@@ -190,6 +193,16 @@ def _column_schema(model: Model) -> dg.TableSchema:
             dg.TableColumn(name, kind, description=model.column_comments[name])
             for name, kind in derived_schemas()[model.table]
         ]
+    )
+
+
+def _column_lineage(lineage: Lineage) -> dg.TableColumnLineage:
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key(table), name) for table, name in sources]
+            for column, sources in lineage.items()
+            if sources
+        }
     )
 
 

@@ -382,8 +382,11 @@ select
     p75, -- of a duration
     p90 -- of a duration
 from (
-    select * from measures
-    union all by name
-    select * from distributions
+    select
+        business_date, metric, numerator, denominator, null as total, null as median, null as p75, null as p90
+    from measures
+    union all
+    select business_date, metric, numerator, null as denominator, total, median, p75, p90
+    from distributions
 )
 where numerator is not null
