@@ -2,13 +2,13 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
 import dagster as dg
 
-from assets import gate, ingest, publish, reporting
+from assets import delivery, gate, ingest, publish, reporting
 from assets.settings import Settings
 from assets.shop import Shop
 from assets.standing import record_built
@@ -35,6 +35,7 @@ RESULTS = asset_key("quality.results")
 VERDICT = asset_key("quality.day_verdict")
 SNAPSHOT = dg.AssetKey(["published", "snapshot"])
 REPORT = dg.AssetKey(["published", "daily_report"])
+DELIVERY = dg.AssetKey(["published", "delivery"])
 OUTCOME = dg.AssetKey(["published", "outcome"])
 
 
@@ -68,6 +69,7 @@ def all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetChecksD
         _contract_checks(days),
         _snapshot(days),
         _daily_report(days),
+        _delivery(days),
         _outcome(days),
     ]
 
@@ -366,8 +368,26 @@ def _daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     return daily_report
 
 
+def _delivery(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @_daily_asset(days, DELIVERY, [REPORT], "published", owner="analytics")
+    def delivery_of_reports(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        """Sends the report to the declared channels, once an edition. A channel that fails does not fail the run."""
+        from_date, to_date = date_range(context, shop)
+        today = datetime.now(shop.settings.zone).date()
+        days = delivery.days_to_send(shop.warehouse, shop.settings, from_date, to_date, today)
+        problems = []
+        for day in days:
+            for sending in delivery.deliver(shop.warehouse, shop.settings, day):
+                if sending.state is delivery.State.FAILED:
+                    problems.append(f"The report of {day} did not reach {sending.channel}: {sending.problem}")
+                    context.log.warning(problems[-1])
+        return dg.MaterializeResult(metadata={"days": len(days), "problems": "\n".join(problems) or "none"})
+
+    return delivery_of_reports
+
+
 def _outcome(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @_daily_asset(days, OUTCOME, [REPORT], "published")
+    @_daily_asset(days, OUTCOME, [REPORT, DELIVERY], "published")
     def outcome(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Fails for a blocked day, after everything else is done: so the run is red and the alert goes out."""
         verdicts = gate.verdicts(shop.warehouse, *date_range(context, shop))

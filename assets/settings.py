@@ -226,6 +226,28 @@ class Promotion(_Model):
         return self
 
 
+class Channel(_Model):
+    """Where the report is sent. `link`: address under which readers find the folder `reports`, for `attach: link`."""
+
+    name: str = Field(min_length=1)
+    url: str = Field(min_length=1, description="Apprise URL; ${NAME} stands for a variable of the environment")
+    language: Literal["zh", "en"] | None = None
+    attach: Literal["pdf", "link", "nothing"] = "pdf"
+    link: str = ""
+    only: Literal["all", "warned", "blocked"] = "all"
+
+    @model_validator(mode="after")
+    def _link_has_an_address(self) -> "Channel":
+        if (self.attach == "link") != bool(self.link):
+            _reject(("link",), self.link, "belongs to attach: link, which needs it: where readers find the reports")
+        return self
+
+    def wants(self, verdict: str) -> bool:
+        """Whether a report with this verdict (pass, warn, blocked, unjudged) goes there."""
+        wanted = {"all": {"pass", "warn", "blocked", "unjudged"}, "warned": {"warn", "blocked"}, "blocked": {"blocked"}}
+        return verdict in wanted[self.only]
+
+
 class Settings(_Model):
     """All that a shop decides. Dates are business dates in `timezone`."""
 
@@ -242,6 +264,7 @@ class Settings(_Model):
     attribution_window_days: int = Field(7, ge=1, le=30, description="an order belongs to a session at most so old")
     sources: tuple[Source, ...] = ()
     calendar: tuple[Promotion, ...] = ()
+    delivery: tuple[Channel, ...] = ()
     home: Path = Field(default_factory=lambda: home_folder())
 
     @field_validator("timezone")
@@ -268,6 +291,10 @@ class Settings(_Model):
         for position, name in enumerate(names):
             if name in names[:position]:
                 _reject(("sources", position, "name"), name, "is the name of another source; names must differ")
+        channels = [channel.name for channel in self.delivery]
+        for position, name in enumerate(channels):
+            if name in channels[:position]:
+                _reject(("delivery", position, "name"), name, "is the name of another channel; names must differ")
         return self
 
     @property

@@ -230,6 +230,25 @@ def report(business_date: DateOption = None, language: LanguageOption = None) ->
 
 
 @app.command()
+def send(
+    business_date: DateOption = None,
+    channel: Annotated[
+        str | None, typer.Option(metavar="NAME", help="This channel only, also if it has the edition already.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Shows what would be sent, and sends nothing.")] = False,
+) -> None:
+    """Sends a published day's report to the channels of funnelscope.yaml that do not have its edition yet.
+
+    The last published day if no date is given. Exit code 1 if a channel failed.
+    """
+    with _errors_in_plain_words():
+        from pipelines.commands.send import send_report
+
+        is_good = send_report(_settings(), business_date, channel, dry_run)
+    raise typer.Exit(0 if is_good else 1)
+
+
+@app.command()
 def status() -> None:
     """Lists the days: published, warned, blocked, late or missing, and why."""
     with _errors_in_plain_words():

@@ -1,5 +1,6 @@
 """The daily report: dataclasses in, bytes out. No database, no Dagster, nothing else of this project."""
 
+from reports.announcement import Announcement, announcement
 from reports.model import (
     FULL_BASELINE_DAYS,
     Check,
@@ -27,6 +28,7 @@ from reports.spreadsheet import spreadsheet
 
 __all__ = [
     "FULL_BASELINE_DAYS",
+    "Announcement",
     "Check",
     "CheckState",
     "DayPoint",
@@ -46,6 +48,7 @@ __all__ = [
     "Unit",
     "Verdict",
     "Window",
+    "announcement",
     "pictures",
     "render",
     "spreadsheet",

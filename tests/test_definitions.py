@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import dagster as dg
@@ -13,7 +14,7 @@ import yaml
 from dagster._core.definitions.repository_definition import RepositoryDefinition
 from shop_helpers import OPENING, Home, day, open_shop
 
-from assets.catalog import FAR_BACK_DAYS, OUTCOME, RAW_KEYS, REPORT, RESULTS, SNAPSHOT, VERDICT, asset_key
+from assets.catalog import DELIVERY, FAR_BACK_DAYS, OUTCOME, RAW_KEYS, REPORT, RESULTS, SNAPSHOT, VERDICT, asset_key
 from assets.standing import near_reach_days, record_built
 from pipelines.instance import open_instance, prepare_home
 from pipelines.jobs import DAILY, INGEST, RANGE_END, RANGE_START, RESTATE
@@ -103,11 +104,12 @@ def test_a_partition_reads_as_many_days_back_as_the_header_says(repository: Repo
         assert mapping.allow_nonexistent_upstream_partitions
 
 
-def test_the_day_ends_with_verdict_snapshot_report_and_outcome_in_this_order(
+def test_the_day_ends_with_verdict_snapshot_report_delivery_and_outcome_in_this_order(
     repository: RepositoryDefinition,
 ) -> None:
     graph = repository.asset_graph
-    for after, before in ((VERDICT, RESULTS), (SNAPSHOT, VERDICT), (REPORT, SNAPSHOT), (OUTCOME, REPORT)):
+    steps = (RESULTS, VERDICT, SNAPSHOT, REPORT, DELIVERY, OUTCOME)
+    for before, after in pairwise(steps):
         assert before in graph.get(after).parent_keys
     for model in MODELS:
         assert asset_key(model.table) in graph.get(RESULTS).parent_keys

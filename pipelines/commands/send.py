@@ -1,0 +1,37 @@
+"""`funnelscope send`: a published day's report to the channels of funnelscope.yaml."""
+
+from datetime import date
+
+import typer
+
+from assets.settings import Settings
+
+
+def send_report(settings: Settings, business_date: date | None, channel: str | None, is_trial: bool) -> bool:
+    """Sends and prints a line a channel; whether nothing failed.
+
+    Raises:
+        ValueError: no such channel, or none at all.
+        FileNotFoundError: nothing has been published yet.
+    """
+    from assets.delivery import State, deliver
+    from assets.publish import published_days
+    from sql.warehouse import open_warehouse
+
+    channels = [one for one in settings.delivery if channel in (None, one.name)]
+    if not channels:
+        named = ", ".join(one.name for one in settings.delivery)
+        found = f"no channel {channel!r}; there are {named}" if named else "no channel"
+        raise ValueError(f"funnelscope.yaml declares {found}. See delivery: in docs/operating.md")
+    days = published_days(settings.published)
+    day = business_date or max(days, default=None)
+    if day is None:
+        raise FileNotFoundError("Nothing is published yet. Run: funnelscope run --date YYYY-MM-DD")
+    with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
+        sendings = deliver(warehouse, settings, day, channels=channels, is_again=channel is not None, is_trial=is_trial)
+    for sending in sendings:
+        problem = f": {sending.problem}" if sending.problem else ""
+        typer.echo(f"{sending.channel}: {sending.state.value}{problem} ({day}, edition {sending.edition})")
+        if sending.state is State.TRIAL and sending.message:
+            typer.echo(f"\n{sending.message.title}\n{sending.message.text}\n")
+    return all(sending.state is not State.FAILED for sending in sendings)

@@ -1,0 +1,33 @@
+"""The report in a few lines, for a mail or a chat group."""
+
+from dataclasses import dataclass
+
+from reports.model import Report
+from reports.pages.summary import verdict
+from reports.wording import load_words
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """A message: one line of title, and its text without markup."""
+
+    title: str
+    text: str
+
+
+def announcement(report: Report, where: str, finding: str = "") -> Announcement:
+    """Title, verdict with its reasons, the top finding if there is one, and where the report lies.
+
+    Raises UnknownWordError for a key or language without words.
+    """
+    words = load_words(report.language)
+    day = report.business_date.isoformat()
+    title = words.text("report", "document", shop=report.shop, date=day)
+    if report.edition > 1:
+        title = words.text("delivery", "restated", title=title, edition=words.plain(report.edition))
+    judged = verdict(report, words)
+    lines = [judged["sentence"], *(f"- {reason}" for reason in judged["reasons"])]
+    if finding:
+        lines.append(words.text("delivery", "finding", finding=finding))
+    lines.append(words.text("delivery", "report", where=where))
+    return Announcement(title, "\n".join(lines))
