@@ -10,6 +10,7 @@ import re
 import secrets
 
 from assets.settings import Settings
+from sql.contract import BLANKS
 from sql.warehouse import Warehouse
 
 # 108 bits. Not longer on purpose: with an id of up to 36 characters (a UUID) key and id fit one block of SHA-256,
@@ -82,7 +83,7 @@ def hash_identifier(settings: Settings, text: str) -> int:
     Raises:
         ValueError: the id is empty; an empty id is stored as NULL.
     """
-    text = text.strip(" ")
+    text = text.strip(BLANKS)
     if not text:
         raise ValueError("an empty id has no number; it is stored as NULL")
     digest = hashlib.sha256(f"{identity_key(settings)}|{text}".encode()).digest()

@@ -111,6 +111,12 @@ class Source(_Model):
     header_row: int = Field(1, ge=1, description="line of the header in a CSV file; lines above it are skipped")
     timezone: str = Field("", description="zone of times that carry none; the shop's by default")
     time_format: str = Field("", description="strptime format, or epoch_seconds, epoch_milliseconds")
+    skip_lines: str = Field("", description="regular expression; lines of a CSV file below the header that it finds")
+    decimal: Literal[".", ","] = Field(".", description="what stands before the decimals in text: 1,234.50 or 1.234,50")
+    empty_values: tuple[str, ...] = Field(
+        ("-", "--", "—", "NULL", "null", "N/A", "n/a", "#N/A", "NaN", "nan", "None", r"\N"),
+        description="text that stands for no value, in every column; given ones replace these",
+    )
     duplicates: Literal["drop", "keep"] = "drop"
     negative_amounts: Literal["quarantine", "allow"] = "quarantine"
     required: bool = True
@@ -135,6 +141,17 @@ class Source(_Model):
         if len(delimiter) > 1:
             _reject((), delimiter, 'must be one character, such as ";" or "\\t"')
         return delimiter
+
+    @field_validator("skip_lines")
+    @classmethod
+    def _pattern(cls, pattern: str) -> str:
+        try:
+            found_in_nothing = re.compile(pattern).search("")
+        except re.error as problem:
+            _reject((), pattern, f"is no regular expression: {problem}")
+        if pattern and found_in_nothing:
+            _reject((), pattern, "is found in every line; begin with ^ and words, such as '^(合计|总计)'")
+        return pattern
 
     @field_validator("timezone")
     @classmethod

@@ -31,13 +31,24 @@ SQL_TYPES = {
 }
 
 
+# What may stand around a value and is no part of it: spaces, also the wide ones of Chinese and French, and the tab that
+# payment exports append to keep Excel from rounding.
+BLANKS = " \t\r\n\u00a0\u202f\u3000\ufeff"
+
+# No amount in any currency, but every phone number and time in milliseconds that slipped into a wrong column.
+MOST_MONEY = 10_000_000_000
+MOST_UNITS = 1_000_000
+HOUR_MS = 3_600_000
+
+
 @dataclass(frozen=True)
 class Column:
     name: str
     kind: Kind
     meaning: str
     values: tuple[str, ...] = ()  # the only values accepted, where the contract closes the list
-    minimum: float | None = None  # the least value accepted
+    minimum: int | None = None  # the least value accepted
+    maximum: int | None = None  # the greatest value accepted; beyond it lie other things, such as ids and phone numbers
 
     @property
     def sql_type(self) -> str:
@@ -70,6 +81,10 @@ def _identifier(name: str, meaning: str) -> Column:
     return Column(name, Kind.IDENTIFIER, meaning)
 
 
+def _money(name: str, meaning: str, minimum: int = 0) -> Column:
+    return Column(name, Kind.MONEY, meaning, minimum=minimum, maximum=MOST_MONEY)
+
+
 def _text(name: str, meaning: str, *values: str) -> Column:
     return Column(name, Kind.TEXT, meaning, values)
 
@@ -99,8 +114,14 @@ TRAFFIC = Family(
         _identifier("click_id", "joins a click to its visit"),
         _text("device", "kind of device"),
         _text("region", "region of the visitor"),
-        Column("quantity", Kind.WHOLE_NUMBER, "how many events a report row stands for; 1 where empty", minimum=0),
-        Column("cost", Kind.MONEY, "what the row cost", minimum=0),
+        Column(
+            "quantity",
+            Kind.WHOLE_NUMBER,
+            "how many events a report row stands for; 1 where empty",
+            minimum=0,
+            maximum=10_000_000_000,
+        ),
+        _money("cost", "what the row cost"),
         _text("domain", "public platform traffic or the shop's own private domain", "public", "private"),
     ),
 )
@@ -142,10 +163,10 @@ PAGE = Family(
         _text("promotion", "the promotion"),
         _identifier("order_id", "the order, where the event is about one"),
         _text("error_code", "the source's own error code"),
-        Column("first_screen_ms", Kind.WHOLE_NUMBER, "milliseconds until the first screen was drawn", minimum=0),
-        Column("dwell_ms", Kind.WHOLE_NUMBER, "milliseconds on the page, sent on leaving it", minimum=0),
-        Column("scroll_ratio", Kind.NUMBER, "how far the page was scrolled, 0 to 1", minimum=0),
-        Column("displayed_price", Kind.MONEY, "the price shown", minimum=0),
+        Column("first_screen_ms", Kind.WHOLE_NUMBER, "milliseconds until the first screen was drawn", (), 0, HOUR_MS),
+        Column("dwell_ms", Kind.WHOLE_NUMBER, "milliseconds on the page, sent on leaving it", (), 0, 24 * HOUR_MS),
+        Column("scroll_ratio", Kind.NUMBER, "how far the page was scrolled; 40% is 0.4", minimum=0, maximum=1),
+        _money("displayed_price", "the price shown"),
         _text("stock_state", "in stock, low, out: the source's words"),
     ),
 )
@@ -177,7 +198,7 @@ SERVICE = Family(
         _text("topic", "before or after the sale", "presale", "aftersale"),
         _text("product_id", "the product (SPU) it is about"),
         _identifier("order_id", "the order it is about"),
-        Column("rating", Kind.WHOLE_NUMBER, "stars given to the service, 1 to 5", minimum=1),
+        Column("rating", Kind.WHOLE_NUMBER, "stars given to the service", minimum=1, maximum=5),
         _text("care_type", "kind of care message after the purchase"),
         _identifier("message_id", "the message"),
     ),
@@ -203,10 +224,10 @@ ORDER = Family(
         _text("product_id", "the product (SPU) sold"),
         _text("sku", "the variant (SKU) sold"),
         _text("category", "the product's category"),
-        Column("quantity", Kind.WHOLE_NUMBER, "units on the line"),
-        Column("amount", Kind.MONEY, "for the line, after discount; of this event (a deposit's own amount)"),
-        Column("shipping_amount", Kind.MONEY, "postage; on one line of the order", minimum=0),
-        Column("discount", Kind.MONEY, "discount already taken off the amount", minimum=0),
+        Column("quantity", Kind.WHOLE_NUMBER, "units on the line", minimum=-MOST_UNITS, maximum=MOST_UNITS),
+        _money("amount", "for the line, after discount; of this event (a deposit's own amount)", -MOST_MONEY),
+        _money("shipping_amount", "postage; on one line of the order"),
+        _money("discount", "discount already taken off the amount"),
         _text("coupon", "the coupon used"),
         _text("promotion", "the promotion"),
         _text("payment_provider", "who carries the payment"),
@@ -216,7 +237,7 @@ ORDER = Family(
         _identifier("refund_id", "the refund"),
         _text("refund_type", "kind of refund"),
         _text("error_code", "the source's own error code"),
-        Column("rating", Kind.WHOLE_NUMBER, "stars given to the product, 1 to 5", minimum=1),
+        Column("rating", Kind.WHOLE_NUMBER, "stars given to the product", minimum=1, maximum=5),
         _text("excluded_reason", "why the shop does not count the order: test, staff, brushing"),
     ),
 )

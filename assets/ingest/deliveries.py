@@ -10,8 +10,9 @@ import duckdb
 
 from assets.identity import use_identity_key
 from assets.ingest.landing import Found, Stamp, find_files, split_pattern
-from assets.ingest.mapping import DeliveryError, Mapping, Rows, literal
+from assets.ingest.mapping import DeliveryError, Mapping, Rows
 from assets.ingest.query import read_query
+from assets.ingest.quoting import literal
 from assets.ingest.reasons import Reason
 from assets.ingest.tables import create_tables
 from assets.ingest.text import read_text
@@ -199,7 +200,7 @@ def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intak
             entry.status, entry.notes = "growing", ["changed while it was read; tried again next time"]
         else:
             entry.status = "quarantined"
-            entry.notes = [str(error).splitlines()[0] if str(error) else type(error).__name__]
+            entry.notes = [_words(error)]
         reason = error.reason if isinstance(error, DeliveryError) else Reason.UNREADABLE
         with warehouse.transaction():
             _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
@@ -214,6 +215,12 @@ def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intak
     intake.rows_quarantined += entry.rows_quarantined
 
 
+def _words(error: Exception) -> str:
+    """What the ledger says of a file that could not be read."""
+    first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return first_line if isinstance(error, DeliveryError) else f"cannot be read: {first_line}; deliver it again"
+
+
 def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
     """Rows into raw and quarantine. Raises DeliveryError or DuckDB's error where the file cannot be read."""
     found = entry.found
@@ -221,19 +228,14 @@ def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
     entry.content_hash = found.content_hash()
     if entry.stamp.size_bytes:
         rows, entry.rows_read = _read(warehouse, found)
-        if found.source.where:
+        if found.source.where and rows.columns:
             chosen, chosen_count = _select(warehouse, rows, found.source.where)
             if chosen_count < entry.rows_read:
                 entry.notes.append(f"{entry.rows_read - chosen_count} rows left out by where")
             rows, entry.rows_read = chosen, chosen_count
-        mapping = Mapping(warehouse, settings, found.source, entry.dt, rows)
-        entry.rows_loaded = _count(warehouse, mapping.insert_good(), delivery_id=entry.delivery_id)
-        if entry.rows_loaded < entry.rows_read:
-            entry.rows_quarantined = _count(
-                warehouse, mapping.insert_bad(), delivery_id=entry.delivery_id, file=found.file
-            )
-        if mapping.unused_columns:
-            entry.notes.append(f"columns not read: {', '.join(mapping.unused_columns)}")
+        entry.notes += rows.notes
+        if rows.columns:
+            _map(warehouse, settings, entry, rows)
     if found.stamp() != entry.stamp:
         raise DeliveryError(Reason.CHANGED, "changed while it was read")
     if entry.rows_read != entry.rows_loaded + entry.rows_quarantined:
@@ -241,6 +243,17 @@ def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
             f"{found.file}: {entry.rows_read} rows read, but {entry.rows_loaded} loaded and "
             f"{entry.rows_quarantined} quarantined. Nothing of it was stored; please report this as a defect."
         )
+
+
+def _map(warehouse: Warehouse, settings: Settings, entry: _Entry, rows: Rows) -> None:
+    found = entry.found
+    assert entry.dt is not None
+    mapping = Mapping(warehouse, settings, found.source, entry.dt, rows)
+    entry.rows_loaded = _count(warehouse, mapping.insert_good(), delivery_id=entry.delivery_id)
+    if entry.rows_loaded < entry.rows_read:
+        entry.rows_quarantined = _count(warehouse, mapping.insert_bad(), delivery_id=entry.delivery_id, file=found.file)
+    if mapping.unused_columns:
+        entry.notes.append(f"columns not read: {', '.join(mapping.unused_columns)}")
 
 
 def _read(warehouse: Warehouse, found: Found) -> tuple[Rows, int]:
@@ -280,6 +293,8 @@ def _select(warehouse: Warehouse, rows: Rows, where: str) -> tuple[Rows, int]:
         "case when problem_ is null and chosen_ is null then 'failed_expression' else problem_ end",
         "case when problem_ is null and chosen_ is null then 'the condition of where fails' else problem_detail_ end",
         "content_",
+        rows.notes,
+        rows.way_out,
     )
     try:
         chosen_count = int(warehouse.value(f"select count(*) from {relation}"))

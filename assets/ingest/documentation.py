@@ -38,7 +38,8 @@ def _columns(columns: tuple[Column, ...]) -> str:
 
 def _limits(column: Column) -> str:
     limits = f"; one of {', '.join(f'`{value}`' for value in column.values)}" if column.values else ""
-    return limits + (f"; at least {column.minimum:g}" if column.minimum is not None else "")
+    limits += f"; at least {column.minimum:,}" if column.minimum is not None else ""
+    return limits + (f"; at most {column.maximum:,}" if column.maximum is not None else "")
 
 
 def _reasons() -> str:

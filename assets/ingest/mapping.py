@@ -1,16 +1,20 @@
 """The SQL that turns the columns of a delivery into the columns of the contract, and says what is wrong with a row.
 
 Rows go through three selects: `computed` (the shop's columns and expressions), `delivered` (each mapped value as
-`given_<column>`), `typed` (beside them the contract's columns; a failed cast is NULL). A last select inserts either
-the good rows or, in a second pass that only files with bad rows need, the bad ones.
+`given_<column>`), `trimmed` (text as `text_<column>`, without what exports put around it), `typed` (beside them the
+contract's columns; a failed cast is NULL). A last select inserts either the good rows or, in a second pass that only
+files with bad rows need, the bad ones.
 """
 
+import difflib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 import duckdb
 
 from assets.identity import identifier_hash
+from assets.ingest import values
+from assets.ingest.quoting import literal, quoted
 from assets.ingest.reasons import Reason
 from assets.ingest.tables import raw_columns
 from assets.settings import Settings, Source
@@ -21,6 +25,11 @@ REQUIRED = ("event_time", "event_type")
 
 # An event may be dated a day after its delivery: exports cut at midnight UTC hold hours of the shop's next day.
 DAYS_AHEAD = 1
+
+# In bytes. Longer ones are damage: a quote that is not closed, a delimiter that is lost.
+LONGEST_IDENTIFIER = 1_000
+LONGEST_TEXT = 10_000
+ROUNDED_ID = r"\d(\.\d+)?E\+\d+"  # what a spreadsheet shows of a number of many digits: 1.23457E+17
 
 EPOCH_UNITS = {"epoch_seconds": 1_000_000, "epoch_milliseconds": 1_000}  # to microseconds
 OFFSET_PATTERN = r":\d\d([.,]\d+)? ?(Z|z|UTC|[+-]\d\d(:?\d\d)?)$"
@@ -44,6 +53,8 @@ class Rows:
     problem: str = "NULL::VARCHAR"  # SQL of a reason found while reading; NULL for a readable record
     problem_detail: str = "NULL::VARCHAR"
     content: str = "NULL::VARCHAR"  # SQL of the original text; where NULL, the columns as JSON stand for it
+    notes: tuple[str, ...] = ()  # what people should know of how the file was read
+    way_out: str = ""  # what helps where a column is missing
 
 
 @dataclass(frozen=True)
@@ -54,16 +65,6 @@ class Check:
     reason: Reason
     condition: str
     detail: str
-
-
-def quoted(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 class Mapping:
@@ -99,7 +100,6 @@ class Mapping:
         if not source.columns:
             taken = {*self.guarded, *source.constants, *wanted}
             wanted |= {c.name: c.name for c in self.family.columns if c.name in delivered and c.name not in taken}
-        found = f"found: {', '.join(self.rows.columns) or 'no columns'}"
         plain = {column: literal(value) for column, value in source.constants.items()}
         if source.event_types and source.event_types.constant:
             plain["event_type"] = literal(source.event_types.constant)
@@ -107,11 +107,20 @@ class Mapping:
             if name.lower() in delivered:
                 plain.setdefault(column, quoted(delivered[name.lower()]))
             else:
-                raise DeliveryError(Reason.MISSING_COLUMN, f"column {name!r} (for {column}) is missing; {found}")
+                meant = f" (for {column})" if name != column else ""
+                raise self._missing_column(f"column {name!r}{meant}", name)
         for column in REQUIRED:
             if column not in plain and column not in self.guarded:
-                raise DeliveryError(Reason.MISSING_COLUMN, f"column {column!r} is missing; {found}")
+                raise self._missing_column(f"column {column!r}", column)
         return plain
+
+    def _missing_column(self, words: str, name: str) -> DeliveryError:
+        found = list(self.rows.columns)
+        nearest = difflib.get_close_matches(name, found, n=1)
+        hints = [f"did you mean {nearest[0]!r}?"] if nearest else []
+        hints += [self.rows.way_out] if self.rows.way_out else []
+        hints.append(f"found: {', '.join(found) or 'no columns'}")
+        return DeliveryError(Reason.MISSING_COLUMN, f"{words} is missing; {'; '.join(hints)}")
 
     def _delivered_types(self, warehouse: Warehouse) -> dict[str, str]:
         """DuckDB's type of each mapped value."""
@@ -129,13 +138,17 @@ class Mapping:
         """Whether some row has no id of its own. Most files have all of theirs, and the stand-in is dear to make."""
         if "event_id" not in self.types:
             return True
-        select = f"{self._with_delivered()} select 1 from delivered where {self._text('event_id')} is null limit 1"
+        select = f"{self._with_trimmed()} select 1 from trimmed where {self._text('event_id')} is null limit 1"
         return bool(warehouse.rows(select))
 
     @property
     def unused_columns(self) -> list[str]:
         """Delivered columns that nothing reads; empty where expressions may read any of them."""
-        return [] if self.guarded else [name for name in self.rows.columns if quoted(name) not in self.plain.values()]
+        if self.guarded:
+            return []
+        unused = [name for name in self.rows.columns if quoted(name) not in self.plain.values()]
+        open_columns = [] if self.source.columns else [c.name for c in self.family.columns if c.name not in self.plain]
+        return [name + _meant(name, open_columns) for name in unused]
 
     # -- the selects
 
@@ -157,9 +170,19 @@ class Mapping:
             delivered as (select *{opened} from computed)
         """
 
+    def _with_trimmed(self) -> str:
+        names = [column.name for column in self.mapped if self.types[column.name] == "VARCHAR"]
+        bare = "".join(f", {values.bare(f'given_{name}')} as bare_{name}" for name in names)
+        texts = "".join(f", {values.filled(f'bare_{name}', self.source.empty_values)} as text_{name}" for name in names)
+        return f"""
+            {self._with_delivered()},
+            bared as (select *{bare} from delivered),
+            trimmed as (select *{texts} from bared)
+        """
+
     def _with_typed(self) -> str:
         typed = "".join(f", {value} as {column}" for column, value in self.typed.items())
-        return f"{self._with_delivered()}, typed as (select *{typed} from delivered)"
+        return f"{self._with_trimmed()}, typed as (select *{typed} from trimmed)"
 
     def _content_key(self) -> str:
         """All that was delivered, as one text that depends neither on the order of columns nor on empty ones."""
@@ -176,27 +199,33 @@ class Mapping:
 
     def _text(self, column: str) -> str:
         """The delivered value as text, NULL where it is empty."""
-        if self.types[column] != "VARCHAR":
-            return f"given_{column}::VARCHAR"
-        return f"nullif(trim(given_{column}), '')"
+        return f"text_{column}" if self.types[column] == "VARCHAR" else f"given_{column}::VARCHAR"
 
     def _typed(self, column: Column) -> str:
         given, text, kind = f"given_{column.name}", self._text(column.name), self.types[column.name]
-        values = self.source.event_types.values if self.source.event_types else {}
+        meanings = self.source.event_types.values if self.source.event_types else {}
         match column.kind:
             case Kind.TIME:
                 return self._time(column.name)
-            case Kind.TEXT if column.name == "event_type" and values:
-                cases = " ".join(f"when {literal(value)} then {literal(meant)}" for value, meant in values.items())
+            case Kind.TEXT if column.name == "event_type" and meanings:
+                cases = " ".join(f"when {literal(value)} then {literal(meant)}" for value, meant in meanings.items())
                 return f"case {text} {cases} end"
             case Kind.TEXT | Kind.IDENTIFIER:
                 return text
             case _ if kind == column.sql_type:
                 return given
             case Kind.WHOLE_NUMBER:
-                number = f"try_cast({text if kind == 'VARCHAR' else given} as DECIMAL(38, 6))"
+                number = self._number(column, "DECIMAL(38, 6)")
                 return f"case when {number} = trunc({number}) then try_cast({number} as BIGINT) end"
+            case Kind.NUMBER | Kind.MONEY:
+                return self._number(column, column.sql_type)
         return f"try_cast({text if kind == 'VARCHAR' else given} as {column.sql_type})"
+
+    def _number(self, column: Column, sql_type: str) -> str:
+        if self.types[column.name] != "VARCHAR":
+            return f"try_cast(given_{column.name} as {sql_type})"
+        currency, decimal = self.settings.currency, self.source.decimal
+        return values.number(f"text_{column.name}", column.kind, sql_type, currency=currency, decimal=decimal)
 
     def _time(self, column: str) -> str:
         """UTC, as TIMESTAMP. A time without an offset is read in the source's zone."""
@@ -243,13 +272,30 @@ class Mapping:
                 condition = f"{present} and not coalesce(event_type in ({accepted}), false)"
                 words = literal(f" is no event type of family {self.family.name}, or is not mapped to one")
                 checks.append(Check(name, Reason.UNKNOWN_EVENT_TYPE, condition, f"{shown} || {words}"))
-            elif column.kind in (Kind.TEXT, Kind.IDENTIFIER) or kind == column.sql_type != "DOUBLE":
+            elif column.kind in (Kind.TEXT, Kind.IDENTIFIER):
+                checks += self._text_checks(column) if kind == "VARCHAR" else []
+            elif kind == column.sql_type != "DOUBLE":
                 continue
             else:
                 good = f"isfinite({typed})" if column.kind in (Kind.NUMBER, Kind.TIME) else f"{typed} is not null"
                 reason = Reason.BAD_TIME if column.kind is Kind.TIME else Reason.BAD_TYPE
                 condition = f"{present} and not coalesce({good}, false)"
                 checks.append(Check(name, reason, condition, f"{shown} || {literal(f' is no {column.kind.value}')}"))
+        return checks
+
+    def _text_checks(self, column: Column) -> list[Check]:
+        """Ids that a spreadsheet has rounded, all of which would become one; and ids and texts of absurd length."""
+        name, text = column.name, f"text_{column.name}"
+        shown = f"{literal(name + ': ')} || left({text}, 200)"
+        longest = LONGEST_IDENTIFIER if column.kind is Kind.IDENTIFIER else LONGEST_TEXT
+        length = f"{literal(f'{name}: ')} || left({text}, 50) || '… has ' || length({text})"
+        words = literal(f" characters, more than {longest}; is a quote not closed, or a delimiter lost?")
+        too_long = f"coalesce(strlen({text}) > {longest}, false)"
+        checks = [Check(name, Reason.VALUE_OUT_OF_CONTRACT, too_long, f"{length} || {words}")]
+        if column.kind is Kind.IDENTIFIER:
+            words = literal(" was rounded by a spreadsheet; export it anew, as text")
+            rounded = f"coalesce(contains({text}, 'E+') and regexp_full_match({text}, {literal(ROUNDED_ID)}), false)"
+            checks.append(Check(name, Reason.BAD_TYPE, rounded, f"{shown} || {words}"))
         return checks
 
     def _value_checks(self) -> list[Check]:
@@ -263,10 +309,11 @@ class Mapping:
                 words = literal(f" is not accepted; accepted: {', '.join(column.values)}")
                 condition = f"coalesce({name} not in ({accepted}), false)"
                 checks.append(Check(name, Reason.VALUE_OUT_OF_CONTRACT, condition, f"{shown} || {words}"))
-            if column.minimum is not None:
-                words = literal(f" is below {column.minimum:g}")
-                condition = f"coalesce({name} < {column.minimum:g}, false)"
-                checks.append(Check(name, Reason.VALUE_OUT_OF_CONTRACT, condition, f"{shown} || {words}"))
+            for bound, sign, side in ((column.minimum, "<", "below"), (column.maximum, ">", "above")):
+                if bound is not None:
+                    words = literal(f" is {side} {bound}")
+                    condition = f"coalesce({name} {sign} {bound}, false)"
+                    checks.append(Check(name, Reason.VALUE_OUT_OF_CONTRACT, condition, f"{shown} || {words}"))
             if name == "amount" and self.source.negative_amounts == "quarantine":
                 words = literal(" is negative; amounts and refunds are positive, see negative_amounts")
                 checks.append(Check(name, Reason.NEGATIVE_AMOUNT, "coalesce(amount < 0, false)", f"{shown} || {words}"))
@@ -376,6 +423,11 @@ class Mapping:
         if self.source.duplicates == "keep":
             key += " || case when repeat_number_ > 0 then chr(31) || repeat_number_ else '' end"
         return identifier_hash(f"coalesce(event_id, {key})" if mapped else f"({key})")
+
+
+def _meant(name: str, columns: list[str]) -> str:
+    nearest = difflib.get_close_matches(name.lower(), columns, n=1, cutoff=0.8)
+    return f" (did you mean {nearest[0]}?)" if nearest else ""
 
 
 def _from_zone(naive: str, zone: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from assets.ingest.mapping import DeliveryError, Rows, literal
+from assets.ingest.mapping import DeliveryError, Rows
+from assets.ingest.quoting import literal
 from assets.ingest.reasons import Reason
 from sql.warehouse import Warehouse
 

@@ -17,29 +17,45 @@ class Reason(StrEnum):
     way_out: str
 
     # One row
-    BAD_RECORD = "bad_record", "the line is no CSV record or no JSON object", "mend the line in the export"
+    BAD_RECORD = (
+        "bad_record",
+        "the line is no CSV record or no JSON object, or holds zero bytes",
+        "mend the line in the export",
+    )
     WRONG_FIELD_COUNT = (
         "wrong_field_count",
         "the record has more or fewer fields than the header",
-        "quote fields that hold the delimiter; check `delimiter`",
+        "quote fields that hold the delimiter; check `delimiter`; leave totals below the table out with `skip_lines`",
     )
-    BAD_ENCODING = "bad_encoding", "bytes that the declared encoding does not know", "declare `encoding`"
+    BAD_ENCODING = (
+        "bad_encoding",
+        "bytes that the encoding does not know; or a whole file (row 0) that is surely of another one",
+        "declare `encoding`; the detail says which it looks like",
+    )
     FAILED_EXPRESSION = (
         "failed_expression",
         "an expression of the mapping fails on the row, or does not fit the file at all (row 0)",
         "mend the expression; try_cast gives NULL where ::TYPE fails",
     )
-    MISSING_VALUE = "missing_value", "event_time or event_type is empty", "deliver it; leave such rows out with `where`"
+    MISSING_VALUE = (
+        "missing_value",
+        "event_time or event_type is empty",
+        "deliver it; leave such rows out with `where` or `skip_lines`",
+    )
     BAD_TIME = "bad_time", "event_time is no time", "declare `time_format`"
     UNKNOWN_EVENT_TYPE = (
         "unknown_event_type",
         "no event type of the family, and not mapped to one",
         "map the value under `event_types`, or leave such rows out with `where`",
     )
-    BAD_TYPE = "bad_type", "the value is not of the column's kind", "convert it with an expression"
+    BAD_TYPE = (
+        "bad_type",
+        "the value is not of the column's kind, could be read in two ways, or is an id that a spreadsheet has rounded",
+        "export it anew; declare `decimal`; or convert it with an expression",
+    )
     VALUE_OUT_OF_CONTRACT = (
         "value_out_of_contract",
-        "the value is below the least one, or not one of a closed list",
+        "the value is beyond its bounds, or not one of a closed list",
         "mend it at the source, or convert it with an expression",
     )
     NEGATIVE_AMOUNT = (
@@ -63,10 +79,14 @@ class Reason(StrEnum):
     UNKNOWN_FORMAT = "unknown_format", "the name's ending says no known format", "rename it, or declare `format`"
     BAD_HEADER = (
         "bad_header",
-        "the header has a name twice, or is not of the encoding",
-        "check `header_row`, `encoding`",
+        "the header has a column twice that is read, or the file ends before it",
+        "check `header_row`, and the export",
     )
-    MISSING_COLUMN = "missing_column", "a required or declared column is missing", "map it under `columns`"
+    MISSING_COLUMN = (
+        "missing_column",
+        "a required or declared column is missing; the detail names the nearest",
+        "map it under `columns`; check `header_row`",
+    )
     NO_DELIVERY_DATE = "no_delivery_date", "no day of delivery in the path", "use dt= folders, or `delivery_date`"
     NOT_A_FILE = "not_a_file", "a folder, a broken link or a device", "put plain files under dt=..."
     OUTSIDE_LANDING_ZONE = "outside_landing_zone", "a link that leads out of the source's folder", "copy the file"

@@ -9,7 +9,9 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +19,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from assets.ingest.mapping import REQUIRED, DeliveryError, Rows, quoted
+from assets.ingest import sniffing
+from assets.ingest.mapping import REQUIRED, DeliveryError, Rows
+from assets.ingest.quoting import quoted
 from assets.ingest.reasons import Reason
 from assets.settings import Format, Source
+from sql.contract import FAMILIES
 from sql.warehouse import Warehouse
 
 CHUNK_RECORDS = 50_000
@@ -27,6 +32,9 @@ MOST_COLUMNS = 1_000
 STAGED = "temp.staged_records"
 DETAILS = {"row_": "BIGINT", "problem_": "VARCHAR", "detail_": "VARCHAR", "record_": "VARCHAR"}
 UNREADABLE_BYTES = "funnelscope.unreadable"
+HEADER_SOUGHT_IN_LINES = 30
+UNNAMED = re.compile(r"column_\d+")
+ZERO_BYTES = "holds zero bytes; it was damaged, or is no text"
 
 
 def _mark_unreadable_bytes(error: UnicodeError) -> tuple[str, int]:
@@ -45,20 +53,24 @@ def read_text(
     """Stages the records of a text file in a temporary table; returns them and how many they are.
 
     Raises:
-        DeliveryError: the file has no usable header, or too many different keys.
+        DeliveryError: the file is no text of its encoding, has no usable header, or too many different keys.
         OSError, EOFError: the file cannot be read, or its compression is damaged.
     """
-    encoding = "utf-8-sig" if codecs.lookup(source.encoding).name == "utf-8" else source.encoding
-    stage = _Stage(warehouse)
     try:
+        with _decompressed(path, compression) as stream:
+            start = stream.read(sniffing.SAMPLE_BYTES)
+        encoding = _encoding(start, source)
+        stage = _Stage(warehouse, _not_of_encoding(start, source))
+        if encoding != _declared(source):
+            stage.notes.append(f"read as {encoding.removesuffix('-sig')}, as its byte-order mark says")
         with _decompressed(path, compression) as stream:
             text = io.TextIOWrapper(stream, encoding=encoding, errors=UNREADABLE_BYTES, newline="")
             if file_format is Format.CSV:
-                _stage_csv(stage, text, source, path)
+                _stage_csv(stage, text, source, ".tsv" in path.suffixes)
             else:
                 _stage_json(stage, text)
     except (zlib.error, UnicodeError) as error:
-        raise DeliveryError(Reason.UNREADABLE, f"is damaged or not {source.encoding}: {error}") from None
+        raise DeliveryError(Reason.UNREADABLE, f"is damaged: {error}; deliver it again") from None
     return stage.finish()
 
 
@@ -71,73 +83,198 @@ def _decompressed(path: Path, compression: str) -> Any:
     return path.open("rb")
 
 
+# -- encoding
+
+
+def _declared(source: Source) -> str:
+    return "utf-8-sig" if codecs.lookup(source.encoding).name == "utf-8" else source.encoding
+
+
+def _encoding(start: bytes, source: Source) -> str:
+    """A byte-order mark decides, else the declaration, which is never overruled by a guess.
+
+    Raises:
+        DeliveryError: the bytes are no text, or would be misread without an error.
+    """
+    if words := sniffing.other_format(start):
+        raise DeliveryError(Reason.UNREADABLE, f"is {words}")
+    if marked := sniffing.marked_encoding(start):
+        return _declared(source) if marked == source.encoding.lower() else marked
+    declared = codecs.lookup(source.encoding).name
+    if declared == "utf-16" and start:
+        way_out = f"declare encoding: {sniffing.looks_like(start) or 'utf-16-le'}"
+        raise DeliveryError(Reason.BAD_ENCODING, f"has no byte-order mark, which utf-16 needs; {way_out}")
+    if certain := sniffing.misread_as(start, declared):
+        way_out = f"declare encoding: {certain}"
+        raise DeliveryError(Reason.BAD_ENCODING, f"is {certain}, and would be misread as {source.encoding}; {way_out}")
+    return _declared(source)
+
+
+def _not_of_encoding(start: bytes, source: Source) -> str:
+    """What to say where bytes are not of the encoding."""
+    like = sniffing.looks_like(start)
+    if not like or codecs.lookup(like).name == codecs.lookup(source.encoding).name:
+        return f"holds bytes that are not {source.encoding}; declare the encoding that it was written in"
+    return f"holds bytes that are not {source.encoding}; the file looks like {like}: declare encoding: {like}"
+
+
 # -- CSV
 
 
 class _Lines:
-    """The lines of a text, keeping those of the record that is being read."""
+    """The lines of a text, numbered, keeping those of the record that is being read; they may be given back."""
 
-    def __init__(self, text: io.TextIOBase) -> None:
-        self.text = text
+    def __init__(self, text: Iterable[str]) -> None:
+        self.text = iter(text)
+        self.number = 0  # of the last line read
         self.kept: list[str] = []
+        self.given_back: deque[str] = deque()
+        self.last_given_back = 0
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
-        line = next(self.text)
+        line = self.given_back.popleft() if self.given_back else next(self.text)
+        self.number += 1
         self.kept.append(line)
         return line
 
     def take(self) -> str:
+        """The text of the record."""
         text = "".join(self.kept)
         self.kept.clear()
         return text
 
+    def take_first(self) -> str:
+        """The first line of the record; the others will be read again, as the start of records of their own."""
+        first, *others = self.kept
+        self.given_back.extendleft(reversed(others))
+        self.last_given_back = max(self.last_given_back, self.number)
+        self.number -= len(others)
+        self.kept.clear()
+        return first
 
-def _stage_csv(stage: "_Stage", text: io.TextIOWrapper, source: Source, path: Path) -> None:
-    delimiter = source.delimiter or ("\t" if ".tsv" in path.suffixes else ",")
-    for _ in range(source.header_row - 1):
-        text.readline()
+    def give_back(self) -> None:
+        """Undoes the reading of all kept lines."""
+        self.given_back.extendleft(reversed(self.kept))
+        self.number -= len(self.kept)
+        self.kept.clear()
+
+
+def _stage_csv(stage: "_Stage", text: io.TextIOWrapper, source: Source, is_tabbed: bool) -> None:
     lines = _Lines(text)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    header = _header(reader, source)
-    lines.take()
+    reader = csv.reader(lines, delimiter=source.delimiter or ("\t" if is_tabbed else ","), strict=True)
+    skipped = re.compile(source.skip_lines) if source.skip_lines else None
+    header = _header(reader, lines, stage, source)
+    if not header:
+        return
     stage.add_columns(header)
-    lines_above = source.header_row - 1
+    skipped_count = 0
     while True:
-        first_line = lines_above + reader.line_num + 1
+        first_line = lines.number + 1
         try:
             fields = next(reader)
         except StopIteration:
-            return
+            break
         except csv.Error as error:
-            stage.add_bad(first_line, Reason.BAD_RECORD, f"not CSV: {error}", lines.take())
+            # One bad quote must not swallow the good lines below it.
+            spans_lines = len(lines.kept) > 1
+            record = lines.take_first()
+            if not (skipped and skipped.search(record)):
+                words = "a quote is opened and not closed on its line" if spans_lines else f"not CSV: {error}"
+                stage.add_bad(first_line, Reason.BAD_RECORD, words, record)
             continue
         record = lines.take()
-        if len(fields) == len(header):
-            stage.add(first_line, header, fields, record)
-        elif fields:
+        if not any(fields):
+            continue  # a blank line, or nothing but delimiters, as spreadsheets leave them below a table
+        if skipped and skipped.search(record):
+            skipped_count += 1
+        elif first_line <= lines.last_given_back and record.count('"') % 2:
+            stage.add_bad(first_line, Reason.BAD_RECORD, "a quote without its partner", record)
+        elif "\0" in record:
+            stage.add_bad(first_line, Reason.BAD_RECORD, ZERO_BYTES, record)
+        elif fitted := _fitted(fields, header):
+            stage.add(first_line, header, fitted, record)
+        else:
             words = f"{len(fields)} fields where the header has {len(header)}"
             stage.add_bad(first_line, Reason.WRONG_FIELD_COUNT, words, record)
+    if skipped_count:
+        stage.notes.append(f"{skipped_count} lines left out by skip_lines")
 
 
-def _header(reader: Any, source: Source) -> tuple[str, ...]:
-    """The names of the header, without the blanks around them; a column without a name is called by its place."""
+def _fitted(fields: list[str], header: tuple[str, ...]) -> list[str]:
+    """The fields, one for each column; none where there are more or fewer, but for empty or unnamed ones at the end."""
+    surplus = len(fields) - len(header)
+    if surplus > 0 and not any(fields[len(header) :]):
+        return fields[: len(header)]
+    if surplus < 0 and all(UNNAMED.fullmatch(name) for name in header[surplus:]):
+        return fields + [""] * -surplus
+    return fields if surplus == 0 else []
+
+
+def _header(reader: Any, lines: _Lines, stage: "_Stage", source: Source) -> tuple[str, ...]:
+    """The names of the header, without the blanks around them; none where the file holds no line.
+
+    A column without a name is called by its place, and so is a repeated one that nobody reads.
+    """
+    above = [line for _, line in zip(range(source.header_row - 1), lines, strict=False)]
+    lines.take()
     try:
-        header = [name.strip() for name in next(reader, [])]
+        header: list[str] = next((names for names in reader if any(name.strip() for name in names)), [])
     except csv.Error as error:
-        raise DeliveryError(Reason.BAD_HEADER, f"line {source.header_row} is no header: {error}") from None
-    if not all(_is_clean(name) for name in header):
-        message = f"the header is not {source.encoding}; declare encoding for the source"
-        raise DeliveryError(Reason.BAD_HEADER, message)
-    named = tuple(name or f"column_{position}" for position, name in enumerate(header, start=1))
-    folded = [name.lower() for name in named]
-    repeated = [name for name in named if folded.count(name.lower()) > 1]
-    if repeated:
-        message = f"column {repeated[0]!r} stands twice in the header; found: {', '.join(header)}"
-        raise DeliveryError(Reason.BAD_HEADER, message)
-    return named
+        raise DeliveryError(Reason.BAD_HEADER, f"line {lines.number} is no header: {error}") from None
+    line = lines.take()
+    if not header:
+        if any(text.strip() for text in above):
+            words = f"ends on line {len(above)}, before header_row, {source.header_row}"
+            raise DeliveryError(Reason.BAD_HEADER, words)
+        return ()
+    if not _is_clean(line):
+        raise DeliveryError(Reason.BAD_ENCODING, stage.not_of_encoding)
+    if "\0" in line:
+        raise DeliveryError(Reason.BAD_HEADER, f"line {lines.number} is no header: it {ZERO_BYTES}")
+    named: list[str] = []
+    for position, name in enumerate((name.strip() for name in header), start=1):
+        is_repeated = name.lower() in (earlier.lower() for earlier in named)
+        if is_repeated and _is_read(name, source):
+            found = ", ".join(name.strip() for name in header)
+            raise DeliveryError(Reason.BAD_HEADER, f"column {name!r} stands twice in the header; found: {found}")
+        named.append(f"column_{position}" if is_repeated or not name else name)
+    stage.way_out = _header_elsewhere(lines, named, reader.dialect, source)
+    return tuple(named)
+
+
+def _wanted(source: Source) -> list[str]:
+    """The columns that a file of the source must have."""
+    wanted = list(source.columns.values()) or [name for name in REQUIRED if name not in source.constants]
+    if source.event_types:
+        wanted = [name for name in wanted if name != "event_type"]
+        wanted += [source.event_types.column] if source.event_types.column else []
+    return [name.lower() for name in wanted]
+
+
+def _is_read(name: str, source: Source) -> bool:
+    """Whether the source reads the column, as far as can be seen without knowing its SQL."""
+    contracted = [] if source.columns else [column.name for column in FAMILIES[source.family].columns]
+    types = source.event_types.expression if source.event_types else None
+    in_sql = " ".join([source.where, *source.expressions.values(), types or ""]).lower()
+    return name.lower() in (*_wanted(source), *contracted) or name.lower() in in_sql
+
+
+def _header_elsewhere(lines: _Lines, header: list[str], dialect: Any, source: Source) -> str:
+    """Where the header seems to be, when the line that was taken for it lacks what the source wants."""
+    wanted = set(_wanted(source))
+    if wanted <= {name.lower() for name in header}:
+        return ""
+    first = lines.number + 1
+    ahead = [line for _, line in zip(range(HEADER_SOUGHT_IN_LINES), lines, strict=False)]
+    lines.give_back()
+    for number, line in enumerate(ahead, start=first):
+        names = {name.strip().lower() for name in next(csv.reader([line], delimiter=dialect.delimiter), [])}
+        if wanted <= names:
+            return f"the header seems to be on line {number}: declare header_row: {number}"
+    return ""
 
 
 # -- JSON lines
@@ -149,6 +286,11 @@ _JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 def _stage_json(stage: "_Stage", text: io.TextIOWrapper) -> None:
     for line_number, line in enumerate(text, start=1):
         if not line.strip():
+            continue
+        if stage.row_count == 0 and line.lstrip().startswith("["):
+            raise DeliveryError(Reason.UNREADABLE, "holds a JSON array; deliver JSON lines, one object a line")
+        if "\0" in line or "\\u0000" in line:
+            stage.add_bad(line_number, Reason.BAD_RECORD, ZERO_BYTES, line)
             continue
         try:
             value = _JSON.decode(line.strip())
@@ -183,8 +325,11 @@ class _Batch:
 class _Stage:
     """Collects records and hands them to DuckDB in chunks, so that memory does not grow with the file."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, not_of_encoding: str) -> None:
         self.warehouse = warehouse
+        self.not_of_encoding = not_of_encoding
+        self.notes: list[str] = []
+        self.way_out = ""
         self.columns: dict[str, str] = {}  # lower case to the name in the table: DuckDB's names have no case
         self.batches: dict[tuple[str, ...], _Batch] = {}
         self.bad: list[tuple[int, str, str, str]] = []
@@ -218,10 +363,16 @@ class _Stage:
         self._count()
 
     def finish(self) -> tuple[Rows, int]:
+        """The rows; without any column only where there is no row. Raises DeliveryError where no record is readable."""
+        first_bad = self.bad[0] if self.bad else None
         self._flush()
-        if not self.columns:  # nothing but bad records, or none: each of them is quarantined by itself
-            self.add_columns(REQUIRED)
-        rows = Rows(STAGED, "row_", dict.fromkeys(self.columns.values(), "VARCHAR"), "problem_", "detail_", "record_")
+        if self.row_count and not self.columns:
+            line, _, detail, _ = first_bad or (1, "", self.not_of_encoding, "")
+            raise DeliveryError(Reason.UNREADABLE, f"no record can be read; line {line}: {detail}")
+        columns = dict.fromkeys(self.columns.values(), "VARCHAR")
+        rows = Rows(
+            STAGED, "row_", columns, "problem_", "detail_", "record_", notes=tuple(self.notes), way_out=self.way_out
+        )
         return rows, self.row_count
 
     def _count(self) -> None:
@@ -245,7 +396,7 @@ class _Stage:
 
     def _table(self, names: tuple[str, ...], batch: _Batch) -> pa.Table | None:
         """The batch as a table; what cannot be stored goes to the bad records instead."""
-        reason, detail = Reason.BAD_ENCODING, "holds bytes that are not of the declared encoding"
+        reason, detail = Reason.BAD_ENCODING, self.not_of_encoding
         if len({name.lower() for name in names}) < len(names):
             reason, detail = Reason.BAD_RECORD, "two keys differ in upper and lower case only"
         elif all(_is_clean(name) for name in names):
@@ -285,4 +436,6 @@ def _is_clean(text: str) -> bool:
 
 
 def _escaped(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+    """The text with bytes of another encoding as \\xd6."""
+    shown = re.sub("[\udc00-\udcff]", lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
+    return shown.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,98 @@
+"""What the first bytes of a text file say about it: that it is no text at all, or of which encoding it must be.
+
+Only a byte-order mark decides anything. All else is used to refuse a file that would be misread without an error, and
+to tell people what it looks like; nothing is ever read by guess.
+"""
+
+import codecs
+from contextlib import suppress
+
+SAMPLE_BYTES = 65_536
+
+BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+OTHER_FORMATS = {
+    b"PK\x03\x04": "an Excel workbook or another zip archive; save it as CSV UTF-8",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls); save it as CSV UTF-8",
+    b"\x1f\x8b": "compressed with gzip; name it .gz",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd; name it .zst",
+    b"PAR1": "a Parquet file; name it .parquet",
+    b"%PDF": "a PDF; export it as CSV",
+    b"<!doctype": "a web page; export the data as CSV (a login page may have been downloaded instead of the file)",
+    b"<html": "a web page or a table in HTML, which Excel opens all the same; save it as CSV UTF-8",
+    b"<table": "a table in HTML, which Excel opens all the same; save it as CSV UTF-8",
+    b"<?xml": "XML; export the data as CSV",
+}
+
+# So many characters that only UTF-8 would yield are no accident.
+CERTAIN_CHARACTERS = 4
+
+
+def other_format(start: bytes) -> str:
+    """What the bytes are instead of text, and the way out; empty for what may be text."""
+    begun = start.lstrip().lower()
+    return next((words for mark, words in OTHER_FORMATS.items() if begun.startswith(mark.lower())), "")
+
+
+def marked_encoding(start: bytes) -> str:
+    """The encoding that a byte-order mark gives; empty without one."""
+    return next((encoding for mark, encoding in BYTE_ORDER_MARKS.items() if start.startswith(mark)), "")
+
+
+def looks_like(start: bytes) -> str:
+    """The encoding that bytes without a mark look like, as Python calls it; empty for plain ASCII and when unsure."""
+    if wide := _looks_like_utf_16(start):
+        return wide
+    if start.isascii():
+        return ""
+    if _decoded(start, "utf-8"):
+        return "utf-8"
+    chinese, western = _decoded(start, "gb18030"), _decoded(start, "cp1252")
+    if chinese and (not western or _is_mostly_common_chinese(chinese)):
+        return "gb18030"
+    return "windows-1252" if western and _is_mostly_letters(western) else ""
+
+
+def misread_as(start: bytes, declared: str) -> str:
+    """The encoding that the bytes surely are, where reading them as `declared` would give no error but nonsense."""
+    wide = _looks_like_utf_16(start)
+    if wide and not declared.startswith("utf-16"):
+        return wide
+    if declared.startswith("utf"):
+        return ""
+    # Pairs of bytes below U+0800 may be Chinese characters too.
+    first = "\u0800" if _knows_chinese(declared) else "\x80"
+    return "utf-8" if sum(character >= first for character in _decoded(start, "utf-8")) >= CERTAIN_CHARACTERS else ""
+
+
+def _looks_like_utf_16(start: bytes) -> str:
+    """Text of delimiters, digits and names has a zero in every other byte of most characters."""
+    even, odd = start[::2].count(0), start[1::2].count(0)
+    if even + odd < len(start) / 10:
+        return ""
+    if odd > 9 * even:
+        return "utf-16-le"
+    return "utf-16-be" if even > 9 * odd else ""
+
+
+def _decoded(start: bytes, encoding: str) -> str:
+    """The text, where all but a last character that the sample cuts in two is of the encoding; else empty."""
+    with suppress(UnicodeDecodeError):
+        return codecs.getincrementaldecoder(encoding)().decode(start)
+    return ""
+
+
+def _is_mostly_common_chinese(text: str) -> bool:
+    """Western text that happens to be valid GB 18030 becomes characters that GB 2312, of 1980, did not need."""
+    beyond_ascii = [character for character in text if not character.isascii()]
+    common = [character for character in beyond_ascii if character.encode("gb2312", "ignore")]
+    return len(common) > len(beyond_ascii) / 2
+
+
+def _is_mostly_letters(text: str) -> bool:
+    beyond_ascii = [character for character in text if not character.isascii()]
+    return sum(character.isalpha() for character in beyond_ascii) > len(beyond_ascii) / 2
+
+
+def _knows_chinese(encoding: str) -> bool:
+    return bool("中".encode(encoding, "ignore"))

@@ -1,0 +1,466 @@
+"""Each kind of bad input through the real intake: what the user is told, and where the rows went."""
+
+import gzip
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from assets.ingest import find_duplicates, reconcile, take_deliveries
+from assets.settings import Settings
+from sql.warehouse import Warehouse, in_memory_warehouse
+
+DAY = date(2026, 1, 6)
+
+# An export of a marketplace, mapped by declaration.
+HEADER = "订单编号,买家,付款时间,金额\n"
+MAPPED: dict[str, Any] = {
+    "family": "order",
+    "columns": {"order_id": "订单编号", "customer_id": "买家", "event_time": "付款时间", "amount": "金额"},
+    "event_types": "paid",
+}
+CONTRACT: dict[str, Any] = {"family": "order"}
+
+
+def line(number: int, amount: str = "12.50", time: str = "2026-01-06 10:00:00", buyer: str = "李雷韩梅梅") -> str:
+    return f"{number},{buyer},{time},{amount}\n"
+
+
+GOOD = HEADER + line(1) + line(2) + line(3)
+
+
+@dataclass
+class Told:
+    """What came of one file: its state, its message, and (line, reason, detail) of what is in quarantine."""
+
+    status: str
+    rows_loaded: int
+    message: str
+    quarantine: list[tuple[int, str, str]]
+
+
+@dataclass
+class Shop:
+    warehouse: Warehouse
+    home: Path
+
+    def deliver(self, content: str | bytes, source: dict[str, Any] = MAPPED, name: str = "orders.csv") -> Told:
+        """Takes the file as the only delivery, and checks that every row of it is accounted for."""
+        path = self.home / "landing" / "order" / f"dt={DAY}" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return self.take(source)
+
+    def take(self, source: dict[str, Any] = MAPPED, **others: Any) -> Told:
+        given = {"shop": "Test shop", "start_date": "2026-01-01", "sources": [source], "home": self.home}
+        take_deliveries(self.warehouse, Settings.model_validate(given | others))
+        find_duplicates(self.warehouse, date(2026, 1, 1), date(2026, 12, 31))
+        assert all(record["difference"] == 0 for record in reconcile(self.warehouse))
+        ((status, loaded, message),) = self.warehouse.rows(
+            "select status, rows_loaded, message from quality.deliveries"
+        )
+        rows = self.warehouse.rows("select row_number, reason, detail from quality.quarantine order by all")
+        return Told(status, loaded, message, rows)
+
+    def column(self, name: str) -> list[Any]:
+        return [value for (value,) in self.warehouse.rows(f"select {name} from raw.order_events order by row_number")]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    yield Shop(opened := in_memory_warehouse(), tmp_path)
+    opened.connection.close()
+
+
+def good(message: str = "", rows: int = 3) -> Told:
+    return Told("loaded", rows, message, [])
+
+
+def set_aside(reason: str, message: str) -> Told:
+    return Told("quarantined", 0, message, [(0, reason, message)])
+
+
+# -- encodings
+
+BYTES_OF_GBK = "holds bytes that are not utf-8; the file looks like gb18030: declare encoding: gb18030"
+
+ENCODINGS: dict[str, tuple[bytes, str, Told]] = {
+    "GBK, undeclared": (GOOD.encode("gbk"), "utf-8", set_aside("bad_encoding", BYTES_OF_GBK)),
+    "GBK, declared": (GOOD.encode("gbk"), "gbk", good()),
+    "GB 18030, declared as GBK": (
+        GOOD.replace("李雷韩梅梅", "㐀").encode("gb18030"),
+        "gbk",
+        Told(
+            "loaded",
+            0,
+            "",
+            [(n, "bad_encoding", BYTES_OF_GBK.replace("utf-8", "gbk")) for n in (2, 3, 4)],
+        ),
+    ),
+    "UTF-8, declared as GBK": (
+        GOOD.encode(),
+        "gbk",
+        set_aside("bad_encoding", "is utf-8, and would be misread as gbk; declare encoding: utf-8"),
+    ),
+    "UTF-8 with a mark": (GOOD.encode("utf-8-sig"), "utf-8", good()),
+    "UTF-8 with a mark, declared as GB 18030": (
+        GOOD.encode("utf-8-sig"),
+        "gb18030",
+        good("read as utf-8, as its byte-order mark says"),
+    ),
+    "UTF-16 with a mark, undeclared": (
+        GOOD.encode("utf-16"),
+        "utf-8",
+        good("read as utf-16, as its byte-order mark says"),
+    ),
+    "UTF-16 without a mark, undeclared": (
+        GOOD.encode("utf-16-le"),
+        "utf-8",
+        set_aside("bad_encoding", "is utf-16-le, and would be misread as utf-8; declare encoding: utf-16-le"),
+    ),
+    "UTF-16 without a mark, declared as having one": (
+        GOOD.encode("utf-16-be"),
+        "utf-16",
+        set_aside("bad_encoding", "has no byte-order mark, which utf-16 needs; declare encoding: utf-16-be"),
+    ),
+    "UTF-16 without a mark, declared": (GOOD.encode("utf-16-be"), "utf-16-be", good()),
+}
+
+
+@pytest.mark.parametrize("case", ENCODINGS)
+def test_an_encoding_is_never_guessed_only_named(case: str, shop: Shop) -> None:
+    content, encoding, told = ENCODINGS[case]
+    assert shop.deliver(content, MAPPED | {"encoding": encoding}) == told
+
+
+def test_western_text_is_not_taken_for_chinese(shop: Shop) -> None:
+    header = "order_id,event_time,event_type,customer_id\n"
+    content = header + "1,2026-01-06 10:00:00,paid,José Müller\n2,2026-01-06 10:00:00,paid,Ann\n"
+    told = shop.deliver(content.encode("cp1252"), CONTRACT)
+    words = "holds bytes that are not utf-8; the file looks like windows-1252: declare encoding: windows-1252"
+    assert told == Told("loaded", 1, "", [(2, "bad_encoding", words)])
+
+
+# -- headers
+
+FOUND = "found: 订单编号, 买家, 付款时间, 金额"
+HEADERS: dict[str, tuple[str, Told]] = {
+    "renamed": (
+        GOOD.replace("付款时间", "订单付款时间"),
+        set_aside(
+            "missing_column",
+            "column '付款时间' (for event_time) is missing; did you mean '订单付款时间'?; "
+            "found: 订单编号, 买家, 订单付款时间, 金额",
+        ),
+    ),
+    "reordered": ("金额,付款时间,订单编号,买家\n" + "5,2026-01-06 10:00:00,1,李雷\n" * 3, good()),
+    "added": (
+        "订单编号,买家,付款时间,金额,地址\n" + "1,李雷,2026-01-06 10:00:00,5,路\n" * 3,
+        good("columns not read: 地址"),
+    ),
+    "dropped": (
+        "订单编号,买家,付款时间\n1,李雷,2026-01-06 10:00:00\n",
+        set_aside("missing_column", "column '金额' (for amount) is missing; found: 订单编号, 买家, 付款时间"),
+    ),
+    "a column that is read, twice": (
+        "订单编号,买家,付款时间,金额,金额\n1,李雷,2026-01-06 10:00:00,5,6\n",
+        set_aside("bad_header", f"column '金额' stands twice in the header; {FOUND}, 金额"),
+    ),
+    "a column that nobody reads, twice": (
+        "订单编号,买家,付款时间,金额,备注,备注\n" + "1,李雷,2026-01-06 10:00:00,5,,x\n" * 3,
+        good("columns not read: 备注, column_6"),
+    ),
+    "blanks around the names": (GOOD.replace(HEADER, "订单编号 , 买家,付款时间\t,金额\u3000\n"), good()),
+    "blank lines above": ("\n\n" + GOOD, good()),
+    "on line 5, undeclared": (
+        "订单报表\n\n店铺：兰亭\n导出：李雷\n" + GOOD,
+        set_aside(
+            "missing_column",
+            "column '订单编号' (for order_id) is missing; "
+            "the header seems to be on line 5: declare header_row: 5; found: 订单报表",
+        ),
+    ),
+    "no line but blank ones": ("\n\n", good(rows=0)),
+    "nothing below it": (HEADER, good(rows=0)),
+    "nothing at all": ("", good(rows=0)),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_a_header_that_drifts_is_read_or_named(case: str, shop: Shop) -> None:
+    content, told = HEADERS[case]
+    assert shop.deliver(content) == told
+
+
+def test_a_misspelt_column_that_may_be_absent_is_named_with_the_nearest(shop: Shop) -> None:
+    content = "order_id,event_time,event_type,amout\n1,2026-01-06 10:00:00,paid,5\n"
+    assert shop.deliver(content, CONTRACT) == good("columns not read: amout (did you mean amount?)", rows=1)
+
+
+REPORT = "订单报表\n\n店铺：兰亭\n导出：李雷\n" + GOOD + "合计,,,37.50\n# 导出结束\n"
+
+
+def test_a_report_with_its_header_on_line_5_and_totals_below_is_read_when_declared(shop: Shop) -> None:
+    told = shop.deliver(REPORT, MAPPED | {"header_row": 5, "skip_lines": "^(合计|#)"})
+    assert told == good("2 lines left out by skip_lines")
+    assert sum(shop.column("amount")) == Decimal("37.50")
+
+
+def test_totals_that_nobody_declared_are_in_quarantine_and_not_in_the_sum(shop: Shop) -> None:
+    told = shop.deliver(REPORT, MAPPED | {"header_row": 5})
+    assert told.quarantine == [
+        (9, "missing_value", "event_time is empty"),
+        (10, "wrong_field_count", "1 fields where the header has 4"),
+    ]
+    assert sum(shop.column("amount")) == Decimal("37.50")
+
+
+def test_a_header_row_beyond_the_end_is_said(shop: Shop) -> None:
+    told = shop.deliver(GOOD, MAPPED | {"header_row": 9})
+    assert told == set_aside("bad_header", "ends on line 4, before header_row, 9")
+
+
+# -- records
+
+OPEN_QUOTE = "a quote is opened and not closed on its line"
+ZERO_BYTES = "holds zero bytes; it was damaged, or is no text"
+
+RECORDS: dict[str, tuple[str, int, list[tuple[int, str, str]]]] = {
+    "too few and too many fields": (
+        HEADER + line(1) + "2,李雷\n" + line(3).replace("\n", ",x\n") + line(4),
+        2,
+        [
+            (3, "wrong_field_count", "2 fields where the header has 4"),
+            (4, "wrong_field_count", "5 fields where the header has 4"),
+        ],
+    ),
+    "empty fields at the end, as spreadsheets leave them": (
+        HEADER + line(1).replace("\n", ",,\n") + ",,,\n" + line(2) + "\n",
+        2,
+        [],
+    ),
+    "a quote that is never closed": (
+        HEADER + line(1) + line(2, buyer='"李雷') + line(3) + line(4),
+        3,
+        [(3, "bad_record", OPEN_QUOTE)],
+    ),
+    "a quote that the next quote closes": (
+        HEADER + line(1) + line(2, buyer='"李雷') + line(3) + line(4, buyer='"韩"') + line(5),
+        4,
+        [(3, "bad_record", OPEN_QUOTE)],
+    ),
+    "the rest of a record with a bad quote": (
+        HEADER + '1"x\ny"z,李雷,2026-01-06 10:00:00,5\n' + '"1\n2"x,李雷,2026-01-06 10:00:00,5\n' + line(5),
+        2,
+        [
+            (2, "wrong_field_count", "1 fields where the header has 4"),
+            (4, "bad_record", OPEN_QUOTE),
+            (5, "bad_record", "a quote without its partner"),
+        ],
+    ),
+    "line breaks inside quotes": (HEADER + line(1, buyer='"李\n\n雷"') + line(2), 2, []),
+    "a zero byte": (HEADER + line(1) + line(2, buyer="李\0雷"), 1, [(3, "bad_record", ZERO_BYTES)]),
+    "zero bytes at the end, as a power failure leaves them": (
+        GOOD + "\0" * 512,
+        3,
+        [(5, "bad_record", ZERO_BYTES)],
+    ),
+    "an id of 10 kB": (
+        HEADER + line(1) + line(2, buyer="x" * 10_240),
+        1,
+        [
+            (
+                3,
+                "value_out_of_contract",
+                f"customer_id: {'x' * 50}… has 10240 characters, more than 1000; "
+                "is a quote not closed, or a delimiter lost?",
+            )
+        ],
+    ),
+    "an id that a spreadsheet has rounded": (
+        HEADER + line(1) + line(2).replace("2,", "2.02601E+17,", 1),
+        1,
+        [(3, "bad_type", "order_id: 2.02601E+17 was rounded by a spreadsheet; export it anew, as text")],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RECORDS)
+def test_a_bad_record_goes_to_quarantine_alone(case: str, shop: Shop) -> None:
+    content, loaded, quarantine = RECORDS[case]
+    assert shop.deliver(content) == Told("loaded", loaded, "", quarantine)
+
+
+# -- whole files
+
+FILES: dict[str, tuple[str, str | bytes, str, str]] = {
+    "truncated gzip": (
+        "a.csv.gz",
+        gzip.compress(GOOD.encode())[:-9],
+        "unreadable",
+        "cannot be read: Compressed file ended before the end-of-stream marker was reached; deliver it again",
+    ),
+    "truncated zstd": (
+        "a.csv.zst",
+        pa.compress((GOOD * 50).encode(), "zstd", asbytes=True)[:-9],
+        "unreadable",
+        "cannot be read: Truncated compressed stream; deliver it again",
+    ),
+    "gzip by content only": (
+        "a.csv",
+        gzip.compress(GOOD.encode()),
+        "unreadable",
+        "is compressed with gzip; name it .gz",
+    ),
+    "a workbook": (
+        "a.csv",
+        b"PK\x03\x04\x14\x00",
+        "unreadable",
+        "is an Excel workbook or another zip archive; save it as CSV UTF-8",
+    ),
+    "a login page": (
+        "a.csv",
+        "<!DOCTYPE html><html>",
+        "unreadable",
+        "is a web page; export the data as CSV (a login page may have been downloaded instead of the file)",
+    ),
+    "a JSON array": (
+        "a.json",
+        '[{"event_time": 1}]',
+        "unreadable",
+        "holds a JSON array; deliver JSON lines, one object a line",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_file_that_is_no_such_file_is_set_aside_with_the_way_out(case: str, shop: Shop) -> None:
+    name, content, reason, message = FILES[case]
+    assert shop.deliver(content, name=name) == set_aside(reason, message)
+
+
+def test_a_truncated_parquet_file_is_set_aside(shop: Shop) -> None:
+    told = shop.deliver(b"PAR1 and not much more", name="a.parquet")
+    assert (told.status, told.quarantine[0][:2]) == ("quarantined", (0, "unreadable"))
+    assert told.message.startswith("cannot be read: Invalid Input Error: No magic bytes found at end of file")
+    assert told.message.endswith("deliver it again")
+
+
+def test_a_folder_in_place_of_a_file_is_set_aside(shop: Shop) -> None:
+    (shop.home / "landing/order" / f"dt={DAY}" / "orders.csv").mkdir(parents=True)
+    words = f"landing/order/dt={DAY}/orders.csv is a folder; its files must lie directly under dt=..."
+    assert shop.take() == set_aside("not_a_file", words)
+
+
+def test_a_link_out_of_the_landing_zone_is_set_aside(shop: Shop, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text(GOOD)
+    folder = shop.home / "landing/order" / f"dt={DAY}"
+    folder.mkdir(parents=True)
+    (folder / "orders.csv").symlink_to(secret)
+    words = (
+        f"landing/order/dt={DAY}/orders.csv leads to {secret.resolve()}, outside {shop.home / 'landing/order'}; copy it"
+    )
+    assert shop.take() == set_aside("outside_landing_zone", words)
+
+
+# -- numbers
+
+NUMBERS: dict[str, str | None] = {
+    "1,234.50": "1234.50",
+    "￥1,234.50": "1234.50",
+    "-0.00": "0.00",
+    "¥ 12": "12.00",
+    "12.30元": "12.30",
+    "12.30 元": "12.30",
+    "RMB 7": "7.00",
+    '=""12345""': "12345.00",
+    "1 234 567.5": "1234567.50",
+    "12.50\t": "12.50",
+    "1.5e3": "1500.00",
+    "-": None,
+    "--": None,
+    "NULL": None,
+    "N/A": None,
+    "#N/A": None,
+}
+
+UNREADABLE_NUMBERS = [
+    *("1.234,50", "12,5", "1,23,456.00", "0,123", "1,2345", "78.15%", "$12.50", "12.50 €", "(12.50)", "-￥-5"),
+    *("1.2万", "5元起", "１２", "0x10", "inf", "1e30", "two", "2026-01-06"),
+]
+
+
+def test_amounts_are_read_as_exports_write_them(shop: Shop) -> None:
+    told = shop.deliver(HEADER + "".join(line(n, f'"{written}"') for n, written in enumerate(NUMBERS)))
+    assert told == good(rows=len(NUMBERS))
+    assert shop.column("amount") == [None if wanted is None else Decimal(wanted) for wanted in NUMBERS.values()]
+
+
+def test_what_is_no_amount_or_could_be_two_is_not_read(shop: Shop) -> None:
+    told = shop.deliver(HEADER + "".join(line(n, f'"{written}"') for n, written in enumerate(UNREADABLE_NUMBERS)))
+    wanted = [(n, "bad_type", f"amount: {text} is no money") for n, text in enumerate(UNREADABLE_NUMBERS, start=2)]
+    assert told == Told("loaded", 0, "", wanted)
+
+
+def test_a_decimal_comma_is_read_where_it_is_declared_and_only_there(shop: Shop) -> None:
+    content = HEADER + "".join(
+        line(n, f'"{text}"') for n, text in enumerate(["1.234,50", "12,5", "1.234", "7", "12.50"])
+    )
+    told = shop.deliver(content, MAPPED | {"decimal": ","})
+    assert shop.column("amount") == [Decimal(text) for text in ("1234.50", "12.50", "1234.00", "7.00")]
+    assert told.quarantine == [(6, "bad_type", "amount: 12.50 is no money")]
+
+
+def test_a_share_in_percent_is_read_as_zero_to_one(shop: Shop, tmp_path: Path) -> None:
+    path = shop.home / "landing/page" / f"dt={DAY}" / "a.csv"
+    path.parent.mkdir(parents=True)
+    row = "page_leave,2026-01-06 10:00:00"
+    path.write_text(f"event_type,event_time,scroll_ratio\n{row},78.15%\n{row},0.5\n{row},140%\n")
+    told = shop.take({"family": "page"})
+    shares = shop.warehouse.rows("select scroll_ratio from raw.page_events order by row_number")
+    assert shares == [(pytest.approx(0.7815),), (0.5,)]
+    assert told.quarantine == [(4, "value_out_of_contract", "scroll_ratio: 1.4 is above 1")]
+
+
+def test_negative_and_absurd_amounts_are_in_quarantine(shop: Shop) -> None:
+    told = shop.deliver(HEADER + line(1, "-1") + line(2, "13800138000") + line(3, "9999999"))
+    assert told == Told(
+        "loaded",
+        1,
+        "",
+        [
+            (2, "negative_amount", "amount: -1.00 is negative; amounts and refunds are positive, see negative_amounts"),
+            (3, "value_out_of_contract", "amount: 13800138000.00 is above 10000000000"),
+        ],
+    )
+
+
+def test_words_for_nothing_are_nobodys_id(shop: Shop) -> None:
+    shop.deliver(HEADER + line(1, buyer="NULL") + line(2, buyer="-") + line(3, buyer='"=""5"""') + line(4, buyer="5 "))
+    buyers = shop.column("customer_id")
+    assert buyers[:2] == [None, None]
+    assert buyers[2] == buyers[3] is not None
+
+
+def test_a_shop_may_have_its_own_words_for_nothing(shop: Shop) -> None:
+    shop.deliver(HEADER + line(1, buyer="无") + line(2, buyer="-"), MAPPED | {"empty_values": ["无"]})
+    assert [buyer is None for buyer in shop.column("customer_id")] == [True, False]
+
+
+# -- identities
+
+
+def test_an_id_with_two_contents_keeps_the_first_and_says_so(shop: Shop) -> None:
+    header = "event_id,order_id,event_time,event_type,amount\n"
+    row: Callable[[str], str] = lambda amount: f"e1,1,2026-01-06 10:00:00,paid,{amount}\n"  # noqa: E731
+    told = shop.deliver(header + row("5") + row("5") + row("6"), CONTRACT)
+    assert told.rows_loaded == 3
+    ((_, reason, detail),) = told.quarantine
+    assert reason == "conflicting_duplicate"
+    assert detail.startswith("another row with the same event_id and business date was kept")
