@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.commands.backup import backup, restore
 from pipelines.commands.funnel import funnel
+from pipelines.commands.identity import identity
+from pipelines.commands.quarantine import quarantine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -299,6 +302,10 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
 
 
 app.command()(funnel)
+app.command()(backup)
+app.command()(restore)
+app.add_typer(quarantine, name="quarantine")
+app.add_typer(identity, name="id")
 
 
 # --- What the commands share ---------------------------------------------------------------------

@@ -48,21 +48,31 @@ def run_days(settings: Settings, from_date: date, to_date: date) -> DaysRun:
     Raises:
         RunFailedError: a step failed; what was published before stays as it is.
     """
+    pieces = bring_up_to_date(settings, days_between(from_date, to_date))
+    with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
+        judged = tuple(verdicts(warehouse, from_date, to_date))
+    is_blocked = any(verdict.verdict == Verdict.BLOCKED for verdict in judged)
+    return DaysRun(Outcome.BLOCKED if is_blocked else Outcome.PUBLISHED, pieces, judged)
+
+
+def bring_up_to_date(settings: Settings, requested: Sequence[date]) -> tuple[Piece, ...]:
+    """Takes all deliveries, builds the requested days, maybe none, and those that the deliveries changed.
+
+    Raises:
+        RunFailedError: a step failed.
+    """
     from pipelines.definitions import defs
 
+    intake_day = max(requested, default=settings.opening_date)
     with open_instance(settings) as instance, quiet_dagster():
         fail_dead_runs(instance, settings)
-        execute_piece(instance, defs, Piece(INGEST, to_date, to_date), "taking deliveries")
+        execute_piece(instance, defs, Piece(INGEST, intake_day, intake_day), "taking deliveries")
         with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
-            requested = days_between(from_date, to_date)
             pieces = plan(requested, standing(warehouse), settings.opening_date)
         for piece in pieces:
             title = "building" if piece.job == DAILY else "restating"
             execute_piece(instance, defs, piece, f"{title} {_days(piece)}")
-    with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
-        judged = tuple(verdicts(warehouse, from_date, to_date))
-    is_blocked = any(verdict.verdict == Verdict.BLOCKED for verdict in judged)
-    return DaysRun(Outcome.BLOCKED if is_blocked else Outcome.PUBLISHED, tuple(pieces), judged)
+    return tuple(pieces)
 
 
 def _days(piece: Piece) -> str:

@@ -124,7 +124,11 @@ def test_every_command_and_option_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for command, rest in re.findall(r"^(?:\$ )?(?:\.venv/bin/)?funnelscope (\w+)(.*)$", text, flags=re.MULTILINE):
         assert command in commands, f"{page.name}: funnelscope {command}"
-        options = {name for parameter in commands[command].params for name in parameter.opts}
+        known, words = commands[command], rest.split()
+        if hasattr(known, "commands") and words:
+            assert words[0] in known.commands, f"{page.name}: funnelscope {command} {words[0]}"
+            known = known.commands[words[0]]
+        options = {name for parameter in known.params for name in parameter.opts}
         for option in re.findall(r"--[\w-]+", rest.partition("#")[0]):
             assert option in options | {"--help"}, f"{page.name}: funnelscope {command} {option}"
 

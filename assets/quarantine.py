@@ -1,0 +1,77 @@
+"""The quarantine as a place to work: what lies in it, row by row, and what is taken again."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sql.warehouse import Warehouse
+
+# Told apart from the rows of other deliveries on every build: reading its own file again does not help it.
+NEVER_TAKEN_AGAIN = "conflicting_duplicate"
+
+_QUARANTINE = """
+    (
+        select quarantine.*, deliveries.source, coalesce(quarantine.business_date, quarantine.dt) as day
+        from quality.quarantine
+        left join quality.deliveries using (delivery_id)
+    )
+"""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows are meant; what is None is not asked for.
+
+    Attributes:
+        file: the file's name in the ledger, or the end of it.
+        day: the business date; for a row without a readable one, the day of its delivery.
+    """
+
+    family: str | None = None
+    source: str | None = None
+    reason: str | None = None
+    file: str | None = None
+    day: date | None = None
+
+    @property
+    def condition(self) -> str:
+        """SQL over the quarantine with `$name` for each part asked for."""
+        parts = [f"{name} = ${name}" for name in self.parameters if name != "file"]
+        return " and ".join([*parts, *(["ends_with(file, $file)"] if self.file else [])]) or "true"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+def count_rows(warehouse: Warehouse, selection: Selection) -> list[dict[str, Any]]:
+    """Rows in quarantine by day, family, source, file and reason, the newest day first."""
+    return warehouse.records(
+        f"select day, family, source, file, reason, count(*) as rows from {_QUARANTINE} "
+        f"where {selection.condition} group by all order by day desc, family, source, file, reason",
+        **selection.parameters,
+    )
+
+
+def show_rows(warehouse: Warehouse, selection: Selection, limit: int) -> list[dict[str, Any]]:
+    """The rows themselves with their original content; row 0 stands for a whole file."""
+    return warehouse.records(
+        f"select family, source, file, row_number, reason, detail, content, dt, business_date from {_QUARANTINE} "
+        f"where {selection.condition} order by dt, family, file, row_number, reason limit $limit",
+        limit=limit,
+        **selection.parameters,
+    )
+
+
+def ask_again(warehouse: Warehouse, selection: Selection) -> int:
+    """Marks the deliveries that the chosen rows came with, so that the next intake reads them anew; returns how many.
+
+    A file that was written to, or whose declaration has changed, is read again without this. It is for what the
+    ledger cannot see: a permission that was given, a database that answers again, a reader that was mended.
+    """
+    marked = warehouse.execute(
+        "update quality.deliveries set rules_hash = 'asked for again' where delivery_id in "
+        f"(select delivery_id from {_QUARANTINE} where reason != '{NEVER_TAKEN_AGAIN}' and {selection.condition})",
+        **selection.parameters,
+    ).fetchone()
+    return int(marked[0]) if marked else 0

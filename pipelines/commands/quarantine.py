@@ -1,0 +1,161 @@
+"""`funnelscope quarantine`: what lies in quarantine, row by row, and taking it again."""
+
+import csv
+import json
+import sys
+from contextlib import contextmanager
+from datetime import date, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from assets.quarantine import Selection
+    from sql.warehouse import Warehouse
+
+quarantine = typer.Typer(
+    help="What lies in quarantine and why; how to see it, mend it and take it again.", no_args_is_help=True
+)
+
+
+class Family(StrEnum):
+    TRAFFIC = "traffic"
+    PAGE = "page"
+    SERVICE = "service"
+    ORDER = "order"
+
+
+FamilyOption = Annotated[Family | None, typer.Option(help="Only this family.")]
+SourceOption = Annotated[str | None, typer.Option(metavar="NAME", help="Only this source of funnelscope.yaml.")]
+ReasonOption = Annotated[str | None, typer.Option(metavar="CODE", help="Only this reason, such as bad_time.")]
+FileOption = Annotated[str | None, typer.Option(metavar="NAME", help="Only files whose name ends so.")]
+DayOption = Annotated[
+    datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Only this day.")
+]
+
+
+@quarantine.command("list")
+def list_counts(
+    family: FamilyOption = None,
+    source: SourceOption = None,
+    reason: ReasonOption = None,
+    file: FileOption = None,
+    day: DayOption = None,
+) -> None:
+    """Counts the rows by day, family, source, file and reason, and says for each reason what to do."""
+    from pipelines.cli import _errors_in_plain_words
+
+    with _errors_in_plain_words():
+        from rich.console import Console
+        from rich.table import Table
+
+        from assets.ingest.reasons import Reason
+        from assets.quarantine import count_rows
+
+        with _warehouse() as warehouse:
+            counts = count_rows(warehouse, _selection(family, source, reason, file, day))
+        if not counts:
+            typer.echo("Nothing is in quarantine.")
+            return
+        table = Table("day", "family", "source", "file", "reason", "rows", box=None, pad_edge=False)
+        for count in counts:
+            table.add_row(*(str(value) for value in count.values()))
+        console = Console(soft_wrap=True)
+        console.print(table)
+        present = {count["reason"] for count in counts}
+        for known in Reason:
+            if known.value in present:
+                console.print(f"{known.value}: {known.meaning}. Way out: {known.way_out}.", markup=False)
+
+
+@quarantine.command()
+def show(
+    family: FamilyOption = None,
+    source: SourceOption = None,
+    reason: ReasonOption = None,
+    file: FileOption = None,
+    day: DayOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, for a repair tool.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV, for a repair tool.")] = False,
+) -> None:
+    """Shows rows with file, line, reason and original content; row 0 is a whole file."""
+    from pipelines.cli import _errors_in_plain_words
+
+    with _errors_in_plain_words():
+        from assets.quarantine import show_rows
+
+        if as_json and as_csv:
+            raise ValueError("--json and --csv exclude each other; keep one")
+        with _warehouse() as warehouse:
+            rows = show_rows(warehouse, _selection(family, source, reason, file, day), limit)
+        if as_json:
+            for row in rows:
+                typer.echo(json.dumps(row, ensure_ascii=False, default=str))
+        elif as_csv and rows:
+            writer = csv.DictWriter(sys.stdout, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        else:
+            for row in rows:
+                typer.echo(f"{row['file']}:{row['row_number']}: {row['reason']}: {row['detail'] or ''}")
+                typer.echo(f"    {row['content'] or '(the whole file)'}")
+
+
+@quarantine.command()
+def replay(
+    family: FamilyOption = None,
+    source: SourceOption = None,
+    reason: ReasonOption = None,
+    file: FileOption = None,
+    day: DayOption = None,
+) -> None:
+    """Reads the files of the chosen rows again, and builds every day that this changes.
+
+    A file that was mended, or whose mapping was, is read again by every run; this is for the rest, such as a
+    permission that was missing, or a database that was down.
+    """
+    from pipelines.cli import _errors_in_plain_words, _settings
+
+    with _errors_in_plain_words():
+        from assets.quarantine import ask_again, count_rows
+        from pipelines.runs import bring_up_to_date
+
+        chosen = _selection(family, source, reason, file, day)
+        with _warehouse() as warehouse:
+            files = ask_again(warehouse, chosen)
+        pieces = bring_up_to_date(_settings(), [])
+        with _warehouse() as warehouse:
+            left = sum(count["rows"] for count in count_rows(warehouse, chosen))
+        built = ", ".join(f"{piece.job} {piece.from_date} to {piece.to_date}" for piece in pieces) or "no day changed"
+        typer.echo(f"Read again: {files} files. Built: {built}. Rows of this choice still in quarantine: {left}")
+
+
+def _selection(
+    family: Family | None, source: str | None, reason: str | None, file: str | None, day: datetime | None
+) -> "Selection":
+    from assets.ingest.reasons import Reason
+    from assets.quarantine import Selection
+
+    known = [code.value for code in Reason]
+    if reason and reason not in known:
+        raise ValueError(f"'{reason}' is no reason; the reasons are {', '.join(known)}")
+    wanted_day: date | None = day.date() if day else None
+    return Selection(family.value if family else None, source, reason, file, wanted_day)
+
+
+@contextmanager
+def _warehouse() -> "Iterator[Warehouse]":
+    from assets.ingest import create_tables
+    from assets.settings import load_settings
+    from sql.warehouse import open_warehouse
+
+    settings = load_settings()
+    if not settings.warehouse_path.exists():
+        raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet. Run: funnelscope run --date YYYY-MM-DD")
+    with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
+        create_tables(warehouse)
+        yield warehouse
