@@ -1,5 +1,7 @@
 """The asset catalogue: what exists, in flow order. One Dagster asset for each table, made from its SQL file."""
 
+import base64
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, timedelta
@@ -9,9 +11,15 @@ from typing import Any
 import dagster as dg
 
 from assets import delivery, gate, ingest, publish, reporting
+from assets.funnels import daily as own_funnels
+from assets.funnels.answering import step_labels
+from assets.funnels.daily import ENTRY_DAYS, declared_funnels
+from assets.funnels.events import needs_history
+from assets.funnels.spec import FunnelFile
 from assets.settings import Settings
 from assets.shop import Shop
 from assets.standing import record_built
+from reports import own_funnel_png
 from sql.contract import FAMILIES, Family
 from sql.contracts import Severity, contracts_by_table
 from sql.lineage import Lineage, column_lineage
@@ -37,6 +45,7 @@ SNAPSHOT = dg.AssetKey(["published", "snapshot"])
 REPORT = dg.AssetKey(["published", "daily_report"])
 DELIVERY = dg.AssetKey(["published", "delivery"])
 OUTCOME = dg.AssetKey(["published", "outcome"])
+OWN_FUNNELS = "funnels"
 
 
 def date_range(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, shop: Shop) -> tuple[date, date]:
@@ -60,6 +69,7 @@ def all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetChecksD
     """Every asset and every check of the shop, in flow order."""
     days = partitions(settings)
     lineage = column_lineage(settings.home / "lineage.json")
+    funnels = declared_funnels(settings)
     return [
         _raw_events(days, settings),
         _duplicate_events(days),
@@ -67,7 +77,8 @@ def all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetChecksD
         _results(days),
         _verdict(days),
         _contract_checks(days),
-        _snapshot(days),
+        *(_own_funnel(file, days) for file in funnels),
+        _snapshot(days, [_own_funnel_key(file) for file in funnels]),
         _daily_report(days),
         _delivery(days),
         _outcome(days),
@@ -326,11 +337,54 @@ def _check_records(shop: Shop, from_date: date, to_date: date) -> list[dict[str,
     )
 
 
+# --- The shop's own funnels ----------------------------------------------------------------------
+
+
+def _own_funnel_key(file: FunnelFile) -> dg.AssetKey:
+    return dg.AssetKey([OWN_FUNNELS, re.sub(r"[^A-Za-z0-9_]", "_", file.path.stem)])
+
+
+def _own_funnel(file: FunnelFile, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    back = FAR_BACK_DAYS if needs_history(file.spec.plan) else ENTRY_DAYS - 1
+    reach = dg.TimeWindowPartitionMapping(start_offset=-back, allow_nonexistent_upstream_partitions=True)
+
+    @dg.asset(
+        key=_own_funnel_key(file),
+        deps=[
+            dg.AssetDep(asset_key(f"staging.{family.table}"), partition_mapping=reach) for family in FAMILIES.values()
+        ],
+        description=f"{' → '.join(step_labels(file.spec))}, of the units that entered in the week that ends with the "
+        f"day.\n\n```yaml\n{file.path.read_text(encoding='utf-8')}\n```",
+        group_name=OWN_FUNNELS,
+        kinds={"duckdb"},
+        owners=["team:analytics"],
+        partitions_def=days,
+        backfill_policy=SINGLE_RUN,
+        metadata={"dagster/table_name": publish.OWN_FUNNELS},
+    )
+    def own_funnel(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        from_date, to_date = date_range(context, shop)
+        chunks = shop.chunks(max(from_date, shop.settings.opening_date), to_date)
+        found = own_funnels.build(shop.warehouse, shop.settings, file, chunks)
+        if found is None:
+            return dg.MaterializeResult()
+        picture = base64.b64encode(own_funnel_png(found, shop.settings.language)).decode()
+        return dg.MaterializeResult(
+            metadata={
+                "funnel": dg.MetadataValue.md(f"![{found.name}](data:image/png;base64,{picture})"),
+                "entered": found.steps[0].units,
+                "reached_the_end": found.steps[-1].units,
+            }
+        )
+
+    return own_funnel
+
+
 # --- Publication ---------------------------------------------------------------------------------
 
 
-def _snapshot(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @_daily_asset(days, SNAPSHOT, [VERDICT], "published", "duckdb", "parquet")
+def _snapshot(days: dg.DailyPartitionsDefinition, funnels: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    @_daily_asset(days, SNAPSHOT, [VERDICT, *funnels], "published", "duckdb", "parquet")
     def snapshot(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """The copy that readers use: marts and staged events of every day that passed, switched to at once."""
         from_date, to_date = date_range(context, shop)

@@ -22,6 +22,7 @@ from sql.models import Model, load_models
 from sql.warehouse import Warehouse
 
 DATABASE = "funnelscope.duckdb"
+OWN_FUNNELS = "marts.own_funnels"  # of a shop that declares any; assets/funnels/daily.py makes it
 _BUILDING = ".building-"
 LARGEST_BIGINT = 2**63 - 1
 DAYS_OF_A_PASS = 90  # below DuckDB's limit of files that it holds open
@@ -110,7 +111,7 @@ def _replace_days(
             for statement in _PUBLISHED_TABLES:
                 warehouse.execute(statement)
             changed_days: dict[str, list[date]] = {}
-            for table in _mart_tables():
+            for table in _mart_tables(warehouse):
                 _fit_columns(warehouse, table)
                 changed_days[table] = _changed_days(warehouse, table, good_days)
                 _replace_rows(warehouse, table, changed_days[table])
@@ -143,8 +144,10 @@ def _event_tables() -> list[str]:
     return [f"staging.{family.table}" for family in FAMILIES.values()]
 
 
-def _mart_tables() -> list[str]:
-    return [model.table for model in _marts() if not model.is_view]
+def _mart_tables(warehouse: Warehouse) -> list[str]:
+    """The tables of the marts, and the shop's own funnels where it declares any."""
+    own = [OWN_FUNNELS] if warehouse.columns(OWN_FUNNELS) else []
+    return [*(model.table for model in _marts() if not model.is_view), *own]
 
 
 def _changed_days(warehouse: Warehouse, table: str, days: list[date]) -> list[date]:

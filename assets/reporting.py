@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 import reports
+from assets.funnels.daily import own_funnels
 from assets.gate import days_between
 from assets.publish import current_snapshot, open_published
 from assets.settings import Settings
@@ -364,6 +365,7 @@ class _Day:
             stages=tuple(self._stage(key) for key in STAGES),
             deliveries=self._deliveries(),
             checks=self._checks(),
+            own_funnels=own_funnels(self.connection, self.business_date),
             quarantine=tuple(
                 reports.QuarantineCount(family, reason, rows)
                 for family, reason, rows in self._rows(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from assets.documents import Document, KeyPath, SettingsError
 from assets.documents import known_timezone as _known_timezone
@@ -283,6 +283,7 @@ class Settings(_Model):
     calendar: tuple[Promotion, ...] = ()
     delivery: tuple[Channel, ...] = ()
     home: Path = Field(default_factory=lambda: home_folder())
+    _folder: Path = PrivateAttr(default_factory=lambda: config_path().parent)
 
     @field_validator("timezone")
     @classmethod
@@ -335,6 +336,11 @@ class Settings(_Model):
         return self.home / "published"
 
     @property
+    def funnels(self) -> Path:
+        """The folder of the shop's own funnels, beside funnelscope.yaml."""
+        return self._folder / "funnels"
+
+    @property
     def reports(self) -> Path:
         return self.home / "reports"
 
@@ -369,6 +375,11 @@ def home_folder() -> Path:
     return Path(os.environ.get(HOME_VARIABLE) or "var").expanduser().absolute()
 
 
+def config_path() -> Path:
+    """Where the settings are: FUNNELSCOPE_CONFIG, else ./funnelscope.yaml; absolute."""
+    return Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_NAME).expanduser().absolute()
+
+
 def load_settings(path: Path | None = None) -> Settings:
     """The settings of `path`, else of FUNNELSCOPE_CONFIG, else of ./funnelscope.yaml.
 
@@ -385,13 +396,15 @@ def load_settings(path: Path | None = None) -> Settings:
     if isinstance(calendar, str):
         content["calendar"] = _calendar_file(path.parent / Path(calendar).expanduser())
     try:
-        return Settings.model_validate(content)
+        settings = Settings.model_validate(content)
     except ValidationError as error:
         # The opening day that follows a wrong start_date is not a second mistake.
         problems = [
             details for details in error.errors() if details["loc"] != ("opening_date",) or "opening_date" in content
         ]
         raise SettingsError("\n".join(document.problem(details) for details in problems)) from None
+    settings._folder = path.absolute().parent
+    return settings
 
 
 class _Calendar(_Model):

@@ -13,6 +13,8 @@ from reports.model import (
     MoneyPart,
     MoneySplit,
     Number,
+    OwnFunnel,
+    OwnStep,
     QuarantineCount,
     Report,
     SliceRow,
@@ -23,7 +25,7 @@ from reports.model import (
     Verdict,
     Window,
 )
-from reports.printing import pictures, render, stage_picture_png
+from reports.printing import own_funnel_png, pictures, render, stage_picture_png
 from reports.spreadsheet import spreadsheet
 
 __all__ = [
@@ -39,6 +41,8 @@ __all__ = [
     "MoneyPart",
     "MoneySplit",
     "Number",
+    "OwnFunnel",
+    "OwnStep",
     "QuarantineCount",
     "Report",
     "SliceRow",
@@ -49,6 +53,7 @@ __all__ = [
     "Verdict",
     "Window",
     "announcement",
+    "own_funnel_png",
     "pictures",
     "render",
     "spreadsheet",

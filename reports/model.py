@@ -269,6 +269,30 @@ class QuarantineCount:
 
 
 @dataclass(frozen=True)
+class OwnStep:
+    """One step of a funnel that the shop declared: units there = converted + lost + pending. Rates are 0 to 1."""
+
+    event: str
+    units: int
+    converted: int
+    lost: int
+    pending: int
+    rate_from_previous: float | None = None
+    rate_from_start: float | None = None
+    median_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class OwnFunnel:
+    """A funnel that the shop declared, of the units that entered between two days, both in."""
+
+    name: str
+    entered_from: date
+    entered_to: date
+    steps: tuple[OwnStep, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """One edition of one day's report.
 
@@ -294,3 +318,4 @@ class Report:
     deliveries: tuple[Delivery, ...] = ()
     checks: tuple[Check, ...] = ()
     quarantine: tuple[QuarantineCount, ...] = ()
+    own_funnels: tuple[OwnFunnel, ...] = ()

@@ -9,10 +9,12 @@ from importlib import resources
 from typing import Any, TypeVar
 
 from reports.fonts import font_file, require_glyphs, spelled_out
-from reports.model import Report, Stage
+from reports.model import OwnFunnel, Report, Stage
 from reports.pages import content
 from reports.pictures import stage_pictures
+from reports.pictures.canvas import drawing, png
 from reports.pictures.funnel import stage_png
+from reports.pictures.own_funnels import own_funnel_canvas
 from reports.wording import load_words
 
 Anything = TypeVar("Anything")
@@ -67,6 +69,13 @@ def stage_picture_png(stage: Stage, report: Report) -> bytes:
     """
     report = with_drawable_text(report)
     return stage_png(with_drawable_text(stage), report, load_words(report.language))
+
+
+def own_funnel_png(funnel: OwnFunnel, language: str) -> bytes:
+    """The picture of a shop's own funnel as PNG. Raises as `render` does."""
+    words = load_words(language)
+    with drawing():
+        return png(own_funnel_canvas(with_drawable_text(funnel), words), funnel.name)
 
 
 def with_drawable_text(value: Anything) -> Anything:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from assets.funnels.daily import CREATE as CREATE_OWN_FUNNELS
 from assets.gate import create_tables as create_gate_tables
 from assets.ingest import create_tables as create_ingest_tables
 from pipelines.cli import app
@@ -158,6 +159,7 @@ def empty_tables() -> Warehouse:
     day = date(2026, 6, 1)
     for model in load_models().values():
         create_table(warehouse, model, query_parameters(day, day))
+    warehouse.execute(CREATE_OWN_FUNNELS)
     warehouse.execute("create table quality.published_days (business_date DATE, snapshot VARCHAR)")
     return warehouse
 

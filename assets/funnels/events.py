@@ -235,7 +235,7 @@ def load_staged(
     _check_event_types(file)
     plan = _with_hashed_ids(file.spec.plan, settings)
     start = plan.entered[0]
-    needs_all = start is None or any(step.is_first_time for step in plan.steps)
+    needs_all = start is None or needs_history(plan)
     since = "" if needs_all else f"where event_time >= make_timestamp({start})"
     selects = []
     for name, table in tables.items():
@@ -252,6 +252,11 @@ def load_staged(
     )
     notes = () if _count(connection, "select count(*) from funnel_events") else ("there are no events",)
     return FunnelEvents(plan, {name: f"p{number}" for number, name in enumerate(plan.columns)}, notes)
+
+
+def needs_history(plan: Plan) -> bool:
+    """Whether events before the first entry matter."""
+    return any(step.is_first_time for step in plan.steps)
 
 
 def _staged_type(column: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from copy import copy
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -138,7 +139,7 @@ class ExclusionSpec(_EventModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, arbitrary_types_allowed=True)
 
     from_step: int = Field(1, alias="from", ge=1)
-    to_step: int | None = Field(None, alias="to", ge=2)
+    to_step: int | None = Field(None, alias="to", ge=1)
     drops: str = Field("unit", pattern="^(unit|attempt)$")
 
 
@@ -275,6 +276,7 @@ class FunnelFile:
     """
 
     def __init__(self, path: Path, timezone: str = "UTC") -> None:
+        self.path = path
         self._document = Document(path, FunnelSpec, _MODELS_BELOW, "Name a YAML or JSON file that declares a funnel.")
         content = {"timezone": timezone, **self._document.mapping()}
         content["name"] = content.get("name") or path.stem
@@ -282,6 +284,12 @@ class FunnelFile:
             self.spec = FunnelSpec.model_validate(content)
         except ValidationError as error:
             raise SettingsError("\n".join(self._document.problem(details) for details in error.errors())) from None
+
+    def entered(self, first: date, last: date) -> "FunnelFile":
+        """The same funnel, asked of the units that entered on these days, both in."""
+        other = copy(self)
+        other.spec = self.spec.model_copy(update={"entered": (first, last)})
+        return other
 
     def problem(self, path: KeyPath, found: object, text: str) -> SettingsError:
         """An error about the key at `path`, for what shows only when the data are at hand."""

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-BAR_WIDTH = 14
+BAR_WIDTH = 10
 
 
 def funnel(
@@ -65,7 +65,7 @@ def _steps_table(title: str, steps: list[dict[str, Any]]) -> "Table":
     table = Table(title=escape(title), box=None, title_justify="left")
     more = ("lost", "open", "median", "p90") if "lost" in steps[0] else ()
     for name in ("step", "units", "", "rate", "of all", *more):
-        table.add_column(name, justify="left" if name in ("step", "") else "right", no_wrap=name != "step")
+        table.add_column(name, justify="left" if name in ("step", "") else "right", no_wrap=True)
     for step in steps:
         table.add_row(
             f"{step['step']} {escape(step['event'])}",

@@ -2,6 +2,7 @@
 
 from reports.model import Report, Verdict
 from reports.pages.data import data_chapter, definitions_chapter
+from reports.pages.own_funnels import own_funnels_chapter
 from reports.pages.stages import stage_chapter
 from reports.pages.summary import summary
 from reports.pages.tables import Content
@@ -15,7 +16,11 @@ def content(report: Report, words: Words) -> Content:
         "document": document(report, words),
         "summary": summary(report, words),
         "stages": stages,
-        "chapters": [data_chapter(report, words), definitions_chapter(report, words)],
+        "chapters": [
+            *([own_funnels_chapter(report, words)] if report.own_funnels else []),
+            data_chapter(report, words),
+            definitions_chapter(report, words),
+        ],
     }
 
 

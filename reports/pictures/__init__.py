@@ -4,6 +4,7 @@ from reports.model import Report
 from reports.pictures.bars import money_canvas, windows_canvas
 from reports.pictures.canvas import drawing, svg
 from reports.pictures.funnel import stage_canvas
+from reports.pictures.own_funnels import own_funnel_canvas
 from reports.pictures.trend import has_trend, spark_canvas
 from reports.wording import Words
 
@@ -22,4 +23,7 @@ def stage_pictures(report: Report, words: Words) -> dict[str, bytes]:
                 result[stage.key] = svg(stage_canvas(stage, words), stage.key)
             if stage.no_data is None and stage.windows:
                 result[f"{stage.key}_windows"] = svg(windows_canvas(stage.windows, words), f"{stage.key} windows")
+        for number, funnel in enumerate(report.own_funnels, start=1):
+            name = f"own_funnel_{number}"
+            result[name] = svg(own_funnel_canvas(funnel, words), name)
     return result

@@ -1,0 +1,134 @@
+"""The shop's own funnels, day by day: the files of its `funnels/` folder, their answers in the warehouse and published.
+
+The answer of a day is of the units that entered in the week that ends with it, as known at its end: it reads nothing
+later, so it does not change when later days come.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import duckdb
+
+import reports
+from assets.documents import SettingsError
+from assets.funnels.answering import as_json
+from assets.funnels.events import load_staged, needs_history
+from assets.funnels.spec import FunnelFile
+from assets.publish import OWN_FUNNELS as TABLE
+from assets.rows import insert_rows
+from assets.settings import Settings
+from sql.contract import FAMILIES
+from sql.funnel.computation import compute
+from sql.funnel.plan import Plan
+from sql.warehouse import Warehouse
+
+ENTRY_DAYS = 7
+CREATE = (
+    f"create table if not exists {TABLE} (business_date DATE, funnel VARCHAR, slice VARCHAR, step INTEGER, "
+    "event VARCHAR, units BIGINT, converted BIGINT, lost BIGINT, pending BIGINT, rate_from_previous DOUBLE, "
+    "rate_from_start DOUBLE, median_seconds DOUBLE, p90_seconds DOUBLE)"
+)
+_COLUMNS = ("step", "event", "units", "converted", "lost", "pending")
+_FIGURES = ("rate_from_previous", "rate_from_start", "median_seconds", "p90_seconds")
+
+
+def declared_funnels(settings: Settings) -> list[FunnelFile]:
+    """The funnels that the shop declares, by file name; empty where there is no such folder.
+
+    Raises:
+        SettingsError: a file is wrong, with its line; or two funnels share a name.
+    """
+    paths = sorted(path for path in settings.funnels.glob("*") if path.suffix in (".yaml", ".yml", ".json"))
+    files = [FunnelFile(path, settings.timezone) for path in paths]
+    names = [file.spec.name for file in files]
+    for path, name in zip(paths, names, strict=True):
+        if names.count(name) > 1:
+            raise SettingsError(f"{path}: name: {name!r} is the name of another funnel as well; names must differ")
+    return files
+
+
+def build(
+    warehouse: Warehouse, settings: Settings, file: FunnelFile, chunks: Iterable[tuple[date, date]]
+) -> reports.OwnFunnel | None:
+    """Answers the funnel for each day and keeps the answers; returns that of the last day.
+
+    Raises:
+        SettingsError: the funnel names an event type or a column that the contract has not; with its line.
+    """
+    warehouse.execute(CREATE)
+    last = None
+    for from_date, to_date in chunks:
+        plan, columns = _load(warehouse, settings, file, from_date, to_date)
+        for offset in range((to_date - from_date).days + 1):
+            last = from_date + timedelta(days=offset)
+            _build_day(warehouse, settings, file, plan, columns, last)
+    return own_funnel(warehouse.connection, file.spec.name, last) if last else None
+
+
+def _load(
+    warehouse: Warehouse, settings: Settings, file: FunnelFile, from_date: date, to_date: date
+) -> tuple[Plan, dict[str, str]]:
+    """The events that the days read, as the table `funnel_days_events`."""
+    asked = file.entered(_first_entry(from_date), to_date)
+    since = settings.start_date if needs_history(asked.spec.plan) else _first_entry(from_date)
+    staged = {
+        name: f"(from staging.{family.table} where business_date between date '{since}' and date '{to_date}')"
+        for name, family in FAMILIES.items()
+    }
+    loaded = load_staged(warehouse.connection, asked, settings, staged)
+    warehouse.execute("create or replace temp table funnel_days_events as from funnel_events")
+    return loaded.plan, dict(loaded.columns)
+
+
+def _first_entry(day: date) -> date:
+    return day - timedelta(days=ENTRY_DAYS - 1)
+
+
+def _build_day(
+    warehouse: Warehouse, settings: Settings, file: FunnelFile, plan: Plan, columns: dict[str, str], day: date
+) -> None:
+    end = datetime.combine(day + timedelta(days=1), time(), settings.zone)
+    warehouse.execute(
+        "create or replace temp table funnel_events as "
+        f"from funnel_days_events where t < epoch_us(timestamptz '{end.isoformat()}')"
+    )
+    asked = file.entered(_first_entry(day), day).spec
+    # The ids of conditions are hashed in the loaded plan; only the days of entry are this day's own.
+    answer = as_json(asked, compute(warehouse.connection, replace(plan, entered=asked.plan.entered), columns))
+    rows: list[tuple[Any, ...]] = []
+    for value, steps in {None: answer["steps"], **answer.get("breakdown", {})}.items():
+        for step in steps:
+            figures = (None if step[name] is None else float(step[name]) for name in _FIGURES)
+            rows.append((day, asked.name, value, *(step[name] for name in _COLUMNS), *figures))
+    with warehouse.transaction():
+        warehouse.execute(
+            f"delete from {TABLE} where business_date = $day and funnel = $funnel", day=day, funnel=asked.name
+        )
+        insert_rows(warehouse, TABLE, rows)
+
+
+def own_funnel(connection: duckdb.DuckDBPyConnection, name: str, day: date) -> reports.OwnFunnel:
+    """A funnel's kept answer of a day, without its slices."""
+    rows = connection.execute(
+        "select event, units, converted, lost, pending, rate_from_previous, rate_from_start, median_seconds "
+        f"from {TABLE} where business_date = $day and funnel = $funnel and slice is null order by step",
+        {"day": day, "funnel": name},
+    ).fetchall()
+    return reports.OwnFunnel(name, _first_entry(day), day, tuple(reports.OwnStep(*row) for row in rows))
+
+
+def own_funnels(connection: duckdb.DuckDBPyConnection, day: date) -> tuple[reports.OwnFunnel, ...]:
+    """Every funnel that was answered for the day; empty where the shop declares none."""
+    schema, table = TABLE.split(".")
+    known = connection.execute(
+        "select 1 from duckdb_tables() where schema_name = $schema and table_name = $table",
+        {"schema": schema, "table": table},
+    ).fetchall()
+    if not known:
+        return ()
+    names = connection.execute(
+        f"select distinct funnel from {TABLE} where business_date = $day order by funnel", {"day": day}
+    ).fetchall()
+    return tuple(own_funnel(connection, name, day) for (name,) in names)

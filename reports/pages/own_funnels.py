@@ -1,0 +1,39 @@
+"""The funnels that the shop declared itself."""
+
+from reports.model import OwnFunnel, Report, Unit
+from reports.pages.tables import Content, Widths, heads, section, table
+from reports.wording import Words
+
+OWN_FUNNEL_WIDTHS: Widths = (None, 20, 20, 20, 20, 20, 20, 22)
+
+
+def own_funnels_chapter(report: Report, words: Words) -> Content:
+    return {
+        "heading": words.text("headings", "own_funnels"),
+        "sections": [
+            own_funnel_section(funnel, number, words) for number, funnel in enumerate(report.own_funnels, start=1)
+        ],
+    }
+
+
+def own_funnel_section(funnel: OwnFunnel, number: int, words: Words) -> Content:
+    head = heads(words, "step", "units", "from_previous", "from_start", "converted", "lost", "pending", "median_time")
+    rows = [
+        [
+            step.event,
+            words.value(step.units, Unit.COUNT),
+            words.value(step.rate_from_previous, Unit.RATE) if step.rate_from_previous is not None else "",
+            words.value(step.rate_from_start, Unit.RATE) if step.rate_from_start is not None else "",
+            *(words.value(count, Unit.COUNT) for count in (step.converted, step.lost, step.pending)),
+            words.value(step.median_seconds, Unit.SECONDS) if step.median_seconds is not None else "",
+        ]
+        for step in funnel.steps
+    ]
+    days = {"from_date": funnel.entered_from.isoformat(), "to_date": funnel.entered_to.isoformat()}
+    picture = {
+        "file": f"own_funnel_{number}.svg",
+        "alt": words.text("alternatives", "own_funnel", name=funnel.name),
+    }
+    return section(
+        funnel.name, table(head, rows, OWN_FUNNEL_WIDTHS), words.text("notes", "own_funnel", **days), picture
+    )

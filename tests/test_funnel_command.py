@@ -1,0 +1,283 @@
+"""`funnelscope funnel` on small cases, a rule each: those that PostHog and ClickHouse pin too, in our words."""
+
+import json
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from shop_helpers import OPENING, Home
+from test_cli import Done, funnelscope
+
+from assets.funnels import daily
+from assets.funnels.spec import FunnelFile
+from sql.models import create_inputs, create_table, load_models, query_parameters
+from sql.warehouse import in_memory_warehouse
+
+START = 1_777_593_600  # 2026-05-01 00:00 UTC
+
+
+def ask(folder: Path, spec: dict[str, Any], events: Sequence[dict[str, Any]] | str, *options: str) -> Done:
+    """The command over a JSON lines file."""
+    (folder / "spec.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
+    text = events if isinstance(events, str) else "".join(json.dumps(event) + "\n" for event in events)
+    (folder / "events.jsonl").write_text(text)
+    home = Home(folder)
+    return funnelscope(home, "funnel", str(folder / "spec.yaml"), "--events", str(folder / "events.jsonl"), *options)
+
+
+def answer(folder: Path, spec: dict[str, Any], events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    done = ask(folder, spec, events, "--json", "--units")
+    assert done.code == 0, done.errors
+    found: dict[str, Any] = json.loads(done.out)
+    return found
+
+
+def line(*events: str, unit: str = "u", **properties: Any) -> list[dict[str, Any]]:
+    """`a@0 b@60`: an event type at so many seconds after the start."""
+    found = []
+    for event in events:
+        kind, _, second = event.partition("@")
+        found.append({"visitor_id": unit, "event_type": kind, "event_time": START + int(second), **properties})
+    return found
+
+
+def abc(**more: Any) -> dict[str, Any]:
+    return {"window": "1h", "steps": [{"event": "a"}, {"event": "b"}, {"event": "c"}], **more}
+
+
+CASES = {
+    "the edge of the window is inside": (abc(window=60), ["a@0 b@30 c@60"], [1, 1, 1]),
+    "a second later is outside": (abc(window=60), ["a@0 b@30 c@61"], [1, 1, 0]),
+    "the window is the whole funnel's, not a step's": (abc(window=60), ["a@0 b@50 c@100"], [1, 1, 0]),
+    "any step-1 event may open the deepest attempt": (abc(window=60), ["a@0 b@10 a@100 b@110 c@120"], [1, 1, 1]),
+    "steps out of order do not count": (abc(), ["c@0 b@1 a@2"], [1, 0, 0]),
+    "events of one instant stand in any order": (abc(), ["a@0 c@5 b@5"], [1, 1, 1]),
+    "or later than one another": (abc(ties="strictly_later"), ["a@0 c@5 b@5"], [1, 1, 0]),
+    "one event never fills two steps": ({"steps": [{"event": "a"}] * 3, "window": "1h"}, ["a@0 a@1"], [1, 1, 0]),
+    "nor at one instant": ({"steps": [{"event": "a"}] * 3, "window": "1h"}, ["a@0 a@0"], [1, 1, 0]),
+    "strict is the very next event": (abc(semantics="strict"), ["a@0 b@1 x@2 c@3"], [1, 1, 0]),
+    "strict begins anywhere": (abc(semantics="strict"), ["x@0 a@1 b@2 c@3 x@4"], [1, 1, 1]),
+    "strict repeats break": (abc(semantics="strict"), ["a@0 a@1 b@2 b@3 c@4"], [1, 1, 0]),
+    "without order any step opens": (abc(semantics="unordered"), ["c@0 a@5", "b@0", "c@0 b@1 a@2"], [3, 2, 1]),
+    "an exclusion ends what has no order": (
+        abc(semantics="unordered", exclude=[{"event": "x"}]),
+        ["a@0 b@1 x@2 c@3", "a@0 b@1 c@2 x@3"],
+        [2, 1, 1],
+    ),
+    "an exclusion between the steps drops the unit": (
+        abc(exclude=[{"event": "x", "from": 1, "to": 2}]),
+        ["a@0 x@1 b@2", "a@0 b@1 x@2 c@3"],
+        [1, 1, 1],
+    ),
+    "also where nothing followed, within the window": (abc(exclude=[{"event": "x"}]), ["a@0 x@1"], [0, 0, 0]),
+    "but not after it": (abc(window=10, exclude=[{"event": "x"}]), ["a@0 x@11"], [1, 0, 0]),
+    "a void attempt is forgiven when another completes": (
+        abc(exclude=[{"event": "x", "from": 1, "to": 2}]),
+        ["a@0 x@1 a@2 b@3 c@4"],
+        [1, 1, 1],
+    ),
+    "or drops only itself": (
+        abc(window=10, exclude=[{"event": "x", "from": 1, "to": 2, "drops": "attempt"}]),
+        ["a@0 x@1 a@31"],
+        [1, 0, 0],
+    ),
+    "an optional step never blocks": (
+        {"window": "1h", "steps": [{"event": "a"}, {"event": "b", "optional": True}, {"event": "c"}]},
+        ["a@0 c@2", "a@0 b@1 c@2", "a@0 c@1 b@2", "a@0 b@1"],
+        [4, 2, 3],
+    ),
+    "a time limit is met by a later repetition": (
+        {"window": "1h", "steps": [{"event": "a"}, {"event": "b"}, {"event": "c", "within": 30}]},
+        ["a@0 b@1 b@50 c@60"],
+        [1, 1, 1],
+    ),
+    "null is any event": ({"window": "1h", "steps": [{"event": "a"}, {"event": None}]}, ["a@0 z@1", "a@0"], [2, 1]),
+    "only the first such event ever": (
+        {
+            "window": "1h",
+            "entered": ["2026-05-01T00:01:00Z", "2026-05-02"],
+            "steps": [{"event": "a"}, {"event": "b", "first_time": True}],
+        },
+        ["b@0 a@60 b@90", "a@60 b@90"],
+        [2, 1],
+    ),
+    "the range picks entries only": (
+        abc(entered=["2026-05-01", "2026-05-01"], window="2d"),
+        ["a@86399 b@86401 c@90000", "a@86400 b@86401"],
+        [1, 1, 1],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_rule(name: str, tmp_path: Path) -> None:
+    spec, lines, wanted = CASES[name]
+    events = [event for number, text in enumerate(lines) for event in line(*text.split(), unit=f"u{number}")]
+    found = answer(tmp_path, spec, events)
+    assert [step["units"] for step in found["steps"]] == wanted
+    assert [len(found["units_by_step"][str(step["step"])]) for step in found["steps"]] == wanted
+    for step in found["steps"]:
+        assert step["units"] == step["converted"] + step["lost"] + step["pending"]
+
+
+def test_ten_events_of_one_second_fill_ten_steps(tmp_path: Path) -> None:
+    steps = [{"event": name} for name in ["a", "b", "b", "c", "c", "d", "b", "c", "d", "a"]]
+    events = line(*(f"{name}@0" for name in ["a", "b", "b", "c", "c", "d", "b", "c", "d", "a"]))
+    assert answer(tmp_path, {"window": "1h", "steps": steps}, events)["steps"][-1]["units"] == 1
+    assert answer(tmp_path, {"window": "1h", "steps": steps}, events[:-1])["steps"][-1]["units"] == 0
+
+
+def test_what_is_not_over_is_pending_and_its_day_is_not_mature(tmp_path: Path) -> None:
+    events = line("a@0", unit="lost") + line("a@86400", "b@86500", unit="gone") + line("a@172000", unit="here")
+    found = answer(tmp_path, {"window": "1d", "steps": [{"event": "a"}, {"event": "b"}]}, events)
+    first = found["steps"][0]
+    assert (first["converted"], first["lost"], first["pending"]) == (1, 1, 1)
+    assert found["trend"] == [
+        {"entered": "2026-05-01", "units": [1, 0], "mature": True},
+        {"entered": "2026-05-02", "units": [2, 1], "mature": False},
+    ]
+
+
+def test_times_are_those_since_the_step_before_over_who_got_there(tmp_path: Path) -> None:
+    lines = [["a@0", "b@3600", "c@10800"], ["a@0", "b@7200"], ["a@0", "b@7200", "c@10800"]]
+    events = [event for number, some in enumerate(lines) for event in line(*some, unit=str(number))]
+    steps = answer(tmp_path, abc(window="7d"), events)["steps"]
+    assert [step["mean_seconds"] for step in steps] == [None, 6000, 5400]
+    assert [step["median_seconds"] for step in steps] == [None, 7200, 5400]
+    assert steps[2]["rate_from_previous"] == steps[2]["rate_from_start"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("attribution", "wanted"),
+    [
+        ("first", {"ad": [1, 1], "mail": [1, 1], "": [1, 0]}),
+        ("last", {"mail": [2, 2], "": [1, 0]}),
+        ("all", {"ad": [1, 0], "mail": [1, 1], "": [2, 0]}),
+        ("step:2", {"mail": [2, 2]}),
+    ],
+)
+def test_a_breakdown_says_which_events_name_the_slice(
+    attribution: str, wanted: dict[str, list[int]], tmp_path: Path
+) -> None:
+    events = line("a@0", channel="ad") + line("b@10", channel="mail") + line("a@0", unit="v") + line("a@0", unit="w")
+    events += line("b@9", unit="v", channel="mail") + line("a@2", unit="u", channel="mail")
+    spec = {"window": "1h", "steps": [{"event": "a"}, {"event": "b"}]}
+    found = answer(tmp_path, spec | {"breakdown": {"by": "channel", "attribution": attribution}}, events)
+    assert {value: [step["units"] for step in steps] for value, steps in found["breakdown"].items()} == wanted
+
+
+def test_properties_are_unpacked_and_compared_as_what_is_asked(tmp_path: Path) -> None:
+    events = line("a@0", properties={"$price": 9.5, "ok": True, "title": "Green Tea"})
+    for where, units in (
+        ({"$price": {"op": "lt", "value": 10}}, 1),
+        ({"$price": {"op": "gt", "value": 10}}, 0),
+        ({"ok": True, "title": {"op": "contains", "value": "tea"}}, 1),
+        ({"any": [{"title": "x"}, {"$price": 9.5}]}, 1),
+        ({"title": {"op": "ne", "value": "x"}}, 1),
+        ({"title": {"op": "is_not_set"}}, 0),
+    ):
+        found = answer(tmp_path, {"steps": [{"event": "a", "where": where}]}, events)
+        assert found["steps"][0]["units"] == units, where
+
+
+def test_a_csv_a_parquet_and_a_json_specification_say_the_same(tmp_path: Path) -> None:
+    import duckdb
+
+    (tmp_path / "spec.json").write_text('{\n\t"window": 3600,\n\t"steps": [{"event": "a", "where": {"sku": "007"}}]}')
+    (tmp_path / "e.csv").write_text("visitor_id,event_type,event_time,sku\nu,a,2026-05-01T08:00:00+08:00,007\n")
+    with duckdb.connect() as connection:
+        connection.execute(
+            "copy (select 'u' as visitor_id, 'a' as event_type, timestamp '2026-05-01' as event_time, "
+            f"{{'sku': '007'}} as properties) to '{tmp_path}/e.parquet'"
+        )
+    for name in ("e.csv", "e.parquet"):
+        arguments = (str(tmp_path / "spec.json"), "--events", str(tmp_path / name))
+        done = funnelscope(Home(tmp_path), "funnel", *arguments, "--json")
+        assert json.loads(done.out)["steps"][0]["units"] == 1, done.errors
+        assert json.loads(done.out)["trend"][0]["entered"] == "2026-05-01"
+        done = funnelscope(Home(tmp_path), "funnel", *arguments, "--counts")
+        assert "1 a" in done.out
+
+
+def test_no_events_is_an_answer_with_a_note(tmp_path: Path) -> None:
+    done = ask(tmp_path, abc(), "", "--json")
+    assert [step["units"] for step in json.loads(done.out)["steps"]] == [0, 0, 0]
+    assert "there are no events" in done.errors
+
+
+def test_an_event_type_that_never_occurs_is_noted(tmp_path: Path) -> None:
+    assert "no event is a 'c'" in ask(tmp_path, abc(), line("a@0", "b@1")).errors
+
+
+MISTAKES = {
+    "window: 0": "line 1: window: 0 is no duration to wait",
+    "window: soon": "is no duration; write whole seconds",
+    "entered: [2026-05-14, 2026-05-01]": "['2026-05-14', '2026-05-01'] the range ends before it starts",
+    "timezone: Asia/Shangai": "did you mean 'Asia/Shanghai'?",
+    "unit: visitor": "line 1: unit: 'visitor' is no column",
+    "same: [skuu]": "line 1: same: 'skuu' is no column",
+    "stepz: []": "unknown key; did you mean 'steps'?",
+    "exclude: [{event: x, from: 2, to: 1}]": "wants from before to",
+    "breakdown: {by: sku, attribution: step:4}": "there are steps 1 to 2",
+    "{semantics: unordered, ties: strictly_later}": "has no meaning where steps have no order",
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_with_its_line_and_the_way_out(mistake: str, tmp_path: Path) -> None:
+    spec = yaml.safe_load(mistake) | {"steps": [{"event": "a"}, {"event": "b"}]}
+    done = ask(tmp_path, spec, line("a@0", sku="x"))
+    assert done.code == 1
+    assert f"{tmp_path}/spec.yaml, line" in done.errors
+    assert MISTAKES[mistake] in done.errors
+
+
+def test_a_time_that_is_none_is_told_with_its_line(tmp_path: Path) -> None:
+    events = [*line("a@0"), {"visitor_id": "u", "event_type": "b", "event_time": "noon"}]
+    done = ask(tmp_path, abc(), events)
+    assert done.code == 1
+    assert f"{tmp_path}/events.jsonl, line 2: event_time 'noon' is no time" in done.errors
+
+
+# -- Every day
+
+
+def test_a_day_of_an_own_funnel_knows_nothing_of_later_days(tmp_path: Path) -> None:
+    """The answer of a day is the same whether later events lie there or not."""
+    home = Home(tmp_path)
+    home.write_config(OPENING)
+    (tmp_path / "funnels").mkdir()
+    (tmp_path / "funnels" / "own.yaml").write_text("window: 3d\nsteps: [{event: product_view}, {event: paid}]\n")
+    (file,) = daily.declared_funnels(home.settings)
+    warehouse = in_memory_warehouse()
+    create_inputs(warehouse)
+    for model in load_models().values():
+        create_table(warehouse, model, query_parameters(OPENING, OPENING))
+
+    def happens(family: str, event_type: str, day: date, visitor: int) -> None:
+        warehouse.execute(
+            f"insert into staging.{family}_events (event_id, business_date, event_time, event_type, visitor_id) values "
+            "($visitor, $day, $day + interval 1 hour, $event_type, $visitor)",
+            day=day,
+            visitor=visitor,
+            event_type=event_type,
+        )
+
+    happens("page", "product_view", OPENING, 1)
+    before = daily.build(warehouse, home.settings, file, [(OPENING, OPENING)])
+    assert before
+    assert [(step.units, step.pending) for step in before.steps] == [(1, 1), (0, 0)]
+    happens("order", "paid", OPENING + timedelta(days=1), 1)
+    both = daily.build(warehouse, home.settings, file, [(OPENING, OPENING + timedelta(days=1))])
+    assert both
+    assert [step.units for step in both.steps] == [1, 1]
+    assert daily.own_funnel(warehouse.connection, "own", OPENING) == before
+    assert len(daily.own_funnels(warehouse.connection, OPENING)) == 1
+
+
+def test_the_projects_own_funnels_are_right() -> None:
+    for path in (Path(__file__).parents[1] / "funnels").iterdir():
+        assert FunnelFile(path).spec.steps
