@@ -34,6 +34,14 @@ var/chdb/bin/chdb-ready:
 	var/chdb/bin/pip install --disable-pip-version-check --quiet chdb
 	touch $@
 
+# Planted faults: stage cubes alone (many seeds), then landing files to findings. Hours; resumes in the same FOLDER.
+FOLDER ?= var/bench-diagnosis
+bench-diagnosis: .venv/ready-dev
+	$(BIN)/python tests/bench_stages.py --folder $(FOLDER)
+	$(BIN)/python tests/bench_pipeline.py --folder $(FOLDER)
+	$(BIN)/python tests/bench_pipeline.py --folder $(FOLDER) --sessions 200000 --seeds 1 \
+		--kinds broken_coupon slow_first_screen payment_outage
+
 # Pins every dependency with its hashes; the files name no host.
 lock: .venv/ready-dev
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements.lock
