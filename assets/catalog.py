@@ -11,6 +11,10 @@ from typing import Any
 import dagster as dg
 
 from assets import delivery, gate, ingest, publish, reporting
+from assets.diagnosis.charts import finding_chart
+from assets.diagnosis.daily import diagnose_days
+from assets.diagnosis.reading import read_diagnosis
+from assets.diagnosis.words import diagnosis_as_markdown
 from assets.funnels import daily as own_funnels
 from assets.funnels.answering import step_labels
 from assets.funnels.daily import ENTRY_DAYS, declared_funnels
@@ -41,6 +45,7 @@ RAW_KEYS = {family.name: asset_key(f"raw.{family.table}") for family in FAMILIES
 DUPLICATES = asset_key("quality.duplicate_events")
 RESULTS = asset_key("quality.results")
 VERDICT = asset_key("quality.day_verdict")
+FINDINGS = asset_key("diagnosis.findings")
 SNAPSHOT = dg.AssetKey(["published", "snapshot"])
 REPORT = dg.AssetKey(["published", "daily_report"])
 DELIVERY = dg.AssetKey(["published", "delivery"])
@@ -77,6 +82,7 @@ def all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetChecksD
         _results(days),
         _verdict(days),
         _contract_checks(days),
+        _findings(days),
         *(_own_funnel(file, days) for file in funnels),
         _snapshot(days, [_own_funnel_key(file) for file in funnels]),
         _daily_report(days),
@@ -380,11 +386,36 @@ def _own_funnel(file: FunnelFile, days: dg.DailyPartitionsDefinition) -> dg.Asse
     return own_funnel
 
 
+# --- Diagnosis -----------------------------------------------------------------------------------
+
+
+def _findings(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @_daily_asset(days, FINDINGS, [VERDICT], "diagnosis", "duckdb", "python", owner="analytics")
+    def findings(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        """What is wrong, in which slice, since when, how surely, at what cost. Never stops what comes after it."""
+        from_date, to_date = date_range(context, shop)
+        diagnose_days(shop.warehouse, shop.settings, from_date, to_date)
+        diagnosis = read_diagnosis(shop.warehouse.connection, to_date)
+        statuses = [finding["status"] for finding in diagnosis.findings]
+        text = diagnosis_as_markdown(diagnosis, shop.settings)
+        pictures = [finding_chart(shop.warehouse, to_date, finding) for finding in diagnosis.findings[:3]]
+        return dg.MaterializeResult(
+            metadata={
+                "state": diagnosis.state,
+                "why": diagnosis.why,
+                **{status: statuses.count(status) for status in ("confirmed", "provisional", "withheld", "recovered")},
+                "findings": dg.MetadataValue.md("\n\n".join([text, *pictures])),
+            }
+        )
+
+    return findings
+
+
 # --- Publication ---------------------------------------------------------------------------------
 
 
 def _snapshot(days: dg.DailyPartitionsDefinition, funnels: list[dg.AssetKey]) -> dg.AssetsDefinition:
-    @_daily_asset(days, SNAPSHOT, [VERDICT, *funnels], "published", "duckdb", "parquet")
+    @_daily_asset(days, SNAPSHOT, [FINDINGS, *funnels], "published", "duckdb", "parquet")
     def snapshot(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """The copy that readers use: marts and staged events of every day that passed, switched to at once."""
         from_date, to_date = date_range(context, shop)

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import duckdb
 
-from assets.gate import DayVerdict
+from assets.diagnosis.tables import PUBLISHED_TABLES
+from assets.diagnosis.tables import create_tables as create_diagnosis_tables
+from assets.gate import DayVerdict, Verdict
 from assets.rows import insert_rows
 from sql.contract import FAMILIES
 from sql.models import Model, load_models
@@ -105,6 +107,7 @@ def _replace_days(
     warehouse: Warehouse, database: Path, verdicts: Sequence[DayVerdict], good_days: list[date], snapshot: str
 ) -> dict[str, list[date]]:
     """Brings the database up to date; returns the days whose content is new, by table, staged events included."""
+    create_diagnosis_tables(warehouse)
     warehouse.execute(f"attach '{_quoted(database)}' as published")
     try:
         with warehouse.transaction():
@@ -117,11 +120,17 @@ def _replace_days(
                 _replace_rows(warehouse, table, changed_days[table])
             for table in _event_tables():
                 changed_days[table] = _changed_days(warehouse, table, good_days)
+            # A blocked day's diagnosis says that it is withheld, and why: readers must see that too.
+            diagnosed_days = [each.business_date for each in verdicts if each.verdict != Verdict.HISTORY]
+            for table in PUBLISHED_TABLES:
+                _fit_columns(warehouse, table)
+                changed_days[table] = _changed_days(warehouse, table, diagnosed_days)
+                _replace_rows(warehouse, table, changed_days[table])
             judged_days = [verdict.business_date for verdict in verdicts]
             for table in ("quality.day_verdict", "quality.results", "quality.family_days", "quality.quarantine_days"):
                 _fit_columns(warehouse, table)
                 _replace_rows(warehouse, table, judged_days)
-            _note_days(warehouse, set().union(*changed_days.values()), snapshot)
+            _note_days(warehouse, set().union(*changed_days.values()) & set(good_days), snapshot)
     finally:
         warehouse.execute("detach published")
     _create_views(database)
@@ -131,6 +140,7 @@ def _replace_days(
 _PUBLISHED_TABLES = (
     "create schema if not exists published.marts",
     "create schema if not exists published.quality",
+    "create schema if not exists published.diagnosis",
     "create table if not exists published.quality.published_days (business_date DATE, snapshot VARCHAR)",
     "create table if not exists published.quality.published_content "
     "(table_name VARCHAR, business_date DATE, row_count BIGINT, content_hash BIGINT)",

@@ -5,6 +5,7 @@ file is relative to funnelscope.yaml; absolute paths and `~` are taken as they s
 """
 
 import codecs
+import csv
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -21,10 +22,13 @@ from assets.documents import known_timezone as _known_timezone
 from assets.documents import nearest as _nearest
 from assets.documents import reject as _reject
 from sql.contract import FAMILIES
+from sql.metrics import METRICS
 
 CONFIG_VARIABLE = "FUNNELSCOPE_CONFIG"
 HOME_VARIABLE = "FUNNELSCOPE_HOME"
 CONFIG_NAME = "funnelscope.yaml"
+
+STAGES = ("traffic", "landing", "decision", "repurchase")
 
 
 class Format(StrEnum):
@@ -265,6 +269,15 @@ class Channel(_Model):
         return verdict in wanted[self.only]
 
 
+class Change(_Model):
+    """An entry of the change log: what the shop itself changed, and on what."""
+
+    date: date
+    kind: Literal["price", "page", "campaign", "roster", "other"]
+    object: str = Field(description="its name as it stands in the events: a product, page, campaign, agent")
+    note: str = ""
+
+
 class Settings(_Model):
     """All that a shop decides. Dates are business dates in `timezone`."""
 
@@ -282,6 +295,10 @@ class Settings(_Model):
     sources: tuple[Source, ...] = ()
     calendar: tuple[Promotion, ...] = ()
     delivery: tuple[Channel, ...] = ()
+    owners: dict[str, str] = {}
+    targets: dict[str, float] = {}
+    changes: tuple[Change, ...] = Field((), alias="change_log")
+    playbook: Path | None = Field(None, description="YAML that extends the playbook")
     home: Path = Field(default_factory=lambda: home_folder())
     _folder: Path = PrivateAttr(default_factory=lambda: config_path().parent)
 
@@ -305,6 +322,12 @@ class Settings(_Model):
     def _consistent(self) -> "Settings":
         if self.opening_date < self.start_date:
             _reject(("opening_date",), str(self.opening_date), f"is before start_date, {self.start_date}")
+        for stage in self.owners:
+            if stage not in STAGES:
+                _reject(("owners", stage), stage, f"is no stage; {_nearest(stage, STAGES)}")
+        for key in self.targets:
+            if key not in METRICS:
+                _reject(("targets", key), key, f"is no metric; {_nearest(key, sorted(METRICS))}")
         names = [source.name for source in self.sources]
         for position, name in enumerate(names):
             if name in names[:position]:
@@ -395,6 +418,11 @@ def load_settings(path: Path | None = None) -> Settings:
     calendar = content.get("calendar")
     if isinstance(calendar, str):
         content["calendar"] = _calendar_file(path.parent / Path(calendar).expanduser())
+    changes = content.get("change_log")
+    if isinstance(changes, str):
+        content["change_log"] = _change_log_file(path.parent / Path(changes).expanduser())
+    if isinstance(content.get("playbook"), str):
+        content["playbook"] = path.absolute().parent / Path(content["playbook"]).expanduser()
     try:
         settings = Settings.model_validate(content)
     except ValidationError as error:
@@ -422,9 +450,32 @@ def _calendar_file(path: Path) -> list[dict[str, Any]]:
     return [promotion.model_dump(by_alias=True) for promotion in calendar.promotions]
 
 
+def _change_log_file(path: Path) -> list[Change]:
+    """The entries of a CSV file with the columns date, kind, object and, if there is one, note."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = {"date", "kind", "object"} - set(reader.fieldnames or ())
+            if missing:
+                raise SettingsError(f"{path}, line 1: has no column {', '.join(sorted(missing))}")
+            return [_change(path, reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SettingsError(f"{path}: the change log cannot be read as UTF-8 text: {problem}") from None
+
+
+def _change(path: Path, line: int, row: Mapping[str, str]) -> Change:
+    try:
+        return Change.model_validate({name: row[name] for name in Change.model_fields if row.get(name)})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        column = problem["loc"][0] if problem["loc"] else ""
+        raise SettingsError(f"{path}, line {line}: {column}: {row.get(str(column))!r}: {problem['msg']}") from None
+
+
 _MODELS_BELOW: dict[str, type[BaseModel]] = {
     "sources": Source,
     "event_types": EventTypes,
     "calendar": Promotion,
+    "change_log": Change,
     "promotions": Promotion,
 }

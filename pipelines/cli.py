@@ -252,6 +252,25 @@ def send(
 
 
 @app.command()
+def diagnose(
+    business_date: DateOption = None,
+    language: Annotated[Language, typer.Option(help="Language of the sentences.")] = Language.EN,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
+) -> None:
+    """Prints what is wrong on a published day: step, slice, since when, the loss, how surely, and what to do.
+
+    The last published day if none is given.
+    """
+    with _errors_in_plain_words():
+        from assets.publish import published_days
+        from pipelines.commands.findings import print_findings
+
+        settings = _settings()
+        day = business_date or max(published_days(settings.published), default=_yesterday(settings))
+        print_findings(settings, day, language.value, as_json)
+
+
+@app.command()
 def status() -> None:
     """Lists the days: published, warned, blocked, late or missing, and why."""
     with _errors_in_plain_words():

@@ -3,7 +3,18 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as AssetJob
 
-from assets.catalog import DELIVERY, OUTCOME, OWN_FUNNELS, RAW_KEYS, REPORT, RESULTS, SNAPSHOT, VERDICT, asset_key
+from assets.catalog import (
+    DELIVERY,
+    FINDINGS,
+    OUTCOME,
+    OWN_FUNNELS,
+    RAW_KEYS,
+    REPORT,
+    RESULTS,
+    SNAPSHOT,
+    VERDICT,
+    asset_key,
+)
 from assets.standing import far_reaching_models
 
 INGEST = "take_deliveries_job"
@@ -30,8 +41,10 @@ def all_jobs() -> list[AssetJob]:
         ),
         dg.define_asset_job(
             RESTATE,
-            selection=dg.AssetSelection.assets(*restated, RESULTS, VERDICT, SNAPSHOT, REPORT, DELIVERY, OUTCOME)
+            selection=dg.AssetSelection.assets(
+                *restated, RESULTS, VERDICT, FINDINGS, SNAPSHOT, REPORT, DELIVERY, OUTCOME
+            )
             | dg.AssetSelection.groups(OWN_FUNNELS),
-            description="Days after a late delivery: only what reads the whole history, then gate and publication.",
+            description="Days after a late delivery: what reads all history, then gate, diagnosis, publication.",
         ),
     ]

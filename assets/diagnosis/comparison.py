@@ -1,0 +1,90 @@
+"""With which days a day is compared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from assets.settings import Promotion, Settings
+from sql.warehouse import Warehouse
+
+BASELINE_DAYS = 28
+FARTHEST_DAYS = 91
+"""How far back a baseline may reach: a quarter, by then a shop has changed."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The days that a day is compared with, oldest first.
+
+    Attributes:
+        state: diagnosed, no_baseline, not_comparable or withheld.
+        why: why the day cannot be diagnosed; empty where it can.
+        kind: `regular days`, or the promotion's name, phase and day.
+    """
+
+    state: str
+    why: str
+    kind: str
+    days: tuple[date, ...]
+
+
+def comparison(warehouse: Warehouse, settings: Settings, business_date: date) -> Comparison:
+    """The latest 28 good days without a promotion; for a day of a promotion, the same phase and day the last time."""
+    verdicts = dict(
+        warehouse.rows(
+            "select business_date, verdict from quality.day_verdict "
+            "where business_date between $first and $day and verdict != 'history' order by business_date",
+            first=business_date - timedelta(days=2 * 366),
+            day=business_date,
+        )
+    )
+    if verdicts.get(business_date) == "blocked":
+        return Comparison("withheld", "the gate blocked the day's data", "", ())
+    good = [day for day, verdict in verdicts.items() if verdict != "blocked" and day < business_date]
+    promotion = promotion_day(settings.calendar, business_date)
+    if promotion:
+        return _same_day_last_time(settings.calendar, promotion, good)
+    farthest = business_date - timedelta(days=FARTHEST_DAYS)
+    regular = [day for day in good if day >= farthest and not promotion_day(settings.calendar, day)]
+    days = tuple(regular[-BASELINE_DAYS:])
+    if len(days) < BASELINE_DAYS:
+        why = f"{len(days)} comparable days before it, of the {BASELINE_DAYS} that a baseline needs"
+        return Comparison("no_baseline", why, "regular days", days)
+    return Comparison("diagnosed", "", "regular days", days)
+
+
+@dataclass(frozen=True)
+class PromotionDay:
+    name: str
+    phase: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.phase}, day {self.number}"
+
+
+def promotion_day(calendar: Sequence[Promotion], day: date) -> PromotionDay | None:
+    """The phase of the promotion that the day belongs to, and which day of it, from 1; None on a regular day.
+
+    A phase that begins or ends within the day makes it a day of the promotion too.
+    """
+    for promotion in calendar:
+        first, last = _date(promotion.starts), _date(promotion.ends)
+        if first <= day <= last:
+            return PromotionDay(promotion.name, promotion.phase, (day - first).days + 1)
+    return None
+
+
+def _same_day_last_time(calendar: Sequence[Promotion], promotion: PromotionDay, good: Sequence[date]) -> Comparison:
+    for name_must_agree in (True, False):
+        for day in reversed(good):
+            other = promotion_day(calendar, day)
+            if other and (other.phase, other.number) == (promotion.phase, promotion.number):
+                if name_must_agree and other.name != promotion.name:
+                    continue
+                return Comparison("diagnosed", "", str(other), (day,))
+    return Comparison("not_comparable", f"{promotion}: there is no earlier day like it", str(promotion), ())
+
+
+def _date(moment: date | datetime) -> date:
+    return moment.date() if isinstance(moment, datetime) else moment

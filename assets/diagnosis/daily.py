@@ -1,0 +1,374 @@
+"""The diagnosis of a day: comparison, noise, scan of every step, triage, class, money, evidence, follow-up."""
+
+import hashlib
+import json
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from assets.diagnosis.classify import fault_class, object_to_open
+from assets.diagnosis.comparison import FARTHEST_DAYS, Comparison, comparison
+from assets.diagnosis.contributions import contributions
+from assets.diagnosis.drift import drift_strength
+from assets.diagnosis.evidence import change_log_entries, moved_series
+from assets.diagnosis.follow_up import follow_up, known_id
+from assets.diagnosis.money import worth
+from assets.diagnosis.noise import Noise, learn_noise, write_slice_days
+from assets.diagnosis.relevance import relevance
+from assets.diagnosis.scan import Finding, ScanOptions, scan
+from assets.diagnosis.steps import CUBES, SEGMENTS, STEPS, Step, steps_of
+from assets.diagnosis.tables import create_tables, replace_day
+from assets.diagnosis.triage import data_fault, is_flood, touched_by_warnings
+from assets.diagnosis.usual import leaves_of, load_cube_day, slice_condition
+from assets.gate import days_between
+from assets.settings import Settings
+from sql.warehouse import Warehouse
+
+DAILY_ERROR = 0.005
+"""Chance that the scans of a clean day, all together, find anything: half of one alarm in a hundred days. The whole
+steps have a quarter of it, the drifts, at one in a thousand days, the rest."""
+WHOLE_ERROR = 0.0025
+SMALLEST_EFFECT = 0.05
+_POWER = 1.282
+"""Standard deviations beyond the threshold that make a drop visible nine times in ten."""
+_INTERVAL = 1.645
+_SINCE_DAYS = 14
+
+
+@dataclass(frozen=True)
+class StepDay:
+    """A step on the day: its leaves, how the whole stands, and what the scan found."""
+
+    step: Step
+    leaves: pd.DataFrame
+    slice_noise: float
+    whole_noise: float
+    scale: float
+    reference_level: float
+    found: tuple[Finding, ...]
+
+
+def diagnose_days(warehouse: Warehouse, settings: Settings, from_date: date, to_date: date) -> None:
+    """Diagnoses each day of the range in order, for a day builds on the findings of those before it.
+
+    A day whose diagnosis fails is recorded as failed, with the reason; nothing is raised for it.
+    """
+    create_tables(warehouse)
+    first = max(from_date, settings.opening_date)
+    _fill_slice_days(warehouse, settings, first, to_date)
+    for day in days_between(first, to_date):
+        try:
+            rows = _diagnose(warehouse, settings, day)
+        except Exception as error:  # a broken diagnosis must stop neither publication nor report
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            why = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+            rows = {"days": [{"state": "failed", "why": why, "comparison": ""}]}
+        replace_day(warehouse, day, rows)
+
+
+def _fill_slice_days(warehouse: Warehouse, settings: Settings, from_date: date, to_date: date) -> None:
+    oldest = max(from_date - timedelta(days=FARTHEST_DAYS), settings.opening_date)
+    known = warehouse.value(
+        "select count(distinct business_date) from diagnosis.slice_days where business_date >= $oldest "
+        "and business_date < $first",
+        oldest=oldest,
+        first=from_date,
+    )
+    is_whole = known == (from_date - oldest).days
+    write_slice_days(warehouse, from_date if is_whole else oldest, to_date)
+
+
+def _diagnose(warehouse: Warehouse, settings: Settings, day: date) -> dict[str, list[dict[str, Any]]]:
+    compared = comparison(warehouse, settings, day)
+    rows: dict[str, list[dict[str, Any]]] = {"days": [_day_row(compared)]}
+    if not compared.days:
+        return rows
+    rows["contributions"] = contributions(warehouse, day, compared.days)
+    if compared.state != "diagnosed":
+        return rows
+    noise = learn_noise(
+        warehouse, day, compared.days if len(compared.days) > 1 else _regular_days(settings, warehouse, day)
+    )
+    step_days = _scan_steps(warehouse, day, compared, noise)
+    findings: list[dict[str, Any]] = []
+    evidence: list[dict[str, Any]] = []
+    for step_day, found in _booked(step_days, warehouse, compared, day):
+        finding, moved = _finding(warehouse, settings, step_day, found, compared, day)
+        findings.append(finding)
+        evidence += moved
+    followed = follow_up(warehouse, settings, day, findings, {each.step.key: each.leaves for each in step_days})
+    findings.sort(key=lambda row: (row["status"] != "confirmed", -row["lost_orders"], row["p_value"]))
+    for rank, finding in enumerate(findings, start=1):
+        finding["rank"] = rank
+    rows["findings"] = findings + followed.recovered
+    rows["evidence"] = evidence
+    rows["follow_ups"] = followed.rows
+    rows["visible_drops"] = [row for each in step_days for row in _visible_drops(each)]
+    rows["relevance"] = relevance(warehouse, day, compared.days)
+    return rows
+
+
+def _day_row(compared: Comparison) -> dict[str, Any]:
+    return {
+        "state": compared.state,
+        "why": compared.why,
+        "comparison": compared.kind,
+        "baseline_days": len(compared.days),
+        "baseline_from": compared.days[0] if compared.days else None,
+    }
+
+
+def _regular_days(settings: Settings, warehouse: Warehouse, day: date) -> tuple[date, ...]:
+    """The regular days before a promotion: its one twin cannot tell how much days differ."""
+    calm = settings.model_copy(update={"calendar": ()})
+    return comparison(warehouse, calm, day).days
+
+
+# --- Scan ----------------------------------------------------------------------------------------
+
+
+def _scan_steps(warehouse: Warehouse, day: date, compared: Comparison, noise: Noise) -> list[StepDay]:
+    step_days = []
+    for cube in CUBES:
+        cube_day = load_cube_day(warehouse, cube, day, compared.days)
+        for step in steps_of(cube):
+            has_counts = all(cube_day.frame[f"{step.entered}_{when}"].sum() > 0 for when in ("usual", "today"))
+            if not has_counts or not cube_day.frame[f"{step.passed}_usual"].sum() > 0:
+                continue
+            usual = noise.steps[step.key]
+            leaves = leaves_of(step, cube_day, usual.weekday_level)
+            present = leaves[(leaves["entered"] > 0) & (leaves["expected"] > 0)].reset_index(drop=True)
+            present["variance"] *= noise.scale**2
+            # One day as the baseline adds its own day-to-day noise to that of today.
+            one_day = np.sqrt(2.0) if len(compared.days) == 1 else 1.0
+            slice_noise = usual.slice_noise * noise.scale * one_day
+            options = ScanOptions(
+                family_error=DAILY_ERROR / len(STEPS),
+                min_effect=SMALLEST_EFFECT,
+                slice_noise=slice_noise,
+            )
+            dimensions = [name for name in cube_day.dimensions if present[name].nunique() > 1]
+            scanned = scan(present, dimensions, cube_day.hierarchy, options) if dimensions else None
+            step_days.append(
+                StepDay(
+                    step,
+                    leaves,
+                    slice_noise,
+                    usual.whole_noise * noise.scale * one_day,
+                    noise.scale,
+                    scanned.reference_level if scanned else _level(present),
+                    tuple(found for found in scanned.findings if found.effect < 0) if scanned else (),
+                )
+            )
+    return step_days
+
+
+def _level(leaves: pd.DataFrame) -> float:
+    return float(leaves["observed"].sum() / leaves["expected"].sum())
+
+
+def _booked(
+    step_days: Sequence[StepDay], warehouse: Warehouse, compared: Comparison, day: date
+) -> list[tuple[StepDay, Finding]]:
+    """The findings that are booked, upstream first. Of several views of a segment, that which explains most."""
+    booked: list[tuple[StepDay, Finding]] = []
+    for segment in SEGMENTS:
+        views = [each for each in step_days if each.step.segment == segment]
+        views.sort(key=lambda each: -max((found.deviance for found in each.found), default=0))
+        if views and views[0].found:
+            booked += [(views[0], found) for found in views[0].found]
+        elif views and (whole := _whole(views[0], warehouse, compared)):
+            booked.append((views[0], whole))
+    return booked
+
+
+def _whole(step_day: StepDay, warehouse: Warehouse, compared: Comparison) -> Finding | None:
+    """The whole step as a finding: off today, or drifting for long, with no slice that explains it."""
+    leaves = step_day.leaves
+    observed, expected = float(leaves["observed"].sum()), float(leaves["expected"].sum())
+    theta = observed / expected
+    deviation = np.sqrt(leaves["variance"].sum() * step_day.scale**2 / expected**2 + step_day.whole_noise**2)
+    z = float(abs(theta - 1) / deviation)
+    p_value = min(1.0, float(2 * norm.sf(z)) * len(STEPS))
+    drift = drift_strength(warehouse, step_day.step, compared.days, (theta - 1) / deviation)
+    if theta > 1 - SMALLEST_EFFECT or (p_value > WHOLE_ERROR and drift < 1):
+        return None
+    return Finding(
+        slice={},
+        theta=theta,
+        theta_low=max(theta - _INTERVAL * deviation, 0.0),
+        theta_high=theta + _INTERVAL * deviation,
+        z=float(z),
+        p_value=min(p_value, 0.001 / drift) if drift >= 1 else p_value,
+        deviance=float(z**2 / 2),
+        observed=observed,
+        expected=expected,
+        stability=1.0,
+        runner_up=None,
+        runner_up_gap=0.0,
+    )
+
+
+# --- One finding ---------------------------------------------------------------------------------
+
+
+def finding_id(step: Step, slice_text: str) -> str:
+    return hashlib.md5(f"{step.key} {slice_text}".encode()).hexdigest()[:12]
+
+
+def _finding(
+    warehouse: Warehouse, settings: Settings, step_day: StepDay, found: Finding, compared: Comparison, day: date
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The row of a finding, and its evidence."""
+    step, slice_ = step_day.step, dict(sorted(found.slice.items()))
+    slice_text = json.dumps(slice_, ensure_ascii=False)
+    inside = _inside(step_day.leaves, slice_)
+    entered, passed = float(inside["entered"].sum()), float(inside["observed"].sum())
+    expected = float(inside["expected"].sum()) * (step_day.reference_level if slice_ else 1.0)
+    variance = float(inside["variance"].sum()) * step_day.scale**2 + (step_day.slice_noise * expected) ** 2
+    deviation = _INTERVAL * np.sqrt(variance)
+    since = _since(warehouse, step, slice_, found.theta, expected / entered, day)
+    before = [usual_day for usual_day in compared.days if usual_day < since] or compared.days
+    moved = moved_series(warehouse, step.name, slice_, day, before)
+    evidence = moved + change_log_entries(settings, slice_, since, day)
+    kind, status, reason, is_lost = _judged(warehouse, step_day, slice_, moved, compared, day)
+    if status == "withheld":
+        evidence.append(
+            {"kind": "data_check", "name": "triage", "slice": slice_text, "since_date": day, "note": reason}
+        )
+    each = worth(warehouse, step, slice_, compared.days, day)
+    lost = (expected - passed) * each.orders if is_lost else 0.0
+    margin = deviation * each.orders if is_lost else 0.0
+    object_kind, object_name = object_to_open(step.stage, slice_)
+    key = known_id(warehouse, step, slice_, day) or finding_id(step, slice_text)
+    row = {
+        "finding_id": key,
+        "stage": step.stage,
+        "cube": step.cube,
+        "step": step.name,
+        "slice": slice_text,
+        "fault_class": kind,
+        "status": status,
+        "status_reason": reason,
+        "since_date": since,
+        "is_ongoing": True,
+        "entered": round(entered),
+        "passed": round(passed),
+        "expected": expected,
+        "effect": found.effect,
+        "effect_low": found.theta_low - 1,
+        "effect_high": found.theta_high - 1,
+        "z": found.z,
+        "p_value": min(1.0, found.p_value * len(STEPS)) if slice_ else found.p_value,
+        "stability": found.stability,
+        "runner_up": json.dumps(found.runner_up, ensure_ascii=False) if found.runner_up else None,
+        "runner_up_gap": found.runner_up_gap,
+        "lost_orders": lost,
+        "lost_orders_low": lost - margin,
+        "lost_orders_high": lost + margin,
+        "lost_amount": lost * each.amount,
+        "lost_amount_low": (lost - margin) * each.amount,
+        "lost_amount_high": (lost + margin) * each.amount,
+        "lost_amount_net": lost * each.amount * each.kept,
+        "object_kind": object_kind,
+        "object_name": object_name,
+        "owner": settings.owners.get(step.stage) or step.stage,
+    }
+    return row, [entry | {"finding_id": key, "is_before": entry["since_date"] <= since} for entry in evidence]
+
+
+def _inside(leaves: pd.DataFrame, slice_: Mapping[str, str]) -> pd.DataFrame:
+    mask = np.ones(len(leaves), bool)
+    for name, value in slice_.items():
+        mask &= (leaves[name] == value).to_numpy()
+    return leaves[mask]
+
+
+def _judged(
+    warehouse: Warehouse,
+    step_day: StepDay,
+    slice_: Mapping[str, str],
+    moved: Sequence[Mapping[str, Any]],
+    compared: Comparison,
+    day: date,
+) -> tuple[str, str, str, bool]:
+    """(fault class, status, reason of the status, whether orders were lost)."""
+    step = step_day.step
+    if fault := data_fault(warehouse, step, slice_, day, compared.days):
+        return "tracking_lost", "withheld", f"{fault.check}: {fault.observed}", False
+    warned = touched_by_warnings(warehouse, day, step.cube)
+    status = "provisional" if warned else "confirmed"
+    leaves, inside = step_day.leaves, _inside(step_day.leaves, slice_)
+    if slice_ and step.segment in ("arrival", "qualified_product_view"):
+        size = _size_of_rest(leaves, inside)
+        usual_entered = float(inside["entered_usual"].sum()) * size
+        usual_passed = float(inside["passed_usual"].sum()) * size
+        if is_flood(float(inside["entered"].sum()), float(inside["observed"].sum()), usual_entered, usual_passed):
+            return "bot_flood", status, warned, False
+    return fault_class(step.segment, slice_, {entry["name"] for entry in moved}), status, warned, True
+
+
+def _size_of_rest(leaves: pd.DataFrame, inside: pd.DataFrame) -> float:
+    """Today's entries outside the slice over those of the whole baseline."""
+    entered = float(leaves["entered"].sum() - inside["entered"].sum())
+    usual = float(leaves["entered_usual"].sum() - inside["entered_usual"].sum())
+    return entered / usual if usual else 1.0
+
+
+def _since(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], theta: float, rate: float, day: date) -> date:
+    """The first day of the move: where the likelihood of the level θ since then against the usual one is greatest."""
+    counts = warehouse.rows(
+        f"select business_date, sum({step.entered})::DOUBLE, sum({step.passed})::DOUBLE from marts.{step.cube} "
+        f"where business_date between $first and $day and {slice_condition(slice_)} group by business_date "
+        "order by business_date desc",
+        first=day - timedelta(days=_SINCE_DAYS),
+        day=day,
+    )
+    best, since, total = -np.inf, day, 0.0
+    for business_date, entered, passed in counts:
+        total += passed * np.log(max(theta, 0.01)) - (theta - 1) * entered * rate
+        if total > best:
+            best, since = total, business_date
+    return since
+
+
+# --- What could be seen --------------------------------------------------------------------------
+
+
+def _visible_drops(step_day: StepDay) -> list[dict[str, Any]]:
+    """Rows of diagnosis.visible_drops: the whole step, and each value of each dimension that is not negligible."""
+    step, leaves = step_day.step, step_day.leaves
+    counts = ["entered", "observed", "expected", "variance"]
+    groups = [("all", "all", leaves[counts].sum())]
+    smallest = 0.005 * float(leaves["entered"].sum())
+    for name in step.dimensions:
+        by_value = leaves.groupby(name)[counts].sum()
+        groups += [(name, str(value), row) for value, row in by_value[by_value["entered"] >= smallest].iterrows()]
+    threshold = float(norm.isf(DAILY_ERROR / len(STEPS) / 2 / max(len(groups), 1)))
+    return [_visible_drop(step_day, dimension, value, row, threshold) for dimension, value, row in groups]
+
+
+def _visible_drop(
+    step_day: StepDay, dimension: str, value: str, counts: "pd.Series[Any]", threshold: float
+) -> dict[str, Any]:
+    noise = step_day.whole_noise if dimension == "all" else step_day.slice_noise
+    expected = float(counts["expected"])
+    relative = np.sqrt(float(counts["variance"]) * step_day.scale**2 / max(expected, 1e-9) ** 2 + noise**2)
+    return {
+        "stage": step_day.step.stage,
+        "cube": step_day.step.cube,
+        "step": step_day.step.name,
+        "dimension": dimension,
+        "value": value,
+        "entered": round(float(counts["entered"])),
+        "passed": round(float(counts["observed"])),
+        "expected": expected,
+        "z": float((counts["observed"] / max(expected, 1e-9) - 1) / relative),
+        "smallest_visible_drop": float(np.clip((threshold + _POWER) * relative, SMALLEST_EFFECT, 1.0)),
+    }

@@ -1,0 +1,99 @@
+"""What a loss costs: passes lost × the slice's own usual rate of paying downstream × the amount of its orders."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from assets.diagnosis.steps import Step, dimensions_of
+from assets.diagnosis.usual import slice_condition
+from sql.warehouse import Warehouse
+
+_PRIOR_PASSES = 50
+"""A slice's own rate and amount are drawn towards the shop's as if by so many passes."""
+_REFUND_AGES = ((30, ("00", "01", "07", "15", "30")), (15, ("00", "01", "07", "15")), (7, ("00", "01", "07")))
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Of one pass of a step.
+
+    Attributes:
+        orders: paid orders that a pass comes to on the same day.
+        amount: of one such order.
+        kept: share of the amount that refunds leave, at the greatest age that the shop's own days have reached.
+    """
+
+    orders: float
+    amount: float
+    kept: float
+
+
+def worth(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], days: Sequence[date], day: date) -> Worth:
+    """What a pass of the slice is usually worth."""
+    amount = _amount(warehouse, slice_, days)
+    return Worth(_orders_per_pass(warehouse, step, slice_, days), amount, 1 - _refund_rate(warehouse, day))
+
+
+def _orders_per_pass(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], days: Sequence[date]) -> float:
+    if step.paid:
+        return 1.0 if step.paid == step.passed else _rate(warehouse, step.cube, step.paid, step.passed, slice_, days)
+    paying = _rate(warehouse, "decision_cube", "reached_paid", "sessions", slice_, days)
+    if step.segment == "qualified_product_view":
+        return paying
+    if step.segment == "arrival":
+        return paying * _rate(warehouse, "landing_cube", "reached_qualified_product_view", "sessions", slice_, days)
+    paid, carted = (
+        warehouse.value(
+            f"select sum({column})::DOUBLE from marts.{cube} where list_contains($days::DATE[], business_date)",
+            days=list(days),
+        )
+        for cube, column in (("decision_cube", "reached_paid"), ("product_cube", "carted"))
+    )
+    return min((paid or 0) / carted, 1.0) if carted else 0.0
+
+
+def _rate(
+    warehouse: Warehouse, cube: str, passed: str, entered: str, slice_: Mapping[str, str], days: Sequence[date]
+) -> float:
+    """Passed / entered of the slice, as far as the cube knows its dimensions, drawn towards the whole."""
+    known = {name: value for name, value in slice_.items() if name in dimensions_of(cube)}
+    row = warehouse.rows(
+        f"select sum({passed})::DOUBLE, sum({entered})::DOUBLE, "
+        f"sum({passed}) filter (where {slice_condition(known)})::DOUBLE, "
+        f"sum({entered}) filter (where {slice_condition(known)})::DOUBLE "
+        f"from marts.{cube} where list_contains($days::DATE[], business_date)",
+        days=list(days),
+    )[0]
+    all_passed, all_entered, own_passed, own_entered = (value or 0.0 for value in row)
+    overall = all_passed / all_entered if all_entered else 0.0
+    return (own_passed + _PRIOR_PASSES * overall) / (own_entered + _PRIOR_PASSES)
+
+
+def _amount(warehouse: Warehouse, slice_: Mapping[str, str], days: Sequence[date]) -> float:
+    known = {name: value for name, value in slice_.items() if name in dimensions_of("decision_cube")}
+    row = warehouse.rows(
+        "select sum(paid_amount)::DOUBLE, sum(reached_paid)::DOUBLE, "
+        f"sum(paid_amount) filter (where {slice_condition(known)})::DOUBLE, "
+        f"sum(reached_paid) filter (where {slice_condition(known)})::DOUBLE "
+        "from marts.decision_cube where list_contains($days::DATE[], business_date)",
+        days=list(days),
+    )[0]
+    amount, orders, own_amount, own_orders = (value or 0.0 for value in row)
+    overall = amount / orders if orders else 0.0
+    return (own_amount + _PRIOR_PASSES * overall) / (own_orders + _PRIOR_PASSES)
+
+
+def _refund_rate(warehouse: Warehouse, day: date) -> float:
+    """Refunded share of the amounts paid 28 days long, at the greatest age that those days have all reached."""
+    for age, buckets in _REFUND_AGES:
+        paid, refunded = warehouse.rows(
+            "select (select sum(paid_amount)::DOUBLE from marts.daily_summary "
+            "where business_date between $from and $to), "
+            "(select sum(amount)::DOUBLE from marts.refund_ages where paid_date between $from and $to "
+            "and business_date <= $day and list_contains($buckets, left(age_bucket, 2)))",
+            **{"from": day - timedelta(days=age + 27), "to": day - timedelta(days=age), "day": day},
+            buckets=list(buckets),
+        )[0]
+        if paid:
+            return min((refunded or 0.0) / paid, 1.0)
+    return 0.0

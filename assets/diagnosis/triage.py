@@ -1,0 +1,107 @@
+"""Data or business? Asked before a cause is named."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from assets.diagnosis.steps import VISIT, Step
+from assets.diagnosis.usual import slice_condition
+from sql.warehouse import Warehouse
+
+# Whoever took the later step must have passed the earlier one: (earlier, later).
+_PAIRS = (
+    ("observed_second_interaction", "observed_product_view"),
+    ("observed_product_view", "observed_favorite_or_cart"),
+    ("observed_product_view", "observed_checkout"),
+    ("observed_favorite_or_cart", "observed_checkout"),
+    ("observed_checkout", "observed_order"),
+)
+_FEWEST_LATER = 10
+_SMALLEST_RISE = 0.2
+_COLLAPSE = 0.5
+_FLOOD = 1.4
+
+
+@dataclass(frozen=True)
+class DataFault:
+    """Why the numbers of a slice cannot be believed, in words, and the check that says so."""
+
+    check: str
+    observed: str
+
+
+def data_fault(
+    warehouse: Warehouse, step: Step, slice_: Mapping[str, str], business_date: date, days: Sequence[date]
+) -> DataFault | None:
+    """Events that were lost on their way: later steps go on while an earlier one, or all page events, are gone."""
+    if warned := _slice_warning(warehouse, slice_, business_date):
+        return warned
+    if not slice_ or not set(slice_) <= {*VISIT, "first_category"}:
+        return None
+    counts = ", ".join(
+        f"count(*) filter (where {later} and not {earlier}) as skipped_{number}, "
+        f"count(*) filter (where {later}) as later_{number}"
+        for number, (earlier, later) in enumerate(_PAIRS)
+    )
+    query = (
+        f"select count(*) as sessions, sum(page_view_count)::BIGINT as page_views, {counts} "
+        f"from intermediate.session_funnel where is_human and {slice_condition(slice_)} and "
+    )
+    today = warehouse.records(query + "business_date = $day", day=business_date)[0]
+    usual = warehouse.records(query + "list_contains($days::DATE[], business_date)", days=list(days[-14:]))[0]
+    for number, (earlier, later) in enumerate(_PAIRS):
+        share, usual_share = (
+            counted[f"skipped_{number}"] / max(counted[f"later_{number}"], 1) for counted in (today, usual)
+        )
+        later_today = today[f"later_{number}"]
+        noise = np.sqrt(max(usual_share * (1 - usual_share), 0.01) / max(later_today, 1))
+        if later_today >= _FEWEST_LATER and share >= usual_share + max(_SMALLEST_RISE, 4 * noise):
+            return DataFault(
+                "observed_steps",
+                f"{share:.0%} of {later.removeprefix('observed_')} without {earlier.removeprefix('observed_')}, "
+                f"usually {usual_share:.0%}",
+            )
+    if step.stage != "landing" or not today["sessions"] or not usual["sessions"]:
+        return None
+    views, usual_views = (float(counted["page_views"] or 0) / counted["sessions"] for counted in (today, usual))
+    if views < _COLLAPSE * usual_views:
+        return DataFault("page_views", f"{views:.2f} page views a session, usually {usual_views:.2f}")
+    return None
+
+
+def _slice_warning(warehouse: Warehouse, slice_: Mapping[str, str], business_date: date) -> DataFault | None:
+    """A warning of the gate about this very slice."""
+    if not warehouse.columns("quality.slice_warnings"):
+        return None
+    for record in warehouse.records(
+        "select * from quality.slice_warnings where business_date = $day order by all", day=business_date
+    ):
+        if slice_.get(record["dimension"]) == record["value"]:
+            return DataFault(record["check_name"], f"{record['observed']} (expected: {record['expected']})")
+    return None
+
+
+def is_flood(entered: float, passed: float, usual_entered: float, usual_passed: float) -> bool:
+    """Whether entries rose and passes did not: robots that nobody flagged.
+
+    Args:
+        usual_entered, usual_passed: of a usual day, at today's size of the rest of the shop.
+    """
+    return entered >= _FLOOD * usual_entered and passed <= 1.15 * usual_passed and passed >= 0.6 * usual_passed
+
+
+def touched_by_warnings(warehouse: Warehouse, business_date: date, cube: str) -> str:
+    """The gate's warnings of the day about the cube or the families, in words; empty without one."""
+    text = warehouse.value(
+        "select reasons from quality.day_verdict where business_date = $day and verdict = 'warn'", day=business_date
+    )
+    reasons = json.loads(text) if text else []
+    named = [
+        f"{reason['subject']}: {reason['observed']}"
+        for reason in reasons
+        if reason["key"] != "contract" or cube in reason["subject"] or reason["subject"].startswith("staging.")
+    ]
+    return "; ".join(named)

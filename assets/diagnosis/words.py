@@ -1,0 +1,102 @@
+"""Findings in words, from playbook.zh.yaml and playbook.en.yaml, which a shop may extend."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from assets.diagnosis.reading import Diagnosis
+from assets.settings import Settings, SettingsError
+
+_FOLDER = Path(__file__).parent
+
+
+@cache
+def _own_words(language: str) -> dict[str, Any]:
+    words: dict[str, Any] = yaml.safe_load((_FOLDER / f"playbook.{language}.yaml").read_text(encoding="utf-8"))
+    return words
+
+
+def load_playbook(settings: Settings, language: str) -> dict[str, Any]:
+    """The words of the language: `classes` (name, next_step), `questions` by stage, and `sentences`.
+
+    The file that `playbook` of the settings names replaces texts of `classes` and `questions`, by language.
+
+    Raises:
+        SettingsError: that file cannot be read, or names a key that does not exist.
+    """
+    words = _own_words(language)
+    if settings.playbook is None:
+        return words
+    try:
+        given = yaml.safe_load(settings.playbook.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as problem:
+        raise SettingsError(f"{settings.playbook}: the playbook cannot be read: {problem}") from None
+    merged = {section: dict(texts) for section, texts in words.items()}
+    for section, texts in (given.get(language) or {}).items():
+        for key, text in texts.items():
+            if section not in ("classes", "questions") or key not in merged[section]:
+                accepted = f"classes: {', '.join(words['classes'])}; questions: {', '.join(words['questions'])}"
+                raise SettingsError(f"{settings.playbook}: {language}.{section}.{key} is unknown; accepted: {accepted}")
+            merged[section][key] = {**merged[section][key], **text} if isinstance(text, dict) else text
+    return merged
+
+
+def diagnosis_in_words(diagnosis: Diagnosis, settings: Settings, language: str) -> list[str]:
+    """The day's diagnosis as paragraphs of plain text."""
+    words = load_playbook(settings, language)
+    sentences = words["sentences"]
+    if diagnosis.state != "diagnosed":
+        return [sentences[diagnosis.state].format(date=diagnosis.business_date, why=diagnosis.why)]
+    findings = [_finding_in_words(finding, settings, words) for finding in diagnosis.findings]
+    thin = [row for row in diagnosis.visible_drops if row["smallest_visible_drop"] is not None]
+    drops = sentences["separator"].join(
+        f"{row['cube']}.{row['step']} {row['smallest_visible_drop']:.0%}" for row in thin
+    )
+    head = sentences["found" if findings else "nothing"].format(
+        date=diagnosis.business_date,
+        count=len(findings),
+        days=diagnosis.baseline_days,
+        comparison=diagnosis.comparison,
+    )
+    return [head, *findings, sentences["visible"].format(drops=drops)]
+
+
+def _finding_in_words(finding: Mapping[str, Any], settings: Settings, words: Mapping[str, Any]) -> str:
+    sentences, kind = words["sentences"], words["classes"][finding["fault_class"]]
+    slice_text = sentences["separator"].join(f"{name} {value}" for name, value in finding["slice"].items())
+    values = {
+        **finding,
+        "name": kind["name"],
+        "slice": slice_text or sentences["whole"],
+        "status": words["statuses"][finding["status"]],
+        "currency": settings.currency,
+        "reason": finding["status_reason"],
+    }
+    if finding["status"] == "recovered":
+        return sentences["recovered_finding"].format(**values)
+    lines = [sentences["finding"].format(**values)]
+    if finding["status_reason"]:
+        lines.append(sentences["reason"].format(**values))
+    if finding["lost_orders"]:
+        lines.append(sentences["loss"].format(**values))
+    lines.append(sentences["certainty"].format(**values))
+    for row in finding["evidence"]:
+        sentence = sentences["series" if row["kind"] == "series" else "note"]
+        lines.append(sentence.format(**row) if row["today"] is not None or row["kind"] != "series" else "")
+    lines.append(sentences["question"].format(question=words["questions"][finding["stage"]]))
+    lines.append(sentences["next_step"].format(next_step=kind["next_step"], **_addressee(finding)))
+    return "\n".join(f"{'' if number == 0 else '   '}{line}" for number, line in enumerate(lines) if line)
+
+
+def _addressee(finding: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: finding[key] for key in ("object_kind", "object_name", "owner")}
+
+
+def diagnosis_as_markdown(diagnosis: Diagnosis, settings: Settings) -> str:
+    """The same for the UI, in the shop's language."""
+    return "\n\n".join(
+        paragraph.replace("\n   ", "\n- ") for paragraph in diagnosis_in_words(diagnosis, settings, settings.language)
+    )

@@ -1,0 +1,147 @@
+"""The parts of the diagnosis: books that close, an alarm that keeps its rate, words in two languages, a change log."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from diagnosis_world import World, settings_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from assets.diagnosis import drift
+from assets.diagnosis.bookkeeping import factor_contributions, rate_change
+from assets.diagnosis.classify import FAULT_CLASSES, fault_class, object_to_open
+from assets.diagnosis.drift import drift_strength
+from assets.diagnosis.reading import read_diagnosis
+from assets.diagnosis.steps import STEPS
+from assets.diagnosis.triage import is_flood
+from assets.diagnosis.words import diagnosis_in_words, load_playbook
+from assets.settings import SettingsError, load_settings
+
+COUNTS = arrays(np.int64, 6, elements=st.integers(0, 10**6))
+FACTORS = arrays(float, 5, elements=st.one_of(st.just(0.0), st.floats(1e-6, 1e6)))
+
+
+@given(COUNTS, COUNTS, arrays(float, 6, elements=st.floats(0, 1)), arrays(float, 6, elements=st.floats(0, 1)))
+def test_mix_and_rate_add_up_to_the_change_of_the_rate(
+    entered_usual: np.ndarray, entered_today: np.ndarray, usual: np.ndarray, today: np.ndarray
+) -> None:
+    if not entered_usual.sum() or not entered_today.sum():
+        return
+    passed_usual, passed_today = np.floor(entered_usual * usual), np.floor(entered_today * today)
+    change = rate_change(passed_usual, entered_usual, passed_today, entered_today)
+    total = passed_today.sum() / entered_today.sum() - passed_usual.sum() / entered_usual.sum()
+    assert change.total == pytest.approx(total, abs=1e-12)
+    assert change.mix.sum() + change.rate.sum() == pytest.approx(total, abs=1e-12)
+
+
+@given(FACTORS, FACTORS)
+@settings(max_examples=300)
+def test_five_factors_add_up_to_the_change_of_the_amount_also_with_zeros(usual: np.ndarray, today: np.ndarray) -> None:
+    first, second = float(np.prod(usual)), float(np.prod(today))
+    assert factor_contributions(usual, today).sum() == pytest.approx(second - first, abs=1e-9 * max(first, second, 1.0))
+
+
+def test_only_the_factor_that_moved_contributes() -> None:
+    parts = factor_contributions(np.array([100, 0.5, 0.1, 1, 80.0]), np.array([100, 0.5, 0.08, 1, 80.0]))
+    assert parts == pytest.approx([0, 0, -80, 0, 0])
+
+
+def test_a_slow_decline_sounds_the_alarm_and_noise_does_not() -> None:
+    world = World()
+    step, days = STEPS[1], [world.day(number) for number in range(1, 29)]
+    random = np.random.default_rng(4)
+
+    def strength(levels: np.ndarray) -> float:
+        world.warehouse.execute("delete from diagnosis.visible_drops")
+        for day, z in zip(days, levels, strict=True):
+            world.warehouse.execute(
+                "insert into diagnosis.visible_drops by name select $day as business_date, $cube as cube, "
+                "$step as step, 'all' as dimension, $z as z",
+                day=day,
+                cube=step.cube,
+                step=step.name,
+                z=float(z),
+            )
+        return drift_strength(world.warehouse, step, days, float(levels[-1]))
+
+    assert drift.DAYS_BETWEEN_FALSE_ALARMS >= 400
+    assert max(strength(random.standard_normal(28)) for _ in range(20)) < 1
+    assert strength(random.standard_normal(28) - np.linspace(0, 2.5, 28)) >= 1
+
+
+def test_robots_are_told_from_a_fault_by_passes_that_stay() -> None:
+    assert is_flood(entered=2500, passed=600, usual_entered=1000, usual_passed=600)
+    assert not is_flood(entered=1000, passed=240, usual_entered=1000, usual_passed=600)
+    assert not is_flood(entered=2500, passed=1500, usual_entered=1000, usual_passed=600)
+
+
+@pytest.mark.parametrize(
+    ("segment", "slice_", "moved", "expected"),
+    [
+        ("order", {"coupon": "A"}, set(), "broken_coupon"),
+        ("order", {"coupon": "none"}, set(), "checkout_loss"),
+        ("qualified_product_view", {"landing_page": "p"}, {"first_screen_ms"}, "slow_first_screen"),
+        ("favorite_or_cart", {"campaign": "c"}, set(), "creative_mismatch"),
+        ("favorite_or_cart", {"product_id": "1"}, {"product_rating"}, "bad_reviews"),
+        ("checkout", {"team": "t"}, {"first_response_seconds"}, "late_answers"),
+        ("paid", {"payment_provider": "p", "device": "android"}, set(), "payment_outage"),
+        ("purchased", {}, {"care_sent"}, "care_stopped"),
+    ],
+)
+def test_a_finding_is_classed_by_step_slice_and_what_moved(
+    segment: str, slice_: dict[str, str], moved: set[str], expected: str
+) -> None:
+    assert fault_class(segment, slice_, moved) == expected
+
+
+def test_the_most_particular_object_is_the_one_to_open() -> None:
+    assert object_to_open("landing", {"device": "ios", "landing_page": "p", "channel": "c"}) == ("landing_page", "p")
+    assert object_to_open("landing", {}) == ("stage", "landing")
+
+
+def test_the_playbook_has_the_same_keys_in_both_languages_and_every_class() -> None:
+    chinese, english = (load_playbook(settings_of(), language) for language in ("zh", "en"))
+    assert {section: set(texts) for section, texts in chinese.items()} == {
+        section: set(texts) for section, texts in english.items()
+    }
+    for playbook in (chinese, english):
+        assert set(playbook["classes"]) == set(FAULT_CLASSES)
+        assert {step.stage for step in STEPS} == set(playbook["questions"])
+
+
+def test_a_shop_puts_its_own_next_step_into_the_playbook(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("en: {classes: {broken_coupon: {next_step: Call Ann.}}}", encoding="utf-8")
+    playbook = load_playbook(settings_of(playbook=file), "en")
+    assert playbook["classes"]["broken_coupon"] == {"name": "A coupon is refused", "next_step": "Call Ann."}
+    file.write_text("en: {classes: {broken_cupon: {next_step: Call Ann.}}}", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"broken_cupon is unknown; accepted: .*broken_coupon"):
+        load_playbook(settings_of(playbook=file), "en")
+
+
+def test_findings_are_told_in_both_languages() -> None:
+    world = World()
+    world.add_days(1, 30)
+    world.add_days(31, 31, coupon_loss=0.6)
+    world.diagnose(30, 31)
+    diagnosis = read_diagnosis(world.warehouse.connection, world.day(31))
+    english = "\n".join(diagnosis_in_words(diagnosis, world.settings, "en"))
+    chinese = "\n".join(diagnosis_in_words(diagnosis, world.settings, "zh"))
+    assert "A coupon is refused: coupon WELCOME10 (confirmed)" in english
+    assert "优惠券用不了：coupon WELCOME10（已确认）" in chinese
+    unknown = read_diagnosis(world.warehouse.connection, world.day(40))
+    assert "has not been diagnosed" in diagnosis_in_words(unknown, world.settings, "en")[0]
+
+
+def test_a_change_log_is_a_file_whose_mistakes_are_told_with_their_line(tmp_path: Path) -> None:
+    config, log = tmp_path / "funnelscope.yaml", tmp_path / "log.csv"
+    config.write_text(yaml.safe_dump({"shop": "s", "start_date": "2026-06-01", "change_log": "log.csv"}))
+    log.write_text("date,kind,object,note\n2026-06-02,page,item_1,new picture\n", encoding="utf-8")
+    (change,) = load_settings(config).changes
+    assert (change.kind, change.object, change.note) == ("page", "item_1", "new picture")
+    log.write_text("date,kind,object\n2026-06-02,pages,item_1\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"log.csv, line 2: kind: 'pages'"):
+        load_settings(config)
