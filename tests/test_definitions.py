@@ -14,7 +14,18 @@ import yaml
 from dagster._core.definitions.repository_definition import RepositoryDefinition
 from shop_helpers import OPENING, Home, day, open_shop
 
-from assets.catalog import DELIVERY, FAR_BACK_DAYS, OUTCOME, RAW_KEYS, REPORT, RESULTS, SNAPSHOT, VERDICT, asset_key
+from assets.catalog import (
+    DELIVERY,
+    FAR_BACK_DAYS,
+    FINDINGS,
+    OUTCOME,
+    RAW_KEYS,
+    REPORT,
+    RESULTS,
+    SNAPSHOT,
+    VERDICT,
+    asset_key,
+)
 from assets.standing import near_reach_days, record_built
 from pipelines.instance import open_instance, prepare_home
 from pipelines.jobs import DAILY, INGEST, RANGE_END, RANGE_START, RESTATE
@@ -86,7 +97,7 @@ def test_every_asset_has_an_owner_a_group_a_description_and_days(repository: Rep
         spec = definition.specs_by_key[key]
         assert spec.owners, key
         assert spec.description, key
-        assert spec.group_name in ("raw", "staging", "intermediate", "marts", "quality", "published"), key
+        assert spec.group_name in ("raw", "staging", "intermediate", "marts", "quality", "diagnosis", "published"), key
         assert isinstance(definition.partitions_def, dg.DailyPartitionsDefinition), key
         assert definition.partitions_def.start == datetime(2026, 5, 1, tzinfo=definition.partitions_def.start.tzinfo)
         assert definition.partitions_def.timezone == "Asia/Shanghai"
@@ -104,11 +115,11 @@ def test_a_partition_reads_as_many_days_back_as_the_header_says(repository: Repo
         assert mapping.allow_nonexistent_upstream_partitions
 
 
-def test_the_day_ends_with_verdict_snapshot_report_delivery_and_outcome_in_this_order(
+def test_the_day_ends_with_verdict_findings_snapshot_report_delivery_and_outcome_in_this_order(
     repository: RepositoryDefinition,
 ) -> None:
     graph = repository.asset_graph
-    steps = (RESULTS, VERDICT, SNAPSHOT, REPORT, DELIVERY, OUTCOME)
+    steps = (RESULTS, VERDICT, FINDINGS, SNAPSHOT, REPORT, DELIVERY, OUTCOME)
     for before, after in pairwise(steps):
         assert before in graph.get(after).parent_keys
     for model in MODELS:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from assets.diagnosis.tables import TABLES
 from assets.funnels.daily import CREATE as CREATE_OWN_FUNNELS
 from assets.gate import create_tables as create_gate_tables
 from assets.ingest import create_tables as create_ingest_tables
@@ -75,9 +76,20 @@ def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def diagnosis_tables() -> str:
+    """Every published table of the diagnosis with its columns."""
+    parts = []
+    for each in TABLES.values():
+        if each.is_published:
+            rows = [(f"`{column.name}`", column.sql_type, column.meaning) for column in each.columns]
+            parts.append(f"**`{each.full_name}`**: {each.meaning}\n\n" + table(("column", "type", "meaning"), rows))
+    return "\n\n".join(parts)
+
+
 GENERATED: dict[str, dict[str, Callable[[], str]]] = {
     "docs/metrics.md": {"metrics": metrics_table, "cubes": cubes_table},
     "docs/architecture.md": {"models": model_graph},
+    "docs/findings.md": {"diagnosis": diagnosis_tables},
 }
 
 

@@ -25,6 +25,7 @@ from shop_helpers import (
     simulated_shop,
 )
 
+from assets.diagnosis.tables import PUBLISHED_TABLES
 from assets.gate import Verdict, verdicts
 from assets.publish import current_snapshot, open_published, publish, published_days
 from assets.reporting import print_report, read_report
@@ -123,6 +124,9 @@ def test_there_is_one_file_a_table_and_day_with_the_rows_of_the_warehouse(home: 
     tables += [model.table for model in load_models().values() if model.schema == "marts" and not model.is_view]
     days = [day(number) for number in range(-2, 4)]
     expected = {f"{table.replace('.', '/')}/business_date={each}/part.parquet" for table in tables for each in days}
+    diagnosed = [each for each in days if each >= day(1)]
+    for table in PUBLISHED_TABLES:
+        expected |= {f"{table.replace('.', '/')}/business_date={each}/part.parquet" for each in diagnosed}
     assert parquet_files(home).keys() == expected
     snapshot = current_snapshot(home.settings.published)
     with open_shop(home.settings) as shop:

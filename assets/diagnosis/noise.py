@@ -94,7 +94,8 @@ def _slice_days_query(cube: str) -> str:
 def learn_noise(warehouse: Warehouse, business_date: date, days: Sequence[date]) -> Noise:
     """The noise of every step around the mean of the days. With too few days, the smallest that is believed."""
     frame = warehouse.execute(
-        "select * from diagnosis.slice_days where list_contains($days::DATE[], business_date) order by all", days=list(days)
+        "select * from diagnosis.slice_days where list_contains($days::DATE[], business_date) order by all",
+        days=list(days),
     ).df()
     frame["key"] = frame["cube"] + "." + frame["step"]
     steps, residuals = {}, []
