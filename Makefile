@@ -1,8 +1,8 @@
-# make demo | make test | make ui | make bench | make bench-funnel | make clean. Needs python3 (3.11 or newer) with venv, make and git.
+# make demo | make test | make ui | make bench | make bench-funnel | make bench-diagnosis | make clean. Needs python3 (3.11 or newer) with venv, make and git.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow check ui bench bench-funnel lock clean
+.PHONY: demo test test-slow check ui bench bench-funnel bench-diagnosis lock clean
 
 demo: .venv/ready
 	$(BIN)/funnelscope demo
@@ -27,6 +27,9 @@ bench: .venv/ready-dev
 
 bench-funnel: .venv/ready-dev var/chdb/bin/chdb-ready
 	$(BIN)/python tests/bench_funnel.py --chdb-python var/chdb/bin/python
+
+bench-diagnosis: .venv/ready-dev
+	$(BIN)/python tests/bench_diagnosis.py
 
 # ClickHouse in a process, for the bench alone: in an environment of its own and in no lock file.
 var/chdb/bin/chdb-ready:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.commands.backup import backup, restore
+from pipelines.commands.diagnose import diagnose
 from pipelines.commands.funnel import funnel
 from pipelines.commands.identity import identity
 from pipelines.commands.quarantine import quarantine
@@ -320,6 +321,7 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
     os.execv(command[0], command)
 
 
+app.command()(diagnose)
 app.command()(funnel)
 app.command()(backup)
 app.command()(restore)
@@ -421,11 +423,13 @@ def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date,
 @contextmanager
 def _errors_in_plain_words() -> "Iterator[None]":
     """Errors that a user can mend are one message and exit code 1; anything else keeps its stack trace."""
-    from pipelines.errors import MENDABLE
-
     try:
         yield
-    except MENDABLE as error:
+    except Exception as error:
+        from pipelines.errors import MENDABLE  # knows Dagster's errors, so it is imported only for an error
+
+        if not isinstance(error, MENDABLE):
+            raise
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None
 

@@ -23,8 +23,14 @@ _MEDIAN_CHI_SQUARE: Final = 0.4549  # of one degree of freedom
 _PRIOR_LEVEL: Final = 0.15  # standard deviation of the log level that a whole population may move by in a day
 _BANDWIDTH: Final = 0.04  # of the density of log levels
 _MODE_STEPS: Final = 5
-_SIBLING_SPREAD: Final = 0.25  # how unequal the effects of siblings may be that share a cause, as a share of the effect
-_HOT_SPOT_ROUNDS: Final = 12
+_SIBLING_SPREAD: Final = 0.5  # how unequal the effects of siblings with one cause may be, as a share of the effect
+_SIBLING_EFFECT: Final = 0.8  # of the slice's: the slice was chosen for being the largest
+_MOVED_SHARE: Final = 0.5  # siblings that moved, per traffic of those that stayed, to climb
+_RIVALS: Final = 24
+_NINETY_PERCENT: Final = 1.645
+_SEED: Final = 618
+_ROUNDS: Final = 12
+_FIT_ROUNDS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ class ScanOptions:
     three-dimensional slices. `min_effect`: smallest |θ − 1|. `min_loss_share`: smallest share of the largest loss.
     `min_expected`: a slice below it is not looked at. `slice_noise` and `leaf_noise`: standard deviations of the daily
     level of a healthy slice and leaf, as a share of it, beyond the variance given; None estimates them from the cube.
-    `reference_level`: observed over expected of the unaffected population; None estimates it.
+    `reference_level`: observed over expected of the unaffected population; None estimates it. `climb`: name the parent
+    when most of the siblings moved too. `resamples`: Poisson days that `stability` is counted over.
     """
 
     max_dimensions: int = 3
@@ -47,6 +54,7 @@ class ScanOptions:
     slice_noise: float | None = None
     leaf_noise: float | None = None
     reference_level: float | None = None
+    climb: bool = True
     resamples: int = 200
 
 
@@ -55,7 +63,8 @@ class Finding:
     """A slice whose level is not the reference level.
 
     `theta` is observed over expected, with its 90 % interval; `effect` is theta − 1. `lost` is expected minus observed,
-    negative for a gain. `deviance` is what the slice explains, in log-likelihood; `p_value` is family-wise.
+    negative for a gain. `deviance` is what the slice explains, in log-likelihood. `z` and the family-wise `p_value` are
+    those of the slice, or of the part of it that was noticed first.
     `stability` is the share of resampled days that name the same slice; `runner_up` the next best explanation in its
     place and `runner_up_gap` by how much deviance it falls short.
     """
@@ -96,15 +105,29 @@ class Scan:
     slices_looked_at: int
 
 
-@dataclass
+@dataclass(eq=False)
 class _Root:
     """A slice under suspicion."""
 
     number: int
     leaves: np.ndarray
-    theta: float = 1.0
-    z: float = 0.0
-    deviance: float = 0.0
+    noticed: int  # the slice that was found; the root may be a parent of it
+    theta: float
+    deviance: float
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """For every slice: a and b, and what it explains; `gain` is −∞ where it is no finding."""
+
+    seen: np.ndarray
+    passes: np.ndarray
+    total_seen: float
+    total_passes: float
+    z: np.ndarray
+    p_value: np.ndarray
+    deviance: np.ndarray
+    gain: np.ndarray
 
 
 def scan(
@@ -216,7 +239,7 @@ class _Search:
     def run(self) -> list[_Root]:
         """The roots that explain the cube, the most deviance first."""
         roots: list[_Root] = []
-        for _ in range(_HOT_SPOT_ROUNDS):
+        for _ in range(_ROUNDS):
             found = self._best(roots)
             if found is None or any(found.number == root.number for root in roots):
                 break
@@ -227,16 +250,18 @@ class _Search:
 
     def _settled(self, roots: list[_Root]) -> list[_Root]:
         """Takes each root out in turn and asks again what belongs in its place, if anything still does."""
-        self._fit(roots)
+        roots = self._fitted(roots)
         if len(roots) > 1:
             for root in list(roots):
+                if root not in roots:
+                    continue
                 others = [other for other in roots if other is not root]
                 found = self._best(others)
                 if found is None or any(found.number == other.number for other in others):
                     roots = others
                 else:
                     roots = [found if other is root else other for other in roots]
-                self._fit(roots)
+                roots = self._fitted(roots)
         return roots
 
     def _outermost(self, roots: list[_Root]) -> list[_Root]:
@@ -264,86 +289,155 @@ class _Search:
             levels[root.leaves] *= max(root.theta, 1e-3)
         return levels
 
-    def _best(self, roots: list[_Root]) -> _Root | None:
-        """The slice that explains most of what the roots leave open, if it is a finding."""
+    def _scores(self, roots: list[_Root]) -> _Scores:
+        """What every slice would explain of what the roots leave open, against the rest of the cube."""
         seen, passes, total_seen, total_passes = self._sums(roots)
         usable = self.considered & (passes > 1e-9)
         seen, passes = np.where(usable, seen, 1.0), np.where(usable, passes, 1.0)
-        rest_seen, rest_passes = total_seen - seen, total_passes - passes
-        theta, rest = seen / passes, rest_seen / rest_passes
-        deviance = xlogy(seen, theta) + xlogy(rest_seen, rest) - xlogy(total_seen, total_seen / total_passes)
+        rest_seen, rest_passes = np.maximum(total_seen - seen, 0), total_passes - passes
+        deviance, gain = self._gains(seen, passes, total_seen, total_passes, self.complexity)
         precision = passes * rest_passes / (passes + rest_passes)
         z = np.sqrt(2 * np.maximum(deviance, 0) / (1 + self.slice_noise**2 * precision))
-        p = np.minimum(1, self.trials_of * 2 * norm.sf(z))
-        accepted = usable & (p <= self.options.family_error) & (np.abs(theta - rest) >= self.options.min_effect)
-        if not accepted.any():
+        p_value = np.minimum(1, self.trials_of * 2 * norm.sf(z))
+        effect = np.abs(seen / passes - rest_seen / rest_passes)
+        accepted = usable & (p_value <= self.options.family_error) & (effect >= self.options.min_effect)
+        return _Scores(seen, passes, total_seen, total_passes, z, p_value, deviance, np.where(accepted, gain, -np.inf))
+
+    def _gains(
+        self,
+        seen: np.ndarray,
+        passes: np.ndarray,
+        total_seen: np.ndarray | float,
+        total_passes: float,
+        cost: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Deviance explained by a level of its own; and what counts of it: the rest normal, the name simple."""
+        rest_seen, rest_passes = np.maximum(total_seen - seen, 0), total_passes - passes
+        rest = rest_seen / rest_passes
+        whole = xlogy(total_seen, total_seen / total_passes)
+        deviance = xlogy(seen, seen / passes) + xlogy(rest_seen, rest) - whole
+        return deviance, deviance * (1 - np.minimum(0.5, 2 * np.abs(rest - 1))) - cost
+
+    def _best(self, roots: list[_Root]) -> _Root | None:
+        """The slice that explains most of what the roots leave open, if it is a finding."""
+        scores = self._scores(roots)
+        found = int(np.argmax(scores.gain))
+        if scores.gain[found] <= 0:
             return None
-        normal_rest = 1 - np.minimum(0.5, 2 * np.abs(rest - 1))
-        gain = np.where(accepted, deviance * normal_rest - self.complexity, -np.inf)
-        number = int(np.argmax(gain))
-        if gain[number] <= 0:
-            return None
-        number = self._climbed(number, seen, passes)
-        return _Root(number, self.slices.members(number), theta[number], z[number], deviance[number])
+        number = self._climbed(found, scores.seen, scores.passes) if self.options.climb else found
+        theta = float(scores.seen[number] / scores.passes[number])
+        return _Root(number, self.slices.members(number), found, theta, float(scores.deviance[number]))
 
     def _climbed(self, number: int, seen: np.ndarray, passes: np.ndarray) -> int:
-        """The slice, or its parent as long as most of the siblings moved with it."""
-        while self.slices.size_of[number] > 0:
+        """The slice, or its parent as long as most of the siblings moved with it.
+
+        A sibling either stayed (level 1) or moved by about as much as the slice; its likelihood ratio decides, and an
+        unclear one has no voice.
+        """
+        while True:
             effect = seen[number] / passes[number] - 1
             parents = []
             for parent, children in self.slices.siblings(number):
                 others = children[(children != number) & (passes[children] > 1e-9)]
                 level = seen[others] / passes[others] - 1
-                spread = 1 / passes[others] + self.slice_noise**2 + (_SIBLING_SPREAD * effect) ** 2
-                support = effect * (level - effect / 2) / spread
+                stays = 1 / passes[others] + self.slice_noise**2
+                moves = stays + (_SIBLING_SPREAD * effect) ** 2
+                deviation = (level - _SIBLING_EFFECT * effect) ** 2 / moves
+                support = 0.5 * (np.log(stays / moves) + level**2 / stays - deviation)
                 moved = passes[others][support > 0.5].sum()
                 stayed = passes[others][support < -0.5].sum()
-                if moved > 0.5 * stayed or (moved + stayed == 0 and passes[number] >= 0.9 * passes[parent]):
+                is_all = moved + stayed == 0 and passes[number] >= 0.9 * passes[parent]
+                if moved > _MOVED_SHARE * stayed or is_all:
                     parents.append(parent)
             if not parents:
-                break
+                return number
             number = max(parents, key=lambda parent: passes[parent] * (seen[parent] / passes[parent] - 1) ** 2)
-        return number
 
-    def _fit(self, roots: list[_Root]) -> None:
-        """The level of each root given the others."""
-        for _ in range(2):
+    def _fitted(self, roots: list[_Root]) -> list[_Root]:
+        """The roots with their levels given each other, without those that have no effect left beside the others."""
+        for _ in range(_FIT_ROUNDS):
             for position, root in enumerate(roots):
                 levels = self._levels(roots[:position] + roots[position + 1 :])[root.leaves]
                 seen = (self.observed[root.leaves] * self.weight[root.leaves] * levels).sum()
                 passes = (self.expected[root.leaves] * self.weight[root.leaves] * levels**2).sum()
                 root.theta = float(seen / passes)
+        return [root for root in roots if abs(root.theta - 1) >= self.options.min_effect]
 
     def _material(self, roots: list[_Root]) -> list[_Root]:
         """Leaves out what carries too little of the loss, and orders the rest."""
         losses = {id(root): abs(float((self.expected - self.observed)[root.leaves].sum())) for root in roots}
-        whole = max([abs(float((self.expected - self.observed).sum())), *losses.values()])
-        kept = [root for root in roots if losses[id(root)] >= self.options.min_loss_share * whole]
+        largest = max(losses.values(), default=0.0)
+        kept = [root for root in roots if losses[id(root)] >= self.options.min_loss_share * largest]
         return sorted(kept, key=lambda root: -root.deviance)
 
     # --- Report ------------------------------------------------------------------------------
 
     def report(self, roots: list[_Root]) -> Scan:
-        findings = tuple(self._finding(root) for root in roots)
-        return Scan(findings, self.reference, self.leaf_noise, self.slice_noise, int(self.considered.sum()))
+        findings = []
+        for root in roots:
+            scores = self._scores([other for other in roots if other is not root])
+            certain = max(root.number, root.noticed, key=lambda number: scores.z[number])
+            if scores.p_value[certain] <= self.options.family_error:
+                findings.append(self._finding(root, certain, scores))
+        findings.sort(key=lambda finding: -finding.deviance)
+        return Scan(tuple(findings), self.reference, self.leaf_noise, self.slice_noise, int(self.considered.sum()))
 
-    def _finding(self, root: _Root) -> Finding:
-        passes = float(self.passes_of[root.number])
-        deviation = 1.645 * np.sqrt(max(root.theta, 0.5 / passes) / passes)
+    def _finding(self, root: _Root, certain: int, scores: _Scores) -> Finding:
+        number = root.number
+        chance = max(root.theta, 0.5 / scores.passes[number]) / scores.passes[number]
+        margin = _NINETY_PERCENT * np.sqrt(chance + (root.theta * self.slice_noise) ** 2)
+        rivals = self._rivals(root, scores)
+        runner_up = int(rivals[1]) if len(rivals) > 1 else None
         return Finding(
-            slice=self.slices.name(root.number),
+            slice=self.slices.name(number),
             theta=root.theta,
-            theta_low=max(root.theta - deviation, 0.0),
-            theta_high=root.theta + deviation,
-            z=root.z,
-            p_value=float(min(1, self.trials_of[root.number] * 2 * norm.sf(root.z))),
-            deviance=root.deviance,
-            observed=float(self.observed_of[root.number]),
-            expected=float(self.expected_of[root.number] * self.reference),
-            stability=1.0,
-            runner_up=None,
-            runner_up_gap=0.0,
+            theta_low=float(max(root.theta - margin, 0.0)),
+            theta_high=float(root.theta + margin),
+            z=float(scores.z[certain]),
+            p_value=float(scores.p_value[certain]),
+            deviance=float(scores.deviance[number]),
+            observed=float(self.observed_of[number]),
+            expected=float(self.expected_of[number] * self.reference),
+            stability=self._stability(number, rivals, scores),
+            runner_up=None if runner_up is None else self.slices.name(runner_up),
+            runner_up_gap=float(scores.deviance[number] - (0 if runner_up is None else scores.deviance[runner_up])),
         )
+
+    def _rivals(self, root: _Root, scores: _Scores) -> np.ndarray:
+        """The root and the slices that explain most in its place, best first.
+
+        A parent that was named because the siblings moved too is not held against its own parts.
+        """
+        best = [int(number) for number in np.argsort(-scores.gain)[:_RIVALS] if np.isfinite(scores.gain[number])]
+        if root.number != root.noticed:
+            best = [number for number in best if not np.isin(self.slices.members(number), root.leaves).all()]
+        others = [number for number in best if number != root.number]
+        return np.array([root.number, *others])
+
+    def _stability(self, number: int, rivals: np.ndarray, scores: _Scores) -> float:
+        """The share of resampled days on which the root still explains more than its rivals.
+
+        Leaves that belong to the same rivals are drawn together: their weighted sum is Poisson in scale.
+        """
+        if self.options.resamples == 0:
+            return float("nan")
+        belongs = np.zeros((len(rivals), len(self.observed)), bool)
+        for row, rival in enumerate(rivals):
+            belongs[row, self.slices.members(int(rival))] = True
+        pattern = (1 << np.arange(len(rivals), dtype=np.int64)) @ belongs
+        patterns, group = np.unique(pattern, return_inverse=True)
+        membership = (patterns[:, None] >> np.arange(len(rivals))) & 1
+        seen = np.maximum(np.bincount(group, self.observed * self.weight, len(patterns)), 0)
+        drawn = np.random.default_rng(_SEED).poisson(seen, (self.options.resamples, len(patterns)))
+        change = (drawn - seen) @ membership
+        _, gain = self._gains(
+            np.maximum(scores.seen[rivals] + change, 0),
+            scores.passes[rivals],
+            scores.total_seen + (drawn - seen).sum(axis=1, keepdims=True),
+            scores.total_passes,
+            self.complexity[rivals],
+        )
+        return float(np.mean(rivals[np.argmax(gain, axis=1)] == number))
 
 
 def _covers(outer: _Root, inner: _Root) -> bool:

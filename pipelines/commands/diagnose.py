@@ -1,0 +1,100 @@
+"""`funnelscope diagnose`: which slices explain that a measure left its baseline."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from assets.diagnosis.localise import Localisation
+    from assets.diagnosis.scan import Finding
+
+
+def diagnose(
+    cube: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="CSV (also gzip) or Parquet: dimensions, and real_num, real_den, predict_num, predict_den (a ratio; "
+            "predict is the mean of a baseline period), or real, predict (a sum).",
+        ),
+    ] = None,
+    dims: Annotated[str, typer.Option(metavar="A,B,C", help="The dimensions of the cube.")] = "",
+    hierarchy: Annotated[
+        str,
+        typer.Option(
+            metavar="INNER:OUTER,…",
+            help="What determines what, nearest first, such as creative:campaign,creative:channel,campaign:channel.",
+        ),
+    ] = "",
+    baseline_periods: Annotated[float, typer.Option(help="How many periods predict_… is the mean of.")] = 28,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Names the slices of a cube that explain its change, or none if nothing is wrong. See docs/diagnosis.md."""
+    from pipelines.cli import _errors_in_plain_words
+
+    with _errors_in_plain_words():
+        if cube is None:
+            raise ValueError("give the cube: --cube FILE --dims A,B,C")
+        _of_cube(cube, dims, hierarchy, baseline_periods, as_json)
+
+
+def _of_cube(cube: Path, dims: str, hierarchy: str, baseline_periods: float, as_json: bool) -> None:
+    from assets.diagnosis.localise import localise, read_cube
+
+    dimensions = [name.strip() for name in dims.split(",") if name.strip()]
+    found = localise(read_cube(cube), dimensions, _hierarchy(hierarchy), baseline_periods)
+    if as_json:
+        findings = [_as_json(finding) for finding in found.findings]
+        answer = {"findings": findings, "seconds": round(found.seconds, 4), "remarks": found.remarks}
+        typer.echo(json.dumps(answer, ensure_ascii=False))
+    else:
+        _print(found)
+
+
+def _hierarchy(text: str) -> dict[str, list[str]]:
+    """Inner dimension → the outer ones that it determines; raises ValueError for what is no pair."""
+    above: dict[str, list[str]] = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        inner, colon, outer = (part.strip() for part in pair.partition(":"))
+        if not (inner and colon and outer):
+            raise ValueError(f"--hierarchy: '{pair}' is no pair; write INNER:OUTER, such as campaign:channel")
+        above.setdefault(inner, []).append(outer)
+    return above
+
+
+def _as_json(finding: "Finding") -> dict[str, Any]:
+    return {**asdict(finding), "effect": finding.effect, "lost": finding.lost}
+
+
+def _print(found: "Localisation") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    for remark in found.remarks:
+        typer.echo(f"Note: {remark}", err=True)
+    if not found.findings:
+        console.print("No slice left its baseline by more than chance explains.")
+        return
+    table = Table(box=None)
+    for name in ("slice", "effect", "90 % interval", "lost", "p", "stable", "runner-up"):
+        table.add_column(name, justify="left" if name in ("slice", "runner-up") else "right")
+    for finding in found.findings:
+        table.add_row(
+            escape(_words(finding.slice)),
+            f"{finding.effect:+.1%}",
+            f"{finding.theta_low - 1:+.1%} … {finding.theta_high - 1:+.1%}",
+            f"{finding.lost:,.1f}",
+            f"{finding.p_value:.2g}",
+            f"{finding.stability:.0%}",
+            escape(_words(finding.runner_up or {})),
+        )
+    console.print(table)
+
+
+def _words(named: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in named.items()) or "–"

@@ -1,0 +1,211 @@
+"""A cube gets an answer: the planted slices, or silence, or words about what is wrong with the cube."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from assets.diagnosis.localise import CubeError, Localisation, localise, read_cube
+from pipelines.simulate.cubes import PlantedCube, additive_cube, ratio_cube
+
+DIMENSIONS = ("channel", "device", "page", "region", "user")
+
+
+@pytest.fixture(scope="module")
+def planted() -> PlantedCube:
+    return ratio_cube("broad cause", 1)
+
+
+@pytest.fixture
+def cube(planted: PlantedCube) -> pd.DataFrame:
+    return planted.cube.reset_index(drop=True)
+
+
+def named(found: Localisation) -> list[dict[str, str]]:
+    return [finding.slice for finding in found.findings]
+
+
+def remarked(found: Localisation) -> str:
+    return "; ".join(found.remarks)
+
+
+@pytest.mark.parametrize("level", ["broad cause", "narrow cause", "nested dimensions", "restless leaves"])
+def test_planted_causes_are_named_exactly(level: str) -> None:
+    for seed in range(2):
+        case = ratio_cube(level, seed)
+        assert named(localise(case.cube, case.dimensions, case.hierarchy)) == case.causes
+
+
+@pytest.mark.parametrize("level", ["clean", "clean, other mix", "clean, all moved", "clean, nested"])
+def test_a_clean_cube_has_no_finding(level: str) -> None:
+    for seed in range(5):
+        case = ratio_cube(level, seed)
+        assert named(localise(case.cube, case.dimensions, case.hierarchy)) == []
+
+
+def test_sums_are_localised_in_their_own_amounts() -> None:
+    case = additive_cube(3)
+    (finding,) = localise(case.cube, case.dimensions).findings
+    assert [finding.slice] == case.causes
+    inside = np.logical_and.reduce([case.cube[name] == value for name, value in finding.slice.items()])
+    assert finding.observed == pytest.approx(case.cube["real"][inside].sum())
+
+
+def test_a_finding_says_how_sure_it_is(planted: PlantedCube) -> None:
+    (finding,) = localise(planted.cube, DIMENSIONS).findings
+    assert finding.theta_low < finding.theta < finding.theta_high < 1
+    assert finding.p_value < 1e-6
+    assert finding.stability == 1
+    assert finding.runner_up != finding.slice
+    assert finding.runner_up_gap > 0
+
+
+def test_the_same_cube_gives_the_same_answer_in_any_order(cube: pd.DataFrame) -> None:
+    shuffled = localise(cube.sample(frac=1, random_state=1), DIMENSIONS).findings
+    assert [finding.slice for finding in shuffled] == named(localise(cube, DIMENSIONS))
+
+
+# --- Bad input -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("real_num", -3.0, "real_num is negative in 1 of 2,304 rows, first in row 12: left out"),
+        ("real_num", 1e9, "real_num is above real_den in 1 of 2,304 rows, first in row 12: left out"),
+        ("predict_den", np.nan, "predict_den is no number in 1 of 2,304 rows, first in row 12: left out"),
+        ("real_den", np.inf, "real_den is no number in 1 of 2,304 rows, first in row 12: left out"),
+    ],
+)
+def test_a_row_that_cannot_be_true_is_left_out_and_named(
+    cube: pd.DataFrame, planted: PlantedCube, column: str, value: float, words: str
+) -> None:
+    cube[column] = cube[column].astype(float)
+    cube.loc[11, column] = value
+    found = localise(cube, DIMENSIONS)
+    assert words in remarked(found)
+    assert named(found) == planted.causes
+
+
+def test_nothing_is_said_when_no_row_can_be_true(cube: pd.DataFrame) -> None:
+    with pytest.raises(
+        CubeError, match=r"no row can be used: real_num is negative in 2,304 of 2,304 rows, first in row 1"
+    ):
+        localise(cube.assign(real_num=-1), DIMENSIONS)
+
+
+def test_one_leaf_is_compared_with_nothing(cube: pd.DataFrame) -> None:
+    found = localise(cube.head(1), DIMENSIONS)
+    assert named(found) == []
+    assert "one leaf: there is no other to compare it with; the whole stands at" in remarked(found)
+
+
+def test_a_constant_dimension_is_not_searched(cube: pd.DataFrame, planted: PlantedCube) -> None:
+    found = localise(cube.assign(shop="one"), [*DIMENSIONS, "shop"])
+    assert "shop is 'one' everywhere: not searched" in remarked(found)
+    assert named(found) == planted.causes
+
+
+def test_a_dimension_of_a_million_values_is_put_together() -> None:
+    random = np.random.default_rng(1)
+    count = 1_000_000
+    wide = pd.DataFrame({"visitor": np.arange(count).astype(str), "device": random.integers(3, size=count).astype(str)})
+    wide["real_den"], wide["predict_den"] = 1, 1
+    wide["real_num"] = random.random(count) < np.where(wide["device"] == "1", 0.05, 0.1)
+    wide["predict_num"] = 0.1
+    found = localise(wide, ["visitor", "device"])
+    assert "visitor has 1,000,000 values; 1,000,000 of them are too thin to be judged" in remarked(found)
+    assert named(found) == [{"device": "1"}]
+
+
+def test_a_leaf_given_twice_is_summed(cube: pd.DataFrame) -> None:
+    halves = cube.assign(real_num=cube["real_num"] // 2, real_den=cube["real_den"] // 2)
+    found = localise(pd.concat([halves, halves]), DIMENSIONS)
+    assert "2,304 rows repeat a leaf: summed" in remarked(found)
+    assert len(found.findings) == 1
+
+
+def test_a_short_baseline_is_said(cube: pd.DataFrame) -> None:
+    assert "the baseline has 4 periods, fewer than 7" in remarked(localise(cube, DIMENSIONS, baseline_periods=4))
+    with pytest.raises(CubeError, match="0 periods"):
+        localise(cube, DIMENSIONS, baseline_periods=0)
+
+
+def test_leaves_without_a_baseline_are_expected_from_their_dimensions(cube: pd.DataFrame, planted: PlantedCube) -> None:
+    cube.loc[:9, ["predict_num", "predict_den"]] = 0
+    found = localise(cube, DIMENSIONS)
+    assert "predict_den is 0 in 10 rows: expected from what its dimensions show elsewhere" in remarked(found)
+    assert named(found) == planted.causes
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda cube: cube.head(0), "the cube has no rows"),
+        (lambda cube: cube.drop(columns="predict_num"), "the cube lacks predict_num"),
+        (lambda cube: cube.drop(columns="page"), "the cube has no column 'page'; it has channel"),
+        (lambda cube: cube.assign(predict_num=0, predict_den=0), "predict_den is 0 in every row: there is no baseline"),
+        (lambda cube: cube[list(DIMENSIONS)], "the cube has neither real_num"),
+    ],
+)
+def test_a_cube_that_allows_no_answer_is_refused_in_words(cube: pd.DataFrame, change, words: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(CubeError, match=words):
+        localise(change(cube), DIMENSIONS)
+
+
+# --- The command ---------------------------------------------------------------------------------
+
+
+def diagnose(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("funnelscope")), "diagnose", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"COLUMNS": "160"}, check=False)
+
+
+@pytest.mark.parametrize("name", ["cube.csv.gz", "cube.parquet"])
+def test_the_command_answers_in_json(cube: pd.DataFrame, planted: PlantedCube, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    cube.to_parquet(path) if name.endswith("parquet") else cube.to_csv(path, index=False)
+    done = diagnose("--cube", str(path), "--dims", ",".join(DIMENSIONS), "--json")
+    answer = json.loads(done.stdout)
+    assert [finding["slice"] for finding in answer["findings"]] == planted.causes
+    assert answer["findings"][0].keys() >= {"effect", "p_value", "lost"}
+    assert answer["seconds"] > 0
+    assert answer["remarks"] == []
+
+
+def test_the_command_says_what_is_wrong_and_shows_no_stack_trace(tmp_path: Path) -> None:
+    path = tmp_path / "cube.csv"
+    path.write_text("page,real,predict\n")
+    for arguments, words in [
+        (("--cube", str(path), "--dims", "page"), "the cube has no rows"),
+        (("--cube", str(tmp_path / "none.csv"), "--dims", "page"), "there is no such file"),
+        (("--cube", str(path), "--dims", "page", "--hierarchy", "page"), "--hierarchy: 'page' is no pair"),
+    ]:
+        done = diagnose(*arguments)
+        assert done.returncode == 1
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_value_that_looks_like_a_number_or_like_nothing_stays_text(tmp_path: Path) -> None:
+    path = tmp_path / "cube.csv"
+    path.write_text("page,real,predict\n007,1,2\nNA,3,4\n")
+    assert list(read_cube(path)["page"]) == ["007", "NA"]
+
+
+def test_a_cube_is_diagnosed_without_dagster(cube: pd.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "cube.parquet"
+    cube.to_parquet(path)
+    script = (
+        "import sys\n"
+        "from pipelines.cli import app\n"
+        f"app(['diagnose', '--cube', {str(path)!r}, '--dims', 'page,device'], standalone_mode=False)\n"
+        "assert 'dagster' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
