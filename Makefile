@@ -28,9 +28,6 @@ bench: .venv/ready-dev
 bench-funnel: .venv/ready-dev var/chdb/bin/chdb-ready
 	$(BIN)/python tests/bench_funnel.py --chdb-python var/chdb/bin/python
 
-bench-diagnosis: .venv/ready-dev
-	$(BIN)/python tests/bench_diagnosis.py
-
 # ClickHouse in a process, for the bench alone: in an environment of its own and in no lock file.
 var/chdb/bin/chdb-ready:
 	$(PYTHON) -m venv var/chdb
@@ -40,6 +37,7 @@ var/chdb/bin/chdb-ready:
 # Planted faults: stage cubes alone (many seeds), then landing files to findings. Hours; resumes in the same FOLDER.
 FOLDER ?= var/bench-diagnosis
 bench-diagnosis: .venv/ready-dev
+	$(BIN)/python tests/bench_diagnosis.py
 	$(BIN)/python tests/bench_stages.py --folder $(FOLDER)
 	$(BIN)/python tests/bench_pipeline.py --folder $(FOLDER)
 	$(BIN)/python tests/bench_pipeline.py --folder $(FOLDER) --sessions 200000 --seeds 1 \
