@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.commands.backup import backup, restore
-from pipelines.commands.diagnose import diagnose
+from pipelines.commands.diagnose import (
+    CubeOption,
+    DimensionsOption,
+    HierarchyOption,
+    PeriodsOption,
+    diagnose_cube,
+)
 from pipelines.commands.funnel import funnel
 from pipelines.commands.identity import identity
 from pipelines.commands.quarantine import quarantine
@@ -257,12 +263,19 @@ def diagnose(
     business_date: DateOption = None,
     language: Annotated[Language, typer.Option(help="Language of the sentences.")] = Language.EN,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
+    cube: CubeOption = None,
+    dims: DimensionsOption = "",
+    hierarchy: HierarchyOption = "",
+    baseline_periods: PeriodsOption = 28,
 ) -> None:
     """Prints what is wrong on a published day: step, slice, since when, the loss, how surely, and what to do.
 
     The last published day if none is given.
     """
     with _errors_in_plain_words():
+        if cube:
+            diagnose_cube(cube, dims, hierarchy, baseline_periods, as_json)
+            return
         from assets.publish import published_days
         from pipelines.commands.findings import print_findings
 
@@ -321,7 +334,6 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
     os.execv(command[0], command)
 
 
-app.command()(diagnose)
 app.command()(funnel)
 app.command()(backup)
 app.command()(restore)

@@ -12,36 +12,27 @@ if TYPE_CHECKING:
     from assets.diagnosis.scan import Finding
 
 
-def diagnose(
-    cube: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="CSV (also gzip) or Parquet: dimensions, and real_num, real_den, predict_num, predict_den (a ratio; "
-            "predict is the mean of a baseline period), or real, predict (a sum).",
-        ),
-    ] = None,
-    dims: Annotated[str, typer.Option(metavar="A,B,C", help="The dimensions of the cube.")] = "",
-    hierarchy: Annotated[
-        str,
-        typer.Option(
-            metavar="INNER:OUTER,…",
-            help="What determines what, nearest first, such as creative:campaign,creative:channel,campaign:channel.",
-        ),
-    ] = "",
-    baseline_periods: Annotated[float, typer.Option(help="How many periods predict_… is the mean of.")] = 28,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
-) -> None:
+CubeOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Localise this cube instead of a day: CSV (also gzip) or Parquet with dimensions, and real_num, real_den, "
+        "predict_num, predict_den (a ratio; predict is the mean of a baseline period), or real, predict (a sum).",
+    ),
+]
+DimensionsOption = Annotated[str, typer.Option(metavar="A,B,C", help="The dimensions of the cube.")]
+HierarchyOption = Annotated[
+    str,
+    typer.Option(
+        metavar="INNER:OUTER,…",
+        help="What determines what in the cube, nearest first: creative:campaign,creative:channel,campaign:channel.",
+    ),
+]
+PeriodsOption = Annotated[float, typer.Option(help="How many periods the cube's predict_… is the mean of.")]
+
+
+def diagnose_cube(cube: Path, dims: str, hierarchy: str, baseline_periods: float, as_json: bool) -> None:
     """Names the slices of a cube that explain its change, or none if nothing is wrong. See docs/diagnosis.md."""
-    from pipelines.cli import _errors_in_plain_words
-
-    with _errors_in_plain_words():
-        if cube is None:
-            raise ValueError("give the cube: --cube FILE --dims A,B,C")
-        _of_cube(cube, dims, hierarchy, baseline_periods, as_json)
-
-
-def _of_cube(cube: Path, dims: str, hierarchy: str, baseline_periods: float, as_json: bool) -> None:
     from assets.diagnosis.localise import localise, read_cube
 
     dimensions = [name.strip() for name in dims.split(",") if name.strip()]
