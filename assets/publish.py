@@ -127,7 +127,7 @@ def _replace_days(
                 changed_days[table] = _changed_days(warehouse, table, diagnosed_days)
                 _replace_rows(warehouse, table, changed_days[table])
             judged_days = [verdict.business_date for verdict in verdicts]
-            for table in ("quality.day_verdict", "quality.results", "quality.family_days", "quality.quarantine_days"):
+            for table in _JUDGED_TABLES:
                 _fit_columns(warehouse, table)
                 _replace_rows(warehouse, table, judged_days)
             _note_days(warehouse, set().union(*changed_days.values()) & set(good_days), snapshot)
@@ -137,6 +137,14 @@ def _replace_days(
     return changed_days
 
 
+# What is told of every judged day, also of one that is not published.
+_JUDGED_TABLES = (
+    "quality.day_verdict",
+    "quality.results",
+    "quality.family_days",
+    "quality.quarantine_days",
+    "quality.delivery_dates",
+)
 _PUBLISHED_TABLES = (
     "create schema if not exists published.marts",
     "create schema if not exists published.quality",

@@ -50,6 +50,23 @@ class DeliveryState(StrEnum):
     ABSENT = "absent"  # not declared: the shop does not deliver it
 
 
+class FindingStatus(StrEnum):
+    """How far a finding may be relied on."""
+
+    CONFIRMED = "confirmed"
+    PROVISIONAL = "provisional"  # touched by a warning about the data
+    WITHHELD = "withheld"  # the data are at fault: no loss is named
+    RECOVERED = "recovered"
+
+
+class Answer(StrEnum):
+    """The answer to a question of a stage."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
 class CheckState(StrEnum):
     """The result of one check on the data."""
 
@@ -74,11 +91,16 @@ class Message:
 
 @dataclass(frozen=True)
 class DayPoint:
-    """One day of a series. `value` is None where the day has no usable number; `promotion` names a promotion day."""
+    """One day of a series. `value` is None where the day has no usable number; `promotion` names a promotion day.
+
+    `usual_low` and `usual_high` bound what is usual on that weekday, where that is known.
+    """
 
     day: date
     value: Number | None
     promotion: str | None = None
+    usual_low: Number | None = None
+    usual_high: Number | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +122,152 @@ class Figure:
     usual_high: Number | None = None
     coverage: float | None = None
     trend: tuple[DayPoint, ...] = ()
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One of the first page's large numbers with what it is held against; `second` stands beside it, smaller.
+
+    `month_to_date` covers the month up to the day, `month_target` the same days; `same_phase` is the figure's value on
+    the same day of the same phase of the last like promotion, `same_phase_day` that day.
+    """
+
+    figure: Figure
+    second: Figure | None = None
+    target: Number | None = None
+    month_to_date: Number | None = None
+    month_target: Number | None = None
+    same_phase: Number | None = None
+    same_phase_day: date | None = None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with the interval that holds it nine times out of ten."""
+
+    value: Number
+    low: Number | None = None
+    high: Number | None = None
+
+
+@dataclass(frozen=True)
+class BridgeBar:
+    """One step from the usual amount to the day's: what it changed, and the quantity's usual and present value."""
+
+    key: str
+    change: Number
+    unit: Unit
+    usual: Number | None = None
+    today: Number | None = None
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """The way from the usual paid amount to the day's: the bars add up to `today - usual`, to the cent.
+
+    `excluded` stands beside the sum.
+    """
+
+    usual: Decimal
+    today: Decimal
+    bars: tuple[BridgeBar, ...]
+    excluded: BridgeBar | None = None
+
+    @property
+    def whole(self) -> BridgeBar:
+        """The sum of the bars."""
+        return BridgeBar("paid_amount", self.today - self.usual, Unit.MONEY, self.usual, self.today)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What moved with a finding: an operational series, or an entry of the change log.
+
+    `key` is `series`, `change_log` or `data_check`; `name` the series (a key of the words' `series`), or the kind of
+    entry. `is_before` says that it moved no later than the finding.
+    """
+
+    key: str
+    name: str
+    unit: Unit = Unit.COUNT
+    today: Number | None = None
+    usual: Number | None = None
+    since: date | None = None
+    is_before: bool = False
+    note: str = ""
+
+
+Slice = tuple[tuple[str, str], ...]  # (dimension, value) of each condition
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that moved, what it costs, and what to do about it.
+
+    `kind` names the class of fault for machines, `title` for readers; `named` is the one object to open, as (dimension,
+    value). `effect` is the
+    change of the slice's rate relative to what was expected (-0.45 = 45 % below). Orders and money are losses: positive
+    where something was lost. `mix` and `rate` are the slice's two parts of the change of the stage's rate, 0 to 1.
+    `stability` (0 to 1) is the share of resamples that name the same slice. `question` and `next_step` are finished
+    sentences in the report's language.
+    """
+
+    stage: str
+    kind: str
+    title: str
+    slice: Slice
+    status: FindingStatus
+    named: tuple[str, str] | None = None
+    owner: str = ""
+    since: date | None = None
+    is_ongoing: bool = True
+    observed: Number | None = None
+    expected: Number | None = None
+    effect: Estimate | None = None
+    lost_orders: Estimate | None = None
+    lost_amount: Estimate | None = None
+    lost_net_amount: Estimate | None = None
+    mix: Number | None = None
+    rate: Number | None = None
+    stability: float | None = None
+    runner_up: Slice = ()
+    evidence: tuple[Evidence, ...] = ()
+    question: str = ""
+    next_step: str = ""
+    recheck_date: date | None = None
+    withheld_because: str = ""
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """What became of an earlier finding: `state` is a key of the words' `follow_ups`."""
+
+    stage: str
+    kind: str
+    title: str
+    slice: Slice
+    since: date | None
+    state: str
+    lost_amount: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class VisibleDrop:
+    """The smallest relative drop (0 to 1) of a stage's rate that one day's traffic can show."""
+
+    stage: str
+    drop: float
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the diagnosis of the day says. `state` is a key of the words' `diagnosis_states`, `reason` says why."""
+
+    state: str
+    reason: str = ""
+    findings: tuple[Finding, ...] = ()
+    follow_ups: tuple[FollowUp, ...] = ()
+    visible_drops: tuple[VisibleDrop, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -201,6 +369,55 @@ class SliceTable:
 
 
 @dataclass(frozen=True)
+class HeatCell:
+    """Entries and passes of one cell, with the sums over the baseline days."""
+
+    entered: int
+    passed: int
+    baseline_entered: int
+    baseline_passed: int
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A stage's rate by two dimensions: one cell for each row and column, None where nothing entered."""
+
+    row_dimension: str
+    column_dimension: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: tuple[tuple[HeatCell | None, ...], ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An operational figure above the rate that it may move, over the same days."""
+
+    cause: Figure
+    effect: Figure
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of the stage (a key of the words' `questions`), its answer, and the figure it rests on."""
+
+    key: str
+    answer: Answer
+    figure: Figure | None = None
+
+
+@dataclass(frozen=True)
+class RelevanceCell:
+    """How far a creative on a landing page does better or worse than both alone let expect: log odds, with counts."""
+
+    creative: str
+    landing_page: str
+    sessions: int
+    log_odds: float
+    is_notable: bool = False
+
+
+@dataclass(frozen=True)
 class Window:
     """Entries followed for `window_days`: each has converted, is lost, or is still pending.
 
@@ -230,7 +447,20 @@ class Stage:
     slices: tuple[SliceTable, ...] = ()
     indicators: tuple[Figure, ...] = ()
     windows: tuple[Window, ...] = ()
+    heat_map: HeatMap | None = None
+    pairs: tuple[Pair, ...] = ()
+    questions: tuple[Question, ...] = ()
+    relevance: tuple[RelevanceCell, ...] = ()
+    maturity: Message | None = None
     no_data: Message | None = None
+
+
+@dataclass(frozen=True)
+class EditionChange:
+    """A printed number that differs from the edition before."""
+
+    figure: Figure
+    before: Number | None
 
 
 @dataclass(frozen=True)
@@ -298,7 +528,9 @@ class Report:
 
     `language` names a file of `reports/words`; `currency` is printed beside money; `edition` counts from 1 and rises
     when the day is restated; `snapshot` names the published data it was made from; `time_zone` is the shop's.
-    `last_good_date` is the latest day whose numbers may be used, given where the verdict is blocked.
+    `last_good_date` is the latest day whose numbers may be used, given where the verdict is blocked. `diagnosis` is
+    None where none has run. `changes` lists what differs from the edition before, `late_deliveries` the files that came
+    in between.
     """
 
     shop: str
@@ -312,10 +544,21 @@ class Report:
     baseline_days: int
     verdict_reasons: tuple[Message, ...] = ()
     last_good_date: date | None = None
-    headline: tuple[Figure, ...] = ()
+    headline: tuple[Headline, ...] = ()
+    bridge: Bridge | None = None
+    diagnosis: Diagnosis | None = None
     money: MoneySplit | None = None
     stages: tuple[Stage, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     checks: tuple[Check, ...] = ()
     quarantine: tuple[QuarantineCount, ...] = ()
     own_funnels: tuple[OwnFunnel, ...] = ()
+    changes: tuple[EditionChange, ...] = ()
+    late_deliveries: tuple[str, ...] = ()
+
+
+def findings_of(report: Report, stage: str) -> tuple[Finding, ...]:
+    """The day's findings in one stage, the worst first as the diagnosis orders them."""
+    if report.diagnosis is None:
+        return ()
+    return tuple(finding for finding in report.diagnosis.findings if finding.stage == stage)

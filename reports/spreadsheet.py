@@ -11,7 +11,19 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from reports.model import Figure, Number, Report, SliceTable, Stage, Step, Unit, Window
+from reports.model import (
+    Bridge,
+    Estimate,
+    Figure,
+    Finding,
+    Number,
+    Report,
+    SliceTable,
+    Stage,
+    Step,
+    Unit,
+    Window,
+)
 from reports.wording import Words, load_words
 
 if TYPE_CHECKING:
@@ -130,7 +142,11 @@ def _write_day(sheet: _Sheet, report: Report, words: Words) -> None:
         (words.text("spreadsheet", "baseline_days"), _count(report.baseline_days)),
     ]
     sheet.table(words.text("spreadsheet", "report"), ("what", "value"), about)
-    sheet.table(words.text("headings", "headline"), FIGURE_COLUMNS, _figures(report.headline, words))
+    sheet.table(words.text("headings", "headline"), FIGURE_COLUMNS, _figures(_headline_figures(report), words))
+    if report.bridge is not None:
+        _write_bridge(sheet, report.bridge, words)
+    if report.diagnosis is not None and report.diagnosis.findings:
+        _write_findings(sheet, report.diagnosis.findings, words)
     if report.money is None:
         return
     parts = {**report.money.parts, "excluded": report.money.excluded}
@@ -143,6 +159,57 @@ def _write_day(sheet: _Sheet, report: Report, words: Words) -> None:
         ],
     )
     sheet.table(words.text("headings", "factors"), FIGURE_COLUMNS, _figures(report.money.factors, words))
+
+
+def _headline_figures(report: Report) -> list[Figure]:
+    pairs = [(headline.figure, headline.second) for headline in report.headline]
+    return [figure for pair in pairs for figure in pair if figure is not None]
+
+
+def _write_bridge(sheet: _Sheet, bridge: Bridge, words: Words) -> None:
+    sheet.table(
+        words.text("spreadsheet", "bridge"),
+        ("part", "change", "usual", "today"),
+        [
+            (
+                words.text("bridge", bar.key),
+                _money(bar.change),
+                Cell(bar.usual, FORMATS[bar.unit]),
+                Cell(bar.today, FORMATS[bar.unit]),
+            )
+            for bar in (*bridge.bars, bridge.whole)
+        ],
+    )
+
+
+FINDING_COLUMNS = (
+    *("finding", "stage", "slice", "state", "owner", "since"),
+    *("lost_orders", "lost_low", "lost_high", "lost_amount", "lost_low", "lost_high", "next_step"),
+)
+
+
+def _write_findings(sheet: _Sheet, findings: Sequence[Finding], words: Words) -> None:
+    sheet.table(words.text("headings", "findings"), FINDING_COLUMNS, [_finding(finding, words) for finding in findings])
+
+
+def _finding(finding: Finding, words: Words) -> Sequence[Value]:
+    return (
+        finding.title,
+        words.text("stages", finding.stage),
+        words.slice_name(finding.slice),
+        words.text("finding_states", finding.status.value),
+        finding.owner,
+        finding.since or "",
+        *_interval(finding.lost_orders, FORMATS[Unit.RATIO]),
+        *_interval(finding.lost_net_amount or finding.lost_amount, FORMATS[Unit.MONEY]),
+        finding.next_step,
+    )
+
+
+def _interval(estimate: Estimate | None, shown: str) -> tuple[Cell, Cell, Cell]:
+    if estimate is None:
+        return (Cell(None, shown),) * 3
+    return Cell(estimate.value, shown), Cell(estimate.low, shown), Cell(estimate.high, shown)
 
 
 def _write_stage(sheet: _Sheet, stage: Stage, words: Words) -> None:

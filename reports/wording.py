@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from reports.model import Figure, Message, Number, Unit
+from reports.model import Figure, Message, Number, Slice, Unit
 
 MINUS = "−"
 
@@ -71,6 +71,16 @@ class Words:
         """The sentence of a message, its values written and translated."""
         values = {name: self._message_value(name, value) for name, value in message.values.items()}
         return self.text("messages", message.key, **values)
+
+    def slice_name(self, conditions: Slice) -> str:
+        """The conditions of a slice: "device android, landing page home"; the whole shop where there are none."""
+        if not conditions:
+            return self.text("labels", "whole_shop")
+        named = [
+            self.text("labels", "condition", dimension=self.text("dimensions", dimension), value=value)
+            for dimension, value in conditions
+        ]
+        return self.text("labels", "separator").join(named)
 
     def _message_value(self, name: str, value: str | Number | date) -> str:
         if isinstance(value, str):

@@ -6,16 +6,32 @@ from decimal import Decimal
 from math import sin
 
 from reports import (
+    Answer,
+    Bridge,
+    BridgeBar,
     Check,
     CheckState,
     DayPoint,
     Delivery,
     DeliveryState,
+    Diagnosis,
+    EditionChange,
+    Estimate,
+    Evidence,
     Figure,
+    Finding,
+    FindingStatus,
+    FollowUp,
+    Headline,
+    HeatCell,
+    HeatMap,
     Message,
     MoneyPart,
     MoneySplit,
+    Pair,
     QuarantineCount,
+    Question,
+    RelevanceCell,
     Report,
     SliceRow,
     SliceTable,
@@ -23,6 +39,7 @@ from reports import (
     Step,
     Unit,
     Verdict,
+    VisibleDrop,
     Window,
 )
 
@@ -50,12 +67,109 @@ def rate(key: str, numerator: int, denominator: int, baseline: float, **more: ob
 
 
 HEADLINE = (
-    Figure("paid_amount", Unit.MONEY, Decimal("12345678.90"), baseline=13204411.52, trend=points(13.2e6, 12345678.9)),
-    rate("same_day_session_pay_rate", 28_410, 812_644, 0.0381, trend=points(0.0381, 28_410 / 812_644)),
-    rate("visitor_pay_rate", 31_902, 590_118, 0.0569, trend=points(0.0569, 31_902 / 590_118)),
-    Figure("visitors", Unit.COUNT, 590_118, baseline=601_204.4, trend=points(601_204, 590_118)),
-    Figure("amount_per_buyer", Unit.MONEY, Decimal("386.99"), baseline=385.2, trend=points(385.2, 386.99)),
-    Figure("orders", Unit.COUNT, 34_417, baseline=36_210.7, trend=points(36_210, 34_417)),
+    Headline(
+        Figure(
+            "paid_amount", Unit.MONEY, Decimal("12345678.90"), baseline=13204411.52, trend=points(13.2e6, 12345678.9)
+        ),
+        target=Decimal("13000000"),
+        month_to_date=Decimal("241118402.10"),
+        month_target=Decimal("260000000"),
+        same_phase=Decimal("11804411.00"),
+        same_phase_day=date(2025, 6, 20),
+    ),
+    Headline(Figure("net_amount", Unit.MONEY, Decimal("11301204.00"), baseline=12101204.0)),
+    Headline(rate("visitor_pay_rate", 31_902, 590_118, 0.0569, trend=points(0.0569, 31_902 / 590_118)), target=0.056),
+    Headline(
+        Figure("cost", Unit.MONEY, Decimal("1204411.32"), baseline=1_190_000.0, trend=points(1.19e6, 1_204_411.32)),
+        second=Figure("return_on_ad_spend", Unit.RATIO, 4.12, baseline=4.6),
+    ),
+)
+
+BRIDGE = Bridge(
+    usual=Decimal("13204411.52"),
+    today=Decimal("12345678.90"),
+    bars=(
+        BridgeBar("sessions", Decimal("-102118.40"), Unit.COUNT, 820_400, 812_644),
+        BridgeBar("landing_rate", Decimal("-541204.11"), Unit.RATE, 0.6104, 0.58),
+        BridgeBar("decision_rate", Decimal("-374118.20"), Unit.RATE, 0.0624, 0.0603),
+        BridgeBar("orders_per_paying_session", Decimal("-9004.00"), Unit.RATIO, 1.0181, 1.0172),
+        BridgeBar("amount_per_order", Decimal("151995.00"), Unit.MONEY, 345.2, 349.67),
+        BridgeBar("carried_over", Decimal("11717.50"), Unit.MONEY, 1_690_411, 1_702_128.5),
+        BridgeBar("presale_balance", Decimal("7999.59"), Unit.MONEY, 402_000.41, 410_000),
+        BridgeBar("no_session", Decimal("-4000.00"), Unit.MONEY, 132_000, 128_000),
+    ),
+    excluded=BridgeBar("excluded", Decimal("0"), Unit.MONEY, 18_000, 20_415),
+)
+
+FINDING = Finding(
+    stage="landing",
+    kind="slow_first_screen",
+    title="Slow first screen",
+    slice=(("landing_page", LONG_NAME), ("device", "Android")),
+    status=FindingStatus.CONFIRMED,
+    named=("landing_page", LONG_NAME),
+    owner="Page team",
+    since=date(2026, 6, 17),
+    observed=0.412,
+    expected=0.553,
+    effect=Estimate(-0.255, -0.29, -0.221),
+    lost_orders=Estimate(1_204, 1_011, 1_398),
+    lost_amount=Estimate(421_118.4, 353_000, 489_000),
+    lost_net_amount=Estimate(388_411.9, 326_104, 451_004),
+    mix=-0.0012,
+    rate=-0.0217,
+    stability=0.97,
+    runner_up=(("device", "Android"),),
+    evidence=(
+        Evidence("series", "first_screen_ms", Unit.MILLISECONDS, 2_910, 1_990, date(2026, 6, 16), True),
+        Evidence("change_log", "page", since=date(2026, 6, 16), note="new opening film"),
+    ),
+    question="Is the first screen fast enough?",
+    next_step="Open the page on an Android phone and look at the size of its first picture.",
+    recheck_date=date(2026, 6, 23),
+)
+WITHHELD = Finding(
+    stage="decision",
+    kind="tracking_lost",
+    title="Events are lost",
+    slice=(("region", "广东"),),
+    status=FindingStatus.WITHHELD,
+    since=date(2026, 6, 20),
+    effect=Estimate(0.31, 0.22, 0.4),
+    withheld_because="Page events of the region arrived at a tenth of their usual number.",
+)
+DIAGNOSIS = Diagnosis(
+    state="found",
+    findings=(FINDING, WITHHELD),
+    follow_ups=(
+        FollowUp(
+            "decision",
+            "broken_coupon",
+            "Coupon refused",
+            (("coupon", "SHOP20"),),
+            date(2026, 6, 11),
+            "recovered",
+            Estimate(9_411.0),
+        ),
+    ),
+    visible_drops=(VisibleDrop("landing", 0.012), VisibleDrop("decision", 0.034)),
+)
+CALM = Diagnosis(state="calm", visible_drops=(VisibleDrop("landing", 0.012), VisibleDrop("decision", 0.034)))
+
+HEAT_MAP = HeatMap(
+    "landing_page",
+    "device",
+    (LONG_NAME, "/p/1", "/p/2"),
+    ("Android", "iPhone", "desktop"),
+    tuple(
+        tuple(
+            None
+            if (row, column) == (2, 2)
+            else HeatCell(9_000, int(9_000 * (0.41 if row == column == 0 else 0.56)), 240_000, 134_000)
+            for column in range(3)
+        )
+        for row in range(3)
+    ),
 )
 
 MONEY = MoneySplit(
@@ -111,6 +225,11 @@ TRAFFIC = Stage(
         rate("private_domain_share", 90_411, 812_644, 0.1102),
         Figure("bot_sessions", Unit.COUNT, 4_410, baseline=4_102.2),
     ),
+    relevance=(
+        RelevanceCell("linen_video", "/p/1", 9_004, 0.12),
+        RelevanceCell("linen_video", "/p/2", 4_110, -0.81, True),
+        RelevanceCell("sale_banner", "/p/1", 2_009, -0.02),
+    ),
 )
 
 LANDING = Stage(
@@ -136,6 +255,19 @@ LANDING = Stage(
         rate("deep_read_rate", 160_253, 498_210, 0.333),
         Figure("average_stay_seconds", Unit.SECONDS, None, baseline=74.2),
     ),
+    heat_map=HEAT_MAP,
+    pairs=(
+        Pair(
+            Figure("first_screen_p75_ms", Unit.MILLISECONDS, 2_910, baseline=1_990.0, trend=points(1_990, 2_910)),
+            rate("three_second_rate", 690_204, 771_400, 0.9011, trend=points(0.9011, 0.8947)),
+        ),
+    ),
+    questions=(
+        Question("three_seconds", Answer.NO, rate("three_second_rate", 690_204, 771_400, 0.9011)),
+        Question("fast_enough", Answer.NO, Figure("first_screen_p75_ms", Unit.MILLISECONDS, 2_910, baseline=1_990.0)),
+        Question("detail_clear", Answer.UNKNOWN),
+    ),
+    maturity=Message("final_at_midnight"),
 )
 
 DECISION = Stage(
@@ -215,6 +347,8 @@ BUSY = Report(
     last_good_date=date(2026, 6, 19),
     baseline_days=28,
     headline=HEADLINE,
+    bridge=BRIDGE,
+    diagnosis=DIAGNOSIS,
     money=MONEY,
     stages=(TRAFFIC, LANDING, DECISION, REPURCHASE),
     deliveries=(
@@ -235,6 +369,11 @@ BUSY = Report(
         QuarantineCount("page", "dwell_ms below zero", 17),
         QuarantineCount("traffic", "unknown_event_type", 114),
     ),
+    changes=(
+        EditionChange(Figure("paid_amount", Unit.MONEY, Decimal("12345678.90")), Decimal("12301002.40")),
+        EditionChange(rate("visitor_pay_rate", 31_902, 590_118, 0.0569), 0.0538),
+    ),
+    late_deliveries=("landing/order/dt=2026-06-22/part-0.parquet",),
 )
 
 BLOCKED = replace(
@@ -267,7 +406,7 @@ EMPTY = Report(
     snapshot="none",
     verdict=Verdict.BLOCKED,
     baseline_days=0,
-    headline=(Figure("paid_amount", Unit.MONEY, None), Figure("visitors", Unit.COUNT, None)),
+    headline=(Headline(Figure("paid_amount", Unit.MONEY, None)), Headline(Figure("visitors", Unit.COUNT, None))),
     money=MoneySplit(*[MoneyPart(None)] * 5),
     stages=(
         Stage("traffic", no_data=Message("family_not_declared", {"family": "traffic"})),

@@ -94,8 +94,8 @@ def home(three_days: Home, tmp_path: Path) -> Home:
 @pytest.fixture
 def quick_printing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pages are not the point here: a report is printed as its text."""
-    monkeypatch.setattr("assets.reporting.reports.render", lambda report: repr(report).encode())
-    monkeypatch.setattr("assets.reporting.reports.stage_picture_png", lambda stage, report: b"")
+    monkeypatch.setattr("assets.reporting.editions.reports.render", lambda report: repr(report).encode())
+    monkeypatch.setattr("assets.reporting.editions.reports.stage_picture_png", lambda stage, report: b"")
 
 
 def published_rows(home: Home, table: str, business_date: date) -> list[tuple[object, ...]]:

@@ -5,9 +5,9 @@ from io import BytesIO
 
 import pytest
 from pypdf import PdfReader
-from report_example import BLOCKED, BUSY, EMPTY, LANDING, LONG_NAME
+from report_example import BLOCKED, BRIDGE, BUSY, CALM, EMPTY, LANDING, LONG_NAME
 
-from reports import Figure, Message, Report, SliceRow, SliceTable, Stage, Unit, Verdict, render
+from reports import Diagnosis, Figure, Headline, Message, Report, SliceRow, SliceTable, Stage, Unit, Verdict, render
 from reports.fonts import MissingGlyphError
 from reports.pages.stages import largest_and_other, pooled
 from reports.wording import UnknownWordError, load_words
@@ -47,7 +47,7 @@ def busy_text(busy_pdf: bytes) -> str:
 
 def test_every_figure_of_the_report_can_be_read_back(busy_text: str) -> None:
     words = load_words("en")
-    figures = list(BUSY.headline) + list(BUSY.money.factors if BUSY.money else ())
+    figures = [headline.figure for headline in BUSY.headline] + list(BUSY.money.factors if BUSY.money else ())
     for stage in BUSY.stages:
         figures += [stage.rate, *stage.indicators] if stage.rate else []
     for figure in figures:
@@ -101,7 +101,7 @@ def test_a_stage_without_data_says_so_and_why() -> None:
 
 
 def test_an_absent_number_is_never_printed_as_zero() -> None:
-    text = printed(replace(EMPTY, stages=(), deliveries=(), headline=(Figure("visitors", Unit.COUNT, None),)))
+    text = printed(replace(EMPTY, stages=(), deliveries=(), headline=(Headline(Figure("visitors", Unit.COUNT, None)),)))
     assert "Visitors no data" in text
     assert " 0 " not in text
     assert "0.00" not in text
@@ -175,19 +175,72 @@ def test_the_pdf_is_tagged_titled_small_and_has_an_outline(busy_pdf: bytes) -> N
     assert reader.metadata is not None
     assert reader.metadata.title == "示例商店 Example Shop: daily funnel report of 2026-06-20"
     titles = [entry.title for entry in reader.outline if not isinstance(entry, list)]
-    assert titles[1:5] == ["Traffic", "Landing", "Decision", "Repurchase"]
+    assert titles[1:6] == ["The money", "Traffic", "Landing", "Decision", "Repurchase"]
     assert len(busy_pdf) < 2_000_000
 
 
+def test_the_first_page_says_what_to_do_today(busy_pdf: bytes) -> None:
+    page = " ".join(PdfReader(BytesIO(busy_pdf)).pages[0].extract_text().split())
+    for part in (
+        f"Slow first screen: landing page {LONG_NAME}, device Android",
+        "CNY 388,412 (326,104 to 451,004) lost in the stage Landing, since 2026-06-17, still going on.",
+        "Page team to act.",
+        "1 more finding(s) below",
+        "First screen, slowest quarter: 2,910 ms instead of 1,990 ms since 2026-06-16, before the rate moved.",
+        "Lost orders: 1,204 (1,011 to 1,398)",
+        "Open the page on an Android phone and look at the size of its first picture. Re-check on 2026-06-23.",
+        "withheld: the data are at fault",
+        "recovered",
+        "target 13,000,000",
+        "month to date 241,118,402",
+    ):
+        assert squeezed(part) in squeezed(page), part
+
+
+def test_a_calm_day_says_so_with_the_smallest_drop_it_could_show() -> None:
+    text = printed(replace(BUSY, diagnosis=CALM))
+    assert "Nothing unusual" in text
+    assert "The smallest drop that one day can show: Landing 1.2%, Decision 3.4%." in text
+    assert "What to act on" not in text
+
+
+@pytest.mark.parametrize("state", ["no_baseline", "not_comparable", "withheld", "failed"])
+def test_a_diagnosis_that_could_not_be_made_says_why(state: str) -> None:
+    text = printed(replace(BUSY, diagnosis=Diagnosis(state, "only 9 days of history")))
+    assert "only 9 days of history" in text
+
+
+def test_a_day_that_nobody_diagnosed_is_not_called_calm() -> None:
+    text = printed(replace(BUSY, diagnosis=None))
+    assert "No diagnosis was made" in text
+    assert "Nothing unusual" not in text
+
+
+def test_the_bars_of_the_bridge_add_up_to_the_change() -> None:
+    assert sum(bar.change for bar in BRIDGE.bars) == BRIDGE.today - BRIDGE.usual
+
+
+def test_a_second_edition_says_what_changed_and_which_files_came(busy_text: str) -> None:
+    assert "12,301,002.40 12,345,678.90" in busy_text
+    assert "Taken in between: landing/order/dt=2026-06-22/part-0.parquet." in busy_text
+    first = printed(replace(BUSY, edition=1, changes=(), late_deliveries=()))
+    assert "What changed since the last edition" not in first
+
+
+def test_a_family_that_is_not_complete_is_named_above_every_page(busy_pdf: bytes) -> None:
+    for page in PdfReader(BytesIO(busy_pdf)).pages:
+        assert "Partial: no complete data of Service" in page.extract_text()
+
+
 def test_definitions_stand_only_for_what_is_printed(busy_text: str) -> None:
-    definition = load_words("en").detail("metrics", "net_amount", "definition")
+    definition = load_words("en").detail("metrics", "refund_rate", "definition")
     assert definition not in busy_text
     assert load_words("en").detail("metrics", "landing_rate", "definition") in busy_text
 
 
 def test_an_unknown_key_names_the_words_file() -> None:
     with pytest.raises(UnknownWordError, match=r"reports/words/en\.yaml has no metrics\.visitor"):
-        render(replace(EMPTY, headline=(Figure("visitor", Unit.COUNT, 1),)))
+        render(replace(EMPTY, headline=(Headline(Figure("visitor", Unit.COUNT, 1)),)))
     with pytest.raises(UnknownWordError, match=r"choose one of en, zh"):
         render(replace(EMPTY, language="fr"))
 

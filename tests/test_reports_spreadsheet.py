@@ -42,7 +42,7 @@ def test_there_is_a_sheet_for_the_day_each_stage_and_the_data(language: str) -> 
 
 def test_numbers_are_numbers_to_the_cent_and_the_last_digit(book: Workbook) -> None:
     paid = row_named(book, "Day", "Paid amount")
-    assert Decimal(str(paid[1])) == BUSY.headline[0].value
+    assert Decimal(str(paid[1])) == BUSY.headline[0].figure.value
     rate = row_named(book, "Landing", "Landing rate")
     assert rate[1:4] == [471_333 / 812_644, 471_333, 812_644]
 

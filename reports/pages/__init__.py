@@ -1,7 +1,8 @@
 """From a report to what its pages show: plain dictionaries of finished texts, in the shape that page.typ lays out."""
 
-from reports.model import Report, Verdict
-from reports.pages.data import data_chapter, definitions_chapter
+from reports.model import DeliveryState, Report, Verdict
+from reports.pages.data import changes_chapter, data_chapter, definitions_chapter
+from reports.pages.money import money_chapter
 from reports.pages.own_funnels import own_funnels_chapter
 from reports.pages.stages import stage_chapter
 from reports.pages.summary import summary
@@ -11,14 +12,16 @@ from reports.wording import Words
 
 def content(report: Report, words: Words) -> Content:
     """Everything that is printed, as JSON-ready dictionaries; raises UnknownWordError for an unknown key."""
-    stages = [stage_chapter(stage, report.currency, words) for stage in report.stages]
+    stages = [stage_chapter(stage, report, words) for stage in report.stages]
     return {
         "document": document(report, words),
         "summary": summary(report, words),
+        "money": money_chapter(report, words),
         "stages": stages,
         "chapters": [
             *([own_funnels_chapter(report, words)] if report.own_funnels else []),
             data_chapter(report, words),
+            *changes_chapter(report, words),
             definitions_chapter(report, words),
         ],
     }
@@ -26,14 +29,27 @@ def content(report: Report, words: Words) -> Content:
 
 def document(report: Report, words: Words) -> Content:
     day = report.business_date.isoformat()
-    blocked = report.verdict is Verdict.BLOCKED
     edition = words.plain(report.edition)
     return {
         "title": words.text("report", "document", shop=report.shop, date=day),
         "author": report.shop,
         "subject": words.text("report", "subject", shop=report.shop, date=day, edition=edition),
         "language": words.language,
-        "header": words.text("report", "blocked_header") if blocked else None,
+        "header": running_head(report, words),
         "footer": words.text("report", "footer", shop=report.shop, date=day, edition=edition, snapshot=report.snapshot),
         "page": words.text("report", "page", page="{page}", pages="{pages}"),
     }
+
+
+def running_head(report: Report, words: Words) -> str | None:
+    """What stands above every page: that the day is blocked, or that a part of its data is missing."""
+    if report.verdict is Verdict.BLOCKED:
+        return words.text("report", "blocked_header")
+    lacking = [
+        words.text("families", delivery.family)
+        for delivery in report.deliveries
+        if delivery.state in (DeliveryState.MISSING, DeliveryState.GROWING)
+    ]
+    if lacking:
+        return words.text("report", "partial_header", families=words.text("labels", "separator").join(lacking))
+    return None

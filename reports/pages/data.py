@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from reports.model import Check, Delivery, Report, Unit
-from reports.pages.tables import Content, Widths, heads, section, table
+from reports.pages.tables import Content, Widths, heads, named, section, table
 from reports.wording import Words
 
 DELIVERY_WIDTHS: Widths = (None, 42, 22, 22, 20, 22, 20)
 CHECK_WIDTHS: Widths = (56, 22, None, 34)
 QUARANTINE_WIDTHS: Widths = (30, None, 22)
+CHANGE_WIDTHS: Widths = (None, 34, 34, 24)
 DEFINITION_WIDTHS: Widths = (50, None)
 
 
@@ -79,14 +80,36 @@ def quarantine_section(report: Report, words: Words) -> Content:
     )
 
 
+def changes_chapter(report: Report, words: Words) -> list[Content]:
+    """What differs from the edition before, and the files that came in between; nothing in a first edition."""
+    if report.edition == 1:
+        return []
+    rows = [
+        [
+            named(change.figure, report.currency, words),
+            words.value(change.before, change.figure.unit),
+            words.value(change.figure.value, change.figure.unit),
+            words.change(change.figure.value, change.before, change.figure.unit),
+        ]
+        for change in report.changes
+    ]
+    body = table(heads(words, "figure", "before", "now", "change"), rows, CHANGE_WIDTHS) if rows else None
+    files = words.text("labels", "separator").join(report.late_deliveries)
+    note = words.text("notes", "late_deliveries", files=files) if files else words.text("notes", "no_late_deliveries")
+    sections = [section(None, body, note if rows else f"{words.text('notes', 'no_changes')} {note}")]
+    return [{"heading": words.text("headings", "changes"), "sections": sections}]
+
+
 def printed_metrics(report: Report) -> list[str]:
     """The keys of every metric that the report shows, in the order of first appearance."""
-    figures = list(report.headline)
+    figures = [headline.figure for headline in report.headline]
+    figures += [headline.second for headline in report.headline if headline.second]
     if report.money:
         figures += report.money.factors
     for stage in report.stages:
         if stage.no_data is None:
             figures += ([stage.rate] if stage.rate else []) + list(stage.indicators)
+            figures += [figure for pair in stage.pairs for figure in (pair.cause, pair.effect)]
     return list(dict.fromkeys(figure.key for figure in figures))
 
 

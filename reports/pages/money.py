@@ -2,12 +2,24 @@
 
 from typing import Any
 
-from reports.model import MoneySplit, Unit
+from reports.model import MoneySplit, Report, Unit
 from reports.pages.tables import Content, Widths, figures_table, heads, section, table
 from reports.wording import Words
 
 SHARE_DIGITS = 1
 MONEY_WIDTHS: Widths = (None, 32, 17, 20, 32, 20)
+
+
+def money_chapter(report: Report, words: Words) -> Content | None:
+    """The paid amount by class, and the factors of its same-day part; None where the shop delivers no orders."""
+    if report.money is None:
+        return None
+    money, currency = report.money, report.currency
+    return {
+        "heading": words.text("headings", "money_chapter"),
+        "money": money_section(money, currency, words),
+        "factors": factors_section(money, currency, words) if money.factors else None,
+    }
 
 
 def money_section(money: MoneySplit, currency: str, words: Words) -> Content:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from reports.model import DayPoint, Figure, SliceRow, SliceTable, Stage, Unit, Window
+from reports.model import DayPoint, Figure, Question, Report, SliceRow, SliceTable, Stage, Unit, Window, findings_of
+from reports.pages.findings import findings_in_full
 from reports.pages.tables import Content, Widths, figures_table, heads, section, table, usual_and_change
 from reports.pictures.funnel import outside_mark
 from reports.pictures.trend import promotion_runs
@@ -10,10 +11,11 @@ from reports.wording import Words, digits_for, signed
 
 SLICE_ROWS_SHOWN = 8
 WINDOW_WIDTHS: Widths = (24, None, 24, 24, 24, 23)
+QUESTION_WIDTHS: Widths = (66, 22, None)
 SLICE_WIDTHS: Widths = (None, 21, 23, 14, 14, 23, 18)
 
 
-def stage_chapter(stage: Stage, currency: str, words: Words) -> Content:
+def stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
     chapter: Content = {
         "name": words.text("stages", stage.key),
         "question": words.detail("stages", stage.key, "question"),
@@ -31,16 +33,82 @@ def stage_chapter(stage: Stage, currency: str, words: Words) -> Content:
         chapter["notes"] = stage_notes(stage, words)
     if stage.steps:
         chapter["picture"] = {"file": f"{stage.key}.svg", "alt": stage_alternative(stage, words)}
-    if stage.indicators:
-        heading = words.text("headings", "indicators")
-        chapter["tables"].append(section(heading, figures_table(stage.indicators, currency, words)))
-    if stage.windows:
-        chapter["tables"].append(windows_section(stage, words))
     filled = [slices for slices in stage.slices if slices.rows]
-    for number, slices in enumerate(filled, start=1):
-        note = words.text("notes", "slices") if number == len(filled) else None
-        chapter["tables"].append(slice_section(slices, note, words))
+    chapter["tables"] = [
+        *questions_section(stage, words),
+        *findings_sections(stage, report, words),
+        *drawn_section(stage, "heat_map", stage.heat_map is not None, heat_map_heading(stage, words), words),
+        *drawn_section(stage, "relevance", bool(stage.relevance), words.text("headings", "relevance"), words),
+        *drawn_section(stage, "pairs", bool(stage.pairs), words.text("headings", "pairs"), words),
+        *indicators_section(stage, report.currency, words),
+        *([windows_section(stage, words)] if stage.windows else []),
+        *(
+            slice_section(slices, words.text("notes", "slices") if number == len(filled) else None, words)
+            for number, slices in enumerate(filled, start=1)
+        ),
+    ]
     return chapter
+
+
+def questions_section(stage: Stage, words: Words) -> list[Content]:
+    """The questions that an operator asks of the stage, answered from its figures."""
+    if not stage.questions:
+        return []
+    rows = [question_row(question, words) for question in stage.questions]
+    return [section(words.text("headings", "questions"), table(heads(words, "question", "answer", "behind"), rows,
+                                                               QUESTION_WIDTHS, left=3))]  # fmt: skip
+
+
+def question_row(question: Question, words: Words) -> list[str]:
+    behind = ""
+    if question.figure is not None:
+        figure = question.figure
+        usual, _ = usual_and_change(figure, words)
+        value = words.value(figure.value, figure.unit)
+        name = words.text("metrics", figure.key)
+        behind = words.text("labels", "separator").join(
+            [words.text("labels", "main_rate", name=name, value=value), usual]
+        )
+    return [words.text("questions", question.key), words.text("answers", question.answer.value), behind]
+
+
+def findings_sections(stage: Stage, report: Report, words: Words) -> list[Content]:
+    findings = findings_of(report, stage.key)
+    if not findings:
+        return []
+    sections = findings_in_full(findings, report.currency, words)
+    if any(finding.effect is not None for finding in findings):
+        alternative = words.text("alternatives", "effects")
+        picture = {"file": f"{stage.key}_effects.svg", "alt": alternative}
+        note = words.text("notes", "effects")
+        sections.insert(0, section(words.text("headings", "effects"), None, note, picture))
+    return sections
+
+
+def heat_map_heading(stage: Stage, words: Words) -> str:
+    if stage.heat_map is None or stage.rate is None:
+        return ""
+    return words.text(
+        "headings",
+        "heat_map",
+        rate=words.text("metrics", stage.rate.key),
+        rows=words.text("dimensions", stage.heat_map.row_dimension),
+        columns=words.text("dimensions", stage.heat_map.column_dimension),
+    )
+
+
+def drawn_section(stage: Stage, part: str, is_drawn: bool, heading: str, words: Words) -> list[Content]:
+    """A section that is a picture with a note below; nothing where there is none."""
+    if not is_drawn:
+        return []
+    picture = {"file": f"{stage.key}_{part}.svg", "alt": words.text("alternatives", part, heading=heading)}
+    return [section(heading, None, words.text("notes", part), picture)]
+
+
+def indicators_section(stage: Stage, currency: str, words: Words) -> list[Content]:
+    if not stage.indicators:
+        return []
+    return [section(words.text("headings", "indicators"), figures_table(stage.indicators, currency, words))]
 
 
 def stage_rate(rate: Figure, words: Words) -> Content:

@@ -1,38 +1,42 @@
 """The first page: what a reader of ten minutes must know."""
 
-from reports.model import FULL_BASELINE_DAYS, Delivery, Figure, Report, Stage, Verdict
-from reports.pages.money import factors_section, money_section
+from reports.model import FULL_BASELINE_DAYS, Delivery, Figure, Headline, Report, Stage, Unit, Verdict
+from reports.pages.findings import findings_in_brief, follow_ups_section, sentence_of_the_day
 from reports.pages.tables import Content, named, usual_and_change
 from reports.pictures.trend import has_trend
-from reports.wording import Words
+from reports.wording import Words, signed
 
 
 def summary(report: Report, words: Words) -> Content:
     day = report.business_date.isoformat()
     weekday = words.text("weekdays", str(report.business_date.isoweekday()))
-    money = report.money
     return {
         "title": words.text("report", "heading", shop=report.shop),
         "day": words.text("report", "day", date=day, weekday=weekday, time_zone=report.time_zone),
-        "verdict": verdict(report, words),
         "families": [family_strip(delivery, words) for delivery in report.deliveries],
+        "verdict": verdict(report, words),
         "headline_heading": words.text("headings", "headline"),
-        "headline": [big_figure(figure, report, words) for figure in report.headline],
+        "headline": [big_figure(headline, report, words) for headline in report.headline],
+        "bridge": bridge_section(report, words),
         "tiles_heading": words.text("headings", "stages"),
         "tiles": [tile(stage, words) for stage in report.stages],
-        "money": money_section(money, report.currency, words) if money else None,
-        "factors": factors_section(money, report.currency, words) if money and money.factors else None,
+        "findings": findings_in_brief(report, words),
+        "follow_ups": follow_ups_section(report, words),
     }
 
 
 def verdict(report: Report, words: Words) -> Content:
+    """The sentence of the day, and below it whether the data may be used. A blocked day says only the latter."""
     key = report.verdict.value
     if report.verdict is Verdict.BLOCKED and report.last_good_date is None:
         key = "blocked_no_good_day"
     last = report.last_good_date.isoformat() if report.last_good_date else ""
+    data = words.text("verdicts", key, date=report.business_date.isoformat(), last_good_date=last)
+    is_usable = report.verdict in (Verdict.PASS, Verdict.WARN)
     return {
         "state": report.verdict.value,
-        "sentence": words.text("verdicts", key, date=report.business_date.isoformat(), last_good_date=last),
+        "sentence": sentence_of_the_day(report, words) if is_usable else data,
+        "data": data if is_usable else None,
         "reasons": [words.message(reason) for reason in report.verdict_reasons],
         "baseline": baseline_sentence(report.baseline_days, words),
     }
@@ -56,15 +60,55 @@ def family_strip(delivery: Delivery, words: Words) -> Content:
     }
 
 
-def big_figure(figure: Figure, report: Report, words: Words) -> Content:
+def big_figure(headline: Headline, report: Report, words: Words) -> Content:
+    figure = headline.figure
     usual, change = usual_and_change(figure, words)
+    lines = [words.counts(figure)] if figure.denominator is not None else []
+    if headline.second is not None:
+        second = headline.second
+        value = words.value(second.value, second.unit)
+        lines.append(words.text("labels", "main_rate", name=named(second, report.currency, words), value=value))
     return {
         "name": named(figure, report.currency, words),
         "value": words.value(figure.value, figure.unit),
         "usual": usual,
         "change": change,
-        "counts": words.counts(figure),
+        "lines": lines + comparisons(headline, words),
         "picture": spark(figure, words),
+    }
+
+
+def comparisons(headline: Headline, words: Words) -> list[str]:
+    """The figure against its target, the month to date, and the same day of the last like promotion."""
+    unit = headline.figure.unit
+    digits = 0 if unit is Unit.MONEY else None
+    lines = []
+    if headline.target is not None:
+        target = words.value(headline.target, unit, digits)
+        change = words.change(headline.figure.value, headline.target, unit)
+        lines.append(words.text("labels", "target", value=target, change=change))
+    if headline.month_to_date is not None:
+        line = words.text("labels", "month_to_date", value=words.value(headline.month_to_date, unit, digits))
+        if headline.month_target is not None:
+            change = words.change(headline.month_to_date, headline.month_target, unit)
+            line += words.text("labels", "of_target", change=change)
+        lines.append(line)
+    if headline.same_phase is not None and headline.same_phase_day is not None:
+        value = words.value(headline.same_phase, unit, digits)
+        lines.append(words.text("labels", "same_phase", value=value, date=headline.same_phase_day.isoformat()))
+    return lines
+
+
+def bridge_section(report: Report, words: Words) -> Content | None:
+    bridge = report.bridge
+    if bridge is None:
+        return None
+    spoken = words.text("labels", "separator").join(
+        f"{words.text('bridge', bar.key)} {signed(float(bar.change), 0)}" for bar in bridge.bars
+    )
+    return {
+        "heading": words.text("headings", "bridge", currency=report.currency),
+        "picture": {"file": "bridge.svg", "alt": words.text("alternatives", "bridge", parts=spoken)},
     }
 
 
@@ -89,7 +133,8 @@ def tile(stage: Stage, words: Words) -> Content:
         reason = words.message(stage.no_data) if stage.no_data else ""
         return {"name": name, "rate": words.no_data, "value": "", "lines": [reason] if reason else []}
     usual, change = usual_and_change(stage.rate, words)
-    lines = [words.counts(stage.rate), usual, change]
+    maturity = words.message(stage.maturity) if stage.maturity else ""
+    lines = [words.counts(stage.rate), f"{usual} {change}".strip(), maturity]
     return {
         "name": name,
         "rate": words.text("metrics", stage.rate.key),

@@ -37,18 +37,20 @@ def draw_trend(canvas: "Canvas", rate: Figure, words: Words, top: float) -> None
     sheet.text(0, GAP_MM - 4, words.text("pictures", "trend", name=name, days=str(len(rate.trend))), va="center")
     axes = axes_at(canvas, 12, top + GAP_MM, PAGE_WIDTH_MM - 12 - 32, TREND_MM)
     axes.set_axis_on()
-    _draw_promotions(axes, rate.trend, words)
-    _draw_usual(axes, rate, words)
+    draw_promotions(axes, rate.trend, words)
+    draw_usual(axes, rate)
     _draw_line(axes, rate, words)
     _mark_axes(axes, rate, words)
 
 
-def _draw_promotions(axes: "Axes", points: Sequence[DayPoint], words: Words) -> None:
+def draw_promotions(axes: "Axes", points: Sequence[DayPoint], words: Words, is_named: bool = True) -> None:
+    """Shades promotion days; `is_named` says so above them."""
     for first, last in promotion_runs(points):
         axes.axvspan(first - 0.5, last + 0.5, color="#efefef", linewidth=0)
-        place: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
-        label = words.text("pictures", "promotion")
-        axes.text((first + last) / 2, 1.01, label, color=QUIET, fontsize=SMALL_POINTS, **place)
+        if is_named:
+            place: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+            label = words.text("pictures", "promotion")
+            axes.text((first + last) / 2, 1.01, label, color=QUIET, fontsize=SMALL_POINTS, **place)
 
 
 def promotion_runs(points: Sequence[DayPoint]) -> list[tuple[int, int]]:
@@ -64,11 +66,21 @@ def promotion_runs(points: Sequence[DayPoint]) -> list[tuple[int, int]]:
     return runs
 
 
-def _draw_usual(axes: "Axes", rate: Figure, words: Words) -> None:
-    if rate.usual_low is not None and rate.usual_high is not None:
-        axes.axhspan(float(rate.usual_low), float(rate.usual_high), color="#c9c9c9", alpha=0.35, linewidth=0)
-    if rate.baseline is not None:
-        axes.axhline(float(rate.baseline), color=QUIET, linewidth=0.8, dashes=(4, 3))
+def draw_usual(axes: "Axes", figure: Figure) -> None:
+    """The usual range: of each day's weekday where that is known, else one for all days; and the usual value."""
+    known = [
+        (position, float(point.usual_low), float(point.usual_high))
+        for position, point in enumerate(figure.trend)
+        if point.usual_low is not None and point.usual_high is not None
+    ]
+    band: dict[str, Any] = {"color": "#c9c9c9", "alpha": 0.35, "linewidth": 0}
+    if known:
+        positions, lows, highs = zip(*known, strict=True)
+        axes.fill_between(positions, lows, highs, step="mid", **band)
+    elif figure.usual_low is not None and figure.usual_high is not None:
+        axes.axhspan(float(figure.usual_low), float(figure.usual_high), **band)
+    if figure.baseline is not None:
+        axes.axhline(float(figure.baseline), color=QUIET, linewidth=0.8, dashes=(4, 3))
 
 
 def _draw_line(axes: "Axes", rate: Figure, words: Words) -> None:

@@ -1,0 +1,188 @@
+"""What the diagnosis found, read from its published tables; a shop or a snapshot without them has none."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import reports
+from assets.diagnosis.reading import read_diagnosis
+from assets.diagnosis.words import load_playbook
+from assets.reporting.day import Day
+from sql.metrics import METRICS
+
+# Columns of the cubes whose name for readers is that of another dimension.
+DIMENSION_WORDS = {
+    "is_returning": "returning",
+    "first_category": "category",
+    "is_member": "member",
+    "last_category": "category",
+}
+RECHECK_AFTER = timedelta(days=3)
+MAIN_SLICE = "all"
+SERIES_UNITS = {
+    "coupon_error_rate": reports.Unit.RATE,
+    "payment_failure_rate": reports.Unit.RATE,
+    "out_of_stock_rate": reports.Unit.RATE,
+}
+
+
+def diagnosis(published: Day) -> reports.Diagnosis | None:
+    """The day's diagnosis with its findings, worst first; None where none has run."""
+    if not has_table(published, "days"):
+        return None
+    found = read_diagnosis(published.connection, published.business_date)
+    if found.state == "unknown":
+        return None
+    playbook = load_playbook(published.settings, published.language)
+    findings = tuple(_finding(published, record, playbook) for record in found.findings)
+    state = found.state
+    if state == "diagnosed":
+        state = "found" if findings else "calm"
+    return reports.Diagnosis(
+        state=state,
+        reason=found.why or "",
+        findings=findings,
+        follow_ups=_follow_ups(published, playbook),
+        visible_drops=_visible_drops(published),
+    )
+
+
+def has_table(published: Day, table: str) -> bool:
+    rows = published.rows(
+        "select 1 from duckdb_tables() where schema_name = 'diagnosis' and table_name = $table", table=table
+    )
+    return bool(rows)
+
+
+def _finding(published: Day, record: Mapping[str, Any], playbook: Mapping[str, Any]) -> reports.Finding:
+    is_data_fault = record["status"] == "withheld"
+    mix, rate = _parts(published, record)
+    entered = record["entered"]
+    kept = record["lost_amount_net"] / record["lost_amount"] if record["lost_amount"] else None
+    words = playbook["classes"][record["fault_class"]]
+    return reports.Finding(
+        stage=record["stage"],
+        kind=record["fault_class"],
+        title=words["name"],
+        slice=slice_of(record["slice"]),
+        status=reports.FindingStatus(record["status"]),
+        named=(record["object_kind"], record["object_name"]) if record["object_name"] else None,
+        owner=record["owner"] or "",
+        since=record["since_date"],
+        is_ongoing=bool(record["is_ongoing"]),
+        observed=record["passed"] / entered if entered else None,
+        expected=record["expected"] / entered if entered else None,
+        effect=_estimate(record, "effect"),
+        lost_orders=None if is_data_fault else _estimate(record, "lost_orders"),
+        lost_amount=None if is_data_fault else _estimate(record, "lost_amount"),
+        lost_net_amount=None if is_data_fault or kept is None else _estimate(record, "lost_amount", kept),
+        mix=mix,
+        rate=rate,
+        stability=record["stability"],
+        runner_up=slice_of(record["runner_up"]) if record["runner_up"] else (),
+        evidence=tuple(_evidence(row) for row in record["evidence"]),
+        question=playbook["questions"][record["stage"]],
+        next_step=words["next_step"],
+        recheck_date=published.business_date + RECHECK_AFTER,
+        withheld_because=record["status_reason"] or "",
+    )
+
+
+def slice_of(conditions: Mapping[str, str]) -> reports.Slice:
+    """The slice with its dimensions by the names that readers know."""
+    return tuple((DIMENSION_WORDS.get(name, name), str(value)) for name, value in conditions.items())
+
+
+def _estimate(record: Mapping[str, Any], name: str, factor: float = 1.0) -> reports.Estimate | None:
+    value, low, high = (record[f"{name}{end}"] for end in ("", "_low", "_high"))
+    if value is None:
+        return None
+    return reports.Estimate(
+        value * factor, None if low is None else low * factor, None if high is None else high * factor
+    )
+
+
+def _parts(published: Day, record: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The slice's parts of the change of its step's rate; known for slices of one dimension."""
+    conditions = record["slice"]
+    if len(conditions) != 1 or not has_table(published, "contributions"):
+        return None, None
+    dimension, value = next(iter(conditions.items()))
+    parts = dict(
+        published.rows(
+            "select part, contribution from diagnosis.contributions where business_date = $to_date "
+            "and subject = 'rate' and cube = $cube and step = $step and dimension = $dimension and value = $value",
+            cube=record["cube"],
+            step=record["step"],
+            dimension=dimension,
+            value=value,
+        )
+    )
+    return parts.get("mix"), parts.get("rate")
+
+
+def _evidence(row: Mapping[str, Any]) -> reports.Evidence:
+    return reports.Evidence(
+        key=row["kind"],
+        name=row["name"],
+        unit=_series_unit(row["name"]),
+        today=row["today"],
+        usual=row["usual"],
+        since=row["since_date"],
+        is_before=bool(row["is_before"]),
+        note=row["note"] or "",
+    )
+
+
+def _series_unit(name: str) -> reports.Unit:
+    if name in METRICS:
+        return reports.Unit(METRICS[name].unit.value)
+    return SERIES_UNITS.get(name, reports.Unit.COUNT)
+
+
+def _follow_ups(published: Day, playbook: Mapping[str, Any]) -> tuple[reports.FollowUp, ...]:
+    """Findings of the days before, with what became of them; the finding itself stands on the day it was found."""
+    rows = published.rows(
+        "select findings.stage, findings.fault_class, findings.slice, findings.since_date, follow_ups.state, "
+        "follow_ups.lost_amount_so_far from diagnosis.follow_ups as follow_ups "
+        "inner join diagnosis.findings as findings on findings.finding_id = follow_ups.finding_id "
+        "and findings.business_date = follow_ups.found_date "
+        "where follow_ups.business_date = $to_date order by follow_ups.lost_amount_so_far desc, findings.finding_id"
+    )
+    return tuple(
+        reports.FollowUp(
+            stage,
+            kind,
+            playbook["classes"][kind]["name"],
+            slice_of(json.loads(text)),
+            since,
+            state,
+            reports.Estimate(lost) if lost else None,
+        )
+        for stage, kind, text, since, state, lost in rows
+    )
+
+
+def _visible_drops(published: Day) -> tuple[reports.VisibleDrop, ...]:
+    """Of each stage, the smallest drop of a whole step that its traffic can show."""
+    rows = published.rows(
+        "select stage, min(smallest_visible_drop) from diagnosis.visible_drops "
+        "where business_date = $to_date and dimension = $main and smallest_visible_drop < 1 group by stage",
+        main=MAIN_SLICE,
+    )
+    drops = dict(rows)
+    stages = ("traffic", "landing", "decision", "repurchase")
+    return tuple(reports.VisibleDrop(stage, drops[stage]) for stage in stages if stage in drops)
+
+
+def relevance(published: Day) -> tuple[reports.RelevanceCell, ...]:
+    """Creative x landing page, as the diagnosis of the day judged the matches."""
+    if not has_table(published, "relevance"):
+        return ()
+    rows = published.rows(
+        "select creative, landing_page, sessions, interaction, judgement = 'bad_match' or interaction_low > 0 "
+        "from diagnosis.relevance where business_date = $to_date and grain = 'creative' and judgement != 'too_thin' "
+        "order by creative, landing_page"
+    )
+    return tuple(reports.RelevanceCell(*row) for row in rows)

@@ -1,0 +1,413 @@
+"""The four stages of a day: steps, slices, operational figures, later outcomes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from statistics import fmean
+from typing import Any
+
+import reports
+from assets.reporting.day import Day, band
+from assets.reporting.diagnosis import DIMENSION_WORDS, relevance
+
+STAGES = ("traffic", "landing", "decision", "repurchase")
+# What each stage stands on, and what a reader of its page wants beside the funnel.
+MAIN_RATE = {
+    "traffic": ("arrival_rate", "click_rate"),
+    "landing": ("landing_rate",),
+    "decision": ("decision_rate",),
+    "repurchase": ("daily_repurchase_rate",),
+}
+FAMILIES_OF_STAGE = {
+    "traffic": ("traffic",),
+    "landing": ("page",),
+    "decision": ("page", "order"),
+    "repurchase": ("order",),
+}
+INDICATORS = {
+    "traffic": (
+        "click_rate",
+        "visits_per_click",
+        "cost",
+        "cost_per_engaged_session",
+        "return_on_ad_spend",
+        "acquisition_cost",
+        "private_domain_share",
+        "bot_sessions",
+    ),
+    "landing": (
+        "first_screen_p50_ms",
+        "first_screen_p75_ms",
+        "three_second_rate",
+        "session_bounce_rate",
+        "deep_read_rate",
+        "average_stay_seconds",
+    ),
+    "decision": (
+        "visitor_cart_rate",
+        "visitor_favorite_rate",
+        "deposit_rate",
+        "presale_conversations",
+        "unanswered_conversations",
+        "first_response_median_seconds",
+        "first_response_p90_seconds",
+        "reply_within_30s_rate",
+        "reply_within_3min_rate",
+        "inquiry_pay_rate",
+        "coupon_use_rate",
+        "coupon_error_rate",
+        "payment_failures",
+        "product_rating",
+        "negative_review_rate",
+        "service_rating",
+    ),
+    "repurchase": (
+        "returning_buyer_share",
+        "care_sent",
+        "care_open_rate",
+        "members_joined",
+        "contacts_added",
+        "contacts_lost",
+        "refund_amount",
+        "refund_amount_same_day",
+        "refund_amount_1_to_7_days",
+        "refund_amount_8_to_15_days",
+        "refund_amount_16_to_30_days",
+        "refund_amount_over_30_days",
+        "refund_amount_unlinked",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class SliceSource:
+    """A table by slice: the dimension's column in a cube, and the counts that enter and pass."""
+
+    cube: str
+    column: str
+    dimension: str
+    entered: str
+    passed: str
+    entered_key: str
+    passed_key: str
+
+
+SLICES = {
+    "traffic": tuple(
+        SliceSource("arrival_cube", column, column, "identified_clicks", "arrived_clicks", "click", "arrival")
+        for column in ("channel", "campaign", "creative")
+    ),
+    "landing": tuple(
+        SliceSource(
+            "landing_cube",
+            column,
+            dimension,
+            "sessions",
+            "reached_qualified_product_view",
+            "arrival",
+            "qualified_product_view",
+        )
+        for column, dimension in (
+            ("entry_type", "entry_type"),
+            ("channel", "channel"),
+            ("landing_page", "landing_page"),
+            ("device", "device"),
+            ("region", "region"),
+        )
+    ),
+    "decision": (
+        *(
+            SliceSource(
+                "decision_cube", column, dimension, "sessions", "reached_paid", "qualified_product_view", "paid"
+            )
+            for column, dimension in (
+                ("first_category", "category"),
+                ("channel", "channel"),
+                ("device", "device"),
+                ("inquiry_class", "inquiry_class"),
+            )
+        ),
+        SliceSource("checkout_cube", "coupon", "coupon", "checkouts", "ordered", "checkout", "order"),
+        SliceSource("payment_cube", "payment_provider", "payment_provider", "orders", "paid", "order", "paid"),
+    ),
+    "repurchase": tuple(
+        SliceSource("repurchase_cube", column, dimension, "active_customers", "purchased", "active", "purchased")
+        for column, dimension in (
+            ("recency", "recency"),
+            ("first_channel", "first_channel"),
+            ("is_member", "member"),
+            ("last_category", "category"),
+        )
+    ),
+}
+
+
+@dataclass(frozen=True)
+class QuestionSource:
+    """A question of a stage, the figure that answers it, and whether more of that figure is worse."""
+
+    key: str
+    figure: str
+    is_worse_above: bool
+
+
+QUESTIONS = {
+    "traffic": (
+        QuestionSource("right_people", "session_bounce_rate", True),
+        QuestionSource("engaged_cost", "cost_per_engaged_session", True),
+    ),
+    "landing": (
+        QuestionSource("three_seconds", "three_second_rate", False),
+        QuestionSource("fast_enough", "first_screen_p75_ms", True),
+        QuestionSource("detail_clear", "deep_read_rate", False),
+    ),
+    "decision": (
+        QuestionSource("reviews_good", "negative_review_rate", True),
+        QuestionSource("promotion_works", "coupon_error_rate", True),
+        QuestionSource("service_fast", "first_response_median_seconds", True),
+        QuestionSource("service_sells", "inquiry_pay_rate", False),
+    ),
+    "repurchase": (
+        QuestionSource("care_sent", "care_sent", False),
+        QuestionSource("members_grow", "members_joined", False),
+        QuestionSource("return", "daily_repurchase_rate", False),
+    ),
+}
+# A day in ten lies outside its usual range by chance; "no" is said only half a range further out.
+MARGIN_OF_A_NO = 0.5
+
+PAIRS = {
+    "traffic": (("click_rate", "arrival_rate"), ("cost_per_engaged_session", "return_on_ad_spend")),
+    "landing": (("first_screen_p75_ms", "three_second_rate"), ("three_second_rate", "landing_rate")),
+    "decision": (
+        ("first_response_median_seconds", "inquiry_pay_rate"),
+        ("negative_review_rate", "visitor_cart_rate"),
+        ("coupon_error_rate", "decision_rate"),
+        ("payment_failures", "same_day_session_pay_rate"),
+    ),
+    "repurchase": (("care_sent", "daily_repurchase_rate"), ("members_joined", "returning_buyer_share")),
+}
+
+HEAT_MAPS = {
+    "traffic": ("campaign", "device"),
+    "landing": ("landing_page", "device"),
+    "decision": ("first_category", "channel"),
+    "repurchase": ("recency", "first_channel"),
+}
+HEAT_MAP_ROWS, HEAT_MAP_COLUMNS = 10, 6
+
+
+def stage(published: Day, key: str) -> reports.Stage:
+    absent = _absent_family(published, key)
+    if absent:
+        return reports.Stage(key, no_data=absent)
+    steps = _steps(published, key)
+    if not steps or not steps[0].count:
+        family = FAMILIES_OF_STAGE[key][0]
+        message = "no_customers" if key == "repurchase" else "no_events"
+        return reports.Stage(key, no_data=reports.Message(message, {"family": family}))
+    windows = _windows(published, key)
+    return reports.Stage(
+        key,
+        rate=_main_rate(published, key),
+        steps=steps,
+        slices=tuple(table for source in SLICES[key] if (table := _slice_table(published, source)).rows),
+        indicators=tuple(published.figure(name) for name in INDICATORS[key] if published.is_known(name)),
+        windows=windows,
+        heat_map=_heat_map(published, key),
+        pairs=_pairs(published, key),
+        questions=(*_relevance_question(published, key), *_questions(published, key)),
+        relevance=relevance(published) if key == "traffic" else (),
+        maturity=_maturity(key, windows),
+    )
+
+
+def _absent_family(published: Day, stage: str) -> reports.Message | None:
+    states = dict(published.rows("select family, state from quality.family_days where business_date = $to_date"))
+    for family in FAMILIES_OF_STAGE[stage]:
+        if states.get(family) == "absent":
+            return reports.Message("family_not_declared", {"family": family})
+        if states.get(family) in ("missing", "growing") and not published.is_published:
+            return reports.Message(f"family_{states[family]}", {"family": family})
+    if not published.is_published:
+        return reports.Message("not_published", {"day": published.business_date})
+    return None
+
+
+def _main_rate(published: Day, stage: str) -> reports.Figure | None:
+    known = [key for key in MAIN_RATE[stage] if published.is_known(key)]
+    return published.figure(known[0]) if known else None
+
+
+def _steps(published: Day, stage: str) -> tuple[reports.Step, ...]:
+    counts: dict[str, dict[date, int]] = {}
+    for step, business_date, reached in published.rows(
+        "select step, business_date, sum(reached)::BIGINT from marts.funnel_steps "
+        "where stage = $stage and business_date between $from_date and $to_date "
+        "group by step, step_number, business_date order by step_number",
+        stage=stage,
+    ):
+        counts.setdefault(step, {})[business_date] = reached
+    steps = []
+    previous: dict[date, int] = {}
+    for step, days in counts.items():
+        steps.append(_step(published, step, days, previous))
+        previous = days
+    return tuple(steps)
+
+
+def _step(published: Day, key: str, days: Mapping[date, int], previous: Mapping[date, int]) -> reports.Step:
+    today = days.get(published.business_date)
+    usual_counts = [days[day] for day in published.baseline_days if day in days]
+    rates = [days[day] / previous[day] for day in published.baseline_days if day in days and previous.get(day)]
+    low, high = band(rates)
+    before = previous.get(published.business_date)
+    return reports.Step(
+        key=key,
+        count=today,
+        rate_from_previous=today / before if today is not None and before else None,
+        baseline_count=fmean(usual_counts) if usual_counts else None,
+        baseline_rate=fmean(rates) if rates else None,
+        usual_low=low,
+        usual_high=high,
+    )
+
+
+def _slice_table(published: Day, source: SliceSource) -> reports.SliceTable:
+    rows = published.rows(
+        f"""
+        select
+            {source.column}::VARCHAR,
+            coalesce(sum({source.entered}) filter (where business_date = $to_date), 0)::BIGINT,
+            coalesce(sum({source.passed}) filter (where business_date = $to_date), 0)::BIGINT,
+            coalesce(sum({source.entered}) filter (where list_contains($days, business_date)), 0)::BIGINT,
+            coalesce(sum({source.passed}) filter (where list_contains($days, business_date)), 0)::BIGINT
+        from marts.{source.cube}
+        where business_date between $from_date and $to_date
+        group by 1
+        having sum({source.entered}) filter (where business_date = $to_date) > 0
+        order by 2 desc, 1
+        """,
+        days=published.baseline_days,
+    )
+    return reports.SliceTable(
+        source.dimension,
+        source.entered_key,
+        source.passed_key,
+        tuple(reports.SliceRow(*row) for row in rows),
+    )
+
+
+def _windows(published: Day, stage: str) -> tuple[reports.Window, ...]:
+    if stage == "decision":
+        return _window_rows(
+            published,
+            "select window_days, min(entry_date), max(entry_date), sum(converted), sum(lost), sum(pending), "
+            "(sum(converted) filter (where is_mature)) / (sum(entered) filter (where is_mature)) "
+            "from marts.session_conversion_windows "
+            "where entry_date between $from_date and $to_date and window_days > 0 group by window_days order by 1",
+        )
+    if stage == "repurchase":
+        return _window_rows(
+            published,
+            "select window_days, min(cohort_date), max(cohort_date), sum(converted), sum(lost), sum(pending), "
+            "max(kaplan_meier_rate) from marts.repurchase_windows "
+            "where cohort_date between $cohort_from and $to_date group by window_days order by 1",
+            cohort_from=published.business_date - timedelta(days=89),
+        )
+    return ()
+
+
+def _window_rows(published: Day, statement: str, **parameters: Any) -> tuple[reports.Window, ...]:
+    return tuple(
+        reports.Window(days, first, last, int(converted), int(lost), int(pending), rate)
+        for days, first, last, converted, lost, pending, rate in published.rows(statement, **parameters)
+    )
+
+
+def _maturity(stage: str, windows: tuple[reports.Window, ...]) -> reports.Message:
+    """Whether the stage's numbers can still change: by midnight, or while windows are open."""
+    keys = {"decision": "window_open", "repurchase": "cohort_open"}
+    if stage not in keys or not windows:
+        return reports.Message("final_at_midnight")
+    window = windows[-1] if stage == "decision" else windows[0]
+    return reports.Message(keys[stage], {"days": window.window_days, "pending": window.pending})
+
+
+def _heat_map(published: Day, stage: str) -> reports.HeatMap | None:
+    """The stage's rate by its two main dimensions, the values with most entries; None where one has a single value."""
+    source = SLICES[stage][0]
+    row, column = HEAT_MAPS[stage]
+    cells: dict[tuple[str, str], reports.HeatCell] = {}
+    sizes: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    for row_value, column_value, *counts in published.rows(
+        f"""
+        select
+            coalesce({row}::VARCHAR, ''),
+            coalesce({column}::VARCHAR, ''),
+            coalesce(sum({source.entered}) filter (where business_date = $to_date), 0)::BIGINT,
+            coalesce(sum({source.passed}) filter (where business_date = $to_date), 0)::BIGINT,
+            coalesce(sum({source.entered}) filter (where list_contains($days, business_date)), 0)::BIGINT,
+            coalesce(sum({source.passed}) filter (where list_contains($days, business_date)), 0)::BIGINT
+        from marts.{source.cube}
+        where business_date between $from_date and $to_date
+        group by 1, 2
+        order by 1, 2
+        """,
+        days=published.baseline_days,
+    ):
+        cells[row_value, column_value] = reports.HeatCell(*counts)
+        for size, value in zip(sizes, (row_value, column_value), strict=True):
+            size[value] = size.get(value, 0) + counts[0]
+    rows, columns = (_largest(size, most) for size, most in zip(sizes, (HEAT_MAP_ROWS, HEAT_MAP_COLUMNS), strict=True))
+    if len(rows) < 2 or len(columns) < 2:
+        return None
+    return reports.HeatMap(
+        DIMENSION_WORDS.get(row, row),
+        DIMENSION_WORDS.get(column, column),
+        tuple(rows),
+        tuple(columns),
+        tuple(tuple(cells.get((row_value, column_value)) for column_value in columns) for row_value in rows),
+    )
+
+
+def _largest(sizes: Mapping[str, int], most: int) -> list[str]:
+    named = [value for value in sizes if value and sizes[value]]
+    return sorted(named, key=lambda value: (-sizes[value], value))[:most]
+
+
+def _pairs(published: Day, stage: str) -> tuple[reports.Pair, ...]:
+    """The operational figures that are known on at least two days, each above the rate that it may move."""
+    pairs = [reports.Pair(published.figure(cause), published.figure(effect)) for cause, effect in PAIRS[stage]]
+    return tuple(pair for pair in pairs if _is_drawn(pair.cause) and _is_drawn(pair.effect))
+
+
+def _is_drawn(figure: reports.Figure) -> bool:
+    return sum(point.value is not None for point in figure.trend) >= 2
+
+
+def _questions(published: Day, stage: str) -> tuple[reports.Question, ...]:
+    return tuple(_question(published, source) for source in QUESTIONS[stage])
+
+
+def _question(published: Day, source: QuestionSource) -> reports.Question:
+    """Yes: as good as usual or better. No: clearly worse. Not known: no number, or no usual range yet."""
+    figure = published.figure(source.figure)
+    if figure.value is None:
+        return reports.Question(source.key, reports.Answer.UNKNOWN)
+    if figure.usual_low is None or figure.usual_high is None:
+        return reports.Question(source.key, reports.Answer.UNKNOWN, figure)
+    low, high, value = float(figure.usual_low), float(figure.usual_high), float(figure.value)
+    margin = (high - low) * MARGIN_OF_A_NO
+    is_worse = value > high + margin if source.is_worse_above else value < low - margin
+    return reports.Question(source.key, reports.Answer.NO if is_worse else reports.Answer.YES, figure)
+
+
+def _relevance_question(published: Day, stage: str) -> tuple[reports.Question, ...]:
+    if stage != "traffic":
+        return ()
+    cells = relevance(published)
+    if not cells:
+        return (reports.Question("creative_matches_page", reports.Answer.UNKNOWN),)
+    fails = any(cell.is_notable and cell.log_odds < 0 for cell in cells)
+    return (reports.Question("creative_matches_page", reports.Answer.NO if fails else reports.Answer.YES),)

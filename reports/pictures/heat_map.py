@@ -1,0 +1,80 @@
+"""A stage's rate by two dimensions: each cell shows its rate and how far that is from usual."""
+
+from typing import TYPE_CHECKING
+
+from reports.model import HeatCell, HeatMap, Unit
+from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, new_canvas, sheet_over
+from reports.wording import Words, signed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+LABEL_MM = 40.0
+CELL_HEIGHT_MM = 7.6
+WIDEST_CELL_MM = 26.0
+HEAD_MM = 6.0
+FULL_COLOUR_AT = 0.30  # a relative change of 30 % has the full colour
+NOTABLE_STANDARD_ERRORS = 3.0
+LONGEST_LABEL = 24
+
+
+def heat_map_canvas(heat_map: HeatMap, words: Words) -> "Canvas":
+    """Rows and columns in the order given. Colour says how far the rate is from usual; a sign, that it is notable."""
+    height = HEAD_MM + CELL_HEIGHT_MM * len(heat_map.rows)
+    canvas = new_canvas(height)
+    sheet = sheet_over(canvas, 0, height)
+    width = min(WIDEST_CELL_MM, (PAGE_WIDTH_MM - LABEL_MM) / max(len(heat_map.columns), 1))
+    for number, name in enumerate(heat_map.columns):
+        x = LABEL_MM + width * (number + 0.5)
+        label = shortened(name, int(width / 1.5))
+        sheet.text(x, HEAD_MM / 2, label, ha="center", va="center", color=QUIET, fontsize=SMALL_POINTS)
+    for row, (name, cells) in enumerate(zip(heat_map.rows, heat_map.cells, strict=True)):
+        top = HEAD_MM + CELL_HEIGHT_MM * row
+        sheet.text(0, top + CELL_HEIGHT_MM / 2, shortened(name, LONGEST_LABEL), va="center")
+        for column, cell in enumerate(cells):
+            _draw_cell(sheet, LABEL_MM + width * column, top, width, cell, words)
+    return canvas
+
+
+def shortened(text: str, longest: int) -> str:
+    """The text with its middle left out where it is longer than `longest`; names often differ at their ends."""
+    if len(text) <= longest:
+        return text
+    kept = max(longest - 1, 2)
+    return f"{text[: kept - kept // 2]}…{text[-(kept // 2) :]}"
+
+
+def notable(cell: HeatCell) -> float:
+    """Standard errors between the cell's rate and its usual rate; 0 where there is nothing to compare with.
+
+    The variance is that of the difference of two independent binomial rates with the pooled rate.
+    """
+    if not cell.entered or not cell.baseline_entered:
+        return 0.0
+    pooled = (cell.passed + cell.baseline_passed) / (cell.entered + cell.baseline_entered)
+    variance = pooled * (1 - pooled) * (1 / cell.entered + 1 / cell.baseline_entered)
+    difference = cell.passed / cell.entered - cell.baseline_passed / cell.baseline_entered
+    return difference / variance**0.5 if variance > 0 else 0.0
+
+
+def _draw_cell(sheet: "Axes", left: float, top: float, width: float, cell: HeatCell | None, words: Words) -> None:
+    middle, centre = left + width / 2, top + CELL_HEIGHT_MM / 2
+    if cell is None or not cell.entered:
+        sheet.text(middle, centre, words.text("labels", "no_comparison"), ha="center", va="center", color=QUIET)
+        return
+    rate = cell.passed / cell.entered
+    usual = cell.baseline_passed / cell.baseline_entered if cell.baseline_entered else None
+    if usual:
+        change = (rate - usual) / usual
+        z = notable(cell)
+        sureness = min(abs(z) / NOTABLE_STANDARD_ERRORS, 1.0)  # what chance explains stays pale
+        strength = min(abs(change) / FULL_COLOUR_AT, 1.0) * sureness * 0.6
+        sheet.barh(
+            centre, width - 0.6, left=left + 0.3, height=CELL_HEIGHT_MM - 0.6, linewidth=0,
+            color=ALARM if change < 0 else BLUE, alpha=strength,
+        )  # fmt: skip
+        mark = "" if abs(z) < NOTABLE_STANDARD_ERRORS else words.text("labels", "below" if z < 0 else "above") + " "
+        below = f"{mark}{signed((rate - usual) * 100, 1)}"
+        sheet.text(middle, centre + 1.7, below, ha="center", va="center", color=INK, fontsize=SMALL_POINTS - 0.5)
+    sheet.text(middle, centre - (1.5 if usual else 0), words.value(rate, Unit.RATE), ha="center", va="center")

@@ -1,0 +1,53 @@
+"""How far each finding's rate is below or above what was expected, with its interval, on one scale from zero."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from reports.model import Finding, FindingStatus
+from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, PALE, QUIET, ROW_MM, new_canvas, sheet_over
+from reports.pictures.heat_map import shortened
+from reports.wording import Words, signed
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+LEFT_MM, WIDTH_MM = 74.0, 70.0
+LONGEST_NAME = 44
+
+
+def effects_canvas(findings: Sequence[Finding], words: Words) -> "Canvas":
+    """A dot and a line for each finding that has an effect: the estimate and its 90 % interval."""
+    shown = [finding for finding in findings if finding.effect is not None]
+    height = ROW_MM * len(shown)
+    canvas = new_canvas(height)
+    sheet = sheet_over(canvas, 0, height)
+    ends = [0.0]
+    for finding in shown:
+        effect = finding.effect
+        assert effect is not None
+        ends += [float(end) for end in (effect.value, effect.low, effect.high) if end is not None]
+    low, high = min(ends), max(ends)
+    scale = WIDTH_MM / ((high - low) or 1.0)
+    zero = LEFT_MM - low * scale
+    sheet.plot([zero] * 2, [0, height], color=PALE, linewidth=0.9)
+    for number, finding in enumerate(shown):
+        effect = finding.effect
+        assert effect is not None
+        y = ROW_MM * (number + 0.5)
+        colour = ALARM if effect.value < 0 else BLUE
+        is_sure = finding.status is FindingStatus.CONFIRMED
+        if effect.low is not None and effect.high is not None:
+            ends_mm = [LEFT_MM + (float(end) - low) * scale for end in (effect.low, effect.high)]
+            sheet.plot(ends_mm, [y, y], color=colour, linewidth=1.4)
+        at = LEFT_MM + (float(effect.value) - low) * scale
+        sheet.plot(at, y, marker="o", markersize=4.5, color=colour, markerfacecolor=colour if is_sure else "white")
+        sheet.text(0, y, shortened(words.slice_name(finding.slice), LONGEST_NAME), va="center", color=INK)
+        label = signed(float(effect.value) * 100, 0) + "%"
+        if effect.low is not None and effect.high is not None:
+            bounds = words.text(
+                "labels", "between", low=signed(float(effect.low) * 100, 0) + "%",
+                high=signed(float(effect.high) * 100, 0) + "%",
+            )  # fmt: skip
+            label = f"{label}  {bounds}"
+        sheet.text(PAGE_WIDTH_MM, y, label, ha="right", va="center", color=QUIET)
+    return canvas

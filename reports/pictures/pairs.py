@@ -1,0 +1,73 @@
+"""Operational figures above the rates that they may move, day by day on the same axis of days."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from reports.model import Figure, Pair
+from reports.pictures.canvas import (
+    BLUE,
+    INK,
+    PAGE_WIDTH_MM,
+    PALE,
+    QUIET,
+    SMALL_POINTS,
+    axes_at,
+    new_canvas,
+    sheet_over,
+)
+from reports.pictures.trend import draw_promotions, draw_usual
+from reports.wording import Words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+PANEL_MM = 13.0
+TITLE_MM = 5.0
+DAYS_MM = 5.0
+BETWEEN_MM = 12.0
+PER_ROW = 2
+
+
+def pairs_canvas(pairs: Sequence[Pair], words: Words) -> "Canvas":
+    """Two pairs beside each other, each with its cause above its effect."""
+    row_mm = 2 * (TITLE_MM + PANEL_MM) + DAYS_MM
+    height = row_mm * -(-len(pairs) // PER_ROW)
+    canvas = new_canvas(height)
+    sheet = sheet_over(canvas, 0, height)
+    width = (PAGE_WIDTH_MM - BETWEEN_MM) / PER_ROW
+    for number, pair in enumerate(pairs):
+        left = (number % PER_ROW) * (width + BETWEEN_MM)
+        top = (number // PER_ROW) * row_mm
+        for position, figure in enumerate((pair.cause, pair.effect)):
+            y = top + position * (TITLE_MM + PANEL_MM)
+            _write_title(sheet, left, y, width, figure, words)
+            axes = axes_at(canvas, left, y + TITLE_MM, width, PANEL_MM - 1)
+            _draw_panel(axes, figure, words)
+        _write_days(sheet, left, top + 2 * (TITLE_MM + PANEL_MM), width, pair.effect)
+    return canvas
+
+
+def _write_title(sheet: "Axes", left: float, top: float, width: float, figure: Figure, words: Words) -> None:
+    y = top + TITLE_MM / 2
+    sheet.text(left, y, words.text("metrics", figure.key), va="center")
+    usual = words.text("labels", "usual", value=words.value(figure.baseline, figure.unit))
+    value = words.value(figure.value, figure.unit)
+    sheet.text(left + width, y, f"{value}  {usual}", ha="right", va="center", fontsize=SMALL_POINTS, color=QUIET)
+
+
+def _draw_panel(axes: "Axes", figure: Figure, words: Words) -> None:
+    draw_promotions(axes, figure.trend, words, is_named=False)
+    draw_usual(axes, figure)
+    values = [float("nan") if point.value is None else float(point.value) for point in figure.trend]
+    axes.plot(range(len(values)), values, color=BLUE, linewidth=1.1, clip_on=False)
+    axes.plot(len(values) - 1, values[-1], color=INK, marker="o", markersize=3, clip_on=False)
+    axes.axhline(axes.get_ylim()[0], color=PALE, linewidth=0.6)
+    axes.set_xlim(-0.5, len(values) - 0.5)
+
+
+def _write_days(sheet: "Axes", left: float, top: float, width: float, figure: Figure) -> None:
+    days = [point.day for point in figure.trend]
+    for x, day, side in ((left, days[0], "left"), (left + width, days[-1], "right")):
+        label = day.strftime("%m-%d")
+        sheet.text(x, top + 0.5, label, ha=side, va="top", color=QUIET, fontsize=SMALL_POINTS)
