@@ -25,7 +25,7 @@ from assets.shop import Shop
 from assets.standing import record_built
 from reports import own_funnel_png
 from sql.contract import FAMILIES, Family
-from sql.contracts import Severity, contracts_by_table
+from sql.contracts import Severity
 from sql.lineage import Lineage, column_lineage
 from sql.models import RAW_LEADING_COLUMNS, Model, build, derived_schemas, load_models
 
@@ -81,7 +81,7 @@ def all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetChecksD
         *(_model_asset(model, days, lineage[model.table]) for model in load_models().values()),
         _results(days),
         _verdict(days),
-        _contract_checks(days),
+        _checks(days, settings),
         _findings(days),
         *(_own_funnel(file, days) for file in funnels),
         _snapshot(days, [_own_funnel_key(file) for file in funnels]),
@@ -245,16 +245,19 @@ def _built_tables() -> list[dg.AssetKey]:
 def _results(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     @_daily_asset(days, RESULTS, _built_tables(), "quality", "duckdb")
     def results(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
-        """What every contract found on every day: passed or not, with the observed and the expected value."""
+        """What every contract and expectation found on every day: passed or not, observed, expected, and why."""
         from_date, to_date = date_range(context, shop)
         gate.run_contracts(shop.warehouse, from_date, to_date)
+        gate.run_expectations(shop.warehouse, shop.settings, from_date, to_date, shop.built_tables)
         failed = shop.warehouse.value(
             "select count(*) from quality.results "
             "where not is_passed and business_date between $from_date and $to_date",
             from_date=from_date,
             to_date=to_date,
         )
-        return dg.MaterializeResult(metadata={"failed": failed})
+        return dg.MaterializeResult(
+            metadata={"failed": failed, "data_docs": dg.MetadataValue.path(str(shop.settings.data_docs / "index.html"))}
+        )
 
     return results
 
@@ -286,17 +289,15 @@ def _reasons_as_text(verdicts: Iterable[gate.DayVerdict], most: int = 50) -> str
     return "\n".join(islice(lines, most)) or "none"
 
 
-def _contract_checks(days: dg.DailyPartitionsDefinition) -> dg.AssetChecksDefinition:
+def _checks(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetChecksDefinition:
     """Shows the gate's results beside each table. None is blocking: that would skip the report too."""
-    guarded = contracts_by_table()
     specs = [
-        dg.AssetCheckSpec(contract.name, asset=asset_key(table), description=contract.rule, additional_deps=[RESULTS])
-        for table, contracts in guarded.items()
-        for contract in contracts
+        dg.AssetCheckSpec(check.name, asset=asset_key(check.table), description=check.rule, additional_deps=[RESULTS])
+        for check in gate.registered_checks(settings)
     ]
 
-    @dg.multi_asset_check(name="contracts", specs=specs, can_subset=True)
-    def contract_checks(context: dg.AssetCheckExecutionContext, shop: Shop) -> Iterator[dg.AssetCheckResult]:
+    @dg.multi_asset_check(name="checks", specs=specs, can_subset=True)
+    def checks(context: dg.AssetCheckExecutionContext, shop: Shop) -> Iterator[dg.AssetCheckResult]:
         to_date = shop.warehouse.value("select max(business_date) from quality.results")
         from_date = to_date
         if context.has_partition_key or context.has_partition_key_range:
@@ -317,10 +318,11 @@ def _contract_checks(days: dg.DailyPartitionsDefinition) -> dg.AssetChecksDefini
                     "failed_days": record["failed_days"],
                     "observed": record["observed"] or "as it should be",
                     "expected": record["expected"] or record["rule"],
+                    "reason": record["rule"],
                 },
             )
 
-    return contract_checks
+    return checks
 
 
 def _check_records(shop: Shop, from_date: date, to_date: date) -> list[dict[str, Any]]:
@@ -329,14 +331,14 @@ def _check_records(shop: Shop, from_date: date, to_date: date) -> list[dict[str,
         select
             check_name,
             table_name,
-            severity,
-            rule,
+            min(severity) as severity,
+            min(rule) as rule,
             count(*) filter (where not is_passed) as failed_days,
-            min(observed) filter (where not is_passed) as observed,
-            min(expected) filter (where not is_passed) as expected
+            coalesce(min(observed) filter (where not is_passed), arg_max(observed, business_date)) as observed,
+            coalesce(min(expected) filter (where not is_passed), arg_max(expected, business_date)) as expected
         from quality.results
         where business_date between $from_date and $to_date
-        group by check_name, table_name, severity, rule
+        group by check_name, table_name
         """,
         from_date=from_date,
         to_date=to_date,

@@ -1,11 +1,13 @@
-"""The gate: runs every contract on a day, and says whether the day may be published."""
+"""The gate: runs every contract and expectation on a day, and says whether the day may be published."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from assets import expectations
+from assets.expectations import Expectation, Judgement, Suite, load_suites
 from assets.ingest import families_present
 from assets.rows import insert_rows
 from assets.settings import Settings
@@ -31,8 +33,8 @@ class Reason:
     """Why a day is warned about or blocked.
 
     Attributes:
-        key: `family_missing`, `family_growing` or `contract`.
-        subject: the family, or `table: contract`.
+        key: `family_missing`, `family_growing`, `contract` or `expectation`.
+        subject: the family, or `table: check`.
         observed: what was found, in plain words.
         expected: what should have been.
         severity: what it does to the day.
@@ -56,6 +58,30 @@ class DayVerdict:
         return self.verdict in PUBLISHABLE
 
 
+@dataclass(frozen=True)
+class Check:
+    """A contract or an expectation: all that the catalogue, the results and the report need to know of it.
+
+    Attributes:
+        words: its name by language, where the shop's own file brings it; else the words files have it.
+    """
+
+    name: str
+    table: str
+    severity: Severity
+    rule: str
+    words: Mapping[str, str]
+
+
+def registered_checks(settings: Settings) -> list[Check]:
+    """Every check that the gate runs, contracts first; raises SettingsError where the shop's own files are wrong."""
+    wanted = [expectation for suite in load_suites(settings) for expectation in suite.expectations]
+    return [
+        *(Check(each.name, each.table, each.severity, each.rule, {}) for each in load_contracts()),
+        *(Check(each.name, each.table, each.severity, each.reason, each.words) for each in wanted),
+    ]
+
+
 def days_between(from_date: date, to_date: date) -> list[date]:
     """Every day of the range, both ends in."""
     return [from_date + timedelta(days=offset) for offset in range((to_date - from_date).days + 1)]
@@ -63,7 +89,11 @@ def days_between(from_date: date, to_date: date) -> list[date]:
 
 _TABLES = (
     "create table if not exists quality.results (business_date DATE, check_name VARCHAR, table_name VARCHAR, "
-    "severity VARCHAR, is_passed BOOLEAN, cases BIGINT, observed VARCHAR, expected VARCHAR, rule VARCHAR)",
+    "severity VARCHAR, is_passed BOOLEAN, cases BIGINT, observed VARCHAR, expected VARCHAR, rule VARCHAR, "
+    "kind VARCHAR default 'contract')",
+    "alter table quality.results add column if not exists kind VARCHAR default 'contract'",
+    "create table if not exists quality.slice_warnings (business_date DATE, table_name VARCHAR, check_name VARCHAR, "
+    "dimension VARCHAR, value VARCHAR, observed VARCHAR, expected VARCHAR)",
     "create table if not exists quality.family_days (business_date DATE, family VARCHAR, state VARCHAR, "
     "rows_read BIGINT, rows_accepted BIGINT, rows_duplicate BIGINT, rows_quarantined BIGINT, "
     "latest_event_at TIMESTAMP)",
@@ -77,14 +107,15 @@ def create_tables(warehouse: Warehouse) -> None:
     """Creates, where absent, the tables that the gate writes."""
     for statement in _TABLES:
         warehouse.execute(statement)
+    expectations.create_tables(warehouse)
 
 
 def run_contracts(warehouse: Warehouse, from_date: date, to_date: date) -> None:
-    """Runs every contract on every day of the range and replaces the range in quality.results."""
+    """Runs every contract on every day of the range and replaces its results in quality.results."""
     create_tables(warehouse)
     violations = {contract: _violations(warehouse, contract, from_date, to_date) for contract in load_contracts()}
     with warehouse.transaction():
-        _clear(warehouse, "quality.results", from_date, to_date)
+        _clear(warehouse, "quality.results", from_date, to_date, "kind = 'contract'")
         results = [
             _result(day, contract, violations[contract].get(day))
             for day in days_between(from_date, to_date)
@@ -118,7 +149,77 @@ def _result(day: date, contract: Contract, violation: tuple[int, str, str] | Non
         observed,
         expected,
         contract.rule,
+        "contract",
     )
+
+
+def run_expectations(
+    warehouse: Warehouse, settings: Settings, from_date: date, to_date: date, built: Collection[str] = ()
+) -> None:
+    """Judges the days of the range, from the opening day on, and replaces their results and slice warnings.
+
+    Args:
+        built: tables that were built just now; the staged rows of others are not read again, their results stay. None
+            named means all.
+    """
+    create_tables(warehouse)
+    first = max(from_date, settings.opening_date)
+    if first > to_date:
+        return
+    suites = load_suites(settings)
+    judged = [suite for suite in suites if not built or suite.table in built or not suite.table.startswith("staging.")]
+    judgements = expectations.judge_suites(
+        warehouse, settings, judged, _judged_days(warehouse, settings, judged, first, to_date)
+    )
+    kept = [suite.table for suite in suites if suite not in judged]
+    is_replaced = "not list_contains($kept::VARCHAR[], table_name)"
+    with warehouse.transaction():
+        _clear(warehouse, "quality.results", from_date, to_date, f"kind = 'expectation' and {is_replaced}", kept=kept)
+        _clear(warehouse, "quality.slice_warnings", from_date, to_date, is_replaced, kept=kept)
+        insert_rows(warehouse, "quality.results", [_judgement_row(each) for each in judgements])
+        insert_rows(warehouse, "quality.slice_warnings", [row for each in judgements for row in _slice_rows(each)])
+
+
+def _judged_days(
+    warehouse: Warehouse, settings: Settings, suites: Collection[Suite], from_date: date, to_date: date
+) -> dict[str, list[date]]:
+    """The days of each suite's table: of events those on which their family was delivered."""
+    days = days_between(from_date, to_date)
+    present = {day: families_present(warehouse, settings, day) for day in days}
+    families = {f"{schema}.{family.table}": name for name, family in FAMILIES.items() for schema in ("raw", "staging")}
+    return {
+        suite.table: [
+            day for day in days if suite.table not in families or present[day][families[suite.table]] == "present"
+        ]
+        for suite in suites
+    }
+
+
+def _judgement_row(judgement: Judgement) -> tuple[object, ...]:
+    expectation: Expectation = judgement.expectation
+    return (
+        judgement.business_date,
+        expectation.name,
+        expectation.table,
+        expectation.severity.value,
+        judgement.is_passed,
+        judgement.cases,
+        judgement.observed,
+        judgement.expected,
+        expectation.reason,
+        "expectation",
+    )
+
+
+def _slice_rows(judgement: Judgement) -> list[tuple[object, ...]]:
+    """A row a slice that failed; one without dimension and value where a whole table is warned about."""
+    expectation = judgement.expectation
+    if judgement.is_passed or expectation.severity is not Severity.WARN:
+        return []
+    place = (judgement.business_date, expectation.table, expectation.name)
+    if not judgement.faults:
+        return [(*place, None, None, judgement.observed, judgement.expected)]
+    return [(*place, fault.dimension, fault.value, fault.observed, fault.expected) for fault in judgement.faults]
 
 
 def judge(warehouse: Warehouse, settings: Settings, from_date: date, to_date: date) -> list[DayVerdict]:
@@ -126,7 +227,7 @@ def judge(warehouse: Warehouse, settings: Settings, from_date: date, to_date: da
     create_tables(warehouse)
     days = days_between(from_date, to_date)
     families = {day: families_present(warehouse, settings, day) for day in days}
-    failed = _failed_contracts(warehouse, from_date, to_date)
+    failed = _failed_checks(warehouse, from_date, to_date)
     verdicts = [_verdict(settings, day, families[day], failed.get(day, ())) for day in days]
     with warehouse.transaction():
         for table in ("quality.family_days", "quality.quarantine_days", "quality.day_verdict"):
@@ -232,7 +333,7 @@ def _absences(settings: Settings, families: Mapping[str, str]) -> list[Reason]:
     return reasons
 
 
-def _failed_contracts(warehouse: Warehouse, from_date: date, to_date: date) -> dict[date, list[Reason]]:
+def _failed_checks(warehouse: Warehouse, from_date: date, to_date: date) -> dict[date, list[Reason]]:
     failed: dict[date, list[Reason]] = {}
     for record in warehouse.records(
         "select * from quality.results where not is_passed and business_date between $from_date and $to_date "
@@ -242,7 +343,7 @@ def _failed_contracts(warehouse: Warehouse, from_date: date, to_date: date) -> d
     ):
         failed.setdefault(record["business_date"], []).append(
             Reason(
-                key="contract",
+                key=record["kind"],
                 subject=f"{record['table_name']}: {record['check_name']}",
                 observed=record["observed"],
                 expected=record["expected"],
@@ -271,9 +372,12 @@ def _reasons(written: Sequence[Mapping[str, str]]) -> tuple[Reason, ...]:
     )
 
 
-def _clear(warehouse: Warehouse, table: str, from_date: date, to_date: date) -> None:
+def _clear(
+    warehouse: Warehouse, table: str, from_date: date, to_date: date, condition: str = "true", **parameters: object
+) -> None:
     warehouse.execute(
-        f"delete from {table} where business_date between $from_date and $to_date",
+        f"delete from {table} where business_date between $from_date and $to_date and {condition}",
         from_date=from_date,
         to_date=to_date,
+        **parameters,
     )

@@ -299,6 +299,7 @@ class Settings(_Model):
     targets: dict[str, float] = {}
     changes: tuple[Change, ...] = Field((), alias="change_log")
     playbook: Path | None = Field(None, description="YAML that extends the playbook")
+    expectations: Path | None = Field(None, description="folder of the shop's own expectations")
     home: Path = Field(default_factory=lambda: home_folder())
     _folder: Path = PrivateAttr(default_factory=lambda: config_path().parent)
 
@@ -368,6 +369,10 @@ class Settings(_Model):
         return self.home / "reports"
 
     @property
+    def data_docs(self) -> Path:
+        return self.home / "data_docs"
+
+    @property
     def dagster_home(self) -> Path:
         return self.home / "dagster"
 
@@ -423,6 +428,11 @@ def load_settings(path: Path | None = None) -> Settings:
         content["change_log"] = _change_log_file(path.parent / Path(changes).expanduser())
     if isinstance(content.get("playbook"), str):
         content["playbook"] = path.absolute().parent / Path(content["playbook"]).expanduser()
+    if isinstance(expectations := content.get("expectations"), str):
+        content["expectations"] = path.absolute().parent / Path(expectations).expanduser()
+        if not content["expectations"].is_dir():
+            words = "is no folder; make it, or drop the key"
+            raise SettingsError(document.message(("expectations",), expectations, words))
     try:
         settings = Settings.model_validate(content)
     except ValidationError as error:

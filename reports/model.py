@@ -481,12 +481,16 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Check:
-    """One check on the day's data: its name, result, what was seen, and a sentence."""
+    """One check on the day's data: its name, result, what was seen, and a sentence.
+
+    `title` is what is printed for a name that the words files do not have: a check of the shop's own.
+    """
 
     name: str
     state: CheckState
     observed: str | Number | None = None
     message: Message | None = None
+    title: str | None = None
 
 
 @dataclass(frozen=True)
@@ -530,7 +534,8 @@ class Report:
     when the day is restated; `snapshot` names the published data it was made from; `time_zone` is the shop's.
     `last_good_date` is the latest day whose numbers may be used, given where the verdict is blocked. `diagnosis` is
     None where none has run. `changes` lists what differs from the edition before, `late_deliveries` the files that came
-    in between.
+    in between. `data_docs` is
+    where every expectation is told in detail, under the home folder.
     """
 
     shop: str
@@ -555,6 +560,7 @@ class Report:
     own_funnels: tuple[OwnFunnel, ...] = ()
     changes: tuple[EditionChange, ...] = ()
     late_deliveries: tuple[str, ...] = ()
+    data_docs: str | None = None
 
 
 def findings_of(report: Report, stage: str) -> tuple[Finding, ...]:

@@ -6,7 +6,6 @@ A file in sql/checks opens with one line that says the rule, then `table:` (the 
 models' headers, and that staged events are the delivered ones, for each family.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -109,11 +108,3 @@ def _grain_contract(model: Model) -> Contract:
             group by business_date
         """,
     )
-
-
-def contracts_by_table() -> Mapping[str, list[Contract]]:
-    """The contracts of each guarded table."""
-    guarded: dict[str, list[Contract]] = {}
-    for contract in load_contracts():
-        guarded.setdefault(contract.table, []).append(contract)
-    return guarded

@@ -26,7 +26,7 @@ PARTS = {
     "staging": ("staging__",),
     "sessions, orders, payments": ("intermediate__",),
     "cubes and metrics": ("marts__",),
-    "gate": ("quality__", "contracts"),
+    "gate": ("quality__", "checks"),
     "publication": ("published__snapshot",),
     "PDF": ("published__daily_report",),
 }

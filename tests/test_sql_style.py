@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
+from assets.expectations.suites import FOLDER
 from assets.ingest.reasons import Reason
 from reports.wording import languages, load_words
 from sql.contract import FAMILIES
@@ -209,7 +211,9 @@ def test_every_metric_is_named_and_defined_and_nothing_else_is(language: str) ->
 
 
 @pytest.mark.parametrize("language", languages())
-def test_every_contract_and_quarantine_reason_has_a_name(language: str) -> None:
+def test_every_check_and_quarantine_reason_has_a_name(language: str) -> None:
     sections = load_words(language).sections
-    assert set(sections["checks"]) == {contract.name for contract in load_contracts()}
+    files = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in FOLDER.glob("*.yaml")]
+    expectations = {entry["name"] for file in files for entry in file["expectations"]}
+    assert set(sections["checks"]) == {contract.name for contract in load_contracts()} | expectations
     assert set(sections["quarantine_reasons"]) == {reason.value for reason in Reason}

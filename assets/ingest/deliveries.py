@@ -87,6 +87,7 @@ class _Entry:
     rows_quarantined: int = 0
     status: str = "loaded"
     notes: list[str] = field(default_factory=list)
+    delivered_columns: list[str] = field(default_factory=list)
 
     @property
     def message(self) -> str:
@@ -228,6 +229,7 @@ def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
     entry.content_hash = found.content_hash()
     if entry.stamp.size_bytes:
         rows, entry.rows_read = _read(warehouse, found)
+        entry.delivered_columns = [f"{name} {kind}" for name, kind in rows.columns.items()]
         if found.source.where and rows.columns:
             chosen, chosen_count = _select(warehouse, rows, found.source.where)
             if chosen_count < entry.rows_read:
@@ -358,7 +360,8 @@ def _write_ledger(warehouse: Warehouse, entry: _Entry, intake: Intake) -> None:
         """
         insert into quality.deliveries values (
             $delivery_id, $family, $dt, $file, $source, $size_bytes, $modified_at, $rows_read, $rows_loaded,
-            $rows_quarantined, $repeats_kept, $status, $message, $loaded_at, $content_hash, $rules_hash
+            $rows_quarantined, $repeats_kept, $status, $message, $loaded_at, $content_hash, $rules_hash,
+            $delivered_columns::VARCHAR[]
         )
         """,
         delivery_id=entry.delivery_id,
@@ -377,6 +380,7 @@ def _write_ledger(warehouse: Warehouse, entry: _Entry, intake: Intake) -> None:
         loaded_at=datetime.now(UTC).replace(tzinfo=None),
         content_hash=entry.content_hash,
         rules_hash=entry.rules_hash,
+        delivered_columns=entry.delivered_columns,
     )
     dates = warehouse.rows(
         "select business_date from quality.delivery_dates where delivery_id = $id", id=entry.delivery_id

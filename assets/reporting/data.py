@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import reports
+from assets.gate import registered_checks
 from assets.reporting.day import Day
 
 
@@ -50,6 +51,11 @@ def _local_time(published: Day, instant: datetime | None) -> Any:
 
 
 def checks(published: Day) -> tuple[reports.Check, ...]:
+    titles = {
+        check.name: check.words.get(published.language) or next(iter(check.words.values()))
+        for check in registered_checks(published.settings)
+        if check.words
+    }
     records = published.rows(
         "select table_name, check_name, severity, is_passed, observed from quality.results "
         "where business_date = $to_date order by is_passed, severity, check_name, table_name"
@@ -59,6 +65,7 @@ def checks(published: Day) -> tuple[reports.Check, ...]:
             name,
             reports.CheckState.FAIL if severity == "block" else reports.CheckState.WARN,
             observed=f"{table}: {observed}",
+            title=titles.get(name),
         )
         for table, name, severity, is_passed, observed in records
         if not is_passed
@@ -70,10 +77,23 @@ def checks(published: Day) -> tuple[reports.Check, ...]:
     return (
         *failed,
         *(
-            reports.Check(name, reports.CheckState.PASS, message=reports.Message("tables_passed", {"count": count}))
+            reports.Check(
+                name,
+                reports.CheckState.PASS,
+                message=reports.Message("tables_passed", {"count": count}),
+                title=titles.get(name),
+            )
             for name, count in sorted(passed.items())
         ),
     )
+
+
+def data_docs(published: Day) -> str | None:
+    """Where every expectation is told in detail, under the home folder; None where none has judged the day."""
+    judged = published.rows(
+        "select 1 from quality.results where business_date = $to_date and kind = 'expectation' limit 1"
+    )
+    return f"{published.settings.data_docs.name}/index.html" if judged else None
 
 
 def _reason_message(reason: Mapping[str, str]) -> reports.Message:

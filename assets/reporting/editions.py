@@ -12,7 +12,7 @@ import reports
 from assets.funnels.daily import own_funnels
 from assets.gate import days_between
 from assets.publish import current_snapshot, open_published
-from assets.reporting.data import checks, deliveries, last_good_date, verdict_reasons
+from assets.reporting.data import checks, data_docs, deliveries, last_good_date, verdict_reasons
 from assets.reporting.day import Day
 from assets.reporting.diagnosis import diagnosis
 from assets.reporting.headline import bridge, headlines
@@ -60,6 +60,7 @@ def report_of(published: Day, edition: int, snapshot: str, before: EditionRecord
         own_funnels=own_funnels(published.connection, published.business_date),
         deliveries=deliveries(published),
         checks=checks(published),
+        data_docs=data_docs(published),
         quarantine=tuple(
             reports.QuarantineCount(family, reason, rows)
             for family, reason, rows in published.rows(

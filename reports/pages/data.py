@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reports.model import Check, Delivery, Report, Unit
+from reports.model import Delivery, Report, Unit
 from reports.pages.tables import Content, Widths, heads, named, section, table
 from reports.wording import Words
 
@@ -18,7 +18,7 @@ def data_chapter(report: Report, words: Words) -> Content:
         "heading": words.text("headings", "data"),
         "sections": [
             section(words.text("headings", "deliveries"), deliveries_table(report.deliveries, words)),
-            checks_section(report.checks, words),
+            checks_section(report, words),
             quarantine_section(report, words),
         ],
     }
@@ -43,22 +43,23 @@ def deliveries_table(deliveries: Sequence[Delivery], words: Words) -> Content:
     return table(head, rows, DELIVERY_WIDTHS, left=2)
 
 
-def checks_section(checks: Sequence[Check], words: Words) -> Content:
+def checks_section(report: Report, words: Words) -> Content:
     heading = words.text("headings", "checks")
-    if not checks:
+    if not report.checks:
         return section(heading, None, words.text("notes", "no_checks"))
     rows = []
-    for check in checks:
+    for check in report.checks:
         observed = check.observed
         rows.append(
             [
-                words.text_or_itself("checks", check.name),
+                check.title or words.text_or_itself("checks", check.name),
                 words.text("check_states", check.state.value),
                 words.message(check.message) if check.message else "",
                 "" if observed is None else observed if isinstance(observed, str) else words.plain(observed),
             ]
         )
-    return section(heading, table(heads(words, "check", "state", "note", "observed"), rows, CHECK_WIDTHS, left=3))
+    note = words.text("notes", "data_docs", path=report.data_docs) if report.data_docs else None
+    return section(heading, table(heads(words, "check", "state", "note", "observed"), rows, CHECK_WIDTHS, left=3), note)
 
 
 def quarantine_section(report: Report, words: Words) -> Content:

@@ -1,0 +1,441 @@
+"""Every expectation fails on the fault that it is for, is silent on a sound shop, and is told by day and by slice."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from shop_helpers import HISTORY_DAYS, OPENING, build_days, day, one_file_a_day, open_shop, simulated_shop
+
+from assets import gate
+from assets.documents import SettingsError
+from assets.expectations import load_suites
+from assets.expectations.frames import row_frames
+from assets.expectations.history import Calendar, usual
+from assets.expectations.judging import Judge, Judgement
+from assets.expectations.suites import Measure, Scale
+from assets.settings import Promotion, Settings
+from sql.warehouse import Warehouse
+
+LAST = day(3)
+DAY = f"date '{LAST}'"
+HERE = f"business_date = {DAY}"
+ORDINARY = Calendar(())
+PAIRS = "expect_column_pair_values_a_to_be_greater_than_b"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A shop of three days; what was measured on the last one stands for five weeks before it, too."""
+    home = simulated_shop(tmp_path_factory.mktemp("shop"), days=3, history_days=HISTORY_DAYS, sessions_per_day=400)
+    one_file_a_day(home)
+    build_days(home, OPENING, LAST)
+    return home.settings
+
+
+@pytest.fixture(scope="module")
+def warehouse(settings: Settings) -> Iterator[Warehouse]:
+    with open_shop(settings) as shop:
+        gate.create_tables(shop.warehouse)
+        gate.run_expectations(shop.warehouse, settings, OPENING, LAST)
+        invent_history(shop.warehouse)
+        yield shop.warehouse
+
+
+def invent_history(warehouse: Warehouse) -> None:
+    """Five weeks like the last day, but for slices ten times as large: they count from 20 rows on."""
+    for table in ("measures", "slice_volumes"):
+        warehouse.execute(f"delete from quality.{table} where business_date < {DAY}")
+        warehouse.execute(
+            f"insert into quality.{table} by name "
+            "select (business_date - back)::DATE as business_date, * exclude (business_date, back) "
+            f"from quality.{table} cross join (select unnest(range(1, 36))::INTEGER as back) where {HERE}"
+        )
+    warehouse.execute(f"update quality.slice_volumes set volume = 10 * volume where business_date < {DAY}")
+
+
+def judge_last_day(warehouse: Warehouse, settings: Settings, only: tuple[str, str]) -> dict[tuple[str, str], bool]:
+    """(table, name) → whether it is fulfilled on the last day, of one expectation."""
+    suites = [
+        replace(suite, expectations=tuple(each for each in suite.expectations if each.name == only[1]))
+        for suite in load_suites(settings)
+        if suite.table == only[0]
+    ]
+    judged = JUDGE.of(warehouse, settings, suites)
+    return {(each.expectation.table, each.expectation.name): each.is_passed for each in judged}
+
+
+class _Judge:
+    """One Great Expectations for all tests: making one costs seconds."""
+
+    def __init__(self) -> None:
+        self.made: Judge | None = None
+
+    def of(self, warehouse: Warehouse, settings: Settings, suites: list) -> list[Judgement]:
+        from assets.expectations import _frames
+
+        self.made = self.made or Judge()
+        return [
+            judgement
+            for suite in suites
+            for frame, data in _frames(warehouse, suite, [LAST], Calendar(settings.calendar))
+            for judgement in self.made.judge(suite.of(frame), data)[0]
+        ]
+
+
+JUDGE = _Judge()
+
+
+# --- Every expectation can fail ----------------------------------------------------------------------
+
+EVENTS = ("traffic", "page", "service", "order")
+CUBES = ("arrival", "landing", "decision", "product", "checkout", "payment", "inquiry", "repurchase")
+
+
+def multiplied(table: str) -> str:
+    return "; ".join(f"insert into {table} select * from {table} where {HERE}" for _ in range(5))
+
+
+def of_one(table: str, change: str, condition: str = "true") -> str:
+    return f"update {table} set {change} where {HERE} and ({condition})"
+
+
+def step_over(table: str, larger: str, smaller: str) -> str:
+    return of_one(table, f"{smaller} = {larger} + 1")
+
+
+def rate_above_one(table: str, passed: str, entered: str) -> str:
+    return of_one(table, f"{passed} = {entered} * 2 + 1")
+
+
+FAULTS: dict[tuple[str, str], str] = {
+    **{
+        (f"raw.{family}_events", "rows_are_accounted_for"): f"delete from raw.{family}_events where dt = {DAY}"
+        for family in EVENTS
+    },
+    **{
+        (f"raw.{family}_events", "columns_are_still_there"): (
+            "update quality.deliveries set delivered_columns = delivered_columns[2:] "
+            f"where family = '{family}' and dt = {DAY}"
+        )
+        for family in EVENTS
+    },
+    **{
+        (f"raw.{family}_events", "no_column_is_new"): (
+            "update quality.deliveries set delivered_columns = list_append(delivered_columns, 'colour VARCHAR') "
+            f"where family = '{family}' and dt = {DAY}"
+        )
+        for family in EVENTS
+    },
+    **{(f"staging.{family}_events", "volume_is_usual"): multiplied(f"staging.{family}_events") for family in EVENTS},
+    **{
+        (f"staging.{family}_events", "last_event_is_as_late_as_usual"): (
+            f"delete from staging.{family}_events where {HERE} and local_hour > 4"
+        )
+        for family in EVENTS
+    },
+    **{
+        (f"staging.{family}_events", "people_are_named_as_usual"): of_one(
+            f"staging.{family}_events", "visitor_id = null, customer_id = null"
+        )
+        for family in EVENTS
+    },
+    ("staging.traffic_events", "nothing_is_gone"): f"delete from staging.traffic_events where {HERE} and "
+    "region = (select region from staging.traffic_events where region is not null group by all "
+    "order by count(*) desc limit 1)",
+    ("staging.page_events", "nothing_is_gone"): f"delete from staging.page_events where {HERE} "
+    "and event_type = 'page_leave'",
+    ("staging.service_events", "nothing_is_gone"): f"delete from staging.service_events where {HERE} "
+    "and event_type = 'customer_message'",
+    ("staging.order_events", "nothing_is_gone"): f"delete from staging.order_events where {HERE} "
+    "and event_type = 'created'",
+    ("staging.traffic_events", "channels_are_named_as_usual"): of_one("staging.traffic_events", "channel = null"),
+    ("staging.traffic_events", "clicks_carry_ids_as_usual"): of_one("staging.traffic_events", "click_id = null"),
+    ("staging.traffic_events", "quantities_are_plausible"): of_one("staging.traffic_events", "quantity = 2000000000"),
+    ("staging.traffic_events", "costs_are_plausible"): of_one("staging.traffic_events", "cost = 200000000"),
+    ("staging.page_events", "robots_are_as_many_as_usual"): of_one("staging.page_events", "is_bot = true"),
+    ("staging.page_events", "stays_are_measured_as_usual"): of_one("staging.page_events", "dwell_ms = null"),
+    ("staging.page_events", "scrolls_are_shares"): of_one("staging.page_events", "scroll_ratio = scroll_ratio * 100"),
+    ("staging.page_events", "stays_end_within_a_day"): of_one("staging.page_events", "dwell_ms = 86400001"),
+    ("staging.page_events", "first_screens_take_less_than_ten_minutes"): of_one(
+        "staging.page_events", "first_screen_ms = 600001"
+    ),
+    ("staging.page_events", "product_views_name_a_product"): of_one("staging.page_events", "product_id = null"),
+    ("staging.service_events", "ratings_are_stars"): of_one("staging.service_events", "rating = 6"),
+    ("staging.service_events", "messages_belong_to_a_conversation"): of_one(
+        "staging.service_events", "conversation_id = null"
+    ),
+    ("staging.order_events", "payments_have_amounts_as_usual"): of_one("staging.order_events", "amount = null"),
+    ("staging.order_events", "orders_are_named"): of_one("staging.order_events", "order_id = null"),
+    ("staging.order_events", "ratings_are_stars"): of_one("staging.order_events", "rating = 0"),
+    ("staging.order_events", "amounts_are_plausible"): of_one("staging.order_events", "amount = 200000000"),
+    ("staging.order_events", "quantities_are_plausible"): of_one("staging.order_events", "quantity = 2000000"),
+    **{(f"marts.{cube}_cube", "volume_is_usual"): multiplied(f"marts.{cube}_cube") for cube in CUBES},
+    ("marts.arrival_cube", "arrival_rate_is_a_share"): rate_above_one(
+        "marts.arrival_cube", "arrived_clicks", "identified_clicks"
+    ),
+    ("marts.landing_cube", "landing_rate_is_a_share"): rate_above_one(
+        "marts.landing_cube", "reached_qualified_product_view", "sessions"
+    ),
+    ("marts.decision_cube", "decision_rate_is_a_share"): rate_above_one(
+        "marts.decision_cube", "reached_paid", "sessions"
+    ),
+    ("marts.product_cube", "qualified_rate_is_a_share"): rate_above_one("marts.product_cube", "qualified", "viewed"),
+    ("marts.checkout_cube", "order_rate_is_a_share"): rate_above_one("marts.checkout_cube", "ordered", "checkouts"),
+    ("marts.payment_cube", "paid_rate_is_a_share"): rate_above_one("marts.payment_cube", "paid", "orders"),
+    ("marts.inquiry_cube", "answer_rate_is_a_share"): rate_above_one("marts.inquiry_cube", "answered", "inquiries"),
+    ("marts.repurchase_cube", "repurchase_rate_is_a_share"): rate_above_one(
+        "marts.repurchase_cube", "purchased", "active_customers"
+    ),
+    ("marts.arrival_cube", "channels_are_known_as_usual"): of_one("marts.arrival_cube", "channel = 'unknown'"),
+    ("marts.landing_cube", "stays_are_measured_as_usual"): of_one("marts.landing_cube", "measured_sessions = 0"),
+    ("marts.landing_cube", "nothing_is_gone"): of_one("marts.landing_cube", "device = 'other'", "device = 'android'"),
+    ("marts.decision_cube", "nothing_is_gone"): of_one("marts.decision_cube", "device = 'x'", "device = 'android'"),
+    ("marts.product_cube", "nothing_is_gone"): of_one("marts.product_cube", "category = 'other'"),
+    ("marts.payment_cube", "nothing_is_gone"): of_one("marts.payment_cube", "payment_provider = 'other'"),
+    ("marts.inquiry_cube", "nothing_is_gone"): of_one("marts.inquiry_cube", "team = 'other'"),
+    ("marts.repurchase_cube", "nothing_is_gone"): of_one("marts.repurchase_cube", "recency = 'other'"),
+    ("marts.funnel_steps", "seen_steps_are_reached"): of_one("marts.funnel_steps", "observed = reached + 1"),
+    ("marts.funnel_steps", "counts_are_not_negative"): of_one("marts.funnel_steps", "observed = -1"),
+    ("marts.funnel_steps", "nothing_is_gone"): of_one("marts.funnel_steps", "observed = 0", "step = 'three_seconds'"),
+    ("marts.daily_summary", "session_rate_is_a_share"): of_one("marts.daily_summary", "same_day_session_rate = 1.1"),
+    ("marts.daily_summary", "standardised_rate_is_a_share"): of_one(
+        "marts.daily_summary", "standardised_session_rate = -0.1"
+    ),
+    ("marts.daily_metrics", "rates_are_shares"): of_one("marts.daily_metrics", "value = 1.5"),
+    ("marts.daily_metrics", "nothing_is_gone"): f"delete from marts.daily_metrics where {HERE} and metric = 'visitors'",
+    ("marts.daily_money", "payments_are_not_negative"): of_one("marts.daily_money", "payments = -1"),
+    ("marts.daily_money", "nothing_is_gone"): of_one("marts.daily_money", "money_class = 'excluded'"),
+}
+
+
+def built_in() -> list[tuple[str, str]]:
+    everything = Settings.model_validate(
+        {"shop": "x", "start_date": OPENING, "sources": [{"family": family} for family in EVENTS]}
+    )
+    return [(each.table, each.name) for suite in load_suites(everything) for each in suite.expectations]
+
+
+def steps_in_order() -> dict[tuple[str, str], str]:
+    """Expectations that one count is at most another are broken alike: the part is made larger than the whole."""
+    everything = Settings.model_validate({"shop": "x", "start_date": OPENING})
+    return {
+        (each.table, each.name): step_over(each.table, each.arguments["column_A"], each.arguments["column_B"])
+        for suite in load_suites(everything)
+        for each in suite.expectations
+        if each.type == PAIRS and (each.table, each.name) not in FAULTS
+    }
+
+
+ALL_FAULTS = FAULTS | steps_in_order()
+
+
+def test_there_is_a_fault_for_every_expectation_and_no_other() -> None:
+    assert sorted(ALL_FAULTS) == sorted(built_in())
+
+
+def test_a_sound_day_fulfils_every_expectation(warehouse: Warehouse, settings: Settings) -> None:
+    judged = JUDGE.of(warehouse, settings, list(load_suites(settings)))
+    assert sorted((each.expectation.table, each.expectation.name) for each in judged) == sorted(built_in())
+    assert [each for each in judged if not each.is_passed] == []
+
+
+@pytest.mark.parametrize("broken", ALL_FAULTS, ids=lambda key: " ".join(key))
+def test_every_expectation_fails_on_the_fault_that_it_is_for(
+    warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch, broken: tuple[str, str]
+) -> None:
+    monkeypatch.setattr("assets.expectations.frames._replace", replace_within_transaction)
+    warehouse.execute("begin transaction")
+    try:
+        for statement in ALL_FAULTS[broken].split("; "):
+            warehouse.execute(statement)
+        assert judge_last_day(warehouse, settings, broken)[broken] is False
+    finally:
+        warehouse.execute("rollback")
+
+
+def replace_within_transaction(warehouse: Warehouse, table: str, name: str, days: list[date], rows: list) -> None:
+    from assets.rows import insert_rows
+
+    warehouse.execute(f"delete from {table} where table_name = $name and {HERE}", name=name)
+    insert_rows(warehouse, table, rows)
+
+
+# --- What is written ---------------------------------------------------------------------------------
+
+
+def test_results_and_slice_warnings_are_kept_by_day_and_data_docs_open_offline(
+    warehouse: Warehouse, settings: Settings
+) -> None:
+    warehouse.execute("create or replace temp table kept as from marts.landing_cube")
+    warehouse.execute(of_one("marts.landing_cube", "device = 'other'", "device = 'android'"))
+    try:
+        gate.run_expectations(warehouse, settings, LAST, LAST, built={"marts.landing_cube"})
+    finally:
+        warehouse.execute("delete from marts.landing_cube")
+        warehouse.execute("insert into marts.landing_cube from kept")
+    results = warehouse.rows(
+        f"select table_name, check_name, severity, is_passed from quality.results where kind = 'expectation' and {HERE}"
+    )
+    assert sorted((table, name) for table, name, _, _ in results) == sorted(built_in())
+    assert [row for row in results if not row[3]] == [("marts.landing_cube", "nothing_is_gone", "warn", False)]
+    assert warehouse.rows(f"select dimension, value, observed from quality.slice_warnings where {HERE}") == [
+        ("device", "android", "0")
+    ]
+    (verdict,) = gate.judge(warehouse, settings, LAST, LAST)
+    assert verdict.verdict == gate.Verdict.WARN
+    assert [(reason.key, reason.subject) for reason in verdict.reasons] == [
+        ("expectation", "marts.landing_cube: nothing_is_gone")
+    ]
+    index = (settings.data_docs / "index.html").read_text(encoding="utf-8")
+    assert "nothing_is_gone" in index
+    for page in settings.data_docs.glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert "<script" not in text
+        assert "<link" not in text
+        assert page.name == "index.html" or f'href="{page.name}"' in index
+
+
+def test_a_day_of_too_many_rows_is_sampled_by_its_ids_and_alike_each_time(
+    warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assets.expectations.frames.MOST_ROWS", 500)
+    (suite,) = (suite for suite in load_suites(settings) if suite.table == "staging.page_events")
+    everything = warehouse.value(f"select count(*) from staging.page_events where {HERE}")
+    (first,), (second,) = (list(row_frames(warehouse, suite, [LAST])) for _ in range(2))
+    assert first.sampled[LAST] == -(-everything // 500)
+    assert 250 < len(first.data) < 1_000
+    assert sorted(first.data["dwell_ms"].dropna()) == sorted(second.data["dwell_ms"].dropna())
+
+
+# --- The shop's own ----------------------------------------------------------------------------------
+
+OWN = """\
+tables: [staging.page_events]
+measures:
+  searches: {sql: count(*) filter (event_type = 'search'), scale: ratio, least_spread: 0.1}
+expectations:
+  - {name: scrolls_are_shares, severity: off, reason: Our scrolls are pixels.}
+  - {name: stays_end_within_a_day, severity: block, arguments: {mostly: 1}}
+  - name: people_search
+    frame: days
+    type: expect_column_values_to_be_between
+    arguments: {column: searches, min_value: 1}
+    severity: warn
+    reason: A shop without a search has a broken page.
+    words: {en: People search, zh: 有人搜索}
+  - name: some_screens
+    type: expect_column_sum_to_be_between
+    arguments: {column: first_screen_ms, min_value: 1}
+    severity: warn
+    reason: Screens are drawn.
+  - name: misspelt
+    type: expect_column_values_to_not_be_null
+    arguments: {column: no_such_column}
+    severity: warn
+    reason: Nobody knows this column.
+"""
+
+
+def own(settings: Settings, folder: Path, text: str) -> Settings:
+    (folder / "own.yaml").write_text(text, encoding="utf-8")
+    return settings.model_copy(update={"expectations": folder})
+
+
+def test_a_shop_changes_switches_off_and_adds_expectations(
+    warehouse: Warehouse, settings: Settings, tmp_path: Path
+) -> None:
+    changed = own(settings, tmp_path, OWN)
+    (suite,) = (suite for suite in load_suites(changed) if suite.table == "staging.page_events")
+    by_name = {each.name: each for each in suite.expectations}
+    assert "scrolls_are_shares" not in by_name
+    assert by_name["stays_end_within_a_day"].severity == "block"
+    assert by_name["stays_end_within_a_day"].arguments["max_value"] == 86_400_000
+    judged = {each.expectation.name: each for each in JUDGE.of(warehouse, changed, [suite])}
+    assert judged["people_search"].is_passed
+    assert judged["some_screens"].is_passed
+    assert not judged["misspelt"].is_passed
+    assert "cannot be judged" in judged["misspelt"].observed
+    words = {check.name: check.words for check in gate.registered_checks(changed)}
+    assert words["people_search"]["zh"] == "有人搜索"
+
+
+MISTAKES = {
+    "unknown table": ("tables: [staging.page_event]\n", ["line 1", "staging.page_event", "did you mean"]),
+    "unknown key": (
+        "tables: [staging.page_events]\nexpectations:\n  - {name: volume_is_usual, severty: block}\n",
+        ["line 3", "severty", "did you mean 'severity'"],
+    ),
+    "unknown type": (
+        "tables: [staging.page_events]\nexpectations:\n  - {name: volume_is_usual, type: expect_colum_to_exist}\n",
+        ["line 3", "expect_colum_to_exist", "did you mean 'expect_column_to_exist'"],
+    ),
+    "incomplete": (
+        "tables: [staging.page_events]\nexpectations:\n  - {name: new_one, severity: warn}\n",
+        ["line 3", "new_one", "needs type, arguments, reason"],
+    ),
+    "off without a reason": (
+        "tables: [staging.page_events]\nexpectations:\n  - {name: volume_is_usual, severity: off}\n",
+        ["line 3", "without a reason"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_a_suite_is_told_with_its_line(settings: Settings, tmp_path: Path, name: str) -> None:
+    text, wanted = MISTAKES[name]
+    with pytest.raises(SettingsError) as caught:
+        load_suites(own(settings, tmp_path, text))
+    for words in ["own.yaml", *wanted]:
+        assert words in str(caught.value)
+
+
+# --- What is usual -----------------------------------------------------------------------------------
+
+COUNT = Measure(sql="count(*)", scale=Scale.RATIO, least_spread=0.05)
+MONDAY = date(2026, 6, 15)
+
+
+def weeks(number: int, seed: int = 1) -> dict[date, float]:
+    """Days before MONDAY of a shop that sells twice as much on weekends, give or take 5 %."""
+    chance = random.Random(seed)
+    days = [MONDAY - timedelta(days=back) for back in range(1, 7 * number + 1)]
+    return {each: (2_000 if each.weekday() > 4 else 1_000) * chance.gauss(1, 0.05) for each in days}
+
+
+def test_nothing_is_said_before_three_days_of_the_same_kind() -> None:
+    assert usual(MONDAY, weeks(2), COUNT, ORDINARY) is None
+    assert usual(MONDAY, weeks(3), COUNT, ORDINARY) is not None
+
+
+def test_weekdays_are_compared_with_their_like() -> None:
+    learnt = usual(MONDAY, weeks(4), COUNT, ORDINARY)
+    assert learnt is not None
+    assert 900 < learnt.centre < 1_100
+    assert abs(learnt.deviation(1_050, Scale.RATIO)) < 3
+    assert learnt.deviation(2_000, Scale.RATIO) > 6
+    assert learnt.deviation(400, Scale.RATIO) < -6
+
+
+def test_a_promotion_is_no_history_for_ordinary_days_and_waits_for_its_like() -> None:
+    history = weeks(4)
+    sale = [MONDAY - timedelta(days=back) for back in (7, 14, 21)]
+    promotions = tuple(Promotion.model_validate({"name": "sale", "from": each, "to": each}) for each in sale)
+    history |= dict.fromkeys(sale, 9_000.0)
+    assert usual(MONDAY, history, COUNT, Calendar(promotions)) is None
+    today = Promotion.model_validate({"name": "sale", "from": MONDAY, "to": MONDAY})
+    learnt = usual(MONDAY, history, COUNT, Calendar((*promotions, today)))
+    assert learnt is not None
+    assert learnt.centre == 9_000
+
+
+def test_ordinary_days_hardly_ever_reach_six_spreads() -> None:
+    worst = 0.0
+    for seed in range(300):
+        history = weeks(5, seed)
+        learnt = usual(MONDAY, history, COUNT, ORDINARY)
+        assert learnt is not None
+        worst = max(worst, abs(learnt.deviation(1_000 * random.Random(-seed - 1).gauss(1, 0.05), Scale.RATIO)))
+    assert worst < 6
