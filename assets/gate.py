@@ -1,14 +1,14 @@
 """The gate: runs every contract and expectation on a day, and says whether the day may be published."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from assets import expectations
 from assets.expectations import Expectation, Judgement, Suite, load_suites
-from assets.ingest import families_present
+from assets.ingest import failures, families_present
 from assets.rows import insert_rows
 from assets.settings import Settings
 from sql.contract import FAMILIES
@@ -228,7 +228,10 @@ def judge(warehouse: Warehouse, settings: Settings, from_date: date, to_date: da
     days = days_between(from_date, to_date)
     families = {day: families_present(warehouse, settings, day) for day in days}
     failed = _failed_checks(warehouse, from_date, to_date)
-    verdicts = [_verdict(settings, day, families[day], failed.get(day, ())) for day in days]
+    verdicts = [
+        _verdict(day, settings, [*_absences(warehouse, settings, day, families[day]), *failed.get(day, ())])
+        for day in days
+    ]
     with warehouse.transaction():
         for table in ("quality.family_days", "quality.quarantine_days", "quality.day_verdict"):
             _clear(warehouse, table, from_date, to_date)
@@ -306,26 +309,27 @@ def _row_counts(
     }
 
 
-def _verdict(settings: Settings, day: date, families: Mapping[str, str], failed: Iterable[Reason]) -> DayVerdict:
+def _verdict(day: date, settings: Settings, reasons: Sequence[Reason]) -> DayVerdict:
     if day < settings.opening_date:
         return DayVerdict(day, Verdict.HISTORY, ())
-    reasons = [*_absences(settings, families), *failed]
     if any(reason.severity == Severity.BLOCK for reason in reasons):
         return DayVerdict(day, Verdict.BLOCKED, tuple(reasons))
     return DayVerdict(day, Verdict.WARN if reasons else Verdict.PASS, tuple(reasons))
 
 
-def _absences(settings: Settings, families: Mapping[str, str]) -> list[Reason]:
+def _absences(warehouse: Warehouse, settings: Settings, day: date, families: Mapping[str, str]) -> list[Reason]:
+    """Families without their data of the day, with what came in their place and could not be read."""
     reasons = []
     for family, state in families.items():
         if state not in ("missing", "growing"):
             continue
+        found = failures(warehouse, family, day)
         is_required = any(source.required for source in settings.family_sources(family))
         reasons.append(
             Reason(
                 key=f"family_{state}",
                 subject=family,
-                observed=str(state),
+                observed=f"{state}: {'; '.join(found)}" if found else str(state),
                 expected="delivered",
                 severity=Severity.BLOCK if is_required else Severity.WARN,
             )

@@ -3,16 +3,19 @@
 import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 
-from assets.ingest import find_duplicates, reconcile, take_deliveries
+from assets.gate import judge
+from assets.ingest import failures, families_present, find_duplicates, input_versions, reconcile, take_deliveries
 from assets.settings import Settings
+from sql.models import derived_schemas
 from sql.warehouse import Warehouse, in_memory_warehouse
 
 DAY = date(2026, 1, 6)
@@ -56,9 +59,10 @@ class Shop:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return self.take(source)
 
-    def take(self, source: dict[str, Any] = MAPPED, **others: Any) -> Told:
+    def take(self, source: dict[str, Any] = MAPPED) -> Told:
         given = {"shop": "Test shop", "start_date": "2026-01-01", "sources": [source], "home": self.home}
-        take_deliveries(self.warehouse, Settings.model_validate(given | others))
+        self.settings = Settings.model_validate(given)
+        take_deliveries(self.warehouse, self.settings)
         find_duplicates(self.warehouse, date(2026, 1, 1), date(2026, 12, 31))
         assert all(record["difference"] == 0 for record in reconcile(self.warehouse))
         ((status, loaded, message),) = self.warehouse.rows(
@@ -456,11 +460,48 @@ def test_a_shop_may_have_its_own_words_for_nothing(shop: Shop) -> None:
 # -- identities
 
 
-def test_an_id_with_two_contents_keeps_the_first_and_says_so(shop: Shop) -> None:
+def test_an_id_with_two_contents_keeps_one_and_says_so(shop: Shop) -> None:
     header = "event_id,order_id,event_time,event_type,amount\n"
     row: Callable[[str], str] = lambda amount: f"e1,1,2026-01-06 10:00:00,paid,{amount}\n"  # noqa: E731
-    told = shop.deliver(header + row("5") + row("5") + row("6"), CONTRACT)
-    assert told.rows_loaded == 3
+    told = shop.deliver(header + row("5") + row("6"), CONTRACT)
+    assert told.rows_loaded == 2
     ((_, reason, detail),) = told.quarantine
     assert reason == "conflicting_duplicate"
     assert detail.startswith("another row with the same event_id and business date was kept")
+
+
+# -- sources that are down
+
+
+def test_a_database_that_is_down_is_named_and_takes_nothing_away(shop: Shop) -> None:
+    path = shop.home / "shop.duckdb"
+    with duckdb.connect(path) as database:
+        database.execute("create table visits as select timestamp '2026-01-06 08:00:00' as seen")
+    source = {
+        "family": "page",
+        "attach": "shop.duckdb",
+        "query": "select seen as event_time, 'page_view' as event_type from visits",
+        "delivery_date": DAY,
+    }
+    assert shop.take(source) == good(rows=1)
+    before = input_versions(shop.warehouse)
+    path.rename(shop.home / "elsewhere")
+    words = "shop.duckdb is not there; is its disk mounted, and its server up?; tried again next time"
+    assert shop.take(source) == Told("unreachable", 1, words, [(0, "not_a_file", words)])
+    assert input_versions(shop.warehouse) == before
+    tomorrow = DAY + timedelta(days=1)
+    assert families_present(shop.warehouse, shop.settings, DAY)["page"] == "present"
+    assert families_present(shop.warehouse, shop.settings, tomorrow)["page"] == "missing"
+    assert failures(shop.warehouse, "page", tomorrow) == [f"shop.duckdb: {words}"]
+    (shop.home / "elsewhere").rename(path)
+    assert shop.take(source) == good(rows=1)
+
+
+def test_a_day_whose_only_file_is_unreadable_says_which_file(shop: Shop) -> None:
+    told = shop.deliver(b"PK\x03\x04")
+    for table, columns in derived_schemas().items():
+        shop.warehouse.execute(f"create table {table} ({', '.join(f'{name} {kind}' for name, kind in columns)})")
+    (reason,) = [
+        reason for reason in judge(shop.warehouse, shop.settings, DAY, DAY)[0].reasons if reason.key == "family_missing"
+    ]
+    assert reason.observed == f"missing: landing/order/dt={DAY}/orders.csv: {told.message}"

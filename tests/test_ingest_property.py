@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -75,14 +76,72 @@ def _corrupted(content: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
 
 @pytest.mark.parametrize("name", FILES)
 def test_corruption_never_loses_a_row(name: str, shop: Shop) -> None:
+    _corrupt_at_random(name, shop, cases=15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FILES)
+def test_a_thousand_corruptions_never_lose_a_row(name: str, shop: Shop) -> None:
+    _corrupt_at_random(name, shop, cases=1_000 // len(FILES))
+
+
+def _corrupt_at_random(name: str, shop: Shop, cases: int) -> None:
     take = _taker(name, shop)
 
-    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck))
     @given(EDITS)
     def nothing_is_lost(edits: list[tuple[float, int, bytes]]) -> None:
         take(_corrupted(FILES[name], edits))
 
     nothing_is_lost()
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "gone": lambda line: b"",
+    "cut": lambda line: line[: len(line) // 2] + b"\n",
+    "twice": lambda line: line + line,
+    "a field more": lambda line: line.replace(b"\n", b",more\n"),
+    "a field less": lambda line: line.replace(b"page_view,", b""),
+    "a quote in front": lambda line: b'"' + line,
+    "a quote inside": lambda line: line.replace(b"page, ", b'pa"ge, '),
+    "a quote that stays open": lambda line: line.replace(b'",', b","),
+    "zero bytes": lambda line: line.replace(b"v", b"\0\0"),
+    "another encoding": lambda line: line.replace(b"page,", "页".encode("gbk")),
+    "no time": lambda line: line.replace(b"2026", b"20x6"),
+}
+
+
+@pytest.mark.parametrize("cases", [30, pytest.param(1_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_the_lines_that_were_not_touched_are_read_as_before(name: str, cases: int, shop: Shop) -> None:
+    take = _taker(name, shop)
+    first, *lines = CSV.encode().splitlines(keepends=True)
+
+    def rows() -> dict[str, Any]:
+        query = """
+            select page, event_time, event_id, visitor_id, dwell_ms
+            from raw.page_events
+            join quality.deliveries using (delivery_id)
+            where ends_with(file, $file)
+        """
+        return {row[0]: row for row in shop.warehouse.rows(query, file=f"/{name}")}
+
+    def file_of(lines: list[bytes]) -> bytes:
+        content = first + b"".join(lines)
+        return gzip.compress(content) if name.endswith(".gz") else content
+
+    take(file_of(lines))
+    whole = rows()
+
+    @settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.dictionaries(st.integers(0, LINES - 1), st.sampled_from(list(DAMAGES)), min_size=1, max_size=5))
+    def untouched_lines_stay(damages: dict[int, str]) -> None:
+        take(file_of([DAMAGES[damages[n]](line) if n in damages else line for n, line in enumerate(lines)]))
+        read = rows()
+        untouched = [f"page, {number}" for number in range(LINES) if number not in damages]
+        assert {page: read.get(page) for page in untouched} == {page: whole[page] for page in untouched}
+
+    untouched_lines_stay()
 
 
 def _taker(name: str, shop: Shop) -> Callable[[bytes], None]:

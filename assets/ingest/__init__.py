@@ -3,6 +3,7 @@
 from assets.ingest.deliveries import IngestError, Intake, take_deliveries
 from assets.ingest.duplicates import find_duplicates
 from assets.ingest.ledger import (
+    failures,
     families_present,
     input_version,
     input_versions,
@@ -14,6 +15,7 @@ __all__ = [
     "IngestError",
     "Intake",
     "create_tables",
+    "failures",
     "families_present",
     "find_duplicates",
     "input_version",

@@ -152,7 +152,7 @@ def _rules_hash(settings: Settings, source: Source) -> str:
 
 def _refuse_vanished_folder(settings: Settings, source: Source, known: dict[tuple[str, str], _Known]) -> None:
     root, _ = split_pattern(settings, source.pattern)
-    if not root.exists() and any(name == source.name for name, _ in known):
+    if not source.query and not root.exists() and any(name == source.name for name, _ in known):
         raise IngestError(
             f"{root} is gone, and source {source.name!r} delivered from it before. Is a disk not mounted? "
             "Bring it back; or make an empty folder there if its deliveries are to be taken out of the warehouse."
@@ -162,7 +162,11 @@ def _refuse_vanished_folder(settings: Settings, source: Source, known: dict[tupl
 def _is_unchanged(warehouse: Warehouse, before: _Known, found: Found, rules_hash: str) -> bool:
     """Whether the ledger already holds this very content; a file that was only touched is noted as such."""
     stamp = _stamp_or_empty(found)
-    if before.status == "growing" or before.rules_hash != rules_hash or before.stamp.size_bytes != stamp.size_bytes:
+    if (
+        before.status in ("growing", "unreachable")
+        or before.rules_hash != rules_hash
+        or before.stamp.size_bytes != stamp.size_bytes
+    ):
         return False
     if before.stamp == stamp:
         return True
@@ -196,13 +200,17 @@ def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intak
     except (DeliveryError, duckdb.Error, OSError, EOFError) as error:
         if isinstance(error, OUR_OWN_FAULTS):
             raise
+        reason = error.reason if isinstance(error, DeliveryError) else Reason.UNREADABLE
         entry.rows_read = entry.rows_loaded = entry.rows_quarantined = 0
+        if entry.found.source.query:
+            entry.status, entry.notes = "unreachable", [f"{_words(error)}; tried again next time"]
+            _keep(warehouse, entry, reason, intake)
+            return
         if _stamp_or_empty(entry.found) != entry.stamp:
             entry.status, entry.notes = "growing", ["changed while it was read; tried again next time"]
         else:
             entry.status = "quarantined"
             entry.notes = [_words(error)]
-        reason = error.reason if isinstance(error, DeliveryError) else Reason.UNREADABLE
         with warehouse.transaction():
             _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
             if entry.status == "quarantined":
@@ -214,6 +222,28 @@ def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intak
     intake.rows_read += entry.rows_read
     intake.rows_loaded += entry.rows_loaded
     intake.rows_quarantined += entry.rows_quarantined
+
+
+def _keep(warehouse: Warehouse, entry: _Entry, reason: Reason, intake: Intake) -> None:
+    """Notes that a database cannot be asked now. What it said before stays: it is down, its rows are not gone."""
+    with warehouse.transaction():
+        warehouse.execute(
+            "delete from quality.quarantine where delivery_id = $id and row_number = 0", id=entry.delivery_id
+        )
+        _quarantine_file(warehouse, entry, reason)
+        is_known = warehouse.value(
+            "select count(*) from quality.deliveries where delivery_id = $id", id=entry.delivery_id
+        )
+        if is_known:
+            warehouse.execute(
+                "update quality.deliveries set status = $status, message = $message where delivery_id = $id",
+                status=entry.status,
+                message=entry.message,
+                id=entry.delivery_id,
+            )
+        else:
+            _write_ledger(warehouse, entry, intake)
+    intake.quarantined += 1
 
 
 def _words(error: Exception) -> str:

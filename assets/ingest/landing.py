@@ -14,6 +14,7 @@ from assets.settings import Format, Settings, Source
 
 DELIVERY_FOLDER = re.compile(r"dt=(\d{4}-\d{2}-\d{2})(?=/|$)")
 UNFINISHED = (".tmp", ".part")
+WILDCARD = re.compile(r"[*?\[]")
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 FORMATS = {
     ".parquet": Format.PARQUET,
@@ -84,6 +85,8 @@ class Found:
                 Reason.OUTSIDE_LANDING_ZONE,
                 f"{self.file} leads to {self.path.resolve()}, outside {self.root}; copy it",
             )
+        if not self.path.exists() and not self.path.is_symlink():
+            raise DeliveryError(Reason.NOT_A_FILE, f"{self.file} is not there; is its disk mounted, and its server up?")
         if self.path.is_dir():
             raise DeliveryError(Reason.NOT_A_FILE, f"{self.file} is a folder; its files must lie directly under dt=...")
         if not self.path.is_file():
@@ -105,9 +108,13 @@ class Found:
 
 
 def find_files(settings: Settings, source: Source) -> Iterator[Found]:
-    """Every finished file that the source's pattern matches, in the order of their paths."""
+    """Every finished file that the source's pattern matches, in the order of their paths.
+
+    The one file that a query is declared on is found also where it is not there: that source is down, not empty.
+    """
     root, pattern = split_pattern(settings, source.pattern)
-    for path in sorted(root.glob(pattern)):
+    is_one_database = source.query and not WILDCARD.search(pattern)
+    for path in [root / pattern] if is_one_database else sorted(root.glob(pattern)):
         hidden = any(part.startswith((".", "_")) for part in path.relative_to(root).parts)
         if not hidden and not path.name.endswith(UNFINISHED):
             yield Found(source, path, ledger_name(settings, path), root)
@@ -117,7 +124,7 @@ def split_pattern(settings: Settings, pattern: str) -> tuple[Path, str]:
     """The folder of a glob without wildcards, and the rest."""
     given = Path(pattern).expanduser()
     parts = given.parts
-    fixed = next((index for index, part in enumerate(parts) if re.search(r"[*?\[]", part)), len(parts) - 1)
+    fixed = next((index for index, part in enumerate(parts) if WILDCARD.search(part)), len(parts) - 1)
     return settings.home.joinpath(*parts[:fixed]), str(Path(*parts[fixed:]))
 
 

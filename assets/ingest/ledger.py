@@ -32,10 +32,11 @@ def families_present(warehouse: Warehouse, settings: Settings, business_date: da
             from quality.delivery_dates
             group by delivery_id
         )
-        select source, bool_or(status = 'growing'), bool_or(status = 'loaded')
+        select source, bool_or(status = 'growing'), bool_or(status in ('loaded', 'unreachable'))
         from quality.deliveries
         left join spans using (delivery_id)
-        where status in ('loaded', 'growing')
+        -- What a database said before it became unreachable stands, for the days that it spoke of.
+        where (status in ('loaded', 'growing') or (status = 'unreachable' and rows_loaded > 0))
             and (dt = $business_date or $business_date between first_date and last_date)
         group by source
         """,
@@ -45,6 +46,22 @@ def families_present(warehouse: Warehouse, settings: Settings, business_date: da
         source: "growing" if is_growing else "present" for source, is_growing, is_loaded in rows
     }
     return {family: _family_presence(settings.family_sources(family), states) for family in FAMILIES}
+
+
+def failures(warehouse: Warehouse, family: str, business_date: date) -> list[str]:
+    """`file: message` of what was to bring the family's data of a day and could not be read."""
+    rows = warehouse.rows(
+        """
+        select file || ': ' || message
+        from quality.deliveries
+        where family = $family
+            and ((status = 'quarantined' and dt = $business_date) or status = 'unreachable')
+        order by file
+        """,
+        family=family,
+        business_date=business_date,
+    )
+    return [words for (words,) in rows]
 
 
 def _family_presence(sources: tuple[Source, ...], states: dict[str, Presence]) -> Presence:
@@ -71,7 +88,9 @@ _INPUT_VERSIONS = """
             touching.business_date,
             md5(
                 concat_ws(
-                    chr(31), deliveries.family, deliveries.dt, deliveries.source, deliveries.file, deliveries.status,
+                    chr(31), deliveries.family, deliveries.dt, deliveries.source, deliveries.file,
+                    -- A database that is down has changed nothing.
+                    case when deliveries.status = 'unreachable' then 'loaded' else deliveries.status end,
                     deliveries.content_hash, deliveries.rules_hash, deliveries.rows_loaded, touching.rows
                 )
             ) as identity
