@@ -184,7 +184,9 @@ def test_a_required_family_that_is_not_there_blocks(
         deliver(warehouse, "page", day(1), status)
     verdict = judged(warehouse, settings, day(1), day(1))[day(1)]
     assert verdict.verdict == Verdict.BLOCKED
-    assert verdict.reasons == (Reason(key, "page", state, "delivered", Severity.BLOCK),)
+    (reason,) = verdict.reasons
+    assert (reason.key, reason.subject, reason.severity) == (key, "page", Severity.BLOCK)
+    assert reason.observed.startswith(f"{state}: " if status == "quarantined" else state)
     assert family_states(warehouse, day(1)) == {
         "traffic": "present",
         "page": state,

@@ -52,7 +52,7 @@ def failures(warehouse: Warehouse, family: str, business_date: date) -> list[str
     """`file: message` of what was to bring the family's data of a day and could not be read."""
     rows = warehouse.rows(
         """
-        select file || ': ' || message
+        select concat_ws(': ', file, message)
         from quality.deliveries
         where family = $family
             and ((status = 'quarantined' and dt = $business_date) or status = 'unreachable')
