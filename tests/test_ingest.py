@@ -455,6 +455,17 @@ def conflict(home: Path) -> None:
     put(home, "c.jsonl", as_json_lines([dict(ROWS[2], page="late")]), dt="dt=2026-01-07")
 
 
+def test_one_row_without_an_id_may_be_an_event_of_two_sources(home: Path, warehouse: Warehouse) -> None:
+    order = {"no": "1", "at": "2026-01-06 10:00:00", "paid": "2026-01-06 10:05:00"}
+    put(home, "orders.csv", as_csv([order]), family="order")
+    created = {"family": "order", "event_types": "created", "columns": {"event_time": "at", "order_id": "no"}}
+    paid = {"family": "order", "event_types": "paid", "columns": {"event_time": "paid", "order_id": "no"}}
+    take_deliveries(warehouse, settings_for(home, created, paid))
+    find_duplicates(warehouse, DAY, DAY)
+    assert warehouse.value("select count(distinct event_id) from raw.order_events") == 2
+    assert warehouse.value("select count(*) from quality.duplicate_events") == 0
+
+
 def test_the_same_again_is_a_duplicate_and_another_content_a_conflict(home: Path, warehouse: Warehouse) -> None:
     conflict(home)
     take_deliveries(warehouse, settings_for(home))
