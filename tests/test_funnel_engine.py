@@ -145,7 +145,7 @@ def check(spec: dict[str, Any], rows: list[Event]) -> None:
 
 
 SOME = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-MANY = settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=2_000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @given(specs(), events())

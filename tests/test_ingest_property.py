@@ -88,7 +88,7 @@ def test_a_thousand_corruptions_never_lose_a_row(name: str, shop: Shop) -> None:
 def _corrupt_at_random(name: str, shop: Shop, cases: int) -> None:
     take = _taker(name, shop)
 
-    @settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=cases, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(EDITS)
     def nothing_is_lost(edits: list[tuple[float, int, bytes]]) -> None:
         take(_corrupted(FILES[name], edits))
@@ -111,7 +111,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("cases", [30, pytest.param(1_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cases", [30, pytest.param(500, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
 def test_the_lines_that_were_not_touched_are_read_as_before(name: str, cases: int, shop: Shop) -> None:
     take = _taker(name, shop)
@@ -133,7 +133,7 @@ def test_the_lines_that_were_not_touched_are_read_as_before(name: str, cases: in
     take(file_of(lines))
     whole = rows()
 
-    @settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=cases, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(st.dictionaries(st.integers(0, LINES - 1), st.sampled_from(list(DAMAGES)), min_size=1, max_size=5))
     def untouched_lines_stay(damages: dict[int, str]) -> None:
         take(file_of([DAMAGES[damages[n]](line) if n in damages else line for n, line in enumerate(lines)]))
