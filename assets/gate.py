@@ -212,13 +212,11 @@ def _judgement_row(judgement: Judgement) -> tuple[object, ...]:
 
 
 def _slice_rows(judgement: Judgement) -> list[tuple[object, ...]]:
-    """A row a slice that failed; one without dimension and value where a whole table is warned about."""
+    """A row a slice that failed; what concerns a whole table stands in the verdict's reasons."""
     expectation = judgement.expectation
     if judgement.is_passed or expectation.severity is not Severity.WARN:
         return []
     place = (judgement.business_date, expectation.table, expectation.name)
-    if not judgement.faults:
-        return [(*place, None, None, judgement.observed, judgement.expected)]
     return [(*place, fault.dimension, fault.value, fault.observed, fault.expected) for fault in judgement.faults]
 
 

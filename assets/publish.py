@@ -141,6 +141,7 @@ def _replace_days(
 _JUDGED_TABLES = (
     "quality.day_verdict",
     "quality.results",
+    "quality.slice_warnings",
     "quality.family_days",
     "quality.quarantine_days",
     "quality.delivery_dates",
@@ -152,13 +153,6 @@ _PUBLISHED_TABLES = (
     "create table if not exists published.quality.published_days (business_date DATE, snapshot VARCHAR)",
     "create table if not exists published.quality.published_content "
     "(table_name VARCHAR, business_date DATE, row_count BIGINT, content_hash BIGINT)",
-)
-_JUDGED_TABLES = (
-    "quality.day_verdict",
-    "quality.results",
-    "quality.slice_warnings",
-    "quality.family_days",
-    "quality.quarantine_days",
 )
 _OF_THE_DAYS = "business_date between list_min($days::DATE[]) and list_max($days::DATE[]) " + (
     "and list_contains($days::DATE[], business_date)"  # the range lets DuckDB skip what it need not read

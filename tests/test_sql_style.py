@@ -196,6 +196,7 @@ COMPUTED_ELSEWHERE = {
     "sessions",  # marts.daily_summary
     "standardised_session_pay_rate",  # marts.daily_summary, standardised_session_rate
     "refund_rate",  # marts.refund_rates
+    "expected_net_amount",  # marts.daily_summary and marts.refund_rates, in the report
     "net_amount",  # marts.refund_rates
 }
 

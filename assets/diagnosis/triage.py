@@ -102,6 +102,8 @@ def touched_by_warnings(warehouse: Warehouse, business_date: date, cube: str) ->
     named = [
         f"{reason['subject']}: {reason['observed']}"
         for reason in reasons
-        if reason["key"] != "contract" or cube in reason["subject"] or reason["subject"].startswith("staging.")
+        if reason["key"] not in ("contract", "expectation")
+        or cube in reason["subject"]
+        or reason["subject"].startswith("staging.")
     ]
     return "; ".join(named)
