@@ -13,7 +13,7 @@ import dagster as dg
 from assets import delivery, gate, ingest, publish, reporting
 from assets.diagnosis.charts import finding_chart
 from assets.diagnosis.daily import diagnose_days
-from assets.diagnosis.reading import read_diagnosis
+from assets.diagnosis.reading import Diagnosis, read_diagnosis
 from assets.diagnosis.words import diagnosis_as_markdown
 from assets.funnels import daily as own_funnels
 from assets.funnels.answering import step_labels
@@ -399,18 +399,25 @@ def _findings(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         diagnose_days(shop.warehouse, shop.settings, from_date, to_date)
         diagnosis = read_diagnosis(shop.warehouse.connection, to_date)
         statuses = [finding["status"] for finding in diagnosis.findings]
-        text = diagnosis_as_markdown(diagnosis, shop.settings)
-        pictures = [finding_chart(shop.warehouse, to_date, finding) for finding in diagnosis.findings[:3]]
         return dg.MaterializeResult(
             metadata={
                 "state": diagnosis.state,
                 "why": diagnosis.why,
                 **{status: statuses.count(status) for status in ("confirmed", "provisional", "withheld", "recovered")},
-                "findings": dg.MetadataValue.md("\n\n".join([text, *pictures])),
+                "findings": dg.MetadataValue.md(_findings_told(shop, diagnosis)),
             }
         )
 
     return findings
+
+
+def _findings_told(shop: Shop, diagnosis: Diagnosis) -> str:
+    """Words and charts; where they cannot be made, that, for they too must stop neither publication nor report."""
+    try:
+        charts = [finding_chart(shop.warehouse, diagnosis.business_date, each) for each in diagnosis.findings[:3]]
+        return "\n\n".join([diagnosis_as_markdown(diagnosis, shop.settings), *charts])
+    except Exception as error:
+        return f"The findings stand in diagnosis.findings; they cannot be told: {type(error).__name__}: {error}"
 
 
 # --- Publication ---------------------------------------------------------------------------------

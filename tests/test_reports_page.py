@@ -5,9 +5,22 @@ from io import BytesIO
 
 import pytest
 from pypdf import PdfReader
-from report_example import BLOCKED, BRIDGE, BUSY, CALM, EMPTY, LANDING, LONG_NAME
+from report_example import BLOCKED, BRIDGE, BUSY, CALM, DIAGNOSIS, EMPTY, FINDING, LANDING, LONG_NAME
 
-from reports import Diagnosis, Figure, Headline, Message, Report, SliceRow, SliceTable, Stage, Unit, Verdict, render
+from reports import (
+    Diagnosis,
+    Figure,
+    FindingStatus,
+    Headline,
+    Message,
+    Report,
+    SliceRow,
+    SliceTable,
+    Stage,
+    Unit,
+    Verdict,
+    render,
+)
 from reports.fonts import MissingGlyphError
 from reports.pages.stages import largest_and_other, pooled
 from reports.wording import UnknownWordError, load_words
@@ -202,6 +215,12 @@ def test_a_calm_day_says_so_with_the_smallest_drop_it_could_show() -> None:
     assert "Nothing unusual" in text
     assert "The smallest drop that one day can show: Landing 1.2%, Decision 3.4%." in text
     assert "What to act on" not in text
+
+
+def test_a_day_whose_findings_have_all_recovered_is_calm() -> None:
+    recovered = replace(FINDING, status=FindingStatus.RECOVERED, is_ongoing=False)
+    text = printed(replace(BUSY, diagnosis=replace(DIAGNOSIS, findings=(recovered,))))
+    assert "Nothing unusual" in text
 
 
 @pytest.mark.parametrize("state", ["no_baseline", "not_comparable", "withheld", "failed"])

@@ -61,15 +61,26 @@ def diagnose_days(warehouse: Warehouse, settings: Settings, from_date: date, to_
     """
     create_tables(warehouse)
     first = max(from_date, settings.opening_date)
-    _fill_slice_days(warehouse, settings, first, to_date)
+    unreadable = ""
+    try:
+        _fill_slice_days(warehouse, settings, first, to_date)
+    except Exception as error:  # a broken diagnosis must stop neither publication nor report
+        unreadable = _why(error)
     for day in days_between(first, to_date):
         try:
-            rows = _diagnose(warehouse, settings, day)
-        except Exception as error:  # a broken diagnosis must stop neither publication nor report
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            why = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
-            rows = {"days": [{"state": "failed", "why": why, "comparison": ""}]}
+            rows = _failed(unreadable) if unreadable else _diagnose(warehouse, settings, day)
+        except Exception as error:
+            rows = _failed(_why(error))
         replace_day(warehouse, day, rows)
+
+
+def _failed(why: str) -> dict[str, list[dict[str, Any]]]:
+    return {"days": [{"state": "failed", "why": why, "comparison": ""}]}
+
+
+def _why(error: Exception) -> str:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
 
 
 def _fill_slice_days(warehouse: Warehouse, settings: Settings, from_date: date, to_date: date) -> None:

@@ -16,6 +16,7 @@ DIMENSION_WORDS = {
     "is_returning": "returning",
     "first_category": "category",
     "is_member": "member",
+    "is_cared_for": "cared_for",
     "last_category": "category",
 }
 RECHECK_AFTER = timedelta(days=3)

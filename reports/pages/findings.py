@@ -34,7 +34,8 @@ def sentence_of_the_day(report: Report, words: Words) -> str:
 
 
 def calm_sentence(diagnosis: Diagnosis, words: Words) -> str:
-    if diagnosis.state != "calm":
+    """Nothing to act on, with what the day could have shown; or why that cannot be said."""
+    if diagnosis.state not in ("calm", "found"):
         return words.text("diagnosis_states", diagnosis.state, reason=diagnosis.reason)
     if not diagnosis.visible_drops:
         return words.text("diagnosis_states", "calm")

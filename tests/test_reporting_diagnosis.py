@@ -1,0 +1,38 @@
+"""Whatever the diagnosis may name, the report has words for in both languages: a missing one would cost the report."""
+
+from typing import get_args
+
+import pytest
+
+from assets.diagnosis.classify import FAULT_CLASSES
+from assets.diagnosis.evidence import SERIES
+from assets.diagnosis.steps import STEPS
+from assets.diagnosis.words import load_playbook
+from assets.reporting.diagnosis import slice_of
+from assets.settings import Change, load_settings
+from reports.wording import languages, load_words
+
+
+@pytest.mark.parametrize("language", languages())
+def test_every_dimension_of_a_finding_has_a_name(language: str) -> None:
+    words = load_words(language)
+    for step in STEPS:
+        assert words.slice_name(slice_of(dict.fromkeys(step.dimensions, "x")))
+
+
+@pytest.mark.parametrize("language", languages())
+def test_every_series_that_is_evidence_has_a_name(language: str) -> None:
+    assert {series.name for series in SERIES} == set(load_words(language).sections["series"])
+
+
+@pytest.mark.parametrize("language", languages())
+def test_every_kind_of_change_has_a_name(language: str) -> None:
+    assert set(get_args(Change.model_fields["kind"].annotation)) == set(load_words(language).sections["changes"])
+
+
+@pytest.mark.parametrize("language", languages())
+def test_every_class_of_fault_has_a_name_and_a_next_step(language: str) -> None:
+    classes = load_playbook(load_settings(), language)["classes"]
+    for fault_class in FAULT_CLASSES:
+        assert classes[fault_class]["name"]
+        assert classes[fault_class]["next_step"]
