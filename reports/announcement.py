@@ -26,7 +26,8 @@ def announcement(report: Report, where: str, finding: str = "") -> Announcement:
     if report.edition > 1:
         title = words.text("delivery", "restated", title=title, edition=words.plain(report.edition))
     judged = verdict(report, words)
-    lines = [judged["sentence"], *(f"- {reason}" for reason in judged["reasons"])]
+    data = [judged["data"]] if judged["data"] else []
+    lines = [judged["sentence"], *data, *(f"- {reason}" for reason in judged["reasons"])]
     if finding:
         lines.append(words.text("delivery", "finding", finding=finding))
     lines.append(words.text("delivery", "report", where=where))

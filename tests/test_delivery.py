@@ -118,8 +118,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture
 def home(ran: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home of its own; reports are printed as their text, without pictures; no waiting between attempts."""
-    monkeypatch.setattr("assets.reporting.reports.render", lambda report: repr(report).encode())
-    monkeypatch.setattr("assets.reporting.reports.stage_picture_png", lambda stage, report: b"")
+    monkeypatch.setattr("assets.reporting.editions.reports.render", lambda report: repr(report).encode())
+    monkeypatch.setattr("assets.reporting.editions.reports.stage_picture_png", lambda stage, report: b"")
     monkeypatch.setattr(delivery, "RETRY_WAITS_SECONDS", (0.0, 0.0))
     monkeypatch.setenv("HOOK_SECRET", SECRET)
     return cloned(ran, tmp_path / "shop")
@@ -155,7 +155,7 @@ def test_a_mail_brings_title_verdict_finding_and_the_pdf(
     home: Home, mailbox: tuple[Mailbox, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     box, port = mailbox
-    monkeypatch.setattr("assets.reporting.reports.render", render)
+    monkeypatch.setattr("assets.reporting.editions.reports.render", render)
     url = f"mailto://robot:${{HOOK_SECRET}}@127.0.0.1:{port}?mode=insecure&from=robot@example.com&to=team@example.com"
     declare(home, {"name": "mail", "url": url, "language": "zh"})
     (sending,) = send(home, finding="优惠券 WELCOME10 报错")
