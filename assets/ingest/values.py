@@ -45,7 +45,7 @@ def filled(text: str, empty_values: tuple[str, ...]) -> str:
     """SQL for the text; NULL where it stands for no value."""
     empty = ", ".join(literal(value) for value in ("", *empty_values))
     longest = max(len(value.encode()) for value in ("", *empty_values))
-    return f"case when strlen({text}) > {longest} or {text} not in ({empty}) then {text} end"
+    return f"case when strlen({text}) > {longest} or not list_contains([{empty}], {text}) then {text} end"
 
 
 def number(value: str, kind: Kind, sql_type: str, *, currency: str, decimal: str) -> str:
