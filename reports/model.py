@@ -184,7 +184,7 @@ class Evidence:
     """What moved with a finding: an operational series, or an entry of the change log.
 
     `key` is `series`, `change_log` or `data_check`; `name` the series (a key of the words' `series`), or the kind of
-    entry. `is_before` says that it moved no later than the finding.
+    entry. `is_before` says that it moved on an earlier day than the finding.
     """
 
     key: str

@@ -72,6 +72,15 @@ class Warehouse:
             raise
         self.connection.execute("commit")
 
+    @contextmanager
+    def without_optimizers(self, *names: str) -> Iterator[None]:
+        """Leaves out optimizers of DuckDB in the block, for statements that they make slower."""
+        self.connection.execute(f"set disabled_optimizers = '{','.join(names)}'")
+        try:
+            yield
+        finally:
+            self.connection.execute("set disabled_optimizers = ''")
+
 
 @contextmanager
 def write_lock(path: Path, wait_seconds: float) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import reports
@@ -82,7 +82,7 @@ def _finding(published: Day, record: Mapping[str, Any], playbook: Mapping[str, A
         rate=rate,
         stability=record["stability"],
         runner_up=slice_of(record["runner_up"]) if record["runner_up"] else (),
-        evidence=tuple(_evidence(row) for row in record["evidence"]),
+        evidence=tuple(_evidence(row, record["since_date"]) for row in record["evidence"]),
         question=playbook["questions"][record["stage"]],
         next_step=words["next_step"],
         recheck_date=published.business_date + RECHECK_AFTER,
@@ -123,7 +123,7 @@ def _parts(published: Day, record: Mapping[str, Any]) -> tuple[float | None, flo
     return parts.get("mix"), parts.get("rate")
 
 
-def _evidence(row: Mapping[str, Any]) -> reports.Evidence:
+def _evidence(row: Mapping[str, Any], moved_on: date | None) -> reports.Evidence:
     return reports.Evidence(
         key=row["kind"],
         name=row["name"],
@@ -131,7 +131,7 @@ def _evidence(row: Mapping[str, Any]) -> reports.Evidence:
         today=row["today"],
         usual=row["usual"],
         since=row["since_date"],
-        is_before=bool(row["is_before"]),
+        is_before=bool(moved_on and row["since_date"] and row["since_date"] < moved_on),
         note=row["note"] or "",
     )
 
