@@ -3,8 +3,6 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -23,10 +21,9 @@ from pipelines.commands.diagnose import (
 from pipelines.commands.funnel import funnel
 from pipelines.commands.identity import identity
 from pipelines.commands.quarantine import quarantine
+from pipelines.console import errors_in_plain_words, progress, shop_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from assets.settings import Settings
     from pipelines.runs import DaysRun
 
@@ -107,11 +104,11 @@ def demo(
     from pipelines.demo import FIRST_DATE, faults_until
     from pipelines.examples import EXAMPLES
 
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         if example:
             shop = EXAMPLES[example]
             os.environ["FUNNELSCOPE_CONFIG"] = str(shop.config)
-            settings, last_date = _settings(), shop.last_date
+            settings, last_date = shop_settings(), shop.last_date
             shop.lay_out(settings.home / "exports", data)
             _empty(settings)
         else:
@@ -127,8 +124,8 @@ def demo(
 @app.command()
 def run(business_date: DateOption = None, language: LanguageOption = None) -> None:
     """Runs one day: takes deliveries, builds, judges, publishes, prints. Yesterday if no date is given."""
-    with _errors_in_plain_words():
-        settings = _settings()
+    with errors_in_plain_words():
+        settings = shop_settings()
         day = business_date or _yesterday(settings)
         result = _run(settings, day, day)
         _print_outcome(settings, result, day, language)
@@ -149,8 +146,8 @@ def backfill(
     language: LanguageOption = None,
 ) -> None:
     """Runs a range of days as one; the tables are those of running them one by one. Prints the last day's report."""
-    with _errors_in_plain_words():
-        settings = _settings()
+    with errors_in_plain_words():
+        settings = shop_settings()
         last = to_date or _yesterday(settings)
         first = from_date or settings.opening_date
         if first > last:
@@ -199,7 +196,7 @@ def simulate(
     A wrong word is answered with the accepted ones. truth.json tells for each fault and day the orders and cents that
     it took away and how plainly it shows (z_one_day).
     """
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         planted: list[Any] = []
         options: dict[str, Any] = {}
         if faults:
@@ -226,13 +223,13 @@ def simulate(
 @app.command()
 def report(business_date: DateOption = None, language: LanguageOption = None) -> None:
     """Prints the report of a published day again, in either language. The last published day if none is given."""
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         from rich.console import Console
 
         from assets.publish import published_days
         from assets.reporting import print_report
 
-        settings = _settings()
+        settings = shop_settings()
         day = business_date or max(published_days(settings.published), default=_yesterday(settings))
         with Console(stderr=True).status(f"printing {day}"):
             edition = print_report(settings, day, language)
@@ -251,10 +248,10 @@ def send(
 
     The last published day if no date is given. Exit code 1 if a channel failed.
     """
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         from pipelines.commands.send import send_report
 
-        is_good = send_report(_settings(), business_date, channel, dry_run)
+        is_good = send_report(shop_settings(), business_date, channel, dry_run)
     raise typer.Exit(0 if is_good else 1)
 
 
@@ -272,14 +269,14 @@ def diagnose(
 
     The last published day if none is given.
     """
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         if cube:
             diagnose_cube(cube, dims, hierarchy, baseline_periods, as_json)
             return
         from assets.publish import published_days
         from pipelines.commands.findings import print_findings
 
-        settings = _settings()
+        settings = shop_settings()
         day = business_date or max(published_days(settings.published), default=_yesterday(settings))
         print_findings(settings, day, language.value, as_json)
 
@@ -287,10 +284,10 @@ def diagnose(
 @app.command()
 def status() -> None:
     """Lists the days: published, warned, blocked, late or missing, and why."""
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         from pipelines.status import print_status
 
-        print_status(_settings())
+        print_status(shop_settings())
 
 
 @app.command()
@@ -298,10 +295,10 @@ def rebuild(
     model: Annotated[str, typer.Argument(help="A model's name, such as session_days; or schema.name.")],
 ) -> None:
     """Drops a model's table and all that read it, and builds every day again from staged events."""
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         from pipelines.rebuild import rebuild_model
 
-        settings = _settings()
+        settings = shop_settings()
         result = rebuild_model(settings, model)
         typer.echo(f"Rebuilt and published {result.snapshot}: {', '.join(result.tables)}")
 
@@ -309,10 +306,10 @@ def rebuild(
 @app.command()
 def doctor() -> None:
     """Checks settings, landing zone, versions, disk and locks, and says what to do. Exit code 1 if one is bad."""
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         from pipelines.doctor import examine
 
-        findings = examine(_settings())
+        findings = examine(shop_settings())
         for finding in findings:
             typer.echo(f"{'ok  ' if finding.is_fine else 'BAD '} {finding.subject}: {finding.words}")
     raise typer.Exit(0 if all(finding.is_fine for finding in findings) else 1)
@@ -321,10 +318,10 @@ def doctor() -> None:
 @app.command()
 def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
     """Starts the Dagster UI on 127.0.0.1 with its history, schedule and sensors. Stop it with Ctrl-C."""
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         from pipelines.instance import prepare_home
 
-        prepare_home(_settings())
+        prepare_home(shop_settings())
         if _is_taken(port):
             raise ValueError(f"port {port} of 127.0.0.1 is taken, perhaps by another UI; stop it, or give --port")
     os.environ["PYTHONWARNINGS"] = "ignore::FutureWarning"  # `dagster dev` announces its successor at every start
@@ -344,16 +341,10 @@ app.add_typer(identity, name="id")
 # --- What the commands share ---------------------------------------------------------------------
 
 
-def _settings() -> "Settings":
-    from assets.settings import load_settings
-
-    return load_settings()
-
-
 def _demo_settings() -> "Settings":
     """The demo shop's settings: those of the project, whatever folder the command is given in."""
     os.environ.setdefault("FUNNELSCOPE_CONFIG", str(Path(__file__).parents[1] / "funnelscope.yaml"))
-    return _settings()
+    return shop_settings()
 
 
 def _empty(settings: "Settings") -> None:
@@ -379,7 +370,7 @@ def _simulate(
 ) -> Path:
     from pipelines.simulate import simulate as simulate_shop
 
-    with _progress("simulating the shop") as advance:
+    with progress("simulating the shop") as advance:
         return simulate_shop(
             out=out,
             days=days,
@@ -402,15 +393,6 @@ def _run(settings: "Settings", from_date: date, to_date: date) -> "DaysRun":
     return run_days(settings, from_date, to_date)
 
 
-@contextmanager
-def _progress(title: str) -> "Iterator[Callable[[int, int], None]]":
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as progress:
-        task = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
 def _print_stages(settings: "Settings", business_date: date) -> None:
     from pipelines.status import print_stages
 
@@ -430,20 +412,6 @@ def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date,
             typer.echo(f"{verdict.business_date} {verdict.verdict}: {found}", err=True)
     edition = printed_report(settings, business_date, language)
     typer.echo(f"Report: {edition.pdf}")
-
-
-@contextmanager
-def _errors_in_plain_words() -> "Iterator[None]":
-    """Errors that a user can mend are one message and exit code 1; anything else keeps its stack trace."""
-    try:
-        yield
-    except Exception as error:
-        from pipelines.errors import MENDABLE  # knows Dagster's errors, so it is imported only for an error
-
-        if not isinstance(error, MENDABLE):
-            raise
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
 
 
 def main() -> None:

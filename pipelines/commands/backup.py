@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from pipelines.console import errors_in_plain_words, progress
+
 
 def backup(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that does not exist yet.")],
@@ -18,13 +20,11 @@ def backup(
 
     The landing zone, funnelscope.yaml and the identity key are not in it.
     """
-    from pipelines.cli import _errors_in_plain_words, _progress
-
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         from assets.backup import back_up
         from assets.settings import load_settings
 
-        with _progress("backing up") as advance:
+        with progress("backing up") as advance:
             manifest = back_up(
                 load_settings(), folder.absolute(), with_history=with_history, key_copy=identity_key, advance=advance
             )
@@ -42,14 +42,12 @@ def restore(
     ] = None,
 ) -> None:
     """Puts a backup into FUNNELSCOPE_HOME after verifying every checksum. The landing zone is left as it is."""
-    from pipelines.cli import _errors_in_plain_words, _progress
-
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         from assets.backup import restore as restore_backup
         from assets.settings import load_settings
 
         settings = load_settings()
-        with _progress("restoring") as advance:
+        with progress("restoring") as advance:
             manifest = restore_backup(settings, folder.absolute(), force=force, key=identity_key, advance=advance)
         typer.echo(
             f"Restored into {settings.home} what was backed up at {manifest['made_at']}. Run: funnelscope status"

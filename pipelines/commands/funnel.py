@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.console import errors_in_plain_words
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -25,9 +27,7 @@ def funnel(
     ] = False,
 ) -> None:
     """Answers a funnel: units, rates and times of each step, by slice and by day of entry. See docs/funnels.md."""
-    from pipelines.cli import _errors_in_plain_words
-
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         from assets.funnels import answering
         from assets.funnels.spec import FunnelFile
         from assets.settings import load_settings

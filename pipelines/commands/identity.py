@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from pipelines.console import errors_in_plain_words
+
 identity = typer.Typer(help="How the warehouse knows an id.", no_args_is_help=True)
 
 
@@ -15,9 +17,7 @@ def _identity() -> None:
 @identity.command("hash")
 def hash_id(text: Annotated[str, typer.Argument(metavar="ID", help="An id as the shop delivers it.")]) -> None:
     """Prints the number that stands for an id in every table, for joins with the shop's own data."""
-    from pipelines.cli import _errors_in_plain_words
-
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         from assets.identity import hash_identifier
         from assets.settings import load_settings
 

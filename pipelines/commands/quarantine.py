@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.console import errors_in_plain_words, shop_settings
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -46,9 +48,7 @@ def list_counts(
     day: DayOption = None,
 ) -> None:
     """Counts the rows by day, family, source, file and reason, and says for each reason what to do."""
-    from pipelines.cli import _errors_in_plain_words
-
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         from rich.console import Console
         from rich.table import Table
 
@@ -83,9 +83,7 @@ def show(
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV, for a repair tool.")] = False,
 ) -> None:
     """Shows rows with file, line, reason and original content; row 0 is a whole file."""
-    from pipelines.cli import _errors_in_plain_words
-
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         from assets.quarantine import show_rows
 
         if as_json and as_csv:
@@ -118,16 +116,14 @@ def replay(
     A file that was mended, or whose mapping was, is read again by every run; this is for the rest, such as a
     permission that was missing, or a database that was down.
     """
-    from pipelines.cli import _errors_in_plain_words, _settings
-
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         from assets.quarantine import ask_again, count_rows
         from pipelines.runs import bring_up_to_date
 
         chosen = _selection(family, source, reason, file, day)
         with _warehouse() as warehouse:
             files = ask_again(warehouse, chosen)
-        pieces = bring_up_to_date(_settings(), [])
+        pieces = bring_up_to_date(shop_settings(), [])
         with _warehouse() as warehouse:
             left = sum(count["rows"] for count in count_rows(warehouse, chosen))
         built = ", ".join(f"{piece.job} {piece.from_date} to {piece.to_date}" for piece in pieces) or "no day changed"
