@@ -4,6 +4,7 @@ import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 from zoneinfo import available_timezones
@@ -32,7 +33,9 @@ def nearest(name: str, accepted: Sequence[str]) -> str:
     return f"{hint}accepted: {', '.join(accepted)}" if len(accepted) <= 40 else hint.strip()
 
 
+@cache
 def known_timezone(name: str) -> str:
+    """The name, once it is known as a zone; looking through them takes a tenth of a second, so once a process."""
     zones = available_timezones()
     if name not in zones:
         near = nearest(name, sorted(zones))

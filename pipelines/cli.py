@@ -18,6 +18,7 @@ from pipelines.commands.diagnose import (
     PeriodsOption,
     diagnose_cube,
 )
+from pipelines.commands.forget import forget
 from pipelines.commands.funnel import funnel
 from pipelines.commands.identity import identity
 from pipelines.commands.quarantine import quarantine
@@ -332,6 +333,7 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
 
 
 app.command()(funnel)
+app.command()(forget)
 app.command()(backup)
 app.command()(restore)
 app.add_typer(quarantine, name="quarantine")

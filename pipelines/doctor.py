@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from assets.forget import unfinished
 from assets.ingest.landing import find_files
 from assets.settings import Settings
 from pipelines.instance import UNFINISHED, open_instance
 from sql.contract import FAMILIES
-from sql.warehouse import lock_is_held
+from sql.warehouse import lock_is_held, open_warehouse
 
 PACKAGES = ("dagster", "duckdb", "pandas", "matplotlib", "typst")
 FEWEST_DAYS_OF_DISK = 30
@@ -38,6 +39,7 @@ def examine(settings: Settings) -> list[Finding]:
         _identity_key(settings),
         _disk(settings),
         _lock(settings),
+        *_erasure(settings),
     ]
 
 
@@ -115,6 +117,16 @@ def _size(path: Path) -> int:
             status = file.stat()
             seen[(status.st_dev, status.st_ino)] = status.st_size
     return sum(seen.values())
+
+
+def _erasure(settings: Settings) -> Iterator[Finding]:
+    """Whether a person is half erased; not to be seen while a run is writing."""
+    if not settings.warehouse_path.exists() or lock_is_held(settings.lock_path):
+        return
+    with open_warehouse(settings.warehouse_path, wait_seconds=0) as warehouse:
+        if unfinished(warehouse):
+            words = "a person was being erased when the process ended. Finish it: funnelscope forget"
+            yield Finding("forget", False, words)
 
 
 def _lock(settings: Settings) -> Finding:

@@ -149,6 +149,25 @@ def open_warehouse(
             connection.close()
 
 
+def rewrite_database(path: Path) -> None:
+    """Writes a DuckDB file anew, so that nothing of deleted rows is left in its free blocks; hold its lock.
+
+    The new file takes the place of the old one at once; who has that open keeps it until closing it.
+    """
+    fresh = path.with_name(f".{path.name}.fresh")
+    fresh.unlink(missing_ok=True)
+    with duckdb.connect(str(path)) as connection:  # brings the write-ahead log in
+        connection.execute("checkpoint")
+    with duckdb.connect() as connection:
+        for name, file, options in (("old", path, " (read_only)"), ("fresh", fresh, "")):
+            quoted = str(file).replace("'", "''")
+            connection.execute(f"attach '{quoted}' as {name}{options}")
+        connection.execute("copy from database old to fresh")
+        connection.execute("detach fresh")
+    fresh.replace(path)
+    path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
+
+
 def in_memory_warehouse(statements: Sequence[str] = ()) -> Warehouse:
     """A warehouse that lives as long as its process: for tests and for deriving schemas on empty tables."""
     warehouse = Warehouse(duckdb.connect())

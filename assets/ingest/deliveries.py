@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from assets.identity import use_identity_key
+from assets.ingest.forgotten import leave_out_forgotten
 from assets.ingest.landing import Found, Stamp, find_files, split_pattern
 from assets.ingest.mapping import DeliveryError, Mapping, Rows
 from assets.ingest.query import read_query
@@ -88,6 +89,7 @@ class _Entry:
     rows_read: int = 0
     rows_loaded: int = 0
     rows_quarantined: int = 0
+    rows_erased: int = 0  # of people who were forgotten
     status: str = "loaded"
     notes: list[str] = field(default_factory=list)
     delivered_columns: list[str] = field(default_factory=list)
@@ -204,7 +206,7 @@ def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intak
         if isinstance(error, OUR_OWN_FAULTS):
             raise
         reason = error.reason if isinstance(error, DeliveryError) else Reason.UNREADABLE
-        entry.rows_read = entry.rows_loaded = entry.rows_quarantined = 0
+        entry.rows_read = entry.rows_loaded = entry.rows_quarantined = entry.rows_erased = 0
         if entry.found.source.query:
             entry.status, entry.notes = "unreachable", [f"{_words(error)}; tried again next time"]
             _keep(warehouse, entry, reason, intake)
@@ -278,6 +280,16 @@ def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
             f"{found.file}: {entry.rows_read} rows read, but {entry.rows_loaded} loaded and "
             f"{entry.rows_quarantined} quarantined. Nothing of it was stored; please report this as a defect."
         )
+    _leave_out_forgotten(warehouse, entry)
+
+
+def _leave_out_forgotten(warehouse: Warehouse, entry: _Entry) -> None:
+    loaded, quarantined = leave_out_forgotten(warehouse, entry.delivery_id, entry.found.source.family)
+    entry.rows_loaded -= loaded
+    entry.rows_quarantined -= quarantined
+    entry.rows_erased = loaded + quarantined
+    if entry.rows_erased:
+        entry.notes.append(f"{entry.rows_erased} rows of forgotten people left out")
 
 
 def _map(warehouse: Warehouse, settings: Settings, entry: _Entry, rows: Rows) -> None:
@@ -394,7 +406,7 @@ def _write_ledger(warehouse: Warehouse, entry: _Entry, intake: Intake) -> None:
         insert into quality.deliveries values (
             $delivery_id, $family, $dt, $file, $source, $size_bytes, $modified_at, $rows_read, $rows_loaded,
             $rows_quarantined, $repeats_kept, $status, $message, $loaded_at, $content_hash, $rules_hash,
-            $delivered_columns::VARCHAR[]
+            $delivered_columns::VARCHAR[], $rows_erased
         )
         """,
         delivery_id=entry.delivery_id,
@@ -414,6 +426,7 @@ def _write_ledger(warehouse: Warehouse, entry: _Entry, intake: Intake) -> None:
         content_hash=entry.content_hash,
         rules_hash=entry.rules_hash,
         delivered_columns=entry.delivered_columns,
+        rows_erased=entry.rows_erased,
     )
     dates = warehouse.rows(
         "select business_date from quality.delivery_dates where delivery_id = $id", id=entry.delivery_id

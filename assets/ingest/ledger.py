@@ -13,7 +13,7 @@ Presence = Literal["present", "missing", "absent", "growing"]
 def reconcile(warehouse: Warehouse) -> list[dict[str, Any]]:
     """One record a delivery, from the view `quality.reconciliation`; `difference` must be 0 everywhere.
 
-    rows_read = accepted (taken, or waiting in raw for their day) + duplicates + quarantined + difference.
+    rows_read = accepted (taken, or waiting in raw for their day) + duplicates + quarantined + erased + difference.
     """
     return warehouse.records("select * from quality.reconciliation order by family, dt, file, source")
 

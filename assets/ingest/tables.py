@@ -1,5 +1,6 @@
 """The tables that ingest owns: raw, one a family, and the ledger in quality."""
 
+from assets.ingest.forgotten import FORGOTTEN
 from sql.contract import FAMILIES, Family
 from sql.warehouse import Warehouse
 
@@ -40,6 +41,8 @@ def create_tables(warehouse: Warehouse) -> None:
     for table, columns in QUALITY_TABLES.items():
         warehouse.execute(f"create table if not exists quality.{table} ({columns})")
     warehouse.execute("alter table quality.deliveries add column if not exists delivered_columns VARCHAR[]")
+    for statement in FORGOTTEN:
+        warehouse.execute(statement)
     warehouse.execute(f"create or replace view quality.reconciliation as {_reconciliation()}")
 
 
@@ -80,10 +83,12 @@ def _reconciliation() -> str:
                 as accepted,
             coalesce(losing.duplicates, 0) as duplicates,
             coalesce(quarantined.row_count, 0) as quarantined,
+            coalesce(deliveries.rows_erased, 0) as erased,
             deliveries.rows_read
                 - coalesce(in_raw.row_count, 0)
                 + coalesce(losing.conflicting, 0)
-                - coalesce(quarantined.row_count, 0) as difference
+                - coalesce(quarantined.row_count, 0)
+                - coalesce(deliveries.rows_erased, 0) as difference
         from quality.deliveries
         left join in_raw using (delivery_id)
         left join losing using (delivery_id)

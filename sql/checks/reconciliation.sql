@@ -1,11 +1,11 @@
--- Every delivered row is accepted, a duplicate or in quarantine.
+-- Every delivered row is accepted, a duplicate, in quarantine or erased with its person.
 --
 -- table: staging.order_events
 -- severity: block
 select
     coalesce(delivery_dates.business_date, reconciliation.dt) as business_date, -- a day the delivery touches, else its own
     reconciliation.family || ' ' || reconciliation.file || ': ' || rows_read || ' rows read' as observed, -- what came
-    (accepted + duplicates + quarantined) || ' accounted for' as expected -- where it went
+    (accepted + duplicates + quarantined + erased) || ' accounted for' as expected -- where it went
 from quality.reconciliation
 left join quality.delivery_dates using (delivery_id)
 where difference != 0
