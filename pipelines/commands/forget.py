@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.console import errors_in_plain_words
+
 if TYPE_CHECKING:
     from assets.forget import Person
     from assets.settings import Settings
@@ -25,13 +27,12 @@ def forget(
 
     It cannot be undone. Without an ID it finishes an erasure that was interrupted.
     """
-    from pipelines.cli import _errors_in_plain_words, _settings
-
-    with _errors_in_plain_words():
+    with errors_in_plain_words():
         from assets.forget import find_person, unfinished
+        from assets.settings import load_settings
         from sql.warehouse import open_warehouse
 
-        settings = _settings()
+        settings = load_settings()
         if not settings.warehouse_path.exists():
             raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet: nobody is known here")
         with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
