@@ -31,9 +31,9 @@ SQL_TYPES = {
 }
 
 
-# What may stand around a value and is no part of it: spaces, also the wide ones of Chinese and French, and the tab that
-# payment exports append to keep Excel from rounding.
-BLANKS = " \t\r\n\u00a0\u202f\u3000\ufeff"
+# What may stand around a value and is no part of it: spaces, also the wide ones of Chinese and French and those of no
+# width that web pages leave, and the tab that payment exports append to keep Excel from rounding.
+BLANKS = " \t\r\n\u00a0\u202f\u3000\ufeff\u200b\u200e\u200f\u2060"
 
 # No amount in any currency, but every phone number and time in milliseconds that slipped into a wrong column.
 MOST_MONEY = 10_000_000_000

@@ -1,92 +1,31 @@
 """Each kind of bad input through the real intake: what the user is told, and where the rows went."""
 
 import gzip
+import io
+import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from intake_helpers import CONTRACT, DAY, GOOD, HEADER, MAPPED, Shop, Told, good, line, set_aside
 
 from assets.gate import judge
-from assets.ingest import failures, families_present, find_duplicates, input_versions, reconcile, take_deliveries
-from assets.settings import Settings
+from assets.identity import hash_identifier
+from assets.ingest import deliveries, failures, families_present, input_versions
 from sql.models import derived_schemas
-from sql.warehouse import Warehouse, in_memory_warehouse
-
-DAY = date(2026, 1, 6)
-
-# An export of a marketplace, mapped by declaration.
-HEADER = "订单编号,买家,付款时间,金额\n"
-MAPPED: dict[str, Any] = {
-    "family": "order",
-    "columns": {"order_id": "订单编号", "customer_id": "买家", "event_time": "付款时间", "amount": "金额"},
-    "event_types": "paid",
-}
-CONTRACT: dict[str, Any] = {"family": "order"}
-
-
-def line(number: int, amount: str = "12.50", time: str = "2026-01-06 10:00:00", buyer: str = "李雷韩梅梅") -> str:
-    return f"{number},{buyer},{time},{amount}\n"
-
-
-GOOD = HEADER + line(1) + line(2) + line(3)
-
-
-@dataclass
-class Told:
-    """What came of one file: its state, its message, and (line, reason, detail) of what is in quarantine."""
-
-    status: str
-    rows_loaded: int
-    message: str
-    quarantine: list[tuple[int, str, str]]
-
-
-@dataclass
-class Shop:
-    warehouse: Warehouse
-    home: Path
-
-    def deliver(self, content: str | bytes, source: dict[str, Any] = MAPPED, name: str = "orders.csv") -> Told:
-        """Takes the file as the only delivery, and checks that every row of it is accounted for."""
-        path = self.home / "landing" / "order" / f"dt={DAY}" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return self.take(source)
-
-    def take(self, source: dict[str, Any] = MAPPED) -> Told:
-        given = {"shop": "Test shop", "start_date": "2026-01-01", "sources": [source], "home": self.home}
-        self.settings = Settings.model_validate(given)
-        take_deliveries(self.warehouse, self.settings)
-        find_duplicates(self.warehouse, date(2026, 1, 1), date(2026, 12, 31))
-        assert all(record["difference"] == 0 for record in reconcile(self.warehouse))
-        ((status, loaded, message),) = self.warehouse.rows(
-            "select status, rows_loaded, message from quality.deliveries"
-        )
-        rows = self.warehouse.rows("select row_number, reason, detail from quality.quarantine order by all")
-        return Told(status, loaded, message, rows)
-
-    def column(self, name: str) -> list[Any]:
-        return [value for (value,) in self.warehouse.rows(f"select {name} from raw.order_events order by row_number")]
+from sql.warehouse import in_memory_warehouse
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
     yield Shop(opened := in_memory_warehouse(), tmp_path)
     opened.connection.close()
-
-
-def good(message: str = "", rows: int = 3) -> Told:
-    return Told("loaded", rows, message, [])
-
-
-def set_aside(reason: str, message: str) -> Told:
-    return Told("quarantined", 0, message, [(0, reason, message)])
 
 
 # -- encodings
@@ -180,6 +119,26 @@ HEADERS: dict[str, tuple[str, Told]] = {
         good("columns not read: 备注, column_6"),
     ),
     "blanks around the names": (GOOD.replace(HEADER, "订单编号 , 买家,付款时间\t,金额\u3000\n"), good()),
+    "characters without width around the names": (
+        GOOD.replace(HEADER, "\ufeff\u200b订单编号,买家\u200b,\u2060付款时间,金额\u200e\n"),
+        good(),
+    ),
+    "between semicolons": (
+        GOOD.replace(",", ";"),
+        set_aside(
+            "missing_column",
+            "column '订单编号' (for order_id) is missing; another delimiter seems to be between the names: "
+            'declare delimiter: ";"; found: 订单编号;买家;付款时间;金额',
+        ),
+    ),
+    "below Excel's line about the delimiter": (
+        "sep=;\n" + GOOD.replace(",", ";"),
+        set_aside(
+            "missing_column",
+            "column '订单编号' (for order_id) is missing; the header seems to be on line 2: declare header_row: 2, "
+            'and declare delimiter: ";"; found: sep=;',
+        ),
+    ),
     "blank lines above": ("\n\n" + GOOD, good()),
     "on line 5, undeclared": (
         "订单报表\n\n店铺：兰亭\n导出：李雷\n" + GOOD,
@@ -286,6 +245,36 @@ RECORDS: dict[str, tuple[str, int, list[tuple[int, str, str]]]] = {
             )
         ],
     ),
+    "every kind of line end in one file": (
+        (HEADER + line(1)).replace("\n", "\r\n") + line(2).replace("\n", "\r") + line(3),
+        3,
+        [],
+    ),
+    "two files joined, each with its mark and header": (
+        GOOD + "\ufeff" + GOOD.replace("2026-01-06", "2026-01-05"),
+        6,
+        [(5, "bad_record", "is the header again; were two files joined?")],
+    ),
+    "another sign for quotes": (
+        HEADER + line(1) + line(2, buyer="'李,雷'"),
+        1,
+        [(3, "wrong_field_count", "5 fields where the header has 4")],
+    ),
+    "quotes after a backslash": (
+        HEADER + line(1) + line(2, buyer='"李\\"雷"') + line(3),
+        2,
+        [(3, "bad_record", "not CSV: ',' expected after '\"'")],
+    ),
+    "a line of five million characters": (
+        HEADER + line(1) + "x" * 5_000_000 + "\n" + line(3),
+        2,
+        [(3, "bad_record", "not CSV: field larger than field limit (131072)")],
+    ),
+    "an id that Python has rounded": (
+        HEADER + line(1) + line(2).replace("2,", "2.02601e+17,", 1),
+        1,
+        [(3, "bad_type", "order_id: 2.02601e+17 was rounded by a spreadsheet; export it anew, as text")],
+    ),
     "an id that a spreadsheet has rounded": (
         HEADER + line(1) + line(2).replace("2,", "2.02601E+17,", 1),
         1,
@@ -301,6 +290,16 @@ def test_a_bad_record_goes_to_quarantine_alone(case: str, shop: Shop) -> None:
 
 
 # -- whole files
+
+
+def _archive() -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        member = tarfile.TarInfo("orders.csv")
+        member.size = len(GOOD.encode())
+        archive.addfile(member, io.BytesIO(GOOD.encode()))
+    return packed.getvalue()
+
 
 FILES: dict[str, tuple[str, str | bytes, str, str]] = {
     "truncated gzip": (
@@ -333,11 +332,79 @@ FILES: dict[str, tuple[str, str | bytes, str, str]] = {
         "unreadable",
         "is a web page; export the data as CSV (a login page may have been downloaded instead of the file)",
     ),
+    "a table in HTML that is called a workbook": (
+        "a.xls",
+        "<html><table><tr><td>1</td></tr></table>",
+        "unreadable",
+        "is a web page or a table in HTML, which Excel opens all the same; save it as CSV UTF-8",
+    ),
+    "a workbook under its own name": (
+        "a.xlsx",
+        b"PK\x03\x04\x14\x00",
+        "unreadable",
+        "is an Excel workbook or another zip archive; save it as CSV UTF-8",
+    ),
+    "a tar archive in gzip": (
+        "a.csv.gz",
+        gzip.compress(_archive()),
+        "unreadable",
+        "is a tar archive; unpack it, and deliver the files in it",
+    ),
+    "a tar archive under its own name": (
+        "a.tar.gz",
+        gzip.compress(_archive()),
+        "unreadable",
+        "is a tar archive; unpack it, and deliver the files in it",
+    ),
+    "gzip twice": (
+        "a.csv.gz",
+        gzip.compress(gzip.compress(GOOD.encode())),
+        "unreadable",
+        "is compressed twice; unpack it once",
+    ),
+    "something behind the end of gzip": (
+        "a.csv.gz",
+        gzip.compress(GOOD.encode()) + b"garbage",
+        "unreadable",
+        "cannot be read: Not a gzipped file (b'ga'); deliver it again",
+    ),
+    "UTF-8 encoded again as UTF-8": (
+        "a.csv",
+        GOOD.encode().decode("latin-1").encode(),
+        "bad_encoding",
+        "was encoded as UTF-8 twice, so that no letter beyond ASCII is what it was; export it anew",
+    ),
     "a JSON array": (
         "a.json",
         '[{"event_time": 1}]',
         "unreadable",
         "holds a JSON array; deliver JSON lines, one object a line",
+    ),
+    "a JSON array over several lines": (
+        "a.json",
+        '[\n{"event_time": "2026-01-06 10:00:00"}\n]',
+        "unreadable",
+        "holds a JSON array; deliver JSON lines, one object a line",
+    ),
+    "one JSON object over several lines": (
+        "a.json",
+        '{\n "orders": [\n ]\n}',
+        "unreadable",
+        "holds one JSON object over several lines; deliver JSON lines, one object a line",
+    ),
+    "CSV under another name": ("a.jsonl", GOOD, "unreadable", "holds no JSON; if it is CSV, name it .csv"),
+    "JSON lines under another name": (
+        "a.csv",
+        '{"event_time":"2026-01-06 10:00:00","event_type":"paid"}\n',
+        "bad_header",
+        "line 1 is no header: it looks like JSON lines; name the file .jsonl",
+    ),
+    "another ending": (
+        "a.dat",
+        GOOD,
+        "unknown_format",
+        "landing/order/dt=2026-01-06/a.dat ends in none of .parquet, .pq, .csv, .tsv, .txt, .jsonl, .ndjson, .json "
+        "(.gz, .zst); rename it, or declare format",
     ),
 }
 
@@ -346,6 +413,131 @@ FILES: dict[str, tuple[str, str | bytes, str, str]] = {
 def test_a_file_that_is_no_such_file_is_set_aside_with_the_way_out(case: str, shop: Shop) -> None:
     name, content, reason, message = FILES[case]
     assert shop.deliver(content, name=name) == set_aside(reason, message)
+
+
+JSON_START = '"event_time": "2026-01-06 10:00:00", "event_type": "paid"'
+JSON_RECORDS: dict[str, tuple[str, int, list[tuple[int, str, str]]]] = {
+    "what is no object": (
+        f'{{{JSON_START}}}\n["a", 1]\n"text"\nnull\n5\n{{}}\n',
+        1,
+        [
+            *((number, "bad_record", "not a JSON object") for number in (2, 3, 4, 5)),
+            (6, "bad_record", "an object without any key"),
+        ],
+    ),
+    "a key that stands twice": (
+        f'{{{JSON_START}, "amount": 5}}\n{{{JSON_START}, "amount": 5, "amount": 6}}\n',
+        1,
+        [(2, "bad_record", "not JSON: key 'amount' stands twice")],
+    ),
+    "a value within a value": (
+        f'{{{JSON_START}, "amount": {{"value": 5}}}}\n',
+        0,
+        [(1, "bad_type", 'amount: {"value": "5"} is no money')],
+    ),
+    "half of a character": (
+        f'{{{JSON_START}, "sku": "\\ud83d\\ude00"}}\n{{{JSON_START}, "sku": "\\ud83d"}}\n',
+        1,
+        [(2, "bad_encoding", "holds bytes that are not utf-8; declare the encoding that it was written in")],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", JSON_RECORDS)
+def test_a_bad_line_of_json_goes_to_quarantine_alone(case: str, shop: Shop) -> None:
+    content, loaded, quarantine = JSON_RECORDS[case]
+    assert shop.deliver(content, CONTRACT, "orders.jsonl") == Told("loaded", loaded, "", quarantine)
+
+
+# -- Parquet files of other types
+
+MOMENT = datetime(2026, 1, 6, 10)
+
+
+def parquet(**columns: Any) -> bytes:
+    sink = pa.BufferOutputStream()
+    length = max(len(values) for values in columns.values())
+    given = {"event_time": [MOMENT] * length, "event_type": ["paid"] * length} | columns
+    pq.write_table(pa.table(given), sink)
+    return bytes(sink.getvalue())
+
+
+PARQUET_ROWS: dict[str, tuple[dict[str, Any], int, list[tuple[int, str, str]]]] = {
+    "structures for a number": (
+        {"amount": [{"value": 5}]},
+        0,
+        [(1, "bad_type", "amount: {'value': 5} is no money")],
+    ),
+    "lists for an id": (
+        {"order_id": [["a", "b"]]},
+        0,
+        [(1, "bad_type", "order_id is of type VARCHAR[], which is no text; take a value out of it with an expression")],
+    ),
+    "bytes for an id": (
+        {"order_id": [b"\xff\x00"]},
+        0,
+        [(1, "bad_type", "order_id is of type BLOB, which is no text; take a value out of it with an expression")],
+    ),
+    "zero bytes in a text": (
+        {"sku": ["a", "a\0b"]},
+        1,
+        [(2, "bad_record", "sku holds zero bytes; it was damaged, or is no text")],
+    ),
+    "amounts that are no numbers": (
+        {"amount": [float("nan"), float("inf"), 1e300, 12.5]},
+        1,
+        [
+            (1, "bad_type", "amount: nan is no money"),
+            (2, "bad_type", "amount: inf is no money"),
+            (3, "bad_type", "amount: 1e+300 is no money"),
+        ],
+    ),
+    "ids that lost digits as decimals": (
+        {"order_id": [17850.0, 2.0260106e17]},
+        1,
+        [(2, "bad_type", "order_id: 2.0260106e+17 has lost digits as a decimal number; deliver whole numbers or text")],
+    ),
+    "a time of day without a day": (
+        {"event_time": pa.array([36_000], pa.time32("s"))},
+        0,
+        [
+            (
+                0,
+                "bad_time",
+                "event_time is of type TIME; declare time_format (epoch_seconds, epoch_milliseconds) or an expression",
+            )
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PARQUET_ROWS)
+def test_a_parquet_column_of_another_type_is_refused_with_its_name(case: str, shop: Shop) -> None:
+    columns, loaded, quarantine = PARQUET_ROWS[case]
+    told = shop.deliver(parquet(**columns), CONTRACT, "orders.parquet")
+    assert (told.rows_loaded, told.quarantine) == (loaded, quarantine)
+
+
+def test_ids_that_a_data_frame_made_decimals_of_are_the_ids_that_they_were(shop: Shop) -> None:
+    shop.deliver(parquet(customer_id=[17850.0, float("nan"), None]), CONTRACT, "orders.parquet")
+    assert shop.column("customer_id") == [hash_identifier(shop.settings, "17850"), None, None]
+
+
+def test_ids_written_as_decimals_are_named_since_they_join_with_nothing(shop: Shop) -> None:
+    told = shop.deliver(HEADER + line(1) + line(2, buyer="17850.0"))
+    assert told == good("ids are written as decimal numbers (1.0) in customer_id: 1 elsewhere is another id", 2)
+
+
+def test_a_parquet_column_that_is_read_must_not_stand_twice(shop: Shop) -> None:
+    names = ["event_time", "event_type", "Event_Type", "note", "NOTE"]
+    values = [[MOMENT], ["paid"], ["created"], ["x"], ["y"]]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table([pa.array(each) for each in values], names=names), sink)
+    told = shop.deliver(bytes(sink.getvalue()), CONTRACT, "orders.parquet")
+    assert told == set_aside("bad_header", "column 'event_type' stands twice")
+    unread = {"columns": {"event_time": "event_time"}, "event_types": "paid"}
+    told = shop.deliver(bytes(sink.getvalue()), CONTRACT | unread, "orders.parquet")
+    assert (told.status, told.rows_loaded) == ("loaded", 1)  # where neither is read, both are ignored
 
 
 def test_a_truncated_parquet_file_is_set_aside(shop: Shop) -> None:
@@ -445,6 +637,13 @@ def test_negative_and_absurd_amounts_are_in_quarantine(shop: Shop) -> None:
     )
 
 
+def test_blanks_that_nobody_sees_are_no_part_of_a_value(shop: Shop) -> None:
+    content = HEADER + line(1, amount="5\u200b") + line(1, amount="\u200e5", buyer="\u200b李雷韩梅梅\u2060")
+    assert shop.deliver(content).rows_loaded == 2
+    assert shop.column("amount") == [Decimal(5), Decimal(5)]
+    assert len(set(shop.column("customer_id"))) == 1
+
+
 def test_words_for_nothing_are_nobodys_id(shop: Shop) -> None:
     shop.deliver(HEADER + line(1, buyer="NULL") + line(2, buyer="-") + line(3, buyer='"=""5"""') + line(4, buyer="5 "))
     buyers = shop.column("customer_id")
@@ -455,6 +654,36 @@ def test_words_for_nothing_are_nobodys_id(shop: Shop) -> None:
 def test_a_shop_may_have_its_own_words_for_nothing(shop: Shop) -> None:
     shop.deliver(HEADER + line(1, buyer="无") + line(2, buyer="-"), MAPPED | {"empty_values": ["无"]})
     assert [buyer is None for buyer in shop.column("customer_id")] == [True, False]
+
+
+# -- files that are not finished
+
+
+def test_a_file_that_is_still_being_written_is_not_stored_and_the_day_waits(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shop.home / "landing/order" / f"dt={DAY}" / "orders.csv"
+    read = deliveries.read_text
+
+    def read_while_it_is_written_to(*arguments: Any) -> Any:
+        rows = read(*arguments)
+        with path.open("a") as file:
+            file.write(line(4))
+        return rows
+
+    with monkeypatch.context() as patch:
+        patch.setattr(deliveries, "read_text", read_while_it_is_written_to)
+        told = shop.deliver(GOOD)
+    assert told == Told("growing", 0, "changed while it was read; tried again next time", [])
+    assert families_present(shop.warehouse, shop.settings, DAY)["order"] == "growing"
+    assert shop.take() == good(rows=4)
+
+
+def test_a_line_that_was_cut_off_by_a_copy_is_in_quarantine_and_comes_with_the_whole_file(shop: Shop) -> None:
+    told = shop.deliver(GOOD[:-25])
+    assert told.rows_loaded == 2
+    assert told.quarantine == [(4, "wrong_field_count", "3 fields where the header has 4")]
+    assert shop.deliver(GOOD) == good()
 
 
 # -- identities

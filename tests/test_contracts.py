@@ -264,7 +264,51 @@ RULES = (
                 {"order_id": 1, "business_date": DAY, "created_date": DAY, "paid_at": "2026-06-10 05:00:00"},
             ),
         ),
-        ("update intermediate.payments set paid_at = '2026-06-10 04:59:59'",),
+        (
+            "update intermediate.payments set paid_at = '2026-06-10 04:59:59'",
+            "update intermediate.payments set business_date = '2026-06-09', created_date = '2026-06-09'",
+        ),
+    ),
+    Rule(
+        "payments_have_orders",
+        rows(
+            "staging.order_events",
+            # A till reports payments only; of the web shop's 40 orders, two are created by their payment.
+            *(event(n, "created", n, "5.00", YESTERDAY) | {"shop": "web"} for n in range(1, 39)),
+            *(event(n + 200, "paid", n, "5.00") | {"shop": "web"} for n in range(1, 41)),
+            *(event(n, "paid", n, "5.00") | {"shop": "till"} for n in range(900, 905)),
+            *(event(n, "paid", n, "5.00") | {"shop": "web", "sales_channel": "telephone"} for n in range(910, 915)),
+        ),
+        (
+            "update staging.order_events set order_id = null where event_id = 201",
+            "delete from staging.order_events where event_id = 1",
+            "update staging.order_events set business_date = '2026-06-11' where event_id = 1",
+            "update staging.order_events set business_date = '2026-04-01' where event_id = 1",
+            "update staging.order_events set shop = 'web', sales_channel = null where event_id > 899",
+        ),
+    ),
+    Rule(
+        "refunds_have_orders",
+        rows(
+            "intermediate.refunds",
+            {"order_id": 1, "business_date": DAY, "refund_count": 27, "paid_date": YESTERDAY},
+            {"order_id": 2, "business_date": DAY, "refund_count": 3},
+        ),
+        (
+            "update intermediate.refunds set order_id = null, refund_count = 1 where order_id = 2",
+            "update intermediate.refunds set refund_count = 4 where order_id = 2",
+        ),
+    ),
+    Rule(
+        "deliveries_read_as_meant",
+        (
+            *rows("quality.deliveries", delivery(dt=YESTERDAY), delivery(delivery_id=2, dt=YESTERDAY)),
+            *rows("quality.delivery_dates", {"delivery_id": 1, "family": "order", "dt": DAY, "business_date": DAY}),
+        ),
+        (
+            "update quality.deliveries set warning = 'day and month swapped' where delivery_id = 1",
+            "update quality.deliveries set warning = 'of decimals', dt = '2026-06-10' where delivery_id = 2",
+        ),
     ),
     Rule(
         "paid_orders_have_sessions",

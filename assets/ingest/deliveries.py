@@ -16,7 +16,7 @@ from assets.ingest.query import read_query
 from assets.ingest.quoting import literal
 from assets.ingest.reasons import Reason
 from assets.ingest.tables import create_tables
-from assets.ingest.text import read_text
+from assets.ingest.text import is_read, read_text
 from assets.settings import Format, Settings, Source
 from sql.contract import FAMILIES
 from sql.warehouse import Warehouse
@@ -92,6 +92,7 @@ class _Entry:
     rows_erased: int = 0  # of people who were forgotten
     status: str = "loaded"
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     delivered_columns: list[str] = field(default_factory=list)
 
     @property
@@ -207,6 +208,7 @@ def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intak
             raise
         reason = error.reason if isinstance(error, DeliveryError) else Reason.UNREADABLE
         entry.rows_read = entry.rows_loaded = entry.rows_quarantined = entry.rows_erased = 0
+        entry.warnings = []
         if entry.found.source.query:
             entry.status, entry.notes = "unreachable", [f"{_words(error)}; tried again next time"]
             _keep(warehouse, entry, reason, intake)
@@ -299,6 +301,11 @@ def _map(warehouse: Warehouse, settings: Settings, entry: _Entry, rows: Rows) ->
     entry.rows_loaded = _count(warehouse, mapping.insert_good(), delivery_id=entry.delivery_id)
     if entry.rows_loaded < entry.rows_read:
         entry.rows_quarantined = _count(warehouse, mapping.insert_bad(), delivery_id=entry.delivery_id, file=found.file)
+    taken = warehouse.rows(
+        f"select distinct business_date from raw.{mapping.family.table} where delivery_id = $id", id=entry.delivery_id
+    )
+    entry.warnings = mapping.warnings(warehouse, [day for (day,) in taken], entry.rows_quarantined)
+    entry.notes += entry.warnings
     if mapping.unused_columns:
         entry.notes.append(f"columns not read: {', '.join(mapping.unused_columns)}")
 
@@ -309,17 +316,38 @@ def _read(warehouse: Warehouse, found: Found) -> tuple[Rows, int]:
         return read_query(warehouse, found.path, found.source.query)
     file_format, compression = found.format()
     if file_format is Format.PARQUET:
-        return _read_parquet(warehouse, found.path)
+        return _read_parquet(warehouse, found.path, found.source)
     return read_text(warehouse, found.path, found.source, file_format, compression)
 
 
-def _read_parquet(warehouse: Warehouse, path: Path) -> tuple[Rows, int]:
+def _read_parquet(warehouse: Warehouse, path: Path, source: Source) -> tuple[Rows, int]:
     # DuckDB takes [ and * in a path for a pattern: a class of one character stands for itself.
     pattern = "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
     relation = f"read_parquet({literal(pattern)}, file_row_number = true, hive_partitioning = false)"
+    names = _column_names(warehouse.rows(f"select name, num_children from parquet_schema({literal(pattern)})"))
+    if repeated := next((name for name in names if names.count(name) > 1 and is_read(name, source)), ""):
+        raise DeliveryError(Reason.BAD_HEADER, f"column {repeated!r} stands twice")
     described = warehouse.rows(f"describe select * exclude (file_row_number) from {relation}")
     row_count = warehouse.value(f"select sum(num_rows) from parquet_file_metadata({literal(pattern)})")
     return Rows(relation, "file_row_number + 1", {name: kind for name, kind, *_ in described}), int(row_count or 0)
+
+
+def _column_names(schema: list[tuple[str, int | None]]) -> list[str]:
+    """The columns of a Parquet file in lower case, which DuckDB renames where two are alike.
+
+    Args:
+        schema: name and number of children of each element, parents before children, the root first.
+    """
+    (_, columns), *elements = schema
+    names, open_parents = [], [columns or 0]
+    for name, children in elements:
+        while not open_parents[-1]:
+            open_parents.pop()
+        if len(open_parents) == 1:
+            names.append(name.lower())
+        open_parents[-1] -= 1
+        open_parents.append(children or 0)
+    return names
 
 
 def _select(warehouse: Warehouse, rows: Rows, where: str) -> tuple[Rows, int]:
@@ -342,6 +370,7 @@ def _select(warehouse: Warehouse, rows: Rows, where: str) -> tuple[Rows, int]:
         "content_",
         rows.notes,
         rows.way_out,
+        rows.is_text,
     )
     try:
         chosen_count = int(warehouse.value(f"select count(*) from {relation}"))
@@ -403,10 +432,15 @@ def _write_ledger(warehouse: Warehouse, entry: _Entry, intake: Intake) -> None:
     warehouse.execute("delete from quality.deliveries where delivery_id = $id", id=entry.delivery_id)
     warehouse.execute(
         """
-        insert into quality.deliveries values (
+        insert into quality.deliveries (
+            delivery_id, family, dt, file, source, size_bytes, modified_at, rows_read, rows_loaded,
+            rows_quarantined, repeats_kept, status, message, loaded_at, content_hash, rules_hash,
+            delivered_columns, warning, rows_erased
+        )
+        values (
             $delivery_id, $family, $dt, $file, $source, $size_bytes, $modified_at, $rows_read, $rows_loaded,
             $rows_quarantined, $repeats_kept, $status, $message, $loaded_at, $content_hash, $rules_hash,
-            $delivered_columns::VARCHAR[], $rows_erased
+            $delivered_columns::VARCHAR[], $warning, $rows_erased
         )
         """,
         delivery_id=entry.delivery_id,
@@ -427,6 +461,7 @@ def _write_ledger(warehouse: Warehouse, entry: _Entry, intake: Intake) -> None:
         rules_hash=entry.rules_hash,
         delivered_columns=entry.delivered_columns,
         rows_erased=entry.rows_erased,
+        warning="; ".join(entry.warnings) or None,
     )
     dates = warehouse.rows(
         "select business_date from quality.delivery_dates where delivery_id = $id", id=entry.delivery_id

@@ -1,8 +1,11 @@
 """What lies in the landing zone: every file that a source declares, with its delivery day."""
 
+import gzip
 import hashlib
 import re
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,10 +13,12 @@ from zoneinfo import ZoneInfo
 
 from assets.ingest.mapping import DeliveryError
 from assets.ingest.reasons import Reason
+from assets.ingest.sniffing import other_format
 from assets.settings import Format, Settings, Source
 
 DELIVERY_FOLDER = re.compile(r"dt=(\d{4}-\d{2}-\d{2})(?=/|$)")
 UNFINISHED = (".tmp", ".part")
+SNIFFED_BYTES = 1_000
 WILDCARD = re.compile(r"[*?\[]")
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 FORMATS = {
@@ -92,12 +97,21 @@ class Found:
         if not self.path.is_file():
             raise DeliveryError(Reason.NOT_A_FILE, f"{self.file} is no plain file")
 
+    def _start(self, compression: str) -> bytes:
+        """The first bytes, those within gzip; none where they cannot be read."""
+        opened = gzip.open if compression == "gzip" else open
+        with suppress(OSError, EOFError, zlib.error), opened(self.path, "rb") as stream:
+            return stream.read(SNIFFED_BYTES)
+        return b""
+
     def format(self) -> tuple[Format, str]:
         """Format and compression ('', 'gzip' or 'zstd'). Raises DeliveryError for an unknown ending."""
         suffixes = [suffix.lower() for suffix in self.path.suffixes]
         compression = COMPRESSIONS.get(suffixes[-1], "") if suffixes else ""
         inner = suffixes[:-1] if compression else suffixes
         found = self.source.format or (FORMATS.get(inner[-1]) if inner else None)
+        if found is None and (words := other_format(self._start(compression))):
+            raise DeliveryError(Reason.UNREADABLE, f"is {words}")
         if found is None:
             endings = ", ".join(FORMATS)
             raise DeliveryError(

@@ -7,13 +7,14 @@ files with bad rows need, the bad ones.
 """
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 import duckdb
 
 from assets.identity import identifier_hash
-from assets.ingest import values
+from assets.ingest import times, values
 from assets.ingest.quoting import literal, quoted
 from assets.ingest.reasons import Reason
 from assets.ingest.tables import raw_columns
@@ -29,10 +30,14 @@ DAYS_AHEAD = 1
 # In bytes. Longer ones are damage: a quote that is not closed, a delimiter that is lost.
 LONGEST_IDENTIFIER = 1_000
 LONGEST_TEXT = 10_000
-ROUNDED_ID = r"\d(\.\d+)?E\+\d+"  # what a spreadsheet shows of a number of many digits: 1.23457E+17
+ROUNDED_ID = r"\d(\.\d+)?[Ee]\+\d+"  # what a spreadsheet shows of a number of many digits: 1.23457E+17
+MOST_EXACT = 2**53  # a DOUBLE counts whole numbers up to here
 
 EPOCH_UNITS = {"epoch_seconds": 1_000_000, "epoch_milliseconds": 1_000}  # to microseconds
-OFFSET_PATTERN = r":\d\d([.,]\d+)? ?(Z|z|UTC|[+-]\d\d(:?\d\d)?)$"
+OFFSET_PATTERN = r":\d\d([.,]\d+)? ?(Z|z|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
+# DuckDB reads what follows the time, be it PM or the name of a zone, and forgets it.
+LOCAL_PATTERN = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d*)?)?)?"
+UNREAD_TIMES_SHOWN = 1_000
 
 
 class DeliveryError(Exception):
@@ -55,6 +60,7 @@ class Rows:
     content: str = "NULL::VARCHAR"  # SQL of the original text; where NULL, the columns as JSON stand for it
     notes: tuple[str, ...] = ()  # what people should know of how the file was read
     way_out: str = ""  # what helps where a column is missing
+    is_text: bool = False  # read as text, line by line
 
 
 @dataclass(frozen=True)
@@ -153,17 +159,35 @@ class Mapping:
     # -- the selects
 
     def _with_delivered(self) -> str:
-        computed = [
+        computed = [*self._accounted(), *self._given(self.plain), *self._computed(self.guarded)]
+        return self._delivered(computed, self.guarded)
+
+    def _with_trimmed_only(self, names: list[str]) -> str:
+        """The selects up to `trimmed` for a few columns: to plan all of them takes longer than to read a small file."""
+        guarded = [name for name in names if name in self.guarded]
+        plain = [name for name in names if name not in self.guarded]
+        computed = [f"{self.rows.problem} as problem_", *self._given(plain), *self._computed(guarded)]
+        return self._trimmed(self._delivered(computed, guarded), names)
+
+    def _accounted(self) -> list[str]:
+        """What tells a row from the others, and what is in it."""
+        return [
             f"{self.rows.row_number} as row_number_",
             f"{self._content_key()} as content_key_",
             f"{self._content()} as content_",
             f"{self.rows.problem} as problem_",
             f"{self.rows.problem_detail} as problem_detail_",
-            *(f"{value} as given_{column}" for column, value in self.plain.items()),
-            # NULL where the expression fails on the row; a struct holding NULL where it yields NULL.
-            *(f"try(struct_pack(v := ({sql}\n))) as computed_{column}" for column, sql in self.guarded.items()),
         ]
-        opened = "".join(f", computed_{column}.v as given_{column}" for column in self.guarded)
+
+    def _given(self, names: Iterable[str]) -> list[str]:
+        return [f"{self.plain[name]} as given_{name}" for name in names]
+
+    def _computed(self, names: Iterable[str]) -> list[str]:
+        """NULL where the expression fails on the row; a struct holding NULL where it yields NULL."""
+        return [f"try(struct_pack(v := ({self.guarded[name]}\n))) as computed_{name}" for name in names]
+
+    def _delivered(self, computed: list[str], guarded: Iterable[str]) -> str:
+        opened = "".join(f", computed_{column}.v as given_{column}" for column in guarded)
         return f"""
             with
             computed as (select {", ".join(computed)} from {self.rows.relation}),
@@ -171,11 +195,14 @@ class Mapping:
         """
 
     def _with_trimmed(self) -> str:
-        names = [column.name for column in self.mapped if self.types[column.name] == "VARCHAR"]
+        return self._trimmed(self._with_delivered(), [column.name for column in self.mapped])
+
+    def _trimmed(self, delivered: str, mapped: list[str]) -> str:
+        names = [name for name in mapped if self.types[name] == "VARCHAR"]
         bare = "".join(f", {values.bare(f'given_{name}')} as bare_{name}" for name in names)
         texts = "".join(f", {values.filled(f'bare_{name}', self.source.empty_values)} as text_{name}" for name in names)
         return f"""
-            {self._with_delivered()},
+            {delivered},
             bared as (select *{bare} from delivered),
             trimmed as (select *{texts} from bared)
         """
@@ -198,8 +225,13 @@ class Mapping:
     # -- types
 
     def _text(self, column: str) -> str:
-        """The delivered value as text, NULL where it is empty."""
-        return f"text_{column}" if self.types[column] == "VARCHAR" else f"given_{column}::VARCHAR"
+        """The delivered value as text, NULL where it is empty. Whole numbers of a DOUBLE column have no decimals."""
+        given, kind = f"given_{column}", self.types[column]
+        if kind in ("DOUBLE", "FLOAT"):
+            is_whole = f"{given} = trunc({given}) and abs({given}) <= {MOST_EXACT}"
+            whole = f"when {is_whole} then {given}::BIGINT::VARCHAR"
+            return f"case when isnan({given}) then null {whole} else {given}::VARCHAR end"
+        return f"text_{column}" if kind == "VARCHAR" else f"{given}::VARCHAR"
 
     def _typed(self, column: Column) -> str:
         given, text, kind = f"given_{column.name}", self._text(column.name), self.types[column.name]
@@ -230,23 +262,40 @@ class Mapping:
     def _time(self, column: str) -> str:
         """UTC, as TIMESTAMP. A time without an offset is read in the source's zone."""
         given, text, kind = f"given_{column}", self._text(column), self.types[column]
-        zone = self.source.timezone or self.settings.timezone
         form = self.source.time_format
         if form in EPOCH_UNITS:
             return f"make_timestamp(try_cast(try_cast({text} as DECIMAL(38, 6)) * {EPOCH_UNITS[form]} as BIGINT))"
-        if form and kind == "VARCHAR":
-            parsed = f"try_strptime({text}, {literal(form)})"
-            return f"{parsed}::TIMESTAMP" if "%z" in form else _from_zone(parsed, zone)
+        if form and kind == "VARCHAR" and "%z" in form:
+            return f"try_strptime({text}, {literal(form)})::TIMESTAMP"
         if kind == "TIMESTAMP WITH TIME ZONE":
             return f"{given}::TIMESTAMP"
+        local = _from_zone(self._local_time_as_written(column), self.zone)
+        if kind != "VARCHAR" or form:
+            return local
+        return f"case when {_has_offset(text)} then try_cast({text} as TIMESTAMPTZ)::TIMESTAMP else {local} end"
+
+    def _local_time_as_written(self, column: str) -> str:
+        """What the source's clock showed, as TIMESTAMP; NULL for a time with an offset, and for what is no time."""
+        given, text, kind = f"given_{column}", self._text(column), self.types[column]
+        form = self.source.time_format
+        if form in EPOCH_UNITS or "%z" in form or kind == "TIMESTAMP WITH TIME ZONE":
+            return "NULL::TIMESTAMP"
+        if kind == "TIMESTAMP":
+            return given
         if kind.startswith("TIMESTAMP") or kind == "DATE":
-            return _from_zone(given if kind == "TIMESTAMP" else f"try_cast({given} as TIMESTAMP)", zone)
+            return f"try_cast({given} as TIMESTAMP)"
         if kind != "VARCHAR":
             way_out = f"declare time_format ({', '.join(EPOCH_UNITS)}) or an expression"
             raise DeliveryError(Reason.BAD_TIME, f"{column} is of type {kind}; {way_out}")
-        naive = _from_zone(f"try_cast({text} as TIMESTAMP)", zone)
-        has_offset = f"regexp_matches({text}, {literal(OFFSET_PATTERN)})"
-        return f"case when {has_offset} then try_cast({text} as TIMESTAMPTZ)::TIMESTAMP else {naive} end"
+        if form:
+            return f"try_strptime({text}, {literal(form)})"
+        is_local = f"regexp_full_match({text}, {literal(LOCAL_PATTERN)})"
+        return f"case when {is_local} then try_cast({text} as TIMESTAMP) end"
+
+    @property
+    def zone(self) -> str:
+        """The zone of times that carry none."""
+        return self.source.timezone or self.settings.timezone
 
     def _utc_midnight(self, day: date) -> str:
         """The instant at which the shop's day begins, as a UTC timestamp."""
@@ -273,7 +322,7 @@ class Mapping:
                 words = literal(f" is no event type of family {self.family.name}, or is not mapped to one")
                 checks.append(Check(name, Reason.UNKNOWN_EVENT_TYPE, condition, f"{shown} || {words}"))
             elif column.kind in (Kind.TEXT, Kind.IDENTIFIER):
-                checks += self._text_checks(column) if kind == "VARCHAR" else []
+                checks += self._text_checks(column) if kind == "VARCHAR" else self._other_type_checks(column)
             elif kind == column.sql_type != "DOUBLE":
                 continue
             else:
@@ -294,9 +343,25 @@ class Mapping:
         checks = [Check(name, Reason.VALUE_OUT_OF_CONTRACT, too_long, f"{length} || {words}")]
         if column.kind is Kind.IDENTIFIER:
             words = literal(" was rounded by a spreadsheet; export it anew, as text")
-            rounded = f"coalesce(contains({text}, 'E+') and regexp_full_match({text}, {literal(ROUNDED_ID)}), false)"
+            rounded = f"coalesce(contains({text}, '+') and regexp_full_match({text}, {literal(ROUNDED_ID)}), false)"
             checks.append(Check(name, Reason.BAD_TYPE, rounded, f"{shown} || {words}"))
+        if not self.rows.is_text:  # text is looked through line by line as it is read
+            words = literal(f"{name} holds zero bytes; it was damaged, or is no text")
+            checks.append(Check(name, Reason.BAD_RECORD, f"coalesce(contains(given_{name}, chr(0)), false)", words))
         return checks
+
+    def _other_type_checks(self, column: Column) -> list[Check]:
+        """Types of a Parquet column or a query that make no text: rounded numbers, bytes, lists and structures."""
+        name, kind = column.name, self.types[column.name]
+        given = f"given_{name}"
+        if kind in ("DOUBLE", "FLOAT"):
+            words = f"{literal(name + ': ')} || {given}::VARCHAR || {literal(' has lost digits as a decimal number; ')}"
+            too_large = f"coalesce(abs({given}) > {MOST_EXACT} and not isnan({given}), false)"
+            return [Check(name, Reason.BAD_TYPE, too_large, f"{words} || 'deliver whole numbers or text'")]
+        if kind in ("BLOB", "BIT") or kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
+            words = literal(f"{name} is of type {kind}, which is no text; take a value out of it with an expression")
+            return [Check(name, Reason.BAD_TYPE, f"{given} is not null", words)]
+        return []
 
     def _value_checks(self) -> list[Check]:
         """Values of the right type that the contract, the settings or the calendar rule out."""
@@ -330,6 +395,86 @@ class Mapping:
             Check("event_time", Reason.FUTURE_DATE, f"coalesce(event_time >= {end}, false)", f"{shown} || {after}")
         )
         return checks
+
+    # -- what people should look at, though it was taken
+
+    def warnings(self, warehouse: Warehouse, taken: list[date], bad_count: int) -> list[str]:
+        """What makes it likely that the delivery was misread, with the way out.
+
+        Args:
+            taken: the business dates of the rows that were taken.
+            bad_count: rows that went to quarantine. Where there is none, and every date is a usual one, all is well
+                with the times, and they are not looked at again.
+        """
+        unread, read_count = self._unread_times(warehouse) if bad_count else ({}, 0)
+        is_looked_at = bad_count or not all(times.is_usual(day, self.dt) for day in taken) or self._gaps(taken)
+        read = self._dates_as_written(warehouse) if is_looked_at else {}
+        swapped = times.swapped_words(read, unread, self.dt, self.source.time_format)
+        found = [
+            swapped or times.unread_words(unread, read_count),
+            self._skipped_hours(warehouse, list(read)),
+            self._decimal_ids(warehouse) if self.rows.is_text else "",
+        ]
+        return [words for words in found if words]
+
+    def _unread_times(self, warehouse: Warehouse) -> tuple[dict[str, int], int]:
+        """Times that could not be read to how many rows have them, those of most rows; and how many could be read."""
+        if self.types["event_time"] != "VARCHAR":
+            return {}, 0
+        rows = warehouse.rows(
+            f"{self._with_trimmed_only(['event_time'])}, "
+            f"timed as (select text_event_time, {self.typed['event_time']} as event_time, problem_ from trimmed) "
+            "select case when event_time is null then text_event_time end as unread, count(*) from timed "
+            "where problem_ is null and text_event_time is not null "
+            f"group by 1 order by unread is null desc, 2 desc, 1 limit {UNREAD_TIMES_SHOWN + 1}"
+        )
+        unread = {text: count for text, count in rows if text is not None}
+        return unread, sum(count for text, count in rows if text is None)
+
+    def _dates_as_written(self, warehouse: Warehouse) -> dict[date, int]:
+        """Day on the source's own clock, to how many rows name it."""
+        written = self._local_time_as_written("event_time")
+        rows = warehouse.rows(
+            f"{self._with_trimmed_only(['event_time'])}, "
+            f"written as (select {written} as local_time_ from trimmed where problem_ is null) "
+            "select local_time_::DATE, count(*) from written where isfinite(local_time_) group by 1"
+        )
+        return {day: count for day, count in rows if isinstance(day, date)}
+
+    def _gaps(self, days: list[date]) -> list[tuple[datetime, datetime]]:
+        """The hours of these days that the source's clock left out."""
+        first, last = self.settings.start_date, self.dt + timedelta(days=DAYS_AHEAD)
+        return [gap for day in sorted(days) if first <= day <= last for gap in times.skipped_hours(self.zone, day)]
+
+    def _skipped_hours(self, warehouse: Warehouse, read: list[date]) -> str:
+        for begin, end in self._gaps(read):
+            written = self._local_time_as_written("event_time")
+            count = warehouse.value(
+                f"{self._with_trimmed_only(['event_time'])}, "
+                f"written as (select {written} as local_time_ from trimmed) "
+                f"select count(*) from written where local_time_ >= '{begin}' and local_time_ < '{end}'"
+            )
+            if count:
+                return (
+                    f"{count} times do not exist on the clocks of {self.zone}, which went from {begin:%Y-%m-%d %H:%M} "
+                    f"to {end:%H:%M}; they were read as an hour later. Is timezone right?"
+                )
+        return ""
+
+    def _decimal_ids(self, warehouse: Warehouse) -> str:
+        """Ids that a program took for decimal numbers: they join with nothing that is written as it should be."""
+        names = [c.name for c in self.mapped if c.kind is Kind.IDENTIFIER and self.types[c.name] == "VARCHAR"]
+        if not names:
+            return ""
+        decimal = r"'\d+\.0'"
+        found = (
+            f"bool_or(ends_with(text_{name}, '.0') and regexp_full_match(text_{name}, {decimal}))" for name in names
+        )
+        (are_decimal,) = warehouse.rows(f"{self._with_trimmed_only(names)} select {', '.join(found)} from trimmed")
+        decimals = [name for name, is_decimal in zip(names, are_decimal, strict=True) if is_decimal]
+        if not decimals:
+            return ""
+        return f"ids are written as decimal numbers (1.0) in {', '.join(decimals)}: 1 elsewhere is another id"
 
     # -- the two inserts
 
@@ -428,6 +573,10 @@ class Mapping:
 def _meant(name: str, columns: list[str]) -> str:
     nearest = difflib.get_close_matches(name.lower(), columns, n=1, cutoff=0.8)
     return f" (did you mean {nearest[0]}?)" if nearest else ""
+
+
+def _has_offset(text: str) -> str:
+    return f"regexp_matches({text}, {literal(OFFSET_PATTERN)})"
 
 
 def _from_zone(naive: str, zone: str) -> str:

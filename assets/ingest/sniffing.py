@@ -23,6 +23,7 @@ OTHER_FORMATS = {
     b"<table": "a table in HTML, which Excel opens all the same; save it as CSV UTF-8",
     b"<?xml": "XML; export the data as CSV",
 }
+TAR_MARK, TAR_MARK_PLACE = b"ustar", 257
 
 # So many characters that only UTF-8 would yield are no accident.
 CERTAIN_CHARACTERS = 4
@@ -30,6 +31,8 @@ CERTAIN_CHARACTERS = 4
 
 def other_format(start: bytes) -> str:
     """What the bytes are instead of text, and the way out; empty for what may be text."""
+    if start[TAR_MARK_PLACE:].startswith(TAR_MARK):
+        return "a tar archive; unpack it, and deliver the files in it"
     begun = start.lstrip().lower()
     return next((words for mark, words in OTHER_FORMATS.items() if begun.startswith(mark.lower())), "")
 
@@ -51,6 +54,16 @@ def looks_like(start: bytes) -> str:
     if chinese and (not western or _is_mostly_common_chinese(chinese)):
         return "gb18030"
     return "windows-1252" if western and _is_mostly_letters(western) else ""
+
+
+def is_encoded_twice(start: bytes) -> bool:
+    """Whether UTF-8 was taken for a Western encoding and encoded again: every accent has become two signs or three."""
+    text = _decoded(start, "utf-8")
+    for western in ("latin-1", "cp1252"):
+        with suppress(UnicodeEncodeError):
+            inner = _decoded(text.encode(western), "utf-8")
+            return sum(not character.isascii() for character in inner) >= CERTAIN_CHARACTERS
+    return False
 
 
 def misread_as(start: bytes, declared: str) -> str:

@@ -24,7 +24,7 @@ from assets.ingest.mapping import REQUIRED, DeliveryError, Rows
 from assets.ingest.quoting import quoted
 from assets.ingest.reasons import Reason
 from assets.settings import Format, Source
-from sql.contract import FAMILIES
+from sql.contract import BLANKS, FAMILIES
 from sql.warehouse import Warehouse
 
 CHUNK_RECORDS = 50_000
@@ -33,6 +33,7 @@ STAGED = "temp.staged_records"
 DETAILS = {"row_": "BIGINT", "problem_": "VARCHAR", "detail_": "VARCHAR", "record_": "VARCHAR"}
 UNREADABLE_BYTES = "funnelscope.unreadable"
 HEADER_SOUGHT_IN_LINES = 30
+OTHER_DELIMITERS = ";\t|，"
 UNNAMED = re.compile(r"column_\d+")
 ZERO_BYTES = "holds zero bytes; it was damaged, or is no text"
 
@@ -59,7 +60,7 @@ def read_text(
     try:
         with _decompressed(path, compression) as stream:
             start = stream.read(sniffing.SAMPLE_BYTES)
-        encoding = _encoding(start, source)
+        encoding = _encoding(start, source, compression)
         stage = _Stage(warehouse, _not_of_encoding(start, source))
         if encoding != _declared(source):
             stage.notes.append(f"read as {encoding.removesuffix('-sig')}, as its byte-order mark says")
@@ -90,14 +91,15 @@ def _declared(source: Source) -> str:
     return "utf-8-sig" if codecs.lookup(source.encoding).name == "utf-8" else source.encoding
 
 
-def _encoding(start: bytes, source: Source) -> str:
+def _encoding(start: bytes, source: Source, compression: str) -> str:
     """A byte-order mark decides, else the declaration, which is never overruled by a guess.
 
     Raises:
         DeliveryError: the bytes are no text, or would be misread without an error.
     """
     if words := sniffing.other_format(start):
-        raise DeliveryError(Reason.UNREADABLE, f"is {words}")
+        twice = "compressed twice; unpack it once"
+        raise DeliveryError(Reason.UNREADABLE, f"is {twice if compression and 'compressed' in words else words}")
     if marked := sniffing.marked_encoding(start):
         return _declared(source) if marked == source.encoding.lower() else marked
     declared = codecs.lookup(source.encoding).name
@@ -107,6 +109,9 @@ def _encoding(start: bytes, source: Source) -> str:
     if certain := sniffing.misread_as(start, declared):
         way_out = f"declare encoding: {certain}"
         raise DeliveryError(Reason.BAD_ENCODING, f"is {certain}, and would be misread as {source.encoding}; {way_out}")
+    if declared == "utf-8" and sniffing.is_encoded_twice(start):
+        words = "was encoded as UTF-8 twice, so that no letter beyond ASCII is what it was; export it anew"
+        raise DeliveryError(Reason.BAD_ENCODING, words)
     return _declared(source)
 
 
@@ -194,6 +199,8 @@ def _stage_csv(stage: "_Stage", text: io.TextIOWrapper, source: Source, is_tabbe
             stage.add_bad(first_line, Reason.BAD_RECORD, "a quote without its partner", record)
         elif "\0" in record:
             stage.add_bad(first_line, Reason.BAD_RECORD, ZERO_BYTES, record)
+        elif fields[0].strip(BLANKS) == header[0] and [name.strip(BLANKS) for name in fields] == list(header):
+            stage.add_bad(first_line, Reason.BAD_RECORD, "is the header again; were two files joined?", record)
         elif fitted := _fitted(fields, header):
             stage.add(first_line, header, fitted, record)
         else:
@@ -223,7 +230,9 @@ def _header(reader: Any, lines: _Lines, stage: "_Stage", source: Source) -> tupl
     try:
         header: list[str] = next((names for names in reader if any(name.strip() for name in names)), [])
     except csv.Error as error:
-        raise DeliveryError(Reason.BAD_HEADER, f"line {lines.number} is no header: {error}") from None
+        is_json = "".join(lines.kept).lstrip().startswith("{")
+        words = "it looks like JSON lines; name the file .jsonl" if is_json else str(error)
+        raise DeliveryError(Reason.BAD_HEADER, f"line {lines.number} is no header: {words}") from None
     line = lines.take()
     if not header:
         if any(text.strip() for text in above):
@@ -235,9 +244,9 @@ def _header(reader: Any, lines: _Lines, stage: "_Stage", source: Source) -> tupl
     if "\0" in line:
         raise DeliveryError(Reason.BAD_HEADER, f"line {lines.number} is no header: it {ZERO_BYTES}")
     named: list[str] = []
-    for position, name in enumerate((name.strip() for name in header), start=1):
+    for position, name in enumerate((name.strip(BLANKS) for name in header), start=1):
         is_repeated = name.lower() in (earlier.lower() for earlier in named)
-        if is_repeated and _is_read(name, source):
+        if is_repeated and is_read(name, source):
             found = ", ".join(name.strip() for name in header)
             raise DeliveryError(Reason.BAD_HEADER, f"column {name!r} stands twice in the header; found: {found}")
         named.append(f"column_{position}" if is_repeated or not name else name)
@@ -254,7 +263,7 @@ def _wanted(source: Source) -> list[str]:
     return [name.lower() for name in wanted]
 
 
-def _is_read(name: str, source: Source) -> bool:
+def is_read(name: str, source: Source) -> bool:
     """Whether the source reads the column, as far as can be seen without knowing its SQL."""
     contracted = [] if source.columns else [column.name for column in FAMILIES[source.family].columns]
     types = source.event_types.expression if source.event_types else None
@@ -263,32 +272,50 @@ def _is_read(name: str, source: Source) -> bool:
 
 
 def _header_elsewhere(lines: _Lines, header: list[str], dialect: Any, source: Source) -> str:
-    """Where the header seems to be, when the line that was taken for it lacks what the source wants."""
+    """Where the header seems to be, when the line that was taken for it lacks what the source wants.
+
+    On another line, or between other delimiters.
+    """
     wanted = set(_wanted(source))
     if wanted <= {name.lower() for name in header}:
         return ""
     first = lines.number + 1
     ahead = [line for _, line in zip(range(HEADER_SOUGHT_IN_LINES), lines, strict=False)]
     lines.give_back()
-    for number, line in enumerate(ahead, start=first):
-        names = {name.strip().lower() for name in next(csv.reader([line], delimiter=dialect.delimiter), [])}
-        if wanted <= names:
-            return f"the header seems to be on line {number}: declare header_row: {number}"
+    candidates = [(0, dialect.delimiter.join(header)), *enumerate(ahead, start=first)]
+    for delimiter in dict.fromkeys(dialect.delimiter + OTHER_DELIMITERS):
+        declared = f'declare delimiter: "{delimiter}"'.replace("\t", r"\t") if delimiter != dialect.delimiter else ""
+        for number, line in candidates:
+            if wanted <= {name.strip(BLANKS + '"').lower() for name in line.split(delimiter)}:
+                if not number:
+                    return f"another delimiter seems to be between the names: {declared}"
+                also = f", and {declared}" if declared else ""
+                return f"the header seems to be on line {number}: declare header_row: {number}{also}"
     return ""
 
 
 # -- JSON lines
 
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, which must not name a key twice: nobody knows which of the values is meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"key {next(name for name in names if names.count(name) > 1)!r} stands twice")
+    return found
+
+
 # Numbers stay as they are written: 1.10 is the same event as in a CSV file.
-_JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+_JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once)
 
 
 def _stage_json(stage: "_Stage", text: io.TextIOWrapper) -> None:
     for line_number, line in enumerate(text, start=1):
         if not line.strip():
             continue
-        if stage.row_count == 0 and line.lstrip().startswith("["):
-            raise DeliveryError(Reason.UNREADABLE, "holds a JSON array; deliver JSON lines, one object a line")
+        if stage.row_count == 0:
+            stage.otherwise = _instead_of_json_lines(line.strip())
         if "\0" in line or "\\u0000" in line:
             stage.add_bad(line_number, Reason.BAD_RECORD, ZERO_BYTES, line)
             continue
@@ -297,11 +324,26 @@ def _stage_json(stage: "_Stage", text: io.TextIOWrapper) -> None:
         except (ValueError, RecursionError) as error:
             stage.add_bad(line_number, Reason.BAD_RECORD, f"not JSON: {error}", line)
             continue
-        if isinstance(value, dict):
+        if value == {}:
+            stage.add_bad(line_number, Reason.BAD_RECORD, "an object without any key", line)
+        elif isinstance(value, dict):
             fields = [inner if inner is None or type(inner) is str else _as_text(inner) for inner in value.values()]
             stage.add(line_number, tuple(value), fields, line)
         else:
             stage.add_bad(line_number, Reason.BAD_RECORD, "not a JSON object", line)
+
+
+def _instead_of_json_lines(first: str) -> str:
+    """What a file without any readable object is, by its first line; empty where that does not tell.
+
+    Raises:
+        DeliveryError: it is an array. Its last object may stand on a line of its own and must not come in alone.
+    """
+    if first == "[" or (first.startswith("[") and first.endswith((",", "]"))):
+        raise DeliveryError(Reason.UNREADABLE, "holds a JSON array; deliver JSON lines, one object a line")
+    if first == "{":
+        return "holds one JSON object over several lines; deliver JSON lines, one object a line"
+    return "holds no JSON; if it is CSV, name it .csv" if "," in first and "{" not in first else ""
 
 
 def _as_text(value: object) -> str:
@@ -330,6 +372,7 @@ class _Stage:
         self.not_of_encoding = not_of_encoding
         self.notes: list[str] = []
         self.way_out = ""
+        self.otherwise = ""  # what the file is where no record can be read
         self.columns: dict[str, str] = {}  # lower case to the name in the table: DuckDB's names have no case
         self.batches: dict[tuple[str, ...], _Batch] = {}
         self.bad: list[tuple[int, str, str, str]] = []
@@ -368,10 +411,18 @@ class _Stage:
         self._flush()
         if self.row_count and not self.columns:
             line, _, detail, _ = first_bad or (1, "", self.not_of_encoding, "")
-            raise DeliveryError(Reason.UNREADABLE, f"no record can be read; line {line}: {detail}")
+            raise DeliveryError(Reason.UNREADABLE, self.otherwise or f"no record can be read; line {line}: {detail}")
         columns = dict.fromkeys(self.columns.values(), "VARCHAR")
         rows = Rows(
-            STAGED, "row_", columns, "problem_", "detail_", "record_", notes=tuple(self.notes), way_out=self.way_out
+            STAGED,
+            "row_",
+            columns,
+            "problem_",
+            "detail_",
+            "record_",
+            notes=tuple(self.notes),
+            way_out=self.way_out,
+            is_text=True,
         )
         return rows, self.row_count
 

@@ -1,0 +1,27 @@
+-- No delivery with rows of the day looks misread: day and month swapped, hours that no clock showed, ids as decimals.
+--
+-- table: staging.order_events
+-- severity: warn
+with suspicious as (
+    select delivery_id, dt, family, file, warning
+    from quality.deliveries
+    where warning is not null
+),
+
+-- The day on which it came, and those to which its rows went.
+affected as (
+    select delivery_id, dt as business_date
+    from suspicious
+    union
+    select delivery_id, business_date
+    from quality.delivery_dates
+    where business_date between $from_date and $to_date
+)
+
+select
+    business_date, -- the day
+    family || ' ' || file || ': ' || warning as observed, -- what looks wrong, and the way out
+    'read as it was meant' as expected -- no doubt
+from affected
+inner join suspicious using (delivery_id)
+where business_date between $from_date and $to_date

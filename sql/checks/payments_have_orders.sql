@@ -1,0 +1,80 @@
+-- Payments name their order; where the shop reports creations, nearly all orders were created before they were paid.
+--
+-- table: intermediate.payments
+-- severity: warn
+with order_events as (
+    select business_date, event_type, order_id, shop, coalesce(sales_channel, '') as sales_channel
+    from staging.order_events
+    where event_type in ('created', 'deposit_paid', 'balance_paid', 'paid')
+        and business_date between $from_date - 60 and $to_date
+),
+
+created as (
+    select distinct order_id, business_date as created_date
+    from order_events
+    where event_type = 'created'
+),
+
+-- A till reports payments only: its orders are created by them. So are single orders of any shop.
+creating as (
+    select distinct shop, sales_channel, business_date as created_date
+    from order_events
+    where event_type = 'created'
+),
+
+paid as (
+    select distinct business_date, order_id, shop, sales_channel
+    from order_events
+    where event_type <> 'created' and order_id is not null and business_date >= $from_date
+),
+
+looked_up as (
+    select
+        paid.business_date,
+        paid.order_id,
+        bool_or(created.order_id is not null) as is_created,
+        bool_or(creating.shop is not null) as is_reported
+    from paid
+    left join created
+        on paid.order_id = created.order_id
+        and created.created_date between paid.business_date - 60 and paid.business_date
+    left join creating
+        on paid.shop = creating.shop and paid.sales_channel = creating.sales_channel
+        and creating.created_date between paid.business_date - 60 and paid.business_date
+    group by paid.business_date, paid.order_id
+),
+
+counts as (
+    select
+        business_date,
+        count(*) as orders,
+        count(*) filter (is_reported and not is_created) as unknown,
+        0 as nameless
+    from looked_up
+    group by business_date
+    union all
+    select business_date, 0, 0, count(*)
+    from order_events
+    where event_type <> 'created' and order_id is null and business_date >= $from_date
+    group by business_date
+),
+
+totals as (
+    select business_date, sum(orders) as orders, sum(unknown) as unknown, sum(nameless) as nameless
+    from counts
+    group by business_date
+)
+
+select
+    business_date, -- the day
+    concat_ws(
+        '; ',
+        case when nameless > 0 then nameless || ' payments name no order: their money is counted nowhere' end,
+        case
+            when unknown >= 3 and unknown > 0.05 * orders
+                then unknown || ' of ' || orders || ' paid orders were never created in the 60 days before'
+        end
+    ) as observed, -- payments without an order
+    'none without a name, at most 5 % never created' as expected -- ceiling
+from totals
+where nameless > 0 or (unknown >= 3 and unknown > 0.05 * orders)

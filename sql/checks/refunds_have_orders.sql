@@ -1,0 +1,29 @@
+-- Refunds name their order, and nearly all of it was paid before; what was paid before start_date is not known here.
+--
+-- table: intermediate.refunds
+-- severity: warn
+with totals as (
+    select
+        business_date,
+        sum(refund_count) as refunds,
+        coalesce(sum(refund_count) filter (order_id is null), 0) as nameless,
+        coalesce(sum(refund_count) filter (order_id is not null and paid_date is null), 0) as unpaid
+    from intermediate.refunds
+    where business_date between $from_date and $to_date
+    group by business_date
+)
+
+select
+    business_date, -- the day
+    concat_ws(
+        '; ',
+        case when nameless > 0 then nameless || ' refunds name no order' end,
+        case
+            when unpaid >= 3 and unpaid > 0.1 * refunds
+                then unpaid || ' of ' || refunds || ' refunds are of orders that were never paid here'
+                    || ' (before start_date, or their payment was not delivered)'
+        end
+    ) as observed, -- refunds without an order
+    'none without a name, at most 10 % never paid' as expected -- ceiling
+from totals
+where nameless > 0 or (unpaid >= 3 and unpaid > 0.1 * refunds)
