@@ -1,6 +1,6 @@
 """The diagnosis against faults in the stage cubes alone, for `make bench-diagnosis`: many seeds, no events.
 
-The leaves of a shop's clean days (the baseline of `bench_pipeline`) say how many enter. Rates have the margins of those
+The leaves of a week of a shop (the baseline of `bench_pipeline`) say how many enter. Rates have the margins of those
 days in every dimension, and move from day to day by 2 % of noise in each channel, device and team. Twenty-eight days
 drawn so are the baseline, one more is judged. A fault takes its share of one step's passes in one slice of one cube;
 the other cubes know nothing of it.
@@ -11,23 +11,40 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from bench_pipeline import FIRST_DATE, SLICES, copy_home, is_near, make_baseline, use
+from bench_pipeline import (
+    BASELINE_DAYS,
+    FIRST_DATE,
+    SLICES,
+    is_near,
+    is_stated,
+    loss_of,
+    make_baseline,
+    stated_drops,
+    use,
+)
 
-from sql.warehouse import Warehouse, open_warehouse
+from assets.diagnosis.daily import diagnose_days
+from assets.diagnosis.tables import create_tables
+from assets.gate import create_tables as create_gate_tables
+from assets.settings import Settings
+from sql.models import create_inputs, create_table, load_models, query_parameters
+from sql.warehouse import Warehouse, in_memory_warehouse, open_warehouse
 
 DAYS = 28
 PRIOR_ENTRIES = 30  # of a day: a value's own rate is drawn towards the cube's as if by so many entries
 NOISE = 0.02
 RAKING_ROUNDS = 3
+SEEDS_PER_BASELINE = 25
+POOL_DAYS = 7
 BEGINS = FIRST_DATE + timedelta(days=15)  # the drawn days are regular ones: behind the shop's sale
 JUDGED = BEGINS + timedelta(days=DAYS)
 
@@ -93,71 +110,82 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=[20_000, 200_000], help="sessions a day")
     parser.add_argument("--seeds", type=int, default=30, help="days a fault")
     parser.add_argument("--clean", type=int, default=300, help="days without a fault, every fifth with another mix")
+    parser.add_argument("--first-seed", type=int, default=0, help="other days: those from 1000 on are for development")
+    parser.add_argument("--kinds", nargs="*", default=[*FAULTS], help="faults to plant")
     chosen = parser.parse_args()
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="funnelscope-bench-"))
     try:
         baseline = folder / "baseline-20000"
         make_baseline(baseline, 20_000)
         for sessions in chosen.sizes:
-            home = folder / "stages"
-            copy_home(baseline, home)
-            print_table(judge_days(home, sessions / 20_000, chosen.seeds, chosen.clean), sessions)
+            wanted = [(kind, chosen.first_seed + seed) for kind in chosen.kinds for seed in range(chosen.seeds)]
+            wanted += [
+                ("mix_shift" if seed % 5 == 4 else "clean", chosen.first_seed + seed) for seed in range(chosen.clean)
+            ]
+            record = folder / f"stages-{sessions}-from-{chosen.first_seed}.jsonl"
+            rows = judge_days(baseline, record, sessions / 20_000, wanted)
+            print_table(rows, sessions)
     finally:
         if not chosen.folder:
             shutil.rmtree(folder)
 
 
-def judge_days(home: Path, size: float, seeds: int, clean: int) -> list[Row]:
-    """One row a judged day: kind, expected z, findings, seconds."""
-    from assets.diagnosis.daily import diagnose_days
-
-    settings = use(home).model_copy(update={"opening_date": BEGINS})
-    rows: list[Row] = []
-    wanted = [(kind, seed) for kind in FAULTS for seed in range(seeds)]
-    wanted += [("mix_shift" if seed % 5 == 4 else "clean", seed) for seed in range(clean)]
+def judge_days(baseline: Path, record: Path, size: float, wanted: Sequence[tuple[str, int]]) -> list[Row]:
+    """One row a judged day: kind, expected z, findings, seconds. Those that the record holds are not judged again."""
+    settings = use(baseline).model_copy(update={"opening_date": BEGINS, "calendar": ()})
+    rows: list[Row] = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+    done = {(row["kind"], row["seed"]) for row in rows}
     with open_warehouse(settings.warehouse_path) as warehouse:
         pools = {name: pool(warehouse, name) for name in CUBES}
-        clear(warehouse)
-        for day in range(DAYS):
-            write_day(warehouse, pools, BEGINS + timedelta(days=day), np.random.default_rng([day]), size, "clean", {})
-        for kind, seed in wanted:
-            random = np.random.default_rng([1, len(rows), seed])
-            slice_ = SLICES[kind][seed % len(SLICES[kind])] if kind in SLICES else {}
-            z = write_day(warehouse, pools, JUDGED, random, size, kind, slice_)
-            started = time.perf_counter()
-            diagnose_days(warehouse, settings, JUDGED, JUDGED)
-            seconds = time.perf_counter() - started
-            findings = _findings(warehouse)
-            rows.append({"kind": kind, "z": z, "equal_slices": [slice_], "findings": findings, "seconds": seconds})
-    return rows
+    missing = sorted((pair for pair in wanted if pair not in done), key=lambda pair: pair[1] // SEEDS_PER_BASELINE)
+    for number, pairs in groupby(missing, key=lambda pair: pair[1] // SEEDS_PER_BASELINE):
+        warehouse = drawn_warehouse(pools, size, number)
+        for kind, seed in pairs:
+            rows.append(judge_day(warehouse, settings, pools, size, kind, seed))
+            with record.open("a") as lines:
+                lines.write(json.dumps(rows[-1]) + "\n")
+    return [row for row in rows if (row["kind"], row["seed"]) in set(wanted)]
+
+
+def judge_day(
+    warehouse: Warehouse, settings: Settings, pools: Mapping[str, pd.DataFrame], size: float, kind: str, seed: int
+) -> Row:
+    kinds = [*FAULTS, "clean", "mix_shift"]
+    random = np.random.default_rng([1, kinds.index(kind), seed, round(size * 1000)])
+    slice_ = SLICES[kind][seed % len(SLICES[kind])] if kind in SLICES else {}
+    planted = write_day(warehouse, pools, JUDGED, random, size, kind, slice_)
+    started = time.process_time()
+    diagnose_days(warehouse, settings, JUDGED, JUDGED)
+    seconds = time.process_time() - started
+    row = {"kind": kind, "seed": seed, "equal_slices": [slice_], "findings": _findings(warehouse), "seconds": seconds}
+    state = warehouse.rows("select state, why from diagnosis.days where business_date = $day", day=JUDGED)[0]
+    return {**row, **planted, "state": state, "stated": stated_drops(warehouse, kind, JUDGED)}
+
+
+def drawn_warehouse(pools: Mapping[str, pd.DataFrame], size: float, number: int) -> Warehouse:
+    """A warehouse in memory with the drawn baseline of this number."""
+    warehouse = in_memory_warehouse()
+    create_inputs(warehouse)
+    create_gate_tables(warehouse)
+    create_tables(warehouse)
+    for model in load_models().values():
+        create_table(warehouse, model, query_parameters(BEGINS, BEGINS))
+    for position in range(DAYS + 1):
+        day = BEGINS + timedelta(days=position)
+        warehouse.execute("insert into quality.day_verdict values ($day, 'pass', '[]')", day=day)
+        if day < JUDGED:
+            write_day(warehouse, pools, day, np.random.default_rng([0, number, position]), size, "clean", {})
+    return warehouse
 
 
 def pool(warehouse: Warehouse, name: str) -> pd.DataFrame:
-    """The leaves of the cube over all regular days behind the sale, a day's worth of each."""
+    """The leaves of the cube over the last week of the shop, a day's worth of each."""
     cube = CUBES[name]
-    days = "(select count(distinct business_date) from marts.landing_cube where business_date >= $first)"
-    sums = ", ".join(f"sum({column})::DOUBLE / {days} as {column}" for column in cube.chain)
+    last = FIRST_DATE + timedelta(days=BASELINE_DAYS - 1)
+    sums = ", ".join(f"sum({column})::DOUBLE / {POOL_DAYS} as {column}" for column in cube.chain)
     names = ", ".join(cube.dimensions)
-    query = f"select {names}, {sums} from marts.{name} where business_date >= $first group by all order by all"
-    return warehouse.execute(query, first=BEGINS).df()
-
-
-def clear(warehouse: Warehouse) -> None:
-    """Leaves no day but the drawn ones."""
-    from assets.diagnosis.tables import create_tables
-
-    create_tables(warehouse)
-    for name in CUBES:
-        warehouse.execute(f"delete from marts.{name}")
-    for table in ("findings", "days", "slice_days", "follow_ups", "evidence"):
-        warehouse.execute(f"delete from diagnosis.{table}")
-    warehouse.execute("delete from quality.day_verdict where business_date >= $judged", judged=JUDGED)
-    warehouse.execute(
-        "insert into quality.day_verdict by name select * replace ($judged::DATE as business_date) "
-        "from quality.day_verdict where business_date = $last",
-        judged=JUDGED,
-        last=JUDGED - timedelta(days=1),
-    )
+    query = f"select {names}, {sums} from marts.{name} where business_date > $after group by all order by all"
+    return warehouse.execute(query, after=last - timedelta(days=POOL_DAYS)).df()
 
 
 def write_day(
@@ -168,9 +196,9 @@ def write_day(
     size: float,
     kind: str,
     slice_: Mapping[str, str],
-) -> float:
-    """Replaces a day in every cube by a drawn one; returns the z that its fault is expected to show."""
-    z = 0.0
+) -> Row:
+    """Replaces a day in every cube by a drawn one; returns the z that its fault is expected to show, and its losses."""
+    truth: Row = {}
     for name, leaves in pools.items():
         cube = CUBES[name]
         size_of_leaf = np.full(len(leaves), size)
@@ -179,14 +207,24 @@ def write_day(
         rates = rates_of(leaves, cube, random)
         entries = random.poisson(leaves[cube.chain[0]].to_numpy() * size_of_leaf)
         planted = FAULTS.get(kind)
+        lost_share = np.zeros(len(leaves))
         if planted and planted.cube == name:
             inside = np.ones(len(leaves), bool)
             for dimension, value in slice_.items():
                 inside &= (leaves[dimension] == value).to_numpy()
-            z = plant(entries, rates, cube, planted, inside)
+            if planted.is_flood:
+                truth = flooded(entries, rates, planted, inside)
+            else:
+                lost_share[inside] = planted.share
         counts = [entries]
-        for rate in rates:
-            counts.append(random.binomial(counts[-1], rate))
+        for column, rate in zip(cube.chain[1:], rates, strict=True):
+            passed = random.binomial(counts[-1], rate)
+            if planted and (planted.cube, planted.column) == (name, column) and lost_share.any():
+                lost = random.binomial(passed, lost_share)
+                truth = visible(counts[-1][inside], passed[inside], rate[inside], planted.share)
+                truth["lost_paid_orders"] = int(random.binomial(lost, paid_later(pools, name, column, rates)).sum())
+                passed = passed - lost
+            counts.append(passed)
         frame = leaves[list(cube.dimensions)].copy()
         for position, column in enumerate(cube.chain):
             frame[column] = counts[position]
@@ -201,7 +239,7 @@ def write_day(
         warehouse.connection.register("drawn", frame)
         warehouse.connection.execute(f"insert into marts.{name} by name select * from drawn")
         warehouse.connection.unregister("drawn")
-    return z
+    return truth
 
 
 def rates_of(leaves: pd.DataFrame, cube: Cube, random: np.random.Generator) -> list[np.ndarray]:
@@ -224,51 +262,80 @@ def rates_of(leaves: pd.DataFrame, cube: Cube, random: np.random.Generator) -> l
     return rates
 
 
-def plant(entries: np.ndarray, rates: list[np.ndarray], cube: Cube, planted: Planted, inside: np.ndarray) -> float:
-    """Takes the fault's share away from the slice, in place; returns the z of `pipelines.simulate.visibility`."""
-    step = cube.chain.index(planted.column)
-    if planted.is_flood:
-        people = entries[inside].sum()
-        passed = (entries * rates[0])[inside].sum()
-        entered, expected, lost = people * (1 + planted.share), passed * (1 + planted.share), passed * planted.share
-        entries[inside] = np.round(entries[inside] * (1 + planted.share))
-        rates[0][inside] /= 1 + planted.share
-    else:
-        reached = entries.astype(float)
-        for rate in rates[: step - 1]:
-            reached *= rate
-        entered, expected = reached[inside].sum(), (reached * rates[step - 1])[inside].sum()
-        lost = planted.share * expected
-        rates[step - 1][inside] *= 1 - planted.share
-    variance = expected * (1 - expected / entered) * (1 + 1 / DAYS) + (NOISE * expected) ** 2
-    return float(lost / np.sqrt(variance)) if variance > 0 else 0.0
+def visible(entered: np.ndarray, passed: np.ndarray, rates: np.ndarray, share: float) -> Row:
+    """The z of `pipelines.simulate.visibility`, and the share of the slice's passes that is lost."""
+    expected = float((entered * rates).sum())
+    variance = expected * (1 - expected / max(entered.sum(), 1)) * (1 + 1 / DAYS) + (NOISE * expected) ** 2
+    return {
+        "z": float(share * expected / np.sqrt(variance)) if variance > 0 else 0.0,
+        "share": share,
+        "entered": int(entered.sum()),
+    }
+
+
+def flooded(entries: np.ndarray, rates: list[np.ndarray], planted: Planted, inside: np.ndarray) -> Row:
+    """Adds robots to the slice, in place. No order is lost."""
+    entries[inside] = np.round(entries[inside] * (1 + planted.share))
+    truth = visible(entries[inside], entries[inside], rates[0][inside], planted.share / (1 + planted.share))
+    rates[0][inside] /= 1 + planted.share
+    return {**truth, "lost_paid_orders": 0}
+
+
+def paid_later(
+    pools: Mapping[str, pd.DataFrame], name: str, column: str, rates: Sequence[np.ndarray]
+) -> np.ndarray | float:
+    """Paid orders that a pass of the column comes to: by the cube's own later steps, else as the shop's usually do."""
+    chain = CUBES[name].chain
+    if chain[-1] in ("reached_paid", "paid"):
+        return np.prod([np.ones(len(rates[0])), *rates[chain.index(column) :]], axis=0)
+    if chain[-1] == "purchased":
+        return 1.0
+    return float(pools["decision_cube"]["reached_paid"].sum() / pools[name][column].sum())
 
 
 def _findings(warehouse: Warehouse) -> list[Row]:
     rows = warehouse.records(
-        "select rank, slice, fault_class, status, z from diagnosis.findings "
+        "select rank, cube, step, slice, fault_class, status, z, effect, lost_orders, lost_orders_low, "
+        "lost_orders_high from diagnosis.findings "
         f"where business_date = date '{JUDGED}' and status != 'recovered' order by rank"
     )
     return [{**row, "slice": json.loads(row["slice"])} for row in rows]
 
 
-def print_table(rows: list[Row], sessions: int) -> None:
+def print_table(rows: Sequence[Row], sessions: int) -> None:
     print(f"\n### Stage cubes, {sessions:,} sessions a day\n")
-    print("| fault | days | z of a day | found | top-1 | top-3 | near-1 | seconds |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
-    for kind in dict.fromkeys(row["kind"] for row in rows):
+    print("| fault | days | z of a day | found | top-1 | top-3 | near-1 | lost within 20 % | covered | seconds |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    planted = [row for row in rows if row["kind"] in FAULTS]
+    groups = [(kind, [row for row in planted if row["kind"] == kind]) for kind in FAULTS]
+    groups.append(("all with z ≥ 6", [row for row in planted if row["z"] >= 6]))
+    for name, own in groups:
+        if own:
+            print(f"| {name} | {len(own)} | {_line(own)} |")
+    for kind in ("clean", "mix_shift"):
         own = [row for row in rows if row["kind"] == kind]
-        found = np.mean([bool(row["findings"]) for row in own])
-        seconds = np.median([row["seconds"] for row in own])
-        if kind in FAULTS:
-            top1 = np.mean([_names(row, 1) for row in own])
-            top3 = np.mean([_names(row, 3) for row in own])
-            near = np.mean([bool(row["findings"]) and is_near(row, row["findings"][0]) for row in own])
-            z = np.median([row["z"] for row in own])
-            shares = " | ".join(f"{share:.0%}" for share in (found, top1, top3, near))
-            print(f"| {kind} | {len(own)} | {z:.1f} | {shares} | {seconds:.1f} |")
-        else:
-            print(f"| {kind}: should be silent | {len(own)} | – | {found:.1%} | – | – | – | {seconds:.1f} |")
+        if own:
+            alarms = sum(bool(row["findings"]) for row in own)
+            print(f"\n{kind}: {len(own)} days, {alarms} with an alarm.", end="")
+    thin = [row for row in planted if row["z"] < 3 and not (row["findings"] and is_near(row, row["findings"][0]))]
+    stated = sum(is_stated(row["stated"], row) for row in thin)
+    print(f"\nFaults with z < 3 that were not found: {len(thin)}; it is said that they could not be: {stated}")
+    print(f"Slowest day: {max(row['seconds'] for row in rows):.1f} s of one core", flush=True)
+
+
+def _line(own: Sequence[Row]) -> str:
+    found = np.mean([bool(row["findings"]) for row in own])
+    top1 = np.mean([_names(row, 1) for row in own])
+    top3 = np.mean([_names(row, 3) for row in own])
+    near = np.mean([bool(row["findings"]) and is_near(row, row["findings"][0]) for row in own])
+    losses = [each for row in own if (each := loss_of(row, row["lost_paid_orders"]))]
+    within = [abs(loss.error) <= 0.2 for loss in losses]
+    covered = [loss.is_covered for loss in losses if loss.is_covered is not None]
+    z = np.median([row["z"] for row in own])
+    seconds = np.median([row["seconds"] for row in own])
+    shares = [f"{share:.0%}" for share in (found, top1, top3, near)]
+    shares += [f"{np.mean(each):.0%}" if each else "–" for each in (within, covered)]
+    return " | ".join([f"{z:.1f}", *shares, f"{seconds:.1f}"])
 
 
 def _names(row: Row, first: int) -> bool:

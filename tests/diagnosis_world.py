@@ -56,10 +56,17 @@ class World:
         *,
         coupon_loss: float = 0.0,
         page_loss: float = 0.0,
+        cart_loss: float = 0.0,
         feed: float = 0.3,
+        robots: float = 0.0,
         verdict: str = "pass",
     ) -> None:
-        """Draws days; `coupon_loss` of WELCOME10's orders, `page_loss` of item_1 × android; `feed` is its weight."""
+        """Draws days; `feed` is the weight of that channel, `verdict` that of the gate.
+
+        `coupon_loss`: of WELCOME10's orders. `page_loss`, `cart_loss`: of the product views and of the carts of item_1
+        × android. `robots`: sessions that nobody flags, per session of feed; one in forty looks at a product, none
+        buys.
+        """
         for number in range(first, last + 1):
             day = self.day(number)
             weekday = 1 + 0.12 * np.sin(day.weekday())
@@ -67,8 +74,11 @@ class World:
             rate = 0.6 * np.where(sessions["channel"] == "feed", 0.7, 1.0)
             is_slow = (sessions["page"] == "item_1") & (sessions["device"] == "android")
             sessions["qualified"] = self.random.binomial(sessions["n"], rate * np.where(is_slow, 1 - page_loss, 1))
-            sessions["carted"] = self.random.binomial(sessions["qualified"], 0.3)
+            sessions["carted"] = self.random.binomial(sessions["qualified"], 0.3 * np.where(is_slow, 1 - cart_loss, 1))
             sessions["paid"] = self.random.binomial(sessions["carted"], 0.2)
+            flood = self.random.poisson(robots * sessions["n"] * (sessions["channel"] == "feed"))
+            sessions["n"] += flood
+            sessions["qualified"] += self.random.binomial(flood, 1 / 40)
             checkouts = self._leaves(self.size / 8, coupon=COUPONS, channel=CHANNELS | {"feed": feed}, device=DEVICES)
             is_broken = checkouts["coupon"] == "WELCOME10"
             checkouts["ordered"] = self.random.binomial(checkouts["n"], 0.55 * np.where(is_broken, 1 - coupon_loss, 1))

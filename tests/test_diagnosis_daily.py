@@ -4,10 +4,14 @@ import json
 from datetime import date
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from diagnosis_world import World, settings_of
 
+from assets.diagnosis.steps import STEPS
 from assets.diagnosis.tables import TABLES
+from assets.diagnosis.usual import CubeDay, leaves_of
 
 CLEAN = 30
 
@@ -73,6 +77,8 @@ def test_clean_days_are_silent_and_say_how_small_a_drop_would_have_been_seen() -
         assert world.rows("findings", number) == []
         drops = {(row["dimension"], row["value"]): row for row in world.rows("visible_drops", number)}
         assert 0.05 <= drops["all", "all"]["smallest_visible_drop"] <= 1
+        fifth, hundredth = (drops["entries", share]["smallest_visible_drop"] for share in ("20.0%", "1.0%"))
+        assert fifth < hundredth
         assert len(drops) > 5
 
 
@@ -98,6 +104,47 @@ def test_a_page_that_fails_on_one_device_is_named_by_both() -> None:
     finding = only_finding(world, CLEAN + 1)
     assert json.loads(finding["slice"]) == {"device": "android", "landing_page": "item_1"}
     assert finding["fault_class"] == "landing_loss"
+
+
+def test_what_a_slice_also_loses_in_a_second_step_is_booked_though_too_weak_to_be_found_alone() -> None:
+    world = World(seed=11, size=20_000)
+    world.add_days(1, CLEAN)
+    world.add_days(CLEAN + 1, CLEAN + 1, page_loss=0.3, cart_loss=0.15)
+    world.diagnose(CLEAN + 1, CLEAN + 1)
+    findings = {str(row["step"]): row for row in world.rows("findings", CLEAN + 1)}
+    assert set(findings) == {"qualified_product_view", "favorite_or_cart"}
+    assert len({row["slice"] for row in findings.values()}) == 1
+    second = findings["favorite_or_cart"]
+    assert 2.33 <= float(str(second["z"])) < 4
+    lost = 20_000 * 0.3 * 0.6 * (0.7 * 0.6 + 0.3 * 0.42) * (1 - 0.3) * 0.3 * 0.15 * 0.2
+    assert float(str(second["lost_orders_low"])) < lost < float(str(second["lost_orders_high"]))
+
+
+def test_a_channel_without_campaigns_is_expected_by_its_own_rate() -> None:
+    """It shares the campaign `none` with other channels, and its leaves are too thin to speak for themselves."""
+    random = np.random.default_rng(12)
+    frame = pd.DataFrame({"campaign": "none", "channel": ["feed", "direct"] * 1000, "region": range(2000)})
+    for when in ("usual", "today"):
+        frame[f"sessions_{when}"] = 2
+        rate = np.where(frame["channel"] == "feed", 0.2, 0.8)
+        frame[f"reached_qualified_product_view_{when}"] = random.binomial(2, rate)
+    cube = CubeDay(frame, ("campaign", "channel", "region"), {"campaign": ("channel",)})
+    step = next(step for step in STEPS if step.cube == "landing_cube")
+    sums = leaves_of(step, cube, 1.0).groupby("channel")[["expected", "entered"]].sum()
+    assert (sums["expected"] / sums["entered"]).to_dict() == pytest.approx({"direct": 0.8, "feed": 0.2}, abs=0.05)
+
+
+def test_robots_are_one_finding_that_loses_nothing_wherever_they_went() -> None:
+    """A few of them look at products and keep none: behind the landing page that is no second fault."""
+    world = World(seed=8, size=200_000)
+    world.add_days(1, CLEAN)
+    world.add_days(CLEAN + 1, CLEAN + 1, robots=1.5)
+    world.add_days(CLEAN + 2, CLEAN + 2)
+    world.diagnose(CLEAN + 1, CLEAN + 2)
+    finding = only_finding(world, CLEAN + 1)
+    assert (json.loads(finding["slice"]), finding["fault_class"]) == ({"channel": "feed"}, "bot_flood")
+    assert (finding["lost_orders"], finding["lost_orders_high"]) == (0, 0)
+    assert [row["status"] for row in world.rows("findings", CLEAN + 2)] == ["recovered"]
 
 
 def test_money_and_rates_add_up_to_the_whole(broken_coupon: World) -> None:
@@ -160,6 +207,34 @@ def test_a_blocked_day_is_withheld_and_no_part_of_later_baselines() -> None:
     assert world.rows("findings", CLEAN + 1) == []
     (after,) = world.rows("days", CLEAN + 2)
     assert (after["baseline_days"], after["baseline_from"]) == (28, world.day(3))
+
+
+def test_a_warning_of_the_gate_makes_a_finding_provisional_and_one_of_its_slice_withholds_it() -> None:
+    """The loss of a provisional finding stands with the reason beside it; of a withheld one nothing is booked."""
+    world = World()
+    world.add_days(1, CLEAN)
+    world.add_days(CLEAN + 1, CLEAN + 1, coupon_loss=0.6, verdict="warn")
+    day = world.day(CLEAN + 1)
+    reason = {"key": "lateness", "subject": "order", "observed": "12 % of rows a day late"}
+    world.warehouse.execute(
+        "update quality.day_verdict set reasons = $reasons where business_date = $day",
+        reasons=json.dumps([reason]),
+        day=day,
+    )
+    world.diagnose(CLEAN + 1, CLEAN + 1)
+    finding = only_finding(world, CLEAN + 1)
+    assert (finding["status"], finding["status_reason"]) == ("provisional", "order: 12 % of rows a day late")
+    assert finding["lost_orders"] > 0
+    world.warehouse.execute(
+        "insert into quality.slice_warnings values "
+        "($day, 'marts.checkout_cube', 'volume', 'coupon', 'WELCOME10', '30 rows', '300 rows')",
+        day=day,
+    )
+    world.diagnose(CLEAN + 1, CLEAN + 1)
+    finding = only_finding(world, CLEAN + 1)
+    assert (finding["status"], finding["fault_class"]) == ("withheld", "tracking_lost")
+    assert finding["status_reason"] == "volume: 30 rows (expected: 300 rows)"
+    assert (finding["lost_orders"], finding["lost_amount_high"]) == (0, 0)
 
 
 def test_a_failing_diagnosis_records_why_and_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from assets.diagnosis.bookkeeping import factor_contributions, rate_change
-from assets.diagnosis.steps import STEPS, Step
 from sql.warehouse import Warehouse
 
 _MOST_VALUES = 20
@@ -19,42 +19,42 @@ FACTORS = ("sessions", "landing_rate", "decision_rate", "orders_per_paying_sessi
 
 def contributions(warehouse: Warehouse, business_date: date, days: Sequence[date]) -> list[dict[str, Any]]:
     """Rows of diagnosis.contributions: every step's rate by every dimension, and the same-day amount by its factors."""
-    frame = warehouse.execute(
+    slices = warehouse.rows(
         "select cube, step, dimension, value, "
-        "coalesce(sum(entered) filter (where business_date = $day), 0)::DOUBLE as entered_today, "
-        "coalesce(sum(passed) filter (where business_date = $day), 0)::DOUBLE as passed_today, "
+        "coalesce(sum(passed) filter (where business_date < $day), 0)::DOUBLE as passed_usual, "
         "coalesce(sum(entered) filter (where business_date < $day), 0)::DOUBLE as entered_usual, "
-        "coalesce(sum(passed) filter (where business_date < $day), 0)::DOUBLE as passed_usual "
+        "coalesce(sum(passed) filter (where business_date = $day), 0)::DOUBLE as passed_today, "
+        "coalesce(sum(entered) filter (where business_date = $day), 0)::DOUBLE as entered_today "
         "from diagnosis.slice_days where dimension != 'all' "
-        "and list_contains($days::DATE[], business_date) group by all order by all",
+        "and list_contains($days::DATE[], business_date) group by all "
+        "order by cube, step, dimension, entered_today desc, value",
         day=business_date,
         days=[*days, business_date],
-    ).df()
+    )
     rows = []
-    for step in STEPS:
-        of_step = frame[(frame["cube"] == step.cube) & (frame["step"] == step.name)]
-        for dimension, slices in of_step.groupby("dimension"):
-            if slices["entered_today"].sum() and slices["entered_usual"].sum():
-                rows += _mix_and_rate(step, str(dimension), slices)
+    for (cube, step, dimension), group in groupby(slices, key=itemgetter(0, 1, 2)):
+        values, counts = zip(*((value, counts) for _, _, _, value, *counts in group), strict=True)
+        table = np.array(counts)
+        if table[:, 1].sum() and table[:, 3].sum():
+            rows += _mix_and_rate(cube, step, dimension, values, table)
     return rows + _money(warehouse, business_date, days)
 
 
-def _mix_and_rate(step: Step, dimension: str, slices: pd.DataFrame) -> list[dict[str, Any]]:
-    counts = ["passed_usual", "entered_usual", "passed_today", "entered_today"]
-    largest = slices.sort_values(["entered_today", "value"], ascending=[False, True])
-    kept, others = largest.iloc[:_MOST_VALUES], largest.iloc[_MOST_VALUES:]
-    values = [*kept["value"], *([OTHERS] if len(others) else [])]
-    table = kept[counts].to_numpy()
-    if len(others):
-        table = np.vstack([table, others[counts].sum().to_numpy()])
+def _mix_and_rate(
+    cube: str, step: str, dimension: str, values: Sequence[str], table: np.ndarray
+) -> list[dict[str, Any]]:
+    """Of slices, largest first; columns of the table: passed and entered, usual and then today."""
+    if len(values) > _MOST_VALUES:
+        values = (*values[:_MOST_VALUES], OTHERS)
+        table = np.vstack([table[:_MOST_VALUES], table[_MOST_VALUES:].sum(axis=0)])
     passed_usual, entered_usual, passed_today, entered_today = table.T
     change = rate_change(passed_usual, entered_usual, passed_today, entered_today)
     rows = []
     for number, value in enumerate(values):
         common = {
             "subject": "rate",
-            "cube": step.cube,
-            "step": step.name,
+            "cube": cube,
+            "step": step,
             "dimension": dimension,
             "value": value,
         }

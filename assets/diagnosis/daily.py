@@ -4,7 +4,7 @@ import hashlib
 import json
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -39,6 +39,12 @@ _POWER = 1.282
 """Standard deviations beyond the threshold that make a drop visible nine times in ten."""
 _INTERVAL = 1.645
 _SINCE_DAYS = 14
+_FEWEST_EXPECTED = 8
+_Z_BESIDE = 2.33
+"""Standard deviations of a slice's loss in a second step, once a first has shown it: one chance in a hundred."""
+_SHARES_OF_ENTRIES = (0.2, 0.05, 0.01, 0.002)
+"""Of a step: for a slice of any dimensions, what could be seen in one of that size."""
+_SEGMENTS_OF_ROBOTS = ("arrival", "qualified_product_view", "favorite_or_cart")
 
 
 @dataclass(frozen=True)
@@ -145,15 +151,17 @@ def _regular_days(settings: Settings, warehouse: Warehouse, day: date) -> tuple[
 
 
 def _scan_steps(warehouse: Warehouse, day: date, compared: Comparison, noise: Noise) -> list[StepDay]:
-    step_days = []
+    """Every step, upstream first. Robots that a step has shown are no part of the steps behind it."""
+    step_days: list[StepDay] = []
     for cube in CUBES:
+        floods = [found.slice for each in step_days for found in each.found if _is_flood(each, found.slice)]
         cube_day = load_cube_day(warehouse, cube, day, compared.days)
         for step in steps_of(cube):
             has_counts = all(cube_day.frame[f"{step.entered}_{when}"].sum() > 0 for when in ("usual", "today"))
             if not has_counts or not cube_day.frame[f"{step.passed}_usual"].sum() > 0:
                 continue
             usual = noise.steps[step.key]
-            leaves = leaves_of(step, cube_day, usual.weekday_level)
+            leaves = _outside(leaves_of(step, cube_day, usual.weekday_level), floods)
             present = leaves[(leaves["entered"] > 0) & (leaves["expected"] > 0)].reset_index(drop=True)
             present["variance"] *= noise.scale**2
             # One day as the baseline adds its own day-to-day noise to that of today.
@@ -196,34 +204,75 @@ def _booked(
             booked += [(views[0], found) for found in views[0].found]
         elif views and (whole := _whole(views[0], warehouse, compared)):
             booked.append((views[0], whole))
-    return booked
+    return booked + _beside(booked, step_days)
 
 
-def _whole(step_day: StepDay, warehouse: Warehouse, compared: Comparison) -> Finding | None:
-    """The whole step as a finding: off today, or drifting for long, with no slice that explains it."""
-    leaves = step_day.leaves
-    observed, expected = float(leaves["observed"].sum()), float(leaves["expected"].sum())
-    theta = observed / expected
-    deviation = np.sqrt(leaves["variance"].sum() * step_day.scale**2 / expected**2 + step_day.whole_noise**2)
-    z = float(abs(theta - 1) / deviation)
-    p_value = min(1.0, float(2 * norm.sf(z)) * len(STEPS))
-    drift = drift_strength(warehouse, step_day.step, compared.days, (theta - 1) / deviation)
-    if theta > 1 - SMALLEST_EFFECT or (p_value > WHOLE_ERROR and drift < 1):
+def _beside(booked: Sequence[tuple[StepDay, Finding]], step_days: Sequence[StepDay]) -> list[tuple[StepDay, Finding]]:
+    """What the slices that are booked lose in other steps: one cause may be felt in several, and weakly in some.
+
+    The slice is known by then, so that one test of it is all that is asked.
+    """
+    beside: list[tuple[StepDay, Finding]] = []
+    for step_day, found in booked:
+        if not found.slice or _is_flood(step_day, found.slice):
+            continue
+        for segment in SEGMENTS:
+            taken = [other.slice for each, other in (*booked, *beside) if each.step.segment == segment]
+            views = (each for each in step_days if each.step.segment == segment)
+            view = next((each for each in views if found.slice.keys() <= set(each.step.dimensions)), None)
+            if view and not any(_meet(found.slice, other) for other in taken):
+                part = _level_finding(view, found.slice)
+                if part and part.z >= _Z_BESIDE and part.effect <= -SMALLEST_EFFECT:
+                    beside.append((view, part))
+    return beside
+
+
+def _meet(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    return one.items() <= other.items() or other.items() <= one.items()
+
+
+def _level_finding(step_day: StepDay, slice_: Mapping[str, str]) -> Finding | None:
+    """A given slice of the step, or the whole of it, against its usual level; None where too few are expected."""
+    inside = _inside(step_day.leaves, slice_)
+    observed = float(inside["observed"].sum())
+    expected = float(inside["expected"].sum()) * (step_day.reference_level if slice_ else 1.0)
+    if expected < _FEWEST_EXPECTED:
         return None
+    noise = step_day.slice_noise if slice_ else step_day.whole_noise
+    deviation = float(np.sqrt(inside["variance"].sum() * step_day.scale**2 / expected**2 + noise**2))
+    theta = observed / expected
+    z = abs(theta - 1) / deviation
     return Finding(
-        slice={},
+        slice=dict(slice_),
         theta=theta,
         theta_low=max(theta - _INTERVAL * deviation, 0.0),
         theta_high=theta + _INTERVAL * deviation,
-        z=float(z),
-        p_value=min(p_value, 0.001 / drift) if drift >= 1 else p_value,
-        deviance=float(z**2 / 2),
+        z=z,
+        p_value=float(norm.sf(z)),
+        deviance=z**2 / 2,
         observed=observed,
         expected=expected,
         stability=1.0,
         runner_up=None,
         runner_up_gap=0.0,
     )
+
+
+def _whole(step_day: StepDay, warehouse: Warehouse, compared: Comparison) -> Finding | None:
+    """The whole step as a finding: off today, or drifting for long, with no slice that explains it."""
+    found = _level_finding(step_day, {})
+    if found is None or found.effect > -SMALLEST_EFFECT:
+        return None
+    p_value = _day_p_value(found.z)
+    drift = drift_strength(warehouse, step_day.step, compared.days, -found.z)
+    if p_value > WHOLE_ERROR and drift < 1:
+        return None
+    return replace(found, p_value=min(p_value, 0.001 / drift) if drift >= 1 else p_value)
+
+
+def _day_p_value(z: float) -> float:
+    """Of a whole step on one day, among all steps."""
+    return min(1.0, float(2 * norm.sf(z)) * len(STEPS))
 
 
 # --- One finding ---------------------------------------------------------------------------------
@@ -243,19 +292,20 @@ def _finding(
     entered, passed = float(inside["entered"].sum()), float(inside["observed"].sum())
     expected = float(inside["expected"].sum()) * (step_day.reference_level if slice_ else 1.0)
     variance = float(inside["variance"].sum()) * step_day.scale**2 + (step_day.slice_noise * expected) ** 2
-    deviation = _INTERVAL * np.sqrt(variance)
     since = _since(warehouse, step, slice_, found.theta, expected / entered, day)
     before = [usual_day for usual_day in compared.days if usual_day < since] or compared.days
     moved = moved_series(warehouse, step.name, slice_, day, before)
     evidence = moved + change_log_entries(settings, slice_, since, day)
-    kind, status, reason, is_lost = _judged(warehouse, step_day, slice_, moved, compared, day)
+    kind, status, reason, is_lost = _judged(
+        warehouse, step_day, slice_, moved, compared, day, drifts=not slice_ and _day_p_value(found.z) > WHOLE_ERROR
+    )
     if status == "withheld":
         evidence.append(
             {"kind": "data_check", "name": "triage", "slice": slice_text, "since_date": day, "note": reason}
         )
     each = worth(warehouse, step, slice_, compared.days, day)
     lost = (expected - passed) * each.orders if is_lost else 0.0
-    margin = deviation * each.orders if is_lost else 0.0
+    margin = _INTERVAL * np.sqrt(each.variance(expected - passed, variance)) if is_lost else 0.0
     object_kind, object_name = object_to_open(step.stage, slice_)
     key = known_id(warehouse, step, slice_, day) or finding_id(step, slice_text)
     row = {
@@ -301,6 +351,14 @@ def _inside(leaves: pd.DataFrame, slice_: Mapping[str, str]) -> pd.DataFrame:
     return leaves[mask]
 
 
+def _outside(leaves: pd.DataFrame, slices: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    """The leaves that lie in none of the slices; a slice by a dimension that the leaves lack is passed over."""
+    for slice_ in slices:
+        if slice_.keys() <= set(leaves.columns):
+            leaves = leaves.drop(_inside(leaves, slice_).index)
+    return leaves
+
+
 def _judged(
     warehouse: Warehouse,
     step_day: StepDay,
@@ -308,6 +366,8 @@ def _judged(
     moved: Sequence[Mapping[str, Any]],
     compared: Comparison,
     day: date,
+    *,
+    drifts: bool,
 ) -> tuple[str, str, str, bool]:
     """(fault class, status, reason of the status, whether orders were lost)."""
     step = step_day.step
@@ -315,14 +375,21 @@ def _judged(
         return "tracking_lost", "withheld", f"{fault.check}: {fault.observed}", False
     warned = touched_by_warnings(warehouse, day, step.cube)
     status = "provisional" if warned else "confirmed"
-    leaves, inside = step_day.leaves, _inside(step_day.leaves, slice_)
-    if slice_ and step.segment in ("arrival", "qualified_product_view"):
-        size = _size_of_rest(leaves, inside)
-        usual_entered = float(inside["entered_usual"].sum()) * size
-        usual_passed = float(inside["passed_usual"].sum()) * size
-        if is_flood(float(inside["entered"].sum()), float(inside["observed"].sum()), usual_entered, usual_passed):
-            return "bot_flood", status, warned, False
+    if _is_flood(step_day, slice_):
+        return "bot_flood", status, warned, False
+    if drifts and not moved:
+        return "slow_drift", status, warned, True
     return fault_class(step.segment, slice_, {entry["name"] for entry in moved}), status, warned, True
+
+
+def _is_flood(step_day: StepDay, slice_: Mapping[str, str]) -> bool:
+    if not slice_ or step_day.step.segment not in _SEGMENTS_OF_ROBOTS:
+        return False
+    leaves, inside = step_day.leaves, _inside(step_day.leaves, slice_)
+    size = _size_of_rest(leaves, inside)
+    usual_entered = float(inside["entered_usual"].sum()) * size
+    usual_passed = float(inside["passed_usual"].sum()) * size
+    return is_flood(float(inside["entered"].sum()), float(inside["observed"].sum()), usual_entered, usual_passed)
 
 
 def _size_of_rest(leaves: pd.DataFrame, inside: pd.DataFrame) -> float:
@@ -355,31 +422,35 @@ def _since(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], theta: f
 def _visible_drops(step_day: StepDay) -> list[dict[str, Any]]:
     """Rows of diagnosis.visible_drops: the whole step, and each value of each dimension that is not negligible."""
     step, leaves = step_day.step, step_day.leaves
-    counts = ["entered", "observed", "expected", "variance"]
-    groups = [("all", "all", leaves[counts].sum())]
-    smallest = 0.005 * float(leaves["entered"].sum())
+    counts = leaves[["entered", "observed", "expected", "variance"]].to_numpy(float)
+    whole = counts.sum(axis=0)
+    groups = [("all", "all", whole), *(("entries", f"{share:.1%}", share * whole) for share in _SHARES_OF_ENTRIES)]
     for name in step.dimensions:
-        by_value = leaves.groupby(name)[counts].sum()
-        groups += [(name, str(value), row) for value, row in by_value[by_value["entered"] >= smallest].iterrows()]
+        codes, found = pd.factorize(leaves[name])
+        values = [str(value) for value in found]
+        sums = np.stack([np.bincount(codes, column, len(values)) for column in counts.T], axis=1)
+        notable = [number for number, entered in enumerate(sums[:, 0]) if entered >= 0.005 * whole[0]]
+        groups += [(name, values[number], sums[number]) for number in sorted(notable, key=values.__getitem__)]
     threshold = float(norm.isf(DAILY_ERROR / len(STEPS) / 2 / max(len(groups), 1)))
     return [_visible_drop(step_day, dimension, value, row, threshold) for dimension, value, row in groups]
 
 
 def _visible_drop(
-    step_day: StepDay, dimension: str, value: str, counts: "pd.Series[Any]", threshold: float
+    step_day: StepDay, dimension: str, value: str, counts: np.ndarray, threshold: float
 ) -> dict[str, Any]:
+    """Args: counts: entered, observed, expected and variance of the slice."""
     noise = step_day.whole_noise if dimension == "all" else step_day.slice_noise
-    expected = float(counts["expected"])
-    relative = np.sqrt(float(counts["variance"]) * step_day.scale**2 / max(expected, 1e-9) ** 2 + noise**2)
+    entered, passed, expected, variance = (float(count) for count in counts)
+    relative = np.sqrt(variance * step_day.scale**2 / max(expected, 1e-9) ** 2 + noise**2)
     return {
         "stage": step_day.step.stage,
         "cube": step_day.step.cube,
         "step": step_day.step.name,
         "dimension": dimension,
         "value": value,
-        "entered": round(float(counts["entered"])),
-        "passed": round(float(counts["observed"])),
+        "entered": round(entered),
+        "passed": round(passed),
         "expected": expected,
-        "z": float((counts["observed"] / max(expected, 1e-9) - 1) / relative),
+        "z": float((passed / max(expected, 1e-9) - 1) / relative),
         "smallest_visible_drop": float(np.clip((threshold + _POWER) * relative, SMALLEST_EFFECT, 1.0)),
     }

@@ -4,8 +4,10 @@ A ratio is expected leaf by leaf with today's denominators, so a change of mix i
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
+import pandas as pd
 
 _ROUNDS = 4  # of raking; the margins have settled to a few per cent of their noise by then
 _PRIOR_PASSES = 5.0  # what a margin is drawn towards the whole by, in passes
@@ -20,23 +22,58 @@ class BaselineRates:
     entries: np.ndarray
 
 
-def shrunk_rates(passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray]) -> BaselineRates:
-    """Leaf rates over the whole baseline, each drawn towards what the main effects of the dimensions predict.
+def shrunk_rates(
+    passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray], *, with_pairs: bool = False
+) -> BaselineRates:
+    """Leaf rates over the whole baseline, each drawn towards what the dimensions of the leaf predict.
 
     r̂ = (k₀ + κm) / (n₀ + κ): m is raked to the margins of every dimension in `codes`; κ follows from the spread of the
     leaves around m that chance does not explain (method of moments).
+
+    Args:
+        with_pairs: m also follows pairs of dimensions as far as they differ from their main effects, and r̂ keeps the
+            margins: needed where most leaves are too thin to speak for themselves and today's thin leaves are others.
     """
     prior = _main_effects(passed, entered, codes)
+    if with_pairs:
+        prior = _pair_effects(passed, entered, codes, prior)
     mean = entered * prior
+    spread = _squared_spread(passed, mean, prior)
+    strength = (1 - prior) / (prior * np.clip(spread, *_SPREAD_BOUNDS))
+    rate = (passed + strength * prior) / (entered + strength)
+    if with_pairs:
+        rate = _raked(passed, entered, codes, rate)
+    return BaselineRates(rate, entered + strength)
+
+
+def _squared_spread(passed: np.ndarray, mean: np.ndarray, rate: np.ndarray) -> float:
+    """Squared coefficient of variation of cells around their mean that chance does not explain; may be below 0."""
     large = mean > 1
-    excess = ((passed - mean)[large] ** 2 - (mean * (1 - prior))[large]).sum()
-    squared_spread = np.clip(excess / max((mean[large] ** 2).sum(), 1e-9), *_SPREAD_BOUNDS)
-    strength = (1 - prior) / (prior * squared_spread)
-    return BaselineRates((passed + strength * prior) / (entered + strength), entered + strength)
+    excess = ((passed - mean)[large] ** 2 - (mean * (1 - rate))[large]).sum()
+    return float(excess / max((mean[large] ** 2).sum(), 1e-9))
 
 
 def _main_effects(passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray]) -> np.ndarray:
-    rates = np.full(len(passed), passed.sum() / entered.sum())
+    return _raked(passed, entered, codes, np.full(len(passed), passed.sum() / entered.sum()))
+
+
+def _pair_effects(passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray], rates: np.ndarray) -> np.ndarray:
+    """The rates, times what each pair of dimensions adds to them, drawn towards nothing by how much chance explains."""
+    for first, second in combinations(codes, 2):
+        pair = first.astype(np.int64) * (int(second.max()) + 1) + second
+        if int(pair.max()) > 4 * len(pair) + 1000:
+            pair = pd.factorize(pair)[0]
+        seen, mean = np.bincount(pair, passed), np.bincount(pair, entered * rates)
+        rate = mean / np.maximum(np.bincount(pair, entered), 1e-9)
+        spread = _squared_spread(seen, mean, rate)
+        if spread > _SPREAD_BOUNDS[0]:
+            prior_passes = (1 - rate) / spread
+            rates = np.clip(rates * ((seen + prior_passes) / (mean + prior_passes))[pair], 1e-6, 0.999)
+    return rates
+
+
+def _raked(passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray], rates: np.ndarray) -> np.ndarray:
+    """The rates with the margins of every dimension: iterative proportional fitting."""
     for _ in range(_ROUNDS):
         for code in codes:
             seen = np.bincount(code, passed)

@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import numpy as np
+
 from assets.diagnosis.steps import Step, dimensions_of
 from assets.diagnosis.usual import slice_condition
 from sql.warehouse import Warehouse
 
 _PRIOR_PASSES = 50
 """A slice's own rate and amount are drawn towards the shop's as if by so many passes."""
+_DAILY_NOISE = 0.03
+"""How far the rate of a slice moves from day to day, as a share of it."""
 _REFUND_AGES = ((30, ("00", "01", "07", "15", "30")), (15, ("00", "01", "07", "15")), (7, ("00", "01", "07")))
 
 
@@ -19,29 +23,42 @@ class Worth:
 
     Attributes:
         orders: paid orders that a pass comes to on the same day.
+        orders_deviation: standard deviation of that on one day: of its estimate, and from day to day.
         amount: of one such order.
         kept: share of the amount that refunds leave, at the greatest age that the shop's own days have reached.
     """
 
     orders: float
+    orders_deviation: float
     amount: float
     kept: float
+
+    def variance(self, lost_passes: float, variance_of_passes: float) -> float:
+        """Of the lost orders: of the lost passes, of what one is worth, and of how many of these would have paid."""
+        luck = abs(lost_passes) * self.orders * (1 - self.orders)
+        return self.orders**2 * variance_of_passes + (lost_passes * self.orders_deviation) ** 2 + luck
 
 
 def worth(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], days: Sequence[date], day: date) -> Worth:
     """What a pass of the slice is usually worth."""
-    amount = _amount(warehouse, slice_, days)
-    return Worth(_orders_per_pass(warehouse, step, slice_, days), amount, 1 - _refund_rate(warehouse, day))
+    orders, deviation = _orders_per_pass(warehouse, step, slice_, days)
+    return Worth(orders, deviation, _amount(warehouse, slice_, days), 1 - _refund_rate(warehouse, day))
 
 
-def _orders_per_pass(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], days: Sequence[date]) -> float:
+def _orders_per_pass(
+    warehouse: Warehouse, step: Step, slice_: Mapping[str, str], days: Sequence[date]
+) -> tuple[float, float]:
+    """Paid orders of a pass, and the standard deviation of that."""
     if step.paid:
-        return 1.0 if step.paid == step.passed else _rate(warehouse, step.cube, step.paid, step.passed, slice_, days)
-    paying = _rate(warehouse, "decision_cube", "reached_paid", "sessions", slice_, days)
+        if step.paid == step.passed:
+            return 1.0, 0.0
+        return _rate(warehouse, step.cube, step.paid, step.passed, slice_, days)
+    paying, deviation = _rate(warehouse, "decision_cube", "reached_paid", "sessions", slice_, days)
     if step.segment == "qualified_product_view":
-        return paying
+        return paying, deviation
     if step.segment == "arrival":
-        return paying * _rate(warehouse, "landing_cube", "reached_qualified_product_view", "sessions", slice_, days)
+        landing, _ = _rate(warehouse, "landing_cube", "reached_qualified_product_view", "sessions", slice_, days)
+        return paying * landing, deviation * landing
     paid, carted = (
         warehouse.value(
             f"select sum({column})::DOUBLE from marts.{cube} where list_contains($days::DATE[], business_date)",
@@ -49,13 +66,14 @@ def _orders_per_pass(warehouse: Warehouse, step: Step, slice_: Mapping[str, str]
         )
         for cube, column in (("decision_cube", "reached_paid"), ("product_cube", "carted"))
     )
-    return min((paid or 0) / carted, 1.0) if carted else 0.0
+    orders = min((paid or 0) / carted, 1.0) if carted else 0.0
+    return orders, _DAILY_NOISE * orders
 
 
 def _rate(
     warehouse: Warehouse, cube: str, passed: str, entered: str, slice_: Mapping[str, str], days: Sequence[date]
-) -> float:
-    """Passed / entered of the slice, as far as the cube knows its dimensions, drawn towards the whole."""
+) -> tuple[float, float]:
+    """Passed / entered of the slice, as far as the cube knows it, drawn towards the whole; its standard deviation."""
     known = {name: value for name, value in slice_.items() if name in dimensions_of(cube)}
     row = warehouse.rows(
         f"select sum({passed})::DOUBLE, sum({entered})::DOUBLE, "
@@ -66,7 +84,9 @@ def _rate(
     )[0]
     all_passed, all_entered, own_passed, own_entered = (value or 0.0 for value in row)
     overall = all_passed / all_entered if all_entered else 0.0
-    return (own_passed + _PRIOR_PASSES * overall) / (own_entered + _PRIOR_PASSES)
+    entries = own_entered + _PRIOR_PASSES
+    rate = (own_passed + _PRIOR_PASSES * overall) / entries
+    return rate, float(np.hypot(np.sqrt(max(rate * (1 - rate), 0.0) / entries), _DAILY_NOISE * rate))
 
 
 def _amount(warehouse: Warehouse, slice_: Mapping[str, str], days: Sequence[date]) -> float:

@@ -98,11 +98,12 @@ def learn_noise(warehouse: Warehouse, business_date: date, days: Sequence[date])
         days=list(days),
     ).df()
     frame["key"] = frame["cube"] + "." + frame["step"]
+    moves = _moves(frame)
     steps, residuals = {}, []
     for step in STEPS:
-        rows = frame[frame["key"] == step.key]
-        slices = _moves(rows[rows["dimension"] != "all"])
-        whole = _moves(rows[rows["dimension"] == "all"])
+        own = moves[moves["key"] == step.key]
+        is_whole = own["dimension"] == "all"
+        slices, whole = own[~is_whole], own[is_whole]
         slice_noise = _noise(slices, _SLICE_BOUNDS)
         steps[step.key] = StepNoise(slice_noise, _noise(whole, _WHOLE_BOUNDS), _weekday_level(whole, business_date))
         if len(slices):
@@ -114,18 +115,19 @@ def learn_noise(warehouse: Warehouse, business_date: date, days: Sequence[date])
 
 def _moves(rows: pd.DataFrame) -> pd.DataFrame:
     """Each slice's daily rate over its mean, less 1 (`move`), and the variance of that by chance alone (`chance`)."""
-    groups = rows.groupby(["dimension", "value"])
-    sums = groups[["entered", "passed"]].transform("sum")
-    count = groups["business_date"].transform("count")
-    rate = sums["passed"] / sums["entered"]
+    slices = rows.groupby(["key", "dimension", "value"]).ngroup().to_numpy()
+    sums = {name: np.bincount(slices, rows[name])[slices] for name in ("entered", "passed")}
+    count = pd.Series(np.bincount(slices)[slices], rows.index)
+    rate = pd.Series(sums["passed"] / sums["entered"], rows.index)
     usual = rows["entered"] * rate
     kept = (usual >= _FEWEST_PASSES) & (count >= _FEWEST_DAYS)
     left_out = (count / (count - 1)).where(count > 1, 1.0)  # a day's move against the other days
     moves = pd.DataFrame(
         {
+            "key": rows["key"],
             "business_date": rows["business_date"],
+            "slice": slices,
             "dimension": rows["dimension"],
-            "value": rows["value"],
             "move": (rows["passed"] / usual - 1) * left_out,
             "chance": (1 - rate) / usual * left_out,
         }
@@ -136,8 +138,8 @@ def _moves(rows: pd.DataFrame) -> pd.DataFrame:
 def _noise(moves: pd.DataFrame, bounds: tuple[float, float]) -> float:
     if not len(moves):
         return bounds[0]
-    excess = (moves["move"] ** 2 - moves["chance"]).groupby([moves["dimension"], moves["value"]]).mean()
-    precise = moves.groupby(["dimension", "value"])["chance"].mean()
+    excess = (moves["move"] ** 2 - moves["chance"]).groupby(moves["slice"]).mean()
+    precise = moves["chance"].groupby(moves["slice"]).mean()
     return float(np.clip(np.sqrt(max(excess[precise <= precise.median()].median(), 0)), *bounds))
 
 

@@ -15,7 +15,7 @@ class Diagnosis:
     Attributes:
         state: of diagnosis.days, or `unknown` for a day that was never diagnosed.
         findings: by rank, what has recovered last. Each has its `evidence`, its rows of diagnosis.evidence.
-        visible_drops: of the whole steps only.
+        visible_drops: of the whole steps, and of slices of any dimensions by their share of the entries.
     """
 
     business_date: date
@@ -55,7 +55,7 @@ def read_diagnosis(connection: duckdb.DuckDBPyConnection, business_date: date) -
         findings=tuple(findings),
         follow_ups=tuple(_records(connection, "follow_ups", business_date, "order by found_date, finding_id")),
         visible_drops=tuple(
-            _records(connection, "visible_drops", business_date, "and dimension = 'all' order by rowid")
+            _records(connection, "visible_drops", business_date, "and dimension in ('all', 'entries') order by rowid")
         ),
     )
 

@@ -126,8 +126,16 @@ TABLES: Mapping[str, Table] = {
             ("stage", "VARCHAR", "traffic, landing, decision or repurchase"),
             ("cube", "VARCHAR", "stage cube"),
             ("step", "VARCHAR", "the step"),
-            ("dimension", "VARCHAR", "dimension of the slice; all for the whole step"),
-            ("value", "VARCHAR", "value of the slice; all for the whole step"),
+            (
+                "dimension",
+                "VARCHAR",
+                "dimension of the slice; all for the whole step; entries for a slice of any dimensions",
+            ),
+            (
+                "value",
+                "VARCHAR",
+                "value of the slice; all for the whole step; its share of the step's entries for entries",
+            ),
             ("entered", "BIGINT", "entries on the day"),
             ("passed", "BIGINT", "passes on the day"),
             ("expected", "DOUBLE", "passes that the usual rates promise"),

@@ -42,11 +42,12 @@ def slice_condition(slice_: Mapping[str, str]) -> str:
 def flagged_condition(warehouse: Warehouse, cube: str, business_date: date) -> str:
     """SQL that holds for rows of the cube that earlier findings name: they are no part of what is usual.
 
-    A move that has lasted for four weeks is the new usual.
+    Robots and data faults are in every cube. A move that has lasted for four weeks is the new usual.
     """
     rows = warehouse.rows(
         "select slice, min(since_date), max(business_date) from diagnosis.findings "
-        "where cube = $cube and business_date < $day and status != 'recovered' and since_date >= $oldest "
+        "where (cube = $cube or fault_class in ('bot_flood', 'tracking_lost')) and business_date < $day "
+        "and status != 'recovered' and since_date >= $oldest "
         "group by slice, finding_id order by slice",
         cube=cube,
         day=business_date,
@@ -55,7 +56,7 @@ def flagged_condition(warehouse: Warehouse, cube: str, business_date: date) -> s
     conditions = [
         f"(business_date between date '{since}' and date '{last}' and {slice_condition(json.loads(text))})"
         for text, since, last in rows
-        if text != "{}"
+        if json.loads(text) and json.loads(text).keys() <= set(dimensions_of(cube))
     ]
     return " or ".join(conditions) or "false"
 
@@ -105,7 +106,10 @@ def leaves_of(step: Step, cube_day: CubeDay, level: float) -> pd.DataFrame:
     leaves["entered"] = entered
     leaves["observed"] = frame[f"{step.passed}_today"].to_numpy(float)
     leaves["expected"] = entered * np.minimum(baseline.rate * level, 0.999)
-    leaves["variance"] = binomial_variance(leaves["expected"].to_numpy(), entered, baseline)
+    # What a thin leaf borrows makes no slice of such leaves surer than its own part of the baseline.
+    days = entered_usual.sum() / max(entered.sum(), 1)
+    worth = BaselineRates(baseline.rate, np.minimum(baseline.entries, np.maximum(entered, 1) * days))
+    leaves["variance"] = binomial_variance(leaves["expected"].to_numpy(), entered, worth)
     leaves["entered_usual"], leaves["passed_usual"] = entered_usual, passed_usual
     return leaves
 
@@ -113,15 +117,27 @@ def leaves_of(step: Step, cube_day: CubeDay, level: float) -> pd.DataFrame:
 def _rates(passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray]) -> BaselineRates:
     """Shrunk rates by way of the rarer outcome: main effects multiply, and near 1 a product would leave no variance."""
     if 2 * passed.sum() <= entered.sum():
-        return shrunk_rates(passed, entered, codes)
-    failed = shrunk_rates(entered - passed, entered, codes)
+        return shrunk_rates(passed, entered, codes, with_pairs=True)
+    failed = shrunk_rates(entered - passed, entered, codes, with_pairs=True)
     return BaselineRates(1 - failed.rate, failed.entries)
 
 
 def _finest(cube_day: CubeDay) -> list[str]:
-    """Dimensions that no other one determines: their main effects say all."""
-    above = {name for names in cube_day.hierarchy.values() for name in names}
-    return [name for name in cube_day.dimensions if name not in above]
+    """Dimensions that no other one determines in these very leaves: their main effects say all.
+
+    A channel without campaigns shares the campaign `none` with others: there the channel must speak for itself.
+    """
+    codes = {name: pd.factorize(cube_day.frame[name])[0] for name in cube_day.dimensions}
+    pairs = {(inner, above) for inner, names in cube_day.hierarchy.items() for above in names}
+    determined = {above for inner, above in pairs if _is_determined(codes[above], codes[inner])}
+    return [name for name in cube_day.dimensions if name not in determined]
+
+
+def _is_determined(above: np.ndarray, inner: np.ndarray) -> bool:
+    """Whether leaves that share the inner value share the one above it."""
+    one_of_each = np.zeros(int(inner.max(initial=-1)) + 1, above.dtype)
+    one_of_each[inner] = above
+    return bool((one_of_each[inner] == above).all())
 
 
 def _hierarchy(frame: pd.DataFrame, dimensions: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -51,17 +51,24 @@ def diagnosis_in_words(diagnosis: Diagnosis, settings: Settings, language: str) 
     if diagnosis.state != "diagnosed":
         return [sentences[diagnosis.state].format(date=diagnosis.business_date, why=diagnosis.why)]
     findings = [_finding_in_words(finding, settings, words) for finding in diagnosis.findings]
-    thin = [row for row in diagnosis.visible_drops if row["smallest_visible_drop"] is not None]
-    drops = sentences["separator"].join(
-        f"{row['cube']}.{row['step']} {row['smallest_visible_drop']:.0%}" for row in thin
-    )
     head = sentences["found" if findings else "nothing"].format(
         date=diagnosis.business_date,
         count=len(findings),
         days=diagnosis.baseline_days,
         comparison=diagnosis.comparison,
     )
-    return [head, *findings, sentences["visible"].format(drops=drops)]
+    return [head, *findings, _visible_in_words(diagnosis, sentences)]
+
+
+def _visible_in_words(diagnosis: Diagnosis, sentences: Mapping[str, str]) -> str:
+    """For each step the smallest visible drop of the whole, and of slices by their share of the entries."""
+    steps: dict[str, dict[str, str]] = {}
+    for row in diagnosis.visible_drops:
+        drop = row["smallest_visible_drop"]
+        steps.setdefault(f"{row['cube']}.{row['step']}", {})[row["value"]] = "–" if drop >= 1 else f"{drop:.0%}"
+    sizes = [size for size in next(iter(steps.values()), {}) if size != "all"]
+    lines = [f"   {name}: {' / '.join(drops.values())}" for name, drops in steps.items()]
+    return "\n".join([sentences["visible"].format(sizes=" / ".join([sentences["whole_step"], *sizes])), *lines])
 
 
 def _finding_in_words(finding: Mapping[str, Any], settings: Settings, words: Mapping[str, Any]) -> str:
