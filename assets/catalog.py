@@ -43,6 +43,7 @@ def asset_key(table: str) -> dg.AssetKey:
 
 RAW_KEYS = {family.name: asset_key(f"raw.{family.table}") for family in FAMILIES.values()}
 DUPLICATES = asset_key("quality.duplicate_events")
+EXCLUDED = asset_key("quality.excluded_events")
 RESULTS = asset_key("quality.results")
 VERDICT = asset_key("quality.day_verdict")
 FINDINGS = asset_key("diagnosis.findings")
@@ -78,6 +79,7 @@ def all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetChecksD
     return [
         _raw_events(days, settings),
         _duplicate_events(days),
+        _excluded_events(days),
         *(_model_asset(model, days, lineage[model.table]) for model in load_models().values()),
         _results(days),
         _verdict(days),
@@ -164,6 +166,17 @@ def _duplicate_events(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
     return duplicate_events
 
 
+def _excluded_events(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @_daily_asset(days, EXCLUDED, list(RAW_KEYS.values()), "raw", "duckdb")
+    def excluded_events(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        """Raw rows of people whom the shop does not count, by `exclude` of its settings, with the reason."""
+        from_date, to_date = date_range(context, shop)
+        ingest.find_excluded(shop.warehouse, from_date, to_date)
+        return dg.MaterializeResult(metadata=_row_counts(shop, "quality.excluded_events", from_date, to_date))
+
+    return excluded_events
+
+
 # --- SQL models ----------------------------------------------------------------------------------
 
 
@@ -239,7 +252,7 @@ def _row_counts(shop: Shop, table: str, from_date: date, to_date: date) -> dict[
 
 
 def _built_tables() -> list[dg.AssetKey]:
-    return [DUPLICATES, *(asset_key(table) for table in load_models())]
+    return [DUPLICATES, EXCLUDED, *(asset_key(table) for table in load_models())]
 
 
 def _results(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:

@@ -96,7 +96,8 @@ _TABLES = (
     "dimension VARCHAR, value VARCHAR, observed VARCHAR, expected VARCHAR)",
     "create table if not exists quality.family_days (business_date DATE, family VARCHAR, state VARCHAR, "
     "rows_read BIGINT, rows_accepted BIGINT, rows_duplicate BIGINT, rows_quarantined BIGINT, "
-    "latest_event_at TIMESTAMP)",
+    "latest_event_at TIMESTAMP, rows_excluded BIGINT default 0)",
+    "alter table quality.family_days add column if not exists rows_excluded BIGINT default 0",
     "create table if not exists quality.quarantine_days "
     "(business_date DATE, family VARCHAR, reason VARCHAR, row_count BIGINT)",
     "create table if not exists quality.day_verdict (business_date DATE, verdict VARCHAR, reasons VARCHAR)",
@@ -260,16 +261,17 @@ _QUARANTINE_DAYS = """
     where coalesce(business_date, dt) between $from_date and $to_date
     group by all
 """
-_NO_ROWS = (0, 0, 0, 0, None)
-_UNKNOWN_ROWS = (None, None, None, None, None)
+_NO_ROWS = (0, 0, 0, 0, None, 0)
+_UNKNOWN_ROWS = (None, None, None, None, None, None)
 
 
 def _row_counts(
     warehouse: Warehouse, from_date: date, to_date: date
-) -> dict[tuple[date, str], tuple[int, int, int, int, datetime | None]]:
-    """Rows read, accepted, duplicate and quarantined, and the last event's time, by business date and family.
+) -> dict[tuple[date, str], tuple[int, int, int, int, datetime | None, int]]:
+    """Rows read, accepted, duplicate and quarantined, the last event's time, and rows excluded, by date and family.
 
-    Read = accepted + duplicate + quarantined holds here as it holds for each delivery.
+    Read = accepted + duplicate + quarantined holds here as it holds for each delivery. Excluded are those of the
+    accepted rows that name people whom the shop does not count.
     """
     staged = " union all ".join(
         f"select business_date, '{family.name}' as family, count(*) as accepted, max(event_time) as latest_event_at "
@@ -290,20 +292,30 @@ def _row_counts(
             from quality.quarantine_days
             where business_date between $from_date and $to_date
             group by all
+        ),
+        excluded as (
+            select
+                business_date, family, count(*) as excluded,
+                count(*) filter (where family != 'order') as left_out  -- an order stays in staging, marked
+            from quality.excluded_events
+            anti join quality.duplicate_events using (family, business_date, delivery_id, row_number)
+            where business_date between $from_date and $to_date
+            group by all
         )
         select
-            business_date, family, coalesce(accepted, 0), coalesce(duplicates, 0), coalesce(quarantined, 0)::BIGINT,
-            latest_event_at
+            business_date, family, coalesce(accepted, 0) + coalesce(left_out, 0), coalesce(duplicates, 0),
+            coalesce(quarantined, 0)::BIGINT, latest_event_at, coalesce(excluded, 0)
         from staged
         full join duplicates using (business_date, family)
         full join quarantined using (business_date, family)
+        full join excluded using (business_date, family)
         """,
         from_date=from_date,
         to_date=to_date,
     )
     return {
-        (day, family): (accepted + duplicate + quarantined, accepted, duplicate, quarantined, latest)
-        for day, family, accepted, duplicate, quarantined, latest in rows
+        (day, family): (accepted + duplicate + quarantined, accepted, duplicate, quarantined, latest, excluded)
+        for day, family, accepted, duplicate, quarantined, latest, excluded in rows
     }
 
 

@@ -278,6 +278,27 @@ class Change(_Model):
     note: str = ""
 
 
+class Exclusion(_Model):
+    """People whom the shop does not count, by their ids as they are delivered, and why."""
+
+    reason: str = Field(pattern=r"^\w+$", description="one word, such as staff, test, partner")
+    customers: tuple[str, ...] = ()
+    visitors: tuple[str, ...] = ()
+
+    @field_validator("customers", "visitors", mode="before")
+    @classmethod
+    def _ids_are_text(cls, given: Any) -> Any:
+        return [str(each) for each in given] if isinstance(given, list) else given
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> "Exclusion":
+        if not all(text.strip() for text in (*self.customers, *self.visitors)):
+            _reject((), "", "an empty id is nobody")
+        if not self.customers and not self.visitors:
+            _reject((), self.reason, "names nobody; give customers or visitors")
+        return self
+
+
 class Settings(_Model):
     """All that a shop decides. Dates are business dates in `timezone`."""
 
@@ -293,6 +314,7 @@ class Settings(_Model):
     snapshots_kept: int = Field(14, ge=1)
     attribution_window_days: int = Field(7, ge=1, le=30, description="an order belongs to a session at most so old")
     sources: tuple[Source, ...] = ()
+    exclude: tuple[Exclusion, ...] = ()
     calendar: tuple[Promotion, ...] = ()
     delivery: tuple[Channel, ...] = ()
     owners: dict[str, str] = {}
@@ -485,6 +507,7 @@ def _change(path: Path, line: int, row: Mapping[str, str]) -> Change:
 _MODELS_BELOW: dict[str, type[BaseModel]] = {
     "sources": Source,
     "event_types": EventTypes,
+    "exclude": Exclusion,
     "calendar": Promotion,
     "change_log": Change,
     "promotions": Promotion,

@@ -467,7 +467,8 @@ class EditionChange:
 class Delivery:
     """What one family delivered for the day: rows read = accepted + duplicates + quarantined.
 
-    `latest_event_time` is the shop's clock at the day's last event.
+    `rows_excluded` are those of the accepted rows that name people whom the shop does not count. `latest_event_time` is
+    the shop's clock at the day's last event.
     """
 
     family: str
@@ -477,6 +478,7 @@ class Delivery:
     rows_duplicate: int | None = None
     rows_quarantined: int | None = None
     latest_event_time: time | None = None
+    rows_excluded: int | None = None
 
 
 @dataclass(frozen=True)

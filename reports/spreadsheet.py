@@ -258,7 +258,16 @@ def _write_slices(sheet: _Sheet, table: SliceTable, words: Words) -> None:
 def _write_data(sheet: _Sheet, report: Report, words: Words) -> None:
     sheet.table(
         words.text("headings", "deliveries"),
-        ("family", "state", "rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined", "latest_event"),
+        (
+            "family",
+            "state",
+            "rows_read",
+            "rows_accepted",
+            "rows_duplicate",
+            "rows_quarantined",
+            "latest_event",
+            "rows_excluded",
+        ),
         [
             (
                 words.text("families", delivery.family),
@@ -268,6 +277,7 @@ def _write_data(sheet: _Sheet, report: Report, words: Words) -> None:
                 _count(delivery.rows_duplicate),
                 _count(delivery.rows_quarantined),
                 delivery.latest_event_time,
+                _count(delivery.rows_excluded),
             )
             for delivery in report.deliveries
         ],

@@ -62,28 +62,35 @@ def _completeness_contract(family: Family) -> Contract:
         name="events_are_complete",
         table=f"staging.{family.table}",
         severity=Severity.BLOCK,
-        rule=f"Staged {family.name} events are the delivered rows without the duplicates.",
+        rule=f"Staged {family.name} events are the delivered rows without the duplicates and the excluded people.",
         query=f"""
             with counted as (
-                select business_date, 1 as delivered, 0 as duplicates, 0 as staged
+                select business_date, 1 as delivered, 0 as duplicates, 0 as excluded, 0 as staged
                 from raw.{family.table}
                 where business_date between $from_date and $to_date
                 union all
-                select business_date, 0, 1, 0
+                select business_date, 0, 1, 0, 0
                 from quality.duplicate_events
                 where family = '{family.name}' and business_date between $from_date and $to_date
                 union all
-                select business_date, 0, 0, 1
+                select business_date, 0, 0, 1, 0
+                from quality.excluded_events
+                anti join quality.duplicate_events using (family, business_date, delivery_id, row_number)
+                where family = '{family.name}' and family != 'order'  -- an order stays, marked
+                    and business_date between $from_date and $to_date
+                union all
+                select business_date, 0, 0, 0, 1
                 from staging.{family.table}
                 where business_date between $from_date and $to_date
             )
             select
                 business_date,
                 sum(staged) || ' rows staged' as observed,
-                sum(delivered) || ' delivered, ' || sum(duplicates) || ' duplicates' as expected
+                sum(delivered) || ' delivered, ' || sum(duplicates) || ' duplicates, ' || sum(excluded) || ' excluded'
+                    as expected
             from counted
             group by business_date
-            having sum(staged) != sum(delivered) - sum(duplicates)
+            having sum(staged) != sum(delivered) - sum(duplicates) - sum(excluded)
         """,
     )
 

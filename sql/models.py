@@ -190,13 +190,16 @@ _EMPTY_INPUTS = (
         + ")"
         for family in FAMILIES.values()
     ),
-    "create table if not exists quality.duplicate_events "
-    "(family VARCHAR, business_date DATE, delivery_id INTEGER, row_number BIGINT, reason VARCHAR)",
+    *(
+        f"create table if not exists quality.{table} "
+        "(family VARCHAR, business_date DATE, delivery_id INTEGER, row_number BIGINT, reason VARCHAR)"
+        for table in ("duplicate_events", "excluded_events")
+    ),
 )
 
 
 def create_inputs(warehouse: Warehouse) -> None:
-    """Creates, where absent, the tables that the first SQL layer reads: raw events and duplicates."""
+    """Creates, where absent, the tables that the first SQL layer reads: raw events, duplicates, exclusions."""
     for statement in _EMPTY_INPUTS:
         warehouse.execute(statement)
     for family in FAMILIES.values():

@@ -22,7 +22,7 @@ FIRST_DATE = date(2025, 9, 1)
 MEMORY_LIMIT = "2500MB"  # DuckDB's share of the 4 GB
 PARTS = {
     "deliveries": ("take_deliveries",),
-    "duplicates": ("quality__duplicate_events",),
+    "duplicates": ("quality__duplicate_events", "quality__excluded_events"),
     "staging": ("staging__",),
     "sessions, orders, payments": ("intermediate__",),
     "cubes and metrics": ("marts__",),

@@ -12,7 +12,7 @@ import duckdb
 
 from assets import gate, publish
 from assets.canonical import canonical_export
-from assets.ingest import create_tables, find_duplicates, take_deliveries
+from assets.ingest import create_tables, find_duplicates, find_excluded, take_deliveries
 from assets.settings import Settings, load_settings
 from assets.shop import Shop
 from assets.standing import far_reaching_models, record_built, standing
@@ -180,6 +180,7 @@ def build_piece(shop: Shop, piece: Piece, *, is_published: bool = False) -> None
     names = list(models) if piece.job == DAILY else far_reaching_models()
     if piece.job == DAILY:
         find_duplicates(warehouse, first, last)
+        find_excluded(warehouse, first, last)
     for name in names:
         build(warehouse, models[name], shop.chunks(first, last), **shop.query_parameters)
     if is_published:

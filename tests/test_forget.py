@@ -43,6 +43,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Home:
             rewrite(file, f"select * replace ({named} as customer_id) from delivered")
     damaged = home.settings.landing / "order" / f"dt={day(2)}" / "damaged.csv"
     orders = sorted(traces(home)["order_id"])
+    assert len(traces(home)["visitor_id"]) > 1
     damaged.write_text(
         "event_id,event_time,event_type,customer_id,order_id,amount\n"
         f"x1,2026-05-02T01:00:00,paid,{ANN},b1,no money\n"
@@ -79,10 +80,10 @@ def events(home: Home, family: str) -> str:
     return f"read_parquet('{files}', union_by_name = true, hive_partitioning = false)"
 
 
-def traces(home: Home) -> dict[str, set[str]]:
-    """Column to Ann's ids, found in the files without any help of the code: all that lies next to her name."""
+def traces(home: Home, customer: str = ANN) -> dict[str, set[str]]:
+    """Column to a customer's ids, found in the files without any help of the code: all that lies next to the name."""
     found: dict[str, set[str]] = {column: set() for column in IDS}
-    found["customer_id"].add(ANN)
+    found["customer_id"].add(customer)
     for _ in range(3):
         for family in FAMILIES:
             present = [row[0] for row in duckdb.sql(f"describe from {events(home, family)}").fetchall()]
@@ -94,8 +95,7 @@ def traces(home: Home) -> dict[str, set[str]]:
             for column in set(IDS) & set(present):
                 query = f"select distinct {column} from {events(home, family)} where ({mine}) and {column} is not null"
                 found[column] |= {value for (value,) in duckdb.sql(query).fetchall()}
-    assert found["customer_id"] == {ANN}
-    assert len(found["visitor_id"]) > 1
+    assert found["customer_id"] == {customer}
     return found
 
 
@@ -170,20 +170,24 @@ def is_found_in(connection: duckdb.DuckDBPyConnection, relation: str, numbers: l
     return connection.execute(query, {"numbers": numbers} if tests else {}).fetchone() is not None
 
 
+def take_out(home: Home, people: dict[str, set[str]]) -> None:
+    """Takes every row out of the landing files that holds one of the ids."""
+    for family in FAMILIES:
+        for file in home.settings.landing.glob(f"{family}/dt=*/*.parquet"):
+            present = [row[0] for row in duckdb.sql(f"describe from read_parquet('{file}')").fetchall()]
+            theirs = " or ".join(
+                f"coalesce({column} in ({', '.join(map(repr, sorted(people[column])))}), false)"
+                for column in IDS
+                if column in present and people[column]
+            )
+            rewrite(file, f"from delivered where not ({theirs})")
+
+
 def without_ann(delivered: Home, folder: Path, built: Home) -> Home:
     """A shop to which she never came: its files lack every row of hers."""
     home = copied(delivered, folder)
     shutil.copy(built.settings.identity_key_path, home.settings.identity_key_path)
-    mine = traces(delivered)
-    for family in FAMILIES:
-        for file in home.settings.landing.glob(f"{family}/dt=*/*.parquet"):
-            present = [row[0] for row in duckdb.sql(f"describe from read_parquet('{file}')").fetchall()]
-            hers = " or ".join(
-                f"coalesce({column} in ({', '.join(map(repr, sorted(mine[column])))}), false)"
-                for column in IDS
-                if column in present and mine[column]
-            )
-            rewrite(file, f"from delivered where not ({hers})")
+    take_out(home, traces(delivered))
     damaged = home.settings.landing / "order" / f"dt={day(2)}" / "damaged.csv"
     lines = damaged.read_text("utf-8").splitlines()
     damaged.write_text("\n".join([lines[0], lines[2]]) + "\n", encoding="utf-8")

@@ -79,7 +79,10 @@ def test_a_model_reads_only_its_own_layer_and_those_below(model: Model) -> None:
     readable = below[model.schema] | ({model.schema} if model.schema != "staging" else set())
     assert {table.split(".")[0] for table in model.dependencies} <= readable
     assert model.table not in model.dependencies
-    inputs = {f"raw.{family.table}" for family in FAMILIES.values()} | {"quality.duplicate_events"}
+    inputs = {f"raw.{family.table}" for family in FAMILIES.values()} | {
+        "quality.duplicate_events",
+        "quality.excluded_events",
+    }
     assert set(model.dependencies) <= inputs | set(load_models()), "reads a table that nothing makes"
 
 

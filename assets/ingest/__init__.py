@@ -2,6 +2,7 @@
 
 from assets.ingest.deliveries import IngestError, Intake, take_deliveries
 from assets.ingest.duplicates import find_duplicates
+from assets.ingest.excluded import find_excluded
 from assets.ingest.ledger import (
     failures,
     families_present,
@@ -18,6 +19,7 @@ __all__ = [
     "failures",
     "families_present",
     "find_duplicates",
+    "find_excluded",
     "input_version",
     "input_versions",
     "reconcile",

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from assets.identity import use_identity_key
+from assets.ingest.excluded import take_exclusions
 from assets.ingest.forgotten import leave_out_forgotten
 from assets.ingest.landing import Found, Stamp, find_files, split_pattern
 from assets.ingest.mapping import DeliveryError, Mapping, Rows
@@ -134,6 +135,7 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
                 _erase(warehouse, before.delivery_id, before.family, intake)
                 warehouse.execute("delete from quality.deliveries where delivery_id = $id", id=before.delivery_id)
             intake.removed += 1
+    take_exclusions(warehouse, settings)
     return intake
 
 
@@ -389,7 +391,8 @@ def _erase(warehouse: Warehouse, delivery_id: int, family: str, intake: Intake) 
     """Takes out all that an earlier version of the delivery left, but for its line in the ledger."""
     dates = warehouse.rows("select business_date from quality.delivery_dates where delivery_id = $id", id=delivery_id)
     intake.touched_dates[family].update(day for (day,) in dates)
-    tables = ["quality.quarantine", "quality.delivery_dates", "quality.duplicate_events"]
+    names = ("quarantine", "delivery_dates", "duplicate_events", "excluded_events")
+    tables = [f"quality.{name}" for name in names]
     for table in [f"raw.{FAMILIES[family].table}", *tables] if dates else tables:
         warehouse.execute(f"delete from {table} where delivery_id = $id", id=delivery_id)
 

@@ -96,6 +96,9 @@ _INPUT_VERSIONS = """
             ) as identity
         from touching
         join quality.deliveries using (delivery_id)
+        union all
+        select business_date, version
+        from quality.exclusion_changes
     )
     select business_date, md5(string_agg(identity, '' order by identity)) as version
     from identities
@@ -104,7 +107,10 @@ _INPUT_VERSIONS = """
 
 
 def input_versions(warehouse: Warehouse) -> dict[date, str]:
-    """Business date to a text that changes when, and only when, the deliveries that touch the date change."""
+    """Business date to a text that changes when, and only when, the deliveries that touch the date change.
+
+    Or when somebody who was seen on the date comes on or off the list of those who are excluded.
+    """
     return dict(warehouse.rows(_INPUT_VERSIONS))
 
 

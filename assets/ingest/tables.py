@@ -1,5 +1,6 @@
 """The tables that ingest owns: raw, one a family, and the ledger in quality."""
 
+from assets.ingest.excluded import EXCLUDED_TABLES
 from assets.ingest.forgotten import FORGOTTEN
 from sql.contract import FAMILIES, Family
 from sql.warehouse import Warehouse
@@ -25,6 +26,9 @@ QUALITY_TABLES = {
         business_date DATE, delivery_id INTEGER""",
     "duplicate_events": """
         family VARCHAR, business_date DATE, delivery_id INTEGER, row_number BIGINT, reason VARCHAR""",
+    "excluded_events": """
+        family VARCHAR, business_date DATE, delivery_id INTEGER, row_number BIGINT, reason VARCHAR""",
+    **EXCLUDED_TABLES,
 }
 
 

@@ -36,10 +36,11 @@ def deliveries(published: Day) -> tuple[reports.Delivery, ...]:
             rows_duplicate=duplicate,
             rows_quarantined=quarantined,
             latest_event_time=_local_time(published, latest),
+            rows_excluded=excluded,
         )
-        for family, state, read, accepted, duplicate, quarantined, latest in published.rows(
-            "select family, state, rows_read, rows_accepted, rows_duplicate, rows_quarantined, latest_event_at "
-            "from quality.family_days where business_date = $to_date"
+        for family, state, read, accepted, duplicate, quarantined, latest, excluded in published.rows(
+            "select family, state, rows_read, rows_accepted, rows_duplicate, rows_quarantined, latest_event_at, "
+            "rows_excluded from quality.family_days where business_date = $to_date"
         )
     )
 

@@ -25,9 +25,9 @@ def data_chapter(report: Report, words: Words) -> Content:
 
 
 def deliveries_table(deliveries: Sequence[Delivery], words: Words) -> Content:
-    head = heads(
-        words, "family", "state", "rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined", "latest_event"
-    )
+    names = ["family", "state", "rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined", "latest_event"]
+    has_exclusions = any(delivery.rows_excluded for delivery in deliveries)
+    head = heads(words, *names, *(["rows_excluded"] if has_exclusions else []))
     rows = []
     for delivery in deliveries:
         counts = (delivery.rows_read, delivery.rows_accepted, delivery.rows_duplicate, delivery.rows_quarantined)
@@ -38,9 +38,10 @@ def deliveries_table(deliveries: Sequence[Delivery], words: Words) -> Content:
                 words.text("delivery_states", delivery.state.value),
                 *(words.value(count, Unit.COUNT) for count in counts),
                 latest.strftime("%H:%M") if latest else words.no_data,
+                *([words.value(delivery.rows_excluded, Unit.COUNT)] if has_exclusions else []),
             ]
         )
-    return table(head, rows, DELIVERY_WIDTHS, left=2)
+    return table(head, rows, (*DELIVERY_WIDTHS, *((22,) if has_exclusions else ())), left=2)
 
 
 def checks_section(report: Report, words: Words) -> Content:

@@ -47,7 +47,8 @@ paid as (
 ordered_categories as (
     select distinct product_id, category, business_date
     from staging.order_events
-    where product_id is not null and category is not null and business_date between $from_date - 28 and $to_date
+    where product_id is not null and category is not null and excluded_reason is null
+        and business_date between $from_date - 28 and $to_date
 ),
 
 days as (

@@ -158,7 +158,7 @@ reviews as (
         count(*) filter (where rating <= 3) as negative_reviews,
         sum(rating) as stars
     from staging.order_events
-    where event_type = 'reviewed' and business_date between $from_date and $to_date
+    where event_type = 'reviewed' and excluded_reason is null and business_date between $from_date and $to_date
     group by business_date
 ),
 

@@ -13,6 +13,13 @@ duplicates as (
     select delivery_id, row_number
     from quality.duplicate_events
     where family = 'service' and business_date between $from_date and $to_date
+),
+
+-- Of people whom the shop does not count: its staff, its testers.
+excluded as (
+    select delivery_id, row_number
+    from quality.excluded_events
+    where family = 'service' and business_date between $from_date and $to_date
 )
 
 select
@@ -37,3 +44,4 @@ select
     message_id -- the message
 from delivered
 anti join duplicates using (delivery_id, row_number)
+anti join excluded using (delivery_id, row_number)
