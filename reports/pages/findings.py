@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from reports.model import Diagnosis, Estimate, Evidence, Finding, FindingStatus, Report, Unit
-from reports.pages.tables import Content, Widths, heads, section, table
+from reports.model import Diagnosis, Estimate, Evidence, Finding, FindingStatus, Number, Report, Unit
+from reports.pages.tables import Content, Widths, section, table
 from reports.wording import Words, signed
 
 FINDINGS_ON_THE_FIRST_PAGE = 3
-FINDING_WIDTHS: Widths = (42, None)
+FINDING_WIDTHS: Widths = (48, None)
 
 
 def sentence_of_the_day(report: Report, words: Words) -> str:
@@ -66,17 +66,24 @@ def since_in_words(finding: Finding, words: Words) -> str:
 def money_in_words(estimate: Estimate | None, currency: str, words: Words) -> str:
     if estimate is None:
         return words.no_data
-    return words.text("labels", "money", currency=currency, value=interval_in_words(estimate, Unit.MONEY, words))
+    value = words.text("labels", "money", currency=currency, value=whole(estimate.value, words))
+    return with_interval(value, estimate, words)
 
 
-def interval_in_words(estimate: Estimate, unit: Unit, words: Words) -> str:
-    """The estimate with its interval; amounts of a loss are rounded to whole money."""
-    digits = 0 if unit in (Unit.MONEY, Unit.COUNT) else None
-    value = words.value(round(float(estimate.value), 6), unit, digits)
+def orders_in_words(estimate: Estimate, words: Words) -> str:
+    return with_interval(whole(estimate.value, words), estimate, words)
+
+
+def with_interval(value: str, estimate: Estimate, words: Words) -> str:
+    """`value`, the estimate as it is written, with its interval; of a loss all numbers are whole."""
     if estimate.low is None or estimate.high is None:
         return value
-    low, high = (words.value(float(end), unit, digits) for end in (estimate.low, estimate.high))
-    return f"{value} {words.text('labels', 'between', low=low, high=high)}"
+    low, high = whole(estimate.low, words), whole(estimate.high, words)
+    return words.text("labels", "between", value=value, low=low, high=high)
+
+
+def whole(value: Number, words: Words) -> str:
+    return words.value(round(float(value), 6), Unit.COUNT, 0)
 
 
 def findings_in_brief(report: Report, words: Words) -> Content | None:
@@ -101,7 +108,7 @@ def brief(number: int, finding: Finding, report: Report, words: Words) -> Conten
     ]
     lines = [words.text("labels", "dot").join(facts)]
     if finding.lost_orders is not None:
-        orders = interval_in_words(finding.lost_orders, Unit.COUNT, words)
+        orders = orders_in_words(finding.lost_orders, words)
         money = money_in_words(finding.lost_net_amount or finding.lost_amount, report.currency, words)
         key = "loss_net" if finding.lost_net_amount else "loss"
         lines.append(words.text("labels", key, orders=orders, money=money))
@@ -148,10 +155,6 @@ def findings_in_full(findings: Sequence[Finding], currency: str, words: Words) -
 
 
 def full_table(finding: Finding, currency: str, words: Words) -> Content:
-    money = {
-        "lost_amount": finding.lost_amount,
-        "lost_net_amount": finding.lost_net_amount,
-    }
     known: list[tuple[str, str]] = [
         ("status", words.text("finding_states", finding.status.value)),
         ("since", since_in_words(finding, words)),
@@ -162,11 +165,12 @@ def full_table(finding: Finding, currency: str, words: Words) -> Content:
         expected = words.value(finding.expected, Unit.RATE)
         known.append(("observed_rate", words.text("labels", "instead_of", observed=observed, expected=expected)))
     if finding.lost_orders is not None:
-        known.append(("lost_orders", interval_in_words(finding.lost_orders, Unit.COUNT, words)))
-    known += [(key, money_in_words(amount, currency, words)) for key, amount in money.items() if amount is not None]
-    for key, part in (("rate_part", finding.rate), ("mix_part", finding.mix)):
-        if part is not None:
-            known.append((key, words.text("labels", "points", value=signed(float(part) * 100, 3))))
+        known.append(("lost_orders", orders_in_words(finding.lost_orders, words)))
+    amounts = (("lost_amount", finding.lost_amount), ("lost_net_amount", finding.lost_net_amount))
+    known += [(key, money_in_words(amount, currency, words)) for key, amount in amounts if amount is not None]
+    if finding.mix is not None and finding.rate is not None:
+        parts = {name: signed(float(part) * 100, 3) for name, part in (("rate", finding.rate), ("mix", finding.mix))}
+        known.append(("parts", words.text("labels", "rate_and_mix", **parts)))
     if finding.stability is not None:
         known.append(("stability", words.value(finding.stability, Unit.RATE, 0)))
     if finding.runner_up:
@@ -177,4 +181,4 @@ def full_table(finding: Finding, currency: str, words: Words) -> Content:
     if finding.recheck_date is not None:
         known.append(("recheck", finding.recheck_date.isoformat()))
     rows = [[words.text("finding_parts", key), text] for key, text in known]
-    return table(heads(words, "term", "meaning"), rows, FINDING_WIDTHS, left=2)
+    return table(None, rows, FINDING_WIDTHS, left=2)

@@ -2,24 +2,62 @@
 
 from typing import Any
 
-from reports.model import MoneySplit, Report, Unit
-from reports.pages.tables import Content, Widths, figures_table, heads, section, table
+from reports.model import Figure, MoneySplit, Report, Unit
+from reports.pages.tables import (
+    Content,
+    Widths,
+    figures_table,
+    heads,
+    promotions_note,
+    section,
+    table,
+    trend_alternative,
+)
+from reports.pictures.trend import has_trend
 from reports.wording import Words
 
 SHARE_DIGITS = 1
+TRENDS = ("paid_amount", "visitor_pay_rate")
 MONEY_WIDTHS: Widths = (None, 32, 17, 20, 32, 20)
 
 
 def money_chapter(report: Report, words: Words) -> Content | None:
-    """The paid amount by class, and the factors of its same-day part; None where the shop delivers no orders."""
+    """How the first figures ran, the paid amount by class, and the factors of its same-day part.
+
+    None where the shop delivers no orders; where no part is known, that stands instead.
+    """
     if report.money is None:
         return None
     money, currency = report.money, report.currency
+    is_known = money.paid_amount is not None
     return {
         "heading": words.text("headings", "money_chapter"),
-        "money": money_section(money, currency, words),
-        "factors": factors_section(money, currency, words) if money.factors else None,
+        "no_data": None if is_known else words.no_data,
+        "sections": [
+            *trend_sections(report, words),
+            *([money_section(money, currency, words)] if is_known else []),
+            *([factors_section(money, currency, words)] if money.factors else []),
+        ],
     }
+
+
+def trend_sections(report: Report, words: Words) -> list[Content]:
+    """The figures of the chapter day by day; the first of the page in front shows them small."""
+    return [
+        section(
+            None,
+            None,
+            promotions_note(figure.trend, words),
+            {"file": f"trend_{figure.key}.svg", "alt": trend_alternative(figure, words)},
+        )
+        for figure in trends_of(report)
+    ]
+
+
+def trends_of(report: Report) -> list[Figure]:
+    """The headline figures of money and payment that have a trend."""
+    figures = [headline.figure for headline in report.headline]
+    return [figure for figure in figures if figure.key in TRENDS and has_trend(figure.trend)]
 
 
 def money_section(money: MoneySplit, currency: str, words: Words) -> Content:
@@ -49,12 +87,8 @@ def money_section(money: MoneySplit, currency: str, words: Words) -> Content:
     )
     head = heads(words, "part", "amount", "share", "payments", "usual", "change", currency=currency)
     picture = {"file": "money.svg", "alt": words.text("alternatives", "money", parts=", ".join(spoken))}
-    return {
-        "heading": words.text("headings", "money"),
-        "picture": picture if total is not None else None,
-        "table": table(head, rows, MONEY_WIDTHS),
-        "note": words.text("notes", "excluded"),
-    }
+    body = table(head, rows, MONEY_WIDTHS)
+    return section(words.text("headings", "money"), body, words.text("notes", "excluded"), picture)
 
 
 def money_row_end(part: Any, words: Words) -> list[str]:

@@ -2,11 +2,20 @@
 
 from collections.abc import Sequence
 
-from reports.model import DayPoint, Figure, Question, Report, SliceRow, SliceTable, Stage, Unit, Window, findings_of
+from reports.model import Figure, Question, Report, SliceRow, SliceTable, Stage, Unit, Window, findings_of
 from reports.pages.findings import findings_in_full
-from reports.pages.tables import Content, Widths, figures_table, heads, section, table, usual_and_change
+from reports.pages.tables import (
+    Content,
+    Widths,
+    figures_table,
+    heads,
+    promotions_note,
+    section,
+    table,
+    trend_alternative,
+    usual_and_change,
+)
 from reports.pictures.funnel import outside_mark
-from reports.pictures.trend import promotion_runs
 from reports.wording import Words, digits_for, signed
 
 SLICE_ROWS_SHOWN = 8
@@ -33,7 +42,7 @@ def stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
         chapter["notes"] = stage_notes(stage, words)
     if stage.steps:
         chapter["picture"] = {"file": f"{stage.key}.svg", "alt": stage_alternative(stage, words)}
-    filled = [slices for slices in stage.slices if slices.rows]
+    filled = [slices for slices in stage.slices if slices.rows] if has_cause(stage, report) else []
     chapter["tables"] = [
         *questions_section(stage, words),
         *findings_sections(stage, report, words),
@@ -48,6 +57,15 @@ def stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
         ),
     ]
     return chapter
+
+
+def has_cause(stage: Stage, report: Report) -> bool:
+    """Whether a reader wants every slice: something was found in the stage, or nobody looked for it.
+
+    On a calm day the heat map is enough; the workbook always has all of them.
+    """
+    is_judged = report.diagnosis is not None and report.diagnosis.state in ("calm", "found")
+    return not is_judged or bool(findings_of(report, stage.key))
 
 
 def questions_section(stage: Stage, words: Words) -> list[Content]:
@@ -125,18 +143,8 @@ def stage_notes(stage: Stage, words: Words) -> list[str]:
     notes = []
     if any(outside_mark(step.rate_from_previous, step.usual_low, step.usual_high, words) for step in stage.steps):
         notes.append(words.text("pictures", "outside"))
-    trend = stage.rate.trend if stage.rate else ()
-    days = [promotion_days(trend[first : last + 1], words) for first, last in promotion_runs(trend)]
-    if days:
-        notes.append(words.text("notes", "promotions", days="; ".join(days)))
-    return notes
-
-
-def promotion_days(points: Sequence[DayPoint], words: Words) -> str:
-    names = dict.fromkeys(point.promotion for point in points if point.promotion)
-    first, last = points[0].day.isoformat(), points[-1].day.isoformat()
-    when = first if first == last else words.text("labels", "date_range", first=first, last=last)
-    return words.text("labels", "with_unit", name=" / ".join(names), unit=when)
+    promotions = promotions_note(stage.rate.trend, words) if stage.rate else None
+    return [*notes, promotions] if promotions else notes
 
 
 def stage_alternative(stage: Stage, words: Words) -> str:
@@ -148,21 +156,6 @@ def stage_alternative(stage: Stage, words: Words) -> str:
     ]
     funnel = words.text("alternatives", "funnel", steps=", ".join(steps))
     return f"{funnel} {trend_alternative(stage.rate, words)}"
-
-
-def trend_alternative(rate: Figure | None, words: Words) -> str:
-    known = [point for point in rate.trend if point.value is not None] if rate else []
-    if rate is None or len(known) < 2:
-        return words.text("alternatives", "no_trend")
-    return words.text(
-        "alternatives",
-        "trend",
-        name=words.text("metrics", rate.key),
-        first=words.value(known[0].value, rate.unit),
-        first_date=known[0].day.isoformat(),
-        last=words.value(known[-1].value, rate.unit),
-        last_date=known[-1].day.isoformat(),
-    )
 
 
 def windows_section(stage: Stage, words: Words) -> Content:

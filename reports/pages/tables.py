@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from reports.model import Figure, Unit
+from reports.model import DayPoint, Figure, Unit
 from reports.pictures.funnel import outside_mark
+from reports.pictures.trend import promotion_runs
 from reports.wording import Words, digits_for
 
 Content = dict[str, Any]
@@ -12,10 +13,15 @@ Widths = Sequence[int | None]
 FIGURE_WIDTHS: Widths = (None, 56, 24, 23, 21)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], widths: Widths, left: int = 1) -> Content:
+def table(head: Sequence[str] | None, rows: Sequence[Sequence[str]], widths: Widths, left: int = 1) -> Content:
     """A table whose first `left` columns are texts, set to the left; the others are numbers, set to the right."""
-    sides = ["left"] * left + ["right"] * (len(head) - left)
-    return {"head": list(head), "rows": [list(row) for row in rows], "align": sides, "widths": list(widths)}
+    sides = ["left"] * left + ["right"] * (len(widths) - left)
+    return {
+        "head": list(head) if head else None,
+        "rows": [list(row) for row in rows],
+        "align": sides,
+        "widths": list(widths),
+    }
 
 
 def section(
@@ -61,3 +67,31 @@ def figures_table(figures: Sequence[Figure], currency: str, words: Words) -> Con
             ]
         )
     return table(heads(words, "figure", "counts", "value", "usual", "change"), rows, FIGURE_WIDTHS)
+
+
+def promotions_note(trend: Sequence[DayPoint], words: Words) -> str | None:
+    """The promotions that the shaded days of a trend belong to."""
+    days = [promotion_days(trend[first : last + 1], words) for first, last in promotion_runs(trend)]
+    return words.text("notes", "promotions", days="; ".join(days)) if days else None
+
+
+def promotion_days(points: Sequence[DayPoint], words: Words) -> str:
+    names = dict.fromkeys(point.promotion for point in points if point.promotion)
+    first, last = points[0].day.isoformat(), points[-1].day.isoformat()
+    when = first if first == last else words.text("labels", "date_range", first=first, last=last)
+    return words.text("labels", "with_unit", name=" / ".join(names), unit=when)
+
+
+def trend_alternative(rate: Figure | None, words: Words) -> str:
+    known = [point for point in rate.trend if point.value is not None] if rate else []
+    if rate is None or len(known) < 2:
+        return words.text("alternatives", "no_trend")
+    return words.text(
+        "alternatives",
+        "trend",
+        name=words.text("metrics", rate.key),
+        first=words.value(known[0].value, rate.unit),
+        first_date=known[0].day.isoformat(),
+        last=words.value(known[-1].value, rate.unit),
+        last_date=known[-1].day.isoformat(),
+    )

@@ -10,7 +10,7 @@ from reports.pictures.intervals import effects_canvas
 from reports.pictures.own_funnels import own_funnel_canvas
 from reports.pictures.pairs import pairs_canvas
 from reports.pictures.relevance import relevance_canvas
-from reports.pictures.trend import has_trend, spark_canvas
+from reports.pictures.trend import has_trend, spark_canvas, trend_canvas
 from reports.wording import Words
 
 
@@ -23,9 +23,13 @@ def stage_pictures(report: Report, words: Words) -> dict[str, bytes]:
         if report.money is not None and report.money.paid_amount is not None:
             result["money"] = svg(money_canvas(report.money), "money")
         for headline in report.headline:
-            if has_trend(headline.figure.trend):
-                name = f"spark_{headline.figure.key}"
-                result[name] = svg(spark_canvas(headline.figure.trend), name)
+            figure = headline.figure
+            if has_trend(figure.trend):
+                for name, canvas in (
+                    (f"spark_{figure.key}", spark_canvas(figure.trend)),
+                    (f"trend_{figure.key}", trend_canvas(figure, words)),
+                ):
+                    result[name] = svg(canvas, name)
         for stage in report.stages:
             if stage.no_data is None:
                 result |= _pictures_of(stage, report, words)

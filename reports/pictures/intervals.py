@@ -44,10 +44,7 @@ def effects_canvas(findings: Sequence[Finding], words: Words) -> "Canvas":
         sheet.text(0, y, shortened(words.slice_name(finding.slice), LONGEST_NAME), va="center", color=INK)
         label = signed(float(effect.value) * 100, 0) + "%"
         if effect.low is not None and effect.high is not None:
-            bounds = words.text(
-                "labels", "between", low=signed(float(effect.low) * 100, 0) + "%",
-                high=signed(float(effect.high) * 100, 0) + "%",
-            )  # fmt: skip
-            label = f"{label}  {bounds}"
+            bounds = [signed(float(end) * 100, 0) + "%" for end in (effect.low, effect.high)]
+            label = words.text("labels", "between", value=label, low=bounds[0], high=bounds[1])
         sheet.text(PAGE_WIDTH_MM, y, label, ha="right", va="center", color=QUIET)
     return canvas

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 TREND_MM = 36.0
 AXIS_MM = 5.0
 GAP_MM = 9.0
+LEFT_MM, RIGHT_MM = 18.0, 32.0  # room for the axis's numbers, and for the labels at the line's end
+
+
+def trend_canvas(figure: Figure, words: Words) -> "Canvas":
+    """The trend of one figure, alone."""
+    canvas = new_canvas(trend_height(figure))
+    draw_trend(canvas, figure, words, 0)
+    return canvas
 
 
 def has_trend(points: Sequence[DayPoint]) -> bool:
@@ -35,7 +43,7 @@ def draw_trend(canvas: "Canvas", rate: Figure, words: Words, top: float) -> None
         return
     name = words.text("metrics", rate.key)
     sheet.text(0, GAP_MM - 4, words.text("pictures", "trend", name=name, days=str(len(rate.trend))), va="center")
-    axes = axes_at(canvas, 12, top + GAP_MM, PAGE_WIDTH_MM - 12 - 32, TREND_MM)
+    axes = axes_at(canvas, LEFT_MM, top + GAP_MM, PAGE_WIDTH_MM - LEFT_MM - RIGHT_MM, TREND_MM)
     axes.set_axis_on()
     draw_promotions(axes, rate.trend, words)
     draw_usual(axes, rate)
@@ -118,10 +126,9 @@ def _mark_axes(axes: "Axes", rate: Figure, words: Words) -> None:
     axes.set_xticks(weekly, [days[position].strftime("%m-%d") for position in weekly])
     axes.yaxis.set_major_locator(MaxNLocator(4))
     step = min(abs(b - a) for a, b in zip(axes.get_yticks()[:-1], axes.get_yticks()[1:], strict=True))
-    digits = next((digits for digits in range(4) if abs(round(step * 100, digits) - step * 100) < 1e-9), 3)
-    axes.yaxis.set_major_formatter(
-        lambda value, _: words.value(value, rate.unit, digits if rate.unit is Unit.RATE else None)
-    )
+    step *= 100 if rate.unit is Unit.RATE else 1
+    digits = next((digits for digits in range(4) if abs(round(step, digits) - step) < 1e-9), 3)
+    axes.yaxis.set_major_formatter(lambda value, _: words.value(value, rate.unit, digits))
     axes.tick_params(length=2, color=PALE, labelcolor=QUIET, labelsize=SMALL_POINTS)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
