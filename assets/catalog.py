@@ -459,16 +459,23 @@ def _snapshot(days: dg.DailyPartitionsDefinition, funnels: list[dg.AssetKey]) ->
 def _daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     @_daily_asset(days, REPORT, [SNAPSHOT], "published", "pdf", owner="analytics")
     def daily_report(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
-        """The PDF of the last day of the run, also of a blocked one; and anew of every earlier day it restated."""
+        """The PDF of the last day of the run, also of a blocked one; and anew of every earlier day it restated.
+
+        So too of the week and the month that ended in the run, or that it restated.
+        """
         from_date, to_date = date_range(context, shop)
         for restated in reporting.restated_days(shop.settings, from_date, to_date - timedelta(days=1)):
             reporting.print_report(shop.settings, restated)
         edition = reporting.print_report(shop.settings, to_date)
+        periods = reporting.periods_due(shop.settings, from_date, to_date)
+        for period in periods:
+            reporting.print_report(shop.settings, period)
         return dg.MaterializeResult(
             metadata={
                 "pdf": dg.MetadataValue.path(str(edition.pdf)),
                 "edition": edition.number,
                 "snapshot": edition.snapshot,
+                "weeks and months": ", ".join(period.name for period in periods) or "none",
             }
         )
 
@@ -481,12 +488,14 @@ def _delivery(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         """Sends the report to the declared channels, once an edition. A channel that fails does not fail the run."""
         from_date, to_date = date_range(context, shop)
         today = datetime.now(shop.settings.zone).date()
-        days = delivery.days_to_send(shop.warehouse, shop.settings, from_date, to_date, today)
+        span = (shop.warehouse, shop.settings, from_date, to_date, today)
+        days: list[reporting.Period | date] = [*delivery.days_to_send(*span), *delivery.periods_to_send(*span)]
         problems = []
         for day in days:
             for sending in delivery.deliver(shop.warehouse, shop.settings, day):
                 if sending.state is delivery.State.FAILED:
-                    problems.append(f"The report of {day} did not reach {sending.channel}: {sending.problem}")
+                    named = day.name if isinstance(day, reporting.Period) else day
+                    problems.append(f"The report of {named} did not reach {sending.channel}: {sending.problem}")
                     context.log.warning(problems[-1])
         return dg.MaterializeResult(metadata={"days": len(days), "problems": "\n".join(problems) or "none"})
 

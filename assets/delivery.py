@@ -17,8 +17,9 @@ from typing import Any
 from urllib.parse import quote
 
 import reports
-from assets.reporting import Edition, printed_report, read_report
+from assets.reporting import PERIODS_OF, Edition, Period, ended, printed_report, read_report
 from assets.settings import Channel, Settings
+from reports import PeriodKind
 from sql.warehouse import Warehouse
 
 # A run sends reports of the last days only: a backfill of a year, or a late file for one, wakes nobody up.
@@ -28,8 +29,10 @@ RETRY_WAITS_SECONDS = (2.0, 8.0)
 SENT_REPORTS = """
     create table if not exists quality.sent_reports (
         business_date DATE, edition INTEGER, channel VARCHAR, state VARCHAR, attempts INTEGER, problem VARCHAR,
-        tried_at TIMESTAMP
+        tried_at TIMESTAMP, period VARCHAR default 'day'
     )"""
+# A ledger from before there were weekly reports.
+_ADD_PERIOD = "alter table quality.sent_reports add column if not exists period VARCHAR default 'day'"
 
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _HTTP_ERROR = re.compile(r"error=(\d{3})\b")
@@ -64,14 +67,16 @@ class Sending:
 def deliver(
     warehouse: Warehouse,
     settings: Settings,
-    business_date: date,
+    period: Period | date,
     *,
     channels: Sequence[Channel] | None = None,
     finding: str = "",
     is_again: bool = False,
     is_trial: bool = False,
 ) -> list[Sending]:
-    """Sends the day's current edition to every channel that wants it and does not have it; never raises for a channel.
+    """Sends the current edition of a day, week or month to every channel that wants it and does not have it.
+
+    Never raises for a channel.
 
     `finding` is the top finding in the channel's language. `is_again` sends to those that have it, too; `is_trial`
     sends and notes nothing.
@@ -79,17 +84,17 @@ def deliver(
     Raises:
         FileNotFoundError: nothing has been published yet.
     """
-    warehouse.execute(SENT_REPORTS)
+    _prepare_ledger(warehouse)
     sendings = []
     for channel in settings.delivery if channels is None else channels:
         language = channel.language or settings.language
-        edition = printed_report(settings, business_date, language)
-        report = replace(read_report(settings, business_date, language), edition=edition.number)
+        edition = printed_report(settings, period, language)
+        report = replace(read_report(settings, period, language), edition=edition.number)
         message = reports.announcement(report, _where(channel, edition), finding)
         sending = Sending(channel.name, State.TRIAL, edition.number, message=message)
-        if not channel.wants(report.verdict.value):
+        if not channel.wants(report.verdict.value, report.period.value):
             sending = replace(sending, state=State.NOT_WANTED)
-        elif not is_again and _is_sent(warehouse, business_date, edition.number, channel.name):
+        elif not is_again and _is_sent(warehouse, edition, channel.name):
             sending = replace(sending, state=State.ALREADY_SENT)
         elif not is_trial:
             sending = _send_and_note(warehouse, channel, edition, sending)
@@ -97,33 +102,59 @@ def deliver(
     return sendings
 
 
+def _prepare_ledger(warehouse: Warehouse) -> None:
+    warehouse.execute(SENT_REPORTS)
+    warehouse.execute(_ADD_PERIOD)
+
+
 def days_to_send(warehouse: Warehouse, settings: Settings, from_date: date, to_date: date, today: date) -> list[date]:
     """The days of a run whose reports go out: its last one, and the restated ones that went out before."""
     if not settings.delivery:
         return []
-    warehouse.execute(SENT_REPORTS)
     earliest = max(from_date, today - timedelta(days=DAYS_SENT_BY_A_RUN))
-    sent = warehouse.rows(
-        "select distinct business_date from quality.sent_reports where business_date >= $from_date "
-        "and business_date < $to_date",
-        from_date=earliest,
-        to_date=to_date,
+    sent = _sent_before(warehouse, PeriodKind.DAY, earliest)
+    return [day for day in sent if day < to_date] + ([to_date] if to_date >= earliest else [])
+
+
+def periods_to_send(
+    warehouse: Warehouse, settings: Settings, from_date: date, to_date: date, today: date
+) -> list[Period]:
+    """The weeks and months of a run that go out: the last ones that ended in it, and restated ones that went before."""
+    if not settings.delivery:
+        return []
+    earliest = today - timedelta(days=DAYS_SENT_BY_A_RUN)
+    kinds = [PeriodKind(kind) for kind in settings.period_reports]
+    periods = {period for period in ended(kinds, from_date, to_date) if period.to_date >= earliest}
+    for kind in kinds:
+        periods |= {PERIODS_OF[kind](day) for day in _sent_before(warehouse, kind, max(from_date, earliest))}
+    return sorted(periods, key=lambda period: (period.to_date, period.kind))
+
+
+def _sent_before(warehouse: Warehouse, kind: PeriodKind, earliest: date) -> list[date]:
+    """The last days of what went out, from `earliest` on."""
+    _prepare_ledger(warehouse)
+    rows = warehouse.rows(
+        "select distinct business_date from quality.sent_reports "
+        "where period = $period and business_date >= $earliest order by 1",
+        period=kind.value,
+        earliest=earliest,
     )
-    return sorted(day for (day,) in sent) + ([to_date] if to_date >= earliest else [])
+    return [day for (day,) in rows]
 
 
 def _where(channel: Channel, edition: Edition) -> str:
     if channel.attach == "link":
-        return f"{channel.link.rstrip('/')}/{edition.business_date}/{edition.pdf.name}"
+        return f"{channel.link.rstrip('/')}/{edition.period.name}/{edition.pdf.name}"
     return edition.pdf.name
 
 
-def _is_sent(warehouse: Warehouse, business_date: date, edition: int, channel: str) -> bool:
+def _is_sent(warehouse: Warehouse, edition: Edition, channel: str) -> bool:
     count = warehouse.value(
-        "select count(*) from quality.sent_reports where business_date = $day and edition = $edition "
-        "and channel = $channel and state = 'sent'",
-        day=business_date,
-        edition=edition,
+        "select count(*) from quality.sent_reports where business_date = $day and period = $period "
+        "and edition = $edition and channel = $channel and state = 'sent'",
+        day=edition.period.to_date,
+        period=edition.period.kind.value,
+        edition=edition.number,
         channel=channel,
     )
     return bool(count)
@@ -144,8 +175,11 @@ def _send_and_note(warehouse: Warehouse, channel: Channel, edition: Edition, sen
             problem = str(error)
     sending = replace(sending, state=State.FAILED if problem else State.SENT, problem=problem)
     warehouse.execute(
-        "insert into quality.sent_reports values ($day, $edition, $channel, $state, $attempts, $problem, $tried_at)",
-        day=edition.business_date,
+        "insert into quality.sent_reports by name select $day as business_date, $period as period, "
+        "$edition as edition, $channel as channel, $state as state, $attempts as attempts, $problem as problem, "
+        "$tried_at as tried_at",
+        day=edition.period.to_date,
+        period=edition.period.kind.value,
         edition=edition.number,
         channel=channel.name,
         state=sending.state.value,

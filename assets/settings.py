@@ -256,6 +256,7 @@ class Channel(_Model):
     attach: Literal["pdf", "link", "nothing"] = "pdf"
     link: str = ""
     only: Literal["all", "warned", "blocked"] = "all"
+    reports: tuple[Literal["day", "week", "month"], ...] = ("day", "week", "month")
 
     @model_validator(mode="after")
     def _link_has_an_address(self) -> "Channel":
@@ -263,10 +264,11 @@ class Channel(_Model):
             _reject(("link",), self.link, "belongs to attach: link, which needs it: where readers find the reports")
         return self
 
-    def wants(self, verdict: str) -> bool:
-        """Whether a report with this verdict (pass, warn, blocked, unjudged) goes there."""
+    def wants(self, verdict: str, period: str = "day") -> bool:
+        """Whether a report of this period (day, week, month) with this verdict (pass, warn, blocked, unjudged) goes
+        there."""
         wanted = {"all": {"pass", "warn", "blocked", "unjudged"}, "warned": {"warn", "blocked"}, "blocked": {"blocked"}}
-        return verdict in wanted[self.only]
+        return period in self.reports and verdict in wanted[self.only]
 
 
 class Change(_Model):
@@ -316,6 +318,9 @@ class Settings(_Model):
     sources: tuple[Source, ...] = ()
     exclude: tuple[Exclusion, ...] = ()
     calendar: tuple[Promotion, ...] = ()
+    period_reports: tuple[Literal["week", "month"], ...] = Field(
+        ("week", "month"), description="printed by the run of their last day, beside the daily report"
+    )
     delivery: tuple[Channel, ...] = ()
     owners: dict[str, str] = {}
     targets: dict[str, float] = {}

@@ -25,6 +25,7 @@ from pipelines.commands.quarantine import quarantine
 from pipelines.console import errors_in_plain_words, progress, shop_settings
 
 if TYPE_CHECKING:
+    from assets.reporting import Period
     from assets.settings import Settings
     from pipelines.runs import DaysRun
 
@@ -221,9 +222,25 @@ def simulate(
         typer.echo(f"Truth: {truth}")
 
 
+WeekOption = Annotated[
+    str | None,
+    typer.Option(metavar="2026-W24", help="The ISO week, or any day of it as YYYY-MM-DD."),
+]
+MonthOption = Annotated[str | None, typer.Option(metavar="2026-06", help="The month, or any day of it as YYYY-MM-DD.")]
+
+
 @app.command()
-def report(business_date: DateOption = None, language: LanguageOption = None) -> None:
-    """Prints the report of a published day again, in either language. The last published day if none is given."""
+def report(
+    business_date: DateOption = None,
+    week: WeekOption = None,
+    month: MonthOption = None,
+    language: LanguageOption = None,
+) -> None:
+    """Prints the report of a published day, week or month again, in either language.
+
+    The last published day if none is given. A week or month that lacks days is printed of those that are there, and
+    says so on top.
+    """
     with errors_in_plain_words():
         from rich.console import Console
 
@@ -231,28 +248,31 @@ def report(business_date: DateOption = None, language: LanguageOption = None) ->
         from assets.reporting import print_report
 
         settings = shop_settings()
-        day = business_date or max(published_days(settings.published), default=_yesterday(settings))
-        with Console(stderr=True).status(f"printing {day}"):
-            edition = print_report(settings, day, language)
-        typer.echo(f"Edition {edition.number} of {day}: {edition.pdf}")
+        period = _asked_period(business_date, week, month)
+        period = period or max(published_days(settings.published), default=_yesterday(settings))
+        with Console(stderr=True).status("printing"):
+            edition = print_report(settings, period, language)
+        typer.echo(f"Edition {edition.number} of {edition.period.name}: {edition.pdf}")
 
 
 @app.command()
 def send(
     business_date: DateOption = None,
+    week: WeekOption = None,
+    month: MonthOption = None,
     channel: Annotated[
         str | None, typer.Option(metavar="NAME", help="This channel only, also if it has the edition already.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Shows what would be sent, and sends nothing.")] = False,
 ) -> None:
-    """Sends a published day's report to the channels of funnelscope.yaml that do not have its edition yet.
+    """Sends the report of a published day, week or month to the channels that do not have its edition yet.
 
     The last published day if no date is given. Exit code 1 if a channel failed.
     """
     with errors_in_plain_words():
         from pipelines.commands.send import send_report
 
-        is_good = send_report(shop_settings(), business_date, channel, dry_run)
+        is_good = send_report(shop_settings(), _asked_period(business_date, week, month), channel, dry_run)
     raise typer.Exit(0 if is_good else 1)
 
 
@@ -354,6 +374,15 @@ def _empty(settings: "Settings") -> None:
     for generated in (settings.landing, settings.published, settings.reports):
         shutil.rmtree(generated, ignore_errors=True)
     settings.warehouse_path.unlink(missing_ok=True)
+
+
+def _asked_period(business_date: date | None, week: str | None, month: str | None) -> "Period | date | None":
+    """The one day, week or month that is asked for; None where nothing is."""
+    from assets.reporting import parse_month, parse_week
+
+    if sum(option is not None for option in (business_date, week, month)) > 1:
+        raise ValueError("--date, --week and --month name one report each; give one of them")
+    return parse_week(week) if week else parse_month(month) if month else business_date
 
 
 def _is_taken(port: int) -> bool:

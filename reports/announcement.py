@@ -20,9 +20,8 @@ def announcement(report: Report, where: str, finding: str = "") -> Announcement:
 
     Raises UnknownWordError for a key or language without words.
     """
-    words = load_words(report.language)
-    day = report.business_date.isoformat()
-    title = words.text("report", "document", shop=report.shop, date=day)
+    words = load_words(report.language, report.period)
+    title = words.text("report", "document", shop=report.shop, date=report.label)
     if report.edition > 1:
         title = words.text("delivery", "restated", title=title, edition=words.plain(report.edition))
     judged = verdict(report, words)

@@ -32,6 +32,14 @@ class Unit(StrEnum):
     DAYS = "days"
 
 
+class PeriodKind(StrEnum):
+    """What a report is about."""
+
+    DAY = "day"
+    WEEK = "week"  # ISO: Monday to Sunday
+    MONTH = "month"
+
+
 class Verdict(StrEnum):
     """What the gate said of the day."""
 
@@ -109,7 +117,8 @@ class Figure:
 
     `numerator` and `denominator` are the counts behind a rate or a mean; `usual_low` and `usual_high` bound the usual
     range where one is known; `coverage` (0 to 1) is the share of the population that could be measured; `trend` ends
-    with the business date.
+    with the business date. Over several days, `rule` says how they make the value (a key of the words'
+    `several_days`), and `mean_of_days` is the figure by the marketplaces' rule, where theirs is another.
     """
 
     key: str
@@ -122,6 +131,8 @@ class Figure:
     usual_high: Number | None = None
     coverage: float | None = None
     trend: tuple[DayPoint, ...] = ()
+    rule: str | None = None
+    mean_of_days: Number | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +140,8 @@ class Headline:
     """One of the first page's large numbers with what it is held against; `second` stands beside it, smaller.
 
     `month_to_date` covers the month up to the day, `month_target` the same days; `same_phase` is the figure's value on
-    the same day of the same phase of the last like promotion, `same_phase_day` that day.
+    the same day of the same phase of the last like promotion, `same_phase_day` that day. Of a week or month, `before`
+    is the value of the one before, `year_before` that of the like one a year earlier.
     """
 
     figure: Figure
@@ -139,6 +151,8 @@ class Headline:
     month_target: Number | None = None
     same_phase: Number | None = None
     same_phase_day: date | None = None
+    before: Number | None = None
+    year_before: Number | None = None
 
 
 @dataclass(frozen=True)
@@ -208,7 +222,8 @@ class Finding:
     value). `effect` is the
     change of the slice's rate relative to what was expected (-0.45 = 45 % below). Orders and money are losses: positive
     where something was lost. `mix` and `rate` are the slice's two parts of the change of the stage's rate, 0 to 1.
-    `stability` (0 to 1) is the share of resamples that name the same slice. `question` and `next_step` are finished
+    Over several days they are sums, `days` says of how many. `stability` (0 to 1) is the share of resamples that name
+    the same slice. `question` and `next_step` are finished
     sentences in the report's language.
     """
 
@@ -235,6 +250,7 @@ class Finding:
     question: str = ""
     next_step: str = ""
     recheck_date: date | None = None
+    days: int | None = None
     withheld_because: str = ""
 
 
@@ -529,8 +545,27 @@ class OwnFunnel:
 
 
 @dataclass(frozen=True)
+class DayInPeriod:
+    """One day of a week or month: its verdict, None where it has not been judged, and its own numbers.
+
+    `is_counted` says that its numbers are in the report; `editions` counts the editions of its own report: more than
+    one, and it was restated.
+    """
+
+    day: date
+    verdict: Verdict | None
+    is_counted: bool
+    editions: int = 0
+    figures: tuple[Figure, ...] = ()
+    promotion: str | None = None
+
+
+@dataclass(frozen=True)
 class Report:
-    """One edition of one day's report.
+    """One edition of the report of a day, a week or a month.
+
+    `business_date` is the day, or the last one of the period that `period` and `name` tell ("2026-W24", "2026-06");
+    `days` lists the period's days, and "baseline" then means the earlier periods. A day has neither name nor days.
 
     `language` names a file of `reports/words`; `currency` is printed beside money; `edition` counts from 1 and rises
     when the day is restated; `snapshot` names the published data it was made from; `time_zone` is the shop's.
@@ -549,6 +584,9 @@ class Report:
     snapshot: str
     verdict: Verdict
     baseline_days: int
+    period: PeriodKind = PeriodKind.DAY
+    name: str = ""
+    days: tuple[DayInPeriod, ...] = ()
     verdict_reasons: tuple[Message, ...] = ()
     last_good_date: date | None = None
     headline: tuple[Headline, ...] = ()
@@ -563,6 +601,11 @@ class Report:
     changes: tuple[EditionChange, ...] = ()
     late_deliveries: tuple[str, ...] = ()
     data_docs: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What the report is about, in a title: 2026-06-14, 2026-W24, 2026-06."""
+        return self.name or self.business_date.isoformat()
 
 
 def findings_of(report: Report, stage: str) -> tuple[Finding, ...]:

@@ -34,7 +34,7 @@ def render(report: Report) -> bytes:
     import typst
 
     report = with_drawable_text(report)
-    words = load_words(report.language)
+    words = load_words(report.language, report.period)
     page = content(report, words)
     _require_all_glyphs(page, "page")
     drawn = {f"{name}.svg": picture for name, picture in stage_pictures(report, words).items()}
@@ -59,7 +59,7 @@ def pictures(report: Report) -> dict[str, bytes]:
     A stage without data has no picture. Raises as `render` does.
     """
     report = with_drawable_text(report)
-    return stage_pictures(report, load_words(report.language))
+    return stage_pictures(report, load_words(report.language, report.period))
 
 
 def stage_picture_png(stage: Stage, report: Report) -> bytes:
@@ -68,7 +68,7 @@ def stage_picture_png(stage: Stage, report: Report) -> bytes:
     Raises as `render` does.
     """
     report = with_drawable_text(report)
-    return stage_png(with_drawable_text(stage), report, load_words(report.language))
+    return stage_png(with_drawable_text(stage), report, load_words(report.language, report.period))
 
 
 def own_funnel_png(funnel: OwnFunnel, language: str) -> bytes:

@@ -65,11 +65,11 @@ def spreadsheet(report: Report) -> bytes:
     """
     from xlsxwriter import Workbook
 
-    words = load_words(report.language)
+    words = load_words(report.language, report.period)
     file = io.BytesIO()
     with Workbook(file, {"in_memory": True}) as workbook:
         midnight = datetime.combine(report.business_date, time(), UTC).replace(tzinfo=None)
-        title = words.text("report", "document", shop=report.shop, date=report.business_date.isoformat())
+        title = words.text("report", "document", shop=report.shop, date=report.label)
         workbook.set_properties({"title": title, "author": report.shop, "created": midnight})
         _write_day(_Sheet(workbook, words, words.text("spreadsheet", "day")), report, words)
         for stage in report.stages:
@@ -90,12 +90,13 @@ class _Sheet:
         self.row = 0
         self.formats: dict[str, Format] = {}
 
-    def table(self, title: str, columns: Sequence[str], rows: Rows) -> None:
-        """`columns` are keys of the section `spreadsheet`."""
+    def table(self, title: str, columns: Sequence[str], rows: Rows, more_columns: Sequence[str] = ()) -> None:
+        """`columns` are keys of the section `spreadsheet`; `more_columns`, right of them, are finished texts."""
         self._write(0, title, {"bold": True, "font_size": 13})
         self.row += 1
-        for column, key in enumerate(columns):
-            self._write(column, self.words.text("spreadsheet", key), {"bold": True, "bottom": 1, "text_wrap": True})
+        names = [*(self.words.text("spreadsheet", key) for key in columns), *more_columns]
+        for column, name in enumerate(names):
+            self._write(column, name, {"bold": True, "bottom": 1, "text_wrap": True})
         self.row += 1
         for row in rows:
             for column, value in enumerate(row):
@@ -133,7 +134,7 @@ FIGURE_COLUMNS = ("figure", "value", "numerator", "denominator", "usual", "usual
 def _write_day(sheet: _Sheet, report: Report, words: Words) -> None:
     about: list[Sequence[Value]] = [
         (words.text("spreadsheet", "shop"), report.shop),
-        (words.text("spreadsheet", "business_date"), report.business_date),
+        (words.text("spreadsheet", "business_date"), report.name or report.business_date),
         (words.text("spreadsheet", "currency"), report.currency),
         (words.text("spreadsheet", "edition"), _count(report.edition)),
         (words.text("spreadsheet", "snapshot"), report.snapshot),
@@ -143,6 +144,8 @@ def _write_day(sheet: _Sheet, report: Report, words: Words) -> None:
     ]
     sheet.table(words.text("spreadsheet", "report"), ("what", "value"), about)
     sheet.table(words.text("headings", "headline"), FIGURE_COLUMNS, _figures(_headline_figures(report), words))
+    if report.days:
+        _write_days(sheet, report, words)
     if report.bridge is not None:
         _write_bridge(sheet, report.bridge, words)
     if report.diagnosis is not None and report.diagnosis.findings:
@@ -159,6 +162,25 @@ def _write_day(sheet: _Sheet, report: Report, words: Words) -> None:
         ],
     )
     sheet.table(words.text("headings", "factors"), FIGURE_COLUMNS, _figures(report.money.factors, words))
+
+
+def _write_days(sheet: _Sheet, report: Report, words: Words) -> None:
+    """A row a day of a longer period; the columns of its numbers carry the names of the metrics."""
+    keys = [figure.key for figure in report.days[0].figures]
+    sheet.table(
+        words.text("headings", "days"),
+        ("business_date", "verdict", "editions"),
+        [
+            (
+                day.day,
+                words.text("day_verdicts", day.verdict.value if day.verdict else "unjudged"),
+                _count(day.editions),
+                *(Cell(figure.value, FORMATS[figure.unit]) for figure in day.figures),
+            )
+            for day in report.days
+        ],
+        [words.text("metrics", key) for key in keys],
+    )
 
 
 def _headline_figures(report: Report) -> list[Figure]:

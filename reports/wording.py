@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from reports.model import Figure, Message, Number, Slice, Unit
+from reports.model import Figure, Message, Number, PeriodKind, Slice, Unit
 
 MINUS = "−"
 
@@ -34,13 +34,22 @@ def languages() -> list[str]:
     return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
 
 
+def load_words(language: str, period: PeriodKind = PeriodKind.DAY) -> "Words":
+    """The words of `language`, with those of a weekly or monthly report in place of a day's.
+
+    Raises UnknownWordError where there is no file for the language.
+    """
+    return _load_words(language, period)  # one object for each, however it is asked for
+
+
 @lru_cache
-def load_words(language: str) -> "Words":
-    """The words of `language`; raises UnknownWordError where there is no file for it."""
+def _load_words(language: str, period: PeriodKind) -> "Words":
     file = resources.files("reports") / "words" / f"{language}.yaml"
     if not file.is_file():
         raise UnknownWordError(f"reports/words has no {language}.yaml; choose one of {', '.join(languages())}")
-    return Words(language, yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
+    sections = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    of_period = {} if period is PeriodKind.DAY else sections["periods"][period.value]
+    return Words(language, {name: {**entries, **of_period.get(name, {})} for name, entries in sections.items()})
 
 
 class Words:
@@ -76,11 +85,17 @@ class Words:
         """The conditions of a slice: "device android, landing page home"; the whole shop where there are none."""
         if not conditions:
             return self.text("labels", "whole_shop")
-        named = [
-            self.text("labels", "condition", dimension=self.text("dimensions", dimension), value=value)
-            for dimension, value in conditions
-        ]
-        return self.text("labels", "separator").join(named)
+        return self.text("labels", "separator").join(self._condition(*condition) for condition in conditions)
+
+    def _condition(self, dimension: str, value: str) -> str:
+        """ "device android"; a value that has a name of its own says enough alone: "new customers"."""
+        if value in self.sections["dimension_values"].get(dimension, {}):
+            return self.value_of(dimension, value)
+        return self.text("labels", "condition", dimension=self.text("dimensions", dimension), value=value)
+
+    def value_of(self, dimension: str, value: str) -> str:
+        """A dimension's value as readers call it: mostly itself."""
+        return str(self.sections["dimension_values"].get(dimension, {}).get(value, value))
 
     def _message_value(self, name: str, value: str | Number | date) -> str:
         if isinstance(value, str):

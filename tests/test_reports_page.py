@@ -216,12 +216,12 @@ def test_a_calm_day_says_so_with_the_smallest_drop_it_could_show() -> None:
     assert "What to act on" not in text
 
 
-def test_every_slice_is_printed_only_where_something_was_found_or_nobody_looked() -> None:
+def test_slices_are_printed_by_what_was_found_and_all_where_nobody_looked() -> None:
     found, calm, unjudged = (printed(replace(BUSY, diagnosis=each)) for each in (DIAGNOSIS, CALM, None))
-    assert "By entry type" in found
-    assert "By channel" not in found, "nothing was found in the traffic"
-    assert "By entry type" not in calm
-    assert "By channel" in unjudged
+    assert "By landing page" in found
+    assert "By entry type" not in found, "the finding is of a landing page and a device"
+    assert "By landing page" not in calm
+    assert "By entry type" in unjudged
 
 
 def test_a_calm_day_gives_a_shorter_report(busy_pdf: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The data behind a day: what was delivered, checked and judged."""
+"""The data behind a period, mostly a day: what was delivered, checked and judged."""
 
 import json
 from collections.abc import Mapping
@@ -7,16 +7,68 @@ from typing import Any
 
 import reports
 from assets.gate import registered_checks
-from assets.reporting.day import Day
+from assets.reporting.published import Published
+from sql.metrics import METRICS
+
+FIGURES_OF_A_DAY = ("paid_amount", "orders", "visitors", "visitor_pay_rate", "landing_rate", "decision_rate")
 
 
-def verdict_reasons(published: Day) -> tuple[reports.Message, ...]:
+def verdict(published: Published) -> reports.Verdict:
+    """The day's verdict. A longer period passes when all its days do, and is blocked when none has numbers."""
+    if published.is_day:
+        found = published.verdicts.get(published.business_date)
+        return reports.Verdict(found) if found in list(reports.Verdict) else reports.Verdict.UNJUDGED
+    if not published.dates:
+        return reports.Verdict.BLOCKED
+    passed = published.is_whole and all(published.verdicts[day] == "pass" for day in published.dates)
+    return reports.Verdict.PASS if passed else reports.Verdict.WARN
+
+
+def days_of_period(published: Published, editions: Mapping[date, int]) -> tuple[reports.DayInPeriod, ...]:
+    """The days of a longer period with their own numbers; none for a day. `editions`: how many each day has."""
+    if published.is_day:
+        return ()
+    figures = {key: reports.Unit(METRICS[key].unit.value) for key in FIGURES_OF_A_DAY}
+    values = {
+        (day, key): value
+        for day, key, value in published.rows(
+            "select business_date, metric, value from marts.daily_metrics where list_contains($dates, business_date) "
+            "and list_contains($keys, metric)",
+            keys=list(figures),
+        )
+    }
+    return tuple(
+        reports.DayInPeriod(
+            day,
+            _day_verdict(published, day),
+            day in published.dates,
+            editions.get(day, 0),
+            tuple(reports.Figure(key, unit, values.get((day, key))) for key, unit in figures.items()),
+            published.promotion(day, day),
+        )
+        for day in published.period.days
+    )
+
+
+def _day_verdict(published: Published, day: date) -> reports.Verdict | None:
+    found = published.verdicts.get(day)
+    return reports.Verdict(found) if found in list(reports.Verdict) else None
+
+
+def verdict_reasons(published: Published) -> tuple[reports.Message, ...]:
+    """Why the day is not a pass; of a longer period, which of its days lack numbers."""
+    if not published.is_day:
+        return tuple(
+            reports.Message("day_blocked" if published.verdicts.get(day) == "blocked" else "day_missing", {"day": day})
+            for day in published.period.days
+            if day not in published.dates
+        )
     row = published.rows("select reasons from quality.day_verdict where business_date = $to_date")
     reasons = json.loads(row[0][0]) if row else []
     return tuple(_reason_message(reason) for reason in reasons)
 
 
-def last_good_date(published: Day) -> date | None:
+def last_good_date(published: Published) -> date | None:
     good = published.rows(
         "select max(business_date) from quality.published_days semi join "
         "(select business_date from quality.day_verdict where verdict in ('pass', 'warn')) using (business_date) "
@@ -25,7 +77,9 @@ def last_good_date(published: Day) -> date | None:
     return good[0][0] if good else None
 
 
-def deliveries(published: Day) -> tuple[reports.Delivery, ...]:
+def deliveries(published: Published) -> tuple[reports.Delivery, ...]:
+    if not published.is_day:
+        return _deliveries_of_days(published)
     states = {"present": reports.DeliveryState.COMPLETE}
     return tuple(
         reports.Delivery(
@@ -45,13 +99,54 @@ def deliveries(published: Day) -> tuple[reports.Delivery, ...]:
     )
 
 
-def _local_time(published: Day, instant: datetime | None) -> Any:
+def _deliveries_of_days(published: Published) -> tuple[reports.Delivery, ...]:
+    """Rows added up over the days; complete where every day of the report is."""
+    return tuple(
+        reports.Delivery(
+            family,
+            reports.DeliveryState.ABSENT
+            if is_absent
+            else reports.DeliveryState.COMPLETE
+            if is_complete
+            else reports.DeliveryState.MISSING,
+            rows_read=_added(read),
+            rows_accepted=_added(accepted),
+            rows_duplicate=_added(duplicate),
+            rows_quarantined=_added(quarantined),
+        )
+        for family, is_absent, is_complete, read, accepted, duplicate, quarantined in published.rows(
+            "select family, bool_and(state = 'absent'), bool_and(state in ('present', 'absent')), sum(rows_read), "
+            "sum(rows_accepted), sum(rows_duplicate), sum(rows_quarantined) "
+            "from quality.family_days where list_contains($dates, business_date) group by family "
+            "order by min(rowid)"
+        )
+    )
+
+
+def _added(count: Any) -> int | None:
+    return None if count is None else int(count)
+
+
+def quarantine(published: Published) -> tuple[reports.QuarantineCount, ...]:
+    return tuple(
+        reports.QuarantineCount(family, reason, int(rows))
+        for family, reason, rows in published.rows(
+            "select family, reason, sum(row_count) from quality.quarantine_days "
+            "where list_contains($dates, business_date) group by family, reason order by 3 desc, 1, 2"
+        )
+    )
+
+
+def _local_time(published: Published, instant: datetime | None) -> Any:
     if instant is None:
         return None
     return instant.replace(tzinfo=UTC).astimezone(published.settings.zone).time().replace(microsecond=0)
 
 
-def checks(published: Day) -> tuple[reports.Check, ...]:
+def checks(published: Published) -> tuple[reports.Check, ...]:
+    """Every check of the day; a longer period names the verdicts of its days instead."""
+    if not published.is_day:
+        return ()
     titles = {
         check.name: check.words.get(published.language) or next(iter(check.words.values()))
         for check in registered_checks(published.settings)
@@ -89,7 +184,7 @@ def checks(published: Day) -> tuple[reports.Check, ...]:
     )
 
 
-def data_docs(published: Day) -> str | None:
+def data_docs(published: Published) -> str | None:
     """Where every expectation is told in detail, under the home folder; None where none has judged the day."""
     judged = published.rows(
         "select 1 from quality.results where business_date = $to_date and kind = 'expectation' limit 1"

@@ -1,14 +1,15 @@
 """What the diagnosis found, read from its published tables; a shop or a snapshot without them has none."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
 import reports
 from assets.diagnosis.reading import read_diagnosis
 from assets.diagnosis.words import load_playbook
-from assets.reporting.day import Day
+from assets.reporting.published import Published
 from sql.metrics import METRICS
 
 # Columns of the cubes whose name for readers is that of another dimension.
@@ -20,6 +21,10 @@ DIMENSION_WORDS = {
     "last_category": "category",
 }
 RECHECK_AFTER = timedelta(days=3)
+_LOSSES = (
+    *("lost_orders", "lost_orders_low", "lost_orders_high"),
+    *("lost_amount", "lost_amount_low", "lost_amount_high", "lost_amount_net"),
+)
 MAIN_SLICE = "all"
 SERIES_UNITS = {
     "coupon_error_rate": reports.Unit.RATE,
@@ -28,10 +33,12 @@ SERIES_UNITS = {
 }
 
 
-def diagnosis(published: Day) -> reports.Diagnosis | None:
-    """The day's diagnosis with its findings, worst first; None where none has run."""
-    if not has_table(published, "days"):
+def diagnosis(published: Published) -> reports.Diagnosis | None:
+    """The diagnosis with its findings, worst first; None where none has run."""
+    if not published.has_table("diagnosis", "days"):
         return None
+    if not published.is_day:
+        return _diagnosis_of_days(published)
     found = read_diagnosis(published.connection, published.business_date)
     if found.state == "unknown":
         return None
@@ -49,14 +56,50 @@ def diagnosis(published: Day) -> reports.Diagnosis | None:
     )
 
 
-def has_table(published: Day, table: str) -> bool:
-    rows = published.rows(
-        "select 1 from duckdb_tables() where schema_name = 'diagnosis' and table_name = $table", table=table
+def _diagnosis_of_days(published: Published) -> reports.Diagnosis | None:
+    """What the days' diagnoses found, each finding once: as its last day tells it, with what all its days cost.
+
+    The ends of the days' intervals are added up: they share the usual rates, so their errors do not cancel out.
+    """
+    days = [found for day in published.dates if (found := read_diagnosis(published.connection, day)).state != "unknown"]
+    if not days:
+        return None
+    playbook = load_playbook(published.settings, published.language)
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for found in days:
+        for record in found.findings:
+            rows.setdefault(record["finding_id"], []).append(record)
+    findings = sorted(
+        (_finding_of_days(published, records, playbook) for records in rows.values()), key=_cost, reverse=True
     )
-    return bool(rows)
+    if findings:
+        return reports.Diagnosis("found", findings=tuple(findings))
+    if any(found.state in ("diagnosed", "calm") for found in days):
+        return reports.Diagnosis("calm")
+    return reports.Diagnosis(days[-1].state, reason=days[-1].why)
 
 
-def _finding(published: Day, record: Mapping[str, Any], playbook: Mapping[str, Any]) -> reports.Finding:
+def _finding_of_days(
+    published: Published, records: Sequence[Mapping[str, Any]], playbook: Mapping[str, Any]
+) -> reports.Finding:
+    """One finding from its rows of several days. The day of its recovery costs nothing and describes nothing."""
+    open_rows = [record for record in records if record["status"] != "recovered"] or list(records)
+    sums = {name: sum(record[name] or 0 for record in records) for name in _LOSSES}
+    whole = {**open_rows[-1], **sums}
+    return replace(
+        _finding(published, whole, playbook),
+        status=reports.FindingStatus(records[-1]["status"]),
+        is_ongoing=bool(records[-1]["is_ongoing"]),
+        days=len([record for record in open_rows if record["status"] != "recovered"]),
+    )
+
+
+def _cost(finding: reports.Finding) -> tuple[bool, float]:
+    cost = finding.lost_net_amount or finding.lost_amount
+    return finding.lost_orders is not None, float(cost.value) if cost else 0.0
+
+
+def _finding(published: Published, record: Mapping[str, Any], playbook: Mapping[str, Any]) -> reports.Finding:
     is_data_fault = record["status"] == "withheld"
     mix, rate = _parts(published, record)
     entered = record["entered"]
@@ -104,10 +147,10 @@ def _estimate(record: Mapping[str, Any], name: str, factor: float = 1.0) -> repo
     )
 
 
-def _parts(published: Day, record: Mapping[str, Any]) -> tuple[float | None, float | None]:
+def _parts(published: Published, record: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """The slice's parts of the change of its step's rate; known for slices of one dimension."""
     conditions = record["slice"]
-    if len(conditions) != 1 or not has_table(published, "contributions"):
+    if len(conditions) != 1 or not published.is_day or not published.has_table("diagnosis", "contributions"):
         return None, None
     dimension, value = next(iter(conditions.items()))
     parts = dict(
@@ -142,7 +185,7 @@ def _series_unit(name: str) -> reports.Unit:
     return SERIES_UNITS.get(name, reports.Unit.COUNT)
 
 
-def _follow_ups(published: Day, playbook: Mapping[str, Any]) -> tuple[reports.FollowUp, ...]:
+def _follow_ups(published: Published, playbook: Mapping[str, Any]) -> tuple[reports.FollowUp, ...]:
     """Findings of the days before, with what became of them; the finding itself stands on the day it was found."""
     rows = published.rows(
         "select findings.stage, findings.fault_class, findings.slice, findings.since_date, follow_ups.state, "
@@ -165,7 +208,7 @@ def _follow_ups(published: Day, playbook: Mapping[str, Any]) -> tuple[reports.Fo
     )
 
 
-def _visible_drops(published: Day) -> tuple[reports.VisibleDrop, ...]:
+def _visible_drops(published: Published) -> tuple[reports.VisibleDrop, ...]:
     """Of each stage, the smallest drop of a whole step that its traffic can show."""
     rows = published.rows(
         "select stage, min(smallest_visible_drop) from diagnosis.visible_drops "
@@ -177,9 +220,9 @@ def _visible_drops(published: Day) -> tuple[reports.VisibleDrop, ...]:
     return tuple(reports.VisibleDrop(stage, drops[stage]) for stage in stages if stage in drops)
 
 
-def relevance(published: Day) -> tuple[reports.RelevanceCell, ...]:
+def relevance(published: Published) -> tuple[reports.RelevanceCell, ...]:
     """Creative x landing page, as the diagnosis of the day judged the matches."""
-    if not has_table(published, "relevance"):
+    if not published.has_table("diagnosis", "relevance"):
         return ()
     rows = published.rows(
         "select creative, landing_page, sessions, interaction, judgement = 'bad_match' or interaction_low > 0 "

@@ -1,6 +1,7 @@
-"""Editions of a day: printed from the published snapshot, numbered, and kept in `reports/<date>/`."""
+"""Editions of a day, week or month: printed from the published snapshot, numbered, kept in `reports/<name>/`."""
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -12,11 +13,21 @@ import reports
 from assets.funnels.daily import own_funnels
 from assets.gate import days_between
 from assets.publish import current_snapshot, open_published
-from assets.reporting.data import checks, data_docs, deliveries, last_good_date, verdict_reasons
-from assets.reporting.day import Day
+from assets.reporting.data import (
+    checks,
+    data_docs,
+    days_of_period,
+    deliveries,
+    last_good_date,
+    quarantine,
+    verdict,
+    verdict_reasons,
+)
 from assets.reporting.diagnosis import diagnosis
 from assets.reporting.headline import bridge, headlines
 from assets.reporting.money import money
+from assets.reporting.periods import PERIODS_OF, Period, day_of, ended
+from assets.reporting.published import Published
 from assets.reporting.stages import STAGES, stage
 from assets.settings import Settings
 
@@ -28,7 +39,7 @@ class EditionRecord:
     Attributes:
         source: what makes an edition; another one is due when it differs.
         figures: the headline numbers and the main rates, as text, by key.
-        files: deliveries that held rows of the day.
+        files: deliveries that held rows of its days.
     """
 
     source: dict[str, str]
@@ -36,10 +47,10 @@ class EditionRecord:
     files: list[str]
 
 
-def report_of(published: Day, edition: int, snapshot: str, before: EditionRecord | None = None) -> reports.Report:
-    """The day as data; `before` is the edition before, which its changes are told against."""
+def report_of(published: Published, edition: int, snapshot: str, before: EditionRecord | None = None) -> reports.Report:
+    """The period as data; `before` is the edition before, which its changes are told against."""
     split = money(published)
-    verdict = published.verdicts.get(published.business_date)
+    editions = {day: len(_editions(_folder(published.settings, day_of(day)))) for day in published.period.days}
     report = reports.Report(
         shop=published.settings.shop,
         business_date=published.business_date,
@@ -48,8 +59,11 @@ def report_of(published: Day, edition: int, snapshot: str, before: EditionRecord
         currency=published.settings.currency,
         edition=edition,
         snapshot=snapshot,
-        verdict=reports.Verdict(verdict) if verdict in list(reports.Verdict) else reports.Verdict.UNJUDGED,
+        verdict=verdict(published),
         baseline_days=len(published.baseline_days),
+        period=published.period.kind,
+        name="" if published.is_day else published.period.name,
+        days=days_of_period(published, editions),
         verdict_reasons=verdict_reasons(published),
         last_good_date=last_good_date(published),
         headline=headlines(published),
@@ -57,17 +71,11 @@ def report_of(published: Day, edition: int, snapshot: str, before: EditionRecord
         diagnosis=diagnosis(published),
         money=split,
         stages=tuple(stage(published, key) for key in STAGES),
-        own_funnels=own_funnels(published.connection, published.business_date),
+        own_funnels=own_funnels(published.connection, published.business_date) if published.is_day else (),
         deliveries=deliveries(published),
         checks=checks(published),
-        data_docs=data_docs(published),
-        quarantine=tuple(
-            reports.QuarantineCount(family, reason, rows)
-            for family, reason, rows in published.rows(
-                "select family, reason, row_count from quality.quarantine_days where business_date = $to_date "
-                "order by row_count desc, family, reason"
-            )
-        ),
+        data_docs=data_docs(published) if published.is_day else None,
+        quarantine=quarantine(published),
     )
     if before is None:
         return report
@@ -93,16 +101,18 @@ def _changes(report: reports.Report, before: EditionRecord) -> tuple[reports.Edi
     )
 
 
-def _files(published: Day) -> list[str]:
-    rows = published.rows("select distinct file from quality.delivery_dates where business_date = $to_date order by 1")
+def _files(published: Published) -> list[str]:
+    rows = published.rows(
+        "select distinct file from quality.delivery_dates where list_contains($dates, business_date) order by 1"
+    )
     return [file for (file,) in rows]
 
 
 @dataclass(frozen=True)
 class Edition:
-    """A printed report: its number for the day, the snapshot it was made from, and the file."""
+    """A printed report: its number for the period, the snapshot it was made from, and the file."""
 
-    business_date: date
+    period: Period
     number: int
     snapshot: str
     pdf: Path
@@ -114,7 +124,7 @@ class Edition:
 
     @property
     def findings(self) -> Path:
-        """The findings as JSON."""
+        """The findings of a day as JSON."""
         return self.pdf.with_name(f"{self.pdf.stem}-findings.json")
 
     def picture(self, stage: str) -> Path:
@@ -122,32 +132,34 @@ class Edition:
         return self.pdf.with_name(f"{self.pdf.stem}-{stage}.png")
 
 
-def print_report(settings: Settings, business_date: date, language: str | None = None) -> Edition:
-    """Prints the day's report into `reports/<date>/` from the published snapshot: PDF, XLSX, findings as JSON,
-    and a PNG for each stage.
+def print_report(settings: Settings, period: Period | date, language: str | None = None) -> Edition:
+    """Prints the report into `reports/<name>/` from the published snapshot: PDF, XLSX, a PNG for each stage, and of a
+    day its findings as JSON.
 
-    The day gets a new edition when what was published for it, or its verdict, has changed; else the last edition is
-    printed again.
+    There is a new edition when what was published for one of the days, or its verdict, has changed; else the last
+    edition is printed again.
 
     Raises:
         FileNotFoundError: nothing has been published yet.
     """
     language = language or settings.language
-    folder = _folder(settings, business_date)
+    period = _period(period)
+    folder = _folder(settings, period)
     with open_published(settings.published) as connection:
-        source = _edition_source(connection, settings, business_date)
+        source = _edition_source(connection, settings, period)
         records = _editions(folder)
         number = len(records) if records and records[-1].source == source else len(records) + 1
         before = records[number - 2] if number > 1 else None
-        snapshot = source["snapshot"]
-        published = Day(connection, settings, business_date, language)
+        snapshot = _newest(source)
+        published = Published(connection, settings, period, language)
         report = report_of(published, number, snapshot, before)
         files = _files(published)
-    edition = _edition(settings, business_date, number, snapshot, language)
+    edition = _edition(settings, period, number, snapshot, language)
     folder.mkdir(parents=True, exist_ok=True)
     _write(edition.pdf, reports.render(report))
     _write(edition.spreadsheet, reports.spreadsheet(report))
-    _write(edition.findings, reports.findings_json(report))
+    if published.is_day:
+        _write(edition.findings, reports.findings_json(report))
     for stage_ in report.stages:
         _write(edition.picture(stage_.key), reports.stage_picture_png(stage_, report))
     record = EditionRecord(source, {key: str(figure.value) for key, figure in _figures(report).items()}, files)
@@ -155,49 +167,68 @@ def print_report(settings: Settings, business_date: date, language: str | None =
     return edition
 
 
-def printed_report(settings: Settings, business_date: date, language: str | None = None) -> Edition:
-    """The day's current edition as it lies in `reports/<date>/`; printed only where it does not.
+def printed_report(settings: Settings, period: Period | date, language: str | None = None) -> Edition:
+    """The current edition as it lies in `reports/<name>/`; printed only where it does not.
 
     Raises:
         FileNotFoundError: nothing has been published yet.
     """
     language = language or settings.language
-    records = _editions(_folder(settings, business_date))
+    period = _period(period)
+    records = _editions(_folder(settings, period))
     with open_published(settings.published) as connection:
-        source = _edition_source(connection, settings, business_date)
+        source = _edition_source(connection, settings, period)
     if records and records[-1].source == source:
-        edition = _edition(settings, business_date, len(records), source["snapshot"], language)
+        edition = _edition(settings, period, len(records), _newest(source), language)
         if edition.pdf.exists():
             return edition
-    return print_report(settings, business_date, language)
+    return print_report(settings, period, language)
 
 
-def _folder(settings: Settings, business_date: date) -> Path:
-    return settings.reports / business_date.isoformat()
+def _period(period: Period | date) -> Period:
+    return period if isinstance(period, Period) else day_of(period)
 
 
-def _edition(settings: Settings, business_date: date, number: int, snapshot: str, language: str) -> Edition:
-    name = f"funnelscope-{business_date}-edition-{number}-{language}.pdf"
-    return Edition(business_date, number, snapshot, _folder(settings, business_date) / name)
+def _folder(settings: Settings, period: Period) -> Path:
+    return settings.reports / period.name
+
+
+def _edition(settings: Settings, period: Period, number: int, snapshot: str, language: str) -> Edition:
+    name = f"funnelscope-{period.name}-edition-{number}-{language}.pdf"
+    return Edition(period, number, snapshot, _folder(settings, period) / name)
 
 
 def restated_days(settings: Settings, from_date: date, to_date: date) -> list[date]:
     """Days of the range that have an edition, and whose published numbers or verdict have changed since."""
-    days = [day for day in days_between(from_date, to_date) if _folder(settings, day).is_dir()]
+    return [period.to_date for period in _restated(settings, map(day_of, days_between(from_date, to_date)))]
+
+
+def periods_due(settings: Settings, from_date: date, to_date: date) -> list[Period]:
+    """Weeks and months to print after the days of a run: the last ones that ended in them, and restated ones.
+
+    A backfill of a year prints one week and one month; any other is there for the asking.
+    """
+    kinds = [reports.PeriodKind(kind) for kind in settings.period_reports]
+    new = [period for period in ended(kinds, from_date, to_date) if not _editions(_folder(settings, period))]
+    touched = {PERIODS_OF[kind](day) for kind in kinds for day in days_between(from_date, to_date)}
+    return new + _restated(settings, sorted(touched, key=lambda period: (period.to_date, period.kind)))
+
+
+def _restated(settings: Settings, periods: Iterable[Period]) -> list[Period]:
+    """Of these, the ones that have an edition which is no longer what is published."""
+    printed = [(period, records) for period in periods if (records := _editions(_folder(settings, period)))]
     with open_published(settings.published) as connection:
         return [
-            day
-            for day in days
-            if (records := _editions(_folder(settings, day)))
-            and records[-1].source != _edition_source(connection, settings, day)
+            period for period, records in printed if records[-1].source != _edition_source(connection, settings, period)
         ]
 
 
-def read_report(settings: Settings, business_date: date, language: str | None = None) -> reports.Report:
-    """The day's report as data, without printing it; raises FileNotFoundError before the first publication."""
+def read_report(settings: Settings, period: Period | date, language: str | None = None) -> reports.Report:
+    """The report as data, without printing it; raises FileNotFoundError before the first publication."""
+    period = _period(period)
     with open_published(settings.published) as connection:
-        snapshot = _snapshot_of(connection, settings, business_date)
-        return report_of(Day(connection, settings, business_date, language or settings.language), 1, snapshot)
+        snapshot = _newest(_edition_source(connection, settings, period))
+        return report_of(Published(connection, settings, period, language or settings.language), 1, snapshot)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -225,15 +256,26 @@ def _verdict_fingerprint(connection: duckdb.DuckDBPyConnection, business_date: d
     return str(row[0]) if row else "unjudged"
 
 
-def _edition_source(connection: duckdb.DuckDBPyConnection, settings: Settings, business_date: date) -> dict[str, str]:
-    """What makes an edition: another one is due when this differs."""
-    return {
-        "snapshot": _snapshot_of(connection, settings, business_date),
-        "verdict": _verdict_fingerprint(connection, business_date),
-    }
+def _edition_source(connection: duckdb.DuckDBPyConnection, settings: Settings, period: Period) -> dict[str, str]:
+    """What makes an edition: another one is due when this differs. Of a longer period, that of each of its days."""
+    if period.kind is reports.PeriodKind.DAY:
+        return {
+            "snapshot": _snapshot_of(connection, settings, period.to_date),
+            "verdict": _verdict_fingerprint(connection, period.to_date),
+        }
+    snapshots = dict(connection.execute("select business_date, snapshot from quality.published_days").fetchall())
+    return {day.isoformat(): f"{snapshots.get(day, '')} {_verdict_fingerprint(connection, day)}" for day in period.days}
+
+
+def _newest(source: Mapping[str, str]) -> str:
+    """The snapshot that an edition was made from: of a longer period that of the day which changed last."""
+    if "snapshot" in source:
+        return source["snapshot"]
+    snapshots = [text.split(" ")[0] for text in source.values()]
+    return max(snapshots, key=lambda name: name.rsplit("-", 1)[-1], default="")
 
 
 def _editions(folder: Path) -> list[EditionRecord]:
-    """The day's editions in order; empty before the first."""
+    """The editions in order; empty before the first."""
     files = sorted(folder.glob("edition-*.json"), key=lambda path: int(path.stem.split("-")[1]))
     return [EditionRecord(**json.loads(file.read_text(encoding="utf-8"))) for file in files]

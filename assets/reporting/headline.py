@@ -5,15 +5,16 @@ from decimal import Decimal
 from typing import Any
 
 import reports
-from assets.reporting.day import Day, as_date
 from assets.reporting.money import FACTORS, factor_values, has_orders, has_sessions
+from assets.reporting.periods import Period
+from assets.reporting.published import Published, as_date, pool
 from sql.metrics import METRICS, SeveralDays
 
 CENT = Decimal("0.01")
 FINAL_REFUND_AGE = "30d"
 
 
-def headlines(published: Day) -> tuple[reports.Headline, ...]:
+def headlines(published: Published) -> tuple[reports.Headline, ...]:
     """Paid amount, expected net amount, visitor pay rate, and spend with its return."""
     return (
         _headline(published, "paid_amount"),
@@ -23,12 +24,20 @@ def headlines(published: Day) -> tuple[reports.Headline, ...]:
     )
 
 
-def _headline(published: Day, key: str, second: reports.Figure | None = None) -> reports.Headline:
+def _headline(published: Published, key: str, second: reports.Figure | None = None) -> reports.Headline:
     figure = published.figure(key)
     target = published.settings.targets.get(key)
     same_phase_day = _same_phase_day(published)
     same_phase = _value_on(published, key, same_phase_day) if same_phase_day else None
     is_sum = METRICS[key].several_days is SeveralDays.SUM
+    if not published.is_day:
+        return reports.Headline(
+            figure,
+            second=second,
+            target=target * len(published.dates) if target is not None and is_sum else target,
+            before=_value_before(published, key, published.period.before()),
+            year_before=_value_before(published, key, published.period.year_before),
+        )
     return reports.Headline(
         figure,
         second=second,
@@ -40,7 +49,25 @@ def _headline(published: Day, key: str, second: reports.Figure | None = None) ->
     )
 
 
-def _month_to_date(published: Day, key: str) -> Any:
+def _value_before(published: Published, key: str, period: Period) -> Any:
+    """The metric over an earlier period, of the days that match this one's; None where one of them has no numbers."""
+    days = published.comparable_days(period)
+    if not days:
+        return None
+    records = [
+        {"numerator": numerator, "denominator": denominator, "value": value}
+        for numerator, denominator, value in published.rows(
+            "select numerator, denominator, value from marts.daily_metrics "
+            "where metric = $key and list_contains($days, business_date)",
+            key=key,
+            days=days,
+        )
+    ]
+    pooled = pool(METRICS[key], records)
+    return pooled["value"] if pooled else None
+
+
+def _month_to_date(published: Published, key: str) -> Any:
     """Over the published days of the month: a sum, or numerators over denominators."""
     metric = METRICS[key]
     rows = published.rows(
@@ -57,7 +84,7 @@ def _month_to_date(published: Day, key: str) -> Any:
     return float(numerator) / float(denominator) if denominator else None
 
 
-def _same_phase_day(published: Day) -> date | None:
+def _same_phase_day(published: Published) -> date | None:
     """The same day of the same phase of the last promotion before; the shop's calendar decides which are alike.
 
     One of the same name is preferred; else the last one that had the phase at all.
@@ -78,14 +105,14 @@ def _same_phase_day(published: Day) -> date | None:
     return max(before, default=(False, None))[1]
 
 
-def _value_on(published: Day, key: str, day: date) -> Any:
+def _value_on(published: Published, key: str, day: date) -> Any:
     rows = published.rows(
         "select value from marts.daily_metrics where metric = $key and business_date = $day", key=key, day=day
     )
     return rows[0][0] if rows else None
 
 
-def _expected_net(published: Day) -> reports.Figure:
+def _expected_net(published: Published) -> reports.Figure:
     """Paid amount less what is expected to come back within 30 days, at the rate of the days that are that old."""
     paid = published.figure("paid_amount")
     rows = published.rows(
@@ -107,11 +134,12 @@ def _expected_net(published: Day) -> reports.Figure:
             reports.DayPoint(point.day, None if point.value is None else float(point.value) * kept, point.promotion)
             for point in paid.trend
         ),
+        rule=paid.rule,
     )
 
 
-def bridge(published: Day, money: reports.MoneySplit | None) -> reports.Bridge | None:
-    """From the mean of the baseline days to the day: five factors of A, then B, C and D; to the cent.
+def bridge(published: Published, money: reports.MoneySplit | None) -> reports.Bridge | None:
+    """From the mean of the earlier days, or periods, to this one: five factors of A, then B, C and D; to the cent.
 
     Changes of the factors are split by logarithmic means (LMDI-I, Ang 2004); what rounding leaves goes to the largest.
     None without a baseline, or where a part of the money is unknown.
@@ -138,7 +166,7 @@ def bridge(published: Day, money: reports.MoneySplit | None) -> reports.Bridge |
     )  # fmt: skip
 
 
-def _same_day_bars(published: Day, usual: Decimal, today: Decimal) -> list[reports.BridgeBar]:
+def _same_day_bars(published: Published, usual: Decimal, today: Decimal) -> list[reports.BridgeBar]:
     from assets.diagnosis.bookkeeping import factor_contributions
 
     whole = reports.BridgeBar("same_day", today - usual, reports.Unit.MONEY, usual, today)

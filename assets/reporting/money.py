@@ -1,4 +1,4 @@
-"""The money of a day: its four classes, the factors of the same-day part, and the headline numbers."""
+"""The money of a period, mostly a day: its four classes, the factors of the same-day part, and the headline numbers."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 import reports
-from assets.reporting.day import Day
+from assets.reporting.published import Published
 
 # The factors of the same-day money, and how each is written; each is a count over the one before it.
 FACTORS = {
@@ -20,7 +20,7 @@ FACTORS = {
 _COUNTS = "human_sessions, qualified_sessions, paying_sessions, same_day_orders, same_day_amount"
 
 
-def money(published: Day) -> reports.MoneySplit | None:
+def money(published: Published) -> reports.MoneySplit | None:
     records = published.rows(
         "select business_date, money_class, sum(amount), sum(payments)::BIGINT from marts.daily_money "
         "where business_date between $from_date and $to_date group by all"
@@ -40,37 +40,42 @@ def money(published: Day) -> reports.MoneySplit | None:
     )
 
 
-def has_orders(published: Day) -> bool:
-    rows = published.rows("select paid_amount from marts.daily_summary where business_date = $to_date")
-    return bool(rows) and rows[0][0] is not None
+def has_orders(published: Published) -> bool:
+    return _is_any_known(published, "paid_amount")
 
 
-def has_sessions(published: Day) -> bool:
-    rows = published.rows("select human_sessions from marts.daily_summary where business_date = $to_date")
-    return bool(rows) and rows[0][0] is not None
+def has_sessions(published: Published) -> bool:
+    return _is_any_known(published, "human_sessions")
 
 
-def _money_part(published: Day, days: Mapping[date, tuple[Decimal, int]]) -> reports.MoneyPart:
-    amount, payments = days.get(published.business_date, (Decimal("0.00"), 0))
-    usual = [float(days.get(day, (0, 0))[0]) for day in published.baseline_days]
-    return reports.MoneyPart(amount, payments, fmean(usual) if usual else None)
+def _is_any_known(published: Published, column: str) -> bool:
+    rows = published.rows(f"select count({column}) from marts.daily_summary where list_contains($dates, business_date)")
+    return bool(rows[0][0])
 
 
-def factors(published: Day) -> tuple[reports.Figure, ...]:
+def _money_part(published: Published, days: Mapping[date, tuple[Decimal, int]]) -> reports.MoneyPart:
+    amounts = published.summed({day: amount for day, (amount, _) in days.items()})
+    payments = published.summed({day: count for day, (_, count) in days.items()})
+    usual = [float(amounts.get(last, 0)) for last in published.baseline_days]
+    return reports.MoneyPart(
+        amounts.get(published.business_date, Decimal("0.00")),
+        payments.get(published.business_date, 0),
+        fmean(usual) if usual else None,
+    )
+
+
+def factors(published: Published) -> tuple[reports.Figure, ...]:
     """The five factors of the same-day money; their product is its amount."""
-    days = {
-        day: counts
-        for day, *counts in published.rows(
-            f"select business_date, {_COUNTS} from marts.daily_summary "
-            "where business_date between $from_date and $to_date"
-        )
+    counts = {
+        last: [None if None in column else sum(column) for column in zip(*rows, strict=True)]
+        for last, rows in published.by_period(_counts(published)).items()
     }
-    today = days.get(published.business_date)
+    today = counts.get(published.business_date)
     if today is None or today[0] is None:
         return ()
     figures = []
     for position, (key, unit) in enumerate(FACTORS.items()):
-        usual = [_factor(days[day], position) for day in published.baseline_days if day in days]
+        usual = [_factor(counts[last], position) for last in published.baseline_days if last in counts]
         known = [float(value) for value in usual if value is not None]
         figures.append(
             reports.Figure(
@@ -85,6 +90,16 @@ def factors(published: Day) -> tuple[reports.Figure, ...]:
     return tuple(figures)
 
 
+def _counts(published: Published) -> dict[date, Sequence[Any]]:
+    return {
+        day: counts
+        for day, *counts in published.rows(
+            f"select business_date, {_COUNTS} from marts.daily_summary "
+            "where business_date between $from_date and $to_date"
+        )
+    }
+
+
 def _factor(counts: Sequence[Any], position: int) -> Any:
     if position == 0:
         return counts[0]
@@ -93,11 +108,18 @@ def _factor(counts: Sequence[Any], position: int) -> Any:
     return float(counts[position]) / float(counts[position - 1])
 
 
-def factor_values(published: Day, days: Sequence[date]) -> list[float] | None:
-    """The factors of the mean of the days: their product is its same-day amount. None where a day's is unknown."""
-    means = ", ".join(f"avg({count})::DOUBLE" for count in _COUNTS.split(", "))
-    counts = published.rows(
-        f"select {means} from marts.daily_summary where list_contains($days, business_date)", days=list(days)
-    )[0]
+def factor_values(published: Published, periods: Sequence[date]) -> list[float] | None:
+    """The factors of the mean of the periods, known by their last days: their product is its same-day amount.
+
+    None where one of them is unknown.
+    """
+    found = published.by_period(_counts(published))
+    rows = [row for last in periods for row in found.get(last, [])]
+    counts = [
+        None if not column or None in column else float(sum(column)) / len(periods)
+        for column in (zip(*rows, strict=True) if rows else ())
+    ]
+    if not counts:
+        return None
     values = [_factor(counts, position) for position in range(len(FACTORS))]
     return None if None in values else [float(value) for value in values]

@@ -7,8 +7,8 @@ from statistics import fmean
 from typing import Any
 
 import reports
-from assets.reporting.day import Day, band
 from assets.reporting.diagnosis import DIMENSION_WORDS, relevance
+from assets.reporting.published import Published, band
 
 STAGES = ("traffic", "landing", "decision", "repurchase")
 # What each stage stands on, and what a reader of its page wants beside the funnel.
@@ -28,6 +28,7 @@ INDICATORS = {
     "traffic": (
         "click_rate",
         "visits_per_click",
+        "visitors",
         "cost",
         "cost_per_engaged_session",
         "return_on_ad_spend",
@@ -38,12 +39,14 @@ INDICATORS = {
     "landing": (
         "first_screen_p50_ms",
         "first_screen_p75_ms",
+        "first_screen_mean_ms",
         "three_second_rate",
         "session_bounce_rate",
         "deep_read_rate",
         "average_stay_seconds",
     ),
     "decision": (
+        "buyers",
         "visitor_cart_rate",
         "visitor_favorite_rate",
         "deposit_rate",
@@ -51,6 +54,7 @@ INDICATORS = {
         "unanswered_conversations",
         "first_response_median_seconds",
         "first_response_p90_seconds",
+        "first_response_mean_seconds",
         "reply_within_30s_rate",
         "reply_within_3min_rate",
         "inquiry_pay_rate",
@@ -144,33 +148,33 @@ SLICES = {
 
 @dataclass(frozen=True)
 class QuestionSource:
-    """A question of a stage, the figure that answers it, and whether more of that figure is worse."""
+    """A question of a stage, the figures that can answer it, and whether more of them is worse."""
 
     key: str
-    figure: str
+    figures: tuple[str, ...]  # the first that is known
     is_worse_above: bool
 
 
 QUESTIONS = {
     "traffic": (
-        QuestionSource("right_people", "session_bounce_rate", True),
-        QuestionSource("engaged_cost", "cost_per_engaged_session", True),
+        QuestionSource("right_people", ("session_bounce_rate",), True),
+        QuestionSource("engaged_cost", ("cost_per_engaged_session",), True),
     ),
     "landing": (
-        QuestionSource("three_seconds", "three_second_rate", False),
-        QuestionSource("fast_enough", "first_screen_p75_ms", True),
-        QuestionSource("detail_clear", "deep_read_rate", False),
+        QuestionSource("three_seconds", ("three_second_rate",), False),
+        QuestionSource("fast_enough", ("first_screen_p75_ms", "first_screen_mean_ms"), True),
+        QuestionSource("detail_clear", ("deep_read_rate",), False),
     ),
     "decision": (
-        QuestionSource("reviews_good", "negative_review_rate", True),
-        QuestionSource("promotion_works", "coupon_error_rate", True),
-        QuestionSource("service_fast", "first_response_median_seconds", True),
-        QuestionSource("service_sells", "inquiry_pay_rate", False),
+        QuestionSource("reviews_good", ("negative_review_rate",), True),
+        QuestionSource("promotion_works", ("coupon_error_rate",), True),
+        QuestionSource("service_fast", ("first_response_median_seconds", "first_response_mean_seconds"), True),
+        QuestionSource("service_sells", ("inquiry_pay_rate",), False),
     ),
     "repurchase": (
-        QuestionSource("care_sent", "care_sent", False),
-        QuestionSource("members_grow", "members_joined", False),
-        QuestionSource("return", "daily_repurchase_rate", False),
+        QuestionSource("care_sent", ("care_sent",), False),
+        QuestionSource("members_grow", ("members_joined",), False),
+        QuestionSource("return", ("daily_repurchase_rate",), False),
     ),
 }
 # A day in ten lies outside its usual range by chance; "no" is said only half a range further out.
@@ -178,9 +182,14 @@ MARGIN_OF_A_NO = 0.5
 
 PAIRS = {
     "traffic": (("click_rate", "arrival_rate"), ("cost_per_engaged_session", "return_on_ad_spend")),
-    "landing": (("first_screen_p75_ms", "three_second_rate"), ("three_second_rate", "landing_rate")),
+    "landing": (
+        ("first_screen_p75_ms", "three_second_rate"),
+        ("first_screen_mean_ms", "three_second_rate"),
+        ("three_second_rate", "landing_rate"),
+    ),
     "decision": (
         ("first_response_median_seconds", "inquiry_pay_rate"),
+        ("first_response_mean_seconds", "inquiry_pay_rate"),
         ("negative_review_rate", "visitor_cart_rate"),
         ("coupon_error_rate", "decision_rate"),
         ("payment_failures", "same_day_session_pay_rate"),
@@ -197,7 +206,7 @@ HEAT_MAPS = {
 HEAT_MAP_ROWS, HEAT_MAP_COLUMNS = 10, 6
 
 
-def stage(published: Day, key: str) -> reports.Stage:
+def stage(published: Published, key: str) -> reports.Stage:
     absent = _absent_family(published, key)
     if absent:
         return reports.Stage(key, no_data=absent)
@@ -217,12 +226,12 @@ def stage(published: Day, key: str) -> reports.Stage:
         heat_map=_heat_map(published, key),
         pairs=_pairs(published, key),
         questions=(*_relevance_question(published, key), *_questions(published, key)),
-        relevance=relevance(published) if key == "traffic" else (),
+        relevance=relevance(published) if key == "traffic" and published.is_day else (),
         maturity=_maturity(key, windows),
     )
 
 
-def _absent_family(published: Day, stage: str) -> reports.Message | None:
+def _absent_family(published: Published, stage: str) -> reports.Message | None:
     states = dict(published.rows("select family, state from quality.family_days where business_date = $to_date"))
     for family in FAMILIES_OF_STAGE[stage]:
         if states.get(family) == "absent":
@@ -234,32 +243,33 @@ def _absent_family(published: Day, stage: str) -> reports.Message | None:
     return None
 
 
-def _main_rate(published: Day, stage: str) -> reports.Figure | None:
+def _main_rate(published: Published, stage: str) -> reports.Figure | None:
     known = [key for key in MAIN_RATE[stage] if published.is_known(key)]
     return published.figure(known[0]) if known else None
 
 
-def _steps(published: Day, stage: str) -> tuple[reports.Step, ...]:
-    counts: dict[str, dict[date, int]] = {}
+def _steps(published: Published, stage: str) -> tuple[reports.Step, ...]:
+    days: dict[str, dict[date, int]] = {}
     for step, business_date, reached in published.rows(
         "select step, business_date, sum(reached)::BIGINT from marts.funnel_steps "
         "where stage = $stage and business_date between $from_date and $to_date "
         "group by step, step_number, business_date order by step_number",
         stage=stage,
     ):
-        counts.setdefault(step, {})[business_date] = reached
+        days.setdefault(step, {})[business_date] = reached
     steps = []
     previous: dict[date, int] = {}
-    for step, days in counts.items():
-        steps.append(_step(published, step, days, previous))
-        previous = days
+    for step, reached_on in days.items():
+        counts = published.summed(reached_on)
+        steps.append(_step(published, step, counts, previous))
+        previous = counts
     return tuple(steps)
 
 
-def _step(published: Day, key: str, days: Mapping[date, int], previous: Mapping[date, int]) -> reports.Step:
-    today = days.get(published.business_date)
-    usual_counts = [days[day] for day in published.baseline_days if day in days]
-    rates = [days[day] / previous[day] for day in published.baseline_days if day in days and previous.get(day)]
+def _step(published: Published, key: str, counts: Mapping[date, int], previous: Mapping[date, int]) -> reports.Step:
+    today = counts.get(published.business_date)
+    usual_counts = [counts[last] for last in published.baseline_days if last in counts]
+    rates = [counts[last] / previous[last] for last in published.baseline_days if last in counts and previous.get(last)]
     low, high = band(rates)
     before = previous.get(published.business_date)
     return reports.Step(
@@ -273,22 +283,21 @@ def _step(published: Day, key: str, days: Mapping[date, int], previous: Mapping[
     )
 
 
-def _slice_table(published: Day, source: SliceSource) -> reports.SliceTable:
+def _slice_table(published: Published, source: SliceSource) -> reports.SliceTable:
     rows = published.rows(
         f"""
         select
             {source.column}::VARCHAR,
-            coalesce(sum({source.entered}) filter (where business_date = $to_date), 0)::BIGINT,
-            coalesce(sum({source.passed}) filter (where business_date = $to_date), 0)::BIGINT,
-            coalesce(sum({source.entered}) filter (where list_contains($days, business_date)), 0)::BIGINT,
-            coalesce(sum({source.passed}) filter (where list_contains($days, business_date)), 0)::BIGINT
+            coalesce(sum({source.entered}) filter (where list_contains($dates, business_date)), 0)::BIGINT,
+            coalesce(sum({source.passed}) filter (where list_contains($dates, business_date)), 0)::BIGINT,
+            coalesce(sum({source.entered}) filter (where list_contains($usual_dates, business_date)), 0)::BIGINT,
+            coalesce(sum({source.passed}) filter (where list_contains($usual_dates, business_date)), 0)::BIGINT
         from marts.{source.cube}
         where business_date between $from_date and $to_date
         group by 1
-        having sum({source.entered}) filter (where business_date = $to_date) > 0
+        having sum({source.entered}) filter (where list_contains($dates, business_date)) > 0
         order by 2 desc, 1
-        """,
-        days=published.baseline_days,
+        """
     )
     return reports.SliceTable(
         source.dimension,
@@ -298,14 +307,15 @@ def _slice_table(published: Day, source: SliceSource) -> reports.SliceTable:
     )
 
 
-def _windows(published: Day, stage: str) -> tuple[reports.Window, ...]:
+def _windows(published: Published, stage: str) -> tuple[reports.Window, ...]:
     if stage == "decision":
         return _window_rows(
             published,
             "select window_days, min(entry_date), max(entry_date), sum(converted), sum(lost), sum(pending), "
             "(sum(converted) filter (where is_mature)) / (sum(entered) filter (where is_mature)) "
             "from marts.session_conversion_windows "
-            "where entry_date between $from_date and $to_date and window_days > 0 group by window_days order by 1",
+            "where entry_date between $entry_from and $to_date and window_days > 0 group by window_days order by 1",
+            entry_from=published.business_date - timedelta(days=reports.FULL_BASELINE_DAYS),
         )
     if stage == "repurchase":
         return _window_rows(
@@ -318,7 +328,7 @@ def _windows(published: Day, stage: str) -> tuple[reports.Window, ...]:
     return ()
 
 
-def _window_rows(published: Day, statement: str, **parameters: Any) -> tuple[reports.Window, ...]:
+def _window_rows(published: Published, statement: str, **parameters: Any) -> tuple[reports.Window, ...]:
     return tuple(
         reports.Window(days, first, last, int(converted), int(lost), int(pending), rate)
         for days, first, last, converted, lost, pending, rate in published.rows(statement, **parameters)
@@ -334,7 +344,7 @@ def _maturity(stage: str, windows: tuple[reports.Window, ...]) -> reports.Messag
     return reports.Message(keys[stage], {"days": window.window_days, "pending": window.pending})
 
 
-def _heat_map(published: Day, stage: str) -> reports.HeatMap | None:
+def _heat_map(published: Published, stage: str) -> reports.HeatMap | None:
     """The stage's rate by its two main dimensions, the values with most entries; None where one has a single value."""
     source = SLICES[stage][0]
     row, column = HEAT_MAPS[stage]
@@ -345,16 +355,15 @@ def _heat_map(published: Day, stage: str) -> reports.HeatMap | None:
         select
             coalesce({row}::VARCHAR, ''),
             coalesce({column}::VARCHAR, ''),
-            coalesce(sum({source.entered}) filter (where business_date = $to_date), 0)::BIGINT,
-            coalesce(sum({source.passed}) filter (where business_date = $to_date), 0)::BIGINT,
-            coalesce(sum({source.entered}) filter (where list_contains($days, business_date)), 0)::BIGINT,
-            coalesce(sum({source.passed}) filter (where list_contains($days, business_date)), 0)::BIGINT
+            coalesce(sum({source.entered}) filter (where list_contains($dates, business_date)), 0)::BIGINT,
+            coalesce(sum({source.passed}) filter (where list_contains($dates, business_date)), 0)::BIGINT,
+            coalesce(sum({source.entered}) filter (where list_contains($usual_dates, business_date)), 0)::BIGINT,
+            coalesce(sum({source.passed}) filter (where list_contains($usual_dates, business_date)), 0)::BIGINT
         from marts.{source.cube}
         where business_date between $from_date and $to_date
         group by 1, 2
         order by 1, 2
-        """,
-        days=published.baseline_days,
+        """
     ):
         cells[row_value, column_value] = reports.HeatCell(*counts)
         for size, value in zip(sizes, (row_value, column_value), strict=True):
@@ -376,9 +385,10 @@ def _largest(sizes: Mapping[str, int], most: int) -> list[str]:
     return sorted(named, key=lambda value: (-sizes[value], value))[:most]
 
 
-def _pairs(published: Day, stage: str) -> tuple[reports.Pair, ...]:
+def _pairs(published: Published, stage: str) -> tuple[reports.Pair, ...]:
     """The operational figures that are known on at least two days, each above the rate that it may move."""
-    pairs = [reports.Pair(published.figure(cause), published.figure(effect)) for cause, effect in PAIRS[stage]]
+    known = [pair for pair in PAIRS[stage] if all(map(published.is_known, pair))]
+    pairs = [reports.Pair(published.figure(cause), published.figure(effect)) for cause, effect in known]
     return tuple(pair for pair in pairs if _is_drawn(pair.cause) and _is_drawn(pair.effect))
 
 
@@ -386,14 +396,15 @@ def _is_drawn(figure: reports.Figure) -> bool:
     return sum(point.value is not None for point in figure.trend) >= 2
 
 
-def _questions(published: Day, stage: str) -> tuple[reports.Question, ...]:
+def _questions(published: Published, stage: str) -> tuple[reports.Question, ...]:
     return tuple(_question(published, source) for source in QUESTIONS[stage])
 
 
-def _question(published: Day, source: QuestionSource) -> reports.Question:
+def _question(published: Published, source: QuestionSource) -> reports.Question:
     """Yes: as good as usual or better. No: clearly worse. Not known: no number, or no usual range yet."""
-    figure = published.figure(source.figure)
-    if figure.value is None:
+    known = [key for key in source.figures if published.is_known(key)]
+    figure = published.figure(known[0]) if known else None
+    if figure is None or figure.value is None:
         return reports.Question(source.key, reports.Answer.UNKNOWN)
     if figure.usual_low is None or figure.usual_high is None:
         return reports.Question(source.key, reports.Answer.UNKNOWN, figure)
@@ -403,8 +414,8 @@ def _question(published: Day, source: QuestionSource) -> reports.Question:
     return reports.Question(source.key, reports.Answer.NO if is_worse else reports.Answer.YES, figure)
 
 
-def _relevance_question(published: Day, stage: str) -> tuple[reports.Question, ...]:
-    if stage != "traffic":
+def _relevance_question(published: Published, stage: str) -> tuple[reports.Question, ...]:
+    if stage != "traffic" or not published.is_day:
         return ()
     cells = relevance(published)
     if not cells:

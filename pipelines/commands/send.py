@@ -1,13 +1,17 @@
-"""`funnelscope send`: a published day's report to the channels of funnelscope.yaml."""
+"""`funnelscope send`: the report of a published day, week or month to the channels of funnelscope.yaml."""
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import typer
 
 from assets.settings import Settings
 
+if TYPE_CHECKING:
+    from assets.reporting import Period
 
-def send_report(settings: Settings, business_date: date | None, channel: str | None, is_trial: bool) -> bool:
+
+def send_report(settings: Settings, period: "Period | date | None", channel: str | None, is_trial: bool) -> bool:
     """Sends and prints a line a channel; whether nothing failed.
 
     Raises:
@@ -24,14 +28,17 @@ def send_report(settings: Settings, business_date: date | None, channel: str | N
         found = f"no channel {channel!r}; there are {named}" if named else "no channel"
         raise ValueError(f"funnelscope.yaml declares {found}. See delivery: in docs/operating.md")
     days = published_days(settings.published)
-    day = business_date or max(days, default=None)
-    if day is None:
+    period = period or max(days, default=None)
+    if period is None:
         raise FileNotFoundError("Nothing is published yet. Run: funnelscope run --date YYYY-MM-DD")
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
-        sendings = deliver(warehouse, settings, day, channels=channels, is_again=channel is not None, is_trial=is_trial)
+        sendings = deliver(
+            warehouse, settings, period, channels=channels, is_again=channel is not None, is_trial=is_trial
+        )
+    name = period if isinstance(period, date) else period.name
     for sending in sendings:
         problem = f": {sending.problem}" if sending.problem else ""
-        typer.echo(f"{sending.channel}: {sending.state.value}{problem} ({day}, edition {sending.edition})")
+        typer.echo(f"{sending.channel}: {sending.state.value}{problem} ({name}, edition {sending.edition})")
         if sending.state is State.TRIAL and sending.message:
             typer.echo(f"\n{sending.message.title}\n{sending.message.text}\n")
     return all(sending.state is not State.FAILED for sending in sendings)

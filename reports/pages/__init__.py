@@ -28,7 +28,7 @@ def content(report: Report, words: Words) -> Content:
 
 
 def document(report: Report, words: Words) -> Content:
-    day = report.business_date.isoformat()
+    day = report.label
     edition = words.plain(report.edition)
     return {
         "title": words.text("report", "document", shop=report.shop, date=day),
@@ -42,9 +42,12 @@ def document(report: Report, words: Words) -> Content:
 
 
 def running_head(report: Report, words: Words) -> str | None:
-    """What stands above every page: that the day is blocked, or that a part of its data is missing."""
+    """What stands above every page: that it is blocked, or that days or a part of the data are missing."""
     if report.verdict is Verdict.BLOCKED:
         return words.text("report", "blocked_header")
+    counted = sum(day.is_counted for day in report.days)
+    if counted < len(report.days):
+        return words.text("report", "partial_period", counted=words.plain(counted), days=words.plain(len(report.days)))
     lacking = [
         words.text("families", delivery.family)
         for delivery in report.deliveries

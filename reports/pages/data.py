@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reports.model import Delivery, Report, Unit
+from reports.model import CheckState, Delivery, Figure, Report, Unit
 from reports.pages.tables import Content, Widths, heads, named, section, table
 from reports.wording import Words
 
@@ -49,7 +49,10 @@ def checks_section(report: Report, words: Words) -> Content:
     if not report.checks:
         return section(heading, None, words.text("notes", "no_checks"))
     rows = []
+    passed = [check for check in report.checks if check.state is CheckState.PASS]
     for check in report.checks:
+        if check in passed:
+            continue
         observed = check.observed
         rows.append(
             [
@@ -59,8 +62,10 @@ def checks_section(report: Report, words: Words) -> Content:
                 "" if observed is None else observed if isinstance(observed, str) else words.plain(observed),
             ]
         )
-    note = words.text("notes", "data_docs", path=report.data_docs) if report.data_docs else None
-    return section(heading, table(heads(words, "check", "state", "note", "observed"), rows, CHECK_WIDTHS, left=3), note)
+    notes = [words.text("notes", "checks_passed", count=words.plain(len(passed)))] if passed else []
+    notes += [words.text("notes", "data_docs", path=report.data_docs)] if report.data_docs else []
+    body = table(heads(words, "check", "state", "note", "observed"), rows, CHECK_WIDTHS, left=3) if rows else None
+    return section(heading, body, " ".join(notes))
 
 
 def quarantine_section(report: Report, words: Words) -> Content:
@@ -102,8 +107,8 @@ def changes_chapter(report: Report, words: Words) -> list[Content]:
     return [{"heading": words.text("headings", "changes"), "sections": sections}]
 
 
-def printed_metrics(report: Report) -> list[str]:
-    """The keys of every metric that the report shows, in the order of first appearance."""
+def printed_figures(report: Report) -> list[Figure]:
+    """Every figure that the report shows, in the order of appearance."""
     figures = [headline.figure for headline in report.headline]
     figures += [headline.second for headline in report.headline if headline.second]
     if report.money:
@@ -112,14 +117,19 @@ def printed_metrics(report: Report) -> list[str]:
         if stage.no_data is None:
             figures += ([stage.rate] if stage.rate else []) + list(stage.indicators)
             figures += [figure for pair in stage.pairs for figure in (pair.cause, pair.effect)]
-    return list(dict.fromkeys(figure.key for figure in figures))
+    return figures
 
 
 def definitions_chapter(report: Report, words: Words) -> Content:
-    terms = [("metrics", key) for key in printed_metrics(report)]
+    terms = [("metrics", key) for key in dict.fromkeys(figure.key for figure in printed_figures(report))]
     if report.money:
         terms += [("money_parts", key) for key in (*report.money.parts, "excluded")]
-    rows = [[words.text(group, key), words.detail(group, key, "definition")] for group, key in terms]
+    rules = {figure.key: figure.rule for figure in printed_figures(report)}
+    rows = []
+    for group, key in terms:
+        rule = rules.get(key) if group == "metrics" else None
+        explained = words.text("several_days", rule) if rule else ""
+        rows.append([words.text(group, key), f"{words.detail(group, key, 'definition')} {explained}".strip()])
     return {
         "heading": words.text("headings", "definitions"),
         "sections": [section(None, table(heads(words, "term", "meaning"), rows, DEFINITION_WIDTHS, left=2))],

@@ -15,7 +15,8 @@ def sentence_of_the_day(report: Report, words: Words) -> str:
     diagnosis = report.diagnosis
     if diagnosis is None:
         return words.text("diagnosis_states", "not_run")
-    acting = [finding for finding in diagnosis.findings if finding.status is not FindingStatus.RECOVERED]
+    # Of a week or month, what has recovered was still paid for.
+    acting = [each for each in diagnosis.findings if report.days or each.status is not FindingStatus.RECOVERED]
     if not acting:
         return calm_sentence(diagnosis, words)
     first = acting[0]
@@ -106,6 +107,8 @@ def brief(number: int, finding: Finding, report: Report, words: Words) -> Conten
         finding.owner or words.text("labels", "no_owner"),
         words.text("finding_states", finding.status.value),
     ]
+    if finding.days is not None:
+        facts.insert(2, words.text("labels", "days_seen", count=words.plain(finding.days)))
     lines = [words.text("labels", "dot").join(facts)]
     if finding.lost_orders is not None:
         orders = orders_in_words(finding.lost_orders, words)
@@ -115,7 +118,7 @@ def brief(number: int, finding: Finding, report: Report, words: Words) -> Conten
     if finding.withheld_because:
         lines.append(finding.withheld_because)
     lines += [evidence_in_words(evidence, words) for evidence in finding.evidence[:1]]
-    step = finding.next_step
+    step = "" if finding.status is FindingStatus.RECOVERED else finding.next_step
     if step and finding.recheck_date:
         step = words.text("labels", "next_step", step=step, date=finding.recheck_date.isoformat())
     return {"number": words.plain(number), "title": title_of(finding, words), "lines": lines, "step": step}
@@ -144,7 +147,8 @@ def follow_ups_section(report: Report, words: Words) -> Content | None:
         title = words.text("labels", "finding", title=follow_up.title, slice=words.slice_name(follow_up.slice))
         facts = [title, words.text("follow_ups", follow_up.state)]
         if follow_up.lost_amount is not None:
-            facts.append(money_in_words(follow_up.lost_amount, report.currency, words))
+            money = money_in_words(follow_up.lost_amount, report.currency, words)
+            facts.append(words.text("labels", "so_far", money=money))
         lines.append(words.text("labels", "dot").join(facts))
     return {"heading": words.text("headings", "follow_ups"), "lines": lines}
 
@@ -178,6 +182,8 @@ def full_table(finding: Finding, currency: str, words: Words) -> Content:
     known += [("evidence", evidence_in_words(evidence, words)) for evidence in finding.evidence]
     known += [(key, text) for key, text in (("withheld", finding.withheld_because), ("question", finding.question),
                                             ("next_step", finding.next_step)) if text]  # fmt: skip
+    if finding.days is not None:
+        known.insert(2, ("days", words.plain(finding.days)))
     if finding.recheck_date is not None:
         known.append(("recheck", finding.recheck_date.isoformat()))
     rows = [[words.text("finding_parts", key), text] for key, text in known]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reports.model import Figure, MoneySplit, Report, Unit
+from reports.model import MoneySplit, Report, Unit
 from reports.pages.tables import (
     Content,
     Widths,
@@ -13,11 +13,10 @@ from reports.pages.tables import (
     table,
     trend_alternative,
 )
-from reports.pictures.trend import has_trend
+from reports.pictures.trend import trends_of
 from reports.wording import Words
 
 SHARE_DIGITS = 1
-TRENDS = ("paid_amount", "visitor_pay_rate")
 MONEY_WIDTHS: Widths = (None, 32, 17, 20, 32, 20)
 
 
@@ -35,6 +34,7 @@ def money_chapter(report: Report, words: Words) -> Content | None:
         "no_data": None if is_known else words.no_data,
         "sections": [
             *trend_sections(report, words),
+            *([days_section(report, words)] if report.days else []),
             *([money_section(money, currency, words)] if is_known else []),
             *([factors_section(money, currency, words)] if money.factors else []),
         ],
@@ -54,10 +54,21 @@ def trend_sections(report: Report, words: Words) -> list[Content]:
     ]
 
 
-def trends_of(report: Report) -> list[Figure]:
-    """The headline figures of money and payment that have a trend."""
-    figures = [headline.figure for headline in report.headline]
-    return [figure for figure in figures if figure.key in TRENDS and has_trend(figure.trend)]
+def days_section(report: Report, words: Words) -> Content:
+    """The days of a week or month, one a row, with what was said of them."""
+    keys = [figure.key for figure in report.days[0].figures]
+    rows = []
+    for day in report.days:
+        weekday = words.text("weekdays", str(day.day.isoweekday()))
+        marks = [words.text("day_verdicts", day.verdict.value if day.verdict else "unjudged")]
+        if day.editions > 1:
+            marks.append(words.text("labels", "editions", count=words.plain(day.editions)))
+        marks += [day.promotion] if day.promotion else []
+        values = [words.value(figure.value, figure.unit) for figure in day.figures]
+        rows.append([f"{day.day:%m-%d} {weekday}", words.text("labels", "separator").join(marks), *values])
+    head = [*heads(words, "day", "state"), *(words.text("metrics", key) for key in keys)]
+    widths = (28, None, *[20] * len(keys))
+    return section(words.text("headings", "days"), table(head, rows, widths, left=2), words.text("notes", "days"))
 
 
 def money_section(money: MoneySplit, currency: str, words: Words) -> Content:

@@ -42,7 +42,7 @@ def stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
         chapter["notes"] = stage_notes(stage, words)
     if stage.steps:
         chapter["picture"] = {"file": f"{stage.key}.svg", "alt": stage_alternative(stage, words)}
-    filled = [slices for slices in stage.slices if slices.rows] if has_cause(stage, report) else []
+    filled = [slices for slices in printed_slices(stage, report) if slices.rows]
     chapter["tables"] = [
         *questions_section(stage, words),
         *findings_sections(stage, report, words),
@@ -59,13 +59,18 @@ def stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
     return chapter
 
 
-def has_cause(stage: Stage, report: Report) -> bool:
-    """Whether a reader wants every slice: something was found in the stage, or nobody looked for it.
+def printed_slices(stage: Stage, report: Report) -> Sequence[SliceTable]:
+    """The tables by the dimensions that the stage's findings name; all of them where nobody looked for findings.
 
-    On a calm day the heat map is enough; the workbook always has all of them.
+    In a calm stage the heat map is enough. The workbook always has every table.
     """
-    is_judged = report.diagnosis is not None and report.diagnosis.state in ("calm", "found")
-    return not is_judged or bool(findings_of(report, stage.key))
+    if report.diagnosis is None or report.diagnosis.state not in ("calm", "found"):
+        return stage.slices
+    conditions = [
+        condition for finding in findings_of(report, stage.key) for condition in (*finding.slice, *finding.runner_up)
+    ]
+    named = {dimension for dimension, _ in conditions}
+    return [table for table in stage.slices if table.dimension in named]
 
 
 def questions_section(stage: Stage, words: Words) -> list[Content]:
@@ -179,7 +184,7 @@ def slice_section(slices: SliceTable, note: str | None, words: Words) -> Content
     shown, other = largest_and_other(slices.rows)
     whole = pooled(slices.rows)
     digits = None if whole.rate is None else max(digits_for(whole.rate, Unit.RATE), 1)
-    rows = [slice_row(row, row.value or words.text("labels", "not_named"), digits, words) for row in shown]
+    rows = [slice_row(row, value_name(row.value, slices.dimension, words), digits, words) for row in shown]
     if other:
         name = words.text("labels", "other", count=words.plain(len(other)))
         rows.append(slice_row(pooled(other), name, digits, words))
@@ -188,6 +193,10 @@ def slice_section(slices: SliceTable, note: str | None, words: Words) -> Content
     head += heads(words, "rate", "usual", "change", "against_usual")
     heading = words.text("headings", "slices", dimension=words.text("dimensions", slices.dimension))
     return section(heading, table(head, rows, SLICE_WIDTHS), note)
+
+
+def value_name(value: str | None, dimension: str, words: Words) -> str:
+    return words.value_of(dimension, value) if value else words.text("labels", "not_named")
 
 
 def count_name(key: str, words: Words) -> str:

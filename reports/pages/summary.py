@@ -1,6 +1,16 @@
 """The first page: what a reader of ten minutes must know."""
 
-from reports.model import FULL_BASELINE_DAYS, Delivery, Figure, Headline, Report, Stage, Unit, Verdict
+from reports.model import (
+    FULL_BASELINE_DAYS,
+    Delivery,
+    Figure,
+    Headline,
+    PeriodKind,
+    Report,
+    Stage,
+    Unit,
+    Verdict,
+)
 from reports.pages.findings import findings_in_brief, follow_ups_section, sentence_of_the_day
 from reports.pages.tables import Content, named, usual_and_change
 from reports.pictures.trend import has_trend
@@ -8,12 +18,11 @@ from reports.wording import Words, signed
 
 
 def summary(report: Report, words: Words) -> Content:
-    day = report.business_date.isoformat()
-    weekday = words.text("weekdays", str(report.business_date.isoweekday()))
+    strip = days_strip(report, words) if report.days else [family_strip(each, words) for each in report.deliveries]
     return {
         "title": words.text("report", "heading", shop=report.shop),
-        "day": words.text("report", "day", date=day, weekday=weekday, time_zone=report.time_zone),
-        "families": [family_strip(delivery, words) for delivery in report.deliveries],
+        "day": day_line(report, words),
+        "families": strip,
         "verdict": verdict(report, words),
         "headline_heading": words.text("headings", "headline"),
         "headline": [big_figure(headline, report, words) for headline in report.headline],
@@ -25,25 +34,54 @@ def summary(report: Report, words: Words) -> Content:
     }
 
 
+def day_line(report: Report, words: Words) -> str:
+    """Which day or days, on whose clock."""
+    if report.days:
+        first, last = report.days[0].day.isoformat(), report.days[-1].day.isoformat()
+        days = words.text("labels", "date_range", first=first, last=last)
+        return words.text("report", "days", name=report.name, days=days, time_zone=report.time_zone)
+    weekday = words.text("weekdays", str(report.business_date.isoweekday()))
+    return words.text("report", "day", date=report.label, weekday=weekday, time_zone=report.time_zone)
+
+
+def days_strip(report: Report, words: Words) -> list[Content]:
+    """Which of the period's days are in it, warned, left out, and restated since their first edition."""
+    groups = {
+        "counted": [day.day for day in report.days if day.is_counted],
+        "warned": [day.day for day in report.days if day.is_counted and day.verdict is Verdict.WARN],
+        "left_out": [day.day for day in report.days if not day.is_counted],
+        "restated": [day.day for day in report.days if day.editions > 1],
+    }
+    cells = []
+    for key, days in groups.items():
+        named = "" if key == "counted" else words.text("labels", "separator").join(f"{day:%m-%d}" for day in days)
+        whole = {"numerator": words.plain(len(days)), "denominator": words.plain(len(report.days))}
+        state = words.text("labels", "of", **whole)
+        cells.append({"name": words.text("days_strip", key), "state": state, "detail": named})
+    return cells
+
+
 def verdict(report: Report, words: Words) -> Content:
     """The sentence of the day, and below it whether the data may be used. A blocked day says only the latter."""
     key = report.verdict.value
     if report.verdict is Verdict.BLOCKED and report.last_good_date is None:
         key = "blocked_no_good_day"
     last = report.last_good_date.isoformat() if report.last_good_date else ""
-    data = words.text("verdicts", key, date=report.business_date.isoformat(), last_good_date=last)
+    data = words.text("verdicts", key, date=report.label, last_good_date=last)
     is_usable = report.verdict in (Verdict.PASS, Verdict.WARN)
     return {
         "state": report.verdict.value,
         "sentence": sentence_of_the_day(report, words) if is_usable else data,
         "data": data if is_usable else None,
         "reasons": [words.message(reason) for reason in report.verdict_reasons],
-        "baseline": baseline_sentence(report.baseline_days, words),
+        "baseline": baseline_sentence(report, words),
     }
 
 
-def baseline_sentence(days: int, words: Words) -> str:
-    key = "none" if days == 0 else "short" if days < FULL_BASELINE_DAYS else "full"
+def baseline_sentence(report: Report, words: Words) -> str:
+    days = report.baseline_days
+    is_short = report.period is PeriodKind.DAY and days < FULL_BASELINE_DAYS
+    key = "none" if days == 0 else "short" if is_short else "full"
     return words.text("baseline", key, days=str(days), full=str(FULL_BASELINE_DAYS))
 
 
@@ -79,10 +117,19 @@ def big_figure(headline: Headline, report: Report, words: Words) -> Content:
 
 
 def comparisons(headline: Headline, words: Words) -> list[str]:
-    """The figure against its target, the month to date, and the same day of the last like promotion."""
+    """The figure against its target, the month to date, and the same day of the last like promotion.
+
+    Of a week or month: against the one before and a year earlier, and by the marketplaces' rule.
+    """
     unit = headline.figure.unit
     digits = 0 if unit is Unit.MONEY else None
     lines = []
+    for key, before in (("before", headline.before), ("year_before", headline.year_before)):
+        if before is not None:
+            change = words.change(headline.figure.value, before, unit)
+            lines.append(words.text("labels", key, value=words.value(before, unit, digits), change=change))
+    if headline.figure.mean_of_days is not None:
+        lines.append(words.text("labels", "mean_of_days", value=words.value(headline.figure.mean_of_days, unit)))
     if headline.target is not None:
         target = words.value(headline.target, unit, digits)
         change = words.change(headline.figure.value, headline.target, unit)

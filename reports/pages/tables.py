@@ -66,6 +66,9 @@ def figures_table(figures: Sequence[Figure], currency: str, words: Words) -> Con
                 words.change(figure.value, figure.baseline, figure.unit),
             ]
         )
+        if figure.mean_of_days is not None:
+            name = words.text("labels", "by_platform", name=named(figure, currency, words))
+            rows.append([name, "", words.value(figure.mean_of_days, figure.unit), "", ""])
     return table(heads(words, "figure", "counts", "value", "usual", "change"), rows, FIGURE_WIDTHS)
 
 

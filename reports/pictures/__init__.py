@@ -10,7 +10,7 @@ from reports.pictures.intervals import effects_canvas
 from reports.pictures.own_funnels import own_funnel_canvas
 from reports.pictures.pairs import pairs_canvas
 from reports.pictures.relevance import relevance_canvas
-from reports.pictures.trend import has_trend, spark_canvas, trend_canvas
+from reports.pictures.trend import has_trend, spark_canvas, trend_canvas, trends_of
 from reports.wording import Words
 
 
@@ -25,11 +25,11 @@ def stage_pictures(report: Report, words: Words) -> dict[str, bytes]:
         for headline in report.headline:
             figure = headline.figure
             if has_trend(figure.trend):
-                for name, canvas in (
-                    (f"spark_{figure.key}", spark_canvas(figure.trend)),
-                    (f"trend_{figure.key}", trend_canvas(figure, words)),
-                ):
-                    result[name] = svg(canvas, name)
+                name = f"spark_{figure.key}"
+                result[name] = svg(spark_canvas(figure.trend), name)
+        for figure in trends_of(report):
+            name = f"trend_{figure.key}"
+            result[name] = svg(trend_canvas(figure, words), name)
         for stage in report.stages:
             if stage.no_data is None:
                 result |= _pictures_of(stage, report, words)

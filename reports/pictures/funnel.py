@@ -49,10 +49,12 @@ def stage_canvas(stage: Stage, words: Words, title: Sequence[str] = ()) -> "Canv
 def _draw_funnel(canvas: "Canvas", steps: Sequence[Step], words: Words, top: float) -> None:
     height = HEADER_MM + ROW_MM * len(steps)
     sheet = sheet_over(canvas, top, height)
-    heads = [words.text("pictures", key) for key in ("from_previous", "usual", "usual_range")]
+    has_range = any(step.usual_low is not None for step in steps)
+    keys = ("from_previous", "usual", "usual_range") if has_range else ("from_previous", "usual")
+    heads = [words.text("pictures", key) for key in keys]
     quiet: dict[str, Any] = {"color": QUIET, "fontsize": SMALL_POINTS, "va": "center"}
     sheet.text(FUNNEL_LEFT_MM, HEADER_MM / 2, words.text("pictures", "count"), **quiet)
-    for x, head in zip(RATE_COLUMNS_MM, heads, strict=True):
+    for x, head in zip(RATE_COLUMNS_MM, heads, strict=False):
         sheet.text(x, HEADER_MM / 2, head, ha="right", **quiet)
     largest = max([max(step.count or 0, step.baseline_count or 0) for step in steps] + [1])
     scale = FUNNEL_BAR_MM / largest
@@ -104,7 +106,7 @@ def stage_png(stage: Stage, report: Report, words: Words) -> bytes:
             "title",
             shop=report.shop,
             stage=words.text("stages", stage.key),
-            date=report.business_date.isoformat(),
+            date=report.label,
         )
     ]
     if stage.no_data is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports.model import DayPoint, Figure, Unit
+from reports.model import DayPoint, Figure, Report, Unit
 from reports.pictures.canvas import BLUE, INK, PAGE_WIDTH_MM, PALE, QUIET, SMALL_POINTS, axes_at, new_canvas, sheet_over
 from reports.wording import Words
 
@@ -11,16 +11,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-TREND_MM = 36.0
+TREND_MM, LOW_TREND_MM = 36.0, 28.0
 AXIS_MM = 5.0
-GAP_MM = 9.0
+GAP_MM = 11.0
+TRENDS = ("paid_amount", "visitor_pay_rate")  # of the headline, drawn large beside the money
 LEFT_MM, RIGHT_MM = 18.0, 32.0  # room for the axis's numbers, and for the labels at the line's end
+
+
+def trends_of(report: Report) -> list[Figure]:
+    """The headline figures of money and payment that have a trend."""
+    figures = [headline.figure for headline in report.headline]
+    return [figure for figure in figures if figure.key in TRENDS and has_trend(figure.trend)]
 
 
 def trend_canvas(figure: Figure, words: Words) -> "Canvas":
     """The trend of one figure, alone."""
-    canvas = new_canvas(trend_height(figure))
-    draw_trend(canvas, figure, words, 0)
+    canvas = new_canvas(trend_height(figure, LOW_TREND_MM))
+    draw_trend(canvas, figure, words, 0, LOW_TREND_MM)
     return canvas
 
 
@@ -29,21 +36,24 @@ def has_trend(points: Sequence[DayPoint]) -> bool:
     return sum(point.value is not None for point in points) >= 2
 
 
-def trend_height(rate: Figure | None) -> float:
+def trend_height(rate: Figure | None, line_mm: float = TREND_MM) -> float:
     """Millimetres that the trend needs: the line with its axis, or the one sentence that there is none yet."""
     if rate is None:
         return 0.0
-    return GAP_MM + TREND_MM + AXIS_MM if has_trend(rate.trend) else GAP_MM
+    return GAP_MM + line_mm + AXIS_MM if has_trend(rate.trend) else GAP_MM
 
 
-def draw_trend(canvas: "Canvas", rate: Figure, words: Words, top: float) -> None:
+def draw_trend(canvas: "Canvas", rate: Figure, words: Words, top: float, line_mm: float = TREND_MM) -> None:
     sheet = sheet_over(canvas, top, GAP_MM)
     if not has_trend(rate.trend):
         sheet.text(0, GAP_MM - 3, words.text("pictures", "no_trend"), va="center", color=QUIET)
         return
     name = words.text("metrics", rate.key)
-    sheet.text(0, GAP_MM - 4, words.text("pictures", "trend", name=name, days=str(len(rate.trend))), va="center")
-    axes = axes_at(canvas, LEFT_MM, top + GAP_MM, PAGE_WIDTH_MM - LEFT_MM - RIGHT_MM, TREND_MM)
+    title = words.text("pictures", "trend", name=name, days=str(len(rate.trend)))
+    if any(point.usual_low is not None for point in rate.trend) or rate.usual_low is not None:
+        title += words.text("pictures", "grey_band")
+    sheet.text(0, GAP_MM - 7, title, va="center")
+    axes = axes_at(canvas, LEFT_MM, top + GAP_MM, PAGE_WIDTH_MM - LEFT_MM - RIGHT_MM, line_mm)
     axes.set_axis_on()
     draw_promotions(axes, rate.trend, words)
     draw_usual(axes, rate)
@@ -121,9 +131,11 @@ def _mark_axes(axes: "Axes", rate: Figure, words: Words) -> None:
     from matplotlib.ticker import MaxNLocator
 
     days = [point.day for point in rate.trend]
-    weekly = list(range(len(days) - 1, -1, -7))[::-1]
-    axes.set_xlim(-0.5, len(days) - 0.5)
-    axes.set_xticks(weekly, [days[position].strftime("%m-%d") for position in weekly])
+    spacing = (days[-1] - days[-2]).days
+    marked = list(range(len(days) - 1, -1, -7 if spacing == 1 else -3))[::-1]
+    margin = len(days) * 0.018  # the labels at the line's end stand right of the axes
+    axes.set_xlim(-margin, len(days) - 1 + margin)
+    axes.set_xticks(marked, [days[position].strftime("%Y-%m" if spacing > 7 else "%m-%d") for position in marked])
     axes.yaxis.set_major_locator(MaxNLocator(4))
     step = min(abs(b - a) for a, b in zip(axes.get_yticks()[:-1], axes.get_yticks()[1:], strict=True))
     step *= 100 if rate.unit is Unit.RATE else 1
