@@ -5,6 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 FAMILY = "Noto Sans SC"
+SPELLED_OUT = "[U+"  # how a character that the font lacks begins on the page
 
 
 class MissingGlyphError(ValueError):
@@ -39,4 +40,6 @@ def spelled_out(text: str) -> str:
     A campaign named with an emoji must not cost the shop its morning report, and must not be printed as a box.
     """
     characters = drawable_characters()
-    return "".join(character if character in characters else f"[U+{ord(character):04X}]" for character in text)
+    return "".join(
+        character if character in characters else f"{SPELLED_OUT}{ord(character):04X}]" for character in text
+    )

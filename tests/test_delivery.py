@@ -23,7 +23,8 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from shop_helpers import Home, build_days, cloned, day, one_file_a_day, open_shop, rewrite, simulated_shop
 
 from assets import delivery
-from assets.delivery import Sending, State, days_to_send, deliver
+from assets.delivery import Sending, State, days_to_send, deliver, periods_to_send
+from assets.reporting.periods import week_of
 from assets.settings import SettingsError, load_settings
 from pipelines.cli import main
 from reports import render
@@ -264,6 +265,34 @@ def test_a_run_sends_its_last_day_and_restated_days_that_went_out_but_nothing_ol
 
 
 # --- What goes wrong -----------------------------------------------------------------------------
+
+
+def test_a_week_is_sent_once_beside_its_days_to_those_who_want_it(home: Home, web: Web) -> None:
+    declare(home, hook(web), hook(web, "days", reports=["day"]))
+    with open_shop(home.settings) as shop:
+        old = delivery.SENT_REPORTS.replace(", period VARCHAR default 'day'", "")
+        shop.warehouse.execute(old)  # a ledger from before there were weeks
+        assert "period" not in dict(shop.warehouse.columns("quality.sent_reports"))
+        week = week_of(day(2))
+        assert states(deliver(shop.warehouse, home.settings, week)) == {"hook": "sent", "days": "not wanted"}
+        assert states(deliver(shop.warehouse, home.settings, week)) == {"hook": "already sent", "days": "not wanted"}
+    assert states(send(home)) == {"hook": "sent", "days": "sent"}
+    assert web.posts[0][1]["title"] == f"Test shop: weekly funnel report of {week.name}"
+
+
+def test_a_run_sends_the_week_that_ended_in_it_and_one_that_went_out_before(home: Home, web: Web) -> None:
+    declare(home, hook(web))
+    sunday, settings = day(3), home.settings
+    with open_shop(settings) as shop:
+
+        def chosen(first: date, last: date, today: date) -> list[str]:
+            return [period.name for period in periods_to_send(shop.warehouse, settings, first, last, today)]
+
+        assert chosen(day(1), sunday, day(4)) == [week_of(sunday).name]
+        assert chosen(day(1), sunday, day(40)) == [], "nothing old"
+        assert chosen(day(1), day(2), sunday) == []
+        deliver(shop.warehouse, settings, week_of(sunday))
+        assert chosen(day(1), day(2), day(4)) == [week_of(sunday).name]
 
 
 def test_a_channel_that_fails_is_tried_again_and_keeps_nobody_else_from_the_report(home: Home, web: Web) -> None:

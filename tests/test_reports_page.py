@@ -278,9 +278,14 @@ def test_an_unknown_key_names_the_words_file() -> None:
 
 
 def test_a_character_of_the_data_that_the_font_lacks_is_spelled_out() -> None:
-    text = squeezed(printed(with_campaigns("sale \U0001f525", "tab\there")))
+    pages = printed(with_campaigns("sale \U0001f525", "tab\there", "\u0e25\u0e14\u0e23\u0e32\u0e04\u0e32"))
+    text = squeezed(pages)
     assert "sale[U+1F525]" in text
     assert "tab[U+0009]here" in text
+    assert "[U+0E25][U+0E14][U+0E23][U+0E32][U+0E04][U+0E32]" in text, "two Thai names stay two"
+    note = "stands for a character of the shop's data that the font cannot draw"
+    assert note in pages
+    assert note not in printed(with_campaigns("sale"))
 
 
 def test_a_missing_glyph_in_our_own_words_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import reports
@@ -59,13 +59,28 @@ def verdict_reasons(published: Published) -> tuple[reports.Message, ...]:
     """Why the day is not a pass; of a longer period, which of its days lack numbers."""
     if not published.is_day:
         return tuple(
-            reports.Message("day_blocked" if published.verdicts.get(day) == "blocked" else "day_missing", {"day": day})
-            for day in published.period.days
-            if day not in published.dates
+            reports.Message(f"days_{state}", {"first": first, "last": last})
+            if first < last
+            else reports.Message(f"day_{state}", {"day": first})
+            for state, first, last in _runs_left_out(published)
         )
     row = published.rows("select reasons from quality.day_verdict where business_date = $to_date")
     reasons = json.loads(row[0][0]) if row else []
     return tuple(_reason_message(reason) for reason in reasons)
+
+
+def _runs_left_out(published: Published) -> list[tuple[str, date, date]]:
+    """Neighbouring days without numbers, and whether they are blocked or missing: state, first and last day."""
+    runs: list[tuple[str, date, date]] = []
+    for day in published.period.days:
+        if day in published.dates:
+            continue
+        state = "blocked" if published.verdicts.get(day) == "blocked" else "missing"
+        if runs and runs[-1][0] == state and runs[-1][2] == day - timedelta(days=1):
+            runs[-1] = (state, runs[-1][1], day)
+        else:
+            runs.append((state, day, day))
+    return runs
 
 
 def last_good_date(published: Published) -> date | None:

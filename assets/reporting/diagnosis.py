@@ -128,7 +128,7 @@ def _finding(published: Published, record: Mapping[str, Any], playbook: Mapping[
         evidence=tuple(_evidence(row, record["since_date"]) for row in record["evidence"]),
         question=playbook["questions"][record["stage"]],
         next_step=words["next_step"],
-        recheck_date=published.business_date + RECHECK_AFTER,
+        recheck_date=max(published.dates) + RECHECK_AFTER,
         withheld_because=record["status_reason"] or "",
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from reports.fonts import SPELLED_OUT
 from reports.model import CheckState, Delivery, Figure, Report, Unit
 from reports.pages.tables import Content, Widths, heads, named, section, table
 from reports.wording import Words
@@ -20,8 +21,14 @@ def data_chapter(report: Report, words: Words) -> Content:
             section(words.text("headings", "deliveries"), deliveries_table(report.deliveries, words)),
             checks_section(report, words),
             quarantine_section(report, words),
+            *([section(None, None, words.text("notes", "spelled_out"))] if is_spelled_out(report) else []),
         ],
     }
+
+
+def is_spelled_out(report: Report) -> bool:
+    """Whether a text of the shop holds characters that are printed as their code points."""
+    return SPELLED_OUT in repr(report)
 
 
 def deliveries_table(deliveries: Sequence[Delivery], words: Words) -> Content:

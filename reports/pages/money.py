@@ -64,7 +64,8 @@ def days_section(report: Report, words: Words) -> Content:
         if day.editions > 1:
             marks.append(words.text("labels", "editions", count=words.plain(day.editions)))
         marks += [day.promotion] if day.promotion else []
-        values = [words.value(figure.value, figure.unit) for figure in day.figures]
+        nothing = words.text("labels", "no_comparison")
+        values = [words.value(each.value, each.unit) if day.is_counted else nothing for each in day.figures]
         rows.append([f"{day.day:%m-%d} {weekday}", words.text("labels", "separator").join(marks), *values])
     head = [*heads(words, "day", "state"), *(words.text("metrics", key) for key in keys)]
     widths = (28, None, *[20] * len(keys))

@@ -1,5 +1,8 @@
 """The first page: what a reader of ten minutes must know."""
 
+from collections.abc import Sequence
+from datetime import date, timedelta
+
 from reports.model import (
     FULL_BASELINE_DAYS,
     Delivery,
@@ -54,11 +57,27 @@ def days_strip(report: Report, words: Words) -> list[Content]:
     }
     cells = []
     for key, days in groups.items():
-        named = "" if key == "counted" else words.text("labels", "separator").join(f"{day:%m-%d}" for day in days)
+        named = "" if key == "counted" else words.text("labels", "separator").join(runs_of(days, words))
         whole = {"numerator": words.plain(len(days)), "denominator": words.plain(len(report.days))}
         state = words.text("labels", "of", **whole)
         cells.append({"name": words.text("days_strip", key), "state": state, "detail": named})
     return cells
+
+
+def runs_of(days: Sequence[date], words: Words) -> list[str]:
+    """Days in order, neighbours as one: "06-03", "06-08 to 06-12"."""
+    runs: list[list[date]] = []
+    for day in days:
+        if runs and runs[-1][-1] == day - timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return [
+        f"{run[0]:%m-%d}"
+        if len(run) == 1
+        else words.text("labels", "date_range", first=f"{run[0]:%m-%d}", last=f"{run[-1]:%m-%d}")
+        for run in runs
+    ]
 
 
 def verdict(report: Report, words: Words) -> Content:

@@ -1,0 +1,336 @@
+"""Weekly and monthly reports: pooled as the registry says, compared like with like, and honest about missing days."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+from io import BytesIO
+from pathlib import Path
+from statistics import fmean
+
+import duckdb
+import openpyxl
+import pytest
+from diagnosis_world import World
+from pypdf import PdfReader
+
+import reports
+from assets.gate import DayVerdict, Verdict
+from assets.ingest import create_tables as create_ingest_tables
+from assets.publish import open_published, publish
+from assets.reporting import parse_month, parse_week, periods_due, print_report, read_report, restated_days
+from assets.reporting.periods import Period, day_of, ended, month_of, week_of
+from assets.settings import Settings
+from pipelines.cli import main
+from reports import Figure, FindingStatus, PeriodKind, Report, findings_of
+from reports.wording import load_words
+
+DAYS = 35  # five weeks from Monday, 2 March 2026
+LAST_WEEK = "2026-W14"
+BROKEN_COUPON = range(30, 34)  # Tuesday to Friday of the last week
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """Five weeks of a shop that consists of its cubes, with the metrics that the tests look at."""
+    world = World()
+    create_ingest_tables(world.warehouse)
+    for number in range(1, DAYS + 1):
+        world.add_days(number, number, coupon_loss=0.6 if number in BROKEN_COUPON else 0)
+        add_metrics(world, number)
+    world.diagnose(15, DAYS)
+    return world
+
+
+def add_metrics(world: World, number: int) -> None:
+    """Rates whose days differ in size, so that their mean is not their pooled value."""
+    visitors = 1_000 + 300 * (number % 7)
+    buyers = 40 + 5 * (number % 3)
+    rows = [
+        ("visitors", visitors, None, visitors),
+        ("visitor_pay_rate", buyers, visitors, buyers / visitors),
+        ("session_bounce_rate", visitors // 3, visitors, visitors // 3 / visitors),
+        ("landing_rate", 600, 1_000 + number, 600 / (1_000 + number)),
+        ("paid_amount", 100 * number + 0.25, None, 100 * number + 0.25),
+        ("cost", 50, None, 50),
+        ("first_screen_ms", number, None, 900 + number),
+    ]
+    day = world.day(number)
+    for key, numerator, denominator, value in rows:
+        world.warehouse.execute(
+            "insert into marts.daily_metrics by name select $day as business_date, $key as metric, "
+            "$numerator as numerator, $denominator as denominator, $value as value",
+            day=day, key=key, numerator=numerator, denominator=denominator, value=value,
+        )  # fmt: skip
+    for period, distinct in (("week", 2_000 + number), ("month", 5_000 + number)):
+        world.warehouse.execute(
+            "insert into marts.people_to_date values ($day, $period, $visitors, 77)",
+            day=day, period=period, visitors=distinct,
+        )  # fmt: skip
+    for step, reached in enumerate((1_000 + number, 600, 200)):
+        world.warehouse.execute(
+            "insert into marts.funnel_steps by name select $day as business_date, 'landing' as stage, "
+            "$step as step_number, $name as step, $reached as reached",
+            day=day, step=step, name=("arrival", "three_seconds", "qualified_product_view")[step], reached=reached,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def published(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("published")
+    verdicts = [DayVerdict(world.day(number), Verdict.PASS, ()) for number in range(1, DAYS + 1)]
+    publish(world.warehouse, folder / "published", verdicts, 3)
+    return folder
+
+
+@pytest.fixture
+def settings(world: World, published: Path, tmp_path: Path) -> Settings:
+    """A home of its own with the published copy."""
+    import shutil
+
+    shutil.copytree(published, tmp_path / "home", symlinks=True)
+    return world.settings.model_copy(update={"home": tmp_path / "home", "language": "en", "targets": {"cost": 60}})
+
+
+@pytest.fixture
+def quick_printing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report as its text, without pictures."""
+    monkeypatch.setattr("assets.reporting.editions.reports.render", lambda report: repr(report).encode())
+    monkeypatch.setattr("assets.reporting.editions.reports.stage_picture_png", lambda stage, report: b"")
+
+
+def change_verdict(settings: Settings, day: date, verdict: str) -> None:
+    with duckdb.connect(str((settings.published / "current").resolve() / "funnelscope.duckdb")) as connection:
+        connection.execute("update quality.day_verdict set verdict = $1 where business_date = $2", [verdict, day])
+
+
+def headline(report: Report, key: str) -> reports.Headline:
+    return next(each for each in report.headline if each.figure.key == key)
+
+
+def figure_of(report: Report, key: str) -> Figure:
+    figures = [figure for stage in report.stages for figure in (stage.rate, *stage.indicators) if figure]
+    return next(figure for figure in figures if figure.key == key)
+
+
+def text_of(report: Report) -> str:
+    pages = PdfReader(BytesIO(reports.render(report))).pages
+    return " ".join(" ".join(page.extract_text() for page in pages).split())
+
+
+# --- Numbers -------------------------------------------------------------------------------------
+
+
+def test_a_week_is_pooled_and_a_mean_of_its_days_is_another_number(settings: Settings) -> None:
+    report = read_report(settings, parse_week(LAST_WEEK))
+    with open_published(settings.published) as connection:
+        pooled, mean = connection.execute(
+            "select sum(numerator) / sum(denominator), avg(value) from marts.daily_metrics "
+            "where metric = 'visitor_pay_rate' and business_date between date '2026-03-30' and date '2026-04-05'"
+        ).fetchall()[0]
+        (amount,) = connection.execute(
+            "select sum(value) from marts.daily_metrics where metric = 'paid_amount' "
+            "and business_date between date '2026-03-30' and date '2026-04-05'"
+        ).fetchall()[0]
+    rate = headline(report, "visitor_pay_rate").figure
+    assert rate.value == pytest.approx(pooled, abs=1e-12)
+    assert rate.mean_of_days == pytest.approx(mean, abs=1e-12)
+    assert rate.value != pytest.approx(mean, rel=0.01), "or the two rules could not be told apart"
+    assert rate.rule == "pooled"
+    assert float(headline(report, "paid_amount").figure.value or 0) == pytest.approx(float(amount))
+    assert figure_of(report, "landing_rate").mean_of_days is None, "platforms pool this one, too"
+
+
+def test_distinct_people_are_counted_anew_and_never_added(settings: Settings) -> None:
+    report = read_report(settings, parse_week(LAST_WEEK))
+    visitors = [figure for day in report.days for figure in day.figures if figure.key == "visitors"]
+    assert len(visitors) == 7
+    from assets.reporting.published import Published
+
+    with open_published(settings.published) as connection:
+        period = Published(connection, settings, parse_week(LAST_WEEK), "en")
+        figure = period.figure("visitors")
+    assert (figure.value, figure.rule) == (2_000 + DAYS, "distinct")
+    assert figure.value < sum(float(each.value or 0) for each in visitors)
+
+
+def test_a_duration_is_the_mean_of_all_cases_not_of_the_days(settings: Settings) -> None:
+    from assets.reporting.published import Published
+
+    with open_published(settings.published) as connection:
+        figure = Published(connection, settings, parse_week(LAST_WEEK), "en").figure("first_screen_mean_ms")
+    numbers = range(29, 36)
+    assert figure.value == pytest.approx(sum(n * (900 + n) for n in numbers) / sum(numbers))
+
+
+def test_steps_and_slices_of_a_week_are_its_days_added(settings: Settings, world: World) -> None:
+    report = read_report(settings, parse_week(LAST_WEEK))
+    landing = next(stage for stage in report.stages if stage.key == "landing")
+    assert [step.count for step in landing.steps] == [sum(1_000 + n for n in range(29, 36)), 7 * 600, 7 * 200]
+    assert landing.steps[0].baseline_count == pytest.approx(fmean(sum(1_000 + n for n in range(w, w + 7))
+                                                                  for w in (1, 8, 15, 22)))  # fmt: skip
+    channels = next(table for table in landing.slices if table.dimension == "channel")
+    (wanted,) = world.warehouse.rows(
+        "select sum(sessions)::BIGINT, sum(reached_qualified_product_view)::BIGINT from marts.landing_cube "
+        "where channel = 'search' and business_date between date '2026-03-30' and date '2026-04-05'"
+    )
+    row = next(row for row in channels.rows if row.value == "search")
+    assert (row.entered, row.passed) == wanted
+
+
+def test_a_week_is_held_against_the_one_before_its_target_and_a_quarter(settings: Settings) -> None:
+    report = read_report(settings, parse_week(LAST_WEEK))
+    cost = headline(report, "cost")
+    assert (float(cost.before or 0), cost.target, cost.year_before) == (350, 420, None)
+    amount = headline(report, "paid_amount")
+    assert amount.before == pytest.approx(sum(100 * n + 0.25 for n in range(22, 29)))
+    assert [point.day for point in amount.figure.trend] == [date(2026, 3, 8) + timedelta(days=7 * n) for n in range(5)]
+    assert report.baseline_days == 4
+
+
+# --- Findings ------------------------------------------------------------------------------------
+
+
+def test_the_findings_of_a_week_cost_what_its_days_lost_and_say_how_they_stand(
+    settings: Settings, world: World
+) -> None:
+    report = read_report(settings, parse_week(LAST_WEEK))
+    finding = next(each for each in findings_of(report, "decision") if ("coupon", "WELCOME10") in each.slice)
+    rows = world.warehouse.rows(
+        "select count(*) filter (where status != 'recovered'), sum(lost_orders) from diagnosis.findings "
+        "where slice like '%WELCOME10%' and business_date between date '2026-03-30' and date '2026-04-05'"
+    )
+    assert (finding.days, finding.lost_orders and finding.lost_orders.value) == (rows[0][0], pytest.approx(rows[0][1]))
+    assert finding.status is FindingStatus.RECOVERED
+    assert not finding.is_ongoing
+
+
+# --- Missing days --------------------------------------------------------------------------------
+
+
+def test_a_week_that_lacks_a_day_says_so_on_top_and_is_compared_without_that_day(settings: Settings) -> None:
+    change_verdict(settings, date(2026, 4, 1), "blocked")
+    report = read_report(settings, parse_week(LAST_WEEK))
+    assert report.verdict == "warn"
+    assert [day.day for day in report.days if not day.is_counted] == [date(2026, 4, 1)]
+    cost = headline(report, "cost")
+    assert (float(cost.figure.value or 0), cost.figure.baseline, float(cost.before or 0)) == (300, 300, 300)
+    assert cost.target == 360
+    text = text_of(report)
+    assert "Partial: 6 of 7 days" in text
+    assert "2026-04-01 is blocked and left out." in text
+    assert "mean of the days (platforms' rule)" in text
+    from assets.reporting.published import Published
+
+    with open_published(settings.published) as connection:
+        assert Published(connection, settings, parse_week(LAST_WEEK), "en").figure("visitors").value is None
+
+
+def test_a_week_that_is_not_over_has_the_people_up_to_its_last_day(settings: Settings) -> None:
+    from assets.reporting.published import Published
+
+    for day in (4, 5):
+        change_verdict(settings, date(2026, 4, day), "blocked")
+    with open_published(settings.published) as connection:
+        week = Published(connection, settings, parse_week(LAST_WEEK), "en")
+        assert week.figure("visitors").value == 2_000 + DAYS - 2
+        assert week.figure("visitors").baseline == pytest.approx(fmean(2_000 + n for n in (5, 12, 19, 26)))
+
+
+def test_a_week_without_any_day_is_blocked(settings: Settings) -> None:
+    report = read_report(settings, parse_week("2026-W20"))
+    assert report.verdict == "blocked"
+    assert "No day of 2026-W20 has numbers that may be used." in text_of(report)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_month_prints_in_both_languages_and_names_its_rules(settings: Settings, language: str) -> None:
+    report = read_report(settings, parse_month("2026-03"), language)
+    assert len(report.days) == 31
+    text = text_of(report)
+    words = load_words(language, PeriodKind.MONTH)
+    assert words.text("report", "heading", shop="World").replace(" ", "") in text.replace(" ", "")
+    assert words.text("several_days", "pooled").replace(" ", "") in text.replace(" ", "")
+
+
+# --- Editions ------------------------------------------------------------------------------------
+
+
+def test_a_run_prints_the_week_that_ended_in_it_once_and_again_when_a_day_is_restated(
+    settings: Settings, quick_printing: None
+) -> None:
+    first, last = date(2026, 3, 2), date(2026, 4, 5)
+    assert [period.name for period in periods_due(settings, first, last)] == [LAST_WEEK, "2026-03"]
+    assert periods_due(settings, date(2026, 3, 31), date(2026, 4, 4)) == [parse_month("2026-03")]
+    edition = print_report(settings, parse_week(LAST_WEEK))
+    assert edition.pdf.relative_to(settings.reports) == Path(LAST_WEEK) / f"funnelscope-{LAST_WEEK}-edition-1-en.pdf"
+    assert edition.spreadsheet.exists()
+    assert edition.picture("landing").exists()
+    assert [period.name for period in periods_due(settings, first, last)] == ["2026-03"]
+    assert print_report(settings, parse_week(LAST_WEEK)).number == 1
+    change_verdict(settings, date(2026, 4, 2), "blocked")
+    assert [period.name for period in periods_due(settings, date(2026, 4, 2), date(2026, 4, 2))] == [LAST_WEEK]
+    assert print_report(settings, parse_week(LAST_WEEK)).number == 2
+    assert restated_days(settings, first, last) == [], "weeks are not taken for days"
+
+
+def test_no_week_is_printed_where_none_is_wanted(settings: Settings) -> None:
+    without = settings.model_copy(update={"period_reports": ("month",)})
+    assert [period.name for period in periods_due(without, date(2026, 3, 2), date(2026, 4, 5))] == ["2026-03"]
+
+
+def test_the_workbook_of_a_week_lists_its_days(settings: Settings, quick_printing: None) -> None:
+    edition = print_report(settings, parse_week(LAST_WEEK))
+    sheet = openpyxl.load_workbook(edition.spreadsheet)["Week"]
+    rows = {str(row[0])[:10]: row for row in sheet.iter_rows(values_only=True) if row[0]}
+    assert rows["2026-03-31"][3] == 3_000.25
+
+
+# --- Names ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("period", "name", "days"),
+    [
+        (week_of(date(2027, 1, 1)), "2026-W53", 7),
+        (month_of(date(2028, 2, 29)), "2028-02", 29),
+        (month_of(date(2026, 1, 31)).before(), "2025-12", 31),
+        (month_of(date(2026, 3, 1)).year_before, "2025-03", 31),
+        (week_of(date(2026, 6, 14)).before(2), "2026-W22", 7),
+        (day_of(date(2026, 6, 14)), "2026-06-14", 1),
+    ],
+)
+def test_a_period_knows_its_name_and_days(period: Period, name: str, days: int) -> None:
+    assert (period.name, len(period.days)) == (name, days)
+
+
+@pytest.mark.parametrize("parse", [parse_week, parse_month])
+@pytest.mark.parametrize("text", ["2026-W60", "2026-13", "last", "2026-02-30"])
+def test_a_wrong_name_is_answered_with_a_right_one(parse: Callable[[str], Period], text: str) -> None:
+    with pytest.raises(ValueError, match=rf"'{text}' is no (week|month); write 2026-"):
+        parse(text)
+
+
+def test_a_day_of_the_week_names_the_week() -> None:
+    assert parse_week("2026-06-12") == parse_week("2026-W24") == parse_week("2026W24")
+    assert parse_month("2026-06-12") == parse_month("2026-06")
+
+
+def test_a_period_ends_with_its_last_day() -> None:
+    kinds = (PeriodKind.WEEK, PeriodKind.MONTH)
+    assert ended(kinds, date(2026, 5, 31), date(2026, 5, 31)) == [parse_week("2026-W22"), parse_month("2026-05")]
+    assert ended(kinds, date(2026, 6, 1), date(2026, 6, 6)) == []
+
+
+def test_two_periods_at_once_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["funnelscope", "report", "--week", "2026-W24", "--month", "2026-06"])
+    with pytest.raises(SystemExit) as ended_with:
+        main()
+    assert ended_with.value.code == 1
+    assert "--date, --week and --month name one report each" in capsys.readouterr().err
+
+
+def test_a_report_of_a_day_has_no_days() -> None:
+    from report_example import BUSY
+
+    assert BUSY.label == "2026-06-20"
+    assert replace(BUSY, name=LAST_WEEK).label == LAST_WEEK
