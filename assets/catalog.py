@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets import delivery, gate, ingest, publish, reporting
+from assets import delivery, gate, ingest, publish, reporting, retention
 from assets.diagnosis.charts import finding_chart
 from assets.diagnosis.daily import diagnose_days
 from assets.diagnosis.reading import Diagnosis, read_diagnosis
@@ -50,6 +50,7 @@ FINDINGS = asset_key("diagnosis.findings")
 SNAPSHOT = dg.AssetKey(["published", "snapshot"])
 REPORT = dg.AssetKey(["published", "daily_report"])
 DELIVERY = dg.AssetKey(["published", "delivery"])
+RETENTION = dg.AssetKey(["published", "retention"])
 OUTCOME = dg.AssetKey(["published", "outcome"])
 OWN_FUNNELS = "funnels"
 
@@ -89,6 +90,7 @@ def all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetChecksD
         _snapshot(days, [_own_funnel_key(file) for file in funnels]),
         _daily_report(days),
         _delivery(days),
+        _retention(days),
         _outcome(days),
     ]
 
@@ -201,7 +203,7 @@ def _model_asset(model: Model, days: dg.DailyPartitionsDefinition, lineage: Line
     )
     def build_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         from_date, to_date = date_range(context, shop)
-        build(shop.warehouse, model, shop.chunks(from_date, to_date), **shop.query_parameters)
+        build(shop.warehouse, model, shop.chunks_of(model, from_date, to_date), **shop.query_parameters)
         shop.built_tables.add(model.table)
         if model.is_view:
             return dg.MaterializeResult()
@@ -502,8 +504,19 @@ def _delivery(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     return delivery_of_reports
 
 
+def _retention(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @_daily_asset(days, RETENTION, [REPORT, DELIVERY], "published")
+    def retention_of_the_old(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        """Lets go what `retention` of the settings allows: raw rows, refused rows, old editions, old runs."""
+        pruned = retention.prune(shop.warehouse, shop.settings)
+        runs = retention.prune_runs(context.instance, shop.settings, context.run_id)
+        return dg.MaterializeResult(metadata={**vars(pruned), "runs": runs})
+
+    return retention_of_the_old
+
+
 def _outcome(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @_daily_asset(days, OUTCOME, [REPORT, DELIVERY], "published")
+    @_daily_asset(days, OUTCOME, [REPORT, DELIVERY, RETENTION], "published")
     def outcome(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Fails for a blocked day, after everything else is done: so the run is red and the alert goes out."""
         verdicts = gate.verdicts(shop.warehouse, *date_range(context, shop))

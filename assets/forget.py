@@ -165,9 +165,10 @@ def _make_events(warehouse: Warehouse) -> None:
         rest = f"business_date, event_id, {amount}::DECIMAL(18, 2) as paid, {columns}"
         selects.append(f"select '{family.name}' as family, delivery_id, row_number, {rest} from raw.{family.table}")
         if warehouse.columns(f"staging.{family.table}"):
+            # Where raw no longer has the rows.
             selects.append(
-                f"select '{family.name}', null, null, {rest} from staging.{family.table} as staged anti join "
-                f"raw.{family.table} as delivered using (event_id, business_date)"
+                f"select '{family.name}', null, null, {rest} from staging.{family.table} where business_date in "
+                f"(select business_date from quality.pruned_days where family = '{family.name}')"
             )
     warehouse.execute(f"create or replace temp view person_events as {' union all '.join(selects)}")
 
@@ -324,7 +325,35 @@ def _write_ledger(warehouse: Warehouse) -> None:
         where delivery_id = id and business_date = day
         """
     )
+    _write_pruned(warehouse)
     warehouse.execute("delete from quality.delivery_dates where rows = 0")
+
+
+def _write_pruned(warehouse: Warehouse) -> None:
+    """Rows that only staging held: no longer known by delivery, they are taken off the largest one of their day."""
+    for delivery_id, day, erased in warehouse.rows(
+        """
+        select arg_max(pruned_days.delivery_id, (rows, pruned_days.delivery_id)), business_date, any_value(erased)
+        from quality.pruned_days
+        join (
+            select family, business_date, count(*) as erased from gone_rows where delivery_id is null group by all
+        ) using (family, business_date)
+        group by family, business_date
+        order by all
+        """
+    ):
+        parameters = {"id": delivery_id, "day": day, "erased": erased}
+        for table in ("pruned_days", "delivery_dates"):
+            warehouse.execute(
+                f"update quality.{table} set rows = rows - $erased where delivery_id = $id and business_date = $day",
+                **parameters,
+            )
+        warehouse.execute(
+            "update quality.deliveries set rows_loaded = rows_loaded - $erased, "
+            "rows_erased = coalesce(rows_erased, 0) + $erased where delivery_id = $id",
+            id=delivery_id,
+            erased=erased,
+        )
 
 
 # --- What is left ------------------------------------------------------------------------------------

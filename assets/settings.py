@@ -301,6 +301,19 @@ class Exclusion(_Model):
         return self
 
 
+class Retention(_Model):
+    """What may go after so many days; what is not given is kept."""
+
+    raw_days: int | None = Field(
+        default=None, ge=14, description="raw rows: after that, late rows of a day are refused"
+    )
+    quarantine_days: int | None = Field(default=None, ge=1, description="content of refused rows; they stay counted")
+    editions_days: int | None = Field(
+        default=None, ge=1, description="files of report editions that a newer one replaces"
+    )
+    runs_days: int | None = Field(default=None, ge=14, description="Dagster's own events")
+
+
 class Settings(_Model):
     """All that a shop decides. Dates are business dates in `timezone`."""
 
@@ -317,6 +330,7 @@ class Settings(_Model):
     attribution_window_days: int = Field(7, ge=1, le=30, description="an order belongs to a session at most so old")
     sources: tuple[Source, ...] = ()
     exclude: tuple[Exclusion, ...] = ()
+    retention: Retention = Retention()
     calendar: tuple[Promotion, ...] = ()
     period_reports: tuple[Literal["week", "month"], ...] = Field(
         ("week", "month"), description="printed by the run of their last day, beside the daily report"
@@ -513,6 +527,7 @@ _MODELS_BELOW: dict[str, type[BaseModel]] = {
     "sources": Source,
     "event_types": EventTypes,
     "exclude": Exclusion,
+    "retention": Retention,
     "calendar": Promotion,
     "change_log": Change,
     "promotions": Promotion,

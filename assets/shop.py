@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
 from pydantic import PrivateAttr
 
-from assets.ingest import create_tables
+from assets.ingest import create_tables, pruned_days
 from assets.settings import Settings, load_settings
-from sql.models import chunks_of_days, create_inputs
+from sql.models import Model, chunks_of_days, create_inputs
 from sql.warehouse import Warehouse, open_warehouse
 
 
@@ -66,3 +66,25 @@ class Shop(dg.ConfigurableResource):
         """The range in pieces that fit into memory, by the rows delivered for each day."""
         rows = self.warehouse.rows("select business_date, sum(rows) from quality.delivery_dates group by business_date")
         return chunks_of_days(from_date, to_date, {day: int(count) for day, count in rows})
+
+    def chunks_of(self, model: Model, from_date: date, to_date: date) -> list[tuple[date, date]]:
+        """The same for a model; staged days whose raw rows are pruned are left as they stand."""
+        chunks = self.chunks(from_date, to_date)
+        pruned = pruned_days(self.warehouse) if model.schema == "staging" else set()
+        if not pruned:
+            return chunks
+        return [(first, last) for chunk in chunks for first, last in _without(pruned, *chunk)]
+
+
+def _without(days: set[date], from_date: date, to_date: date) -> list[tuple[date, date]]:
+    """The stretches of a range that hold none of the days."""
+    stretches: list[tuple[date, date]] = []
+    for offset in range((to_date - from_date).days + 1):
+        day = from_date + timedelta(days=offset)
+        if day in days:
+            continue
+        if stretches and stretches[-1][1] == day - timedelta(days=1):
+            stretches[-1] = (stretches[-1][0], day)
+        else:
+            stretches.append((day, day))
+    return stretches

@@ -39,6 +39,7 @@ def examine(settings: Settings) -> list[Finding]:
         _identity_key(settings),
         _disk(settings),
         _lock(settings),
+        _retention(settings),
         *_erasure(settings),
     ]
 
@@ -117,6 +118,12 @@ def _size(path: Path) -> int:
             status = file.stat()
             seen[(status.st_dev, status.st_ino)] = status.st_size
     return sum(seen.values())
+
+
+def _retention(settings: Settings) -> Finding:
+    declared = settings.retention.model_dump(exclude_none=True)
+    words = ", ".join(f"{name.removesuffix('_days')} {days} days" for name, days in declared.items())
+    return Finding("retention", True, f"{words or 'everything is kept'}; snapshots {settings.snapshots_kept}")
 
 
 def _erasure(settings: Settings) -> Iterator[Finding]:

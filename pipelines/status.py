@@ -8,6 +8,7 @@ from rich.table import Table
 
 from assets import gate
 from assets.gate import DayVerdict, Verdict, days_between
+from assets.ingest import pruned_days
 from assets.publish import open_published, published_days
 from assets.settings import Settings
 from assets.standing import standing
@@ -31,6 +32,7 @@ def print_status(settings: Settings) -> None:
             stands = standing(warehouse)
             delivered = {day for (day,) in warehouse.rows("select distinct business_date from quality.delivery_dates")}
             verdicts = gate.verdicts(warehouse, settings.opening_date, date.max)
+            pruned = pruned_days(warehouse)
     except WarehouseLockedError as error:
         console.print(f"{len(published)} days published, the last {max(published, default='none')}. {error}")
         return
@@ -45,6 +47,8 @@ def print_status(settings: Settings) -> None:
     console.print(table)
     for line in _advice(settings, days, built, late, last):
         console.print(line)
+    if pruned:
+        console.print(f"Raw rows up to {max(pruned)} are pruned (retention): late rows of those days go to quarantine.")
 
 
 def _state(

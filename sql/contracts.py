@@ -69,6 +69,10 @@ def _completeness_contract(family: Family) -> Contract:
                 from raw.{family.table}
                 where business_date between $from_date and $to_date
                 union all
+                select business_date, rows, 0, 0, 0
+                from quality.pruned_days
+                where family = '{family.name}' and business_date between $from_date and $to_date
+                union all
                 select business_date, 0, 1, 0, 0
                 from quality.duplicate_events
                 where family = '{family.name}' and business_date between $from_date and $to_date

@@ -182,7 +182,7 @@ def build_piece(shop: Shop, piece: Piece, *, is_published: bool = False) -> None
         find_duplicates(warehouse, first, last)
         find_excluded(warehouse, first, last)
     for name in names:
-        build(warehouse, models[name], shop.chunks(first, last), **shop.query_parameters)
+        build(warehouse, models[name], shop.chunks_of(models[name], first, last), **shop.query_parameters)
     if is_published:
         gate.run_contracts(warehouse, first, last)
         verdicts = gate.judge(warehouse, settings, first, last)

@@ -116,10 +116,12 @@ class Needle:
         )
 
 
-def needles(home: Home, at: Home) -> list[Needle]:
+def needles(home: Home, at: Home, customer: str = ANN) -> list[Needle]:
     settings = at.settings
     return [
-        Needle(text, hash_identifier(settings, text)) for values in traces(home).values() for text in sorted(values)
+        Needle(text, hash_identifier(settings, text))
+        for values in traces(home, customer).values()
+        for text in sorted(values)
     ]
 
 

@@ -10,6 +10,7 @@ from assets.ingest.ledger import (
     input_versions,
     reconcile,
 )
+from assets.ingest.pruned import prune_raw, pruned_days
 from assets.ingest.tables import create_tables
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "find_excluded",
     "input_version",
     "input_versions",
+    "prune_raw",
+    "pruned_days",
     "reconcile",
     "take_deliveries",
 ]

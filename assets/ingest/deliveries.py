@@ -13,6 +13,7 @@ from assets.ingest.excluded import take_exclusions
 from assets.ingest.forgotten import leave_out_forgotten
 from assets.ingest.landing import Found, Stamp, find_files, split_pattern
 from assets.ingest.mapping import DeliveryError, Mapping, Rows
+from assets.ingest.pruned import pruned_deliveries, settle_pruned
 from assets.ingest.query import read_query
 from assets.ingest.quoting import literal
 from assets.ingest.reasons import Reason
@@ -129,8 +130,9 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
             _take(warehouse, settings, entry, intake)
             if progress:
                 progress(f"{found.file}: {entry.status}, {entry.rows_loaded} of {entry.rows_read} rows {entry.message}")
+    archived = pruned_deliveries(warehouse)  # their files need not be there any more
     for key, before in known.items():
-        if key not in present:
+        if key not in present and before.delivery_id not in archived:
             with warehouse.transaction():
                 _erase(warehouse, before.delivery_id, before.family, intake)
                 warehouse.execute("delete from quality.deliveries where delivery_id = $id", id=before.delivery_id)
@@ -211,6 +213,10 @@ def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intak
         reason = error.reason if isinstance(error, DeliveryError) else Reason.UNREADABLE
         entry.rows_read = entry.rows_loaded = entry.rows_quarantined = entry.rows_erased = 0
         entry.warnings = []
+        if reason is Reason.DAY_IS_PRUNED:
+            entry.status, entry.notes = "unreachable", [_words(error)]
+            _keep(warehouse, entry, reason, intake)
+            return
         if entry.found.source.query:
             entry.status, entry.notes = "unreachable", [f"{_words(error)}; tried again next time"]
             _keep(warehouse, entry, reason, intake)
@@ -284,14 +290,22 @@ def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
             f"{found.file}: {entry.rows_read} rows read, but {entry.rows_loaded} loaded and "
             f"{entry.rows_quarantined} quarantined. Nothing of it was stored; please report this as a defect."
         )
+    _settle_pruned(warehouse, entry)
     _leave_out_forgotten(warehouse, entry)
+
+
+def _settle_pruned(warehouse: Warehouse, entry: _Entry) -> None:
+    refused, erased = settle_pruned(warehouse, entry.delivery_id, entry.found.source.family, entry.found.file)
+    entry.rows_loaded -= refused + erased
+    entry.rows_quarantined += refused
+    entry.rows_erased += erased
 
 
 def _leave_out_forgotten(warehouse: Warehouse, entry: _Entry) -> None:
     loaded, quarantined = leave_out_forgotten(warehouse, entry.delivery_id, entry.found.source.family)
     entry.rows_loaded -= loaded
     entry.rows_quarantined -= quarantined
-    entry.rows_erased = loaded + quarantined
+    entry.rows_erased += loaded + quarantined
     if entry.rows_erased:
         entry.notes.append(f"{entry.rows_erased} rows of forgotten people left out")
 
@@ -420,9 +434,14 @@ def _write_ledger(warehouse: Warehouse, entry: _Entry, intake: Intake) -> None:
             from raw.{family.table}
             where delivery_id = $delivery_id
             group by delivery_id, dt, business_date
+            union all
+            select delivery_id, $family, $dt, $file, business_date, rows
+            from quality.pruned_days
+            where delivery_id = $delivery_id
             order by business_date
             """,
             family=family.name,
+            dt=entry.dt,
             file=entry.found.file,
             delivery_id=entry.delivery_id,
         )

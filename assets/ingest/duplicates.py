@@ -19,7 +19,8 @@ def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date) -> Non
             ("quality.quarantine", "reason = 'conflicting_duplicate'"),
         ):
             warehouse.execute(
-                f"delete from {table} where business_date between $from_date and $to_date and {condition}",
+                f"delete from {table} where business_date between $from_date and $to_date and {condition} "
+                "and business_date not in (select business_date from quality.pruned_days)",
                 from_date=from_date,
                 to_date=to_date,
             )

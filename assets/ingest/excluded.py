@@ -68,7 +68,8 @@ def find_excluded(warehouse: Warehouse, from_date: date, to_date: date) -> None:
     between = "business_date between $from_date and $to_date"
     days = {"from_date": from_date, "to_date": to_date}
     with warehouse.transaction():
-        warehouse.execute(f"delete from quality.excluded_events where {between}", **days)
+        is_pruned = "business_date in (select business_date from quality.pruned_days)"
+        warehouse.execute(f"delete from quality.excluded_events where {between} and not {is_pruned}", **days)
         if not warehouse.value("select count(*) from quality.excluded_people"):
             return
         _find_ids(warehouse, between, days)

@@ -17,6 +17,12 @@ class Reason(StrEnum):
     way_out: str
 
     # One row
+    DAY_IS_PRUNED = (
+        "day_is_pruned",
+        "the raw rows of its day have been pruned (`retention`), so that the day is not built again; as a whole file "
+        "(row 0): it says something else of such a day than before",
+        "raise `raw_days` for the time to come; the tables of the day stand",
+    )
     BAD_RECORD = (
         "bad_record",
         "the line is no CSV record or no JSON object, or holds zero bytes",

@@ -29,6 +29,7 @@ QUALITY_TABLES = {
     "excluded_events": """
         family VARCHAR, business_date DATE, delivery_id INTEGER, row_number BIGINT, reason VARCHAR""",
     **EXCLUDED_TABLES,
+    "pruned_days": "delivery_id INTEGER, family VARCHAR, business_date DATE, rows BIGINT, content_hash BIGINT",
 }
 
 
@@ -59,7 +60,15 @@ def _reconciliation() -> str:
     )
     return f"""
         with
-        in_raw as ({raw_counts}),
+        in_raw as (
+            select delivery_id, sum(row_count) as row_count
+            from (
+                {raw_counts}
+                union all
+                select delivery_id, rows from quality.pruned_days  -- staging holds them
+            )
+            group by delivery_id
+        ),
         losing as (
             select
                 delivery_id,

@@ -1,0 +1,93 @@
+"""Retention: lets go what the settings allow, as the last step of a day's run.
+
+Nothing goes that a run still needs: raw rows only of days that stand, and the ledger notes each; refused rows lose
+their content and stay counted; of the editions of a report the newest stays whole, and every one keeps its record.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from assets.ingest import prune_raw, pruned_days
+from assets.settings import Settings
+from assets.standing import standing
+from sql.warehouse import Warehouse
+
+RUNS_AT_A_TIME = 50
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What has gone: rows of raw, contents of the quarantine, files of reports."""
+
+    raw_rows: int = 0
+    quarantined_rows: int = 0
+    report_files: int = 0
+
+
+def prune(warehouse: Warehouse, settings: Settings) -> Pruned:
+    """Prunes the warehouse and the reports; ages count back from the last day that was built."""
+    stands = standing(warehouse)
+    if not stands.built:
+        return Pruned()
+    last, kept = max(stands.built), settings.retention
+    raw_rows = 0
+    if kept.raw_days is not None:
+        before = last - timedelta(days=kept.raw_days)
+        days = {day for day in stands.built - stands.late if day < before} - pruned_days(warehouse)
+        raw_rows = prune_raw(warehouse, sorted(days)) if days else 0
+    quarantined_rows = 0
+    if kept.quarantine_days is not None:
+        quarantined_rows = _prune_quarantine(warehouse, last - timedelta(days=kept.quarantine_days))
+    report_files = 0
+    if kept.editions_days is not None:
+        report_files = _prune_editions(settings, last - timedelta(days=kept.editions_days))
+    return Pruned(raw_rows, quarantined_rows, report_files)
+
+
+def _prune_quarantine(warehouse: Warehouse, before: date) -> int:
+    """The content goes; reason, file and line stay, so that the books do. Reading the file again brings it back."""
+    pruned = warehouse.execute(
+        "update quality.quarantine set content = null, detail = null "
+        "where row_number > 0 and coalesce(business_date, dt) < $before and content is not null",
+        before=before,
+    ).fetchone()
+    return int(pruned[0]) if pruned else 0
+
+
+def _prune_editions(settings: Settings, before: date) -> int:
+    """Deletes the files of every edition but the newest of its day; `edition-N.json` stays."""
+    removed = 0
+    for folder in settings.reports.glob("????-??-??"):
+        if date.fromisoformat(folder.name) >= before:
+            continue
+        numbers = [int(path.stem.split("-")[1]) for path in folder.glob("edition-*.json")]
+        for number in sorted(numbers)[:-1]:
+            for file in folder.glob(f"funnelscope-*-edition-{number}-*"):
+                file.unlink()
+                removed += 1
+    return removed
+
+
+def prune_runs(instance: dg.DagsterInstance, settings: Settings, current_run_id: str) -> int:
+    """Deletes Dagster's runs that ended before `runs_days`, with their events; returns how many.
+
+    The UI then shows the days that only they built as never run. Nothing else reads them.
+    """
+    if settings.retention.runs_days is None:
+        return 0
+    before = datetime.now(UTC) - timedelta(days=settings.retention.runs_days)
+    old = dg.RunsFilter(created_before=before, statuses=list(_ENDED))
+    count = 0
+    while records := instance.get_run_records(old, limit=RUNS_AT_A_TIME):
+        for record in records:
+            if record.dagster_run.run_id != current_run_id:
+                instance.delete_run(record.dagster_run.run_id)
+                count += 1
+        if len(records) < RUNS_AT_A_TIME:
+            break
+    return count
+
+
+_ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
