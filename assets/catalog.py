@@ -4,7 +4,7 @@ import base64
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -33,6 +33,8 @@ from sql.models import RAW_LEADING_COLUMNS, Model, build, derived_schemas, load_
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 FAR_BACK_DAYS = 3650  # how far `history: all` reaches in the partition mapping
+RUNS_AT_A_TIME = 50
+_ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 SINGLE_RUN = dg.BackfillPolicy.single_run()
 
 
@@ -509,10 +511,30 @@ def _retention(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     def retention_of_the_old(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Lets go what `retention` of the settings allows: raw rows, refused rows, old editions, old runs."""
         pruned = retention.prune(shop.warehouse, shop.settings)
-        runs = retention.prune_runs(context.instance, shop.settings, context.run_id)
+        runs = prune_runs(context.instance, shop.settings, context.run_id)
         return dg.MaterializeResult(metadata={**vars(pruned), "runs": runs})
 
     return retention_of_the_old
+
+
+def prune_runs(instance: dg.DagsterInstance, settings: Settings, current_run_id: str) -> int:
+    """Deletes Dagster's runs that ended before `runs_days`, with their events; returns how many.
+
+    The UI then shows the days that only they built as never run. Nothing else reads them.
+    """
+    if settings.retention.runs_days is None:
+        return 0
+    before = datetime.now(UTC) - timedelta(days=settings.retention.runs_days)
+    old = dg.RunsFilter(created_before=before, statuses=list(_ENDED))
+    count = 0
+    while records := instance.get_run_records(old, limit=RUNS_AT_A_TIME):
+        for record in records:
+            if record.dagster_run.run_id != current_run_id:
+                instance.delete_run(record.dagster_run.run_id)
+                count += 1
+        if len(records) < RUNS_AT_A_TIME:
+            break
+    return count
 
 
 def _outcome(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:

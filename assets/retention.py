@@ -5,16 +5,12 @@ their content and stay counted; of the editions of a report the newest stays who
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-
-import dagster as dg
+from datetime import date, timedelta
 
 from assets.ingest import prune_raw, pruned_days
 from assets.settings import Settings
 from assets.standing import standing
 from sql.warehouse import Warehouse
-
-RUNS_AT_A_TIME = 50
 
 
 @dataclass(frozen=True)
@@ -68,26 +64,3 @@ def _prune_editions(settings: Settings, before: date) -> int:
                 file.unlink()
                 removed += 1
     return removed
-
-
-def prune_runs(instance: dg.DagsterInstance, settings: Settings, current_run_id: str) -> int:
-    """Deletes Dagster's runs that ended before `runs_days`, with their events; returns how many.
-
-    The UI then shows the days that only they built as never run. Nothing else reads them.
-    """
-    if settings.retention.runs_days is None:
-        return 0
-    before = datetime.now(UTC) - timedelta(days=settings.retention.runs_days)
-    old = dg.RunsFilter(created_before=before, statuses=list(_ENDED))
-    count = 0
-    while records := instance.get_run_records(old, limit=RUNS_AT_A_TIME):
-        for record in records:
-            if record.dagster_run.run_id != current_run_id:
-                instance.delete_run(record.dagster_run.run_id)
-                count += 1
-        if len(records) < RUNS_AT_A_TIME:
-            break
-    return count
-
-
-_ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)

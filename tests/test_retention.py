@@ -19,11 +19,12 @@ from shop_helpers import (
 )
 from test_forget import needles, places, traces
 
+from assets.catalog import prune_runs
 from assets.forget import begin_forgetting, scrub
 from assets.gate import Verdict, verdicts
 from assets.ingest import prune_raw, reconcile
 from assets.reporting import print_report
-from assets.retention import prune, prune_runs
+from assets.retention import prune
 from assets.settings import Retention
 from assets.standing import standing
 from sql.warehouse import Warehouse

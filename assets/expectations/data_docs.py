@@ -18,6 +18,7 @@ from assets.expectations.suites import Frame
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
+    from great_expectations.render.view import DefaultJinjaPageView
 
 INDEX = "index.html"
 STYLE = """
@@ -50,20 +51,27 @@ def write_data_docs(folder: Path, shop: str, business_date: date, pages: Sequenc
     making = folder.with_name(f".{folder.name}")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
+    view = _view()
     for page in pages:
-        (making / page.file).write_text(_page(page), encoding="utf-8")
+        (making / page.file).write_text(_page(page, view), encoding="utf-8")
     (making / INDEX).write_text(_index(shop, business_date, pages), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     making.rename(folder)
 
 
-def _page(page: Page) -> str:
-    from great_expectations.core.run_identifier import RunIdentifier
-    from great_expectations.render.renderer import ValidationResultsPageRenderer
+def _view() -> "DefaultJinjaPageView":
+    """One for all pages: each compiles its templates anew, at several times the price of a page."""
     from great_expectations.render.view import DefaultJinjaPageView
 
+    return DefaultJinjaPageView()
+
+
+def _page(page: Page, view: "DefaultJinjaPageView") -> str:
+    from great_expectations.core.run_identifier import RunIdentifier
+    from great_expectations.render.renderer import ValidationResultsPageRenderer
+
     page.said.meta.setdefault("run_id", RunIdentifier(run_name=f"{page.table} {page.frame}"))
-    written = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(page.said))
+    written = view.render(ValidationResultsPageRenderer().render(page.said))
     body = re.sub(r"(?s)<script\b.*?</script>|<link\b[^>]*>|<style\b.*?</style>|<img\b[^>]*>", "", written)
     return body.replace("</head>", f"<style>{STYLE}</style></head>", 1)
 
