@@ -455,6 +455,7 @@ class Stage:
 
     `no_data` is None where the stage has numbers; else the reason, printed in their place. `rate` is the stage's main
     rate with its counts and its trend. `indicators` are operational figures that explain it.
+    `inquiry_windows` follow presale inquiries until their customer pays.
     """
 
     key: str
@@ -463,6 +464,7 @@ class Stage:
     slices: tuple[SliceTable, ...] = ()
     indicators: tuple[Figure, ...] = ()
     windows: tuple[Window, ...] = ()
+    inquiry_windows: tuple[Window, ...] = ()
     heat_map: HeatMap | None = None
     pairs: tuple[Pair, ...] = ()
     questions: tuple[Question, ...] = ()

@@ -248,12 +248,13 @@ def _write_stage(sheet: _Sheet, stage: Stage, words: Words) -> None:
         sheet.table(words.text("headings", "indicators"), FIGURE_COLUMNS, _figures(figures, words))
     for table in stage.slices:
         _write_slices(sheet, table, words)
-    if stage.windows:
-        sheet.table(
-            words.text("headings", "windows"),
-            ("window_days", "first_day", "last_day", "converted", "lost", "pending", "rate"),
-            [_window(window) for window in stage.windows],
-        )
+    for part, windows in (("windows", stage.windows), ("inquiry_windows", stage.inquiry_windows)):
+        if windows:
+            sheet.table(
+                words.text("headings", part),
+                ("window_days", "first_day", "last_day", "converted", "lost", "pending", "rate"),
+                [_window(window) for window in windows],
+            )
 
 
 def _write_slices(sheet: _Sheet, table: SliceTable, words: Words) -> None:

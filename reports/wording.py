@@ -150,7 +150,7 @@ class Words:
         parts = []
         if figure.numerator is not None and figure.denominator is not None:
             whole = {"numerator": figure.numerator, "denominator": figure.denominator}
-            label = "of" if figure.unit is Unit.RATE else "divided"
+            label = "of" if figure.unit in (Unit.RATE, Unit.COUNT) else "divided"
             parts.append(self.text("labels", label, **{name: self.plain(number) for name, number in whole.items()}))
         if figure.coverage is not None:
             parts.append(self.text("labels", "coverage", value=self.value(figure.coverage, Unit.RATE)))

@@ -120,6 +120,7 @@ METRICS = {
         _mean("service_rating", Unit.RATIO, "stars for the service / ratings"),
         _mean("product_rating", Unit.RATIO, "stars for products / reviews"),
         _rate("negative_review_rate", "reviews of at most 3 stars / reviews"),
+        _rate("answered_24h_rate", "answered within 24 h / questions and reviews of at most 3 stars of the day before"),
         _money("refund_amount_same_day", "refunded of payments of the same day"),
         _money("refund_amount_1_to_7_days", "refunded of payments 1 to 7 days old"),
         _money("refund_amount_8_to_15_days", "refunded of payments 8 to 15 days old"),

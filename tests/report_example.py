@@ -302,6 +302,7 @@ DECISION = Stage(
         Window(1, BUSINESS_DATE - timedelta(days=1), BUSINESS_DATE - timedelta(days=1), 29_904, 0, 470_118, 0.0598),
         Window(7, BUSINESS_DATE - timedelta(days=7), BUSINESS_DATE - timedelta(days=7), 36_404, 470_330, 4_410, 0.0712),
     ),
+    inquiry_windows=(Window(3, BUSINESS_DATE - timedelta(days=28), BUSINESS_DATE, 41_208, 118_377, 14_902, 0.2583),),
 )
 
 REPURCHASE = Stage(

@@ -205,6 +205,7 @@ COMPUTED_ELSEWHERE = {
     "refund_rate",  # marts.refund_rates
     "expected_net_amount",  # marts.daily_summary and marts.refund_rates, in the report
     "net_amount",  # marts.refund_rates
+    "failing_matches",  # diagnosis.relevance
 }
 
 

@@ -63,6 +63,7 @@ INDICATORS = {
         "payment_failures",
         "product_rating",
         "negative_review_rate",
+        "answered_24h_rate",
         "service_rating",
     ),
     "repurchase": (
@@ -167,6 +168,7 @@ QUESTIONS = {
     ),
     "decision": (
         QuestionSource("reviews_good", ("negative_review_rate",), True),
+        QuestionSource("reviews_answered", ("answered_24h_rate",), False),
         QuestionSource("promotion_works", ("coupon_error_rate",), True),
         QuestionSource("service_fast", ("first_response_median_seconds", "first_response_mean_seconds"), True),
         QuestionSource("service_sells", ("inquiry_pay_rate",), False),
@@ -191,6 +193,8 @@ PAIRS = {
         ("first_response_median_seconds", "inquiry_pay_rate"),
         ("first_response_mean_seconds", "inquiry_pay_rate"),
         ("negative_review_rate", "visitor_cart_rate"),
+        ("answered_24h_rate", "decision_rate"),
+        ("coupon_use_rate", "decision_rate"),
         ("coupon_error_rate", "decision_rate"),
         ("payment_failures", "same_day_session_pay_rate"),
     ),
@@ -223,6 +227,7 @@ def stage(published: Published, key: str) -> reports.Stage:
         slices=tuple(table for source in SLICES[key] if (table := _slice_table(published, source)).rows),
         indicators=tuple(published.figure(name) for name in INDICATORS[key] if published.is_known(name)),
         windows=windows,
+        inquiry_windows=_inquiry_windows(published) if key == "decision" else (),
         heat_map=_heat_map(published, key),
         pairs=_pairs(published, key),
         questions=(*_relevance_question(published, key), *_questions(published, key)),
@@ -328,6 +333,18 @@ def _windows(published: Published, stage: str) -> tuple[reports.Window, ...]:
     return ()
 
 
+def _inquiry_windows(published: Published) -> tuple[reports.Window, ...]:
+    """Presale inquiries of the last four weeks; the one of the day itself stands among the figures."""
+    return _window_rows(
+        published,
+        "select window_days, min(entry_date), max(entry_date), sum(converted), sum(lost), sum(pending), "
+        "(sum(converted) filter (where is_mature)) / (sum(entered) filter (where is_mature)) "
+        "from marts.inquiry_conversion_windows "
+        "where entry_date between $entry_from and $to_date and window_days > 0 group by window_days order by 1",
+        entry_from=published.business_date - timedelta(days=reports.FULL_BASELINE_DAYS),
+    )
+
+
 def _window_rows(published: Published, statement: str, **parameters: Any) -> tuple[reports.Window, ...]:
     return tuple(
         reports.Window(days, first, last, int(converted), int(lost), int(pending), rate)
@@ -420,5 +437,6 @@ def _relevance_question(published: Published, stage: str) -> tuple[reports.Quest
     cells = relevance(published)
     if not cells:
         return (reports.Question("creative_matches_page", reports.Answer.UNKNOWN),)
-    fails = any(cell.is_notable and cell.log_odds < 0 for cell in cells)
-    return (reports.Question("creative_matches_page", reports.Answer.NO if fails else reports.Answer.YES),)
+    failing = sum(cell.is_notable and cell.log_odds < 0 for cell in cells)
+    figure = reports.Figure("failing_matches", reports.Unit.COUNT, failing, failing, len(cells))
+    return (reports.Question("creative_matches_page", reports.Answer.NO if failing else reports.Answer.YES, figure),)

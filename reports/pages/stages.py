@@ -50,7 +50,7 @@ def stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
         *drawn_section(stage, "relevance", bool(stage.relevance), words.text("headings", "relevance"), words),
         *drawn_section(stage, "pairs", bool(stage.pairs), words.text("headings", "pairs"), words),
         *indicators_section(stage, report.currency, words),
-        *([windows_section(stage, words)] if stage.windows else []),
+        *windows_sections(stage, words),
         *(
             slice_section(slices, words.text("notes", "slices") if number == len(filled) else None, words)
             for number, slices in enumerate(filled, start=1)
@@ -86,12 +86,13 @@ def question_row(question: Question, words: Words) -> list[str]:
     behind = ""
     if question.figure is not None:
         figure = question.figure
-        usual, _ = usual_and_change(figure, words)
-        value = words.value(figure.value, figure.unit)
+        usual = usual_and_change(figure, words)[0] if figure.baseline is not None else ""
+        # A count out of others says more than the count.
+        value = words.counts(figure) if figure.unit is Unit.COUNT else words.value(figure.value, figure.unit)
+        value = value or words.value(figure.value, figure.unit)
         name = words.text("metrics", figure.key)
-        behind = words.text("labels", "separator").join(
-            [words.text("labels", "main_rate", name=name, value=value), usual]
-        )
+        parts = [words.text("labels", "main_rate", name=name, value=value), usual]
+        behind = words.text("labels", "separator").join(part for part in parts if part)
     return [words.text("questions", question.key), words.text("answers", question.answer.value), behind]
 
 
@@ -163,11 +164,17 @@ def stage_alternative(stage: Stage, words: Words) -> str:
     return f"{funnel} {trend_alternative(stage.rate, words)}"
 
 
-def windows_section(stage: Stage, words: Words) -> Content:
+def windows_sections(stage: Stage, words: Words) -> list[Content]:
+    """What became of earlier entries, and of presale inquiries."""
     head = heads(words, "window", "entered_between", "converted", "lost", "pending", "rate")
-    rows = [window_row(window, words) for window in stage.windows]
-    picture = {"file": f"{stage.key}_windows.svg", "alt": words.text("alternatives", "windows")}
-    return section(words.text("headings", "windows"), table(head, rows, WINDOW_WIDTHS, left=2), picture=picture)
+    sections = []
+    for part, windows in (("windows", stage.windows), ("inquiry_windows", stage.inquiry_windows)):
+        if windows:
+            picture = {"file": f"{stage.key}_{part}.svg", "alt": words.text("alternatives", "windows")}
+            rows = [window_row(window, words) for window in windows]
+            body = table(head, rows, WINDOW_WIDTHS, left=2)
+            sections.append(section(words.text("headings", part), body, picture=picture))
+    return sections
 
 
 def window_row(window: Window, words: Words) -> list[str]:

@@ -45,6 +45,8 @@ def _pictures_of(stage: Stage, report: Report, words: Words) -> dict[str, bytes]
         canvases[stage.key] = stage_canvas(stage, words)
     if stage.windows:
         canvases[f"{stage.key}_windows"] = windows_canvas(stage.windows, words)
+    if stage.inquiry_windows:
+        canvases[f"{stage.key}_inquiry_windows"] = windows_canvas(stage.inquiry_windows, words)
     if stage.heat_map is not None:
         canvases[f"{stage.key}_heat_map"] = heat_map_canvas(stage.heat_map, words)
     if stage.pairs:

@@ -5,7 +5,7 @@
 -- shop does not deliver, or whose denominator is zero, is missing or null: never zero.
 --
 -- grain: business_date, metric
--- history: 0
+-- history: 1
 -- owner: analytics
 with summary as (
     select *
@@ -160,6 +160,45 @@ reviews as (
     from staging.order_events
     where event_type = 'reviewed' and excluded_reason is null and business_date between $from_date and $to_date
     group by business_date
+),
+
+-- Whether someone is answered within 24 hours is known a day later: a day counts what was asked on the day before.
+waiting as (
+    select
+        business_date + 1 as due_date, event_id, event_time, visitor_id, 'question ' || product_id as thread
+    from staging.service_events
+    where event_type = 'question_asked' and not is_bot and business_date between $from_date - 1 and $to_date - 1
+    union all
+    select
+        business_date + 1 as due_date, event_id, event_time, visitor_id, 'review ' || order_id as thread
+    from staging.order_events
+    where event_type = 'reviewed' and rating <= 3 and excluded_reason is null
+        and business_date between $from_date - 1 and $to_date - 1
+),
+
+answers as (
+    select
+        business_date,
+        event_time,
+        visitor_id,
+        case event_type when 'question_answered' then 'question ' || product_id else 'review ' || order_id end as thread
+    from staging.service_events
+    where event_type in ('question_answered', 'review_replied') and business_date between $from_date - 1 and $to_date
+),
+
+-- An answer that names a visitor is for that visitor's question only.
+answered as (
+    select
+        waiting.due_date as business_date,
+        count(distinct waiting.event_id) as asked,
+        count(distinct case when answers.event_time is not null then waiting.event_id end) as answered_24h
+    from waiting
+    left join answers
+        on answers.thread = waiting.thread
+        and answers.event_time between waiting.event_time and waiting.event_time + interval 24 hour
+        and answers.business_date <= waiting.due_date
+        and coalesce(answers.visitor_id = waiting.visitor_id, true)
+    group by waiting.due_date
 ),
 
 refunds as (
@@ -321,6 +360,13 @@ measures as (
         {'metric': 'negative_review_rate', 'numerator': negative_reviews, 'denominator': reviews}
     ], recursive := true)
     from reviews
+    union all
+    select business_date, unnest([
+        {'metric': 'answered_24h_rate', 'numerator': answered_24h::DECIMAL(28, 3), 'denominator': asked::DECIMAL(28, 3)}
+    ], recursive := true)
+    from days
+    inner join answered using (business_date)
+    where has_service
     union all
     select business_date, unnest([
         {'metric': 'refund_amount_same_day', 'numerator': coalesce(same_day, 0)::DECIMAL(28, 3),
