@@ -1,13 +1,16 @@
 """Whatever the diagnosis may name, the report has words for in both languages: a missing one would cost the report."""
 
+from dataclasses import replace
+from datetime import date
 from typing import get_args
 
 import pytest
 
 from assets.diagnosis.classify import FAULT_CLASSES
 from assets.diagnosis.evidence import SERIES
+from assets.diagnosis.reading import Diagnosis
 from assets.diagnosis.steps import STEPS
-from assets.diagnosis.words import load_playbook
+from assets.diagnosis.words import load_playbook, reason_in_words
 from assets.reporting.diagnosis import slice_of
 from assets.settings import Change, load_settings
 from reports.wording import languages, load_words
@@ -36,3 +39,14 @@ def test_every_class_of_fault_has_a_name_and_a_next_step(language: str) -> None:
     for fault_class in FAULT_CLASSES:
         assert classes[fault_class]["name"]
         assert classes[fault_class]["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [("en", "9 comparable days before it, of the 28"), ("zh", "此前只有 9 个可比日，基准需要 28 个")],
+)
+def test_why_a_day_has_no_diagnosis_is_told_in_the_report_s_language(language: str, told: str) -> None:
+    found = Diagnosis(date(2026, 6, 14), "no_baseline", "told to machines", "regular days", 9, (), (), ())
+    assert reason_in_words(found, load_playbook(load_settings(), language)).startswith(told)
+    failed = replace(found, state="failed", why="KeyError: 'x'")
+    assert reason_in_words(failed, load_playbook(load_settings(), language)) == "KeyError: 'x'"

@@ -197,7 +197,7 @@ def test_the_first_page_says_what_to_do_today(busy_pdf: bytes) -> None:
     for part in (
         "CNY 388,412 (326,104 to 451,004) lost in Landing: "
         f"Slow first screen: landing page {LONG_NAME}, device Android; since 2026-06-17, still going on. "
-        "Page team to act. Further findings below: 1.",
+        "To act: Page team. Further findings below: 1.",
         "First screen, slowest quarter: 2,910 ms instead of 1,990 ms since 2026-06-16, before the rate moved.",
         "Lost orders: 1,204 (1,011 to 1,398)",
         "Open the page on an Android phone and look at the size of its first picture. Re-check on 2026-06-23.",

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from assets.diagnosis.comparison import BASELINE_DAYS
 from assets.diagnosis.reading import Diagnosis
 from assets.settings import Settings, SettingsError
 
@@ -44,12 +45,20 @@ def load_playbook(settings: Settings, language: str) -> dict[str, Any]:
     return merged
 
 
+def reason_in_words(diagnosis: Diagnosis, words: Mapping[str, Any]) -> str:
+    """Why the day was not diagnosed, in the playbook's language; an error as it was told."""
+    if diagnosis.state not in words["reasons"]:
+        return diagnosis.why
+    values = {"days": diagnosis.baseline_days, "needed": BASELINE_DAYS, "comparison": diagnosis.comparison}
+    return str(words["reasons"][diagnosis.state].format(**values))
+
+
 def diagnosis_in_words(diagnosis: Diagnosis, settings: Settings, language: str) -> list[str]:
     """The day's diagnosis as paragraphs of plain text."""
     words = load_playbook(settings, language)
     sentences = words["sentences"]
     if diagnosis.state != "diagnosed":
-        return [sentences[diagnosis.state].format(date=diagnosis.business_date, why=diagnosis.why)]
+        return [sentences[diagnosis.state].format(date=diagnosis.business_date, why=reason_in_words(diagnosis, words))]
     findings = [_finding_in_words(finding, settings, words) for finding in diagnosis.findings]
     head = sentences["found" if findings else "nothing"].format(
         date=diagnosis.business_date,

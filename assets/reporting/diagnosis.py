@@ -8,7 +8,7 @@ from typing import Any
 
 import reports
 from assets.diagnosis.reading import read_diagnosis
-from assets.diagnosis.words import load_playbook
+from assets.diagnosis.words import load_playbook, reason_in_words
 from assets.reporting.published import Published
 from sql.metrics import METRICS
 
@@ -49,7 +49,7 @@ def diagnosis(published: Published) -> reports.Diagnosis | None:
         state = "found" if findings else "calm"
     return reports.Diagnosis(
         state=state,
-        reason=found.why or "",
+        reason=reason_in_words(found, playbook),
         findings=findings,
         follow_ups=_follow_ups(published, playbook),
         visible_drops=_visible_drops(published),
@@ -76,7 +76,7 @@ def _diagnosis_of_days(published: Published) -> reports.Diagnosis | None:
         return reports.Diagnosis("found", findings=tuple(findings))
     if any(found.state in ("diagnosed", "calm") for found in days):
         return reports.Diagnosis("calm")
-    return reports.Diagnosis(days[-1].state, reason=days[-1].why)
+    return reports.Diagnosis(days[-1].state, reason=reason_in_words(days[-1], playbook))
 
 
 def _finding_of_days(

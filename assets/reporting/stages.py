@@ -207,7 +207,7 @@ HEAT_MAPS = {
     "decision": ("first_category", "channel"),
     "repurchase": ("recency", "first_channel"),
 }
-HEAT_MAP_ROWS, HEAT_MAP_COLUMNS = 10, 6
+HEAT_MAP_ROWS, HEAT_MAP_COLUMNS = 8, 6
 
 
 def stage(published: Published, key: str) -> reports.Stage:
@@ -358,6 +358,8 @@ def _maturity(stage: str, windows: tuple[reports.Window, ...]) -> reports.Messag
     if stage not in keys or not windows:
         return reports.Message("final_at_midnight")
     window = windows[-1] if stage == "decision" else windows[0]
+    if not window.pending:
+        return reports.Message("final_at_midnight")
     return reports.Message(keys[stage], {"days": window.window_days, "pending": window.pending})
 
 
