@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from assets.diagnosis.localise import localise
-from pipelines.simulate.cubes import BASELINE_DAYS, LEVELS, PlantedCube, additive_cube, ratio_cube
+from pipelines.simulate.cubes import BASELINE_DAYS, LEVELS, SUM_LEVELS, PlantedCube, ratio_cube, sum_cube
 
 SEEDS = range(100, 120)
 
@@ -89,7 +89,8 @@ def planted() -> Iterator[tuple[str, PlantedCube, float]]:
     for seed in SEEDS:
         for level in LEVELS:
             yield level, ratio_cube(level, seed), BASELINE_DAYS
-        yield "sums", additive_cube(seed), BASELINE_DAYS
+        for level in SUM_LEVELS:
+            yield level, sum_cube(level, seed), BASELINE_DAYS
 
 
 def labelled(folder: Path) -> Iterator[tuple[str, PlantedCube, float]]:

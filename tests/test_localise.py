@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from assets.diagnosis.localise import CubeError, Localisation, localise, read_cube
-from pipelines.simulate.cubes import PlantedCube, additive_cube, ratio_cube
+from pipelines.simulate.cubes import PlantedCube, ratio_cube, sum_cube
 
 DIMENSIONS = ("channel", "device", "page", "region", "user")
 
@@ -48,12 +48,25 @@ def test_a_clean_cube_has_no_finding(level: str) -> None:
         assert named(localise(case.cube, case.dimensions, case.hierarchy)) == []
 
 
-def test_sums_are_localised_in_their_own_amounts() -> None:
-    case = additive_cube(3)
-    (finding,) = localise(case.cube, case.dimensions).findings
-    assert [finding.slice] == case.causes
-    inside = np.logical_and.reduce([case.cube[name] == value for name, value in finding.slice.items()])
-    assert finding.observed == pytest.approx(case.cube["real"][inside].sum())
+@pytest.mark.parametrize("level", ["sums, exact forecast", "sums, single leaves", "sums, counts"])
+def test_causes_in_sums_are_named_exactly_in_their_own_amounts(level: str) -> None:
+    for seed in range(2):
+        case = sum_cube(level, seed)
+        findings = localise(case.cube, case.dimensions).findings
+        assert {frozenset(finding.slice.items()) for finding in findings} == {frozenset(c.items()) for c in case.causes}
+        for finding in findings:
+            inside = np.logical_and.reduce([case.cube[name] == value for name, value in finding.slice.items()])
+            assert finding.observed == pytest.approx(case.cube["real"][inside].sum())
+            assert np.isfinite([finding.effect, finding.theta_low, finding.theta_high, finding.lost]).all()
+
+
+@pytest.mark.parametrize(
+    "level", ["sums, clean", "sums, clean, few leaves", "sums, clean, heavy tails", "sums, clean, counts"]
+)
+def test_a_clean_cube_of_sums_has_no_finding(level: str) -> None:
+    for seed in range(3):
+        case = sum_cube(level, seed)
+        assert named(localise(case.cube, case.dimensions)) == []
 
 
 def test_a_finding_says_how_sure_it_is(planted: PlantedCube) -> None:

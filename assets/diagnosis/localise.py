@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,14 +12,11 @@ import pandas as pd
 from assets.diagnosis.expectation import binomial_variance, shrunk_rates
 from assets.diagnosis.scan import Finding, ScanOptions, scan
 from assets.diagnosis.slices import Hierarchy
+from assets.diagnosis.sums import scan_sums
 
 RATIO: Final = ("real_num", "real_den", "predict_num", "predict_den")
 ADDITIVE: Final = ("real", "predict")
-_ADDITIVE_OPTIONS: Final = ScanOptions(
-    max_dimensions=5, min_effect=0.08, min_expected=1.0, leaf_noise=0.0, reference_level=1.0, climb=False
-)
 _MANY_VALUES: Final = 5_000  # of one dimension, before the thin ones are put together
-_LEAST_NOISE: Final = 0.01  # of additive leaves, as a share
 _USUAL_HISTORY_DAYS: Final = 7
 _OTHER: Final = "(all thin values)"
 _NO_VALUE: Final = "(none)"
@@ -86,13 +83,11 @@ def localise(
         return Localisation((), time.perf_counter() - started, tuple(remarks))
     if is_ratio:
         found = scan(_ratio_leaves(leaves, searched, hierarchy, baseline_periods), searched, hierarchy)
-        findings = found.findings
     else:
-        found = scan(_additive_leaves(leaves, searched), searched, hierarchy, _ADDITIVE_OPTIONS)
-        findings = tuple(_in_amounts(finding, leaves) for finding in found.findings)
+        found = scan_sums(leaves[(leaves["real"] > 0) | (leaves["predict"] > 0)], searched, hierarchy)
     if found.slices_looked_at == 0:
         remarks.append(f"no slice is expected to have the {ScanOptions().min_expected:g} passes that a finding needs")
-    return Localisation(findings, time.perf_counter() - started, tuple(remarks))
+    return Localisation(found.findings, time.perf_counter() - started, tuple(remarks))
 
 
 def _measures(
@@ -159,11 +154,17 @@ def _sound_rows(
         how = "expected from what its dimensions show elsewhere" if columns == RATIO else "it has no level to leave"
         remarks.append(f"{baseline} is 0 in {without:,} rows: {how}")
     for name in dimensions:
-        rows[name] = rows[name].astype(object).where(rows[name].notna(), _NO_VALUE).astype(str)
+        rows[name] = _as_text(rows[name]).astype("category")
     twice = int(rows.duplicated(list(dimensions)).sum())
     if twice:
         remarks.append(f"{twice:,} rows repeat a leaf: summed")
     return rows
+
+
+def _as_text(values: pd.Series) -> pd.Series:
+    if not isinstance(values.dtype, pd.StringDtype):
+        values = values.astype(object).where(values.notna(), _NO_VALUE).astype(str)
+    return values.fillna(_NO_VALUE)
 
 
 def _searched_dimensions(
@@ -174,9 +175,9 @@ def _searched_dimensions(
     for name in dimensions:
         count = rows[name].nunique()
         if count > _MANY_VALUES and expected is not None:
-            of_value = expected.groupby(rows[name]).sum()
+            of_value = expected.groupby(rows[name], observed=True).sum()
             thin = set(of_value.index[of_value < ScanOptions().min_expected])
-            rows[name] = rows[name].where(~rows[name].isin(thin), _OTHER)
+            rows[name] = rows[name].astype(str).where(~rows[name].isin(thin), _OTHER).astype("category")
             remarks.append(
                 f"{name} has {count:,} values; {len(thin):,} of them are too thin to be judged: put together"
             )
@@ -206,26 +207,6 @@ def _ratio_leaves(
             variance=binomial_variance(expected, entered, baseline),
         )[expected > 0]
         .reset_index(drop=True)
-    )
-
-
-def _additive_leaves(leaves: pd.DataFrame, dimensions: Sequence[str]) -> pd.DataFrame:
-    """Every leaf counts alike, by its deviation 2(O − E)/(O + E); the spread of all leaves is the noise of one."""
-    known = leaves[leaves["predict"] > 0]
-    deviation = 2 * (known["real"] - known["predict"]) / (known["real"] + known["predict"])
-    deviation -= deviation.median()
-    noise = max(1.4826 * float(deviation.abs().median()), _LEAST_NOISE)
-    level = (1 + deviation).clip(lower=0.0)
-    return known[list(dimensions)].assign(observed=level, expected=1.0, variance=noise**2).reset_index(drop=True)
-
-
-def _in_amounts(finding: Finding, leaves: pd.DataFrame) -> Finding:
-    inside = np.logical_and.reduce([leaves[name] == value for name, value in finding.slice.items()])
-    usual = float((leaves["real"] / leaves["predict"])[leaves["predict"] > 0].median())
-    return replace(
-        finding,
-        observed=float(leaves["real"][inside].sum()),
-        expected=float(leaves["predict"][inside].sum()) * usual,
     )
 
 

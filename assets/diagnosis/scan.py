@@ -27,6 +27,7 @@ _SIBLING_SPREAD: Final = 0.5  # how unequal the effects of siblings with one cau
 _SIBLING_EFFECT: Final = 0.8  # of the slice's: the slice was chosen for being the largest
 _MOVED_SHARE: Final = 0.5  # siblings that moved, per traffic of those that stayed, to climb
 _RIVALS: Final = 24
+_RESAMPLES: Final = 200  # Poisson days that `stability` is counted over
 _NINETY_PERCENT: Final = 1.645
 _SEED: Final = 618
 _ROUNDS: Final = 12
@@ -39,10 +40,8 @@ class ScanOptions:
 
     `family_error`: chance that a cube without a fault yields a finding, split evenly over one-, two- and
     three-dimensional slices. `min_effect`: smallest |θ − 1|. `min_loss_share`: smallest share of the largest loss.
-    `min_expected`: a slice below it is not looked at. `slice_noise` and `leaf_noise`: standard deviations of the daily
-    level of a healthy slice and leaf, as a share of it, beyond the variance given; None estimates them from the cube.
-    `reference_level`: observed over expected of the unaffected population; None estimates it. `climb`: name the parent
-    when most of the siblings moved too. `resamples`: Poisson days that `stability` is counted over.
+    `min_expected`: a slice below it is not looked at. `slice_noise`: standard deviation of the daily level of a healthy
+    slice, as a share of it, beyond the variance given; None estimates it from the cube.
     """
 
     max_dimensions: int = 3
@@ -52,10 +51,6 @@ class ScanOptions:
     min_loss_share: float = 0.05
     min_expected: float = 8.0
     slice_noise: float | None = None
-    leaf_noise: float | None = None
-    reference_level: float | None = None
-    climb: bool = True
-    resamples: int = 200
 
 
 @dataclass(frozen=True)
@@ -145,7 +140,7 @@ def scan(
     options = options or ScanOptions()
     search = _Search(leaves, dimensions, hierarchy or {}, options)
     roots = search.run()
-    if roots and options.reference_level is None:
+    if roots:
         search.set_reference(search.level_outside(roots))
         roots = search.run() or roots
     return search.report(roots)
@@ -162,7 +157,7 @@ class _Search:
         self.given_variance = leaves["variance"].to_numpy(float)
         self.observed_of = self.slices.sums(self.observed)
         self.expected_of = self.slices.sums(self.given_expected)
-        self.set_reference(options.reference_level or self._usual_level())
+        self.set_reference(self._usual_level())
         enough = self.expected_of >= options.min_expected
         self.considered = enough & (self.passes_of < 0.98 * self.total_expected)
         layers = np.bincount(self.slices.size_of[self.considered], minlength=options.max_dimensions + 1)
@@ -177,8 +172,7 @@ class _Search:
         self.reference = level
         self.expected = self.given_expected * level
         variance = self.given_variance * level
-        noise = self.options.leaf_noise
-        self.leaf_noise = self._leaf_noise(variance) if noise is None else noise
+        self.leaf_noise = self._leaf_noise(variance)
         self.weight = self.expected / (variance + (self.leaf_noise * self.expected) ** 2)
         self.seen_of = self.slices.sums(self.observed * self.weight)
         self.passes_of = self.slices.sums(self.expected * self.weight)
@@ -324,7 +318,7 @@ class _Search:
         found = int(np.argmax(scores.gain))
         if scores.gain[found] <= 0:
             return None
-        number = self._climbed(found, scores.seen, scores.passes) if self.options.climb else found
+        number = self._climbed(found, scores.seen, scores.passes)
         theta = float(scores.seen[number] / scores.passes[number])
         return _Root(number, self.slices.members(number), found, theta, float(scores.deviance[number]))
 
@@ -419,8 +413,6 @@ class _Search:
 
         Leaves that belong to the same rivals are drawn together: their weighted sum is Poisson in scale.
         """
-        if self.options.resamples == 0:
-            return float("nan")
         belongs = np.zeros((len(rivals), len(self.observed)), bool)
         for row, rival in enumerate(rivals):
             belongs[row, self.slices.members(int(rival))] = True
@@ -428,7 +420,7 @@ class _Search:
         patterns, group = np.unique(pattern, return_inverse=True)
         membership = (patterns[:, None] >> np.arange(len(rivals))) & 1
         seen = np.maximum(np.bincount(group, self.observed * self.weight, len(patterns)), 0)
-        drawn = np.random.default_rng(_SEED).poisson(seen, (self.options.resamples, len(patterns)))
+        drawn = np.random.default_rng(_SEED).poisson(seen, (_RESAMPLES, len(patterns)))
         change = (drawn - seen) @ membership
         _, gain = self._gains(
             np.maximum(scores.seen[rivals] + change, 0),

@@ -34,7 +34,9 @@ class Slices:
         self.values: dict[str, np.ndarray] = {}
         self.codes: dict[str, np.ndarray] = {}
         for dimension in dimensions:
-            codes, values = pd.factorize(leaves[dimension].astype(str))
+            column = leaves[dimension]
+            is_coded = isinstance(column.dtype, pd.CategoricalDtype)
+            codes, values = pd.factorize(column if is_coded else column.astype(str))
             self.codes[dimension], self.values[dimension] = codes, np.asarray(values)
         self.cuboids: list[Cuboid] = []
         self._first: list[int] = []
@@ -97,6 +99,13 @@ class Slices:
                     families.append((parent, children))
                     break
         return families
+
+    def parts(self, number: int) -> list[np.ndarray]:
+        """For each further dimension that can be named, the slices that make up this one."""
+        which, members = int(self.cuboid_of[number]), self.members(number)
+        names = set(self.cuboids[which].dimensions)
+        finer = [self._cuboid_of_names.get(frozenset(names | {name})) for name in self.codes if name not in names]
+        return [np.unique(self.cuboids[w].numbers[members]) + self._first[w] for w in finer if w is not None]
 
     @cached_property
     def _cuboid_of_names(self) -> dict[frozenset[str], int]:

@@ -7,6 +7,7 @@ every slice. A cube is told by (level, seed).
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Final
 from zlib import crc32
 
 import numpy as np
@@ -54,6 +55,49 @@ LEVELS: Mapping[str, Level] = {
     "all moved": Level((500_000,), causes=(1, 2), whole_population=(0.8, 1.3)),
     "loss and gain": Level((500_000,), causes=(2,), has_gain=True),
     "restless leaves": Level((500_000,), leaf_noise=0.14),
+}
+
+
+@dataclass(frozen=True)
+class SumLevel:
+    """A difficulty of sums. Each cause holds up to `slices` slices of the same dimensions, between `layers` of them.
+
+    `filled` is the share of combinations that occur; `noise` the standard deviation of what a forecast is off by, as a
+    share; `severity` (beyond the noise) is how much of a cause's leaves is lost or missing from the forecast, `spread`
+    how unequally among them. `tail`: degrees of freedom of the noise, None for normal. `is_counted`: counts, not money.
+    """
+
+    sizes: Mapping[str, int]
+    noise: tuple[float, float]
+    filled: tuple[float, float] = (0.75, 1.0)
+    causes: tuple[int, int] = (1, 3)
+    slices: tuple[int, int] = (1, 3)
+    layers: tuple[int, int] = (1, 5)
+    severity: tuple[float, float] = (0.2, 1.0)
+    spread: tuple[float, float] = (0.0, 0.1)
+    tail: float | None = None
+    is_counted: bool = False
+    mean_amount: float = 100.0
+
+
+_FOUR: Final = {"a": 10, "b": 24, "c": 10, "d": 15}
+_FIVE: Final = {"a": 10, "b": 12, "c": 10, "d": 8, "e": 5}
+_SMALL: Final = {"a": 6, "b": 36, "c": 10, "d": 10}
+_FEW: Final = {"a": 4, "b": 5, "c": 3}
+SUM_LEVELS: Mapping[str, SumLevel] = {
+    "sums, exact forecast": SumLevel(_SMALL, (0.01, 0.01), (0.64, 0.64), layers=(1, 3), spread=(0.0, 0.3)),
+    "sums, single leaves": SumLevel(
+        _FOUR, (0.0, 0.1), causes=(1, 5), slices=(1, 1), layers=(4, 4), severity=(0.5, 1.0), spread=(0.0, 0.0)
+    ),
+    "sums, any slice": SumLevel(_FIVE, (0.0, 0.25)),
+    "sums, heavy tails": SumLevel(_SMALL, (0.05, 0.15), layers=(1, 3), severity=(0.3, 1.0), tail=4.0),
+    "sums, counts": SumLevel(_SMALL, (0.0, 0.1), layers=(1, 2), severity=(0.4, 1.0), is_counted=True, mean_amount=5.0),
+    "sums, clean": SumLevel(_FIVE, (0.0, 0.25), causes=(0, 0)),
+    "sums, clean, four dimensions": SumLevel(_FOUR, (0.0, 0.1), causes=(0, 0)),
+    "sums, clean, exact forecast": SumLevel(_SMALL, (0.01, 0.01), (0.64, 0.64), causes=(0, 0)),
+    "sums, clean, few leaves": SumLevel(_FEW, (0.0, 0.25), causes=(0, 0)),
+    "sums, clean, heavy tails": SumLevel(_SMALL, (0.05, 0.25), causes=(0, 0), tail=4.0),
+    "sums, clean, counts": SumLevel(_SMALL, (0.0, 0.1), causes=(0, 0), is_counted=True, mean_amount=5.0),
 }
 
 
@@ -110,26 +154,64 @@ def ratio_cube(level_name: str, seed: int) -> PlantedCube:
     return PlantedCube(cube[seen], tuple(sizes), _NESTED_ABOVE if level.is_nested else {}, causes)
 
 
-def additive_cube(seed: int, leaf_noise: float = 0.03) -> PlantedCube:
-    """A cube of sums, real and predict, with one to three causes of one to three dimensions; a leaf is a whole."""
-    random = np.random.default_rng([seed, 1])
-    sizes = {"a": 8, "b": 20, "c": 8, "d": 10}
-    codes = _leaves(random, sizes)
-    predict = random.lognormal(3, 1.5, len(codes["a"]))
-    real = predict * np.clip(1 + random.normal(0, leaf_noise, len(predict)), 0, None)
-    size = random.integers(1, 4)
+def sum_cube(level_name: str, seed: int) -> PlantedCube:
+    """A cube of sums, real and predict, of one level. Every leaf deviates by its own draw, large or small alike."""
+    level = SUM_LEVELS[level_name]
+    random = np.random.default_rng([seed, crc32(level_name.encode())])
+    codes = _leaves(random, level.sizes)
+    kept = random.random(len(codes["a"])) < random.uniform(*level.filled)
+    codes = {name: code[kept] for name, code in codes.items()}
+    noise = random.uniform(*level.noise)
+    usual = random.weibull(random.uniform(0.5, 1.0), int(kept.sum())) * level.mean_amount
+    blurred = _blurred(random, usual, noise, level)
+    is_real = random.random(len(usual)) < 0.5
+    real, predict = np.where(is_real, usual, blurred), np.where(is_real, blurred, usual)
+    is_loss = bool(real.sum() <= predict.sum())
     causes: list[dict[str, str]] = []
-    taken = np.zeros(len(predict), bool)
-    while len(causes) < 1 + seed % 3:
-        names, leaf = random.choice(list(sizes), size, replace=False), random.integers(len(predict))
-        inside = np.logical_and.reduce([codes[name] == codes[name][leaf] for name in names])
-        if taken[inside].any():
+    named: list[Mapping[str, set[int]]] = []
+    for _ in range(random.integers(level.causes[0], level.causes[1] + 1)):
+        slices = _alike_slices(random, level, codes, named)
+        named.append({name: {member[name] for member in slices} for name in slices[0]})
+        severity, spread = random.uniform(*level.severity) + noise, random.uniform(*level.spread)
+        for member in slices:
+            inside = np.flatnonzero(np.logical_and.reduce([codes[name] == code for name, code in member.items()]))
+            left = np.clip(1 - random.normal(severity, spread, len(inside)), 0, None)
+            if is_loss:
+                real[inside] = predict[inside] * left
+            else:
+                predict[inside] = real[inside] * left
+            causes.append({name: f"{name}{code + 1}" for name, code in member.items()})
+    cube = pd.DataFrame({name: [f"{name}{code + 1}" for code in codes[name]] for name in level.sizes})
+    return PlantedCube(cube.assign(real=real, predict=predict), tuple(level.sizes), {}, causes)
+
+
+def _blurred(random: np.random.Generator, usual: np.ndarray, noise: float, level: SumLevel) -> np.ndarray:
+    """What a forecast makes of the usual amounts; counts are drawn by chance as well."""
+    if level.tail is None:
+        draws = random.normal(0, 1, len(usual))
+    else:
+        draws = random.standard_t(level.tail, len(usual)) / np.sqrt(level.tail / (level.tail - 2))
+    blurred = np.clip(usual * (1 + noise * draws), 0, None)
+    return random.poisson(blurred).astype(float) if level.is_counted else blurred
+
+
+def _alike_slices(
+    random: np.random.Generator, level: SumLevel, codes: Mapping[str, np.ndarray], named: list[Mapping[str, set[int]]]
+) -> list[dict[str, int]]:
+    """The slices of one cause: all of the same dimensions, none sharing a value with another cause."""
+    for _ in range(_MOST_ATTEMPTS):
+        size = min(int(random.integers(level.layers[0], level.layers[1] + 1)), len(codes))
+        names = sorted(random.choice(list(codes), size, replace=False).tolist())
+        if size < len(codes) and any(set(names) == set(other) for other in named):
             continue
-        taken |= inside
-        real[inside] *= 1 - random.uniform(0.2, 0.95)
-        causes.append({str(name): f"{name}{codes[name][leaf] + 1}" for name in names})
-    cube = pd.DataFrame({name: [f"{name}{code + 1}" for code in codes[name]] for name in sizes})
-    return PlantedCube(cube.assign(real=real, predict=predict), tuple(sizes), {}, causes)
+        leaves = random.integers(len(codes["a"]), size=random.integers(level.slices[0], level.slices[1] + 1))
+        slices = [{name: int(codes[name][leaf]) for name in names} for leaf in leaves]
+        is_free = all(
+            not any(code in other.get(name, ()) for other in named) for s in slices for name, code in s.items()
+        )
+        if is_free and len({tuple(member.values()) for member in slices}) == len(slices):
+            return slices
+    raise ValueError("no slice of this cube is free of the other causes")
 
 
 def _leaves(random: np.random.Generator, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
