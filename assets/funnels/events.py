@@ -13,7 +13,6 @@ import duckdb
 from assets.documents import KeyPath, nearest
 from assets.funnels.spec import FunnelFile
 from assets.identity import hash_identifier
-from assets.publish import current_snapshot
 from assets.settings import Settings
 from sql.contract import FAMILIES, Kind
 from sql.funnel.conditions import text
@@ -22,6 +21,7 @@ from sql.funnel.plan import AllOf, AnyOf, Condition, EventFilter, Operator, Plan
 # A number as a time: seconds, or what it must be when it is too large for seconds.
 LARGEST_SECONDS, LARGEST_MILLISECONDS, LARGEST_MICROSECONDS = 1e11, 1e14, 1e17
 FORMATS = (".parquet", ".csv", ".jsonl", ".ndjson")
+MOST_NOTES = 5  # of event types that never occur
 
 
 class EventsError(ValueError):
@@ -75,20 +75,31 @@ def _load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Pa
     relation, known = _relation(connection, path)
     if known or path.suffix not in (".jsonl", ".ndjson"):  # JSON lines without a line have no columns to speak of
         _check_columns(file, plan, list(known), str(path))
-    expressions = {name: known.get(name, ("null", "VARCHAR"))[0] for name in plan.columns}
     time, kind = known.get("event_time", ("null", "VARCHAR"))
-    unit, event_type = (known.get(name, ("null", ""))[0] for name in (file.spec.unit, "event_type"))
-    selected = "".join(f", {expression} as p{number}" for number, expression in enumerate(expressions.values()))
-    connection.execute(
-        f"create or replace temp table funnel_events as select {unit} as unit, {_microseconds(time, kind)} as t, "
-        f"{event_type}::varchar as event_type{selected}, {time}::varchar as given_time from {relation}"
+    unit, event_type = (known.get(name, ("null", "VARCHAR")) for name in (file.spec.unit, "event_type"))
+    expressions = [known.get(name, ("null", "VARCHAR"))[0] for name in plan.columns]
+    selected = "".join(f", {expression} as p{number}" for number, expression in enumerate(expressions))
+    query = (
+        f"select {_known_unit(*unit)} as unit, {_microseconds(time, kind)} as t, {event_type[0]}::varchar as event_type"
+        f"{selected}, {time} as given_time from {relation}"
     )
+    # Parquet is read by column as often as need be; text is parsed once.
+    stored = "view" if path.suffix == ".parquet" else "table"
+    connection.execute(f"create or replace temp {stored} funnel_given as {query}")
     _check_times(connection, path)
-    dropped = _count(connection, "select count(*) from funnel_events where unit is null")
-    connection.execute("delete from funnel_events where unit is null")
+    connection.execute(
+        "create or replace temp view funnel_events as select * exclude (given_time) from funnel_given "
+        "where unit is not null"
+    )
+    dropped = _count(connection, "select count(*) from funnel_given where unit is null")
     notes = [f"{dropped} events without {file.spec.unit} are left out"] if dropped else []
     notes += _notes(connection, plan)
-    return FunnelEvents(plan, {name: f"p{number}" for number, name in enumerate(expressions)}, tuple(notes))
+    return FunnelEvents(plan, {name: f"p{number}" for number, name in enumerate(plan.columns)}, tuple(notes))
+
+
+def _known_unit(unit: str, kind: str) -> str:
+    """The unit's SQL; an empty text is no unit."""
+    return f"nullif({unit}, '')" if kind == "VARCHAR" else unit
 
 
 def _relation(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, dict[str, tuple[str, str]]]:
@@ -174,17 +185,21 @@ def _named_columns(file: FunnelFile) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _check_times(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    count = _count(connection, "select count(*) from funnel_given where t is null")
+    if not count:
+        return
     row = connection.execute(
-        "select number, given_time from (select *, row_number() over () as number from funnel_events) "
-        "where t is null order by number limit 1"
+        "select number, given_time::varchar from (select t, given_time, row_number() over () as number "
+        "from funnel_given) where t is null order by number limit 1"
     ).fetchone()
-    if row:
-        number = row[0] + (path.suffix == ".csv")
-        word = "row" if path.suffix == ".parquet" else "line"
-        found = "event_time is empty" if row[1] is None else f"event_time '{row[1]}' is no time"
-        raise EventsError(
-            f"{path}, {word} {number}: {found}; write ISO 8601 (without an offset it is UTC) or seconds since 1970"
-        )
+    assert row
+    number = row[0] + (path.suffix == ".csv")
+    word = "row" if path.suffix == ".parquet" else "line"
+    found = "event_time is empty" if row[1] is None else f"event_time '{row[1]}' is no time"
+    more = f", and so are {count - 1:,} more" if count > 1 else ""
+    raise EventsError(
+        f"{path}, {word} {number}: {found}{more}; write ISO 8601 (without an offset it is UTC) or seconds since 1970"
+    )
 
 
 def _notes(connection: duckdb.DuckDBPyConnection, plan: Plan) -> list[str]:
@@ -192,8 +207,11 @@ def _notes(connection: duckdb.DuckDBPyConnection, plan: Plan) -> list[str]:
     names = [str(name) for (name,) in connection.execute("select distinct event_type from funnel_events").fetchall()]
     if not names:
         return ["there are no events"]
-    absent = dict.fromkeys(filter.event for filter in plan.filters if filter.event not in (None, *names))
-    return [f"no event is a '{name}'; {nearest(str(name), sorted(names))}".rstrip("; ") for name in absent]
+    absent = list(dict.fromkeys(filter.event for filter in plan.filters if filter.event not in (None, *names)))
+    notes = [
+        f"no event is a '{name}'; {nearest(str(name), sorted(names))}".rstrip("; ") for name in absent[:MOST_NOTES]
+    ]
+    return [*notes, *([f"nor are there {len(absent) - MOST_NOTES} other event types"] if absent[MOST_NOTES:] else [])]
 
 
 def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
@@ -211,6 +229,8 @@ def load_published(connection: duckdb.DuckDBPyConnection, file: FunnelFile, sett
         FileNotFoundError: nothing has been published yet.
         SettingsError: the specification names an event type or a column that the contract has not; with its line.
     """
+    from assets.publish import current_snapshot  # half a second that a file of events need not pay
+
     snapshot = current_snapshot(settings.published)
     if snapshot is None:
         raise FileNotFoundError(f"{settings.published} holds no snapshot yet. Run: funnelscope run --date YYYY-MM-DD")

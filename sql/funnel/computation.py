@@ -183,7 +183,7 @@ def _step_counts(
         is_open += " and is_alive"
     found: dict[object, list[StepCounts]] = {}
     for number in plan.numbers:
-        before = f"coalesce({', '.join(f't_{other}' for other in range(number - 1, 0, -1))})" if number > 1 else "null"
+        before = _time_before(plan, number)
         seconds = f"(t_{number} - {before}) / {MICROSECONDS}"
         converted = f"(last_step > {number} or t_{plan.required[-1]} is not null)"
         rows = work.rows(
@@ -197,6 +197,13 @@ def _step_counts(
         for name, *counts in rows:
             found.setdefault(name, []).append(StepCounts(number, *counts))  # type: ignore[arg-type]
     return {name: tuple(steps) for name, steps in found.items()}
+
+
+def _time_before(plan: Plan, number: int) -> str:
+    """SQL of the time of the matched step before: at the latest that of the last one that is not optional."""
+    if number == 1:
+        return "null"
+    return f"coalesce({', '.join(f't_{other}' for other in range(number - 1, plan.required_before(number) - 1, -1))})"
 
 
 def _trend(work: Work, data_end: int) -> tuple[DayCounts, ...]:

@@ -17,13 +17,17 @@ def create_paths(work: Work) -> None:
     if work.has_patterns:
         _create_runs(work)
     _open(work)
-    stopped = []
+    stopped, reached = [], {1}
     required = plan.required
     for previous, step in pairwise(required):
         _advance(work, previous, step)
         stopped.append(_stopped(work, previous, step))
-    stopped.append(_first_candidates(work, required[-1]))
-    times = ", ".join(f"t_{number}" for number in required)
+        if not work.rows(f"select 1 from funnel_at_{step} limit 1"):
+            break  # nobody gets further
+        reached.add(step)
+    else:
+        stopped.append(_first_candidates(work, required[-1]))
+    times = ", ".join(f"t_{number}" if number in reached else f"null::bigint as t_{number}" for number in required)
     selected = " union all by name ".join(f"({query})" for query in stopped)
     work.create("funnel_attempts", f"select {work.key_list()}, {times} from ({selected})")
     for number in plan.numbers:
