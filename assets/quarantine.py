@@ -1,7 +1,7 @@
-"""The quarantine as a place to work: what lies in it, row by row, and what is taken again."""
+"""The quarantine as a place to work: what lies in it, row by row, what is taken again, and what is given up."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sql.warehouse import Warehouse
@@ -11,7 +11,9 @@ NEVER_TAKEN_AGAIN = "conflicting_duplicate"
 
 _QUARANTINE = """
     (
-        select quarantine.*, deliveries.source, coalesce(quarantine.business_date, quarantine.dt) as day
+        select
+            quarantine.*, quarantine.rowid as place, deliveries.source,
+            coalesce(quarantine.business_date, quarantine.dt) as day
         from quality.quarantine
         left join quality.deliveries using (delivery_id)
     )
@@ -25,6 +27,7 @@ class Selection:
     Attributes:
         file: the file's name in the ledger, or the end of it.
         day: the business date; for a row without a readable one, the day of its delivery.
+        dropped: those that were given up, instead of those that wait to be mended.
     """
 
     family: str | None = None
@@ -32,16 +35,22 @@ class Selection:
     reason: str | None = None
     file: str | None = None
     day: date | None = None
+    dropped: bool = False
 
     @property
     def condition(self) -> str:
         """SQL over the quarantine with `$name` for each part asked for."""
-        parts = [f"{name} = ${name}" for name in self.parameters if name != "file"]
-        return " and ".join([*parts, *(["ends_with(file, $file)"] if self.file else [])]) or "true"
+        parts = [f"dropped_at is {'not ' if self.dropped else ''}null"]
+        parts += [f"{name} = ${name}" for name in self.parameters if name != "file"]
+        return " and ".join([*parts, *(["ends_with(file, $file)"] if self.file else [])])
+
+    @property
+    def is_everything(self) -> bool:
+        return not self.parameters
 
     @property
     def parameters(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if value is not None}
+        return {name: value for name, value in vars(self).items() if value is not None and name != "dropped"}
 
 
 def count_rows(warehouse: Warehouse, selection: Selection) -> list[dict[str, Any]]:
@@ -61,6 +70,26 @@ def show_rows(warehouse: Warehouse, selection: Selection, limit: int) -> list[di
         limit=limit,
         **selection.parameters,
     )
+
+
+def drop_rows(warehouse: Warehouse, selection: Selection) -> list[date]:
+    """Gives the chosen rows up; returns their days.
+
+    Their content is erased, and they no longer weigh on any check. A line with file, row and reason stays for each, so
+    that rows read are still accepted + duplicates + quarantined. When its file is read anew, a row that still does not
+    fit is in quarantine again.
+    """
+    days = warehouse.rows(
+        f"select distinct day from {_QUARANTINE} where {selection.condition} and day is not null order by day",
+        **selection.parameters,
+    )
+    warehouse.execute(
+        "update quality.quarantine set dropped_at = $now, content = null, detail = null "
+        f"where rowid in (select place from {_QUARANTINE} where {selection.condition})",
+        now=datetime.now(UTC).replace(tzinfo=None),
+        **selection.parameters,
+    )
+    return [day for (day,) in days]
 
 
 def ask_again(warehouse: Warehouse, selection: Selection) -> int:

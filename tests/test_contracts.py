@@ -123,19 +123,39 @@ RULES = (
     ),
     Rule(
         "whole_files_are_readable",
-        rows("quality.deliveries", delivery(rows_read=9), delivery(status="quarantined", rows_read=9)),
-        ("update quality.deliveries set rows_read = 0, message = 'damaged' where status = 'quarantined'",),
+        (
+            *rows("quality.deliveries", delivery(rows_read=9), delivery(status="quarantined", rows_read=9)),
+            *rows(
+                "quality.deliveries",
+                delivery(delivery_id=2, status="quarantined", rows_read=0, message="given up"),
+            ),
+            *rows(
+                "quality.quarantine",
+                {"delivery_id": 2, "family": "order", "row_number": 0, "dropped_at": "2026-06-11 09:00:00"},
+            ),
+        ),
+        (
+            "update quality.deliveries set rows_read = 0, message = 'damaged' where delivery_id = 1",
+            "update quality.quarantine set dropped_at = null",
+        ),
     ),
     Rule(
         "little_is_in_quarantine",
-        rows(
-            "quality.deliveries",
-            delivery(rows_read=150, rows_quarantined=0),
-            delivery(rows_read=50, rows_quarantined=2),
-            delivery(family="page", rows_read=100, rows_quarantined=1),
+        (
+            *rows(
+                "quality.deliveries",
+                delivery(rows_read=150, rows_quarantined=0),
+                delivery(delivery_id=2, rows_read=50, rows_quarantined=3),
+                delivery(delivery_id=3, family="page", rows_read=100, rows_quarantined=1),
+            ),
+            *rows(
+                "quality.quarantine",
+                {"delivery_id": 2, "row_number": 7, "reason": "bad_time", "dropped_at": "2026-06-11 09:00:00"},
+            ),
         ),
         (
-            "update quality.deliveries set rows_quarantined = 3 where rows_read = 50",
+            "update quality.quarantine set dropped_at = null",
+            "update quality.deliveries set rows_quarantined = 4 where rows_read = 50",
             "update quality.deliveries set rows_quarantined = 2 where family = 'page'",
         ),
     ),

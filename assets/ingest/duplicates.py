@@ -11,9 +11,17 @@ def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date) -> Non
 
     One event is one (event_id, business date). The row of the earliest delivery day wins, then the smallest md5 of
     the content, then file and row. A loser with the winner's content is a 'duplicate'; with another content it is
-    a 'conflicting_duplicate', which also goes to the quarantine with its content as stored (ids are hashes).
+    a 'conflicting_duplicate', which also goes to the quarantine with its content as stored (ids are hashes); one that
+    was dropped from there stays dropped.
     """
     with warehouse.transaction():
+        warehouse.execute(
+            "create or replace temp table dropped_conflicts as "
+            "select delivery_id, row_number, dropped_at from quality.quarantine where dropped_at is not null "
+            "and reason = 'conflicting_duplicate' and business_date between $from_date and $to_date",
+            from_date=from_date,
+            to_date=to_date,
+        )
         for table, condition in (
             ("quality.duplicate_events", "true"),
             ("quality.quarantine", "reason = 'conflicting_duplicate'"),
@@ -27,6 +35,11 @@ def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date) -> Non
         for family in FAMILIES.values():
             warehouse.execute(_losing_rows(family), from_date=from_date, to_date=to_date)
             warehouse.execute(_conflicting_rows(family), from_date=from_date, to_date=to_date)
+        warehouse.execute(
+            "update quality.quarantine set dropped_at = dropped.dropped_at, content = null, detail = null "
+            "from temp.dropped_conflicts as dropped where quarantine.reason = 'conflicting_duplicate' "
+            "and quarantine.delivery_id = dropped.delivery_id and quarantine.row_number = dropped.row_number"
+        )
 
 
 def _losing_rows(family: Family) -> str:

@@ -23,7 +23,7 @@ QUALITY_TABLES = {
     "delivery_dates": "delivery_id INTEGER, family VARCHAR, dt DATE, file VARCHAR, business_date DATE, rows BIGINT",
     "quarantine": """
         family VARCHAR, dt DATE, file VARCHAR, row_number BIGINT, reason VARCHAR, detail VARCHAR, content VARCHAR,
-        business_date DATE, delivery_id INTEGER""",
+        business_date DATE, delivery_id INTEGER, dropped_at TIMESTAMP""",
     "duplicate_events": """
         family VARCHAR, business_date DATE, delivery_id INTEGER, row_number BIGINT, reason VARCHAR""",
     "excluded_events": """
@@ -47,6 +47,7 @@ def create_tables(warehouse: Warehouse) -> None:
         warehouse.execute(f"create table if not exists quality.{table} ({columns})")
     for column in ("delivered_columns VARCHAR[]", "warning VARCHAR"):
         warehouse.execute(f"alter table quality.deliveries add column if not exists {column}")
+    warehouse.execute("alter table quality.quarantine add column if not exists dropped_at TIMESTAMP")
     for statement in FORGOTTEN:
         warehouse.execute(statement)
     warehouse.execute(f"create or replace view quality.reconciliation as {_reconciliation()}")

@@ -1,4 +1,4 @@
-"""`funnelscope quarantine`: what lies in quarantine, row by row, and taking it again."""
+"""`funnelscope quarantine`: what lies in quarantine, row by row; taking it again, and giving it up."""
 
 import csv
 import json
@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from sql.warehouse import Warehouse
 
 quarantine = typer.Typer(
-    help="What lies in quarantine and why; how to see it, mend it and take it again.", no_args_is_help=True
+    help="What lies in quarantine and why; how to see it, mend it and take it again, or give it up.",
+    no_args_is_help=True,
 )
 
 
@@ -46,29 +47,25 @@ def list_counts(
     reason: ReasonOption = None,
     file: FileOption = None,
     day: DayOption = None,
+    dropped: Annotated[
+        bool, typer.Option("--dropped", help="Those that were given up, instead of the others.")
+    ] = False,
 ) -> None:
     """Counts the rows by day, family, source, file and reason, and says for each reason what to do."""
     with errors_in_plain_words():
-        from rich.console import Console
-        from rich.table import Table
-
         from assets.ingest.reasons import Reason
         from assets.quarantine import count_rows
 
         with _warehouse() as warehouse:
-            counts = count_rows(warehouse, _selection(family, source, reason, file, day))
+            counts = count_rows(warehouse, _selection(family, source, reason, file, day, dropped))
         if not counts:
-            typer.echo("Nothing is in quarantine.")
+            typer.echo("Nothing was dropped." if dropped else "Nothing is in quarantine.")
             return
-        table = Table("day", "family", "source", "file", "reason", "rows", box=None, pad_edge=False)
-        for count in counts:
-            table.add_row(*(str(value) for value in count.values()))
-        console = Console(soft_wrap=True)
-        console.print(table)
+        _print_counts(counts)
         present = {count["reason"] for count in counts}
         for known in Reason:
             if known.value in present:
-                console.print(f"{known.value}: {known.meaning}. Way out: {known.way_out}.", markup=False)
+                typer.echo(f"{known.value}: {known.meaning}. Way out: {known.way_out}.")
 
 
 @quarantine.command()
@@ -130,8 +127,62 @@ def replay(
         typer.echo(f"Read again: {files} files. Built: {built}. Rows of this choice still in quarantine: {left}")
 
 
+@quarantine.command()
+def drop(
+    family: FamilyOption = None,
+    source: SourceOption = None,
+    reason: ReasonOption = None,
+    file: FileOption = None,
+    day: DayOption = None,
+    is_confirmed: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Gives the chosen rows up: erases their content, and builds their days without the warning about them.
+
+    File, line and reason of each stay, so that every row read is still accounted for; `list --dropped` counts them. The
+    files in the landing zone stay too: when one is read anew, what still does not fit is in quarantine again.
+    """
+    with errors_in_plain_words():
+        from assets.quarantine import count_rows, drop_rows
+        from assets.standing import standing
+        from pipelines.runs import bring_up_to_date
+
+        chosen = _selection(family, source, reason, file, day)
+        if chosen.is_everything:
+            raise ValueError("say which rows to drop: --family, --source, --reason, --file or --date")
+        with _warehouse() as warehouse:
+            counts = count_rows(warehouse, chosen)
+        if not counts:
+            typer.echo("Nothing of this choice is in quarantine.")
+            return
+        _print_counts(counts)
+        total = sum(count["rows"] for count in counts)
+        if not is_confirmed:
+            typer.confirm(f"Drop these {total} rows for good? Their content is erased from the warehouse", abort=True)
+        with _warehouse() as warehouse:
+            days = drop_rows(warehouse, chosen)
+            built = standing(warehouse).built
+        if affected := [touched for touched in days if touched in built]:
+            bring_up_to_date(shop_settings(), affected)
+        typer.echo(f"Dropped: {total} rows. Built again: {', '.join(map(str, affected)) or 'no day'}")
+
+
+def _print_counts(counts: "list[dict[str, Any]]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("day", "family", "source", "file", "reason", "rows", box=None, pad_edge=False)
+    for count in counts:
+        table.add_row(*(str(value) for value in count.values()))
+    Console(soft_wrap=True).print(table)
+
+
 def _selection(
-    family: Family | None, source: str | None, reason: str | None, file: str | None, day: datetime | None
+    family: Family | None,
+    source: str | None,
+    reason: str | None,
+    file: str | None,
+    day: datetime | None,
+    dropped: bool = False,
 ) -> "Selection":
     from assets.ingest.reasons import Reason
     from assets.quarantine import Selection
@@ -140,7 +191,7 @@ def _selection(
     if reason and reason not in known:
         raise ValueError(f"'{reason}' is no reason; the reasons are {', '.join(known)}")
     wanted_day: date | None = day.date() if day else None
-    return Selection(family.value if family else None, source, reason, file, wanted_day)
+    return Selection(family.value if family else None, source, reason, file, wanted_day, dropped)
 
 
 @contextmanager

@@ -1,10 +1,22 @@
--- At most one delivered row in a hundred is in quarantine.
+-- At most one delivered row in a hundred waits in quarantine; dropped rows do not count.
 --
 -- table: staging.order_events
 -- severity: warn
-with totals as (
-    select dt as business_date, family, sum(rows_read) as rows_read, sum(rows_quarantined) as quarantined
+with dropped as (
+    select delivery_id, count(*) as rows_dropped
+    from quality.quarantine
+    where dropped_at is not null and row_number > 0 and reason <> 'conflicting_duplicate'
+    group by delivery_id
+),
+
+totals as (
+    select
+        dt as business_date,
+        family,
+        sum(rows_read) as rows_read,
+        sum(rows_quarantined - coalesce(rows_dropped, 0)) as quarantined
     from quality.deliveries
+    left join dropped using (delivery_id)
     where dt between $from_date and $to_date
     group by dt, family
 )

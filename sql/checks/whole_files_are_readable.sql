@@ -1,4 +1,4 @@
--- No delivered file of the day is unreadable as a whole.
+-- No delivered file of the day is unreadable as a whole, but for those that were dropped.
 --
 -- table: staging.page_events
 -- severity: block
@@ -7,4 +7,10 @@ select
     family || ' ' || file || ': ' || message as observed, -- the file and why
     'a readable file' as expected -- readable
 from quality.deliveries
-where status = 'quarantined' and rows_read = 0 and dt between $from_date and $to_date
+left join (
+    select distinct delivery_id
+    from quality.quarantine
+    where row_number = 0 and dropped_at is not null
+) as dropped using (delivery_id)
+where status = 'quarantined' and rows_read = 0 and dropped.delivery_id is null
+    and dt between $from_date and $to_date

@@ -1,0 +1,175 @@
+"""The quarantine as a place to work: rows come back as if never refused, and what is given up stays accounted for."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from intake_helpers import CONTRACT, DAY, Shop
+from shop_helpers import Home, assert_same_export, build_days
+from typer.testing import CliRunner
+
+from assets.ingest import find_duplicates, reconcile
+from assets.quarantine import Selection, count_rows, drop_rows, show_rows
+from pipelines.cli import app
+from sql.contracts import load_contracts
+from sql.warehouse import in_memory_warehouse, open_warehouse
+
+FIRST, LAST = date(2026, 1, 5), date(2026, 1, 7)
+
+CONFIG = """\
+shop: Test shop
+timezone: Asia/Shanghai
+start_date: 2026-01-05
+threads: 2
+sources:
+  - family: page
+  - family: order
+    event_types: {{column: event_type, values: {{created: created, {paid}: paid}}}}
+"""
+PAGES = "event_time,event_type,visitor_id,page_type,product_id,dwell_ms\n"
+ORDERS = "event_time,event_type,order_id,visitor_id,customer_id,amount\n"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    yield Shop(opened := in_memory_warehouse(), tmp_path)
+    opened.connection.close()
+
+
+# -- rows that come back
+
+
+def small_shop(folder: Path, paid: str = "PAY", amount: str = "59.90") -> Home:
+    """A shop of three days and one visitor a day, whose orders are paid with the word PAY."""
+    home = Home(folder)
+    folder.mkdir()
+    home.config.write_text(CONFIG.format(paid=paid))
+    for number in (5, 6, 7):
+        day, visitor = f"2026-01-0{number}", f"v{number}"
+        deliver(home, "page", day, PAGES + f"{day} 10:00:00,product_view,{visitor},product,teapot,45000\n")
+        ordered = f"{day} 10:02:00,created,{number},{visitor},ann,59.90\n"
+        given = amount if number == 6 else "59.90"
+        deliver(home, "order", day, ORDERS + ordered + f"{day} 10:03:00,PAY,{number},{visitor},ann,{given}\n")
+    return home
+
+
+def deliver(home: Home, family: str, day: str, text: str) -> None:
+    path = home.path / "landing" / family / f"dt={day}" / "events.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def right_at_once(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = small_shop(tmp_path_factory.mktemp("quarantine") / "right")
+    build_days(home, FIRST, LAST)
+    return home
+
+
+@pytest.mark.parametrize("mended", ["the rule", "the file"])
+def test_rows_that_come_back_end_in_the_tables_of_a_shop_that_was_right_at_once(
+    mended: str, right_at_once: Home, tmp_path: Path
+) -> None:
+    wrong = {"paid": "PAID"} if mended == "the rule" else {"amount": "59.9O"}
+    home = small_shop(tmp_path / "wrong", **wrong)
+    shutil.copy(right_at_once.settings.identity_key_path, home.settings.identity_key_path)
+    build_days(home, FIRST, LAST)
+    assert home.export() != right_at_once.export()
+    with open_warehouse(home.settings.warehouse_path) as warehouse:
+        refused = {count["reason"]: count["rows"] for count in count_rows(warehouse, Selection())}
+    assert set(refused) == ({"unknown_event_type"} if mended == "the rule" else {"bad_type"})
+
+    right = small_shop(tmp_path / "right")
+    shutil.copy(right.config, home.config)
+    shutil.copytree(right.path / "landing", home.path / "landing", dirs_exist_ok=True)
+    build_days(home, LAST, LAST)
+    assert_same_export(home.export(), right_at_once.export())
+    with open_warehouse(home.settings.warehouse_path) as warehouse:
+        assert count_rows(warehouse, Selection()) == []
+
+
+# -- rows that are given up
+
+HEADER = "event_id,event_time,event_type,order_id,amount\n"
+MIXED = HEADER + (
+    "1,2026-01-06 10:00:00,paid,1,5.00\n"
+    "2,yesterday,paid,2,5.00\n"
+    "3,2026-01-06 10:00:00,paid,3,five\n"
+    "1,2026-01-06 10:00:00,paid,1,6.00\n"  # the id of the first with another content
+)
+
+
+def reconciled(shop: Shop) -> tuple[int, int, int, int, int]:
+    (record,) = reconcile(shop.warehouse)
+    return tuple(record[name] for name in ("rows_read", "accepted", "duplicates", "quarantined", "difference"))
+
+
+def warnings(shop: Shop, name: str) -> list[str]:
+    (contract,) = (each for each in load_contracts() if each.name == name)
+    return [case["observed"] for case in shop.warehouse.records(contract.query, from_date=DAY, to_date=DAY)]
+
+
+def test_dropped_rows_lose_their_content_and_stay_accounted_for(shop: Shop) -> None:
+    shop.deliver(MIXED, CONTRACT)
+    assert reconciled(shop) == (4, 1, 0, 3, 0)
+    assert warnings(shop, "little_is_in_quarantine") == ["order: 2 of 4 rows"]
+    assert drop_rows(shop.warehouse, Selection(reason="bad_time")) == [DAY]
+    assert reconciled(shop) == (4, 1, 0, 3, 0)
+    assert warnings(shop, "little_is_in_quarantine") == ["order: 1 of 4 rows"]
+    assert [row["reason"] for row in show_rows(shop.warehouse, Selection(), 9)] == ["bad_type", "conflicting_duplicate"]
+    ((row),) = show_rows(shop.warehouse, Selection(dropped=True), 9)
+    assert (row["row_number"], row["reason"], row["content"], row["detail"]) == (3, "bad_time", None, None)
+
+
+def test_a_dropped_conflict_stays_dropped_when_its_day_is_built_again(shop: Shop) -> None:
+    shop.deliver(MIXED, CONTRACT)
+    drop_rows(shop.warehouse, Selection(reason="conflicting_duplicate"))
+    find_duplicates(shop.warehouse, DAY, DAY)
+    (row,) = show_rows(shop.warehouse, Selection(dropped=True), 9)
+    assert (row["reason"], row["content"]) == ("conflicting_duplicate", None)
+    assert reconciled(shop) == (4, 1, 0, 3, 0)
+
+
+def test_dropped_rows_come_back_when_their_file_is_mended(shop: Shop) -> None:
+    shop.deliver(MIXED, CONTRACT)
+    drop_rows(shop.warehouse, Selection(family="order"))
+    shop.deliver(MIXED.replace("yesterday", "2026-01-06 09:00:00"), CONTRACT)
+    assert reconciled(shop) == (4, 2, 0, 2, 0)
+    assert [count["reason"] for count in count_rows(shop.warehouse, Selection())] == [
+        "bad_type",
+        "conflicting_duplicate",
+    ]
+
+
+def test_a_file_that_is_given_up_no_longer_blocks_its_day(shop: Shop) -> None:
+    shop.deliver(b"PK\x03\x04", CONTRACT)
+    assert len(warnings(shop, "whole_files_are_readable")) == 1
+    drop_rows(shop.warehouse, Selection(file="orders.csv"))
+    assert warnings(shop, "whole_files_are_readable") == []
+
+
+def test_the_command_shows_what_it_would_drop_and_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path)
+    home.config.write_text(CONFIG.format(paid="PAY"))
+    deliver(home, "order", str(DAY), MIXED)
+    for name, value in home.environment.items():
+        monkeypatch.setenv(name, value)
+    given = Shop(opened := in_memory_warehouse(), home.path)
+    opened.connection.close()
+    with open_warehouse(home.settings.warehouse_path) as given.warehouse:
+        given.take(CONTRACT)
+    run = CliRunner().invoke
+    assert "say which rows to drop" in run(app, ["quarantine", "drop"]).output
+    asked = run(app, ["quarantine", "drop", "--reason", "bad_time"], input="n\n")
+    assert asked.exit_code == 1
+    assert "Drop these 1 rows for good? Their content is erased from the warehouse" in asked.output
+    assert "bad_time" in run(app, ["quarantine", "list"]).output
+    done = run(app, ["quarantine", "drop", "--reason", "bad_time"], input="y\n")
+    assert "Dropped: 1 rows. Built again: no day" in done.output
+    assert "bad_time" not in run(app, ["quarantine", "list"]).output
+    assert "bad_time" in run(app, ["quarantine", "list", "--dropped"]).output
+    assert "Dropped: 2 rows" in run(app, ["quarantine", "drop", "--family", "order", "--yes"]).output
+    assert "Nothing is in quarantine." in run(app, ["quarantine", "list"]).output
+    assert "Nothing of this choice" in run(app, ["quarantine", "drop", "--family", "order"]).output
