@@ -573,7 +573,7 @@ class Report:
     when the day is restated; `snapshot` names the published data it was made from; `time_zone` is the shop's.
     `last_good_date` is the latest day whose numbers may be used, given where the verdict is blocked. `diagnosis` is
     None where none has run. `changes` lists what differs from the edition before, `late_deliveries` the files that came
-    in between. `data_docs` is
+    in between, `restated_days` the earlier days whose numbers have changed since the report before. `data_docs` is
     where every expectation is told in detail, under the home folder.
     """
 
@@ -602,6 +602,7 @@ class Report:
     own_funnels: tuple[OwnFunnel, ...] = ()
     changes: tuple[EditionChange, ...] = ()
     late_deliveries: tuple[str, ...] = ()
+    restated_days: tuple[date, ...] = ()
     data_docs: str | None = None
 
     @property

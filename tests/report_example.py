@@ -375,6 +375,7 @@ BUSY = Report(
         EditionChange(rate("visitor_pay_rate", 31_902, 590_118, 0.0569), 0.0538),
     ),
     late_deliveries=("landing/order/dt=2026-06-22/part-0.parquet",),
+    restated_days=(date(2026, 6, 18), date(2026, 6, 20), date(2026, 6, 21)),
 )
 
 BLOCKED = replace(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from shop_helpers import open_shop
@@ -17,7 +18,7 @@ from assets.ingest import find_duplicates, take_deliveries
 from assets.settings import load_settings
 from pipelines.examples import FOLDER
 from sql.models import build, load_models
-from sql.warehouse import Warehouse
+from sql.warehouse import Warehouse, in_memory_warehouse
 
 # --- An order list of 千牛 -----------------------------------------------------------------------
 
@@ -293,3 +294,158 @@ def test_a_report_of_google_ads_is_counted_with_what_it_cost(shopify: Warehouse)
         (date(2026, 6, 12), "mobile", 170, 35, Decimal("24.57")),
         (date(2026, 6, 13), "mobile", 52, 0, Decimal("0.00")),
     ]
+
+
+# --- Reports of advertisements, and conversations of a helpdesk ----------------------------------
+
+
+def taken(home: Path, example: str) -> Iterator[Warehouse]:
+    """A warehouse into which the files below `home` were taken by the example's declarations."""
+    settings = load_settings(FOLDER / example / "funnelscope.yaml").model_copy(update={"home": home})
+    warehouse = in_memory_warehouse()
+    intake = take_deliveries(warehouse, settings)
+    refused = warehouse.rows("select file, row_number, reason, detail from quality.quarantine limit 3")
+    assert intake.rows_quarantined == 0, refused
+    yield warehouse
+    warehouse.connection.close()
+
+
+META_HEADER = (
+    "Reporting starts,Reporting ends,Campaign name,Ad set name,Ad name,Ad delivery,Day,Amount spent (USD),Impressions,"
+    "Reach,Frequency,Link clicks,Clicks (all),Results,Result indicator,Adds to cart,Checkouts initiated,Purchases,"
+    "Purchases conversion value,Attribution setting"
+)
+
+
+def test_a_report_of_meta_ads_comes_in_and_an_empty_cell_is_no_click(tmp_path: Path) -> None:
+    shown = {"Day": "2026-06-12", "Campaign name": "summer", "Ad set name": "25-34", "Ad name": "film"}
+    rows = [
+        shown | {"Amount spent (USD)": "12.30", "Impressions": "1200", "Link clicks": "31"},
+        shown | {"Amount spent (USD)": "0.70", "Impressions": "90", "Link clicks": "", "Ad name": "picture"},
+        shown | {"Amount spent (USD)": "", "Impressions": "", "Link clicks": "", "Ad name": "paused"},
+    ]
+    write_csv(tmp_path / "exports" / "meta_ads_2026-06-14.csv", META_HEADER, rows)
+    for warehouse in taken(tmp_path, "shopify"):
+        found = "select event_type, creative, audience, quantity, cost from raw.traffic_events order by all"
+        assert warehouse.rows(found) == [
+            ("click", "film", "25-34", 31, Decimal("12.30")),
+            ("click", "picture", "25-34", 0, Decimal("0.70")),
+            ("impression", "film", "25-34", 1200, None),
+            ("impression", "picture", "25-34", 90, None),
+        ]
+
+
+WANXIANGTAI_HEADER = (
+    "日期,主体ID,主体类型,主体名称,展现量,点击量,花费,点击率,平均点击花费,千次展现花费,总成交金额,总成交笔数,直接成交笔数,"
+    "间接成交笔数,点击转化率,投入产出比,总购物车数,加购率,收藏宝贝数,旺旺咨询量,引导访问量,引导访问人数,成交新客数"
+)
+QIANCHUAN_HEADER = (
+    "消耗(元),展示次数,点击次数,点击率(%),转化数,转化率(%),转化成本(元),直接成交订单数,直接成交金额(元),"
+    "直接支付ROI,播放数,3s播放数,播放完成数"
+)
+
+
+def test_reports_of_chinese_advertising_come_in_with_their_days_and_costs(tmp_path: Path) -> None:
+    item = {"日期": "2026-06-15", "主体ID": "1048410512272", "主体类型": "商品", "主体名称": "茶壶", "点击率": "0.0786"}
+    rows = [item | {"展现量": "598", "点击量": "47", "花费": "6.46"}]
+    write_csv(tmp_path / "exports" / "wanxiangtai_20260616.csv", WANXIANGTAI_HEADER, rows, "gb18030")
+    totals = [{"消耗(元)": "1,234.50", "展示次数": "20,000", "点击次数": "310", "点击率(%)": "1.55%"}]
+    write_csv(tmp_path / "exports" / "qianchuan_20260617.csv", QIANCHUAN_HEADER, totals)
+    for warehouse in taken(tmp_path, "qianniu"):
+        found = (
+            "select business_date, channel, event_type, creative, quantity, cost from raw.traffic_events order by all"
+        )
+        assert warehouse.rows(found) == [
+            (date(2026, 6, 15), "万相台", "click", "1048410512272", 47, Decimal("6.46")),
+            (date(2026, 6, 15), "万相台", "impression", "1048410512272", 598, None),
+            # No column of its report says which day it is of: the day before its delivery.
+            (date(2026, 6, 16), "千川", "click", None, 310, Decimal("1234.50")),
+            (date(2026, 6, 16), "千川", "impression", None, 20_000, None),
+        ]
+
+
+# Table to its header and its rows.
+HELPDESK = {
+    "ticket_chat_event": (
+        "chat_id,created_at,_fivetran_synced,actor_id,chat_index,external_message_id,filename,message,message_id,type",
+        """
+        c1,2026-06-12 09:00:00.250000,,visitor-1,0,,,,,ChatJoin
+        c1,2026-06-12 09:00:05,,visitor-1,1,,,Hello,,ChatMessage
+        c1,2026-06-12 09:01:05,,agent:7,2,,,"How ""can"" I help, please?",,ChatMessage
+        c1,2026-06-12 09:02:05,,agent:7,3,,,,,ChatDepartmentTransfer
+        """,
+    ),
+    "ticket_data": (
+        "id,_fivetran_synced,assignee_id,created_at,group_id,requester_id,status,updated_at,via_channel",
+        """
+        16988,,7,2026-06-12 10:00:00,aftersale,15,closed,2026-06-13 11:00:00,email
+        16989,,7,2026-06-12 10:00:00,aftersale,15,deleted,2026-06-13 11:00:00,email
+        """,
+    ),
+    "ticket_field_history": (
+        "field_name,ticket_id,updated,_fivetran_synced,user_id,value",
+        """
+        status,16988,2026-06-12 11:00:00,,,open
+        priority,16988,2026-06-12 11:00:00,,,closed
+        status,16988,2026-06-13 11:00:00,,,solved
+        """,
+    ),
+    "conversation_part_history": (
+        "id,updated_at,author_id,author_type,conversation_id,created_at,part_type,body,_fivetran_active",
+        """
+        1,,u1,user,12,2026-06-12 12:00:00,comment,,true
+        2,,a1,admin,12,2026-06-12 12:01:00,comment,,TRUE
+        3,,a1,admin,12,2026-06-12 12:02:00,note,,true
+        4,,a1,admin,12,2026-06-12 12:03:00,close,,true
+        4,,a1,admin,12,2026-06-12 12:03:00,close,,false
+        """,
+    ),
+    "conversation_history": (
+        "id,updated_at,assignee_id,conversation_rating_created_at,conversation_rating_value,created_at,"
+        "source_author_id,source_author_type,state,_fivetran_active",
+        """
+        12,,a1,2026-06-12 13:00:00,5,2026-06-12 11:59:00,u1,user,closed,true
+        12,,a1,,,2026-06-12 11:59:00,u1,user,open,false
+        """,
+    ),
+    "customer_support": (
+        "Unique id,channel_name,category,Sub-category,Customer Remarks,Order_id,order_date_time,Issue_reported at,"
+        "issue_responded,Survey_response_Date,Agent_name,Supervisor,CSAT Score",
+        """
+        s1,Inbound,Returns,Refund,,o1,,12/06/2026 14:00,12/06/2026 14:04,13-Jun-26,Ann,East,4
+        s2,Inbound,Returns,Refund,,,,12/06/2026 15:00,,,Bob,East,
+        """,
+    ),
+}
+
+
+def test_conversations_of_a_helpdesk_come_in_whichever_system_kept_them(tmp_path: Path) -> None:
+    for table, (header, rows) in HELPDESK.items():
+        path = tmp_path / "exports" / f"{table}_2026-06-14.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"{header}\n{dedent(rows).strip()}\n")
+    for warehouse in taken(tmp_path, "helpdesk"):
+        found = (
+            "select source, event_type, strftime(event_time, '%d %H:%M'), agent, rating from raw.service_events "
+            "join quality.deliveries using (delivery_id) order by all"
+        )
+        assert warehouse.rows(found) == [
+            ("intercom_conversations", "customer_message", "12 11:59", None, None),
+            ("intercom_parts", "agent_message", "12 12:01", "a1", None),
+            ("intercom_parts", "conversation_closed", "12 12:03", "a1", None),
+            ("intercom_parts", "customer_message", "12 12:00", None, None),
+            ("intercom_ratings", "rated", "12 13:00", "a1", 5),
+            ("survey_answered", "agent_message", "12 13:04", "Ann", None),
+            ("survey_asked", "customer_message", "12 13:00", "Ann", None),
+            ("survey_asked", "customer_message", "12 14:00", "Bob", None),
+            ("survey_rated", "rated", "12 23:00", "Ann", 4),  # midnight of the 13th in London
+            ("zendesk_chat", "agent_message", "12 09:01", "7", None),
+            ("zendesk_chat", "customer_message", "12 09:00", None, None),
+            ("zendesk_chat", "transferred", "12 09:02", "7", None),
+            ("zendesk_status", "conversation_closed", "13 11:00", None, None),
+            ("zendesk_tickets", "customer_message", "12 10:00", None, None),
+        ]
+        one_customer = (
+            "select count(distinct customer_id) from raw.service_events where event_type = 'customer_message'"
+        )
+        assert warehouse.value(one_customer) == 2  # of a ticket, and of a conversation and its parts

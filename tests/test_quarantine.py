@@ -118,7 +118,8 @@ def test_dropped_rows_lose_their_content_and_stay_accounted_for(shop: Shop) -> N
     assert drop_rows(shop.warehouse, Selection(reason="bad_time")) == [DAY]
     assert reconciled(shop) == (4, 1, 0, 3, 0)
     assert warnings(shop, "little_is_in_quarantine") == ["order: 1 of 4 rows"]
-    assert [row["reason"] for row in show_rows(shop.warehouse, Selection(), 9)] == ["bad_type", "conflicting_duplicate"]
+    left = {row["reason"] for row in show_rows(shop.warehouse, Selection(), 9)}
+    assert left == {"bad_type", "conflicting_duplicate"}
     ((row),) = show_rows(shop.warehouse, Selection(dropped=True), 9)
     assert (row["row_number"], row["reason"], row["content"], row["detail"]) == (3, "bad_time", None, None)
 

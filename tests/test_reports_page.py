@@ -259,6 +259,11 @@ def test_a_second_edition_says_what_changed_and_which_files_came(busy_text: str)
     assert "What changed since the last edition" not in first
 
 
+def test_days_that_were_restated_since_the_report_before_are_named_as_stretches(busy_text: str) -> None:
+    assert "came or changed: 2026-06-18, 2026-06-20 – 2026-06-21." in busy_text
+    assert "Restated since the report before" not in printed(replace(BUSY, restated_days=()))
+
+
 def test_a_family_that_is_not_complete_is_named_above_every_page(busy_pdf: bytes) -> None:
     for page in PdfReader(BytesIO(busy_pdf)).pages:
         assert "Partial: no complete data of Service" in page.extract_text()

@@ -8,7 +8,7 @@ files with bad rows need, the bad ones.
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import duckdb
@@ -38,6 +38,7 @@ OFFSET_PATTERN = r":\d\d([.,]\d+)? ?(Z|z|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
 # DuckDB reads what follows the time, be it PM or the name of a zone, and forgets it.
 LOCAL_PATTERN = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d*)?)?)?"
 UNREAD_TIMES_SHOWN = 1_000
+DELIVERY_DATE = "delivery_date"
 
 
 class DeliveryError(Exception):
@@ -85,7 +86,7 @@ class Mapping:
         self.source = source
         self.family: Family = FAMILIES[source.family]
         self.dt = dt
-        self.rows = rows
+        self.rows = _with_delivery_date(rows, dt)
         self.guarded = dict(source.expressions)
         if source.event_types and source.event_types.expression:
             self.guarded["event_type"] = source.event_types.expression
@@ -568,6 +569,13 @@ class Mapping:
         if self.source.duplicates == "keep":
             key += " || case when repeat_number_ > 0 then chr(31) || repeat_number_ else '' end"
         return identifier_hash(f"coalesce(event_id, {key})" if mapped else f"({key})")
+
+
+def _with_delivery_date(rows: Rows, dt: date) -> Rows:
+    """The rows with their day of delivery for expressions; it is no part of what was delivered."""
+    if DELIVERY_DATE in (name.lower() for name in rows.columns):
+        return rows
+    return replace(rows, relation=f"(select *, DATE '{dt}' as {DELIVERY_DATE} from {rows.relation})")
 
 
 def _meant(name: str, columns: list[str]) -> str:

@@ -28,6 +28,7 @@ from assets.reporting.headline import bridge, headlines
 from assets.reporting.money import money
 from assets.reporting.periods import PERIODS_OF, Period, day_of, ended
 from assets.reporting.published import Published
+from assets.reporting.restatements import restated_since
 from assets.reporting.stages import STAGES, stage
 from assets.settings import Settings
 
@@ -40,11 +41,13 @@ class EditionRecord:
         source: what makes an edition; another one is due when it differs.
         figures: the headline numbers and the main rates, as text, by key.
         files: deliveries that held rows of its days.
+        printed_from: the snapshot that was current when it was first printed.
     """
 
     source: dict[str, str]
     figures: dict[str, str]
     files: list[str]
+    printed_from: str = ""
 
 
 def report_of(published: Published, edition: int, snapshot: str, before: EditionRecord | None = None) -> reports.Report:
@@ -152,7 +155,8 @@ def print_report(settings: Settings, period: Period | date, language: str | None
         before = records[number - 2] if number > 1 else None
         snapshot = _newest(source)
         published = Published(connection, settings, period, language)
-        report = report_of(published, number, snapshot, before)
+        restated = _restated_before(published, number, records)
+        report = replace(report_of(published, number, snapshot, before), restated_days=restated)
         files = _files(published)
     edition = _edition(settings, period, number, snapshot, language)
     folder.mkdir(parents=True, exist_ok=True)
@@ -162,9 +166,30 @@ def print_report(settings: Settings, period: Period | date, language: str | None
         _write(edition.findings, reports.findings_json(report))
     for stage_ in report.stages:
         _write(edition.picture(stage_.key), reports.stage_picture_png(stage_, report))
-    record = EditionRecord(source, {key: str(figure.value) for key, figure in _figures(report).items()}, files)
+    current = current_snapshot(settings.published)
+    printed_from = records[number - 1].printed_from if number <= len(records) else current.name if current else ""
+    figures = {key: str(figure.value) for key, figure in _figures(report).items()}
+    record = EditionRecord(source, figures, files, printed_from)
     _write(folder / f"edition-{number}.json", json.dumps(asdict(record), indent=2, ensure_ascii=False).encode())
     return edition
+
+
+def _restated_before(published: Published, number: int, records: list[EditionRecord]) -> tuple[date, ...]:
+    """Earlier days restated since the report before: the edition before, else the last one of the days before.
+
+    Of a day alone: a report of a week or month says of each of its days whether it was restated.
+    """
+    if not published.is_day:
+        return ()
+    business_date, settings = published.business_date, published.settings
+    if number > 1:
+        printed_from = records[number - 2].printed_from
+        return tuple(restated_since(published.connection, business_date, business_date, printed_from))
+    days = (date.fromisoformat(folder.name) for folder in settings.reports.glob("????-??-??"))
+    for last in sorted((day for day in days if day < business_date), reverse=True):
+        if earlier := _editions(_folder(settings, day_of(last))):
+            return tuple(restated_since(published.connection, last, business_date, earlier[-1].printed_from))
+    return ()
 
 
 def printed_report(settings: Settings, period: Period | date, language: str | None = None) -> Edition:

@@ -1,6 +1,7 @@
 """The data behind the report, and what its words mean."""
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 
 from reports.fonts import SPELLED_OUT
 from reports.model import CheckState, Delivery, Figure, Report, Unit
@@ -18,7 +19,11 @@ def data_chapter(report: Report, words: Words) -> Content:
     return {
         "heading": words.text("headings", "data"),
         "sections": [
-            section(words.text("headings", "deliveries"), deliveries_table(report.deliveries, words)),
+            section(
+                words.text("headings", "deliveries"),
+                deliveries_table(report.deliveries, words),
+                restated_note(report.restated_days, words),
+            ),
             checks_section(report, words),
             quarantine_section(report, words),
             *([section(None, None, words.text("notes", "spelled_out"))] if is_spelled_out(report) else []),
@@ -29,6 +34,20 @@ def data_chapter(report: Report, words: Words) -> Content:
 def is_spelled_out(report: Report) -> bool:
     """Whether a text of the shop holds characters that are printed as their code points."""
     return SPELLED_OUT in repr(report)
+
+
+def restated_note(days: Sequence[date], words: Words) -> str | None:
+    """Earlier days whose numbers have changed since the report before, stretches as from and to."""
+    if not days:
+        return None
+    stretches: list[list[date]] = []
+    for day in days:
+        if stretches and day - stretches[-1][-1] == timedelta(days=1):
+            stretches[-1].append(day)
+        else:
+            stretches.append([day])
+    named = (f"{days[0]} – {days[-1]}" if len(days) > 1 else f"{days[0]}" for days in stretches)
+    return words.text("notes", "restated_days", days=words.text("labels", "separator").join(named))
 
 
 def deliveries_table(deliveries: Sequence[Delivery], words: Words) -> Content:
