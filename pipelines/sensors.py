@@ -67,13 +67,13 @@ def _late_deliveries(settings: Settings, jobs: list[AssetJob]) -> dg.SensorDefin
 
 
 def landing_fingerprint(settings: Settings) -> str:
-    """A text that changes when a file of a declared source comes, goes or is written to."""
+    """A text that changes when a file of a declared source comes, goes or is written to, or a broken link is mended."""
     found = (
-        (file.file, stat.st_size, stat.st_mtime_ns)
+        (file.file, stamp.size_bytes, stamp.modified_at)
         for source in settings.sources
         if not source.query
         for file in find_files(settings, source)
-        if (stat := file.path.stat())
+        if (stamp := file.stamp_or_empty())
     )
     return hashlib.sha256(repr(sorted(found)).encode()).hexdigest()
 

@@ -726,6 +726,14 @@ def test_a_database_that_is_down_is_named_and_takes_nothing_away(shop: Shop) -> 
     assert shop.take(source) == good(rows=1)
 
 
+def test_an_empty_file_in_place_of_a_database_is_no_day_without_rows(shop: Shop) -> None:
+    (shop.home / "shop.sqlite").touch()
+    source = {"family": "page", "attach": "shop.sqlite", "query": "select * from visits", "delivery_date": DAY}
+    words = "shop.sqlite is empty: it holds no database; tried again next time"
+    assert shop.take(source) == Told("unreachable", 0, words, [(0, "failed_query", words)])
+    assert families_present(shop.warehouse, shop.settings, DAY)["page"] == "missing"
+
+
 def test_a_day_whose_only_file_is_unreadable_says_which_file(shop: Shop) -> None:
     told = shop.deliver(b"PK\x03\x04")
     for table, columns in derived_schemas().items():

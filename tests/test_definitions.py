@@ -253,6 +253,17 @@ def test_new_files_are_taken_in_on_a_day_that_is_over_on_the_shops_clock(built: 
         assert isinstance(tick(built, instance, first.cursor), dg.SkipReason)  # nothing has come since
 
 
+def test_a_link_that_leads_nowhere_does_not_stop_the_watch_over_the_other_files(built: Home) -> None:
+    with open_instance(built.settings) as instance:
+        folder = built.settings.landing / "page" / f"dt={day(13)}"
+        folder.mkdir(parents=True)
+        (folder / "broken.jsonl").symlink_to(folder / "nowhere")
+        first = tick(built, instance, cursor="what was there before")
+        assert isinstance(first, dg.SensorResult)
+        land(built, "late.jsonl")
+        assert isinstance(tick(built, instance, first.cursor), dg.SensorResult)
+
+
 def test_a_late_day_is_asked_for_once_with_the_days_that_stand_on_it(built: Home) -> None:
     with open_instance(built.settings) as instance:
         seen = tick(built, instance, cursor="").cursor  # type: ignore[union-attr]

@@ -125,7 +125,7 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
             if before and _is_unchanged(warehouse, before, found, rules_hash):
                 intake.unchanged += 1
                 continue
-            entry = _Entry(before.delivery_id if before else next_id, found, rules_hash, _stamp_or_empty(found))
+            entry = _Entry(before.delivery_id if before else next_id, found, rules_hash, found.stamp_or_empty())
             next_id += before is None
             _take(warehouse, settings, entry, intake)
             if progress:
@@ -171,7 +171,7 @@ def _refuse_vanished_folder(settings: Settings, source: Source, known: dict[tupl
 
 def _is_unchanged(warehouse: Warehouse, before: _Known, found: Found, rules_hash: str) -> bool:
     """Whether the ledger already holds this very content; a file that was only touched is noted as such."""
-    stamp = _stamp_or_empty(found)
+    stamp = found.stamp_or_empty()
     if (
         before.status in ("growing", "unreachable")
         or before.rules_hash != rules_hash
@@ -188,14 +188,6 @@ def _is_unchanged(warehouse: Warehouse, before: _Known, found: Found, rules_hash
         id=before.delivery_id,
     )
     return True
-
-
-def _stamp_or_empty(found: Found) -> Stamp:
-    """A broken link or a forbidden file has no size and no time; it stays the same until it can be read."""
-    try:
-        return found.stamp()
-    except OSError:
-        return Stamp(0, datetime(1970, 1, 1))
 
 
 def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intake) -> None:
@@ -221,7 +213,7 @@ def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intak
             entry.status, entry.notes = "unreachable", [f"{_words(error)}; tried again next time"]
             _keep(warehouse, entry, reason, intake)
             return
-        if _stamp_or_empty(entry.found) != entry.stamp:
+        if entry.found.stamp_or_empty() != entry.stamp:
             entry.status, entry.notes = "growing", ["changed while it was read; tried again next time"]
         else:
             entry.status = "quarantined"
@@ -272,7 +264,7 @@ def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
     found = entry.found
     assert entry.dt is not None
     entry.content_hash = found.content_hash()
-    if entry.stamp.size_bytes:
+    if entry.stamp.size_bytes or found.source.query:  # a database without a byte is no database without rows
         rows, entry.rows_read = _read(warehouse, found)
         entry.delivered_columns = [f"{name} {kind}" for name, kind in rows.columns.items()]
         if found.source.where and rows.columns:

@@ -56,6 +56,13 @@ class Found:
         modified = datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1_000_000, UTC)
         return Stamp(status.st_size, modified.replace(tzinfo=None))
 
+    def stamp_or_empty(self) -> Stamp:
+        """A broken link or a forbidden file has no size and no time; it stays the same until it can be read."""
+        try:
+            return self.stamp()
+        except OSError:
+            return Stamp(0, datetime(1970, 1, 1))
+
     def content_hash(self) -> str:
         with self.path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -52,6 +52,8 @@ def _batches(path: Path, query: str) -> Iterator[pa.RecordBatch]:
     """The result in batches; one empty batch at least, which carries the columns."""
     with path.open("rb") as stream:
         start = stream.read(16)
+    if not start:
+        raise DeliveryError(Reason.FAILED_QUERY, f"{path.name} is empty: it holds no database")
     if start == b"SQLite format 3\0":
         yield from _sqlite_batches(path, query)
         return
