@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow check ui bench bench-funnel bench-diagnosis lock clean
+.PHONY: demo test test-slow check ui pictures bench bench-funnel bench-diagnosis lock clean
 
 demo: .venv/ready
 	$(BIN)/funnelscope demo
@@ -21,6 +21,10 @@ check: .venv/ready-dev
 
 ui: .venv/ready
 	$(BIN)/funnelscope ui
+
+# The pictures of the UI in docs/pictures, from the home of `funnelscope demo --language en`; needs a Chromium.
+pictures: .venv/ready-dev
+	$(BIN)/python tests/browser.py docs/pictures
 
 bench: .venv/ready-dev
 	$(BIN)/python tests/bench.py

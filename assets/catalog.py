@@ -1,6 +1,5 @@
 """The asset catalogue: what exists, in flow order. One Dagster asset for each table, made from its SQL file."""
 
-import base64
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -11,10 +10,7 @@ from typing import Any
 import dagster as dg
 
 from assets import delivery, gate, ingest, publish, reporting, retention
-from assets.diagnosis.charts import finding_chart
 from assets.diagnosis.daily import diagnose_days
-from assets.diagnosis.reading import Diagnosis, read_diagnosis
-from assets.diagnosis.words import diagnosis_as_markdown
 from assets.funnels import daily as own_funnels
 from assets.funnels.answering import step_labels
 from assets.funnels.daily import ENTRY_DAYS, declared_funnels
@@ -22,6 +18,14 @@ from assets.funnels.events import needs_history
 from assets.funnels.spec import FunnelFile
 from assets.settings import Settings
 from assets.shop import Shop
+from assets.showing import (
+    last_day_of_diagnosis,
+    last_day_of_table,
+    picture,
+    row_counts,
+    shown_rows,
+    stage_of_edition,
+)
 from assets.standing import record_built
 from reports import own_funnel_png
 from sql.contract import FAMILIES, Family
@@ -50,6 +54,13 @@ RESULTS = asset_key("quality.results")
 VERDICT = asset_key("quality.day_verdict")
 FINDINGS = asset_key("diagnosis.findings")
 SNAPSHOT = dg.AssetKey(["published", "snapshot"])
+STAGES = {stage: dg.AssetKey(["stages", stage]) for stage in reporting.STAGES}
+STAGE_MEANINGS = {
+    "traffic": "from the ad to the session that arrives",
+    "landing": "from the session to a product view in earnest",
+    "decision": "from the product view to the paid order",
+    "repurchase": "from an old customer to the next purchase",
+}
 REPORT = dg.AssetKey(["published", "daily_report"])
 DELIVERY = dg.AssetKey(["published", "delivery"])
 RETENTION = dg.AssetKey(["published", "retention"])
@@ -134,7 +145,7 @@ def _raw_events(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.As
         for family in FAMILIES.values():
             yield dg.MaterializeResult(
                 asset_key=RAW_KEYS[family.name],
-                metadata=_row_counts(shop, f"raw.{family.table}", from_date, to_date),
+                metadata=row_counts(shop, f"raw.{family.table}", from_date, to_date),
             )
 
     return take_deliveries
@@ -165,7 +176,7 @@ def _duplicate_events(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition
         """Raw rows that staging leaves out: the same event delivered again, or with other content (quarantined)."""
         from_date, to_date = date_range(context, shop)
         ingest.find_duplicates(shop.warehouse, from_date, to_date)
-        return dg.MaterializeResult(metadata=_row_counts(shop, "quality.duplicate_events", from_date, to_date))
+        return dg.MaterializeResult(metadata=row_counts(shop, "quality.duplicate_events", from_date, to_date))
 
     return duplicate_events
 
@@ -176,7 +187,7 @@ def _excluded_events(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         """Raw rows of people whom the shop does not count, by `exclude` of its settings, with the reason."""
         from_date, to_date = date_range(context, shop)
         ingest.find_excluded(shop.warehouse, from_date, to_date)
-        return dg.MaterializeResult(metadata=_row_counts(shop, "quality.excluded_events", from_date, to_date))
+        return dg.MaterializeResult(metadata=row_counts(shop, "quality.excluded_events", from_date, to_date))
 
     return excluded_events
 
@@ -207,9 +218,8 @@ def _model_asset(model: Model, days: dg.DailyPartitionsDefinition, lineage: Line
         from_date, to_date = date_range(context, shop)
         build(shop.warehouse, model, shop.chunks_of(model, from_date, to_date), **shop.query_parameters)
         shop.built_tables.add(model.table)
-        if model.is_view:
-            return dg.MaterializeResult()
-        return dg.MaterializeResult(metadata=_row_counts(shop, model.table, from_date, to_date))
+        counts = {} if model.is_view else row_counts(shop, model.table, from_date, to_date)
+        return dg.MaterializeResult(metadata={**counts, **last_day_of_table(shop, model, to_date)})
 
     return build_model
 
@@ -242,16 +252,6 @@ def _column_lineage(lineage: Lineage) -> dg.TableColumnLineage:
     )
 
 
-def _row_counts(shop: Shop, table: str, from_date: date, to_date: date) -> dict[str, int]:
-    count = shop.warehouse.value(
-        f"select count(*) from {table} where business_date between $from_date and $to_date",
-        from_date=from_date,
-        to_date=to_date,
-    )
-    key = "dagster/partition_row_count" if from_date == to_date else "rows_of_the_range"
-    return {key: count, "dagster/row_count": shop.warehouse.value(f"select count(*) from {table}")}
-
-
 # --- Gate ----------------------------------------------------------------------------------------
 
 
@@ -266,14 +266,18 @@ def _results(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         from_date, to_date = date_range(context, shop)
         gate.run_contracts(shop.warehouse, from_date, to_date)
         gate.run_expectations(shop.warehouse, shop.settings, from_date, to_date, shop.built_tables)
-        failed = shop.warehouse.value(
-            "select count(*) from quality.results "
-            "where not is_passed and business_date between $from_date and $to_date",
+        failed = shop.warehouse.records(
+            "select business_date, severity, check_name, table_name, rule, observed, expected from quality.results "
+            "where not is_passed and business_date between $from_date and $to_date order by all desc",
             from_date=from_date,
             to_date=to_date,
         )
         return dg.MaterializeResult(
-            metadata={"failed": failed, "data_docs": dg.MetadataValue.path(str(shop.settings.data_docs / "index.html"))}
+            metadata={
+                "failed": len(failed),
+                **shown_rows("failed_checks", failed),
+                "data_docs": dg.MetadataValue.path(str(shop.settings.data_docs / "index.html")),
+            }
         )
 
     return results
@@ -393,10 +397,9 @@ def _own_funnel(file: FunnelFile, days: dg.DailyPartitionsDefinition) -> dg.Asse
         found = own_funnels.build(shop.warehouse, shop.settings, file, chunks)
         if found is None:
             return dg.MaterializeResult()
-        picture = base64.b64encode(own_funnel_png(found, shop.settings.language)).decode()
         return dg.MaterializeResult(
             metadata={
-                "funnel": dg.MetadataValue.md(f"![{found.name}](data:image/png;base64,{picture})"),
+                "funnel": picture(found.name, own_funnel_png(found, shop.settings.language), "png"),
                 "entered": found.steps[0].units,
                 "reached_the_end": found.steps[-1].units,
             }
@@ -414,27 +417,9 @@ def _findings(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         """What is wrong, in which slice, since when, how surely, at what cost. Never stops what comes after it."""
         from_date, to_date = date_range(context, shop)
         diagnose_days(shop.warehouse, shop.settings, from_date, to_date)
-        diagnosis = read_diagnosis(shop.warehouse.connection, to_date)
-        statuses = [finding["status"] for finding in diagnosis.findings]
-        return dg.MaterializeResult(
-            metadata={
-                "state": diagnosis.state,
-                "why": diagnosis.why,
-                **{status: statuses.count(status) for status in ("confirmed", "provisional", "withheld", "recovered")},
-                "findings": dg.MetadataValue.md(_findings_told(shop, diagnosis)),
-            }
-        )
+        return dg.MaterializeResult(metadata=last_day_of_diagnosis(shop, to_date))
 
     return findings
-
-
-def _findings_told(shop: Shop, diagnosis: Diagnosis) -> str:
-    """Words and charts; where they cannot be made, that, for they too must stop neither publication nor report."""
-    try:
-        charts = [finding_chart(shop.warehouse, diagnosis.business_date, each) for each in diagnosis.findings[:3]]
-        return "\n\n".join([diagnosis_as_markdown(diagnosis, shop.settings), *charts])
-    except Exception as error:
-        return f"The findings stand in diagnosis.findings; they cannot be told: {type(error).__name__}: {error}"
 
 
 # --- Publication ---------------------------------------------------------------------------------
@@ -461,12 +446,13 @@ def _snapshot(days: dg.DailyPartitionsDefinition, funnels: list[dg.AssetKey]) ->
 
 
 def _daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @_daily_asset(days, REPORT, [SNAPSHOT], "published", "pdf", owner="analytics")
-    def daily_report(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
-        """The PDF of the last day of the run, also of a blocked one; and anew of every earlier day it restated.
-
-        So too of the week and the month that ended in the run, or that it restated.
-        """
+    @dg.multi_asset(
+        name="print_report",
+        specs=[*map(_stage_spec, STAGES), _report_spec()],
+        partitions_def=days,
+        backfill_policy=SINGLE_RUN,
+    )
+    def print_report(context: dg.AssetExecutionContext, shop: Shop) -> Iterator[dg.MaterializeResult]:
         from_date, to_date = date_range(context, shop)
         for restated in reporting.restated_days(shop.settings, from_date, to_date - timedelta(days=1)):
             reporting.print_report(shop.settings, restated)
@@ -474,20 +460,47 @@ def _daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         periods = reporting.periods_due(shop.settings, from_date, to_date)
         for period in periods:
             reporting.print_report(shop.settings, period)
-        return dg.MaterializeResult(
+        for stage in STAGES:
+            yield dg.MaterializeResult(asset_key=STAGES[stage], metadata=stage_of_edition(edition, stage))
+        yield dg.MaterializeResult(
+            asset_key=REPORT,
             metadata={
                 "pdf": dg.MetadataValue.path(str(edition.pdf)),
                 "edition": edition.number,
                 "snapshot": edition.snapshot,
                 "weeks and months": ", ".join(period.name for period in periods) or "none",
-            }
+            },
         )
 
-    return daily_report
+    return print_report
+
+
+def _stage_spec(stage: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        STAGES[stage],
+        deps=[SNAPSHOT],
+        group_name="stages",
+        kinds={"png"},
+        owners=["team:analytics"],
+        description=f"The stage of the last day as the report prints it: the funnel {STAGE_MEANINGS[stage]}, each "
+        "step beside its usual range, and four weeks of its rate.",
+    )
+
+
+def _report_spec() -> dg.AssetSpec:
+    return dg.AssetSpec(
+        REPORT,
+        deps=[SNAPSHOT, *STAGES.values()],
+        group_name="report",
+        kinds={"pdf"},
+        owners=["team:analytics"],
+        description="The PDF of the last day of the run, also of a blocked one; and anew of every earlier day it "
+        "restated. So too of the week and the month that ended in the run, or that it restated.",
+    )
 
 
 def _delivery(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @_daily_asset(days, DELIVERY, [REPORT], "published", owner="analytics")
+    @_daily_asset(days, DELIVERY, [REPORT], "report", owner="analytics")
     def delivery_of_reports(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Sends the report to the declared channels, once an edition. A channel that fails does not fail the run."""
         from_date, to_date = date_range(context, shop)
@@ -507,7 +520,7 @@ def _delivery(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
 
 
 def _retention(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @_daily_asset(days, RETENTION, [REPORT, DELIVERY], "published")
+    @_daily_asset(days, RETENTION, [REPORT, DELIVERY], "report")
     def retention_of_the_old(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Lets go what `retention` of the settings allows: raw rows, refused rows, old editions, old runs."""
         pruned = retention.prune(shop.warehouse, shop.settings)
@@ -538,7 +551,7 @@ def prune_runs(instance: dg.DagsterInstance, settings: Settings, current_run_id:
 
 
 def _outcome(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @_daily_asset(days, OUTCOME, [REPORT, DELIVERY, RETENTION], "published")
+    @_daily_asset(days, OUTCOME, [REPORT, DELIVERY, RETENTION], "report")
     def outcome(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Fails for a blocked day, after everything else is done: so the run is red and the alert goes out."""
         verdicts = gate.verdicts(shop.warehouse, *date_range(context, shop))

@@ -12,6 +12,7 @@ from assets.catalog import (
     REPORT,
     RESULTS,
     SNAPSHOT,
+    STAGES,
     VERDICT,
     asset_key,
 )
@@ -42,7 +43,7 @@ def all_jobs() -> list[AssetJob]:
         dg.define_asset_job(
             RESTATE,
             selection=dg.AssetSelection.assets(
-                *restated, RESULTS, VERDICT, FINDINGS, SNAPSHOT, REPORT, DELIVERY, OUTCOME
+                *restated, RESULTS, VERDICT, FINDINGS, SNAPSHOT, *STAGES.values(), REPORT, DELIVERY, OUTCOME
             )
             | dg.AssetSelection.groups(OWN_FUNNELS),
             description="Days after a late delivery: what reads all history, then gate, diagnosis, publication.",

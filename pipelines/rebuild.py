@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from assets.catalog import FINDINGS, OUTCOME, REPORT, RESULTS, SNAPSHOT, VERDICT, asset_key
+from assets.catalog import FINDINGS, OUTCOME, REPORT, RESULTS, SNAPSHOT, STAGES, VERDICT, asset_key
 from assets.publish import current_snapshot
 from assets.settings import Settings
 from assets.standing import begin_rebuilding, end_rebuilding, standing
@@ -44,7 +44,16 @@ def rebuild_model(settings: Settings, name: str) -> Rebuilt:
             for table in reversed(tables):
                 kind = "view" if load_models()[table].is_view else "table"
                 warehouse.execute(f"drop {kind} if exists {table}")
-    keys = [*(asset_key(table) for table in tables), RESULTS, VERDICT, FINDINGS, SNAPSHOT, REPORT, OUTCOME]
+    keys = [
+        *(asset_key(table) for table in tables),
+        RESULTS,
+        VERDICT,
+        FINDINGS,
+        SNAPSHOT,
+        *STAGES.values(),
+        REPORT,
+        OUTCOME,
+    ]
     with open_instance(settings) as instance, quiet_dagster():
         piece = Piece(DAILY, settings.opening_date, max(days))
         execute_piece(instance, defs, piece, f"rebuilding {model.table}", asset_selection=keys)

@@ -47,6 +47,8 @@ from reports.model import (
     Window,
     findings_of,
 )
+from reports.pictures.canvas import few_colours
+from reports.pictures.table_days import table_days_picture
 from reports.printing import own_funnel_png, pictures, render, stage_picture_png
 from reports.spreadsheet import spreadsheet
 
@@ -95,6 +97,7 @@ __all__ = [
     "VisibleDrop",
     "Window",
     "announcement",
+    "few_colours",
     "findings_json",
     "findings_of",
     "own_funnel_png",
@@ -102,4 +105,5 @@ __all__ = [
     "render",
     "spreadsheet",
     "stage_picture_png",
+    "table_days_picture",
 ]

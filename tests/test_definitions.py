@@ -23,6 +23,7 @@ from assets.catalog import (
     REPORT,
     RESULTS,
     SNAPSHOT,
+    STAGES,
     VERDICT,
     asset_key,
 )
@@ -35,6 +36,7 @@ from sql.warehouse import write_lock
 
 ROOT = Path(__file__).parents[1]
 MODELS = list(load_models().values())
+GROUPS = ("raw", "staging", "intermediate", "marts", "quality", "diagnosis", "published", "stages", "report")
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +99,7 @@ def test_every_asset_has_an_owner_a_group_a_description_and_days(repository: Rep
         spec = definition.specs_by_key[key]
         assert spec.owners, key
         assert spec.description, key
-        assert spec.group_name in ("raw", "staging", "intermediate", "marts", "quality", "diagnosis", "published"), key
+        assert spec.group_name in GROUPS, key
         assert isinstance(definition.partitions_def, dg.DailyPartitionsDefinition), key
         assert definition.partitions_def.start == datetime(2026, 5, 1, tzinfo=definition.partitions_def.start.tzinfo)
         assert definition.partitions_def.timezone == "Asia/Shanghai"
@@ -122,6 +124,9 @@ def test_the_day_ends_with_verdict_findings_snapshot_report_delivery_and_outcome
     steps = (RESULTS, VERDICT, FINDINGS, SNAPSHOT, REPORT, DELIVERY, OUTCOME)
     for before, after in pairwise(steps):
         assert before in graph.get(after).parent_keys
+    for stage in STAGES.values():
+        assert SNAPSHOT in graph.get(stage).parent_keys
+        assert stage in graph.get(REPORT).parent_keys
     for model in MODELS:
         assert asset_key(model.table) in graph.get(RESULTS).parent_keys
 

@@ -1,5 +1,6 @@
 """Findings in words, from playbook.zh.yaml and playbook.en.yaml, which a shop may extend."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from assets.diagnosis.reading import Diagnosis
 from assets.settings import Settings, SettingsError
 
 _FOLDER = Path(__file__).parent
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>()#!|~$&:]")
 
 
 @cache
@@ -113,6 +115,10 @@ def _addressee(finding: Mapping[str, Any]) -> dict[str, Any]:
 
 def diagnosis_as_markdown(diagnosis: Diagnosis, settings: Settings) -> str:
     """The same for the UI, in the shop's language."""
-    return "\n\n".join(
-        paragraph.replace("\n   ", "\n- ") for paragraph in diagnosis_in_words(diagnosis, settings, settings.language)
-    )
+    paragraphs = diagnosis_in_words(diagnosis, settings, settings.language)
+    return "\n\n".join(escaped_for_markdown(paragraph).replace("\n   ", "\n- ") for paragraph in paragraphs)
+
+
+def escaped_for_markdown(text: str) -> str:
+    """The text such that markdown shows it as it is: a campaign's name is neither a picture nor a link."""
+    return _MARKDOWN.sub(r"\\\g<0>", text)

@@ -1,0 +1,324 @@
+"""What the UI shows of an asset, beside what it is: counts, rows and pictures of the last day of a run.
+
+Of the last day only, and as small as they can be: Dagster keeps what is shown for ever.
+"""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+
+import reports
+from assets.diagnosis.charts import finding_chart
+from assets.diagnosis.reading import Diagnosis, read_diagnosis
+from assets.diagnosis.steps import CUBES, steps_of
+from assets.diagnosis.words import diagnosis_as_markdown, escaped_for_markdown
+from assets.reporting import Edition
+from assets.shop import Shop
+from sql.models import Model, derived_schemas
+from sql.warehouse import Warehouse
+
+SAMPLE_ROWS = 5
+PICTURE_DAYS = 28
+MOST_MEASURES = 12
+MOST_CHARTS = 3
+
+# Tables with a row for each of several things: what tells them apart, and the column that is drawn.
+LONG_TABLES = {
+    "marts.daily_metrics": ("metric", "value"),
+    "marts.daily_money": ("money_class", "amount"),
+    "marts.funnel_steps": ("stage || ': ' || step", "reached"),
+}
+DRAWN_METRICS = (
+    "paid_amount",
+    "visitors",
+    "visitor_pay_rate",
+    "arrival_rate",
+    "landing_rate",
+    "decision_rate",
+    "daily_repurchase_rate",
+    "cost",
+)
+
+Metadata = dict[str, Any]
+
+
+def row_counts(shop: Shop, table: str, from_date: date, to_date: date) -> Metadata:
+    """Rows of the days, and of the table."""
+    count = shop.warehouse.value(
+        f"select count(*) from {table} where business_date between $from_date and $to_date",
+        from_date=from_date,
+        to_date=to_date,
+    )
+    key = "dagster/partition_row_count" if from_date == to_date else "rows_of_the_range"
+    return {key: count, "dagster/row_count": shop.warehouse.value(f"select count(*) from {table}")}
+
+
+def last_day_of_table(shop: Shop, model: Model, business_date: date) -> Metadata:
+    """Rows of the day; of a mart also its last four weeks as a picture."""
+
+    def shown() -> Metadata:
+        rows = sample_rows(shop.warehouse, model, business_date)
+        sample = {"last_rows": dg.MetadataValue.md(_side_by_side(rows))} if rows else {}
+        figures = [] if model.schema != "marts" or model.is_view else days_of(shop.warehouse, model, business_date)
+        if not figures:
+            return sample
+        svg = reports.table_days_picture(figures, shop.settings.language)
+        return {"last_days": picture(model.table, svg, "svg+xml"), **sample}
+
+    return _or_why_not(shown)
+
+
+def last_day_of_diagnosis(shop: Shop, business_date: date) -> Metadata:
+    """The day's findings in words and as tables, each with its status, its evidence and a chart of its slice."""
+
+    def shown() -> Metadata:
+        diagnosis = read_diagnosis(shop.warehouse.connection, business_date)
+        statuses = [finding["status"] for finding in diagnosis.findings]
+        return {
+            "state": diagnosis.state,
+            "why": diagnosis.why,
+            **{status: statuses.count(status) for status in ("confirmed", "provisional", "withheld", "recovered")},
+            "findings": dg.MetadataValue.md(_findings_told(shop, diagnosis)),
+        }
+
+    return _or_why_not(shown)
+
+
+def stage_of_edition(edition: Edition, stage: str) -> Metadata:
+    """The stage's picture of the printed edition."""
+    return _or_why_not(
+        lambda: {
+            "picture": picture(stage, edition.picture(stage).read_bytes(), "png"),
+            "pdf": dg.MetadataValue.path(str(edition.pdf)),
+            "edition": edition.number,
+        }
+    )
+
+
+def picture(title: str, content: bytes, kind: str) -> dg.MarkdownMetadataValue:
+    """The picture as markdown; `kind` is the second half of its media type, such as `png`."""
+    return dg.MetadataValue.md(f"![{title}](data:image/{kind};base64,{base64.b64encode(content).decode()})")
+
+
+def shown_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> Metadata:
+    """The rows as a table under `name`; nothing where there is none.
+
+    Markdown, for the UI cuts a wide table value off: it shows markdown in a window of its own.
+    """
+    return {name: dg.MetadataValue.md(_one_below_the_other(rows))} if rows else {}
+
+
+def _one_below_the_other(rows: Sequence[Mapping[str, Any]]) -> str:
+    return _markdown_table(list(rows[0]), [list(row.values()) for row in rows]) if rows else ""
+
+
+def _side_by_side(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A column for each row, and a line for each of its values: for few rows of many columns."""
+    if not rows:
+        return ""
+    return _markdown_table(
+        ["", *map(str, range(1, len(rows) + 1))], [[key, *(row[key] for row in rows)] for key in rows[0]]
+    )
+
+
+def _markdown_table(heading: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
+    every = [heading, ["---"] * len(heading), *([_cell(value) for value in line] for line in lines)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in every)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return escaped_for_markdown(" ".join((f"{value:,}" if is_number else str(value)).split()))
+
+
+def _or_why_not(shown: Callable[[], Metadata]) -> Metadata:
+    """What cannot be shown must stop neither the table that is built, nor the publication, nor the report."""
+    try:
+        return shown()
+    except Exception as error:
+        return {"not_shown": f"{type(error).__name__}: {error}"}
+
+
+# --- Findings ------------------------------------------------------------------------------------
+
+
+def _findings_told(shop: Shop, diagnosis: Diagnosis) -> str:
+    """In words, side by side, what moved with them, and the worst as pictures."""
+    parts = [
+        diagnosis_as_markdown(diagnosis, shop.settings),
+        _side_by_side([_finding_row(finding) for finding in diagnosis.findings]),
+        _one_below_the_other(_evidence_rows(diagnosis)),
+        *(finding_chart(shop.warehouse, diagnosis.business_date, each) for each in diagnosis.findings[:MOST_CHARTS]),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _finding_row(finding: Mapping[str, Any]) -> Metadata:
+    """What a reader asks first comes first: may I rely on it, what is it, where, since when, how much."""
+    return {
+        "status": finding["status"],
+        "why not confirmed": finding["status_reason"],
+        "finding": finding["fault_class"],
+        "slice": _slice(finding),
+        "since": finding["since_date"],
+        "passed": finding["passed"],
+        "expected": _rounded(finding["expected"]),
+        "entered": finding["entered"],
+        "lost orders": _interval(finding, "lost_orders"),
+        "lost amount": _interval(finding, "lost_amount"),
+        "named in": None if finding["stability"] is None else f"{finding['stability']:.0%} of resampled days",
+        "runner-up": _conditions(finding["runner_up"]) if finding["runner_up"] else "none",
+        "open": f"{finding['object_kind'] or ''} {finding['object_name'] or ''}".strip(),
+        "owner": finding["owner"],
+    }
+
+
+def _evidence_rows(diagnosis: Diagnosis) -> list[Metadata]:
+    return [
+        {
+            "evidence": row["name"],
+            "of": f"{number}. {_slice(finding)} ({finding['status']})",
+            "kind": row["kind"],
+            "today": _rounded(row["today"]),
+            "usual": _rounded(row["usual"]),
+            "since": row["since_date"],
+            "moved": "before or with it" if row["is_before"] else "after it",
+            "note": row["note"],
+        }
+        for number, finding in enumerate(diagnosis.findings, start=1)
+        for row in finding["evidence"]
+    ]
+
+
+def _slice(finding: Mapping[str, Any]) -> str:
+    return _conditions(finding["slice"]) or "everywhere"
+
+
+def _conditions(conditions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in conditions.items())
+
+
+def _interval(finding: Mapping[str, Any], name: str) -> str:
+    value, low, high = (finding[f"{name}{end}"] for end in ("", "_low", "_high"))
+    return "" if value is None else f"{value:,.0f} ({low:,.0f} to {high:,.0f})"
+
+
+def _rounded(value: float | None) -> float | None:
+    """Four meaningful figures."""
+    return None if value is None else float(f"{value:.4g}")
+
+
+# --- Tables --------------------------------------------------------------------------------------
+
+
+def sample_rows(warehouse: Warehouse, model: Model, business_date: date) -> list[Metadata]:
+    """The first rows of the day: of a mart the largest, else in the order of the grain."""
+    day_column = _day_column(model)
+    if not day_column:
+        return []
+    columns = shown_columns(model)
+    measures = _measures(model)
+    largest = [f"{measures[0]} desc"] if model.schema == "marts" and measures else []
+    rows = warehouse.rows(
+        f"select {', '.join(columns)} from {model.table} where {day_column} = $day "
+        f"order by {', '.join([*largest, *model.grain])} limit {SAMPLE_ROWS}",
+        day=business_date,
+    )
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def shown_columns(model: Model) -> list[str]:
+    """The columns that a sample shows. Ids of people, sessions and orders stay out: Dagster's history keeps what is
+    shown, and a person who is to be forgotten must not live on there."""
+    names = [name for name, _ in derived_schemas()[model.table]]
+    return [name for name in names if not name.endswith("_id") or name == "product_id"]
+
+
+def _day_column(model: Model) -> str | None:
+    """Tables are partitioned by `business_date`, views of rates by the day of entry or payment; others by none."""
+    first = model.grain[0] if model.is_view else "business_date"
+    return first if first.endswith("_date") else None
+
+
+def days_of(warehouse: Warehouse, model: Model, business_date: date) -> list[reports.Figure]:
+    """The mart's measures over four weeks, as figures; empty for one without measures.
+
+    Cubes begin with the rates of the steps that are diagnosed on them.
+    """
+    first = business_date - timedelta(days=PICTURE_DAYS - 1)
+    days = [first + timedelta(days=number) for number in range(PICTURE_DAYS)]
+    return (_long_figures if model.table in LONG_TABLES else _wide_figures)(warehouse, model, days)
+
+
+def _measures(model: Model) -> list[str]:
+    """Columns that may be added up over the slices of a day. Of a table with one row a day, every number."""
+    summed = ("INTEGER", "BIGINT", "HUGEINT", "DECIMAL", *(("DOUBLE",) if model.grain == ("business_date",) else ()))
+    return [
+        name for name, kind in derived_schemas()[model.table] if kind.startswith(summed) and name not in model.grain
+    ]
+
+
+def _wide_figures(warehouse: Warehouse, model: Model, days: Sequence[date]) -> list[reports.Figure]:
+    rates = {
+        f"{step.name} rate": f"sum({step.passed}) / nullif(sum({step.entered}), 0)"
+        for step in (steps_of(model.name) if model.name in CUBES else ())
+    }
+    drawn = {**rates, **{name: f"sum({name})" for name in _measures(model)}}
+    drawn = dict(list(drawn.items())[:MOST_MEASURES])
+    if not drawn:
+        return []
+    rows = warehouse.rows(
+        f"select business_date, {', '.join(drawn.values())} from {model.table} "
+        "where business_date between $first and $last group by business_date",
+        first=days[0],
+        last=days[-1],
+    )
+    return [
+        _figure(name, {row[0]: row[number] for row in rows}, days, name in rates)
+        for number, name in enumerate(drawn, start=1)
+    ]
+
+
+def _long_figures(warehouse: Warehouse, model: Model, days: Sequence[date]) -> list[reports.Figure]:
+    key, value = LONG_TABLES[model.table]
+    series: dict[str, dict[date, Any]] = {}
+    for name, day, amount in warehouse.rows(
+        f"select {key}, business_date, sum({value}) from {model.table} "
+        f"where business_date between $first and $last group by all order by {_order(model)}, business_date",
+        first=days[0],
+        last=days[-1],
+    ):
+        series.setdefault(name, {})[day] = amount
+    if model.table == "marts.daily_metrics":
+        series = {name: series[name] for name in DRAWN_METRICS if name in series}
+    return [_figure(name, values, days, name.endswith("_rate")) for name, values in series.items()]
+
+
+def _order(model: Model) -> str:
+    if "step_number" not in model.grain:
+        return "1"
+    return "list_position(['traffic', 'landing', 'decision', 'repurchase'], min(stage)), min(step_number)"
+
+
+def _figure(name: str, values: dict[date, Any], days: Sequence[date], is_rate: bool) -> reports.Figure:
+    before = [float(values[day]) for day in days[:-1] if values.get(day) is not None]
+    today = values.get(days[-1])
+    return reports.Figure(
+        name,
+        _unit(today, is_rate or name.endswith(("_rate", "_share"))),
+        today,
+        baseline=sum(before) / len(before) if before else None,
+        trend=tuple(reports.DayPoint(day, values.get(day)) for day in days),
+    )
+
+
+def _unit(value: Any, is_rate: bool) -> reports.Unit:
+    if is_rate:
+        return reports.Unit.RATE
+    return reports.Unit.MONEY if isinstance(value, Decimal) else reports.Unit.COUNT

@@ -1,0 +1,153 @@
+"""What an analyst finds in the UI, looked at in a real browser: graph, stage, picture, failed check, evidence."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import browser
+import dagster as dg
+import pytest
+from browser import COMMAND, open_asset, open_lineage, open_metadata, wait_for_image
+from diagnosis_world import World, settings_of
+from playwright.sync_api import Page
+from shop_helpers import Home, one_file_a_day, simulated_shop
+from test_showing import shop_of
+
+from assets.catalog import FINDINGS
+from assets.showing import last_day_of_diagnosis
+from pipelines.instance import open_instance
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not browser.installed_browser(), reason="no Chromium here; apt-get install chromium"),
+]
+FAULTY_ROWS = 9
+LAST_DAY = "2026-05-02"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Two days, run by the command; of the second, too many rows of orders were refused."""
+    home = simulated_shop(tmp_path_factory.mktemp("browser"), days=3, sessions_per_day=60, history_days=2)
+    one_file_a_day(home)
+    header = "event_id,event_time,event_type,order_id,visitor_id,customer_id,amount\n"
+    rows = (f"b{n},{LAST_DAY}T02:0{n}:00Z,refunded twice,o{n},v{n},c{n},1.00\n" for n in range(FAULTY_ROWS))
+    file = home.settings.landing / "order" / f"dt={LAST_DAY}" / "refused.csv"
+    file.write_text(header + "".join(rows), encoding="utf-8")
+    command = [str(COMMAND), "backfill", "--to", LAST_DAY]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | home.environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{LAST_DAY} warn" in done.stderr
+    show_a_finding(home)
+    let_the_clock_stand_at_noon(home)
+    return home
+
+
+def show_a_finding(home: Home) -> None:
+    """The diagnosis of a shop with enough days behind it takes the place of this one's: two days show no finding."""
+    world = World(settings_of(language="en"))
+    world.add_days(1, 30)
+    world.add_days(31, 31, coupon_loss=0.6)
+    world.diagnose(31, 31)
+    metadata = last_day_of_diagnosis(shop_of(world), world.day(31))
+    with pytest.MonkeyPatch.context() as patch, open_instance(home.settings) as instance:
+        patch.setenv("DAGSTER_HOME", str(home.settings.dagster_home))
+        instance.report_runless_asset_event(dg.AssetMaterialization(FINDINGS, partition=LAST_DAY, metadata=metadata))
+
+
+def let_the_clock_stand_at_noon(home: Home) -> None:
+    """Between six and nine on the shop's clock the schedule would start runs of its own."""
+    hours_ahead = 12 - datetime.now(UTC).hour  # Etc/GMT-3 is three hours ahead of UTC
+    home.config.write_text(home.config.read_text().replace("Asia/Shanghai", f"Etc/GMT{-hours_ahead:+d}"))
+
+
+@pytest.fixture(scope="module")
+def address(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    environment = home.environment | {"DAGSTER_HOME": ""}
+    with browser.running_ui(environment, tmp_path_factory.mktemp("ui") / "ui.log") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def problems() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def page(address: str, problems: list[str]) -> Iterator[Page]:
+    with browser.opened_browser(problems) as page:
+        yield page
+
+
+@pytest.fixture(autouse=True)
+def picture_of_a_failure(page: Page, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    """Leaves what was on the screen in the test's folder."""
+    yield
+    page.screenshot(path=tmp_path / f"{request.node.name}.png")
+
+
+def test_the_graph_reads_as_the_pipeline(page: Page, address: str) -> None:
+    """The groups stand from left to right in the order in which the data pass them."""
+    open_lineage(page, address)
+    groups = ["raw", "staging", "intermediate", "marts", "quality", "diagnosis", "published", "stages", "report"]
+    places = []
+    for group in groups:
+        boxes = [box for each in page.get_by_text(group, exact=True).all() if (box := each.bounding_box())]
+        places.append(max(box["x"] for box in boxes))  # the other is in the list at the left
+    assert places == sorted(places)
+    assert len(set(places)) == len(groups)
+
+
+def test_a_table_shows_sql_grain_rows_and_its_last_days(page: Page, address: str) -> None:
+    open_asset(page, address, "marts/landing_cube")
+    page.get_by_text("Human sessions and how far they got on landing").first.wait_for()
+    page.get_by_text("Grain: business_date, channel, campaign").first.wait_for()
+    page.get_by_text("from intermediate.session_funnel").first.wait_for()
+    open_metadata(page, "last_days")
+    wait_for_image(page)
+    browser.close_dialog(page)
+    open_metadata(page, "last_rows")
+    page.get_by_role("dialog").get_by_text("reached_three_seconds").first.wait_for()
+    assert page.get_by_role("dialog").get_by_text(LAST_DAY).count() > 1
+    browser.close_dialog(page)
+
+
+def test_a_stage_shows_the_picture_of_the_report(page: Page, address: str) -> None:
+    open_asset(page, address, "stages/decision")
+    page.get_by_text("from the product view to the paid order").first.wait_for()
+    open_metadata(page, "picture")
+    wait_for_image(page)
+    browser.close_dialog(page)
+
+
+def test_a_failed_check_says_in_words_what_was_found_and_what_was_expected(page: Page, address: str) -> None:
+    open_asset(page, address, "staging/order_events", "checks&checkDetail=little_is_in_quarantine")
+    page.get_by_text("At most one delivered row in a hundred is in quarantine").first.wait_for()
+    page.get_by_text(f"order: {FAULTY_ROWS} of", exact=False).first.wait_for()
+    page.get_by_text("at most 1 %", exact=False).first.wait_for()
+
+
+def test_a_finding_shows_its_evidence_and_how_far_to_trust_it(page: Page, address: str) -> None:
+    open_asset(page, address, "diagnosis/findings")
+    open_metadata(page, "findings")
+    wait_for_image(page)
+    dialog = page.get_by_role("dialog")
+    for text in ("status", "confirmed", "why not confirmed", "coupon WELCOME10", "runner-up"):
+        dialog.get_by_text(text, exact=True).first.wait_for()
+    browser.close_dialog(page)
+
+
+def test_schedule_and_sensors_are_on(page: Page, address: str) -> None:
+    page.goto(f"{address}/automation")
+    for name in ("every_morning", "late_deliveries", "dead_runs", "failure_alert"):
+        row = page.get_by_text(name, exact=True).first
+        row.wait_for()
+    switches = page.get_by_role("switch").or_(page.locator("input[type=checkbox]")).all()
+    switched = [switch.is_checked() for switch in switches if switch.get_attribute("aria-label") != "select all"]
+    assert sum(switched) >= 5, "one schedule and four sensors"
+
+
+def test_no_page_had_an_error(problems: list[str]) -> None:
+    assert problems == []
