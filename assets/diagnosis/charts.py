@@ -18,7 +18,7 @@ _DAYS = 35
 
 def finding_chart(warehouse: Warehouse, business_date: date, finding: Mapping[str, Any]) -> str:
     """Markdown with the picture in it: the rate of the slice over five weeks, the usual one, and the first day."""
-    from matplotlib.dates import DateFormatter
+    from matplotlib.dates import DateFormatter, date2num
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
@@ -41,7 +41,7 @@ def finding_chart(warehouse: Warehouse, business_date: date, finding: Mapping[st
         axes.axvline(finding["since_date"], color=ALARM, linewidth=1)
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.set_xticks([business_date - timedelta(days=back) for back in range(0, _DAYS, 7)])
+        axes.set_xticks([date2num(business_date - timedelta(days=back)) for back in range(0, _DAYS, 7)])
         axes.xaxis.set_major_formatter(DateFormatter("%m-%d"))
         axes.spines[["top", "right"]].set_visible(False)
         content = BytesIO()
