@@ -28,11 +28,12 @@ def errors_in_plain_words() -> "Iterator[None]":
     try:
         yield
     except Exception as error:
-        from pipelines.errors import MENDABLE  # knows Dagster's errors, so it is imported only for an error
+        from pipelines.errors import in_plain_words  # knows Dagster's errors, so it is imported only for an error
 
-        if not isinstance(error, MENDABLE):
+        words = in_plain_words(error)
+        if words is None:
             raise
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"Error: {words}", err=True)
         raise typer.Exit(1) from None
 
 

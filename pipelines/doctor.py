@@ -75,9 +75,7 @@ def _landing(settings: Settings) -> Iterator[Finding]:
                 yield Finding(f"landing {family}", False, words)
                 continue
             newest = max(files, key=lambda path: path.as_posix())
-            yield Finding(
-                f"landing {family}", True, f"{len(files)} files, the last {newest.relative_to(newest.anchor)}"
-            )
+            yield Finding(f"landing {family}", True, f"{len(files)} files, the last {newest}")
 
 
 def _identity_key(settings: Settings) -> Finding:

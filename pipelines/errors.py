@@ -1,5 +1,7 @@
 """Errors that a user can mend; the command line shows their text without a stack trace."""
 
+import errno
+
 from assets.ingest import IngestError
 from assets.settings import SettingsError
 from pipelines.runs import RunFailedError
@@ -7,3 +9,17 @@ from sql.models import ModelError
 from sql.warehouse import WarehouseLockedError
 
 MENDABLE = (SettingsError, IngestError, ModelError, RunFailedError, WarehouseLockedError, FileNotFoundError, ValueError)
+
+_OF_THE_MACHINE = {
+    errno.EACCES: "may not be written or read; make it yours with chown or chmod, or set FUNNELSCOPE_HOME elsewhere",
+    errno.EPERM: "may not be written or read; make it yours with chown or chmod, or set FUNNELSCOPE_HOME elsewhere",
+    errno.EROFS: "is on a read-only disk; set FUNNELSCOPE_HOME to a folder that can be written",
+    errno.ENOSPC: "does not fit on the disk; what was published before stands. Make room, then give the command again",
+}
+
+
+def in_plain_words(error: Exception) -> str | None:
+    """What to tell a user about the error; None for one that only its stack trace explains."""
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        return f"{error.filename or 'a file'} {_OF_THE_MACHINE[error.errno]}."
+    return str(error) if isinstance(error, MENDABLE) else None

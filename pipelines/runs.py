@@ -119,6 +119,8 @@ def execute_piece(
 def _innermost(error: SerializableErrorInfo | None) -> str:
     while error and error.cause:
         error = error.cause
+    if error and error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+        return "interrupted. What was published before stands; give the command again to go on."
     return error.message.strip() if error else "the run did not finish"
 
 

@@ -1,5 +1,6 @@
 """The command line: what it prints, how it ends, and that a mistake is told in words."""
 
+import errno
 import io
 import os
 import shutil
@@ -209,6 +210,26 @@ def test_nothing_run_yet_is_no_stack_trace(ran: Home, tmp_path: Path) -> None:
         done = funnelscope(fresh, *arguments)
         assert done.code == 1, arguments
         assert "funnelscope run --date" in done.errors
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EACCES, "may not be written or read; make it yours"),
+        (errno.EROFS, "is on a read-only disk; set FUNNELSCOPE_HOME"),
+        (errno.ENOSPC, "does not fit on the disk; what was published before stands"),
+    ],
+)
+def test_a_disk_that_refuses_is_told_with_the_way_out(
+    ran: Home, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    done = funnelscope(ran, "ui")
+    assert done.code == 1
+    assert f"Error: {ran.settings.dagster_home} {words}" in done.errors
 
 
 def test_a_missing_settings_file_says_where_it_was_looked_for(tmp_path: Path) -> None:

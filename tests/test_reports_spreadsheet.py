@@ -65,7 +65,21 @@ def test_an_absent_number_is_an_empty_cell(book: Workbook) -> None:
     assert row_named(book, "Landing", "Average stay")[1] is None
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "\t=1", '=HYPERLINK("http://x","y")'])
+FORMULAS = [
+    "=1+1",
+    "+cmd|' /C calc'!A0",
+    "-2",
+    "@SUM(A1)",
+    "\t=1",
+    '=HYPERLINK("http://x","y")',
+    "=cmd|'/C calc'!A1",  # dynamic data exchange
+    '=DDE("cmd";"/C calc";"x")',
+    "-1+1+cmd|' /C calc'!A0",
+    "@import",
+]
+
+
+@pytest.mark.parametrize("name", FORMULAS)
 def test_a_name_that_looks_like_a_formula_stays_a_text(name: str) -> None:
     hostile = SliceTable("campaign", "click", "arrival", (SliceRow(name, 2, 1),))
     stage = replace(BUSY.stages[0], slices=(hostile,))
