@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from diagnosis_world import World, settings_of
@@ -13,8 +14,10 @@ from hypothesis.extra.numpy import arrays
 from assets.diagnosis import drift
 from assets.diagnosis.bookkeeping import factor_contributions, rate_change
 from assets.diagnosis.classify import FAULT_CLASSES, fault_class, object_to_open
+from assets.diagnosis.daily import _losses
 from assets.diagnosis.drift import drift_strength
 from assets.diagnosis.reading import read_diagnosis
+from assets.diagnosis.scan import Finding, Scan
 from assets.diagnosis.steps import STEPS
 from assets.diagnosis.triage import is_flood
 from assets.diagnosis.words import diagnosis_in_words, load_playbook
@@ -70,6 +73,25 @@ def test_a_slow_decline_sounds_the_alarm_and_noise_does_not() -> None:
     assert drift.DAYS_BETWEEN_FALSE_ALARMS >= 400
     assert max(strength(random.standard_normal(28)) for _ in range(20)) < 1
     assert strength(random.standard_normal(28) - np.linspace(0, 2.5, 28)) >= 1
+
+
+def test_where_most_pass_a_handful_of_failures_is_chance_however_far_it_is_in_passes() -> None:
+    def found(passed: int, entered: int) -> list[dict[str, str]]:
+        expected = 0.9 * entered
+        leaves = pd.DataFrame(
+            {
+                "page": ["a"],
+                "entered": [entered],
+                "observed": [passed],
+                "variance": [0.1 * expected],
+                "expected": [expected],
+            }
+        )
+        finding = Finding({"page": "a"}, passed / expected, 0, 1, 5.3, 1e-5, 14.0, passed, expected, 1.0, None, 0.0)
+        return [each.slice for each in _losses(Scan((finding,), 1.0, 0.0, 0.012, 500), leaves, 0.012)]
+
+    assert found(passed=7, entered=13) == []
+    assert found(passed=70, entered=130) == [{"page": "a"}]
 
 
 def test_robots_are_told_from_a_fault_by_passes_that_stay() -> None:

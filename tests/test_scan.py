@@ -67,3 +67,29 @@ def test_a_day_on_which_everything_moved_alike_blames_no_slice() -> None:
 def test_a_small_effect_is_no_finding_however_certain() -> None:
     assert named(scan(day(5, ios=0.8), DIMENSIONS, HIERARCHY)) == [{"device": "ios"}]
     assert named(scan(day(5, ios=0.8), DIMENSIONS, HIERARCHY, ScanOptions(min_effect=0.3))) == []
+
+
+def test_where_nearly_all_pass_a_slice_that_holds_a_third_does_not_pull_the_reference_down() -> None:
+    """The chance in a level is that of the few who fail, not of the many who pass."""
+    random = np.random.default_rng(29)
+    entered = {"alipay": 90, "wechat": 70, "union": 15}
+    shares = {"android": 0.5, "ios": 0.3, "desktop": 0.2}
+    rows = [
+        (provider, device, f"region{region}", random.poisson(size * share / 4))
+        for provider, size in entered.items()
+        for device, share in shares.items()
+        for region in range(10)
+    ]
+    leaves = pd.DataFrame(rows, columns=["provider", "device", "region", "entered"]).query("entered > 0")
+    is_broken = (leaves["provider"] == "wechat") & (leaves["device"] == "android")
+    leaves["observed"] = random.binomial(leaves["entered"], np.where(is_broken, 0.6, 0.87))
+    leaves["expected"] = leaves["entered"] * 0.87
+    leaves["variance"] = leaves["expected"] * 0.13
+    found = scan(
+        leaves.reset_index(drop=True),
+        ("provider", "device", "region"),
+        None,
+        ScanOptions(slice_noise=0.02, leaf_noise=0.02),
+    )
+    assert named(found) == [{"provider": "wechat", "device": "android"}]
+    assert found.reference_level == pytest.approx(1, abs=0.04)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 from assets.diagnosis.classify import fault_class, object_to_open
 from assets.diagnosis.comparison import FARTHEST_DAYS, Comparison, comparison
@@ -21,7 +21,7 @@ from assets.diagnosis.follow_up import follow_up, known_id
 from assets.diagnosis.money import worth
 from assets.diagnosis.noise import Noise, learn_noise, write_slice_days
 from assets.diagnosis.relevance import relevance
-from assets.diagnosis.scan import Finding, ScanOptions, scan
+from assets.diagnosis.scan import Finding, Scan, ScanOptions, scan
 from assets.diagnosis.steps import CUBES, SEGMENTS, STEPS, Step, steps_of
 from assets.diagnosis.tables import create_tables, replace_day
 from assets.diagnosis.triage import data_fault, is_flood, touched_by_warnings
@@ -39,6 +39,8 @@ _POWER = 1.282
 """Standard deviations beyond the threshold that make a drop visible nine times in ten."""
 _INTERVAL = 1.645
 _SINCE_DAYS = 14
+_LAYERS = 3
+"""Slices of one, two and three dimensions share the error of a scan."""
 _FEWEST_EXPECTED = 8
 _Z_BESIDE = 2.33
 """Standard deviations of a slice's loss in a second step, once a first has shown it: one chance in a hundred."""
@@ -171,6 +173,7 @@ def _scan_steps(warehouse: Warehouse, day: date, compared: Comparison, noise: No
                 family_error=DAILY_ERROR / len(STEPS),
                 min_effect=SMALLEST_EFFECT,
                 slice_noise=slice_noise,
+                leaf_noise=slice_noise,  # learnt from days: in a small cube a fault could pass for noise of the leaves
             )
             dimensions = [name for name in cube_day.dimensions if present[name].nunique() > 1]
             scanned = scan(present, dimensions, cube_day.hierarchy, options) if dimensions else None
@@ -182,10 +185,29 @@ def _scan_steps(warehouse: Warehouse, day: date, compared: Comparison, noise: No
                     usual.whole_noise * noise.scale * one_day,
                     noise.scale,
                     scanned.reference_level if scanned else _level(present),
-                    tuple(found for found in scanned.findings if found.effect < 0) if scanned else (),
+                    _losses(scanned, present, slice_noise) if scanned else (),
                 )
             )
     return step_days
+
+
+def _losses(scanned: Scan, leaves: pd.DataFrame, slice_noise: float) -> tuple[Finding, ...]:
+    """The findings that lose. Where most pass, those who fail are the rare counts: their own tail must say so too.
+
+    The scan's statistic is that of passes; of a dozen entries of which one usually fails, five may fail by chance.
+    """
+    kept = []
+    for found in scanned.findings:
+        inside = _inside(leaves, found.slice)
+        entered, passed = float(inside["entered"].sum()), float(inside["observed"].sum())
+        rate = min(found.expected / entered, 0.999)
+        by_chance = found.expected * (1 - rate)
+        share_of_chance = by_chance / (float(inside["variance"].sum()) + (slice_noise * found.expected) ** 2)
+        z = -norm.ppf(binom.cdf(passed, entered, rate)) * np.sqrt(min(share_of_chance, 1.0))
+        is_rare = norm.sf(z) * _LAYERS * scanned.slices_looked_at <= DAILY_ERROR / len(STEPS)
+        if found.effect < 0 and (rate <= 0.5 or is_rare):
+            kept.append(found)
+    return tuple(kept)
 
 
 def _level(leaves: pd.DataFrame) -> float:

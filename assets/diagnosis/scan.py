@@ -23,6 +23,7 @@ _MEDIAN_CHI_SQUARE: Final = 0.4549  # of one degree of freedom
 _PRIOR_LEVEL: Final = 0.15  # standard deviation of the log level that a whole population may move by in a day
 _BANDWIDTH: Final = 0.04  # of the density of log levels
 _MODE_STEPS: Final = 5
+_KNOWN_LEVEL: Final = 30**-0.5  # standard deviation by chance of a level that is known well enough: of thirty passes
 _SIBLING_SPREAD: Final = 0.5  # how unequal the effects of siblings with one cause may be, as a share of the effect
 _SIBLING_EFFECT: Final = 0.8  # of the slice's: the slice was chosen for being the largest
 _MOVED_SHARE: Final = 0.5  # siblings that moved, per traffic of those that stayed, to climb
@@ -196,15 +197,17 @@ class _Search:
 
     def _usual_level(self) -> float:
         """The level that most of the population shares: the mode over the finest cuboid that is well filled."""
+        errors = np.sqrt(self.slices.sums(self.given_variance)) / np.maximum(self.expected_of, 1e-9)
+        known = (errors <= _KNOWN_LEVEL) & (self.expected_of >= self.options.min_expected)
         best: np.ndarray | None = None
         for which in range(len(self.slices.cuboids)):
-            filled = (self.slices.cuboid_of == which) & (self.expected_of >= 30)
+            filled = (self.slices.cuboid_of == which) & known
             is_enough = self.expected_of[filled].sum() >= 0.7 * self.given_expected.sum() and filled.sum() >= 8
             if is_enough and (best is None or filled.sum() > best.sum()):
                 best = filled
         if best is None:
             return float(self.observed.sum() / self.given_expected.sum())
-        return _mode_of_levels(self.observed_of[best] / self.expected_of[best], self.expected_of[best])
+        return _mode_of_levels(self.observed_of[best] / self.expected_of[best], errors[best])
 
     def level_outside(self, roots: list[_Root]) -> float:
         """The level of everything that no root covers; with too little left, without the weaker roots' leaves."""
@@ -436,11 +439,14 @@ def _covers(outer: _Root, inner: _Root) -> bool:
     return len(inner.leaves) <= len(outer.leaves) and bool(np.isin(inner.leaves, outer.leaves).all())
 
 
-def _mode_of_levels(levels: np.ndarray, expected: np.ndarray) -> float:
-    """The prior-weighted mode of log levels, then the mean near it: a fault may cover most of the traffic."""
+def _mode_of_levels(levels: np.ndarray, errors: np.ndarray) -> float:
+    """The prior-weighted mode of log levels, then the mean near it: a fault may cover most of the traffic.
+
+    `errors`: standard deviations of the levels by chance. Where nearly all pass they are small, and few levels near.
+    """
     logs = np.log(np.clip(levels, 0.1, 10))
-    weights = np.sqrt(expected)
-    bandwidth = max(_BANDWIDTH, 0.75 * float(np.median(1 / weights)))
+    weights = 1 / errors
+    bandwidth = max(_BANDWIDTH, 0.75 * float(np.median(errors)))
     density = np.exp(-0.5 * ((logs[:, None] - logs[None, :]) / bandwidth) ** 2) @ weights
     mode = logs[np.argmax(density * np.exp(-0.5 * (logs / _PRIOR_LEVEL) ** 2))]
     for _ in range(_MODE_STEPS):
