@@ -275,9 +275,23 @@ def use(home: Path) -> Settings:
 
 
 def run_days(settings: Settings, from_date: date, to_date: date) -> None:
-    from pipelines.runs import run_days as run_in_dagster
+    """Takes the deliveries and builds the days up to the findings: what follows, publication and report, reads them."""
+    from assets.standing import standing
+    from pipelines.definitions import defs
+    from pipelines.instance import open_instance
+    from pipelines.jobs import INGEST
+    from pipelines.planning import Piece, plan
+    from pipelines.runs import execute_piece, quiet_dagster
 
-    run_in_dagster(settings, from_date, to_date)
+    with open_instance(settings) as instance, quiet_dagster():
+        execute_piece(instance, defs, Piece(INGEST, to_date, to_date), "taking deliveries")
+        with open_warehouse(settings.warehouse_path) as warehouse:
+            days = [from_date + timedelta(days=number) for number in range((to_date - from_date).days + 1)]
+            pieces = plan(days, standing(warehouse), settings.opening_date)
+        for piece in pieces:
+            keys = defs.resolve_job_def(piece.job).asset_layer.executable_asset_keys
+            wanted = [key for key in keys if key.path[0] != "published"]
+            execute_piece(instance, defs, piece, f"building {piece.from_date}", wanted)
 
 
 def findings_of(warehouse: Warehouse, business_date: date) -> list[Row]:
