@@ -1,5 +1,6 @@
 """The parts of the diagnosis: books that close, an alarm that keeps its rate, words in two languages, a change log."""
 
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from assets.diagnosis import drift
 from assets.diagnosis.bookkeeping import factor_contributions, rate_change
 from assets.diagnosis.classify import FAULT_CLASSES, fault_class, object_to_open
+from assets.diagnosis.comparison import comparison, promotion_day
 from assets.diagnosis.daily import _losses
 from assets.diagnosis.drift import drift_strength
 from assets.diagnosis.reading import read_diagnosis
@@ -92,6 +94,33 @@ def test_where_most_pass_a_handful_of_failures_is_chance_however_far_it_is_in_pa
 
     assert found(passed=7, entered=13) == []
     assert found(passed=70, entered=130) == [{"page": "a"}]
+
+
+def test_a_sale_that_begins_hours_earlier_is_compared_by_its_own_days_and_its_eve_with_no_full_day() -> None:
+    calendar = settings_of(
+        calendar=[
+            {"name": "sale", "phase": "opening", "from": date(2026, 3, 9), "to": date(2026, 3, 9)},
+            {"name": "sale", "phase": "main", "from": date(2026, 3, 10), "to": date(2026, 3, 11)},
+            {"name": "sale", "phase": "opening", "from": "2026-04-08 20:00", "to": "2026-04-09 20:00"},
+            {"name": "sale", "phase": "main", "from": "2026-04-09 20:00", "to": "2026-04-11 20:00"},
+        ]
+    ).calendar
+    told = {day: str(promotion_day(calendar, date(2026, 4, day))) for day in range(7, 13)}
+    assert told == {
+        7: "None",
+        8: "sale, opening, day 0",
+        9: "sale, opening, day 1",
+        10: "sale, main, day 1",
+        11: "sale, main, day 2",
+        12: "None",
+    }
+    assert str(promotion_day(calendar, date(2026, 3, 9))) == "sale, opening, day 1"
+    world = World(settings=settings_of(calendar=[each.model_dump(by_alias=True) for each in calendar]))
+    for number in range(1, 42):
+        world.warehouse.execute("insert into quality.day_verdict values ($day, 'pass', '[]')", day=world.day(number))
+    compared = {day: comparison(world.warehouse, world.settings, date(2026, 4, day)) for day in (8, 9, 11)}
+    assert [each.state for each in compared.values()] == ["not_comparable", "diagnosed", "diagnosed"]
+    assert [each.days for each in compared.values()] == [(), (date(2026, 3, 9),), (date(2026, 3, 11),)]
 
 
 def test_robots_are_told_from_a_fault_by_passes_that_stay() -> None:

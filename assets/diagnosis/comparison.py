@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from assets.settings import Promotion, Settings
 from sql.warehouse import Warehouse
 
 BASELINE_DAYS = 28
+_LARGEST_SHIFT_HOURS = 6
 FARTHEST_DAYS = 91
 """How far back a baseline may reach: a quarter, by then a shop has changed."""
 
@@ -55,36 +56,56 @@ def comparison(warehouse: Warehouse, settings: Settings, business_date: date) ->
 
 @dataclass(frozen=True)
 class PromotionDay:
+    """A day of a promotion's phase, from 1; of an eve on which it has begun by less than half of the day, 0.
+
+    Attributes:
+        hours: of the day that the phase covers.
+    """
+
     name: str
     phase: str
     number: int
+    hours: float
 
     def __str__(self) -> str:
         return f"{self.name}, {self.phase}, day {self.number}"
 
 
 def promotion_day(calendar: Sequence[Promotion], day: date) -> PromotionDay | None:
-    """The phase of the promotion that the day belongs to, and which day of it, from 1; None on a regular day.
+    """The phase that covers most of the day, and which day of it that is; None on a regular day.
 
     A phase that begins or ends within the day makes it a day of the promotion too.
     """
-    for promotion in calendar:
-        first, last = _date(promotion.starts), _date(promotion.ends)
-        if first <= day <= last:
-            return PromotionDay(promotion.name, promotion.phase, (day - first).days + 1)
-    return None
+    days = [_day_of(promotion, day) for promotion in calendar]
+    return max((each for each in days if each.hours > 0), key=lambda each: each.hours, default=None)
+
+
+def _day_of(promotion: Promotion, day: date) -> PromotionDay:
+    begins, ends = _moment(promotion.starts), _moment(promotion.ends)
+    if not isinstance(promotion.ends, datetime):
+        ends += timedelta(days=1)
+    midnight = datetime.combine(day, time())
+    covered = min(ends, midnight + timedelta(days=1)) - max(begins, midnight)
+    first = (begins + timedelta(hours=12)).date()
+    return PromotionDay(promotion.name, promotion.phase, (day - first).days + 1, covered / timedelta(hours=1))
 
 
 def _same_day_last_time(calendar: Sequence[Promotion], promotion: PromotionDay, good: Sequence[date]) -> Comparison:
     for name_must_agree in (True, False):
         for day in reversed(good):
             other = promotion_day(calendar, day)
-            if other and (other.phase, other.number) == (promotion.phase, promotion.number):
+            if other and _is_alike(other, promotion):
                 if name_must_agree and other.name != promotion.name:
                     continue
                 return Comparison("diagnosed", "", str(other), (day,))
     return Comparison("not_comparable", f"{promotion}: there is no earlier day like it", str(promotion), ())
 
 
-def _date(moment: date | datetime) -> date:
-    return moment.date() if isinstance(moment, datetime) else moment
+def _is_alike(one: PromotionDay, other: PromotionDay) -> bool:
+    """The same day of the same phase, which may have been shifted by hours."""
+    is_same = (one.phase, one.number) == (other.phase, other.number)
+    return is_same and abs(one.hours - other.hours) <= _LARGEST_SHIFT_HOURS
+
+
+def _moment(moment: date | datetime) -> datetime:
+    return moment.replace(tzinfo=None) if isinstance(moment, datetime) else datetime.combine(moment, time())
