@@ -41,8 +41,8 @@ class ScanOptions:
 
     `family_error`: chance that a cube without a fault yields a finding, split evenly over one-, two- and
     three-dimensional slices. `min_effect`: smallest |θ − 1|. `min_loss_share`: smallest share of the largest loss.
-    `min_expected`: a slice below it is not looked at. `slice_noise`: standard deviation of the daily level of a healthy
-    slice, as a share of it, beyond the variance given; None estimates it from the cube.
+    `min_expected`: a slice below it is not looked at. `slice_noise`, `leaf_noise`: standard deviations of the daily
+    level of a healthy slice and leaf, as a share of it, beyond the variance given; None estimates them from the cube.
     """
 
     max_dimensions: int = 3
@@ -52,6 +52,7 @@ class ScanOptions:
     min_loss_share: float = 0.05
     min_expected: float = 8.0
     slice_noise: float | None = None
+    leaf_noise: float | None = None
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,8 @@ class _Search:
         self.reference = level
         self.expected = self.given_expected * level
         variance = self.given_variance * level
-        self.leaf_noise = self._leaf_noise(variance)
+        noise = self.options.leaf_noise
+        self.leaf_noise = self._leaf_noise(variance) if noise is None else noise
         self.weight = self.expected / (variance + (self.leaf_noise * self.expected) ** 2)
         self.seen_of = self.slices.sums(self.observed * self.weight)
         self.passes_of = self.slices.sums(self.expected * self.weight)
