@@ -111,6 +111,10 @@ class Document:
                 return self._message(path, "", f"unknown key; {nearest(name, self._siblings(path))}")
             case "missing":
                 return self._message(path, "", "is missing")
+            case "tuple_type" | "list_type":
+                return self._message(path, str(found), "wants a list" + (f": [{found}]" if _is_plain(found) else ""))
+            case "model_type" | "dict_type":
+                return self._message(path, str(found), "wants keys and values: {key: value}")
             case "literal_error" | "enum":
                 accepted = re.findall(r"'([^']+)'", str(context["expected"]))
                 near = nearest(str(found), accepted)
@@ -174,6 +178,10 @@ def _as_json(text: str) -> Any:
         return json.loads(text) if text.lstrip().startswith("{") else None
     except ValueError:
         return None
+
+
+def _is_plain(found: object) -> bool:
+    return not isinstance(found, Mapping | Sequence) or isinstance(found, str)
 
 
 def _is_branch(part: str | int) -> bool:

@@ -222,6 +222,11 @@ MISTAKES = {
     "stepz: []": "unknown key; did you mean 'steps'?",
     "exclude: [{event: x, from: 2, to: 1}]": "wants from before to",
     "breakdown: {by: sku, attribution: step:4}": "there are steps 1 to 2",
+    "entered: 2026-05-14": "entered: 2026-05-14 wants a list: [2026-05-14]",
+    "ties: random": "ties: 'random' is not accepted; accepted: any_order, strictly_later",
+    "breakdown: sku": "breakdown: sku wants keys and values",
+    "breakdown: {by: sku, attribution: middle}": "is no attribution; accepted: first, last, all",
+    "exclude: [{event: x, drops: all}]": "'all' is not accepted; accepted: unit, attempt",
     "{semantics: unordered, ties: strictly_later}": "has no meaning where steps have no order",
 }
 
@@ -239,7 +244,38 @@ def test_a_time_that_is_none_is_told_with_its_line(tmp_path: Path) -> None:
     events = [*line("a@0"), {"visitor_id": "u", "event_type": "b", "event_time": "noon"}]
     done = ask(tmp_path, abc(), events)
     assert done.code == 1
-    assert f"{tmp_path}/events.jsonl, line 2: event_time 'noon' is no time" in done.errors
+    assert f"{tmp_path}/events.jsonl, line 2: event_time 'noon' is no time; write ISO 8601" in done.errors
+    done = ask(tmp_path, abc(), [*events, {**events[-1], "event_time": None}])
+    assert "line 2: event_time 'noon' is no time, and so is 1 more" in done.errors
+
+
+def test_a_line_of_a_csv_with_other_cells_than_the_first_is_told_and_not_left_out(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text("steps: [{event: a}]\n")
+    file = tmp_path / "e.csv"
+    for text, wanted in (
+        ("visitor_id;event_type;event_time\nu;a;2026-05-01\nu;b\n", "Line: 3"),
+        ("visitor_id,event_type,event_time\nu,a,2026-05-01,x\n", "Line: 2"),
+        ("visitor_id,event_type,visitor_id\n", "line 1: names the column 'visitor_id' twice"),
+        ("visitor_id,event_type,time\n", "has no column event_time"),
+        ("", "is empty; a header without rows says that there are no events"),
+    ):
+        file.write_text(text)
+        done = funnelscope(Home(tmp_path), "funnel", str(tmp_path / "spec.yaml"), "--events", str(file), "--json")
+        assert (done.code, done.out) == (1, "")
+        assert wanted in done.errors
+
+
+def test_a_step_that_is_wrong_is_told_once(tmp_path: Path) -> None:
+    done = ask(tmp_path, {"steps": [{"event": "a", "wher": {}}]}, "")
+    assert done.errors.count("line") == 1
+    assert "is empty; give at least one step" in ask(tmp_path, {"steps": []}, "").errors
+
+
+def test_two_hundred_steps_are_answered(tmp_path: Path) -> None:
+    steps = [{"event": f"s{number}"} for number in range(200)]
+    done = ask(tmp_path, {"window": "1h", "steps": steps}, line("s0@0", "s1@1"), "--json")
+    assert [step["units"] for step in json.loads(done.out)["steps"]] == [1, 1] + [0] * 198
+    assert "nor are there 193 other event types" in done.errors
 
 
 # -- Every day

@@ -3,6 +3,8 @@
 Only the columns that the funnel reads are taken. Times become microseconds since 1970-01-01 UTC.
 """
 
+import csv
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,14 +62,20 @@ def load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Pat
         EventsError: the file is missing, of another format or damaged, or holds a time that is none.
         SettingsError: the specification names a column that the file has not; with its line.
     """
-    if not path.exists():
+    if not path.is_file():
         raise EventsError(f"{path}: no such file of events")
     if path.suffix not in FORMATS:
         raise EventsError(f"{path}: '{path.suffix}' is no format of events; accepted: {', '.join(FORMATS)}")
     try:
         return _load_file(connection, file, path)
     except duckdb.Error as problem:
-        raise EventsError(f"{path}: cannot be read: {str(problem).splitlines()[0]}") from None
+        raise EventsError(f"{path}: cannot be read: {_in_short(problem)}") from None
+
+
+def _in_short(problem: duckdb.Error) -> str:
+    """What DuckDB says without the ways out, which are options of SQL."""
+    lines = str(problem).splitlines()
+    return "; ".join(itertools.takewhile(lambda line: line and not line.startswith("Possible"), lines))
 
 
 def _load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Path) -> FunnelEvents:
@@ -110,7 +118,7 @@ def _relation(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, d
     if path.suffix == ".csv":
         if path.stat().st_size == 0:
             raise EventsError(f"{path}: is empty; a header without rows says that there are no events")
-        relation = f"read_csv({text(path)}, header = true, all_varchar = true)"
+        relation = _csv(path)
     else:
         relation = f"read_parquet({text(path)})"
     rows = connection.execute(f"describe select * from {relation}").fetchall()
@@ -120,6 +128,22 @@ def _relation(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, d
         as_json = "properties::json" if is_text else "to_json(properties)"
         columns = _json_columns(connection, relation, as_json, ()) | columns
     return relation, columns
+
+
+def _csv(path: Path) -> str:
+    """The file with the columns of its first line: a line that has more or fewer is an error, not left out."""
+    with path.open("rb") as file:
+        first = file.readline().decode("utf-8-sig", errors="replace")
+    delimiter = max(",;\t|", key=first.count)
+    names = next(csv.reader([first], delimiter=delimiter))
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise EventsError(f"{path}, line 1: names the column {repeated[0]!r} twice; keep one")
+    columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in names)
+    return (
+        f"read_csv({text(path)}, auto_detect = false, header = true, delim = {text(delimiter)}, quote = '\"', "
+        f"escape = '\"', columns = {{{columns}}})"
+    )
 
 
 def _json_columns(
@@ -196,7 +220,7 @@ def _check_times(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     number = row[0] + (path.suffix == ".csv")
     word = "row" if path.suffix == ".parquet" else "line"
     found = "event_time is empty" if row[1] is None else f"event_time '{row[1]}' is no time"
-    more = f", and so are {count - 1:,} more" if count > 1 else ""
+    more = f", and so {'is' if count == 2 else 'are'} {count - 1:,} more" if count > 1 else ""
     raise EventsError(
         f"{path}, {word} {number}: {found}{more}; write ISO 8601 (without an offset it is UTC) or seconds since 1970"
     )

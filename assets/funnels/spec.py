@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from copy import copy
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -140,14 +140,21 @@ class ExclusionSpec(_EventModel):
 
     from_step: int = Field(1, alias="from", ge=1)
     to_step: int | None = Field(None, alias="to", ge=1)
-    drops: str = Field("unit", pattern="^(unit|attempt)$")
+    drops: Literal["unit", "attempt"] = "unit"
 
 
 class BreakdownSpec(_Model):
     """The property whose values split the funnel, and which events say the value."""
 
     by: str
-    attribution: str = Field("first", pattern=r"^(first|last|all|step:\d+)$")
+    attribution: str = "first"
+
+    @field_validator("attribution")
+    @classmethod
+    def _known(cls, given: str) -> str:
+        if not re.fullmatch(r"first|last|all|step:\d+", given):
+            reject((), given, "is no attribution; accepted: first, last, all, or step:1 and so on")
+        return given
 
     @property
     def step(self) -> int | None:
@@ -167,10 +174,10 @@ class FunnelSpec(_Model):
     entered: tuple[Edge, Edge] = (None, None)
     timezone: str = "UTC"
     window: Duration = 14 * 86_400
-    steps: tuple[StepSpec, ...] = Field(min_length=1)
+    steps: tuple[StepSpec, ...]
     same: tuple[str, ...] = ()
     exclude: tuple[ExclusionSpec, ...] = ()
-    ties: str = Field("any_order", pattern="^(any_order|strictly_later)$")
+    ties: Literal["any_order", "strictly_later"] = "any_order"
     breakdown: BreakdownSpec | None = None
 
     @field_validator("timezone")
@@ -180,6 +187,8 @@ class FunnelSpec(_Model):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "FunnelSpec":
+        if not self.steps:
+            reject(("steps",), [], "is empty; give at least one step, such as {event: paid}")
         start, end = self._range()
         if start is not None and end is not None and end < start:
             text = f"the range ends before it starts; write the earlier first: [{self.entered[1]}, {self.entered[0]}]"
