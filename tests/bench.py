@@ -46,9 +46,10 @@ class Run:
 
 def main() -> None:
     """Runs the benches named on the command line, all without a name."""
-    benches: dict[str, Callable[[Path], None]] = {
+    benches: dict[str, Callable[[Path], object]] = {
         "million": lambda folder: whole_day(folder, "1M-event day", 88_000, runs=3),
         "ten-million": lambda folder: whole_day(folder, "10M-event day", 880_000, runs=1),
+        "gate": lambda folder: (gate(folder, "1M", 88_000), gate(folder, "10M", 880_000)),
         "history": history,
         "range": range_against_days,
     }
@@ -81,6 +82,45 @@ def whole_day(folder: Path, title: str, sessions: int, runs: int) -> None:
         rest -= seconds
         print(f"| {name} | {seconds:.1f} |")
     print(f"| start, imports, Dagster's own | {rest:.1f} |", flush=True)
+
+
+GATE = """
+import resource, sys, time
+from datetime import date
+from assets import gate
+from assets.settings import load_settings
+from sql.warehouse import open_warehouse
+settings, day, what = load_settings(), date.fromisoformat(sys.argv[1]), sys.argv[2:]
+with open_warehouse(settings.warehouse_path, memory_limit=settings.memory_limit) as warehouse:
+    started, busy = time.perf_counter(), time.process_time()
+    gate.run_contracts(warehouse, day, day)
+    if "expectations" in what:
+        gate.run_expectations(warehouse, settings, day, day)
+    gate.judge(warehouse, settings, day, day)
+    seconds, busy = time.perf_counter() - started, time.process_time() - busy
+print(seconds, busy, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+"""
+
+
+def gate(folder: Path, title: str, sessions: int) -> None:
+    """The gate of one day alone, in processes of its own: contracts, then with Great Expectations and its import."""
+    home = folder / title
+    if not (home / "warehouse.duckdb").exists():
+        simulate(home, days=1, sessions=sessions, history_days=0)
+        funnelscope(home, "run", "--date", str(FIRST_DATE))
+    environment = {**os.environ, "FUNNELSCOPE_HOME": str(home), "FUNNELSCOPE_CONFIG": str(home / "funnelscope.yaml")}
+    print(f"\n### The gate of a day of {event_count(home):,} events (medians of 3, in turn)\n")
+    print("| what | seconds | of a processor | peak memory GB |\n|---|---:|---:|---:|")
+    measured: dict[str, list[tuple[float, ...]]] = {"contracts": [], "expectations": []}
+    for _ in range(3):
+        for what, found in measured.items():
+            command = [sys.executable, "-W", "ignore", "-c", GATE, str(FIRST_DATE), what]
+            done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+            found.append(tuple(map(float, done.stdout.split()[-3:])))
+    for what, found in measured.items():
+        seconds, busy, peak = (statistics.median(values) for values in zip(*found, strict=True))
+        words = "contracts" if what == "contracts" else "contracts and expectations, import included"
+        print(f"| {words} | {seconds:.1f} | {busy:.1f} | {peak:.2f} |", flush=True)
 
 
 def history(folder: Path) -> None:
