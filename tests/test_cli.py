@@ -108,6 +108,7 @@ def test_status_lists_every_day_and_what_to_do(home: Home) -> None:
     assert "Days: 1 blocked" in done.out
     assert "2026-05-03 blocked: page: missing (expected: delivered)" in done.errors
     assert list((home.settings.reports / "2026-05-03").glob("*.pdf"))
+    assert list((home.settings.reports / "2026-W18").glob("*.pdf")), "a Sunday's run prints the week, of the other days"
     with open_published(home.settings.published) as connection:
         last = connection.execute("select max(business_date) from marts.daily_summary").fetchall()
     assert last == [(day(2),)]

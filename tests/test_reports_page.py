@@ -273,6 +273,9 @@ def test_definitions_stand_only_for_what_is_printed(busy_text: str) -> None:
     definition = load_words("en").detail("metrics", "refund_rate", "definition")
     assert definition not in busy_text
     assert load_words("en").detail("metrics", "landing_rate", "definition") in busy_text
+    excluded = load_words("en").detail("money_parts", "excluded", "definition")
+    assert excluded in busy_text
+    assert excluded not in printed(EMPTY), "no part of the money is printed there"
 
 
 def test_an_unknown_key_names_the_words_file() -> None:

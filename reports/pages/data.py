@@ -148,7 +148,7 @@ def printed_figures(report: Report) -> list[Figure]:
 
 def definitions_chapter(report: Report, words: Words) -> Content:
     terms = [("metrics", key) for key in dict.fromkeys(figure.key for figure in printed_figures(report))]
-    if report.money:
+    if report.money and report.money.paid_amount is not None:
         terms += [("money_parts", key) for key in (*report.money.parts, "excluded")]
     rules = {figure.key: figure.rule for figure in printed_figures(report)}
     rows = []
