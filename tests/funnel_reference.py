@@ -40,9 +40,9 @@ class Attempt:
 
     @property
     def rank(self) -> tuple[Any, ...]:
-        """Smaller is better: the deepest, then the most steps, then the earliest."""
+        """Smaller is better: the deepest, then the most steps, then the earliest, step by step."""
         matched = [time for time in self.times if time is not None]
-        return (-self.last, -len(matched), self.start)
+        return (-self.last, -len(matched), self.start, [(time is None, time or 0) for time in self.times])
 
 
 def holds(condition: Condition, properties: Mapping[str, Any]) -> bool:

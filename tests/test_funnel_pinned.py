@@ -298,6 +298,14 @@ def test_the_first_deepest_attempt_gives_the_times(tmp_path: Path) -> None:
         assert [step["mean_seconds"] for step in found] == [None, 3600, 3600]
 
 
+@pytest.mark.parametrize("semantics", ["ordered", "strict", "unordered"])
+def test_of_two_attempts_that_open_together_the_one_that_goes_on_first_counts(semantics: str, tmp_path: Path) -> None:
+    slow, quick = line("a@0", "b@9", sku="x"), line("a@0", "b@5", sku="y")
+    for events in (slow + quick, quick + slow):
+        found = answer(tmp_path, funnel("a b", same=["sku"], semantics=semantics), events)
+        assert found["steps"][1]["mean_seconds"] == 5
+
+
 def test_the_clock_that_changes_leaves_elapsed_time_alone(tmp_path: Path) -> None:
     """Fourteen days that contain the American change of March 10, 2024; the days of entry are those of the zone."""
     events = [
