@@ -92,6 +92,17 @@ def drop_rows(warehouse: Warehouse, selection: Selection) -> list[date]:
     return [day for (day,) in days]
 
 
+def drop_older(warehouse: Warehouse, before: date) -> int:
+    """Gives up the rows of all days before one, but no whole file; returns how many."""
+    dropped = warehouse.execute(
+        "update quality.quarantine set dropped_at = $now, content = null, detail = null "
+        "where row_number > 0 and dropped_at is null and coalesce(business_date, dt) < $before",
+        now=datetime.now(UTC).replace(tzinfo=None),
+        before=before,
+    ).fetchone()
+    return int(dropped[0]) if dropped else 0
+
+
 def ask_again(warehouse: Warehouse, selection: Selection) -> int:
     """Marks the deliveries that the chosen rows came with, so that the next intake reads them anew; returns how many.
 

@@ -1,13 +1,14 @@
 """Retention: lets go what the settings allow, as the last step of a day's run.
 
-Nothing goes that a run still needs: raw rows only of days that stand, and the ledger notes each; refused rows lose
-their content and stay counted; of the editions of a report the newest stays whole, and every one keeps its record.
+Nothing goes that a run still needs: raw rows only of days that stand, and the ledger notes each; refused rows are
+given up and stay counted; of the editions of a report the newest stays whole, and every one keeps its record.
 """
 
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from assets.ingest import prune_raw, pruned_days
+from assets.quarantine import drop_older
 from assets.settings import Settings
 from assets.standing import standing
 from sql.warehouse import Warehouse
@@ -35,21 +36,11 @@ def prune(warehouse: Warehouse, settings: Settings) -> Pruned:
         raw_rows = prune_raw(warehouse, sorted(days)) if days else 0
     quarantined_rows = 0
     if kept.quarantine_days is not None:
-        quarantined_rows = _prune_quarantine(warehouse, last - timedelta(days=kept.quarantine_days))
+        quarantined_rows = drop_older(warehouse, last - timedelta(days=kept.quarantine_days))
     report_files = 0
     if kept.editions_days is not None:
         report_files = _prune_editions(settings, last - timedelta(days=kept.editions_days))
     return Pruned(raw_rows, quarantined_rows, report_files)
-
-
-def _prune_quarantine(warehouse: Warehouse, before: date) -> int:
-    """The content goes; reason, file and line stay, so that the books do. Reading the file again brings it back."""
-    pruned = warehouse.execute(
-        "update quality.quarantine set content = null, detail = null "
-        "where row_number > 0 and coalesce(business_date, dt) < $before and content is not null",
-        before=before,
-    ).fetchone()
-    return int(pruned[0]) if pruned else 0
 
 
 def _prune_editions(settings: Settings, before: date) -> int:
