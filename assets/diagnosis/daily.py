@@ -223,10 +223,18 @@ def _booked(
         views = [each for each in step_days if each.step.segment == segment]
         views.sort(key=lambda each: -max((found.deviance for found in each.found), default=0))
         if views and views[0].found:
-            booked += [(views[0], found) for found in views[0].found]
+            robots = [found.slice for each, found in booked if _is_flood(each, found.slice)]
+            booked += [(views[0], found) for found in views[0].found if not _same_robots(views[0], found, robots)]
         elif views and (whole := _whole(views[0], warehouse, compared)):
             booked.append((views[0], whole))
     return booked + _beside(booked, step_days)
+
+
+def _same_robots(step_day: StepDay, found: Finding, robots: Sequence[Mapping[str, str]]) -> bool:
+    """Whether these are robots that a step before has shown, by dimensions that this cube does not know."""
+    return _is_flood(step_day, found.slice) and any(
+        all(found.slice.get(name, value) == value for name, value in slice_.items()) for slice_ in robots
+    )
 
 
 def _beside(booked: Sequence[tuple[StepDay, Finding]], step_days: Sequence[StepDay]) -> list[tuple[StepDay, Finding]]:
