@@ -425,6 +425,11 @@ JSON_RECORDS: dict[str, tuple[str, int, list[tuple[int, str, str]]]] = {
             (6, "bad_record", "an object without any key"),
         ],
     ),
+    "a first line in brackets": (
+        f'[{{{JSON_START}}}]\n{{{JSON_START}, "amount": 5}}\n',
+        1,
+        [(1, "bad_record", "not a JSON object")],
+    ),
     "a key that stands twice": (
         f'{{{JSON_START}, "amount": 5}}\n{{{JSON_START}, "amount": 5, "amount": 6}}\n',
         1,

@@ -337,10 +337,14 @@ def _instead_of_json_lines(first: str) -> str:
     """What a file without any readable object is, by its first line; empty where that does not tell.
 
     Raises:
-        DeliveryError: it is an array. Its last object may stand on a line of its own and must not come in alone.
+        DeliveryError: it is an array over several lines. Its last object may stand on a line of its own and must not
+            come in alone.
     """
-    if first == "[" or (first.startswith("[") and first.endswith((",", "]"))):
-        raise DeliveryError(Reason.UNREADABLE, "holds a JSON array; deliver JSON lines, one object a line")
+    array = "holds a JSON array; deliver JSON lines, one object a line"
+    if first == "[" or (first.startswith("[") and first.endswith(",")):
+        raise DeliveryError(Reason.UNREADABLE, array)
+    if first.startswith("["):
+        return array  # or one damaged line, with good ones below it
     if first == "{":
         return "holds one JSON object over several lines; deliver JSON lines, one object a line"
     return "holds no JSON; if it is CSV, name it .csv" if "," in first and "{" not in first else ""
