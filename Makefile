@@ -44,7 +44,7 @@ bench-diagnosis: .venv/ready-dev
 	$(BIN)/python tests/bench_diagnosis.py
 	$(BIN)/python tests/bench_stages.py --folder $(FOLDER)
 	$(BIN)/python tests/bench_pipeline.py --folder $(FOLDER)
-	$(BIN)/python tests/bench_pipeline.py --folder $(FOLDER) --sessions 200000 --seeds 1 \
+	$(BIN)/python tests/bench_pipeline.py --folder $(FOLDER) --sessions 200000 --seeds 1 --clean-shops 0 \
 		--kinds broken_coupon slow_first_screen payment_outage
 
 # Pins every dependency with its hashes; the files name no host.
