@@ -292,6 +292,8 @@ def diagnose(
     """
     with errors_in_plain_words():
         if cube:
+            if business_date:
+                raise typer.BadParameter("a cube is no day: give either --cube or --date")
             diagnose_cube(cube, dims, hierarchy, baseline_periods, as_json)
             return
         from assets.publish import published_days

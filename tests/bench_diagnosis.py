@@ -1,7 +1,7 @@
 """`make bench-diagnosis`: how often the diagnosis is right, and how fast. Prints tables in Markdown; asserts nothing.
 
-CUBES=/folder adds the cubes of a folder: cases.json (dims, hierarchy, baseline_periods), labels.json (level, roots) and
-cases/<name>.csv.gz.
+CLEAN=300 judges so many clean cubes of each family, else 20. CUBES=/folder adds the cubes of a folder: cases.json
+(dims, hierarchy, baseline_periods), labels.json (level, roots) and cases/<name>.csv.gz.
 """
 
 import json
@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ class Score:
 
 
 def main() -> None:
-    sections: list[Callable[[], None]] = [cubes, large_cube]
+    sections: list[Callable[[], None]] = [cubes, clean_cubes, large_cube]
     for section in sections:
         section()
 
@@ -66,6 +67,46 @@ def cubes() -> None:
     table("Cubes with planted causes", planted())
     if folder := os.environ.get("CUBES"):
         table(f"Cubes of {Path(folder).name}", labelled(Path(folder)))
+
+
+def clean_cubes() -> None:
+    """How often a cube without a cause yields a finding."""
+    print("\n### Cubes without a cause\n\n| family | cubes | with a finding | median s |\n|---|---:|---:|---:|")
+    for family, cases in clean_families().items():
+        alarms, seconds = 0, []
+        for planted_cube, periods in cases:
+            started = time.process_time()
+            alarms += bool(
+                localise(planted_cube.cube, planted_cube.dimensions, planted_cube.hierarchy, periods).findings
+            )
+            seconds.append(time.process_time() - started)
+        print(f"| {family} | {len(seconds)} | {alarms} | {statistics.median(seconds):.3f} |", flush=True)
+
+
+def clean_families() -> dict[str, Iterator[tuple[PlantedCube, float]]]:
+    count = int(os.environ.get("CLEAN", "20"))
+
+    def cubes_of(make: Callable[[int], PlantedCube], periods: float) -> Iterator[tuple[PlantedCube, float]]:
+        return ((make(seed), periods) for seed in range(1000, 1000 + count))
+
+    families = {
+        level: cubes_of(partial(ratio_cube, level), BASELINE_DAYS) for level in LEVELS if level.startswith("clean")
+    }
+    for days in (7, 14):
+        make = partial(ratio_cube, "clean", baseline_days=days)
+        families[f"clean, {days} days"] = cubes_of(make, days)
+        families[f"clean, {days} days taken for {BASELINE_DAYS}"] = cubes_of(make, BASELINE_DAYS)
+    families["clean, few leaves"] = cubes_of(lambda seed: of_two_dimensions(ratio_cube("clean", seed)), BASELINE_DAYS)
+    return families | {
+        level: cubes_of(partial(sum_cube, level), BASELINE_DAYS) for level in SUM_LEVELS if "clean" in level
+    }
+
+
+def of_two_dimensions(planted_cube: PlantedCube) -> PlantedCube:
+    """The same day as a cube of 24 leaves."""
+    dimensions = ("channel", "device")
+    cube = planted_cube.cube.groupby(list(dimensions)).sum(numeric_only=True).reset_index()
+    return PlantedCube(cube, dimensions, {}, planted_cube.causes)
 
 
 def table(title: str, cases: Iterable[tuple[str, PlantedCube, float]]) -> None:

@@ -171,6 +171,53 @@ def test_a_cube_that_allows_no_answer_is_refused_in_words(cube: pd.DataFrame, ch
         localise(change(cube), DIMENSIONS)
 
 
+@pytest.mark.parametrize(
+    ("dimensions", "hierarchy", "words"),
+    [
+        (["channel", "real_num"], {}, "'real_num' is a measure, not a dimension"),
+        (["channel", "page"], {"channel": ["page"], "page": ["channel"]}, "the hierarchy goes in a circle"),
+        (["channel"], {"channel": ["page"]}, "'page', which is not among the dimensions channel"),
+        ([], {}, "no dimension was named: name some of channel, device"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused_in_words(
+    cube: pd.DataFrame, dimensions: list[str], hierarchy: dict[str, list[str]], words: str
+) -> None:
+    with pytest.raises(CubeError, match=words):
+        localise(cube, dimensions, hierarchy)
+
+
+def test_a_hierarchy_that_the_rows_contradict_is_not_used(cube: pd.DataFrame, planted: PlantedCube) -> None:
+    found = localise(cube, DIMENSIONS, {"page": ["channel"]})
+    assert "page 'page1' lies in 6 values of channel: page does not determine channel in this cube" in remarked(found)
+    assert named(found) == planted.causes
+
+
+def test_many_dimensions_are_searched_less_deep(
+    cube: pd.DataFrame, planted: PlantedCube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assets.diagnosis.localise._MOST_CELLS", 20 * len(cube))
+    found = localise(cube, DIMENSIONS)
+    assert "5 dimensions of 2,304 leaves: only slices that name up to 2 were searched" in remarked(found)
+    assert named(found) == planted.causes
+
+
+def test_amounts_that_nobody_predicted_have_a_finite_effect() -> None:
+    case = sum_cube("sums, clean, exact forecast", 1)
+    cube = case.cube.assign(predict=case.cube["predict"].where(case.cube["b"] != "b7", 0))
+    (finding,) = localise(cube, case.dimensions).findings
+    assert finding.slice == {"b": "b7"}
+    assert finding.effect == pytest.approx(999)
+    assert finding.expected == 0
+
+
+def test_a_whole_that_moved_alike_is_said(cube: pd.DataFrame) -> None:
+    case = sum_cube("sums, clean, exact forecast", 1)
+    found = localise(case.cube.assign(real=0), case.dimensions)
+    assert named(found) == []
+    assert "the whole stands at 0, its baseline at" in remarked(found)
+
+
 # --- The command ---------------------------------------------------------------------------------
 
 
@@ -203,6 +250,9 @@ def test_the_command_says_what_is_wrong_and_shows_no_stack_trace(tmp_path: Path)
         assert done.returncode == 1
         assert words in done.stderr
         assert "Traceback" not in done.stderr
+        answer = json.loads(diagnose(*arguments, "--json").stdout)
+        assert answer["findings"] == []
+        assert words in answer["error"]
 
 
 def test_a_value_that_looks_like_a_number_or_like_nothing_stays_text(tmp_path: Path) -> None:

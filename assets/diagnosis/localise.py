@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,10 @@ from assets.diagnosis.sums import scan_sums
 
 RATIO: Final = ("real_num", "real_den", "predict_num", "predict_den")
 ADDITIVE: Final = ("real", "predict")
+_RATIO_ERROR: Final = 0.005  # half of what is meant: a cube tells less of its own noise than history would
+_DEEPEST_RATIO: Final = 3  # dimensions of a slice
+_DEEPEST_SUM: Final = 5
+_MOST_CELLS: Final = 10_000_000  # leaves times cuboids: some 10 s and 100 MB
 _MANY_VALUES: Final = 5_000  # of one dimension, before the thin ones are put together
 _USUAL_HISTORY_DAYS: Final = 7
 _OTHER: Final = "(all thin values)"
@@ -38,13 +43,17 @@ class CubeError(ValueError):
 def read_cube(path: Path) -> pd.DataFrame:
     """A cube from a CSV file (gzip too) or a Parquet file; dimension values stay text. Raises CubeError."""
     try:
+        if not path.exists() or path.stat().st_size == 0:
+            raise CubeError(f"{path}: {'the file is empty' if path.exists() else 'there is no such file'}")
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         header = pd.read_csv(path, nrows=0).columns
         texts = {name: str for name in header if name not in (*RATIO, *ADDITIVE)}
         return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values={name: [""] for name in header})
-    except FileNotFoundError:
-        raise CubeError(f"{path}: there is no such file") from None
+    except CubeError:
+        raise
+    except UnicodeDecodeError as error:
+        raise CubeError(f"{path} is not UTF-8 (byte {error.start + 1}): save it as UTF-8 or Parquet") from None
     except (ValueError, OSError, EOFError) as error:
         raise CubeError(
             f"{path} cannot be read as {'Parquet' if path.suffix == '.parquet' else 'CSV'}: {error}"
@@ -66,9 +75,10 @@ def localise(
     """
     started = time.perf_counter()
     remarks: list[str] = []
-    hierarchy = hierarchy or {}
-    columns = _measures(cube, dimensions, hierarchy, baseline_periods)
+    dimensions = list(dict.fromkeys(dimensions))
+    columns = _measures(cube, dimensions, hierarchy or {}, baseline_periods)
     rows = _sound_rows(cube, dimensions, columns, remarks)
+    hierarchy = _held_hierarchy(rows, hierarchy or {}, remarks)
     is_ratio = columns == RATIO
     expected = rows["predict_num"] * rows["real_den"].sum() / rows["predict_den"].sum() if is_ratio else None
     searched = _searched_dimensions(rows, dimensions, expected, remarks)
@@ -81,10 +91,14 @@ def localise(
     if len(leaves) < 2 or not searched:
         remarks.append(f"one leaf: there is no other to compare it with; {_as_a_whole(rows, is_ratio)}")
         return Localisation((), time.perf_counter() - started, tuple(remarks))
+    depth = _depth(len(searched), len(leaves), _DEEPEST_RATIO if is_ratio else _DEEPEST_SUM, remarks)
     if is_ratio:
-        found = scan(_ratio_leaves(leaves, searched, hierarchy, baseline_periods), searched, hierarchy)
+        options = ScanOptions(max_dimensions=depth, family_error=_RATIO_ERROR)
+        found = scan(_ratio_leaves(leaves, searched, hierarchy, baseline_periods), searched, hierarchy, options)
     else:
-        found = scan_sums(leaves[(leaves["real"] > 0) | (leaves["predict"] > 0)], searched, hierarchy)
+        found = scan_sums(leaves[(leaves["real"] > 0) | (leaves["predict"] > 0)], searched, hierarchy, depth)
+    if not found.findings and (whole := _moved_whole(rows, is_ratio)):
+        remarks.append(f"{whole}; no slice stands out from that")
     if found.slices_looked_at == 0:
         remarks.append(f"no slice is expected to have the {ScanOptions().min_expected:g} passes that a finding needs")
     return Localisation(found.findings, time.perf_counter() - started, tuple(remarks))
@@ -95,6 +109,9 @@ def _measures(
 ) -> tuple[str, ...]:
     """The columns to work on; raises CubeError when something that is named is not there."""
     held = list(map(str, cube.columns))
+    for name in dimensions:
+        if name in (*RATIO, *ADDITIVE):
+            raise CubeError(f"'{name}' is a measure, not a dimension")
     mentioned = [*hierarchy, *(above for names in hierarchy.values() for above in names)]
     for name in [*dimensions, *mentioned]:
         if name not in held:
@@ -103,8 +120,11 @@ def _measures(
         if name not in dimensions:
             raise CubeError(f"the hierarchy names '{name}', which is not among the dimensions {', '.join(dimensions)}")
     if not dimensions:
-        raise CubeError("no dimension was named")
-    if baseline_periods <= 0:
+        raise CubeError(f"no dimension was named: name some of {', '.join(held)} with --dims")
+    for name in hierarchy:
+        if name in _all_above(name, hierarchy):
+            raise CubeError(f"the hierarchy goes in a circle: '{name}' would determine itself")
+    if not 0 < baseline_periods < np.inf:
         raise CubeError(f"the baseline has {baseline_periods:g} periods; without any there is nothing to compare with")
     if cube.empty:
         raise CubeError("the cube has no rows")
@@ -151,7 +171,11 @@ def _sound_rows(
         raise CubeError("real_den is 0 in every row: nothing was observed")
     without = int((rows[baseline] == 0).sum())
     if without:
-        how = "expected from what its dimensions show elsewhere" if columns == RATIO else "it has no level to leave"
+        how = (
+            "expected from what its dimensions show elsewhere"
+            if columns == RATIO
+            else "all that they show is unpredicted"
+        )
         remarks.append(f"{baseline} is 0 in {without:,} rows: {how}")
     for name in dimensions:
         rows[name] = _as_text(rows[name]).astype("category")
@@ -159,6 +183,45 @@ def _sound_rows(
     if twice:
         remarks.append(f"{twice:,} rows repeat a leaf: summed")
     return rows
+
+
+def _all_above(name: str, hierarchy: Hierarchy) -> set[str]:
+    above, waiting = set[str](), [name]
+    while waiting:
+        new = set(hierarchy.get(waiting.pop(), ())) - above
+        above |= new
+        waiting += new
+    return above
+
+
+def _held_hierarchy(rows: pd.DataFrame, hierarchy: Hierarchy, remarks: list[str]) -> dict[str, list[str]]:
+    """The hierarchy as far as the rows obey it: each inner value lies in one outer value."""
+    held: dict[str, list[str]] = {}
+    for inner, outers in hierarchy.items():
+        for outer in outers:
+            pairs = rows[[inner, outer]].drop_duplicates()
+            several = pairs[inner].value_counts()
+            if several.iloc[0] > 1:
+                remarks.append(
+                    f"{inner} '{several.index[0]}' lies in {several.iloc[0]} values of {outer}: {inner} does not "
+                    f"determine {outer} in this cube, and they are searched as independent"
+                )
+            else:
+                held.setdefault(inner, []).append(outer)
+    return held
+
+
+def _depth(dimensions: int, leaves: int, deepest: int, remarks: list[str]) -> int:
+    """How many dimensions a slice may name, so that all cuboids fit in memory."""
+    depth = min(deepest, dimensions)
+    while depth > 1 and leaves * sum(comb(dimensions, size) for size in range(1, depth + 1)) > _MOST_CELLS:
+        depth -= 1
+    if depth < min(deepest, dimensions):
+        remarks.append(
+            f"{dimensions} dimensions of {leaves:,} leaves: only slices that name up to {depth} were searched; name "
+            "fewer dimensions to see deeper"
+        )
+    return depth
 
 
 def _as_text(values: pd.Series) -> pd.Series:
@@ -210,10 +273,19 @@ def _ratio_leaves(
     )
 
 
+def _moved_whole(rows: pd.DataFrame, is_ratio: bool) -> str:
+    """What to say of a whole that is off by as much as a finding would be; nothing otherwise."""
+    today, usual = _whole(rows, is_ratio)
+    return _as_a_whole(rows, is_ratio) if abs(today / usual - 1) >= ScanOptions().min_effect else ""
+
+
 def _as_a_whole(rows: pd.DataFrame, is_ratio: bool) -> str:
+    today, usual = _whole(rows, is_ratio)
+    return f"the whole stands at {today:.6g}, its baseline at {usual:.6g}"
+
+
+def _whole(rows: pd.DataFrame, is_ratio: bool) -> tuple[float, float]:
     total = rows.sum(numeric_only=True)
     if is_ratio:
-        today, usual = total["real_num"] / total["real_den"], total["predict_num"] / total["predict_den"]
-    else:
-        today, usual = total["real"], total["predict"]
-    return f"the whole stands at {today:.6g}, its baseline at {usual:.6g}"
+        return total["real_num"] / total["real_den"], total["predict_num"] / total["predict_den"]
+    return total["real"], total["predict"]

@@ -21,6 +21,7 @@ from assets.diagnosis.slices import Hierarchy, Slices
 _FAMILY_ERROR: Final = 0.01  # chance that a cube without a fault yields a finding, split over the layers
 _MIN_EFFECT: Final = 0.08  # smallest mean deviation of a finding
 _MAX_FINDINGS: Final = 12
+_LARGEST_THETA: Final = 1000.0
 _LEAST_NOISE: Final = 0.01  # of a leaf, as a share
 _SLICE_NOISE_BOUNDS: Final = (0.012, 0.03)  # movement of a healthy slice beyond that of its leaves
 _LEAVES_PER_BIN: Final = 2000  # of one size, to read their noise
@@ -231,8 +232,8 @@ class _Search:
     def _finding(self, root: _Root, scores: _Scores) -> Finding:
         number = root.number
         real, expected = self.real[root.leaves], self.predict[root.leaves] * self.reference
-        # Where nothing was predicted, the smallest amount that was predicted anywhere stands for it.
-        scale = max(float(expected.sum()), float(self.predict[self.predict > 0].min()) * self.reference)
+        # Where nothing was predicted, the amount is as many times what was expected as is ever said.
+        scale = max(float(expected.sum()), float(real.sum()) / _LARGEST_THETA)
         theta = float(real.sum()) / scale
         chance = float(np.sqrt((np.maximum(real, expected) ** 2 / self.weight[root.leaves]).sum())) / scale
         margin = _NINETY_PERCENT * np.hypot(chance, self.slice_noise * theta)

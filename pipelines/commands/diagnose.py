@@ -1,6 +1,7 @@
 """`funnelscope diagnose`: which slices explain that a measure left its baseline."""
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,26 +33,40 @@ PeriodsOption = Annotated[float, typer.Option(help="How many periods the cube's 
 
 
 def diagnose_cube(cube: Path, dims: str, hierarchy: str, baseline_periods: float, as_json: bool) -> None:
-    """Names the slices of a cube that explain its change, or none if nothing is wrong. See docs/diagnosis.md."""
-    from assets.diagnosis.localise import localise, read_cube
+    """Names the slices of a cube that explain its change, or none if nothing is wrong. See docs/diagnosis.md.
+
+    Exit code 0 with an answer, also when it is that nothing is wrong; 1 when nothing can be said, and why.
+    """
+    from assets.diagnosis.localise import CubeError, Localisation, localise, read_cube
 
     dimensions = [name.strip() for name in dims.split(",") if name.strip()]
-    found = localise(read_cube(cube), dimensions, _hierarchy(hierarchy), baseline_periods)
+    found, mistake = Localisation((), 0.0, ()), None
+    try:
+        found = localise(read_cube(cube), dimensions, _hierarchy(hierarchy), baseline_periods)
+    except CubeError as error:
+        mistake = str(error) if str(error).startswith(str(cube)) else f"{cube}: {error}"
+    except MemoryError:
+        mistake = f"{cube} does not fit in memory: name fewer dimensions, or sum its rows over fewer"
     if as_json:
         findings = [_as_json(finding) for finding in found.findings]
         answer = {"findings": findings, "seconds": round(found.seconds, 4), "remarks": found.remarks}
-        typer.echo(json.dumps(answer, ensure_ascii=False))
-    else:
+        typer.echo(json.dumps(answer | ({"error": mistake} if mistake else {}), ensure_ascii=False))
+    elif not mistake:
         _print(found)
+    if mistake:
+        typer.echo(f"Error: {mistake}", err=True)
+        raise typer.Exit(1)
 
 
 def _hierarchy(text: str) -> dict[str, list[str]]:
-    """Inner dimension → the outer ones that it determines; raises ValueError for what is no pair."""
+    """Inner dimension → the outer ones that it determines; raises CubeError for what is no pair."""
+    from assets.diagnosis.localise import CubeError
+
     above: dict[str, list[str]] = {}
     for pair in filter(None, (part.strip() for part in text.split(","))):
         inner, colon, outer = (part.strip() for part in pair.partition(":"))
         if not (inner and colon and outer):
-            raise ValueError(f"--hierarchy: '{pair}' is no pair; write INNER:OUTER, such as campaign:channel")
+            raise CubeError(f"--hierarchy: '{pair}' is no pair; write INNER:OUTER, such as campaign:channel")
         above.setdefault(inner, []).append(outer)
     return above
 
@@ -65,7 +80,7 @@ def _print(found: "Localisation") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=160)  # a file has room for whole names
     for remark in found.remarks:
         typer.echo(f"Note: {remark}", err=True)
     if not found.findings:
@@ -73,7 +88,8 @@ def _print(found: "Localisation") -> None:
         return
     table = Table(box=None)
     for name in ("slice", "effect", "90 % interval", "lost", "p", "stable", "runner-up"):
-        table.add_column(name, justify="left" if name in ("slice", "runner-up") else "right")
+        is_slice = name in ("slice", "runner-up")
+        table.add_column(name, justify="left" if is_slice else "right", overflow="fold", no_wrap=not is_slice)
     for finding in found.findings:
         table.add_row(
             escape(_words(finding.slice)),

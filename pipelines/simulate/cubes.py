@@ -46,6 +46,7 @@ LEVELS: Mapping[str, Level] = {
     "clean, other mix": Level((100_000, 500_000), causes=(0,), mixed_dimensions=2),
     "clean, all moved": Level((100_000, 500_000), causes=(0,), whole_population=(0.8, 1.25)),
     "clean, nested": Level((50_000, 200_000), causes=(0,), is_nested=True),
+    "clean, restless leaves": Level((500_000,), causes=(0,), leaf_noise=0.14),
     "broad cause": Level((2_000_000,), sizes=(1,)),
     "narrow cause": Level((2_000_000,), sizes=(2, 3)),
     "several causes": Level((2_000_000,), causes=(2, 3), sizes=(1, 2, 3)),
@@ -111,7 +112,7 @@ class PlantedCube:
     causes: list[dict[str, str]] = field(default_factory=list)
 
 
-def ratio_cube(level_name: str, seed: int) -> PlantedCube:
+def ratio_cube(level_name: str, seed: int, baseline_days: int = BASELINE_DAYS) -> PlantedCube:
     """A cube of one level: real_num, real_den of the day, and predict_num, predict_den, the mean baseline day."""
     level = LEVELS[level_name]
     random = np.random.default_rng([seed, crc32(level_name.encode())])
@@ -124,7 +125,7 @@ def ratio_cube(level_name: str, seed: int) -> PlantedCube:
     usual_rate = random.uniform(0.03, 0.08) if level.is_nested else random.choice((0.04, 0.12, 0.3))
     rate = np.clip(rate * usual_rate / (share @ rate), 1e-4, 0.9)
 
-    entered_before = random.poisson(entries * BASELINE_DAYS * share)
+    entered_before = random.poisson(entries * baseline_days * share)
     passed_before = random.binomial(entered_before, rate)
 
     traffic = entries * share * _product(random, codes, sizes, 0.03) * random.lognormal(0, 0.03)
@@ -149,7 +150,7 @@ def ratio_cube(level_name: str, seed: int) -> PlantedCube:
 
     cube = pd.DataFrame({name: [f"{name}{code + 1}" for code in codes[name]] for name in sizes})
     cube["real_num"], cube["real_den"] = passed, entered
-    cube["predict_num"], cube["predict_den"] = passed_before / BASELINE_DAYS, entered_before / BASELINE_DAYS
+    cube["predict_num"], cube["predict_den"] = passed_before / baseline_days, entered_before / baseline_days
     seen = (entered > 0) | (entered_before > 0)
     return PlantedCube(cube[seen], tuple(sizes), _NESTED_ABOVE if level.is_nested else {}, causes)
 
