@@ -278,6 +278,11 @@ def test_no_week_is_printed_where_none_is_wanted(settings: Settings) -> None:
     assert [period.name for period in periods_due(without, date(2026, 3, 2), date(2026, 4, 5))] == ["2026-03"]
 
 
+def test_a_month_that_ended_before_the_shop_opened_is_not_printed(settings: Settings) -> None:
+    opened = settings.model_copy(update={"opening_date": date(2026, 4, 1)})
+    assert periods_due(opened, date(2026, 3, 31), date(2026, 4, 4)) == []
+
+
 def test_the_workbook_of_a_week_lists_its_days(settings: Settings, quick_printing: None) -> None:
     edition = print_report(settings, parse_week(LAST_WEEK))
     sheet = openpyxl.load_workbook(edition.spreadsheet)["Week"]

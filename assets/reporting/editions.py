@@ -231,10 +231,12 @@ def restated_days(settings: Settings, from_date: date, to_date: date) -> list[da
 def periods_due(settings: Settings, from_date: date, to_date: date) -> list[Period]:
     """Weeks and months to print after the days of a run: the last ones that ended in them, and restated ones.
 
-    A backfill of a year prints one week and one month; any other is there for the asking.
+    A backfill of a year prints one week and one month; any other is there for the asking. One that ended before the
+    opening day is nobody's.
     """
     kinds = [reports.PeriodKind(kind) for kind in settings.period_reports]
-    new = [period for period in ended(kinds, from_date, to_date) if not _editions(_folder(settings, period))]
+    just_ended = ended(kinds, max(from_date, settings.opening_date), to_date)
+    new = [period for period in just_ended if not _editions(_folder(settings, period))]
     touched = {PERIODS_OF[kind](day) for kind in kinds for day in days_between(from_date, to_date)}
     return new + _restated(settings, sorted(touched, key=lambda period: (period.to_date, period.kind)))
 
