@@ -21,7 +21,7 @@ from assets.diagnosis.drift import drift_strength
 from assets.diagnosis.reading import read_diagnosis
 from assets.diagnosis.scan import Finding, Scan
 from assets.diagnosis.steps import STEPS
-from assets.diagnosis.triage import is_flood
+from assets.diagnosis.triage import DataFault, data_fault, is_flood
 from assets.diagnosis.words import diagnosis_in_words, load_playbook
 from assets.settings import SettingsError, load_settings
 
@@ -196,3 +196,31 @@ def test_a_change_log_is_a_file_whose_mistakes_are_told_with_their_line(tmp_path
     log.write_text("date,kind,object\n2026-06-02,pages,item_1\n", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"log.csv, line 2: kind: 'pages'"):
         load_settings(config)
+
+
+def test_steps_that_go_on_while_an_earlier_one_is_gone_are_a_data_fault_of_their_slice() -> None:
+    world = World()
+    for number in range(1, 16):
+        is_lost = number == 15
+        world.warehouse.execute(
+            """
+            insert into intermediate.session_funnel by name
+            select $day as business_date, region, true as is_human, 3 as page_view_count,
+                session % 2 = 0 as observed_order,
+                session % 2 = 0 and not ($is_lost and region = 'north') as observed_checkout,
+                false as observed_favorite_or_cart, true as observed_product_view, true as observed_second_interaction
+            from range(100) as sessions(session), (values ('north'), ('south')) as regions(region)
+            """,
+            day=world.day(number),
+            is_lost=is_lost,
+        )
+    days = [world.day(number) for number in range(1, 15)]
+    step = next(step for step in STEPS if (step.cube, step.name) == ("decision_cube", "order"))
+
+    def fault(region: str) -> DataFault | None:
+        return data_fault(world.warehouse, step, {"region": region}, world.day(15), days)
+
+    assert fault("north") == DataFault(
+        "order_without_checkout", "order without checkout: 100%, usually 0%", today=1.0, usual=0.0
+    )
+    assert fault("south") is None

@@ -10,7 +10,8 @@ from assets.diagnosis.classify import FAULT_CLASSES
 from assets.diagnosis.evidence import SERIES
 from assets.diagnosis.reading import Diagnosis
 from assets.diagnosis.steps import STEPS
-from assets.diagnosis.words import load_playbook, reason_in_words
+from assets.diagnosis.triage import CHECKS
+from assets.diagnosis.words import load_playbook, reason_in_words, status_reason_in_words
 from assets.reporting.diagnosis import slice_of
 from assets.settings import Change, load_settings
 from reports.wording import languages, load_words
@@ -50,3 +51,25 @@ def test_why_a_day_has_no_diagnosis_is_told_in_the_report_s_language(language: s
     assert reason_in_words(found, load_playbook(load_settings(), language)).startswith(told)
     failed = replace(found, state="failed", why="KeyError: 'x'")
     assert reason_in_words(failed, load_playbook(load_settings(), language)) == "KeyError: 'x'"
+
+
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("check", CHECKS)
+def test_why_a_finding_is_withheld_is_told_in_the_report_s_language(language: str, check: str) -> None:
+    row = {"kind": "data_check", "name": check, "today": 0.91, "usual": 0.02, "note": "told to machines"}
+    told = status_reason_in_words(
+        {"status_reason": row["note"], "evidence": [row]}, load_playbook(load_settings(), language)
+    )
+    assert "0.91" in told or "91%" in told
+    assert "0.02" in told or "2%" in told
+    assert told != row["note"]
+
+
+def test_a_warning_of_the_gate_withholds_in_the_words_of_the_gate() -> None:
+    row = {"kind": "data_check", "name": "volume_is_usual", "today": None, "usual": None, "note": "30 rows"}
+    assert (
+        status_reason_in_words({"status_reason": "30 rows", "evidence": [row]}, load_playbook(load_settings(), "zh"))
+        == "30 rows"
+    )
+    provisional = {"status_reason": "order: late", "evidence": []}
+    assert status_reason_in_words(provisional, load_playbook(load_settings(), "zh")) == "order: late"

@@ -326,13 +326,22 @@ def _finding(
     before = [usual_day for usual_day in compared.days if usual_day < since] or compared.days
     moved = moved_series(warehouse, step.name, slice_, day, before)
     evidence = moved + change_log_entries(settings, slice_, since, day)
-    kind, status, reason, is_lost = _judged(
-        warehouse, step_day, slice_, moved, compared, day, drifts=not slice_ and _day_p_value(found.z) > WHOLE_ERROR
-    )
-    if status == "withheld":
+    if fault := data_fault(warehouse, step, slice_, day, compared.days):
+        kind, status, reason, is_lost = "tracking_lost", "withheld", fault.observed, False
         evidence.append(
-            {"kind": "data_check", "name": "triage", "slice": slice_text, "since_date": day, "note": reason}
+            {
+                "kind": "data_check",
+                "name": fault.check,
+                "slice": slice_text,
+                "today": fault.today,
+                "usual": fault.usual,
+                "since_date": day,
+                "note": fault.observed,
+            }
         )
+    else:
+        drifts = not slice_ and _day_p_value(found.z) > WHOLE_ERROR
+        kind, status, reason, is_lost = _judged(warehouse, step_day, slice_, moved, day, drifts=drifts)
     each = worth(warehouse, step, slice_, compared.days, day)
     lost = (expected - passed) * each.orders if is_lost else 0.0
     margin = _INTERVAL * np.sqrt(each.variance(expected - passed, variance)) if is_lost else 0.0
@@ -394,15 +403,12 @@ def _judged(
     step_day: StepDay,
     slice_: Mapping[str, str],
     moved: Sequence[Mapping[str, Any]],
-    compared: Comparison,
     day: date,
     *,
     drifts: bool,
 ) -> tuple[str, str, str, bool]:
-    """(fault class, status, reason of the status, whether orders were lost)."""
+    """Of a finding that the data bear: (fault class, status, reason of the status, whether orders were lost)."""
     step = step_day.step
-    if fault := data_fault(warehouse, step, slice_, day, compared.days):
-        return "tracking_lost", "withheld", f"{fault.check}: {fault.observed}", False
     warned = touched_by_warnings(warehouse, day, step.cube)
     status = "provisional" if warned else "confirmed"
     if _is_flood(step_day, slice_):

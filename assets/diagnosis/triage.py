@@ -13,12 +13,14 @@ from sql.warehouse import Warehouse
 
 # Whoever took the later step must have passed the earlier one: (earlier, later).
 _PAIRS = (
-    ("observed_second_interaction", "observed_product_view"),
-    ("observed_product_view", "observed_favorite_or_cart"),
-    ("observed_product_view", "observed_checkout"),
-    ("observed_favorite_or_cart", "observed_checkout"),
-    ("observed_checkout", "observed_order"),
+    ("second_interaction", "product_view"),
+    ("product_view", "favorite_or_cart"),
+    ("product_view", "checkout"),
+    ("favorite_or_cart", "checkout"),
+    ("checkout", "order"),
 )
+PAGE_VIEWS_ARE_GONE = "page_views_are_gone"
+CHECKS = (*(f"{later}_without_{earlier}" for earlier, later in _PAIRS), PAGE_VIEWS_ARE_GONE)
 _FEWEST_LATER = 10
 _SMALLEST_RISE = 0.2
 _COLLAPSE = 0.5
@@ -27,10 +29,18 @@ _FLOOD = 1.4
 
 @dataclass(frozen=True)
 class DataFault:
-    """Why the numbers of a slice cannot be believed, in words, and the check that says so."""
+    """Why the numbers of a slice cannot be believed.
+
+    Attributes:
+        check: the check of the gate that says so, or one of CHECKS; the playbook's `reasons` word these.
+        observed: the same in English.
+        today, usual: what was compared; None for a check of the gate, which has its own words.
+    """
 
     check: str
     observed: str
+    today: float | None = None
+    usual: float | None = None
 
 
 def data_fault(
@@ -42,8 +52,8 @@ def data_fault(
     if not slice_ or not set(slice_) <= {*VISIT, "first_category"}:
         return None
     counts = ", ".join(
-        f"count(*) filter (where {later} and not {earlier}) as skipped_{number}, "
-        f"count(*) filter (where {later}) as later_{number}"
+        f"count(*) filter (where observed_{later} and not observed_{earlier}) as skipped_{number}, "
+        f"count(*) filter (where observed_{later}) as later_{number}"
         for number, (earlier, later) in enumerate(_PAIRS)
     )
     query = (
@@ -52,23 +62,21 @@ def data_fault(
     )
     today = warehouse.records(query + "business_date = $day", day=business_date)[0]
     usual = warehouse.records(query + "list_contains($days::DATE[], business_date)", days=list(days[-14:]))[0]
-    for number, (earlier, later) in enumerate(_PAIRS):
+    for number in range(len(_PAIRS)):
         share, usual_share = (
             counted[f"skipped_{number}"] / max(counted[f"later_{number}"], 1) for counted in (today, usual)
         )
         later_today = today[f"later_{number}"]
         noise = np.sqrt(max(usual_share * (1 - usual_share), 0.01) / max(later_today, 1))
         if later_today >= _FEWEST_LATER and share >= usual_share + max(_SMALLEST_RISE, 4 * noise):
-            return DataFault(
-                "observed_steps",
-                f"{share:.0%} of {later.removeprefix('observed_')} without {earlier.removeprefix('observed_')}, "
-                f"usually {usual_share:.0%}",
-            )
+            observed = f"{CHECKS[number].replace('_', ' ')}: {share:.0%}, usually {usual_share:.0%}"
+            return DataFault(CHECKS[number], observed, share, usual_share)
     if step.stage != "landing" or not today["sessions"] or not usual["sessions"]:
         return None
     views, usual_views = (float(counted["page_views"] or 0) / counted["sessions"] for counted in (today, usual))
     if views < _COLLAPSE * usual_views:
-        return DataFault("page_views", f"{views:.2f} page views a session, usually {usual_views:.2f}")
+        observed = f"{views:.2f} page views a session, usually {usual_views:.2f}"
+        return DataFault(PAGE_VIEWS_ARE_GONE, observed, views, usual_views)
     return None
 
 
@@ -80,7 +88,8 @@ def _slice_warning(warehouse: Warehouse, slice_: Mapping[str, str], business_dat
         "select * from quality.slice_warnings where business_date = $day order by all", day=business_date
     ):
         if slice_.get(record["dimension"]) == record["value"]:
-            return DataFault(record["check_name"], f"{record['observed']} (expected: {record['expected']})")
+            check, observed = record["check_name"], f"{record['observed']} (expected: {record['expected']})"
+            return DataFault(check, f"{check}: {observed}")
     return None
 
 

@@ -55,6 +55,20 @@ def reason_in_words(diagnosis: Diagnosis, words: Mapping[str, Any]) -> str:
     return str(words["reasons"][diagnosis.state].format(**values))
 
 
+def status_reason_in_words(finding: Mapping[str, Any], words: Mapping[str, Any]) -> str:
+    """Why a finding is not confirmed, in the playbook's language; a warning of the gate as the gate told it."""
+    for row in finding["evidence"]:
+        if row["kind"] == "data_check":
+            return data_check_in_words(row, words)
+    return finding["status_reason"] or ""
+
+
+def data_check_in_words(row: Mapping[str, Any], words: Mapping[str, Any]) -> str:
+    """What a row of evidence of the kind `data_check` says."""
+    sentence = words["reasons"].get(row["name"])
+    return str(sentence.format(**row) if sentence and row["today"] is not None else row["note"])
+
+
 def diagnosis_in_words(diagnosis: Diagnosis, settings: Settings, language: str) -> list[str]:
     """The day's diagnosis as paragraphs of plain text."""
     words = load_playbook(settings, language)
@@ -91,7 +105,7 @@ def _finding_in_words(finding: Mapping[str, Any], settings: Settings, words: Map
         "slice": slice_text or sentences["whole"],
         "status": words["statuses"][finding["status"]],
         "currency": settings.currency,
-        "reason": finding["status_reason"],
+        "reason": status_reason_in_words(finding, words),
     }
     if finding["status"] == "recovered":
         return sentences["recovered_finding"].format(**values)
@@ -102,6 +116,8 @@ def _finding_in_words(finding: Mapping[str, Any], settings: Settings, words: Map
         lines.append(sentences["loss"].format(**values))
     lines.append(sentences["certainty"].format(**values))
     for row in finding["evidence"]:
+        if row["kind"] == "data_check":
+            continue  # it is the reason above
         sentence = sentences["series" if row["kind"] == "series" else "note"]
         lines.append(sentence.format(**row) if row["today"] is not None or row["kind"] != "series" else "")
     lines.append(sentences["question"].format(question=words["questions"][finding["stage"]]))

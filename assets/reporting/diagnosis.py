@@ -8,7 +8,7 @@ from typing import Any
 
 import reports
 from assets.diagnosis.reading import read_diagnosis
-from assets.diagnosis.words import load_playbook, reason_in_words
+from assets.diagnosis.words import data_check_in_words, load_playbook, reason_in_words, status_reason_in_words
 from assets.reporting.published import Published
 from sql.metrics import METRICS
 
@@ -125,11 +125,11 @@ def _finding(published: Published, record: Mapping[str, Any], playbook: Mapping[
         rate=rate,
         stability=record["stability"],
         runner_up=slice_of(record["runner_up"]) if record["runner_up"] else (),
-        evidence=tuple(_evidence(row, record["since_date"]) for row in record["evidence"]),
+        evidence=tuple(_evidence(row, record["since_date"], playbook) for row in record["evidence"]),
         question=playbook["questions"][record["stage"]],
         next_step=words["next_step"],
         recheck_date=max(published.dates) + RECHECK_AFTER,
-        withheld_because=record["status_reason"] or "",
+        withheld_because=status_reason_in_words(record, playbook),
     )
 
 
@@ -166,7 +166,7 @@ def _parts(published: Published, record: Mapping[str, Any]) -> tuple[float | Non
     return parts.get("mix"), parts.get("rate")
 
 
-def _evidence(row: Mapping[str, Any], moved_on: date | None) -> reports.Evidence:
+def _evidence(row: Mapping[str, Any], moved_on: date | None, playbook: Mapping[str, Any]) -> reports.Evidence:
     return reports.Evidence(
         key=row["kind"],
         name=row["name"],
@@ -175,7 +175,7 @@ def _evidence(row: Mapping[str, Any], moved_on: date | None) -> reports.Evidence
         usual=row["usual"],
         since=row["since_date"],
         is_before=bool(moved_on and row["since_date"] and row["since_date"] < moved_on),
-        note=row["note"] or "",
+        note=data_check_in_words(row, playbook) if row["kind"] == "data_check" else row["note"] or "",
     )
 
 
