@@ -77,6 +77,7 @@ class Document:
             raise SettingsError(f"{path}: no such file. {way_out}".rstrip()) from None
         except (OSError, UnicodeDecodeError) as problem:
             raise SettingsError(f"{path}: cannot be read as UTF-8 text: {problem}") from None
+        language = "JSON" if path.suffix == ".json" else "YAML"
         try:
             json_content = _as_json(text)
             if json_content is not None:
@@ -86,16 +87,16 @@ class Document:
         except yaml.MarkedYAMLError as problem:
             mark = problem.problem_mark or problem.context_mark
             line = f", line {mark.line + 1}" if mark else ""
-            raise SettingsError(f"{path}{line}: is not YAML: {problem.problem or problem.context}") from None
+            raise SettingsError(f"{path}{line}: is not {language}: {problem.problem or problem.context}") from None
         except yaml.YAMLError as problem:
-            raise SettingsError(f"{path}: is not YAML: {problem}") from None
+            raise SettingsError(f"{path}: is not {language}: {problem}") from None
         self._reject_repeated_keys(self.root)
 
     def mapping(self) -> dict[str, Any]:
         """The content as keys and values. Raises SettingsError where the file holds something else."""
         if not isinstance(self.content, dict):
             found = type(self.content).__name__ if self.content is not None else "nothing"
-            raise SettingsError(f"{self.path}, line 1: wants keys and values such as 'shop: My shop', found {found}")
+            raise SettingsError(f"{self.path}, line 1: wants keys and values such as 'name: value', found {found}")
         return dict(self.content)
 
     def problem(self, details: ErrorDetails) -> str:
