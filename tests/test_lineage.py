@@ -41,6 +41,7 @@ WITHOUT_SOURCES = {
     "marts.funnel_steps": {"stage", "step_number", "step"},
     "marts.daily_metrics": {"metric"},
     "marts.refund_rates": {"within"},
+    "marts.people_to_date": {"business_date", "period"},
     "marts.repurchase_windows": {"window_days"},
     "marts.session_conversion_windows": {"window_days"},
     "marts.inquiry_conversion_windows": {"window_days"},

@@ -51,8 +51,8 @@ new_people as (
         period,
         starts,
         first_date,
-        count(*) filter (where kind = 'visitor') as visitors,
-        count(*) filter (where kind = 'buyer') as buyers
+        count(person_id) filter (where kind = 'visitor') as visitors,
+        count(person_id) filter (where kind = 'buyer') as buyers
     from first_days
     group by period, starts, first_date
 )
