@@ -312,11 +312,11 @@ RULES = (
         rows(
             "intermediate.refunds",
             {"order_id": 1, "business_date": DAY, "refund_count": 27, "paid_date": YESTERDAY},
-            {"order_id": 2, "business_date": DAY, "refund_count": 3},
+            {"order_id": 2, "business_date": DAY, "refund_count": 8},
         ),
         (
             "update intermediate.refunds set order_id = null, refund_count = 1 where order_id = 2",
-            "update intermediate.refunds set refund_count = 4 where order_id = 2",
+            "update intermediate.refunds set refund_count = 10 where order_id = 2",
         ),
     ),
     Rule(
