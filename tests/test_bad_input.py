@@ -545,6 +545,11 @@ def test_a_parquet_column_that_is_read_must_not_stand_twice(shop: Shop) -> None:
     assert (told.status, told.rows_loaded) == ("loaded", 1)  # where neither is read, both are ignored
 
 
+def test_a_parquet_column_called_as_duckdb_counts_rows_is_refused_by_name(shop: Shop) -> None:
+    told = shop.deliver(parquet(file_row_number=[1, 2, 3]), CONTRACT, "orders.parquet")
+    assert told == set_aside("bad_header", "no column may be called 'file_row_number'; export it by another name")
+
+
 def test_a_truncated_parquet_file_is_set_aside(shop: Shop) -> None:
     told = shop.deliver(b"PAR1 and not much more", name="a.parquet")
     assert (told.status, told.quarantine[0][:2]) == ("quarantined", (0, "unreadable"))

@@ -174,3 +174,18 @@ def test_the_command_shows_what_it_would_drop_and_asks(tmp_path: Path, monkeypat
     assert "Dropped: 2 rows" in run(app, ["quarantine", "drop", "--family", "order", "--yes"]).output
     assert "Nothing is in quarantine." in run(app, ["quarantine", "list"]).output
     assert "Nothing of this choice" in run(app, ["quarantine", "drop", "--family", "order"]).output
+
+
+@pytest.mark.slow
+def test_a_day_that_a_given_up_file_blocked_is_built_again_and_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = small_shop(tmp_path / "shop")
+    (home.path / "landing/order/dt=2026-01-05/broken.csv").write_bytes(b"PK\x03\x04")
+    for name, value in home.environment.items():
+        monkeypatch.setenv(name, value)
+    run = CliRunner().invoke
+    assert run(app, ["run", "--date", str(FIRST)]).exit_code == 2
+    dropped = run(app, ["quarantine", "drop", "--file", "broken.csv", "--yes"])
+    assert f"Dropped: 1 rows. Built again: {FIRST}" in dropped.output
+    assert f"{FIRST}  published" in run(app, ["status"]).output

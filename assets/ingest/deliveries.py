@@ -335,6 +335,8 @@ def _read_parquet(warehouse: Warehouse, path: Path, source: Source) -> tuple[Row
     names = _column_names(warehouse.rows(f"select name, num_children from parquet_schema({literal(pattern)})"))
     if repeated := next((name for name in names if names.count(name) > 1 and is_read(name, source)), ""):
         raise DeliveryError(Reason.BAD_HEADER, f"column {repeated!r} stands twice")
+    if "file_row_number" in names:  # the name under which DuckDB counts the rows
+        raise DeliveryError(Reason.BAD_HEADER, "no column may be called 'file_row_number'; export it by another name")
     described = warehouse.rows(f"describe select * exclude (file_row_number) from {relation}")
     row_count = warehouse.value(f"select sum(num_rows) from parquet_file_metadata({literal(pattern)})")
     return Rows(relation, "file_row_number + 1", {name: kind for name, kind, *_ in described}), int(row_count or 0)
