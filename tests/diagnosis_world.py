@@ -30,11 +30,13 @@ class World:
 
     Attributes:
         size: sessions a day.
+        returning: the shares of visitors who have been there before, "true", and who have not.
     """
 
     settings: Settings = field(default_factory=settings_of)
     size: int = 8_000
     seed: int = 1
+    returning: dict[str, float] = field(default_factory=lambda: {"false": 1.0})
 
     def __post_init__(self) -> None:
         self.warehouse: Warehouse = in_memory_warehouse()
@@ -64,19 +66,21 @@ class World:
         """Draws days; `feed` is the weight of that channel, `verdict` that of the gate.
 
         `coupon_loss`: of WELCOME10's orders. `page_loss`, `cart_loss`: of the product views and of the carts of item_1
-        × android. `robots`: sessions that nobody flags, per session of feed; one in forty looks at a product, none
-        buys.
+        × android. `robots`: sessions that nobody flags, per session of a new visitor of feed; one in forty looks at a
+        product, none buys.
         """
         for number in range(first, last + 1):
             day = self.day(number)
             weekday = 1 + 0.12 * np.sin(day.weekday())
-            sessions = self._leaves(self.size * weekday, channel=CHANNELS | {"feed": feed}, device=DEVICES, page=PAGES)
+            source = {"channel": CHANNELS | {"feed": feed}, "device": DEVICES, "page": PAGES}
+            sessions = self._leaves(self.size * weekday, **source, is_returning=self.returning)
             rate = 0.6 * np.where(sessions["channel"] == "feed", 0.7, 1.0)
             is_slow = (sessions["page"] == "item_1") & (sessions["device"] == "android")
             sessions["qualified"] = self.random.binomial(sessions["n"], rate * np.where(is_slow, 1 - page_loss, 1))
             sessions["carted"] = self.random.binomial(sessions["qualified"], 0.3 * np.where(is_slow, 1 - cart_loss, 1))
             sessions["paid"] = self.random.binomial(sessions["carted"], 0.2)
-            flood = self.random.poisson(robots * sessions["n"] * (sessions["channel"] == "feed"))
+            is_robot = (sessions["channel"] == "feed") & (sessions["is_returning"] == "false")
+            flood = self.random.poisson(robots * sessions["n"] * is_robot)
             sessions["n"] += flood
             sessions["qualified"] += self.random.binomial(flood, 1 / 40)
             checkouts = self._leaves(self.size / 8, coupon=COUPONS, channel=CHANNELS | {"feed": feed}, device=DEVICES)
@@ -95,7 +99,7 @@ class World:
 
     def _insert(self, day: date, sessions: pd.DataFrame, checkouts: pd.DataFrame, verdict: str) -> None:
         source = "channel, 'none' as campaign, 'none' as creative, page as landing_page, 'none' as audience, device"
-        visit = f"date '{day}' as business_date, {source}, 'none' as region, page as entry_type, false as is_returning"
+        visit = f"date '{day}' as business_date, {source}, 'none' as region, page as entry_type, is_returning"
         connection = self.warehouse.connection
         connection.register("drawn_sessions", sessions)
         connection.register("drawn_checkouts", checkouts)

@@ -135,10 +135,13 @@ def test_a_channel_without_campaigns_is_expected_by_its_own_rate() -> None:
 
 
 def test_robots_are_one_finding_that_loses_nothing_wherever_they_went() -> None:
-    """A few of them look at products and keep none: behind the landing page that is no second fault."""
-    world = World(seed=8, size=200_000)
+    """A few of them look at products and keep none: behind the landing page that is no second fault.
+
+    All of them are new; it is the channel that they come from.
+    """
+    world = World(seed=8, size=200_000, returning={"true": 0.3, "false": 0.7})
     world.add_days(1, CLEAN)
-    world.add_days(CLEAN + 1, CLEAN + 1, robots=1.5)
+    world.add_days(CLEAN + 1, CLEAN + 1, robots=2.0)
     world.add_days(CLEAN + 2, CLEAN + 2)
     world.diagnose(CLEAN + 1, CLEAN + 2)
     finding = only_finding(world, CLEAN + 1)

@@ -47,6 +47,8 @@ _Z_BESIDE = 2.33
 _SHARES_OF_ENTRIES = (0.2, 0.05, 0.01, 0.002)
 """Of a step: for a slice of any dimensions, what could be seen in one of that size."""
 _SEGMENTS_OF_ROBOTS = ("arrival", "qualified_product_view", "favorite_or_cart")
+_HABITS_OF_ROBOTS = ("is_returning", "first_category", "inquiry_class")
+"""They are new, look around and ask nothing: that tells them from people, not where they come from."""
 
 
 @dataclass(frozen=True)
@@ -177,18 +179,30 @@ def _scan_steps(warehouse: Warehouse, day: date, compared: Comparison, noise: No
             )
             dimensions = [name for name in cube_day.dimensions if present[name].nunique() > 1]
             scanned = scan(present, dimensions, cube_day.hierarchy, options) if dimensions else None
-            step_days.append(
-                StepDay(
-                    step,
-                    leaves,
-                    slice_noise,
-                    usual.whole_noise * noise.scale * one_day,
-                    noise.scale,
-                    scanned.reference_level if scanned else _level(present),
-                    _losses(scanned, present, slice_noise) if scanned else (),
-                )
+            step_day = StepDay(
+                step,
+                leaves,
+                slice_noise,
+                usual.whole_noise * noise.scale * one_day,
+                noise.scale,
+                scanned.reference_level if scanned else _level(present),
+                _losses(scanned, present, slice_noise) if scanned else (),
             )
+            step_days.append(replace(step_day, found=_by_source(step_day)))
     return step_days
+
+
+def _by_source(step_day: StepDay) -> tuple[Finding, ...]:
+    """What was found, robots under the source that they come from: not under what all robots have in common."""
+    named: dict[str, Finding] = {}
+    for found in step_day.found:
+        source = {name: value for name, value in found.slice.items() if name not in _HABITS_OF_ROBOTS}
+        if source != found.slice and _is_flood(step_day, source) and _is_flood(step_day, found.slice):
+            wider = _level_finding(step_day, source)
+            if wider:
+                found = replace(wider, p_value=found.p_value, stability=found.stability, z=found.z)
+        named.setdefault(json.dumps(found.slice, sort_keys=True), found)
+    return tuple(named.values())
 
 
 def _losses(scanned: Scan, leaves: pd.DataFrame, slice_noise: float) -> tuple[Finding, ...]:

@@ -22,6 +22,7 @@ _FAMILY_ERROR: Final = 0.01  # chance that a cube without a fault yields a findi
 _MIN_EFFECT: Final = 0.08  # smallest mean deviation of a finding
 _MAX_FINDINGS: Final = 12
 _LARGEST_THETA: Final = 1000.0
+_LEAST_AMOUNT: Final = 1e-4  # of the largest amount that a finding is off by: less is rounding
 _LEAST_NOISE: Final = 0.01  # of a leaf, as a share
 _SLICE_NOISE_BOUNDS: Final = (0.012, 0.03)  # movement of a healthy slice beyond that of its leaves
 _LEAVES_PER_BIN: Final = 2000  # of one size, to read their noise
@@ -226,6 +227,8 @@ class _Search:
         findings = [
             self._finding(root, self._scores([other for other in roots if other is not root])) for root in roots
         ]
+        least = _LEAST_AMOUNT * max((abs(finding.lost) for finding in findings), default=0.0)
+        findings = [finding for finding in findings if abs(finding.lost) >= least]
         findings.sort(key=lambda finding: -finding.deviance)
         return Scan(tuple(findings), self.reference, self.leaf_noise, self.slice_noise, int(self.is_considered.sum()))
 
