@@ -18,6 +18,7 @@ from assets.diagnosis.classify import FAULT_CLASSES, fault_class, object_to_open
 from assets.diagnosis.comparison import comparison, promotion_day
 from assets.diagnosis.daily import _losses
 from assets.diagnosis.drift import drift_strength
+from assets.diagnosis.evidence import moved_series
 from assets.diagnosis.reading import read_diagnosis
 from assets.diagnosis.scan import Finding, Scan
 from assets.diagnosis.steps import STEPS
@@ -224,3 +225,24 @@ def test_steps_that_go_on_while_an_earlier_one_is_gone_are_a_data_fault_of_their
         "order_without_checkout", "order without checkout: 100%, usually 0%", today=1.0, usual=0.0
     )
     assert fault("south") is None
+
+
+def test_a_sign_that_came_days_before_its_harm_is_evidence() -> None:
+    """Bad reviews put buyers off days later: by then they are part of the baseline, and must not pass for usual."""
+    world = World()
+    days = [world.day(number) for number in range(1, 30)]
+    for day in days:
+        rating = 1 if day >= days[-4] else 4
+        world.warehouse.execute(
+            "insert into staging.order_events by name select $day as business_date, 'reviewed' as event_type, "
+            f"'P1' as product_id, {rating} + (value % 2) as rating from range(10) as reviews(value)",
+            day=day,
+        )
+    (moved,) = moved_series(world.warehouse, "cart", {"product_id": "P1"}, days[-1], days[:-1])
+    assert (moved["name"], moved["today"], moved["usual"], moved["since_date"]) == (
+        "product_rating",
+        1.5,
+        4.5,
+        days[-4],
+    )
+    assert moved_series(world.warehouse, "cart", {"product_id": "P1"}, days[-5], days[:-5]) == []

@@ -16,7 +16,8 @@ from sql.warehouse import Warehouse
 _SMALLEST_Z = 3.0
 _SMALLEST_SHARE_OF_USUAL = 0.1
 """A series must have moved by this share of its usual value, however steady it is."""
-_LOOK_BACK_DAYS = 7
+_LEAD_DAYS = 7
+"""A sign may come so long before its harm: the last days of the baseline are not asked what is usual."""
 _CHANGE_LOG_DAYS = 7
 
 
@@ -135,7 +136,8 @@ def moved_series(
 ) -> list[dict[str, Any]]:
     """Rows of diagnosis.evidence for every series that did harm on the day; measured in the slice as far as it can be.
 
-    A move is at least three standard deviations of the baseline days and a tenth of the usual value.
+    A move is at least three standard deviations of the baseline days, their last week left out, and a tenth of the usual
+    value.
     """
     found = []
     for series in SERIES:
@@ -162,8 +164,9 @@ def _move(
     if series.name == "care_sent":
         values.setdefault(business_date, 0.0)  # no message is no row
     today = values.get(business_date)
-    usual = np.array([values[day] for day in days if values.get(day) is not None])
-    if today is None or len(usual) < len(days) / 2 or not len(usual):
+    earlier = [day for day in days if day < business_date - timedelta(days=_LEAD_DAYS)] or days
+    usual = np.array([values[day] for day in earlier if values.get(day) is not None])
+    if today is None or len(usual) < len(earlier) / 2 or not len(usual):
         return None
     mean = float(usual.mean())
     floor = 0.02 * abs(mean) + 1e-3

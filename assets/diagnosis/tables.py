@@ -101,7 +101,7 @@ TABLES: Mapping[str, Table] = {
             ("name", "VARCHAR", "the operational series, kind of change, or check"),
             ("slice", "VARCHAR", "the slice in which it was measured, as JSON"),
             ("today", "DOUBLE", "value on the day; null for an entry of the change log and a check of the gate"),
-            ("usual", "DOUBLE", "mean of the baseline days"),
+            ("usual", "DOUBLE", "mean of the baseline days, their last week left out"),
             ("z", "DOUBLE", "standard deviations of the baseline days from the usual"),
             ("since_date", "DATE", "first day of its move, or the date of the entry"),
             ("is_before", "BOOLEAN", "moved on the first day of the finding or before"),
