@@ -136,8 +136,7 @@ def moved_series(
 ) -> list[dict[str, Any]]:
     """Rows of diagnosis.evidence for every series that did harm on the day; measured in the slice as far as it can be.
 
-    A move is at least three standard deviations of the baseline days, their last week left out, and a tenth of the usual
-    value.
+    A move is three standard deviations of the baseline days, without their last week, and a tenth of the usual.
     """
     found = []
     for series in SERIES:
