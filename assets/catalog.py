@@ -14,7 +14,7 @@ from assets.diagnosis.daily import diagnose_days
 from assets.funnels import daily as own_funnels
 from assets.funnels.answering import step_labels
 from assets.funnels.daily import ENTRY_DAYS, declared_funnels
-from assets.funnels.events import needs_history
+from assets.funnels.published import needs_history
 from assets.funnels.spec import FunnelFile
 from assets.settings import Settings
 from assets.shop import Shop

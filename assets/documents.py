@@ -36,8 +36,7 @@ def nearest(name: str, accepted: Sequence[str]) -> str:
 @cache
 def known_timezone(name: str) -> str:
     """The name, once it is known as a zone; looking through them takes a tenth of a second, so once a process."""
-    zones = available_timezones()
-    if name not in zones:
+    if name != "UTC" and name not in (zones := available_timezones()):
         near = nearest(name, sorted(zones))
         reject((), name, f"is no IANA time zone such as Asia/Shanghai; {near}".rstrip("; "))
     return name

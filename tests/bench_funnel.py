@@ -1,9 +1,10 @@
 """`make bench-funnel`: a five-step ordered funnel against `windowFunnel` of ClickHouse, on the same Parquet file.
 
-Each figure is a process of its own with two threads. Two times are taken: of the query alone, inside the process, once
-its libraries are loaded; and of the whole process from outside, with its processor time and peak memory. The tools run
-in turn, the medians count, and the ratio stands beside the lowest and highest of the rounds: on a busy machine the
-processor time is the steadier one. The counts must be equal.
+Ours is the whole answer (units, states and times of each step, days of entry), `windowFunnel` counts units only. Each
+figure is a process of its own with two threads. Two times are taken: of the answer alone, inside the process, once its
+libraries are loaded; and of the whole process from outside, with its processor time and peak memory. The command is
+`funnelscope funnel --json` as a user runs it. The tools run in turn, the medians count, and the ratio stands beside the
+lowest and highest of the rounds: on a busy machine the processor time is the steadier one. The counts must be equal.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
+COMMAND = Path(sys.executable).with_name("funnelscope")
 STEPS = ("product_view", "add_to_cart", "checkout_start", "created", "paid")
 WINDOW_SECONDS = 6 * 3600
 THREADS = 2
@@ -61,9 +63,9 @@ SHOPS = {"realistic": REALISTIC, "dense": DENSE}
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds of the query, and of its whole process on the clock and on the processor; peak memory in GB."""
+    """Seconds of the answer, and of its whole process on the clock and on the processor; peak memory in GB."""
 
-    query: float
+    answer: float | None
     process: float
     processor: float
     peak_gb: float
@@ -102,38 +104,59 @@ def compare(folder: Path, shop: str, millions: int, chdb_python: Path | None) ->
     file = folder / f"{shop}-{millions}.parquet"
     if not file.exists():  # in a process of its own: a child's peak memory starts with its parent's
         subprocess.run([sys.executable, __file__, "--generate", shop, str(millions), str(file)], check=True)
-    tools = {"counts": sys.executable, "whole answer": sys.executable, "scan and group": sys.executable}
+    inside = [sys.executable, __file__, "--inside"]
+    tools: dict[str, list[str]] = {
+        "answer": [*inside, "answer"],
+        "command": [str(COMMAND), "funnel", str(spec_in(folder)), "--json", "--events"],
+        "scan and group": [*inside, "scan and group"],
+    }
     if chdb_python:
-        tools["windowFunnel"] = str(chdb_python)
+        tools["windowFunnel"] = [str(chdb_python), __file__, "--inside", "windowFunnel"]
     runs: dict[str, list[Run]] = {tool: [] for tool in tools}
     for _ in range(RUNS):
-        for tool, python in tools.items():
-            runs[tool].append(run(python, tool, file))
-    print(f"\n### {shop}, {millions}M events, {THREADS} threads, medians of {RUNS}\n")
-    print("| | query, s | process, s | processor, s | peak memory, GB | units by step |\n|---|---:|---:|---:|---:|---|")
+        for tool, command in tools.items():
+            runs[tool].append(run([*command, str(file)]))
+    print(f"\n### {shop}, {millions}M events, {THREADS} threads, medians of {RUNS}, load {os.getloadavg()[0]:.1f}\n")
+    print(
+        "| | answer, s | process, s | processor, s | peak memory, GB | units by step |\n|---|---:|---:|---:|---:|---|"
+    )
     for tool, found in runs.items():
         peak = max(each.peak_gb for each in found)
-        times = " | ".join(f"{median(found, name):.2f}" for name in ("query", "process", "processor"))
+        times = " | ".join(_seconds(found, name) for name in ("answer", "process", "processor"))
         print(f"| {tool} | {times} | {peak:.2f} | {', '.join(map(str, found[0].units))} |")
     counted = {each.units for tool, found in runs.items() if tool != "scan and group" for each in found}
     print(f"\ncounts {'are equal' if len(counted) == 1 else 'DIFFER'}")
     if chdb_python:
-        for name in ("query", "process", "processor"):
-            rounds = [
-                getattr(theirs, name) / getattr(ours, name)
-                for theirs, ours in zip(runs["windowFunnel"], runs["counts"], strict=True)
-            ]
-            ratio = median(runs["windowFunnel"], name) / median(runs["counts"], name)
-            print(f"windowFunnel takes {ratio:.2f} times as long ({name}; {min(rounds):.2f} to {max(rounds):.2f})")
+        for tool, name in (("answer", "answer"), ("command", "process"), ("command", "processor")):
+            _print_ratio(runs["windowFunnel"], runs[tool], tool, name)
     sys.stdout.flush()
+
+
+def spec_in(folder: Path) -> Path:
+    """The funnel as a file, for the command."""
+    file = folder / "funnel.yaml"
+    steps = "".join(f"  - event: {step}\n" for step in STEPS)
+    file.write_text(f"window: {WINDOW_SECONDS}\nsteps:\n{steps}")
+    return file
+
+
+def _seconds(runs: list[Run], name: str) -> str:
+    return "" if getattr(runs[0], name) is None else f"{median(runs, name):.2f}"
+
+
+def _print_ratio(theirs: list[Run], ours: list[Run], tool: str, name: str) -> None:
+    rounds = [getattr(their, name) / getattr(our, name) for their, our in zip(theirs, ours, strict=True)]
+    ratio = median(theirs, name) / median(ours, name)
+    print(
+        f"windowFunnel takes {ratio:.2f} times as long as our {tool} ({name}; {min(rounds):.2f} to {max(rounds):.2f})"
+    )
 
 
 def median(runs: list[Run], name: str) -> float:
     return statistics.median(getattr(each, name) for each in runs)
 
 
-def run(python: str, tool: str, file: Path) -> Run:
-    command = [python, str(Path(__file__)), "--inside", tool, str(file)]
+def run(command: list[str]) -> Run:
     started = time.perf_counter()
     process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
     answer = process.stdout.read() if process.stdout else ""
@@ -142,11 +165,11 @@ def run(python: str, tool: str, file: Path) -> Run:
         raise RuntimeError(f"{' '.join(command)} failed")
     found = json.loads(answer)
     return Run(
-        found["seconds"],
+        found.get("seconds"),
         time.perf_counter() - started,
         usage.ru_utime + usage.ru_stime,
         usage.ru_maxrss / 1e6,
-        tuple(found["units"]),
+        tuple(found["units"] if "units" in found else (step["units"] for step in found["steps"])),
     )
 
 
@@ -169,44 +192,35 @@ def tell(query: Callable[[], tuple[int, ...]]) -> None:
     print(json.dumps({"seconds": time.perf_counter() - started, "units": units}))
 
 
-def our_counts(file: str) -> None:
-    from sql.funnel.counting import count_units
-
-    connection, plan = _events(file), _plan()
-    tell(lambda: count_units(connection, plan, {}))
-
-
 def our_answer(file: str) -> None:
-    from sql.funnel.computation import compute
+    from assets.funnels.answering import answer
+    from assets.funnels.files import load_file
+    from assets.funnels.spec import FunnelFile
 
-    connection, plan = _events(file), _plan()
-    tell(lambda: tuple(step.units for step in compute(connection, plan, {}).steps))
+    connection, funnel = _connection(file), FunnelFile(spec_in(Path(file).parent))
+
+    def query() -> tuple[int, ...]:
+        found = answer(connection, funnel.spec, load_file(connection, funnel, Path(file)))
+        return tuple(step["units"] for step in found["steps"])
+
+    tell(query)
 
 
-def _plan():  # type: ignore[no-untyped-def]
-    from sql.funnel.plan import EventFilter, Plan, Step
-
-    return Plan(tuple(Step(EventFilter(step)) for step in STEPS), WINDOW_SECONDS * 1_000_000)
-
-
-def _events(file: str):  # type: ignore[no-untyped-def]
+def _connection(file: str):  # type: ignore[no-untyped-def]
     from assets.funnels.events import open_events
 
     connection = open_events()
     connection.execute(f"set threads = {THREADS}")
     connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
     connection.execute(f"set temp_directory = '{Path(file).parent / 'spill'}'")
-    connection.execute(
-        "create temp view funnel_events as "
-        f"select visitor_id as unit, epoch_us(event_time) as t, event_type from read_parquet('{file}')"
-    )
     return connection
 
 
 def scan_and_group(file: str) -> None:
     """What any answer must pay at least: read the file and group it by visitor."""
-    connection = _events(file)
-    query = "select count(*) from (select unit, min(t), max(t) from funnel_events group by unit)"
+    connection = _connection(file)
+    times = "min(epoch_us(event_time)), max(epoch_us(event_time))"
+    query = f"select count(*) from (select visitor_id, {times} from read_parquet('{file}') group by visitor_id)"
     tell(lambda: tuple(connection.execute(query).fetchall()[0]))
 
 
@@ -231,8 +245,7 @@ def window_funnel(file: str) -> None:
 
 
 TOOLS: dict[str, Callable[[str], None]] = {
-    "counts": our_counts,
-    "whole answer": our_answer,
+    "answer": our_answer,
     "scan and group": scan_and_group,
     "windowFunnel": window_funnel,
 }

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from assets.funnels.spec import FunnelSpec
 from sql.funnel.computation import Answer, compute
-from sql.funnel.counting import count_units
 from sql.funnel.plan import Plan
 
 SECOND = 1_000_000
@@ -127,7 +126,8 @@ def computed(plan: Plan, rows: list[Event]) -> dict[str, Any]:
     )
     CONNECTION.register("funnel_given", table)
     CONNECTION.execute("create or replace temp table funnel_events as from funnel_given")
-    return in_reference_form(compute(CONNECTION, plan, {name: name for name in PROPERTIES}, with_units=True))
+    data_end = max((event.time for event in rows), default=0)
+    return in_reference_form(compute(CONNECTION, plan, {name: name for name in PROPERTIES}, data_end, with_units=True))
 
 
 def in_reference_form(found: Answer) -> dict[str, Any]:
@@ -159,17 +159,9 @@ def assert_same(found: Any, wanted: Any) -> None:
         assert found == wanted
 
 
-def assert_same_counts(plan: Plan, wanted: dict[str, Any]) -> None:
-    """The fast way counts what the whole answer counts."""
-    units = count_units(CONNECTION, plan, {name: name for name in PROPERTIES})
-    assert list(units) == [step["units"] for step in wanted["steps"]]
-
-
 def check(spec: dict[str, Any], rows: list[Event]) -> None:
     plan = FunnelSpec.model_validate(spec).plan
-    wanted = answer(plan, rows)
-    assert_same(computed(plan, rows), wanted)
-    assert_same_counts(plan, wanted)
+    assert_same(computed(plan, rows), answer(plan, rows))
 
 
 SOME = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -1,63 +1,21 @@
 """A funnel's answer in the form in which it is handed out."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from assets.funnels.events import FunnelEvents, load_file, load_published, open_events
-from assets.funnels.spec import FunnelFile, FunnelSpec
-from assets.settings import Settings
+from assets.funnels.events import FunnelEvents
+from assets.funnels.spec import FunnelSpec
 from sql.funnel.computation import Answer, StepCounts, compute
-from sql.funnel.counting import count_units
 from sql.funnel.plan import Semantics
 
 
-def ask(
-    file: FunnelFile,
-    events: Path | None,
-    settings: Settings | None,
-    *,
-    with_units: bool = False,
-    only_counts: bool = False,
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The funnel over a file of events, else over what the shop of `settings` has published.
-
-    Returns:
-        The answer in the form that --json prints, and notes on the data.
-
-    Raises:
-        EventsError, SettingsError, FileNotFoundError: as `load_file` and `load_published` do.
-    """
-    with open_events() as connection:
-        if events:
-            loaded = load_file(connection, file, events)
-        else:
-            assert settings
-            loaded = load_published(connection, file, settings)
-        if only_counts:
-            return _counts(connection, file.spec, loaded), loaded.notes
-        answer = compute(connection, loaded.plan, loaded.columns, with_units)
-        return as_json(file.spec, answer), loaded.notes
-
-
-def _counts(connection: duckdb.DuckDBPyConnection, spec: FunnelSpec, events: FunnelEvents) -> dict[str, Any]:
-    units = count_units(connection, events.plan, events.columns)
-    labels = step_labels(spec)
-    steps = [
-        {
-            "step": number,
-            "event": labels[number - 1],
-            "units": units[number - 1],
-            "rate_from_previous": _rate(units[number - 1], units[spec.plan.required_before(number) - 1])
-            if number > 1
-            else None,
-            "rate_from_start": _rate(units[number - 1], units[0]),
-        }
-        for number in spec.plan.numbers
-    ]
-    return {"name": spec.name, "steps": steps}
+def answer(
+    connection: duckdb.DuckDBPyConnection, spec: FunnelSpec, events: FunnelEvents, with_units: bool = False
+) -> dict[str, Any]:
+    """The funnel over events that are loaded: one object, in the form that --json prints."""
+    return as_json(spec, compute(connection, events.plan, events.columns, events.data_end, with_units))
 
 
 def step_labels(spec: FunnelSpec) -> list[str]:

@@ -6,7 +6,7 @@ later, so it does not change when later days come.
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import duckdb
@@ -14,8 +14,8 @@ import duckdb
 import reports
 from assets.documents import SettingsError
 from assets.funnels.answering import as_json
-from assets.funnels.events import load_staged, needs_history
-from assets.funnels.spec import FunnelFile
+from assets.funnels.published import load_staged, needs_history
+from assets.funnels.spec import FunnelFile, instant
 from assets.publish import OWN_FUNNELS as TABLE
 from assets.rows import insert_rows
 from assets.settings import Settings
@@ -89,14 +89,12 @@ def _first_entry(day: date) -> date:
 def _build_day(
     warehouse: Warehouse, settings: Settings, file: FunnelFile, plan: Plan, columns: dict[str, str], day: date
 ) -> None:
-    end = datetime.combine(day + timedelta(days=1), time(), settings.zone)
-    warehouse.execute(
-        "create or replace temp table funnel_events as "
-        f"from funnel_days_events where t < epoch_us(timestamptz '{end.isoformat()}')"
-    )
+    end = instant(day + timedelta(days=1), settings.zone)
+    warehouse.execute(f"create or replace temp table funnel_events as from funnel_days_events where t < {end}")
     asked = file.entered(_first_entry(day), day).spec
     # The ids of conditions are hashed in the loaded plan; only the days of entry are this day's own.
-    answer = as_json(asked, compute(warehouse.connection, replace(plan, entered=asked.plan.entered), columns))
+    asked_plan = replace(plan, entered=asked.plan.entered)
+    answer = as_json(asked, compute(warehouse.connection, asked_plan, columns, data_end=end))
     rows: list[tuple[Any, ...]] = []
     for value, steps in {None: answer["steps"], **answer.get("breakdown", {})}.items():
         for step in steps:

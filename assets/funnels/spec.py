@@ -232,8 +232,8 @@ class FunnelSpec(_Model):
         """First and last microsecond at which an attempt may open. A day as the end is that whole day."""
         start, end = self.entered
         zone = ZoneInfo(self.timezone)
-        after = _instant(end + timedelta(days=1), zone) - 1 if end and not isinstance(end, datetime) else None
-        return _instant(start, zone) if start else None, after or (_instant(end, zone) if end else None)
+        after = instant(end + timedelta(days=1), zone) - 1 if end and not isinstance(end, datetime) else None
+        return instant(start, zone) if start else None, after or (instant(end, zone) if end else None)
 
     @property
     def plan(self) -> Plan:
@@ -262,7 +262,7 @@ class FunnelSpec(_Model):
         )
 
 
-def _instant(given: date | datetime, zone: ZoneInfo) -> int:
+def instant(given: date | datetime, zone: ZoneInfo) -> int:
     """Microseconds since 1970-01-01 UTC of a day's start or of a time; without an offset it is the zone's clock."""
     moment = given if isinstance(given, datetime) else datetime.combine(given, time())
     if moment.tzinfo is None:

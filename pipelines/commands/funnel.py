@@ -9,7 +9,11 @@ import typer
 from pipelines.console import errors_in_plain_words
 
 if TYPE_CHECKING:
+    import duckdb
     from rich.table import Table
+
+    from assets.funnels.events import FunnelEvents
+    from assets.funnels.spec import FunnelFile
 
 BAR_WIDTH = 10
 
@@ -22,27 +26,40 @@ def funnel(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
     units: Annotated[bool, typer.Option("--units", help="Name the units that matched each step.")] = False,
-    counts: Annotated[
-        bool, typer.Option("--counts", help="Only how many units reached each step: the fastest answer.")
-    ] = False,
 ) -> None:
     """Answers a funnel: units, rates and times of each step, by slice and by day of entry. See docs/funnels.md."""
     with errors_in_plain_words():
-        from assets.funnels import answering
-        from assets.funnels.spec import FunnelFile
-        from assets.settings import load_settings
+        from assets.funnels.answering import answer
+        from assets.funnels.events import open_events
 
-        if counts and units:
-            raise ValueError("--counts answers without naming units; drop it, or --units")
-        settings = None if events else load_settings()
-        file = FunnelFile(spec, settings.timezone if settings else "UTC")
-        found, notes = answering.ask(file, events, settings, with_units=units, only_counts=counts)
-        for note in notes:
-            typer.echo(f"Note: {note}", err=True)
-        if as_json:
-            typer.echo(json.dumps(found, ensure_ascii=False, default=str))
-        else:
-            _print(found)
+        with open_events() as connection:
+            file, loaded = _loaded(connection, spec, events)
+            found = answer(connection, file.spec, loaded, units)
+    for note in loaded.notes:
+        typer.echo(f"Note: {note}", err=True)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, default=str))
+    else:
+        _print(found)
+
+
+def _loaded(
+    connection: "duckdb.DuckDBPyConnection", spec: Path, events: Path | None
+) -> "tuple[FunnelFile, FunnelEvents]":
+    """The funnel and its events: those of a file, else what the shop has published, which costs more imports."""
+    from assets.funnels.spec import FunnelFile
+
+    if events:
+        from assets.funnels.files import load_file
+
+        file = FunnelFile(spec)
+        return file, load_file(connection, file, events)
+    from assets.funnels.published import load_published
+    from assets.settings import load_settings
+
+    settings = load_settings()
+    file = FunnelFile(spec, settings.timezone)
+    return file, load_published(connection, file, settings)
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -52,7 +69,7 @@ def _print(found: dict[str, Any]) -> None:
     console.print(_steps_table(found["name"], found["steps"]))
     for value, steps in found.get("breakdown", {}).items():
         console.print(_steps_table(value or "(none)", steps))
-    if found.get("trend"):
+    if found["trend"]:
         console.print(_trend_table(found["trend"]))
     for step, units in found.get("units_by_step", {}).items():
         console.print(f"Step {step}: {', '.join(map(str, units)) or 'nobody'}", markup=False, soft_wrap=True)
@@ -63,8 +80,7 @@ def _steps_table(title: str, steps: list[dict[str, Any]]) -> "Table":
     from rich.table import Table
 
     table = Table(title=escape(title), box=None, title_justify="left")
-    more = ("lost", "open", "median", "p90") if "lost" in steps[0] else ()
-    for name in ("step", "units", "", "rate", "of all", *more):
+    for name in ("step", "units", "", "rate", "of all", "lost", "open", "median", "p90"):
         table.add_column(name, justify="left" if name in ("step", "") else "right", no_wrap=True)
     for step in steps:
         table.add_row(
@@ -73,8 +89,10 @@ def _steps_table(title: str, steps: list[dict[str, Any]]) -> "Table":
             "█" * round(BAR_WIDTH * (step["rate_from_start"] or 0)),
             _percent(step["rate_from_previous"]),
             _percent(step["rate_from_start"]),
-            *([f"{step['lost']:,}", f"{step['pending']:,}"] if "lost" in step else []),
-            *(_duration(step[name]) for name in ("median_seconds", "p90_seconds") if name in step),
+            f"{step['lost']:,}",
+            f"{step['pending']:,}",
+            _duration(step["median_seconds"]),
+            _duration(step["p90_seconds"]),
         )
     return table
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from sql.funnel.conditions import event_sql, text
-from sql.funnel.plan import Attribution, Plan, Semantics
+from sql.funnel.plan import AllOf, Attribution, Plan, Semantics
 
 
 @dataclass(frozen=True)
@@ -127,13 +127,17 @@ def _events(work: Work) -> str:
 
 
 def _matches_apart(work: Work) -> str:
-    cases = " ".join(
-        f"when {condition} then {number}" for number, condition in enumerate(_step_conditions(work), start=1)
-    )
     names = ", ".join(text(step.filter.event) for step in work.plan.steps)
+    conditions = [
+        f"when {number} then {condition}"
+        for number, (step, condition) in enumerate(zip(work.plan.steps, _step_conditions(work), strict=True), start=1)
+        if step.is_first_time or step.filter.where != AllOf()
+    ]
+    holds = f"where case step {' '.join(conditions)} else true end" if conditions else ""
     return (
-        f"select {_match_columns(work)}, step from (select {_row_columns(work)}, case {cases} end as step "
-        f"from {_events(work)} where event_type in ({names})) where step is not null"
+        f"select {_match_columns(work)}, step::smallint as step from (select {_row_columns(work)}, step from ("
+        f"select *, list_position([{names}], event_type) as step from {_events(work)} "
+        f"where event_type in ({names})) {holds})"
     )
 
 

@@ -14,25 +14,36 @@ from sql.funnel.matching import is_fillable, parsed, runs
 def create_paths(work: Work) -> None:
     """Makes `funnel_attempts`: (keys, t_1, t_2, …), null for a step that was not matched."""
     plan = work.plan
-    if work.has_patterns:
-        _create_runs(work)
-    _open(work)
-    stopped, reached = [], {1}
-    required = plan.required
-    for previous, step in pairwise(required):
-        _advance(work, previous, step)
-        stopped.append(_stopped(work, previous, step))
-        if not work.rows(f"select 1 from funnel_at_{step} limit 1"):
-            break  # nobody gets further
-        reached.add(step)
-    else:
-        stopped.append(_first_candidates(work, required[-1]))
-    times = ", ".join(f"t_{number}" if number in reached else f"null::bigint as t_{number}" for number in required)
+    reached = advance(work)
+    stopped = [_stopped(work, previous, step) for previous, step in pairwise(reached)]
+    stopped.append(first_candidates(work, reached[-1]))
+    times = ", ".join(f"t_{number}" if number in reached else f"null::bigint as t_{number}" for number in plan.required)
     selected = " union all by name ".join(f"({query})" for query in stopped)
     work.create("funnel_attempts", f"select {work.key_list()}, {times} from ({selected})")
     for number in plan.numbers:
         if plan.step(number).is_optional:
             _add_optional(work, number)
+
+
+def advance(work: Work, only_of_units_that_go_on: bool = False) -> tuple[int, ...]:
+    """Makes `funnel_at_<step>` for each required step as far as anybody gets; returns these steps, at least the first.
+
+    Openings of units without any event of the second step can be left out.
+    """
+    if work.has_patterns:
+        _create_runs(work)
+    required = work.plan.required
+    openings = f"(select {work.key_list()}, t as t_1{_run_end(work)} from {_candidates(work, 1)} where {work.opens})"
+    if only_of_units_that_go_on and len(required) > 1:
+        openings = _only_units_of(work, openings, f"funnel_matches where step = {required[1]}")
+    work.create("funnel_at_1", f"from {openings}")
+    reached = [1]
+    for previous, step in pairwise(required):
+        _advance(work, previous, step)
+        if not work.rows(f"select 1 from funnel_at_{step} limit 1"):
+            break  # nobody gets further
+        reached.append(step)
+    return tuple(reached)
 
 
 def _create_runs(work: Work) -> None:
@@ -55,12 +66,13 @@ def _candidates(work: Work, step: int) -> str:
     return f"(select {work.key_list()}, t from funnel_matches where step = {step})"
 
 
-def _open(work: Work) -> None:
-    run_end = ", run_end" if work.has_patterns else ""
-    work.create(
-        "funnel_at_1",
-        f"select distinct {work.key_list()}, t as t_1{run_end} from {_candidates(work, 1)} where {work.opens}",
-    )
+def _run_end(work: Work) -> str:
+    return ", run_end" if work.has_patterns else ""
+
+
+def _only_units_of(work: Work, rows: str, others: str) -> str:
+    group = ", ".join(work.group)
+    return f"(from {rows} semi join (select distinct {group} from {others}) using ({group}))"
 
 
 def _keeps_all(work: Work, step: int) -> bool:
@@ -82,6 +94,7 @@ def _advance(work: Work, previous: int, step: int) -> None:
     if plan.step(step).within is not None:
         limits.append(f"next.t <= {before} + {plan.step(step).within}")
     run_end = ", next.run_end" if work.has_patterns else ""
+    candidates = _only_units_of(work, _candidates(work, step), f"funnel_at_{previous}")
     kind = "join" if _keeps_all(work, step) else "asof join"
     source = f"funnel_at_{previous}"
     reached = []
@@ -93,7 +106,7 @@ def _advance(work: Work, previous: int, step: int) -> None:
         if not _keeps_all(work, step):
             source = f"(from {source} where run_end < {step})"
     reached.append(
-        f"select {known}, next.t as t_{step}{run_end} from {source} attempt {kind} {_candidates(work, step)} next "
+        f"select {known}, next.t as t_{step}{run_end} from {source} attempt {kind} {candidates} next "
         f"on {work.same_keys('attempt', 'next')} and {before} {later} next.t where {' and '.join(limits)}"
     )
     query = " union all ".join(reached)
@@ -111,7 +124,8 @@ def _earliest(work: Work, step: int, attempt: list[str]) -> str:
     return f"qualify row_number() over (partition by {', '.join(attempt)} order by {', '.join(order)}) = 1"
 
 
-def _first_candidates(work: Work, step: int) -> str:
+def first_candidates(work: Work, step: int) -> str:
+    """SQL of the attempts that reach a step, one row each."""
     query = f"select * from funnel_at_{step}"
     return f"{query} {_earliest(work, step, [*work.keys, 't_1'])}" if _keeps_all(work, step) else query
 
@@ -119,7 +133,7 @@ def _first_candidates(work: Work, step: int) -> str:
 def _stopped(work: Work, previous: int, step: int) -> str:
     """Attempts that reached the previous step and not this one."""
     reached = f"{work.same_keys('attempt', 'reached')} and attempt.t_1 = reached.t_1"
-    candidates = _first_candidates(work, previous)
+    candidates = first_candidates(work, previous)
     return f"select attempt.* from ({candidates}) attempt anti join funnel_at_{step} reached on {reached}"
 
 
