@@ -27,6 +27,7 @@ STEPS = ("product_view", "add_to_cart", "checkout_start", "created", "paid")
 WINDOW_SECONDS = 6 * 3600
 THREADS = 2
 RUNS = 3
+MEASURED = ("answer", "answer_processor", "process", "processor")
 MEMORY_LIMIT = "4GB"  # DuckDB spills what is more
 
 # Most visitors look around; one in seven gets further. Everybody comes twice in the month, for an hour.
@@ -63,9 +64,10 @@ SHOPS = {"realistic": REALISTIC, "dense": DENSE}
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds of the answer, and of its whole process on the clock and on the processor; peak memory in GB."""
+    """Seconds of the answer and of its whole process, on the clock and on the processor; peak memory in GB."""
 
     answer: float | None
+    answer_processor: float | None
     process: float
     processor: float
     peak_gb: float
@@ -116,18 +118,19 @@ def compare(folder: Path, shop: str, millions: int, chdb_python: Path | None) ->
     for _ in range(RUNS):
         for tool, command in tools.items():
             runs[tool].append(run([*command, str(file)]))
-    print(f"\n### {shop}, {millions}M events, {THREADS} threads, medians of {RUNS}, load {os.getloadavg()[0]:.1f}\n")
-    print(
-        "| | answer, s | process, s | processor, s | peak memory, GB | units by step |\n|---|---:|---:|---:|---:|---|"
-    )
+    load = os.getloadavg()[0]
+    print(f"\n### {shop}, {millions}M events, {THREADS} threads, medians of {RUNS}, load {load:.1f}\n")
+    print("| | answer, s | its processor, s | process, s | its processor, s | peak memory, GB | units by step |")
+    print("|---|---:|---:|---:|---:|---:|---|")
     for tool, found in runs.items():
         peak = max(each.peak_gb for each in found)
-        times = " | ".join(_seconds(found, name) for name in ("answer", "process", "processor"))
+        times = " | ".join(_seconds(found, name) for name in MEASURED)
         print(f"| {tool} | {times} | {peak:.2f} | {', '.join(map(str, found[0].units))} |")
     counted = {each.units for tool, found in runs.items() if tool != "scan and group" for each in found}
     print(f"\ncounts {'are equal' if len(counted) == 1 else 'DIFFER'}")
     if chdb_python:
-        for tool, name in (("answer", "answer"), ("command", "process"), ("command", "processor")):
+        for name in MEASURED:
+            tool = "answer" if name.startswith("answer") else "command"
             _print_ratio(runs["windowFunnel"], runs[tool], tool, name)
     sys.stdout.flush()
 
@@ -147,9 +150,8 @@ def _seconds(runs: list[Run], name: str) -> str:
 def _print_ratio(theirs: list[Run], ours: list[Run], tool: str, name: str) -> None:
     rounds = [getattr(their, name) / getattr(our, name) for their, our in zip(theirs, ours, strict=True)]
     ratio = median(theirs, name) / median(ours, name)
-    print(
-        f"windowFunnel takes {ratio:.2f} times as long as our {tool} ({name}; {min(rounds):.2f} to {max(rounds):.2f})"
-    )
+    between = f"{min(rounds):.2f} to {max(rounds):.2f}"
+    print(f"windowFunnel takes {ratio:.2f} times as long as our {tool} ({name}; {between})")
 
 
 def median(runs: list[Run], name: str) -> float:
@@ -166,6 +168,7 @@ def run(command: list[str]) -> Run:
     found = json.loads(answer)
     return Run(
         found.get("seconds"),
+        found.get("processor"),
         time.perf_counter() - started,
         usage.ru_utime + usage.ru_stime,
         usage.ru_maxrss / 1e6,
@@ -187,9 +190,10 @@ def generate(file: Path, shop: str, events: int) -> None:
 
 
 def tell(query: Callable[[], tuple[int, ...]]) -> None:
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), time.process_time()
     units = query()
-    print(json.dumps({"seconds": time.perf_counter() - started, "units": units}))
+    seconds, processor = time.perf_counter() - started, time.process_time() - spent
+    print(json.dumps({"seconds": seconds, "processor": processor, "units": units}))
 
 
 def our_answer(file: str) -> None:

@@ -121,14 +121,10 @@ def _json_columns(
     found: dict[str, tuple[str, str]] = {}
     for prefix in (*nested, ""):
         path = f"{column}->'/{prefix}'" if prefix else column
-        if prefix and not first_number(
-            connection, f"select count(*) from {relation} where json_type({path}) = 'OBJECT'"
-        ):
+        objects = f"from {relation} where json_type({path}) = 'OBJECT'"
+        if prefix and not first_number(connection, f"select count(*) {objects}"):
             continue
-        keys = connection.execute(
-            f"select distinct unnest(json_keys({path})) as key from {relation} "
-            f"where json_type({path}) = 'OBJECT' order by key"
-        ).fetchall()
+        keys = connection.execute(f"select distinct unnest(json_keys({path})) as key {objects} order by key").fetchall()
         for (key,) in keys:
             pointer = f"/{prefix}/" if prefix else "/"
             pointer += str(key).replace("~", "~0").replace("/", "~1")

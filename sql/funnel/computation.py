@@ -115,13 +115,11 @@ def _trend(work: Work, counted: Counted, data_end: int) -> tuple[DayCounts, ...]
 
 
 def _units(work: Work, counted: Counted) -> dict[int, tuple[object, ...]]:
-    return {
-        number: tuple(
-            unit
-            for (unit,) in work.rows(f"select unit from {counted.units} where t_{number} is not null order by unit")
-        )
-        for number in work.plan.numbers
-    }
+    found = {}
+    for number in work.plan.numbers:
+        rows = work.rows(f"select unit from {counted.units} where t_{number} is not null order by unit")
+        found[number] = tuple(unit for (unit,) in rows)
+    return found
 
 
 # --- By slice ------------------------------------------------------------------------------------
