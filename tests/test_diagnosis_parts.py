@@ -22,7 +22,7 @@ from assets.diagnosis.evidence import moved_series
 from assets.diagnosis.reading import read_diagnosis
 from assets.diagnosis.scan import Finding, Scan
 from assets.diagnosis.steps import STEPS
-from assets.diagnosis.triage import DataFault, data_fault, is_flood
+from assets.diagnosis.triage import DataFault, data_fault, is_flood, whole_of_fault
 from assets.diagnosis.words import diagnosis_in_words, load_playbook
 from assets.settings import SettingsError, load_settings
 
@@ -206,11 +206,12 @@ def test_steps_that_go_on_while_an_earlier_one_is_gone_are_a_data_fault_of_their
         world.warehouse.execute(
             """
             insert into intermediate.session_funnel by name
-            select $day as business_date, region, true as is_human, 3 as page_view_count,
+            select $day as business_date, region, device, true as is_human, 3 as page_view_count,
                 session % 2 = 0 as observed_order,
                 session % 2 = 0 and not ($is_lost and region = 'north') as observed_checkout,
                 false as observed_favorite_or_cart, true as observed_product_view, true as observed_second_interaction
-            from range(100) as sessions(session), (values ('north'), ('south')) as regions(region)
+            from range(100) as sessions(session), (values ('north'), ('south')) as regions(region),
+                (values ('ios'), ('android')) as devices(device)
             """,
             day=world.day(number),
             is_lost=is_lost,
@@ -225,6 +226,29 @@ def test_steps_that_go_on_while_an_earlier_one_is_gone_are_a_data_fault_of_their
         "order_without_checkout", "order without checkout: 100%, usually 0%", today=1.0, usual=0.0
     )
     assert fault("south") is None
+    found, slice_ = fault("north"), {"region": "north", "device": "ios"}
+    assert found
+    assert whole_of_fault(world.warehouse, step, slice_, found, world.day(15), days) == {"region": "north"}
+
+
+def test_who_lands_on_a_product_and_leaves_is_no_fault_of_the_data() -> None:
+    """Such a session has seen a product without a second interaction, and has more of them where the page is slow."""
+    world = World()
+    for number in range(1, 16):
+        world.warehouse.execute(
+            """
+            insert into intermediate.session_funnel by name
+            select $day as business_date, 'ios' as device, 'product' as entry_type, true as is_human,
+                2 as page_view_count, true as observed_product_view, session >= $leaving as observed_second_interaction,
+                false as observed_favorite_or_cart, false as observed_checkout, false as observed_order
+            from range(100) as sessions(session)
+            """,
+            day=world.day(number),
+            leaving=60 if number == 15 else 25,
+        )
+    days = [world.day(number) for number in range(1, 15)]
+    step = next(step for step in STEPS if step.cube == "landing_cube")
+    assert data_fault(world.warehouse, step, {"device": "ios"}, world.day(15), days) is None
 
 
 def test_a_sign_that_came_days_before_its_harm_is_evidence() -> None:

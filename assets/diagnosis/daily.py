@@ -24,7 +24,7 @@ from assets.diagnosis.relevance import relevance
 from assets.diagnosis.scan import Finding, Scan, ScanOptions, scan
 from assets.diagnosis.steps import CUBES, SEGMENTS, STEPS, Step, steps_of
 from assets.diagnosis.tables import create_tables, replace_day
-from assets.diagnosis.triage import data_fault, is_flood, touched_by_warnings
+from assets.diagnosis.triage import data_fault, is_flood, touched_by_warnings, whole_of_fault
 from assets.diagnosis.usual import leaves_of, load_cube_day, slice_condition
 from assets.gate import days_between
 from assets.settings import Settings
@@ -121,6 +121,8 @@ def _diagnose(warehouse: Warehouse, settings: Settings, day: date) -> dict[str, 
     evidence: list[dict[str, Any]] = []
     for step_day, found in _booked(step_days, warehouse, compared, day):
         finding, moved = _finding(warehouse, settings, step_day, found, compared, day)
+        if any(other["finding_id"] == finding["finding_id"] for other in findings):
+            continue  # two parts of one data fault
         findings.append(finding)
         evidence += moved
     followed = follow_up(warehouse, settings, day, findings, {each.step.key: each.leaves for each in step_days})
@@ -198,11 +200,15 @@ def _by_source(step_day: StepDay) -> tuple[Finding, ...]:
     for found in step_day.found:
         source = {name: value for name, value in found.slice.items() if name not in _HABITS_OF_ROBOTS}
         if source != found.slice and _is_flood(step_day, source) and _is_flood(step_day, found.slice):
-            wider = _level_finding(step_day, source)
-            if wider:
-                found = replace(wider, p_value=found.p_value, stability=found.stability, z=found.z)
+            found = _wider(step_day, found, source)
         named.setdefault(json.dumps(found.slice, sort_keys=True), found)
     return tuple(named.values())
+
+
+def _wider(step_day: StepDay, found: Finding, slice_: Mapping[str, str]) -> Finding:
+    """The finding under the name of a slice around its own."""
+    whole = _level_finding(step_day, slice_)
+    return replace(whole, p_value=found.p_value, stability=found.stability, z=found.z) if whole else found
 
 
 def _losses(scanned: Scan, leaves: pd.DataFrame, slice_noise: float) -> tuple[Finding, ...]:
@@ -330,7 +336,12 @@ def _finding(
     warehouse: Warehouse, settings: Settings, step_day: StepDay, found: Finding, compared: Comparison, day: date
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The row of a finding, and its evidence."""
-    step, slice_ = step_day.step, dict(sorted(found.slice.items()))
+    step = step_day.step
+    fault = data_fault(warehouse, step, found.slice, day, compared.days)
+    if fault:
+        whole = whole_of_fault(warehouse, step, found.slice, fault, day, compared.days)
+        found = _wider(step_day, found, whole)
+    slice_ = dict(sorted(found.slice.items()))
     slice_text = json.dumps(slice_, ensure_ascii=False)
     inside = _inside(step_day.leaves, slice_)
     entered, passed = float(inside["entered"].sum()), float(inside["observed"].sum())
@@ -340,7 +351,7 @@ def _finding(
     before = [usual_day for usual_day in compared.days if usual_day < since] or compared.days
     moved = moved_series(warehouse, step.name, slice_, day, before)
     evidence = moved + change_log_entries(settings, slice_, since, day)
-    if fault := data_fault(warehouse, step, slice_, day, compared.days):
+    if fault:
         kind, status, reason, is_lost = "tracking_lost", "withheld", fault.observed, False
         evidence.append(
             {

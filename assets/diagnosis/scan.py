@@ -24,6 +24,7 @@ _PRIOR_LEVEL: Final = 0.15  # standard deviation of the log level that a whole p
 _BANDWIDTH: Final = 0.04  # of the density of log levels
 _MODE_STEPS: Final = 5
 _KNOWN_LEVEL: Final = 30**-0.5  # standard deviation by chance of a level that is known well enough: of thirty passes
+_SIBLING_STILL: Final = 0.1  # of the effect: a sibling that moved by less has stayed
 _SIBLING_SPREAD: Final = 0.5  # how unequal the effects of siblings with one cause may be, as a share of the effect
 _SIBLING_EFFECT: Final = 0.8  # of the slice's: the slice was chosen for being the largest
 _MOVED_SHARE: Final = 0.5  # siblings that moved, per traffic of those that stayed, to climb
@@ -339,7 +340,7 @@ class _Search:
             for parent, children in self.slices.siblings(number):
                 others = children[(children != number) & (passes[children] > 1e-9)]
                 level = seen[others] / passes[others] - 1
-                stays = 1 / passes[others] + self.slice_noise**2
+                stays = 1 / passes[others] + self.slice_noise**2 + (_SIBLING_STILL * effect) ** 2
                 moves = stays + (_SIBLING_SPREAD * effect) ** 2
                 deviation = (level - _SIBLING_EFFECT * effect) ** 2 / moves
                 support = 0.5 * (np.log(stays / moves) + level**2 / stays - deviation)

@@ -24,6 +24,7 @@ CHECKS = (*(f"{later}_without_{earlier}" for earlier, later in _PAIRS), PAGE_VIE
 _FEWEST_LATER = 10
 _SMALLEST_RISE = 0.2
 _COLLAPSE = 0.5
+_SAME_FAULT = 0.9
 _FLOOD = 1.4
 
 
@@ -42,6 +43,10 @@ class DataFault:
     today: float | None = None
     usual: float | None = None
 
+    @property
+    def move(self) -> float:
+        return abs((self.today or 0) - (self.usual or 0))
+
 
 def data_fault(
     warehouse: Warehouse, step: Step, slice_: Mapping[str, str], business_date: date, days: Sequence[date]
@@ -52,8 +57,8 @@ def data_fault(
     if not slice_ or not set(slice_) <= {*VISIT, "first_category"}:
         return None
     counts = ", ".join(
-        f"count(*) filter (where observed_{later} and not observed_{earlier}) as skipped_{number}, "
-        f"count(*) filter (where observed_{later}) as later_{number}"
+        f"count(*) filter (where {_took(later)} and not observed_{earlier}) as skipped_{number}, "
+        f"count(*) filter (where {_took(later)}) as later_{number}"
         for number, (earlier, later) in enumerate(_PAIRS)
     )
     query = (
@@ -78,6 +83,23 @@ def data_fault(
         observed = f"{views:.2f} page views a session, usually {usual_views:.2f}"
         return DataFault(PAGE_VIEWS_ARE_GONE, observed, views, usual_views)
     return None
+
+
+def _took(step: str) -> str:
+    """SQL of sessions that took the step; who lands on a product has looked at one without doing anything."""
+    return f"observed_{step}" + (" and entry_type is distinct from 'product'" if step == "product_view" else "")
+
+
+def whole_of_fault(
+    warehouse: Warehouse, step: Step, slice_: Mapping[str, str], fault: DataFault, day: date, days: Sequence[date]
+) -> Mapping[str, str]:
+    """The widest slice around this one that has the same fault in nine tenths of its strength."""
+    for name in slice_:
+        wider = {other: value for other, value in slice_.items() if other != name}
+        same = data_fault(warehouse, step, wider, day, days)
+        if same and same.check == fault.check and same.move >= _SAME_FAULT * fault.move > 0:
+            return whole_of_fault(warehouse, step, wider, same, day, days)
+    return slice_
 
 
 def _slice_warning(warehouse: Warehouse, slice_: Mapping[str, str], business_date: date) -> DataFault | None:
