@@ -1,6 +1,6 @@
 """The parts of the diagnosis: books that close, an alarm that keeps its rate, words in two languages, a change log."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,8 @@ from hypothesis.extra.numpy import arrays
 from assets.diagnosis import drift
 from assets.diagnosis.bookkeeping import factor_contributions, rate_change
 from assets.diagnosis.classify import FAULT_CLASSES, fault_class, object_to_open
-from assets.diagnosis.comparison import comparison, promotion_day
-from assets.diagnosis.daily import _losses
+from assets.diagnosis.comparison import Comparison, comparison, promotion_day
+from assets.diagnosis.daily import StepDay, _losses, _whole
 from assets.diagnosis.drift import drift_strength
 from assets.diagnosis.evidence import moved_series
 from assets.diagnosis.reading import read_diagnosis
@@ -76,6 +76,32 @@ def test_a_slow_decline_sounds_the_alarm_and_noise_does_not() -> None:
     assert drift.DAYS_BETWEEN_FALSE_ALARMS >= 400
     assert max(strength(random.standard_normal(28)) for _ in range(20)) < 1
     assert strength(random.standard_normal(28) - np.linspace(0, 2.5, 28)) >= 1
+
+
+def test_repurchase_is_asked_for_drifts_once_its_customers_of_180_days_are_complete() -> None:
+    """Until then their number grows by itself, and the rate of purchases falls by itself."""
+    world = World()
+    step = next(step for step in STEPS if step.stage == "repurchase")
+    days = [world.day(number) for number in range(1, 29)]
+    for day in days:
+        world.warehouse.execute(
+            "insert into diagnosis.visible_drops by name select $day as business_date, $cube as cube, $step as step, "
+            "'all' as dimension, -1.0 as z",
+            day=day,
+            cube=step.cube,
+            step=step.name,
+        )
+    leaves = pd.DataFrame({"observed": [90.0], "expected": [100.0], "variance": [95.0]})
+    step_day = StepDay(step, leaves, 0.05, 0.05, 1.0, 1.0, ())
+    compared = Comparison("diagnosed", "", "", tuple(days))
+
+    def found(days_of_history: int) -> Finding | None:
+        return _whole(step_day, world.warehouse, compared, days[0] - timedelta(days=days_of_history))
+
+    assert found(179) is None
+    drifting = found(180)
+    assert drifting is not None
+    assert drifting.effect == pytest.approx(-0.1)
 
 
 def test_where_most_pass_a_handful_of_failures_is_chance_however_far_it_is_in_passes() -> None:

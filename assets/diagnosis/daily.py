@@ -47,6 +47,9 @@ _Z_BESIDE = 2.33
 _SHARES_OF_ENTRIES = (0.2, 0.05, 0.01, 0.002)
 """Of a step: for a slice of any dimensions, what could be seen in one of that size."""
 _SEGMENTS_OF_ROBOTS = ("arrival", "qualified_product_view", "favorite_or_cart")
+_ACTIVE_DAYS = 180
+"""Of a customer after a purchase, as in marts.repurchase_cube: with less history before the baseline their number still
+grows by itself, and the rate of purchases falls by itself."""
 _HABITS_OF_ROBOTS = ("is_returning", "first_category", "inquiry_class")
 """They are new, look around and ask nothing: that tells them from people, not where they come from."""
 
@@ -119,7 +122,7 @@ def _diagnose(warehouse: Warehouse, settings: Settings, day: date) -> dict[str, 
     step_days = _scan_steps(warehouse, day, compared, noise)
     findings: list[dict[str, Any]] = []
     evidence: list[dict[str, Any]] = []
-    for step_day, found in _booked(step_days, warehouse, compared, day):
+    for step_day, found in _booked(step_days, warehouse, compared, settings.start_date):
         finding, moved = _finding(warehouse, settings, step_day, found, compared, day)
         if any(other["finding_id"] == finding["finding_id"] for other in findings):
             continue  # two parts of one data fault
@@ -235,7 +238,7 @@ def _level(leaves: pd.DataFrame) -> float:
 
 
 def _booked(
-    step_days: Sequence[StepDay], warehouse: Warehouse, compared: Comparison, day: date
+    step_days: Sequence[StepDay], warehouse: Warehouse, compared: Comparison, history_from: date
 ) -> list[tuple[StepDay, Finding]]:
     """The findings that are booked, upstream first. Of several views of a segment, that which explains most."""
     booked: list[tuple[StepDay, Finding]] = []
@@ -245,7 +248,7 @@ def _booked(
         if views and views[0].found:
             robots = [found.slice for each, found in booked if _is_flood(each, found.slice)]
             booked += [(views[0], found) for found in views[0].found if not _same_robots(views[0], found, robots)]
-        elif views and (whole := _whole(views[0], warehouse, compared)):
+        elif views and (whole := _whole(views[0], warehouse, compared, history_from)):
             booked.append((views[0], whole))
     return booked + _beside(booked, step_days)
 
@@ -308,13 +311,14 @@ def _level_finding(step_day: StepDay, slice_: Mapping[str, str]) -> Finding | No
     )
 
 
-def _whole(step_day: StepDay, warehouse: Warehouse, compared: Comparison) -> Finding | None:
+def _whole(step_day: StepDay, warehouse: Warehouse, compared: Comparison, history_from: date) -> Finding | None:
     """The whole step as a finding: off today, or drifting for long, with no slice that explains it."""
     found = _level_finding(step_day, {})
     if found is None or found.effect > -SMALLEST_EFFECT:
         return None
     p_value = _day_p_value(found.z)
-    drift = drift_strength(warehouse, step_day.step, compared.days, -found.z)
+    is_filled = step_day.step.stage != "repurchase" or (compared.days[0] - history_from).days >= _ACTIVE_DAYS
+    drift = drift_strength(warehouse, step_day.step, compared.days, -found.z) if is_filled else 0.0
     if p_value > WHOLE_ERROR and drift < 1:
         return None
     return replace(found, p_value=min(p_value, 0.001 / drift) if drift >= 1 else p_value)
