@@ -123,13 +123,14 @@ def test_where_most_pass_a_handful_of_failures_is_chance_however_far_it_is_in_pa
     assert found(passed=70, entered=130) == [{"page": "a"}]
 
 
-def test_a_sale_that_begins_hours_earlier_is_compared_by_its_own_days_and_its_eve_with_no_full_day() -> None:
+def test_a_sale_that_begins_hours_earlier_is_compared_by_its_own_days_its_eve_and_another_sale_with_none() -> None:
     calendar = settings_of(
         calendar=[
             {"name": "sale", "phase": "opening", "from": date(2026, 3, 9), "to": date(2026, 3, 9)},
             {"name": "sale", "phase": "main", "from": date(2026, 3, 10), "to": date(2026, 3, 11)},
             {"name": "sale", "phase": "opening", "from": "2026-04-08 20:00", "to": "2026-04-09 20:00"},
             {"name": "sale", "phase": "main", "from": "2026-04-09 20:00", "to": "2026-04-11 20:00"},
+            {"name": "another sale", "phase": "opening", "from": date(2026, 4, 13), "to": date(2026, 4, 13)},
         ]
     ).calendar
     told = {day: str(promotion_day(calendar, date(2026, 4, day))) for day in range(7, 13)}
@@ -143,11 +144,11 @@ def test_a_sale_that_begins_hours_earlier_is_compared_by_its_own_days_and_its_ev
     }
     assert str(promotion_day(calendar, date(2026, 3, 9))) == "sale, opening, day 1"
     world = World(settings=settings_of(calendar=[each.model_dump(by_alias=True) for each in calendar]))
-    for number in range(1, 42):
+    for number in range(1, 44):
         world.warehouse.execute("insert into quality.day_verdict values ($day, 'pass', '[]')", day=world.day(number))
-    compared = {day: comparison(world.warehouse, world.settings, date(2026, 4, day)) for day in (8, 9, 11)}
-    assert [each.state for each in compared.values()] == ["not_comparable", "diagnosed", "diagnosed"]
-    assert [each.days for each in compared.values()] == [(), (date(2026, 3, 9),), (date(2026, 3, 11),)]
+    compared = {day: comparison(world.warehouse, world.settings, date(2026, 4, day)) for day in (8, 9, 11, 13)}
+    assert [each.state for each in compared.values()] == ["not_comparable", "diagnosed", "diagnosed", "not_comparable"]
+    assert [each.days for each in compared.values()] == [(), (date(2026, 3, 9),), (date(2026, 3, 11),), ()]
 
 
 def test_robots_are_told_from_a_fault_by_passes_that_stay() -> None:

@@ -91,19 +91,19 @@ def _day_of(promotion: Promotion, day: date) -> PromotionDay:
 
 
 def _same_day_last_time(calendar: Sequence[Promotion], promotion: PromotionDay, good: Sequence[date]) -> Comparison:
-    for name_must_agree in (True, False):
-        for day in reversed(good):
-            other = promotion_day(calendar, day)
-            if other and _is_alike(other, promotion):
-                if name_must_agree and other.name != promotion.name:
-                    continue
-                return Comparison("diagnosed", "", str(other), (day,))
+    for day in reversed(good):
+        other = promotion_day(calendar, day)
+        if other and _is_alike(other, promotion):
+            return Comparison("diagnosed", "", str(other), (day,))
     return Comparison("not_comparable", f"{promotion}: there is no earlier day like it", str(promotion), ())
 
 
 def _is_alike(one: PromotionDay, other: PromotionDay) -> bool:
-    """The same day of the same phase, which may have been shifted by hours."""
-    is_same = (one.phase, one.number) == (other.phase, other.number)
+    """The same day of the same phase of the same sale, which may have been shifted by hours.
+
+    Another sale is no measure: its rates may be others throughout, with nothing wrong in either.
+    """
+    is_same = (one.name, one.phase, one.number) == (other.name, other.phase, other.number)
     return is_same and abs(one.hours - other.hours) <= _LARGEST_SHIFT_HOURS
 
 
