@@ -21,7 +21,7 @@ from assets.diagnosis.drift import drift_strength
 from assets.diagnosis.evidence import moved_series
 from assets.diagnosis.reading import read_diagnosis
 from assets.diagnosis.scan import Finding, Scan
-from assets.diagnosis.steps import STEPS
+from assets.diagnosis.steps import STEPS, Step
 from assets.diagnosis.triage import DataFault, data_fault, is_flood, whole_of_fault
 from assets.diagnosis.words import diagnosis_in_words, load_playbook
 from assets.settings import SettingsError, load_settings
@@ -55,6 +55,19 @@ def test_only_the_factor_that_moved_contributes() -> None:
     assert parts == pytest.approx([0, 0, -80, 0, 0])
 
 
+def write_residuals(world: World, step: Step, residuals: np.ndarray) -> None:
+    """What the whole step was off by, in standard deviations, from the first day on."""
+    for number, z in enumerate(residuals, start=1):
+        world.warehouse.execute(
+            "insert into diagnosis.visible_drops by name select $day as business_date, $cube as cube, $step as step, "
+            "'all' as dimension, $z as z",
+            day=world.day(number),
+            cube=step.cube,
+            step=step.name,
+            z=float(z),
+        )
+
+
 def test_a_slow_decline_sounds_the_alarm_and_noise_does_not() -> None:
     world = World()
     step, days = STEPS[1], [world.day(number) for number in range(1, 29)]
@@ -62,15 +75,7 @@ def test_a_slow_decline_sounds_the_alarm_and_noise_does_not() -> None:
 
     def strength(levels: np.ndarray) -> float:
         world.warehouse.execute("delete from diagnosis.visible_drops")
-        for day, z in zip(days, levels, strict=True):
-            world.warehouse.execute(
-                "insert into diagnosis.visible_drops by name select $day as business_date, $cube as cube, "
-                "$step as step, 'all' as dimension, $z as z",
-                day=day,
-                cube=step.cube,
-                step=step.name,
-                z=float(z),
-            )
+        write_residuals(world, step, levels)
         return drift_strength(world.warehouse, step, days, float(levels[-1]))
 
     assert drift.DAYS_BETWEEN_FALSE_ALARMS >= 400
@@ -83,14 +88,7 @@ def test_repurchase_is_asked_for_drifts_once_its_customers_of_180_days_are_compl
     world = World()
     step = next(step for step in STEPS if step.stage == "repurchase")
     days = [world.day(number) for number in range(1, 29)]
-    for day in days:
-        world.warehouse.execute(
-            "insert into diagnosis.visible_drops by name select $day as business_date, $cube as cube, $step as step, "
-            "'all' as dimension, -1.0 as z",
-            day=day,
-            cube=step.cube,
-            step=step.name,
-        )
+    write_residuals(world, step, np.full(28, -1.0))
     leaves = pd.DataFrame({"observed": [90.0], "expected": [100.0], "variance": [95.0]})
     step_day = StepDay(step, leaves, 0.05, 0.05, 1.0, 1.0, ())
     compared = Comparison("diagnosed", "", "", tuple(days))
