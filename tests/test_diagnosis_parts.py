@@ -256,6 +256,33 @@ def test_steps_that_go_on_while_an_earlier_one_is_gone_are_a_data_fault_of_their
     assert whole_of_fault(world.warehouse, step, slice_, found, world.day(15), days) == {"region": "north"}
 
 
+@pytest.mark.parametrize(("sessions", "views_of_each", "is_fault"), [(100, 0, True), (300, 0, False), (100, 3, False)])
+def test_page_views_are_gone_where_there_are_fewer_of_them_not_where_robots_look_at_little(
+    sessions: int, views_of_each: int, is_fault: bool
+) -> None:
+    """Of 100 sessions with 3 views each on usual days; on the day some have 3, the others `views_of_each`."""
+    world = World()
+    for number in range(1, 16):
+        world.warehouse.execute(
+            """
+            insert into intermediate.session_funnel by name
+            select $day as business_date, 'feed' as channel, 'home' as entry_type, true as is_human,
+                case when session < $looking then 3 else $views_of_each end as page_view_count,
+                false as observed_product_view, true as observed_second_interaction,
+                false as observed_favorite_or_cart, false as observed_checkout, false as observed_order
+            from range($sessions) as sessions(session)
+            """,
+            day=world.day(number),
+            sessions=sessions if number == 15 else 100,
+            looking=100 if number < 15 or sessions > 100 else 10,
+            views_of_each=views_of_each,
+        )
+    days = [world.day(number) for number in range(1, 15)]
+    step = next(step for step in STEPS if step.cube == "landing_cube")
+    fault = data_fault(world.warehouse, step, {"channel": "feed"}, world.day(15), days)
+    assert (fault is not None and fault.check == "page_views_are_gone") == is_fault
+
+
 def test_who_lands_on_a_product_and_leaves_is_no_fault_of_the_data() -> None:
     """Such a session has seen a product without a second interaction, and has more of them where the page is slow."""
     world = World()

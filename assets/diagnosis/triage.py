@@ -24,6 +24,7 @@ CHECKS = (*(f"{later}_without_{earlier}" for earlier, later in _PAIRS), PAGE_VIE
 _FEWEST_LATER = 10
 _SMALLEST_RISE = 0.2
 _COLLAPSE = 0.5
+_USUAL_DAYS = 14
 _SAME_FAULT = 0.9
 _FLOOD = 1.4
 
@@ -66,7 +67,8 @@ def data_fault(
         f"from intermediate.session_funnel where is_human and {slice_condition(slice_)} and "
     )
     today = warehouse.records(query + "business_date = $day", day=business_date)[0]
-    usual = warehouse.records(query + "list_contains($days::DATE[], business_date)", days=list(days[-14:]))[0]
+    usual_days = list(days[-_USUAL_DAYS:])
+    usual = warehouse.records(query + "list_contains($days::DATE[], business_date)", days=usual_days)[0]
     for number in range(len(_PAIRS)):
         share, usual_share = (
             counted[f"skipped_{number}"] / max(counted[f"later_{number}"], 1) for counted in (today, usual)
@@ -78,8 +80,10 @@ def data_fault(
             return DataFault(CHECKS[number], observed, share, usual_share)
     if step.stage != "landing" or not today["sessions"] or not usual["sessions"]:
         return None
-    views, usual_views = (float(counted["page_views"] or 0) / counted["sessions"] for counted in (today, usual))
-    if views < _COLLAPSE * usual_views:
+    total, usual_total = (float(counted["page_views"] or 0) for counted in (today, usual))
+    views, usual_views = total / today["sessions"], usual_total / usual["sessions"]
+    # Of robots, who look at little, there are fewer a session too, but no fewer views.
+    if views < _COLLAPSE * usual_views and total < _COLLAPSE * usual_total / len(usual_days):
         observed = f"{views:.2f} page views a session, usually {usual_views:.2f}"
         return DataFault(PAGE_VIEWS_ARE_GONE, observed, views, usual_views)
     return None
