@@ -13,7 +13,6 @@ from assets import delivery, gate, ingest, publish, reporting, retention
 from assets.diagnosis.daily import diagnose_days
 from assets.funnels import daily as own_funnels
 from assets.funnels.answering import step_labels
-from assets.funnels.daily import ENTRY_DAYS, declared_funnels
 from assets.funnels.published import needs_history
 from assets.funnels.spec import FunnelFile
 from assets.settings import Settings
@@ -89,7 +88,7 @@ def all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetChecksD
     """Every asset and every check of the shop, in flow order."""
     days = partitions(settings)
     lineage = column_lineage(settings.home / "lineage.json")
-    funnels = declared_funnels(settings)
+    funnels = own_funnels.declared_funnels(settings)
     return [
         _raw_events(days, settings),
         _duplicate_events(days),
@@ -374,7 +373,7 @@ def _own_funnel_key(file: FunnelFile) -> dg.AssetKey:
 
 
 def _own_funnel(file: FunnelFile, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    back = FAR_BACK_DAYS if needs_history(file.spec.plan) else ENTRY_DAYS - 1
+    back = FAR_BACK_DAYS if needs_history(file.spec.plan) else min(own_funnels.days_back(file.spec.plan), FAR_BACK_DAYS)
     reach = dg.TimeWindowPartitionMapping(start_offset=-back, allow_nonexistent_upstream_partitions=True)
 
     @dg.asset(
@@ -382,8 +381,8 @@ def _own_funnel(file: FunnelFile, days: dg.DailyPartitionsDefinition) -> dg.Asse
         deps=[
             dg.AssetDep(asset_key(f"staging.{family.table}"), partition_mapping=reach) for family in FAMILIES.values()
         ],
-        description=f"{' → '.join(step_labels(file.spec))}, of the units that entered in the week that ends with the "
-        f"day.\n\n```yaml\n{file.path.read_text(encoding='utf-8')}\n```",
+        description=f"{' → '.join(step_labels(file.spec))}, of the units that entered in the last week whose "
+        f"windows are over, and of those that entered since.\n\n```yaml\n{file.path.read_text(encoding='utf-8')}\n```",
         group_name=OWN_FUNNELS,
         kinds={"duckdb"},
         owners=["team:analytics"],
@@ -400,8 +399,11 @@ def _own_funnel(file: FunnelFile, days: dg.DailyPartitionsDefinition) -> dg.Asse
         return dg.MaterializeResult(
             metadata={
                 "funnel": picture(found.name, own_funnel_png(found, shop.settings.language), "png"),
-                "entered": found.steps[0].units,
-                "reached_the_end": found.steps[-1].units,
+                **{
+                    f"{name}_{'mature' if cohort.is_mature else 'open'}": step.units
+                    for cohort in found.cohorts
+                    for name, step in (("entered", cohort.steps[0]), ("reached_the_end", cohort.steps[-1]))
+                },
             }
         )
 

@@ -537,13 +537,21 @@ class OwnStep:
 
 
 @dataclass(frozen=True)
-class OwnFunnel:
-    """A funnel that the shop declared, of the units that entered between two days, both in."""
+class OwnCohort:
+    """The units that entered between two days, both in; mature once all their windows are over."""
 
-    name: str
     entered_from: date
     entered_to: date
+    is_mature: bool
     steps: tuple[OwnStep, ...]
+
+
+@dataclass(frozen=True)
+class OwnFunnel:
+    """A funnel that the shop declared: of the last mature days, where there are any, and of the days since."""
+
+    name: str
+    cohorts: tuple[OwnCohort, ...]
 
 
 @dataclass(frozen=True)

@@ -72,10 +72,10 @@ def stage_picture_png(stage: Stage, report: Report) -> bytes:
 
 
 def own_funnel_png(funnel: OwnFunnel, language: str) -> bytes:
-    """The picture of a shop's own funnel as PNG. Raises as `render` does."""
+    """The picture of a shop's own funnel, of its first cohort, as PNG. Raises as `render` does."""
     words = load_words(language)
     with drawing():
-        return png(own_funnel_canvas(with_drawable_text(funnel), words), funnel.name)
+        return png(own_funnel_canvas(with_drawable_text(funnel.cohorts[0]), words), funnel.name)
 
 
 def with_drawable_text(value: Anything) -> Anything:

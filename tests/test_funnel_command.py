@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import yaml
 from shop_helpers import OPENING, Home
 from test_cli import Done, funnelscope
 
+import reports
 from assets.funnels import daily
 from assets.funnels.spec import FunnelFile
 from sql.models import create_inputs, create_table, load_models, query_parameters
@@ -280,37 +281,88 @@ def test_two_hundred_steps_are_answered(tmp_path: Path) -> None:
 # -- Every day
 
 
-def test_a_day_of_an_own_funnel_knows_nothing_of_later_days(tmp_path: Path) -> None:
-    """The answer of a day is the same whether later events lie there or not."""
-    home = Home(tmp_path)
-    home.write_config(OPENING)
-    (tmp_path / "funnels").mkdir()
-    (tmp_path / "funnels" / "own.yaml").write_text("window: 3d\nsteps: [{event: product_view}, {event: paid}]\n")
-    (file,) = daily.declared_funnels(home.settings)
-    warehouse = in_memory_warehouse()
-    create_inputs(warehouse)
-    for model in load_models().values():
-        create_table(warehouse, model, query_parameters(OPENING, OPENING))
+class OwnShop:
+    """A shop with one funnel of its own, and staged events that a test puts there."""
 
-    def happens(family: str, event_type: str, day: date, visitor: int) -> None:
-        warehouse.execute(
+    def __init__(self, folder: Path, funnel: str) -> None:
+        home = Home(folder)
+        home.write_config(OPENING)
+        (folder / "funnels").mkdir()
+        (folder / "funnels" / "own.yaml").write_text(funnel)
+        self.settings = home.settings
+        (self.file,) = daily.declared_funnels(self.settings)
+        self.warehouse = in_memory_warehouse()
+        create_inputs(self.warehouse)
+        for model in load_models().values():
+            create_table(self.warehouse, model, query_parameters(OPENING, OPENING))
+
+    def happens(self, family: str, event_type: str, day: int, visitor: int, hour: int = 1) -> None:
+        """An event so many days after the opening, on the shop's clock."""
+        moment = datetime.combine(self.day(day), time(hour), self.settings.zone)
+        self.warehouse.execute(
             f"insert into staging.{family}_events (event_id, business_date, event_time, event_type, visitor_id) values "
-            "($visitor, $day, $day + interval 1 hour, $event_type, $visitor)",
-            day=day,
+            "($visitor, $day, $moment::timestamptz at time zone 'UTC', $event_type, $visitor)",
+            day=self.day(day),
+            moment=moment.isoformat(),
             visitor=visitor,
             event_type=event_type,
         )
 
-    happens("page", "product_view", OPENING, 1)
-    before = daily.build(warehouse, home.settings, file, [(OPENING, OPENING)])
-    assert before
-    assert [(step.units, step.pending) for step in before.steps] == [(1, 1), (0, 0)]
-    happens("order", "paid", OPENING + timedelta(days=1), 1)
-    both = daily.build(warehouse, home.settings, file, [(OPENING, OPENING + timedelta(days=1))])
-    assert both
+    def day(self, number: int) -> date:
+        return OPENING + timedelta(days=number)
+
+    def build(self, first: int, last: int) -> reports.OwnFunnel:
+        found = daily.build(self.warehouse, self.settings, self.file, [(self.day(first), self.day(last))])
+        assert found
+        return found
+
+
+def test_a_day_of_an_own_funnel_knows_nothing_of_later_days(tmp_path: Path) -> None:
+    """The answer of a day is the same whether later events lie there or not."""
+    shop = OwnShop(tmp_path, "window: 3d\nsteps: [{event: product_view}, {event: paid}]\n")
+    shop.happens("page", "product_view", 0, visitor=1)
+    before = shop.build(0, 0)
+    (entered_today,) = before.cohorts
+    assert not entered_today.is_mature
+    assert [(step.units, step.pending) for step in entered_today.steps] == [(1, 1), (0, 0)]
+    shop.happens("order", "paid", 1, visitor=1)
+    (both,) = shop.build(0, 1).cohorts
     assert [step.units for step in both.steps] == [1, 1]
-    assert daily.own_funnel(warehouse.connection, "own", OPENING) == before
-    assert len(daily.own_funnels(warehouse.connection, OPENING)) == 1
+    assert daily.own_funnel(shop.warehouse.connection, "own", OPENING) == before
+    assert len(daily.own_funnels(shop.warehouse.connection, OPENING)) == 1
+
+
+def test_who_is_lost_is_told_from_who_may_still_come(tmp_path: Path) -> None:
+    """Of a seven days' window: the last week whose windows are over, and the days since."""
+    shop = OwnShop(tmp_path, "window: 7d\nsteps: [{event: product_view}, {event: paid}]\n")
+    for day in range(20):
+        shop.happens("page", "product_view", day, visitor=2 * day)
+        shop.happens("page", "product_view", day, visitor=2 * day + 1, hour=23)
+        shop.happens("order", "paid", day + 6, visitor=2 * day)
+    mature, still_open = shop.build(19, 19).cohorts
+    assert (mature.entered_from, mature.entered_to, mature.is_mature) == (shop.day(6), shop.day(12), True)
+    assert (still_open.entered_from, still_open.entered_to) == (shop.day(13), shop.day(19))
+    states = [(step.units, step.converted, step.lost, step.pending) for step in mature.steps]
+    assert states == [(14, 7, 7, 0), (7, 7, 0, 0)]
+    states = [(step.units, step.converted, step.lost, step.pending) for step in still_open.steps]
+    assert states == [(14, 1, 0, 13), (1, 1, 0, 0)]
+
+
+def test_days_of_entry_are_clipped_to_the_shops_and_follow_its_clock(tmp_path: Path) -> None:
+    shop = OwnShop(tmp_path, "window: 36h\nsteps: [{event: product_view}, {event: paid}]\n")
+    found = daily.entries_of(shop.day(2), shop.file.spec.plan, shop.settings)
+    assert [(each.first, each.last, each.is_mature) for each in found] == [
+        (shop.day(0), shop.day(0), True),
+        (shop.day(1), shop.day(2), False),
+    ]
+    (only,) = daily.entries_of(shop.day(1), shop.file.spec.plan, shop.settings)
+    assert not only.is_mature
+    # On the day on which a clock goes forward a day has 23 hours: a window of one day outlasts it.
+    text = shop.settings.model_copy(update={"timezone": "Europe/Berlin", "start_date": date(2026, 3, 1)})
+    day = FunnelFile(shop.file.path).spec.model_copy(update={"window": 86_400}).plan
+    assert daily.entries_of(date(2026, 3, 28), day, text)[0].last == date(2026, 3, 27)
+    assert daily.entries_of(date(2026, 3, 29), day, text)[0].last == date(2026, 3, 27)
+    assert daily.entries_of(date(2026, 3, 30), day, text)[0].last == date(2026, 3, 29)
 
 
 def test_the_projects_own_funnels_are_right() -> None:

@@ -1,6 +1,7 @@
 """The printed day: every figure is on the page, absent numbers say so, and nothing in the data can change the page."""
 
 from dataclasses import replace
+from datetime import date
 from io import BytesIO
 
 import pytest
@@ -13,12 +14,16 @@ from reports import (
     FindingStatus,
     Headline,
     Message,
+    OwnCohort,
+    OwnFunnel,
+    OwnStep,
     Report,
     SliceRow,
     SliceTable,
     Stage,
     Unit,
     Verdict,
+    pictures,
     render,
 )
 from reports.fonts import MissingGlyphError
@@ -301,3 +306,21 @@ def test_a_missing_glyph_in_our_own_words_is_an_error(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sections["headings"], "data", "The data \U0001f4ca")  # type: ignore[index]
     with pytest.raises(MissingGlyphError, match=r"page.*U\+1F4CA"):
         render(EMPTY)
+
+
+def test_an_own_funnel_tells_what_is_final_from_what_may_still_come() -> None:
+    """The mature week with its picture, the days since below it; each with its own days and numbers."""
+    mature = OwnCohort(
+        date(2026, 6, 7),
+        date(2026, 6, 13),
+        True,
+        (OwnStep("product_view", 4_321, 1_234, 3_087, 0), OwnStep("paid", 1_234, 1_234, 0, 0, 0.286, 0.286, 5_400)),
+    )
+    since = OwnCohort(date(2026, 6, 14), date(2026, 6, 20), False, (OwnStep("product_view", 987, 65, 0, 922),))
+    report = replace(EMPTY, own_funnels=(OwnFunnel("view_to_payment", (mature, since)),))
+    assert [name for name in pictures(report) if name.startswith("own_funnel")] == ["own_funnel_1"]
+    text = printed(report)
+    parts = ["the last week whose windows are over", "4,321", "1,234", "3,087", "2026-06-07 to 2026-06-13"]
+    parts += ["who entered since", "987", "922", "2026-06-14 to 2026-06-20"]
+    places = [text.index(part, text.index("Your own funnels")) for part in parts]
+    assert places == sorted(places)

@@ -1,12 +1,13 @@
 """The shop's own funnels, day by day: the files of its `funnels/` folder, their answers in the warehouse and published.
 
-The answer of a day is of the units that entered in the week that ends with it, as known at its end: it reads nothing
-later, so it does not change when later days come.
+The answer of a day is as known at its end: it reads nothing later, so it does not change when later days come. It is of
+the units that entered in the last week whose windows are over by then, and of those that entered since.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Any
 
 import duckdb
@@ -21,17 +22,50 @@ from assets.rows import insert_rows
 from assets.settings import Settings
 from sql.contract import FAMILIES
 from sql.funnel.computation import compute
+from sql.funnel.days import DAY, EPOCH
 from sql.funnel.plan import Plan
 from sql.warehouse import Warehouse
 
-ENTRY_DAYS = 7
+MATURE_DAYS = 7
 CREATE = (
     f"create table if not exists {TABLE} (business_date DATE, funnel VARCHAR, slice VARCHAR, step INTEGER, "
     "event VARCHAR, units BIGINT, converted BIGINT, lost BIGINT, pending BIGINT, rate_from_previous DOUBLE, "
-    "rate_from_start DOUBLE, median_seconds DOUBLE, p90_seconds DOUBLE)"
+    "rate_from_start DOUBLE, median_seconds DOUBLE, p90_seconds DOUBLE, "
+    "entered_from DATE, entered_to DATE, is_mature BOOLEAN)"
 )
+_ADDED = ("entered_from DATE", "entered_to DATE", "is_mature BOOLEAN")
 _COLUMNS = ("step", "event", "units", "converted", "lost", "pending")
 _FIGURES = ("rate_from_previous", "rate_from_start", "median_seconds", "p90_seconds")
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Days of entry, both in; mature once every window that opened on them is over."""
+
+    first: date
+    last: date
+    is_mature: bool
+
+
+def entries_of(day: date, plan: Plan, settings: Settings) -> list[Entries]:
+    """What the answer of a day is of: the last week of mature days, if the shop has any, and the days since."""
+    closed = EPOCH + timedelta(microseconds=_end(day, settings) - plan.window)
+    last_mature = closed.astimezone(settings.zone).date() - timedelta(days=1)
+    found = [
+        Entries(last_mature - timedelta(days=MATURE_DAYS - 1), last_mature, is_mature=True),
+        Entries(last_mature + timedelta(days=1), day, is_mature=False),
+    ]
+    start = settings.start_date
+    return [replace(entries, first=max(entries.first, start)) for entries in found if entries.last >= start]
+
+
+def days_back(plan: Plan) -> int:
+    """How many days before its own the answer of a day may read; a change of the clocks may add one."""
+    return MATURE_DAYS + -(-plan.window // DAY)
+
+
+def _end(day: date, settings: Settings) -> int:
+    return instant(day + timedelta(days=1), settings.zone)
 
 
 def declared_funnels(settings: Settings) -> list[FunnelFile]:
@@ -58,6 +92,8 @@ def build(
         SettingsError: the funnel names an event type or a column that the contract has not; with its line.
     """
     warehouse.execute(CREATE)
+    for column in _ADDED:
+        warehouse.execute(f"alter table {TABLE} add column if not exists {column}")
     last = None
     for from_date, to_date in chunks:
         plan, columns = _load(warehouse, settings, file, from_date, to_date)
@@ -71,8 +107,9 @@ def _load(
     warehouse: Warehouse, settings: Settings, file: FunnelFile, from_date: date, to_date: date
 ) -> tuple[Plan, dict[str, str]]:
     """The events that the days read, as the table `funnel_days_events`."""
-    asked = file.entered(_first_entry(from_date), to_date)
-    since = settings.start_date if needs_history(asked.spec.plan) else _first_entry(from_date)
+    first = entries_of(from_date, file.spec.plan, settings)[0].first
+    asked = file.entered(first, to_date)
+    since = settings.start_date if needs_history(asked.spec.plan) else first
     staged = {
         name: f"(from staging.{family.table} where business_date between date '{since}' and date '{to_date}')"
         for name, family in FAMILIES.items()
@@ -82,27 +119,25 @@ def _load(
     return loaded.plan, dict(loaded.columns)
 
 
-def _first_entry(day: date) -> date:
-    return day - timedelta(days=ENTRY_DAYS - 1)
-
-
 def _build_day(
     warehouse: Warehouse, settings: Settings, file: FunnelFile, plan: Plan, columns: dict[str, str], day: date
 ) -> None:
-    end = instant(day + timedelta(days=1), settings.zone)
+    end = _end(day, settings)
     warehouse.execute(f"create or replace temp table funnel_events as from funnel_days_events where t < {end}")
-    asked = file.entered(_first_entry(day), day).spec
-    # The ids of conditions are hashed in the loaded plan; only the days of entry are this day's own.
-    asked_plan = replace(plan, entered=asked.plan.entered)
-    answer = as_json(asked, compute(warehouse.connection, asked_plan, columns, data_end=end))
     rows: list[tuple[Any, ...]] = []
-    for value, steps in {None: answer["steps"], **answer.get("breakdown", {})}.items():
-        for step in steps:
-            figures = (None if step[name] is None else float(step[name]) for name in _FIGURES)
-            rows.append((day, asked.name, value, *(step[name] for name in _COLUMNS), *figures))
+    for entries in entries_of(day, plan, settings):
+        asked = file.entered(entries.first, entries.last).spec
+        # The ids of conditions are hashed in the loaded plan; only the days of entry are these.
+        asked_plan = replace(plan, entered=asked.plan.entered)
+        answer = as_json(asked, compute(warehouse.connection, asked_plan, columns, data_end=end))
+        for value, steps in {None: answer["steps"], **answer.get("breakdown", {})}.items():
+            for step in steps:
+                figures = (None if step[name] is None else float(step[name]) for name in _FIGURES)
+                known = (entries.first, entries.last, entries.is_mature)
+                rows.append((day, asked.name, value, *(step[name] for name in _COLUMNS), *figures, *known))
     with warehouse.transaction():
         warehouse.execute(
-            f"delete from {TABLE} where business_date = $day and funnel = $funnel", day=day, funnel=asked.name
+            f"delete from {TABLE} where business_date = $day and funnel = $funnel", day=day, funnel=file.spec.name
         )
         insert_rows(warehouse, TABLE, rows)
 
@@ -110,11 +145,16 @@ def _build_day(
 def own_funnel(connection: duckdb.DuckDBPyConnection, name: str, day: date) -> reports.OwnFunnel:
     """A funnel's kept answer of a day, without its slices."""
     rows = connection.execute(
-        "select event, units, converted, lost, pending, rate_from_previous, rate_from_start, median_seconds "
-        f"from {TABLE} where business_date = $day and funnel = $funnel and slice is null order by step",
+        "select entered_from, entered_to, is_mature, "
+        "event, units, converted, lost, pending, rate_from_previous, rate_from_start, median_seconds "
+        f"from {TABLE} where business_date = $day and funnel = $funnel and slice is null order by entered_from, step",
         {"day": day, "funnel": name},
     ).fetchall()
-    return reports.OwnFunnel(name, _first_entry(day), day, tuple(reports.OwnStep(*row) for row in rows))
+    cohorts = [
+        reports.OwnCohort(first, last, is_mature, tuple(reports.OwnStep(*row[3:]) for row in steps))
+        for (first, last, is_mature), steps in groupby(rows, key=lambda row: row[:3])
+    ]
+    return reports.OwnFunnel(name, tuple(cohorts))
 
 
 def own_funnels(connection: duckdb.DuckDBPyConnection, day: date) -> tuple[reports.OwnFunnel, ...]:
@@ -127,6 +167,7 @@ def own_funnels(connection: duckdb.DuckDBPyConnection, day: date) -> tuple[repor
     if not known:
         return ()
     names = connection.execute(
-        f"select distinct funnel from {TABLE} where business_date = $day order by funnel", {"day": day}
+        f"select distinct funnel from {TABLE} where business_date = $day and is_mature is not null order by funnel",
+        {"day": day},
     ).fetchall()
     return tuple(own_funnel(connection, name, day) for (name,) in names)

@@ -1,6 +1,6 @@
 """The funnels that the shop declared itself."""
 
-from reports.model import OwnFunnel, Report, Unit
+from reports.model import OwnCohort, OwnFunnel, Report, Unit
 from reports.pages.tables import Content, Widths, heads, section, table
 from reports.wording import Words
 
@@ -11,12 +11,18 @@ def own_funnels_chapter(report: Report, words: Words) -> Content:
     return {
         "heading": words.text("headings", "own_funnels"),
         "sections": [
-            own_funnel_section(funnel, number, words) for number, funnel in enumerate(report.own_funnels, start=1)
+            cohort_section(funnel, cohort, words, _picture(funnel, number, words) if position == 0 else None)
+            for number, funnel in enumerate(report.own_funnels, start=1)
+            for position, cohort in enumerate(funnel.cohorts)
         ],
     }
 
 
-def own_funnel_section(funnel: OwnFunnel, number: int, words: Words) -> Content:
+def _picture(funnel: OwnFunnel, number: int, words: Words) -> Content:
+    return {"file": f"own_funnel_{number}.svg", "alt": words.text("alternatives", "own_funnel", name=funnel.name)}
+
+
+def cohort_section(funnel: OwnFunnel, cohort: OwnCohort, words: Words, picture: Content | None) -> Content:
     head = heads(words, "step", "units", "from_previous", "from_start", "converted", "lost", "pending", "median_time")
     rows = [
         [
@@ -27,13 +33,9 @@ def own_funnel_section(funnel: OwnFunnel, number: int, words: Words) -> Content:
             *(words.value(count, Unit.COUNT) for count in (step.converted, step.lost, step.pending)),
             words.value(step.median_seconds, Unit.SECONDS) if step.median_seconds is not None else "",
         ]
-        for step in funnel.steps
+        for step in cohort.steps
     ]
-    days = {"from_date": funnel.entered_from.isoformat(), "to_date": funnel.entered_to.isoformat()}
-    picture = {
-        "file": f"own_funnel_{number}.svg",
-        "alt": words.text("alternatives", "own_funnel", name=funnel.name),
-    }
-    return section(
-        funnel.name, table(head, rows, OWN_FUNNEL_WIDTHS), words.text("notes", "own_funnel", **days), picture
-    )
+    days = {"from_date": cohort.entered_from.isoformat(), "to_date": cohort.entered_to.isoformat()}
+    kind = "own_funnel_mature" if cohort.is_mature else "own_funnel_open"
+    heading = words.text("headings", kind, name=funnel.name)
+    return section(heading, table(head, rows, OWN_FUNNEL_WIDTHS), words.text("notes", kind, **days), picture)

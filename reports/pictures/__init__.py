@@ -35,7 +35,7 @@ def stage_pictures(report: Report, words: Words) -> dict[str, bytes]:
                 result |= _pictures_of(stage, report, words)
         for number, funnel in enumerate(report.own_funnels, start=1):
             name = f"own_funnel_{number}"
-            result[name] = svg(own_funnel_canvas(funnel, words), name)
+            result[name] = svg(own_funnel_canvas(funnel.cohorts[0], words), name)
     return result
 
 

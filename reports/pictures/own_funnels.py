@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from reports.model import OwnFunnel, Unit
+from reports.model import OwnCohort, Unit
 from reports.pictures.canvas import BLUE, HEADER_MM, PAGE_WIDTH_MM, QUIET, ROW_MM, SMALL_POINTS, new_canvas, sheet_over
 from reports.wording import Words
 
@@ -18,9 +18,9 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
-def own_funnel_canvas(funnel: OwnFunnel, words: Words) -> "Canvas":
+def own_funnel_canvas(cohort: OwnCohort, words: Words) -> "Canvas":
     """A bar for each step, as long as its units are many, divided into converted, lost and pending."""
-    height = HEADER_MM + ROW_MM * len(funnel.steps)
+    height = HEADER_MM + ROW_MM * len(cohort.steps)
     canvas = new_canvas(height)
     sheet = sheet_over(canvas, 0, height)
     quiet: dict[str, Any] = {"color": QUIET, "fontsize": SMALL_POINTS, "va": "center"}
@@ -28,8 +28,8 @@ def own_funnel_canvas(funnel: OwnFunnel, words: Words) -> "Canvas":
         x = LEFT_MM + position * 40
         sheet.barh(HEADER_MM / 2, 3.5, left=x, height=2.6, linewidth=0.5, **look)
         sheet.text(x + 5, HEADER_MM / 2, words.text("columns", name), **quiet)
-    scale = BAR_MM / max(*(step.units for step in funnel.steps), 1)
-    for number, step in enumerate(funnel.steps):
+    scale = BAR_MM / max(*(step.units for step in cohort.steps), 1)
+    for number, step in enumerate(cohort.steps):
         y = HEADER_MM + ROW_MM * (number + 0.5)
         shown = step.event if len(step.event) <= LONGEST_NAME else step.event[: LONGEST_NAME - 1] + "…"
         sheet.text(0, y, shown, va="center")
