@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from assets import expectations
 from assets.expectations import Expectation, Judgement, Suite, load_suites
+from assets.found import Found
 from assets.ingest import failures, families_present
 from assets.rows import insert_rows
 from assets.settings import Settings
@@ -90,8 +91,9 @@ def days_between(from_date: date, to_date: date) -> list[date]:
 _TABLES = (
     "create table if not exists quality.results (business_date DATE, check_name VARCHAR, table_name VARCHAR, "
     "severity VARCHAR, is_passed BOOLEAN, cases BIGINT, observed VARCHAR, expected VARCHAR, rule VARCHAR, "
-    "kind VARCHAR default 'contract')",
+    "kind VARCHAR default 'contract', found VARCHAR)",
     "alter table quality.results add column if not exists kind VARCHAR default 'contract'",
+    "alter table quality.results add column if not exists found VARCHAR",
     "create table if not exists quality.slice_warnings (business_date DATE, table_name VARCHAR, check_name VARCHAR, "
     "dimension VARCHAR, value VARCHAR, observed VARCHAR, expected VARCHAR)",
     "create table if not exists quality.family_days (business_date DATE, family VARCHAR, state VARCHAR, "
@@ -127,19 +129,23 @@ def run_contracts(warehouse: Warehouse, from_date: date, to_date: date) -> None:
 
 def _violations(
     warehouse: Warehouse, contract: Contract, from_date: date, to_date: date
-) -> Mapping[date, tuple[int, str, str]]:
-    """(cases, first observed, first expected) of each day with a case against the contract."""
+) -> Mapping[date, tuple[int, Found]]:
+    """How many cases against the contract each day has, and the first of them; days without one are left out."""
     rows = warehouse.rows(
-        f"select business_date, count(*), min(observed), min(expected) from ({contract.query}) "
+        f"select business_date, count(*), min(to_json(cases)::VARCHAR) from ({contract.query}) as cases "
         "where business_date between $from_date and $to_date group by business_date",
         from_date=from_date,
         to_date=to_date,
     )
-    return {day: (cases, observed, expected) for day, cases, observed, expected in rows}
+    violations = {}
+    for day, count, text in rows:
+        values = {name: value for name, value in json.loads(text).items() if name != "business_date"}
+        violations[day] = (count, Found(contract.name, values))
+    return violations
 
 
-def _result(day: date, contract: Contract, violation: tuple[int, str, str] | None) -> tuple[object, ...]:
-    cases, observed, expected = violation or (0, "", "")
+def _result(day: date, contract: Contract, violation: tuple[int, Found] | None) -> tuple[object, ...]:
+    cases, found = violation or (0, None)
     return (
         day,
         contract.name,
@@ -147,10 +153,11 @@ def _result(day: date, contract: Contract, violation: tuple[int, str, str] | Non
         contract.severity.value,
         violation is None,
         cases,
-        observed,
-        expected,
+        found.observed_text if found else "",
+        found.expected_text if found else "",
         contract.rule,
         "contract",
+        found.as_json() if found else None,
     )
 
 
@@ -205,10 +212,11 @@ def _judgement_row(judgement: Judgement) -> tuple[object, ...]:
         expectation.severity.value,
         judgement.is_passed,
         judgement.cases,
-        judgement.observed,
-        judgement.expected,
+        judgement.found.observed_text,
+        judgement.found.expected_text,
         expectation.reason,
         "expectation",
+        judgement.found.as_json(),
     )
 
 

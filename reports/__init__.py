@@ -52,6 +52,7 @@ from reports.pictures.canvas import few_colours
 from reports.pictures.table_days import table_days_picture
 from reports.printing import own_funnel_png, pictures, render, stage_picture_png
 from reports.spreadsheet import spreadsheet
+from reports.wording import in_words
 
 __all__ = [
     "FULL_BASELINE_DAYS",
@@ -102,6 +103,7 @@ __all__ = [
     "few_colours",
     "findings_json",
     "findings_of",
+    "in_words",
     "own_funnel_png",
     "pictures",
     "render",

@@ -59,7 +59,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "question": finding.question,
         "next_step": finding.next_step,
         "recheck_date": _date(finding.recheck_date),
-        "status_reason": finding.withheld_because,
+        "status_reason": finding.status_reason,
     }
 
 

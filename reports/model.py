@@ -86,15 +86,16 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True)
 class Message:
-    """A sentence of the words file (section `messages`) with its values.
+    """A sentence of the words file (of `section`) with its values.
 
     `values` fill the sentence's placeholders. Whole numbers get thousands separators, dates are written as ISO dates;
     under the names `family`, `stage`, `step`, `previous_step`, `metric` and `dimension` a known key is translated.
-    The key `verbatim` prints the value `text` as it is.
+    A value may itself be a message. The key `verbatim` prints the value `text` as it is.
     """
 
     key: str
-    values: Mapping[str, str | Number | date] = field(default_factory=dict)
+    values: "Mapping[str, str | Number | date | Message]" = field(default_factory=dict)
+    section: str = "messages"
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,7 @@ class Finding:
     next_step: str = ""
     recheck_date: date | None = None
     days: int | None = None
-    withheld_because: str = ""
+    status_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -415,11 +416,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class Question:
-    """A question of the stage (a key of the words' `questions`), its answer, and the figure it rests on."""
+    """A question of the stage (a key of the words' `questions`), its answer, and the figure it rests on.
+
+    `slice` is where a finding says no, though the whole shop's figure may be as usual.
+    """
 
     key: str
     answer: Answer
     figure: Figure | None = None
+    slice: Slice | None = None
 
 
 @dataclass(frozen=True)
@@ -431,6 +436,11 @@ class RelevanceCell:
     sessions: int
     log_odds: float
     is_notable: bool = False
+
+    @property
+    def is_failing(self) -> bool:
+        """Worse than creative and page alone, and not by chance."""
+        return self.is_notable and self.log_odds < 0
 
 
 @dataclass(frozen=True)
@@ -501,15 +511,16 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Check:
-    """One check on the day's data: its name, result, what was seen, and a sentence.
+    """One check on the day's data: its name, its result, the tables it is about, what was seen and what should be.
 
     `title` is what is printed for a name that the words files do not have: a check of the shop's own.
     """
 
     name: str
     state: CheckState
-    observed: str | Number | None = None
-    message: Message | None = None
+    tables: tuple[str, ...] = ()
+    observed: Message | None = None
+    expected: Message | None = None
     title: str | None = None
 
 
@@ -579,7 +590,8 @@ class Report:
 
     `language` names a file of `reports/words`; `currency` is printed beside money; `edition` counts from 1 and rises
     when the day is restated; `snapshot` names the published data it was made from; `time_zone` is the shop's.
-    `last_good_date` is the latest day whose numbers may be used, given where the verdict is blocked. `diagnosis` is
+    `last_good_date` is the latest day whose numbers may be used, given where the verdict is blocked. `promotion` names
+    the promotion and phase that the day belongs to. `diagnosis` is
     None where none has run. `changes` lists what differs from the edition before, `late_deliveries` the files that came
     in between, `restated_days` the earlier days whose numbers have changed since the report before. `data_docs` is
     where every expectation is told in detail, under the home folder.
@@ -599,6 +611,7 @@ class Report:
     days: tuple[DayInPeriod, ...] = ()
     verdict_reasons: tuple[Message, ...] = ()
     last_good_date: date | None = None
+    promotion: str | None = None
     headline: tuple[Headline, ...] = ()
     bridge: Bridge | None = None
     diagnosis: Diagnosis | None = None

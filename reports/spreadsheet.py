@@ -24,6 +24,7 @@ from reports.model import (
     Unit,
     Window,
 )
+from reports.pages.data import check_row
 from reports.wording import Words, load_words
 
 if TYPE_CHECKING:
@@ -307,16 +308,8 @@ def _write_data(sheet: _Sheet, report: Report, words: Words) -> None:
     )
     sheet.table(
         words.text("headings", "checks"),
-        ("check", "state", "note", "observed"),
-        [
-            (
-                words.text_or_itself("checks", check.name),
-                words.text("check_states", check.state.value),
-                words.message(check.message) if check.message else "",
-                check.observed if isinstance(check.observed, str) else Cell(check.observed, "General"),
-            )
-            for check in report.checks
-        ],
+        ("check", "state", "tables", "observed", "expected"),
+        [tuple(check_row(check, words)) for check in report.checks],
     )
     sheet.table(
         words.text("headings", "quarantine"),

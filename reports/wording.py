@@ -79,7 +79,7 @@ class Words:
     def message(self, message: Message) -> str:
         """The sentence of a message, its values written and translated."""
         values = {name: self._message_value(name, value) for name, value in message.values.items()}
-        return self.text("messages", message.key, **values)
+        return self.text(message.section, message.key, **values)
 
     def slice_name(self, conditions: Slice) -> str:
         """The conditions of a slice: "device android, landing page home"; the whole shop where there are none."""
@@ -97,7 +97,9 @@ class Words:
         """A dimension's value as readers call it: mostly itself."""
         return str(self.sections["dimension_values"].get(dimension, {}).get(value, value))
 
-    def _message_value(self, name: str, value: str | Number | date) -> str:
+    def _message_value(self, name: str, value: str | Number | date | Message) -> str:
+        if isinstance(value, Message):
+            return self.message(value)
         if isinstance(value, str):
             return self.text_or_itself(TRANSLATED_VALUES[name], value) if name in TRANSLATED_VALUES else value
         return value.isoformat() if isinstance(value, date) else self.plain(value)
@@ -155,6 +157,11 @@ class Words:
         if figure.coverage is not None:
             parts.append(self.text("labels", "coverage", value=self.value(figure.coverage, Unit.RATE)))
         return self.text("labels", "separator").join(parts)
+
+
+def in_words(message: Message, language: str) -> str:
+    """The message in a language; raises UnknownWordError as `Words.message` does."""
+    return load_words(language).message(message)
 
 
 def digits_for(value: Number, unit: Unit) -> int:

@@ -1,8 +1,9 @@
 """SQL contracts: queries that return what breaks a rule, a row a case; no row means that the rule holds.
 
 A file in sql/checks opens with one line that says the rule, then `table:` (the table it guards) and
-`severity:` (block or warn). Its query reads `$from_date` to `$to_date` and returns `business_date`,
-`observed` and `expected`. Two rules that hold for many tables are made here: that a table's grain is unique, from the
+`severity:` (block or warn). Its query reads `$from_date` to `$to_date` and returns `business_date` and what was found,
+a column each: the sentences under the check's name in `reports/words` (`observed` and `expected`) are filled with them.
+Two rules that hold for many tables are made here: that a table's grain is unique, from the
 models' headers, and that staged events are the delivered ones, for each family.
 """
 
@@ -28,7 +29,7 @@ class Contract:
         name: the file's name, `events_are_complete` or `grain_is_unique`.
         table: `schema.table` that it guards.
         rule: the rule in one sentence.
-        query: returns business_date, observed and expected for each case against the rule.
+        query: returns business_date and the values of the check's sentences, for each case against the rule.
     """
 
     name: str
@@ -89,12 +90,13 @@ def _completeness_contract(family: Family) -> Contract:
             )
             select
                 business_date,
-                sum(staged) || ' rows staged' as observed,
-                sum(delivered) || ' delivered, ' || sum(duplicates) || ' duplicates, ' || sum(excluded) || ' excluded'
-                    as expected
+                sum(staged) as staged,
+                sum(delivered) as delivered,
+                sum(duplicates) as duplicates,
+                sum(excluded) as excluded
             from counted
             group by business_date
-            having sum(staged) != sum(delivered) - sum(duplicates) - sum(excluded)
+            having sum(counted.staged) != sum(counted.delivered) - sum(counted.duplicates) - sum(counted.excluded)
         """,
     )
 
@@ -108,7 +110,7 @@ def _grain_contract(model: Model) -> Contract:
         severity=Severity.BLOCK,
         rule=f"One row for each {columns}.",
         query=f"""
-            select business_date, max(row_count) || ' rows for one key' as observed, 'one' as expected
+            select business_date, max(row_count) as rows
             from (
                 select {key}, count(*) as row_count
                 from {model.table}

@@ -66,6 +66,11 @@ def rate(key: str, numerator: int, denominator: int, baseline: float, **more: ob
     return Figure(key, Unit.RATE, numerator / denominator, numerator, denominator, baseline, **more)  # type: ignore[arg-type]
 
 
+def said(key: str, **values: str | int) -> tuple[Message, Message]:
+    """What a check found, and what should have been."""
+    return Message(key, values, "observed"), Message(key, values, "expected")
+
+
 HEADLINE = (
     Headline(
         Figure(
@@ -136,7 +141,7 @@ WITHHELD = Finding(
     status=FindingStatus.WITHHELD,
     since=date(2026, 6, 20),
     effect=Estimate(0.31, 0.22, 0.4),
-    withheld_because="Page events of the region arrived at a tenth of their usual number.",
+    status_reason="Page events of the region arrived at a tenth of their usual number.",
 )
 DIAGNOSIS = Diagnosis(
     state="found",
@@ -359,10 +364,28 @@ BUSY = Report(
         Delivery("order", DeliveryState.COMPLETE, 140_118, 140_100, 18, 0, time(23, 58)),
     ),
     checks=(
-        Check("reconciliation", CheckState.PASS, 0),
-        Check("money_adds_up", CheckState.PASS, "0.00"),
-        Check("steps_never_rise", CheckState.WARN, 1.25, Message("check_warned", {"check": "steps_never_rise"})),
-        Check("expect_column_values_to_be_between: dwell_ms", CheckState.FAIL, "17 of 18,200,107 rows"),
+        Check("reconciliation", CheckState.PASS, ("staging.order_events",)),
+        Check("money_adds_up", CheckState.PASS, ("marts.daily_money",)),
+        Check(
+            "steps_never_rise",
+            CheckState.WARN,
+            ("marts.funnel_steps",),
+            *said(
+                "steps_never_rise",
+                stage="landing",
+                step="deep_read",
+                entry_type="home",
+                reached=160_253,
+                previous_reached=160_250,
+            ),
+        ),
+        Check(
+            "dwell_is_not_negative",
+            CheckState.FAIL,
+            ("staging.page_events",),
+            *said("rows", cases=17, rows=18_200_107, asked="column dwell_ms, min_value 0"),
+            title="Nobody stays less than no time",
+        ),
         Check("whole_files_are_readable", CheckState.SKIPPED),
     ),
     quarantine=(

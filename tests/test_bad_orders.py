@@ -51,10 +51,10 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> gate.DayVerdict:
 
 TOLD = {
     "intermediate.payments: payments_follow_orders": "1 orders paid before they were created",
-    "intermediate.payments: payments_have_orders": "1 payments name no order: their money is counted nowhere; "
+    "intermediate.payments: payments_have_orders": "1 payments name no order and are counted nowhere; "
     "3 of 5 paid orders were never created in the 60 days before",
     "intermediate.refunds: refunds_have_orders": "1 refunds name no order; "
-    "3 of 4 refunds are of orders that were never paid here (before start_date, or their payment was not delivered)",
+    "3 of 4 are of orders that were never paid here (before start_date, or their payment was not delivered)",
 }
 
 

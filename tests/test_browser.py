@@ -127,8 +127,8 @@ def test_a_failed_check_says_in_words_what_was_found_and_what_was_expected(page:
     open_asset(page, address, "staging/order_events", "checks&checkDetail=little_is_in_quarantine")
     (rule,) = [contract.rule for contract in load_contracts() if contract.name == "little_is_in_quarantine"]
     page.get_by_text(rule).first.wait_for()
-    page.get_by_text(f"order: {FAULTY_ROWS} of", exact=False).first.wait_for()
-    page.get_by_text("at most 1 %", exact=False).first.wait_for()
+    page.get_by_text(f"Orders: {FAULTY_ROWS} of", exact=False).first.wait_for()
+    page.get_by_text("at most 1%", exact=False).first.wait_for()
 
 
 def test_a_finding_shows_its_evidence_and_how_far_to_trust_it(page: Page, address: str) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from assets.found import Found
 from assets.ingest import create_tables as create_ledger
+from reports import in_words
 from sql.contracts import Contract, load_contracts
 from sql.models import derived_schemas, load_models
 from sql.warehouse import Warehouse, in_memory_warehouse
@@ -340,6 +342,10 @@ RULES = (
 )
 
 
+def contract_name(case: str) -> str:
+    return case.split()[-1]
+
+
 def fill(warehouse: Warehouse, rule: Rule) -> None:
     for table, row in rule.sound:
         insert(warehouse, table, row)
@@ -374,7 +380,11 @@ def test_a_contract_reports_the_day_on_which_its_rule_is_broken(
     warehouse.execute(statement)
     found = cases(warehouse, CONTRACTS[rule.contract])
     assert {case["business_date"] for case in found} == {DAY}
-    assert all(case["observed"] and case["expected"] for case in found), found
+    for case in found:
+        said = Found(contract_name(rule.contract), {name: case[name] for name in case if name != "business_date"})
+        for message in (said.observed, said.expected):
+            for language in ("zh", "en"):
+                assert in_words(message, language), case
     assert cases(warehouse, CONTRACTS[rule.contract], DAY + timedelta(days=1), DAY + timedelta(days=1)) == []
 
 
@@ -393,7 +403,7 @@ def test_a_second_row_for_one_key_is_reported(warehouse: Warehouse, contract: Co
     insert(warehouse, contract.table, key)
     found = cases(warehouse, contract, YESTERDAY, DAY)
     assert [case["business_date"] for case in found] == [DAY]
-    assert found[0]["observed"] == "2 rows for one key"
+    assert Found(contract.name, {"rows": found[0]["rows"]}).observed_text == "2 rows for one key"
 
 
 def test_every_table_with_days_has_its_grain_checked() -> None:

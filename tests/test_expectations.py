@@ -17,6 +17,7 @@ from assets.expectations.history import Calendar, usual
 from assets.expectations.judging import Judge, Judgement
 from assets.expectations.suites import Measure, Scale
 from assets.settings import Promotion, Settings
+from reports import in_words
 from sql.warehouse import Warehouse
 
 LAST = day(3)
@@ -357,7 +358,8 @@ def test_a_shop_changes_switches_off_and_adds_expectations(
     assert judged["people_search"].is_passed
     assert judged["some_screens"].is_passed
     assert not judged["misspelt"].is_passed
-    assert "cannot be judged" in judged["misspelt"].observed
+    assert "cannot be judged" in judged["misspelt"].found.observed_text
+    assert in_words(judged["misspelt"].found.observed, "zh").startswith("无法判断")
     words = {check.name: check.words for check in gate.registered_checks(changed)}
     assert words["people_search"]["zh"] == "有人搜索"
 

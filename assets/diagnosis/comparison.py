@@ -1,5 +1,6 @@
 """With which days a day is compared."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -69,6 +70,12 @@ class PromotionDay:
 
     def __str__(self) -> str:
         return f"{self.name}, {self.phase}, day {self.number}"
+
+    @staticmethod
+    def parse(text: str) -> tuple[str, str, int] | None:
+        """Name, phase and number of a day that is written so; None for any other text."""
+        found = re.fullmatch(r"(.+), (.+), day (\d+)", text)
+        return (found[1], found[2], int(found[3])) if found else None
 
 
 def promotion_day(calendar: Sequence[Promotion], day: date) -> PromotionDay | None:

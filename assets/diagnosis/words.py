@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from assets.diagnosis.comparison import BASELINE_DAYS
+from assets.diagnosis.comparison import BASELINE_DAYS, PromotionDay
 from assets.diagnosis.reading import Diagnosis
 from assets.settings import Settings, SettingsError
 
@@ -51,8 +51,18 @@ def reason_in_words(diagnosis: Diagnosis, words: Mapping[str, Any]) -> str:
     """Why the day was not diagnosed, in the playbook's language; an error as it was told."""
     if diagnosis.state not in words["reasons"]:
         return diagnosis.why
-    values = {"days": diagnosis.baseline_days, "needed": BASELINE_DAYS, "comparison": diagnosis.comparison}
+    compared = comparison_in_words(diagnosis.comparison, words)
+    values = {"days": diagnosis.baseline_days, "needed": BASELINE_DAYS, "comparison": compared}
     return str(words["reasons"][diagnosis.state].format(**values))
+
+
+def comparison_in_words(comparison: str, words: Mapping[str, Any]) -> str:
+    """What the day is compared with, as `diagnosis.days` names it: regular days, or a day of a promotion's phase."""
+    promotion = PromotionDay.parse(comparison)
+    if promotion is None:
+        return str(words["comparisons"]["regular"])
+    name, phase, number = promotion
+    return str(words["comparisons"]["promotion"].format(name=name, phase=phase, number=number))
 
 
 def status_reason_in_words(finding: Mapping[str, Any], words: Mapping[str, Any]) -> str:
@@ -80,7 +90,7 @@ def diagnosis_in_words(diagnosis: Diagnosis, settings: Settings, language: str) 
         date=diagnosis.business_date,
         count=len(findings),
         days=diagnosis.baseline_days,
-        comparison=diagnosis.comparison,
+        comparison=comparison_in_words(diagnosis.comparison, words),
     )
     return [head, *findings, _visible_in_words(diagnosis, sentences)]
 

@@ -92,7 +92,7 @@ def _index(shop: str, business_date: date, pages: Sequence[Page]) -> str:
 
 def _failures(page: Page) -> str:
     return "<br>".join(
-        f'<span class="failed">{html.escape(judged.expectation.name)}</span>: {html.escape(judged.observed)} '
-        f"(expected: {html.escape(judged.expected)})"
+        f'<span class="failed">{html.escape(judged.expectation.name)}</span>: '
+        f"{html.escape(judged.found.observed_text)} (expected: {html.escape(judged.found.expected_text)})"
         for judged in page.failed
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.expectations.frames import DayFrame
 from assets.expectations.suites import Expectation, Frame
+from assets.found import Found, Value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,6 @@ ACROSS_ROWS = {
     "expect_compound_columns_to_be_unique",
 }
 ABOUT_NULLS = {"expect_column_values_to_not_be_null", "expect_column_values_to_be_null"}
-NO_HISTORY = "no history yet"
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,7 @@ class Judgement:
     expectation: Expectation
     is_passed: bool
     cases: int
-    observed: str
-    expected: str
+    found: Found
     faults: tuple[SliceFault, ...] = field(default=())
 
 
@@ -96,7 +95,7 @@ class Judge:
     ) -> tuple[list[Judgement], "ExpectationSuiteValidationResult | None"]:
         if not expectations or frame.data.empty:
             return [
-                Judgement(day, expectation, True, 0, _nothing_seen(expectation), _asked(expectation))
+                Judgement(day, expectation, True, 0, _nothing_seen(expectation))
                 for expectation in expectations
                 for day in frame.days
             ], None
@@ -143,14 +142,11 @@ def _is_judged_by_row(expectation: Expectation) -> bool:
 
 def _judgements(expectation: Expectation, result: "ExpectationValidationResult", frame: DayFrame) -> list[Judgement]:
     if problem := _exception(result):
-        words = f"cannot be judged: {problem}"
-        return [Judgement(day, expectation, False, 1, words, _asked(expectation)) for day in frame.days]
+        found = _found("not_judged", expectation, problem=problem)
+        return [Judgement(day, expectation, False, 1, found) for day in frame.days]
     if "unexpected_index_list" not in result.result and not (result.success and "element_count" in result.result):
-        observed = f"{result.result.get('observed_value')}"
-        return [
-            Judgement(day, expectation, bool(result.success), int(not result.success), observed, _asked(expectation))
-            for day in frame.days
-        ]
+        found = _found("whole", expectation, value=f"{result.result.get('observed_value')}")
+        return [Judgement(day, expectation, bool(result.success), int(not result.success), found) for day in frame.days]
     broken = frame.data.loc[list(result.result.get("unexpected_index_list") or ())]
     considered = _considered(expectation, frame.data).groupby("business_date").size().to_dict()
     broken_days = dict(tuple(broken.groupby("business_date"))) if len(broken) else {}
@@ -162,11 +158,11 @@ def _judgements(expectation: Expectation, result: "ExpectationValidationResult",
         cases = 0 if broken_rows is None else len(broken_rows)
         is_passed = cases <= (1 - expectation.arguments.get("mostly", 1)) * rows
         shown = broken_rows if broken_rows is not None else every_day.get(day)
-        observed, expected = _WORDS[expectation.frame](expectation, shown, cases, rows)
-        if day in frame.sampled:
-            observed += f" (of every {frame.sampled[day]} rows one is looked at)"
+        found = _FOUND_IN[expectation.frame](expectation, shown, cases, rows)
+        if day in frame.sampled and cases:
+            found = Found("rows_of_a_sample", {**found.values, "share": frame.sampled[day]})
         faults = () if is_passed or expectation.frame is not Frame.SLICES else _faults(broken_rows)
-        judged.append(Judgement(day, expectation, is_passed, cases, observed, expected, faults))
+        judged.append(Judgement(day, expectation, is_passed, cases, found, faults))
     return judged
 
 
@@ -187,28 +183,30 @@ def _considered(expectation: Expectation, data: "pd.DataFrame") -> "pd.DataFrame
     return data if column is None or expectation.type in ABOUT_NULLS else data[data[column].notna()]
 
 
-# --- Words -----------------------------------------------------------------------------------------
+# --- What was found --------------------------------------------------------------------------------
 
 
-def _asked(expectation: Expectation) -> str:
-    """The arguments in words."""
-    return ", ".join(f"{key} {value}" for key, value in expectation.arguments.items())
+def _found(key: str, expectation: Expectation, **values: Value) -> Found:
+    """A sentence of the words files, with what the expectation asks for as its arguments say it."""
+    asked = ", ".join(f"{name} {value}" for name, value in expectation.arguments.items())
+    return Found(key, {**values, "asked": asked})
 
 
-def _nothing_seen(expectation: Expectation) -> str:
-    return NO_HISTORY if expectation.frame in (Frame.DAYS, Frame.SLICES) else "no rows"
+def _nothing_seen(expectation: Expectation) -> Found:
+    return _found("no_history" if expectation.frame in (Frame.DAYS, Frame.SLICES) else "rows_are_gone", expectation)
 
 
 def _number(value: Any) -> str:
     return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _row_words(expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int) -> tuple[str, str]:
-    observed = f"{cases:,} of {considered:,} rows"
-    if cases and rows is not None:
-        named = [name for name in rows.columns if name in _names(expectation)]
-        observed += ", such as " + ", ".join(f"{name} {rows.iloc[0][name]}" for name in named)
-    return observed, _asked(expectation)
+def _in_rows(expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int) -> Found:
+    counts: dict[str, Value] = {"cases": cases, "rows": int(considered)}
+    if not cases or rows is None:
+        return _found("rows", expectation, **counts)
+    named = [name for name in rows.columns if name in _names(expectation)]
+    example = ", ".join(f"{name} {rows.iloc[0][name]}" for name in named)
+    return _found("rows_such_as", expectation, **counts, example=example)
 
 
 def _names(expectation: Expectation) -> set[str]:
@@ -216,30 +214,31 @@ def _names(expectation: Expectation) -> set[str]:
     return {name for name in given if name} | set(expectation.arguments.get("column_list", ()))
 
 
-def _day_words(expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int) -> tuple[str, str]:
+def _in_a_day(expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int) -> Found:
     if rows is None or rows.empty:
-        return NO_HISTORY, _asked(expectation)
+        return _found("no_history", expectation)
     row = rows.iloc[0]
     name = str(expectation.arguments.get("column", "")).removesuffix("_deviation")
     if name not in rows or row[name] != row[name]:
-        return "no data", _asked(expectation)
-    observed = f"{name} {_number(row[name])}"
+        return _found("no_measure", expectation)
+    measured = {"measure": name, "value": _number(row[name])}
     if f"{name}_deviation" != expectation.arguments.get("column"):
-        return observed, _asked(expectation)
+        return _found("measure", expectation, **measured)
     if row[f"{name}_deviation"] != row[f"{name}_deviation"]:
-        return f"{observed}, {NO_HISTORY}", _asked(expectation)
-    history = int(row[f"{name}_history"])
-    return observed, f"about {_number(row[f'{name}_usual'])}, learnt from {history} days"
+        return _found("measure_without_history", expectation, **measured)
+    usual, days = _number(row[f"{name}_usual"]), int(row[f"{name}_history"])
+    return _found("measure_as_usual", expectation, **measured, usual=usual, days=days)
 
 
-def _slice_words(expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int) -> tuple[str, str]:
+def _in_slices(expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int) -> Found:
     if rows is None or rows.empty:
-        return NO_HISTORY, _asked(expectation)
+        return _found("no_history", expectation)
     if not cases:
-        return f"all {considered} values are there", _asked(expectation)
-    found = [f"{row.dimension} {row.value}: {_number(row.volume)}" for row in rows.itertuples()]
-    usual = [f"{row.dimension} {row.value}: about {_number(row.usual_volume)}" for row in rows.itertuples()]
-    return "; ".join(found[:5]), "; ".join(usual[:5])
+        return _found("values_are_there", expectation, count=int(considered))
+    first = list(rows.itertuples())[:5]
+    found = "; ".join(f"{row.dimension} {row.value}: {_number(row.volume)}" for row in first)
+    usual = "; ".join(f"{row.dimension} {row.value}: {_number(row.usual_volume)}" for row in first)
+    return _found("values_are_gone", expectation, found=found, usual=usual)
 
 
 def _faults(rows: "pd.DataFrame | None") -> tuple[SliceFault, ...]:
@@ -251,25 +250,24 @@ def _faults(rows: "pd.DataFrame | None") -> tuple[SliceFault, ...]:
     )
 
 
-def _delivery_words(
-    expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int
-) -> tuple[str, str]:
+def _in_deliveries(expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int) -> Found:
     if rows is None or rows.empty:
-        return "nothing delivered", _asked(expectation)
+        return _found("nothing_delivered", expectation)
     if not cases:
-        return f"{_number(rows['rows_read'].sum())} rows read", _asked(expectation)
+        return _found("rows_read", expectation, rows=int(rows["rows_read"].sum()))
     row = rows.iloc[0]
-    listed = {"new_column_count": "new_columns", "lost_column_count": "lost_columns"}
     column = str(expectation.arguments.get("column", ""))
-    shown = row[listed.get(column, column)] if column in rows else ""
-    words = ", ".join(map(str, shown)) if column in listed else str(shown)
-    return f"{row['source']}: {listed.get(column, column).replace('_', ' ')} {words}", _asked(expectation)
+    lists = {"new_column_count": "new_columns", "lost_column_count": "lost_columns"}
+    source = str(row["source"])
+    if column in lists:
+        return _found(lists[column], expectation, source=source, shown=", ".join(map(str, row[lists[column]])))
+    shown = str(row[column]) if column in rows else ""
+    return _found("delivery", expectation, source=source, name=column.replace("_", " "), shown=shown)
 
 
-_Words = Callable[[Expectation, "pd.DataFrame | None", int, int], tuple[str, str]]
-_WORDS: Mapping[Frame, _Words] = {
-    Frame.ROWS: _row_words,
-    Frame.DAYS: _day_words,
-    Frame.SLICES: _slice_words,
-    Frame.DELIVERIES: _delivery_words,
+_FOUND_IN: Mapping[Frame, Callable[[Expectation, "pd.DataFrame | None", int, int], Found]] = {
+    Frame.ROWS: _in_rows,
+    Frame.DAYS: _in_a_day,
+    Frame.SLICES: _in_slices,
+    Frame.DELIVERIES: _in_deliveries,
 }

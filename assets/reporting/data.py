@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import reports
+from assets.found import Found, found_of
 from assets.gate import registered_checks
 from assets.reporting.published import Published
 from sql.metrics import METRICS
@@ -66,7 +67,8 @@ def verdict_reasons(published: Published) -> tuple[reports.Message, ...]:
         )
     row = published.rows("select reasons from quality.day_verdict where business_date = $to_date")
     reasons = json.loads(row[0][0]) if row else []
-    return tuple(_reason_message(reason) for reason in reasons)
+    warnings = gate_warnings(published)
+    return tuple(_reason_message(reason, warnings) for reason in reasons)
 
 
 def _runs_left_out(published: Published) -> list[tuple[str, date, date]]:
@@ -162,41 +164,52 @@ def checks(published: Published) -> tuple[reports.Check, ...]:
     """Every check of the day; a longer period names the verdicts of its days instead."""
     if not published.is_day:
         return ()
-    titles = {
+    titles = _own_titles(published)
+    passed: dict[str, list[str]] = {}
+    for name, table in published.rows(
+        "select check_name, table_name from quality.results where business_date = $to_date and is_passed order by all"
+    ):
+        passed.setdefault(name, []).append(table)
+    return (
+        *(
+            reports.Check(
+                record["check_name"],
+                reports.CheckState.FAIL if record["severity"] == "block" else reports.CheckState.WARN,
+                (record["table_name"],),
+                found_of(record).observed,
+                found_of(record).expected,
+                titles.get(record["check_name"]),
+            )
+            for record in _failed_checks(published)
+        ),
+        *(
+            reports.Check(name, reports.CheckState.PASS, tuple(tables), title=titles.get(name))
+            for name, tables in passed.items()
+        ),
+    )
+
+
+def _own_titles(published: Published) -> dict[str, str]:
+    """Names of the checks that the shop's own files bring."""
+    return {
         check.name: check.words.get(published.language) or next(iter(check.words.values()))
         for check in registered_checks(published.settings)
         if check.words
     }
-    records = published.rows(
-        "select table_name, check_name, severity, is_passed, observed from quality.results "
-        "where business_date = $to_date order by is_passed, severity, check_name, table_name"
+
+
+def _failed_checks(published: Published) -> list[dict[str, Any]]:
+    """Rows of quality.results; a copy that an older version published has no column `found`."""
+    names = ("check_name", "table_name", "severity", "observed", "expected", "found")
+    columns = {name for (name,) in published.rows(
+        "select column_name from duckdb_columns() where schema_name = 'quality' and table_name = 'results'"
+    )}  # fmt: skip
+    found = "found" if "found" in columns else "null"
+    rows = published.rows(
+        f"select check_name, table_name, severity, observed, expected, {found} from quality.results "
+        "where business_date = $to_date and not is_passed order by severity, check_name, table_name"
     )
-    failed = [
-        reports.Check(
-            name,
-            reports.CheckState.FAIL if severity == "block" else reports.CheckState.WARN,
-            observed=f"{table}: {observed}",
-            title=titles.get(name),
-        )
-        for table, name, severity, is_passed, observed in records
-        if not is_passed
-    ]
-    passed: dict[str, int] = {}
-    for _, name, _, is_passed, _ in records:
-        if is_passed:
-            passed[name] = passed.get(name, 0) + 1
-    return (
-        *failed,
-        *(
-            reports.Check(
-                name,
-                reports.CheckState.PASS,
-                message=reports.Message("tables_passed", {"count": count}),
-                title=titles.get(name),
-            )
-            for name, count in sorted(passed.items())
-        ),
-    )
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def data_docs(published: Published) -> str | None:
@@ -207,9 +220,26 @@ def data_docs(published: Published) -> str | None:
     return f"{published.settings.data_docs.name}/index.html" if judged else None
 
 
-def _reason_message(reason: Mapping[str, str]) -> reports.Message:
+def gate_warnings(published: Published) -> dict[tuple[str, str], reports.Message]:
+    """What the checks say that the day did not pass, by table and name."""
+    titles = _own_titles(published)
+    return {
+        (record["table_name"], record["check_name"]): _warning(
+            record["check_name"], record["severity"], found_of(record), titles
+        )
+        for record in _failed_checks(published)
+    }
+
+
+def _warning(check: str, severity: str, found: Found, titles: Mapping[str, str]) -> reports.Message:
+    key = "check_failed" if severity == "block" else "check_warned"
+    return reports.Message(key, {"check": titles.get(check, check), "observed": found.observed})
+
+
+def _reason_message(reason: Mapping[str, str], warnings: Mapping[tuple[str, str], reports.Message]) -> reports.Message:
+    """A reason of the verdict in words; of a check that the results no longer have, as the verdict tells it."""
     if reason["key"].startswith("family_"):
         return reports.Message(reason["key"], {"family": reason["subject"]})
     table, _, check = reason["subject"].partition(": ")
-    key = "check_failed" if reason["severity"] == "block" else "check_warned"
-    return reports.Message(key, {"check": check, "table": table, "observed": reason["observed"]})
+    told = _warning(check, reason["severity"], found_of({**reason, "found": None}), {})
+    return warnings.get((table, check), told)

@@ -9,6 +9,7 @@ from typing import Any
 import reports
 from assets.diagnosis.reading import read_diagnosis
 from assets.diagnosis.words import data_check_in_words, load_playbook, reason_in_words, status_reason_in_words
+from assets.reporting.data import gate_warnings
 from assets.reporting.published import Published
 from sql.metrics import METRICS
 
@@ -129,8 +130,22 @@ def _finding(published: Published, record: Mapping[str, Any], playbook: Mapping[
         question=playbook["questions"][record["stage"]],
         next_step=words["next_step"],
         recheck_date=max(published.dates) + RECHECK_AFTER,
-        withheld_because=status_reason_in_words(record, playbook),
+        status_reason=_status_reason(published, record, playbook),
     )
+
+
+def _status_reason(published: Published, record: Mapping[str, Any], playbook: Mapping[str, Any]) -> str:
+    """Why the finding is not confirmed; the gate's warnings as the report tells them elsewhere."""
+    named = {row["name"] for row in record["evidence"] if row["kind"] == "data_check"}
+    told = record["status_reason"] or ""
+    warnings = [
+        warning
+        for (table, check), warning in gate_warnings(published).items()
+        if check in named or f"{table}: {check}: " in told
+    ]
+    if not warnings:
+        return status_reason_in_words(record, playbook)
+    return " ".join(reports.in_words(warning, published.language) for warning in warnings)
 
 
 def slice_of(conditions: Mapping[str, str]) -> reports.Slice:

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from reports.fonts import SPELLED_OUT
-from reports.model import CheckState, Delivery, Figure, Report, Unit
+from reports.model import Check, CheckState, Delivery, Figure, Report, Unit
 from reports.pages.tables import Content, Widths, heads, named, section, table
 from reports.wording import Words
 
 DELIVERY_WIDTHS: Widths = (None, 42, 22, 22, 20, 22, 20)
-CHECK_WIDTHS: Widths = (56, 22, None, 34)
+CHECK_WIDTHS: Widths = (46, 20, 36, None, 34)
 QUARANTINE_WIDTHS: Widths = (30, None, 22)
 CHANGE_WIDTHS: Widths = (None, 34, 34, 24)
-DEFINITION_WIDTHS: Widths = (50, None)
 
 
 def data_chapter(report: Report, words: Words) -> Content:
@@ -79,19 +78,22 @@ def checks_section(report: Report, words: Words) -> Content:
     for check in report.checks:
         if check in passed:
             continue
-        observed = check.observed
-        rows.append(
-            [
-                check.title or words.text_or_itself("checks", check.name),
-                words.text("check_states", check.state.value),
-                words.message(check.message) if check.message else "",
-                "" if observed is None else observed if isinstance(observed, str) else words.plain(observed),
-            ]
-        )
+        rows.append(check_row(check, words))
     notes = [words.text("notes", "checks_passed", count=words.plain(len(passed)))] if passed else []
     notes += [words.text("notes", "data_docs", path=report.data_docs)] if report.data_docs else []
-    body = table(heads(words, "check", "state", "note", "observed"), rows, CHECK_WIDTHS, left=3) if rows else None
+    head = heads(words, "check", "state", "tables", "observed", "expected")
+    body = table(head, rows, CHECK_WIDTHS, left=len(head)) if rows else None
     return section(heading, body, " ".join(notes))
+
+
+def check_row(check: Check, words: Words) -> list[str]:
+    """A check in words: what it is, how it went, where, what was seen, what should have been."""
+    return [
+        check.title or words.text_or_itself("checks", check.name),
+        words.text("check_states", check.state.value),
+        words.text("labels", "separator").join(check.tables),
+        *(words.message(said) if said else "" for said in (check.observed, check.expected)),
+    ]
 
 
 def quarantine_section(report: Report, words: Words) -> Content:
@@ -151,12 +153,10 @@ def definitions_chapter(report: Report, words: Words) -> Content:
     if report.money and report.money.paid_amount is not None:
         terms += [("money_parts", key) for key in (*report.money.parts, "excluded")]
     rules = {figure.key: figure.rule for figure in printed_figures(report)}
-    rows = []
+    terms_of = []
     for group, key in terms:
         rule = rules.get(key) if group == "metrics" else None
         explained = words.text("several_days", rule) if rule else ""
-        rows.append([words.text(group, key), f"{words.detail(group, key, 'definition')} {explained}".strip()])
-    return {
-        "heading": words.text("headings", "definitions"),
-        "sections": [section(None, table(heads(words, "term", "meaning"), rows, DEFINITION_WIDTHS, left=2))],
-    }
+        meaning = f"{words.detail(group, key, 'definition')} {explained}".strip()
+        terms_of.append({"term": words.text(group, key), "meaning": meaning})
+    return {"heading": words.text("headings", "definitions"), "sections": [], "terms": terms_of}

@@ -115,13 +115,18 @@ def brief(number: int, finding: Finding, report: Report, words: Words) -> Conten
         money = money_in_words(finding.lost_net_amount or finding.lost_amount, report.currency, words)
         key = "loss_net" if finding.lost_net_amount else "loss"
         lines.append(words.text("labels", key, orders=orders, money=money))
-    if finding.withheld_because:
-        lines.append(finding.withheld_because)
-    lines += [evidence_in_words(evidence, words) for evidence in finding.evidence[:1]]
+    if finding.status_reason:
+        lines.append(finding.status_reason)
+    lines += [evidence_in_words(evidence, words) for evidence in moved_with(finding)[:1]]
     step = "" if finding.status is FindingStatus.RECOVERED else finding.next_step
     if step and finding.recheck_date:
         step = words.text("labels", "next_step", step=step, date=finding.recheck_date.isoformat())
     return {"number": words.plain(number), "title": title_of(finding, words), "lines": lines, "step": step}
+
+
+def moved_with(finding: Finding) -> list[Evidence]:
+    """The evidence without what the data's own fault is told by: that stands as the reason."""
+    return [evidence for evidence in finding.evidence if evidence.key != "data_check"]
 
 
 def evidence_in_words(evidence: Evidence, words: Words) -> str:
@@ -179,8 +184,8 @@ def full_table(finding: Finding, currency: str, words: Words) -> Content:
         known.append(("stability", words.value(finding.stability, Unit.RATE, 0)))
     if finding.runner_up:
         known.append(("runner_up", words.slice_name(finding.runner_up)))
-    known += [("evidence", evidence_in_words(evidence, words)) for evidence in finding.evidence]
-    known += [(key, text) for key, text in (("withheld", finding.withheld_because), ("question", finding.question),
+    known += [("evidence", evidence_in_words(evidence, words)) for evidence in moved_with(finding)]
+    known += [(key, text) for key, text in (("status_reason", finding.status_reason), ("question", finding.question),
                                             ("next_step", finding.next_step)) if text]  # fmt: skip
     if finding.days is not None:
         known.insert(2, ("days", words.plain(finding.days)))

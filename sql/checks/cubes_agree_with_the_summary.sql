@@ -58,8 +58,11 @@ totals as (
 
 select
     business_date, -- the day
-    total::VARCHAR as observed, -- the totals
-    'one value each' as expected -- where all places agree
+    total.sessions::VARCHAR as sessions, -- in the summary, the landing cube, the arrival cube and the funnel
+    total.qualified::VARCHAR as qualified, -- in the summary, the landing cube, the decision cube and the funnel
+    total.paying::VARCHAR as paying, -- in the summary, the decision cube and the funnel
+    total.orders::VARCHAR as orders, -- in the summary and the decision cube
+    total.amount::VARCHAR as amount -- in the summary and the decision cube
 from totals
 where list_max(total.sessions) != list_min(total.sessions)
     or list_max(total.qualified) != list_min(total.qualified)

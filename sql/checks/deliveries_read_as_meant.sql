@@ -20,8 +20,9 @@ affected as (
 
 select
     business_date, -- the day
-    family || ' ' || file || ': ' || warning as observed, -- what looks wrong, and the way out
-    'read as it was meant' as expected -- no doubt
+    family, -- what was delivered
+    file, -- where
+    warning -- what looks wrong, and the way out
 from affected
 inner join suspicious using (delivery_id)
 where business_date between $from_date and $to_date

@@ -23,7 +23,8 @@ totals as (
 
 select
     business_date, -- the day of delivery
-    family || ': ' || quarantined || ' of ' || rows_read || ' rows' as observed, -- quarantined
-    'at most 1 %' as expected -- ceiling
+    family, -- what was delivered
+    quarantined, -- rows that wait
+    rows_read -- of so many
 from totals
 where quarantined > 0.01 * rows_read

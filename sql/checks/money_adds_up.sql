@@ -59,8 +59,8 @@ delivered as (
 
 select
     business_date, -- the day
-    coalesce(parts.amount, 0)::VARCHAR as observed, -- the parts
-    (coalesce(delivered.amount, 0) + coalesce(deposits.amount, 0))::VARCHAR as expected -- the delivered payments
+    coalesce(parts.amount, 0)::VARCHAR as parts, -- what the parts come to
+    (coalesce(delivered.amount, 0) + coalesce(deposits.amount, 0))::VARCHAR as delivered -- what the payments come to
 from delivered
 full join parts using (business_date)
 left join deposits using (business_date)

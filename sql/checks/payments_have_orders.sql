@@ -67,14 +67,8 @@ totals as (
 
 select
     business_date, -- the day
-    concat_ws(
-        '; ',
-        case when nameless > 0 then nameless || ' payments name no order: their money is counted nowhere' end,
-        case
-            when unknown >= 3 and unknown > 0.05 * orders
-                then unknown || ' of ' || orders || ' paid orders were never created in the 60 days before'
-        end
-    ) as observed, -- payments without an order
-    'none without a name, at most 5 % never created' as expected -- ceiling
+    nameless, -- payments that name no order
+    unknown, -- paid orders that were never created in the 60 days before
+    orders -- of so many
 from totals
 where nameless > 0 or (unknown >= 3 and unknown > 0.05 * orders)

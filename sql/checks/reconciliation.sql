@@ -4,8 +4,10 @@
 -- severity: block
 select
     coalesce(delivery_dates.business_date, reconciliation.dt) as business_date, -- a day the delivery touches, else its own
-    reconciliation.family || ' ' || reconciliation.file || ': ' || rows_read || ' rows read' as observed, -- what came
-    (accepted + duplicates + quarantined + erased) || ' accounted for' as expected -- where it went
+    reconciliation.family, -- what was delivered
+    reconciliation.file, -- where
+    rows_read, -- what came
+    accepted + duplicates + quarantined + erased as accounted_for -- what is known of it
 from quality.reconciliation
 left join quality.delivery_dates using (delivery_id)
 where difference != 0

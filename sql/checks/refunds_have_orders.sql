@@ -21,15 +21,8 @@ ceilings as (
 
 select
     business_date, -- the day
-    concat_ws(
-        '; ',
-        case when nameless > 0 then nameless || ' refunds name no order' end,
-        case
-            when unpaid >= 3 and unpaid > ceiling
-                then unpaid || ' of ' || refunds || ' refunds are of orders that were never paid here'
-                    || ' (before start_date, or their payment was not delivered)'
-        end
-    ) as observed, -- refunds without an order
-    'none without a name, about 10 % never paid at most' as expected -- ceiling
+    nameless, -- refunds that name no order
+    unpaid, -- refunds of orders that were never paid here
+    refunds -- of so many
 from ceilings
 where nameless > 0 or (unpaid >= 3 and unpaid > ceiling)

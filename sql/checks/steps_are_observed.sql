@@ -11,7 +11,9 @@ with totals as (
 
 select
     business_date, -- the day
-    stage || ' / ' || step || ': ' || observed_count || ' seen' as observed, -- own events
-    'at least half of the ' || reached_count || ' that must have passed it' as expected -- later steps
+    stage, -- of the funnel
+    step, -- whose events are lost
+    observed_count as seen, -- who had an event of it
+    reached_count as reached -- who must have passed it, by later steps
 from totals
 where reached_count >= 100 and observed_count < 0.5 * reached_count

@@ -12,7 +12,10 @@ with with_previous as (
 
 select
     business_date, -- the day
-    stage || ' / ' || step || ' / ' || entry_type || ': ' || reached as observed, -- the step
-    'at most ' || previous_reached as expected -- the step before
+    stage, -- of the funnel
+    step, -- that counts too many
+    entry_type, -- where they entered
+    reached, -- how many it counts
+    previous_reached -- how many the step before counts
 from with_previous
 where reached > previous_reached

@@ -4,8 +4,9 @@
 -- severity: block
 select
     dt as business_date, -- the day of delivery
-    family || ' ' || file || ': ' || message as observed, -- the file and why
-    'a readable file' as expected -- readable
+    family, -- what was delivered
+    file, -- where
+    message -- why it cannot be read
 from quality.deliveries
 left join (
     select distinct delivery_id
