@@ -6,9 +6,10 @@ from io import BytesIO
 
 import pytest
 from pypdf import PdfReader
-from report_example import BLOCKED, BRIDGE, BUSY, CALM, DIAGNOSIS, EMPTY, FINDING, LANDING, LONG_NAME
+from report_example import BLOCKED, BRIDGE, BUSY, CALM, DIAGNOSIS, EMPTY, FINDING, LANDING, LONG_NAME, TRAFFIC
 
 from reports import (
+    Answer,
     Diagnosis,
     Figure,
     FindingStatus,
@@ -17,6 +18,8 @@ from reports import (
     OwnCohort,
     OwnFunnel,
     OwnStep,
+    Question,
+    RelevanceCell,
     Report,
     SliceRow,
     SliceTable,
@@ -324,3 +327,31 @@ def test_an_own_funnel_tells_what_is_final_from_what_may_still_come() -> None:
     parts += ["who entered since", "987", "922", "2026-06-14 to 2026-06-20"]
     places = [text.index(part, text.index("Your own funnels")) for part in parts]
     assert places == sorted(places)
+
+
+def test_what_a_check_found_is_told_in_the_language_of_the_report() -> None:
+    squeezed_text = squeezed(printed(replace(BUSY, language="zh", stages=(), diagnosis=None)))
+    assert "承接端，详情深读，home：160,253不多于上一步的160,250" in squeezed_text
+    assert "18,200,107行中有17行" in squeezed_text
+    assert "marts.funnel_steps" in squeezed_text
+
+
+def test_a_promotion_day_says_that_usual_days_are_none() -> None:
+    text = printed(replace(BUSY, promotion="618 main", stages=()))
+    assert "A day of the promotion 618 main. Usual is the mean of the 28 days before it" in text
+
+
+def test_a_question_that_a_finding_answers_names_where() -> None:
+    figure = Figure("first_screen_p75_ms", Unit.MILLISECONDS, 1_234, baseline=1_187.0)
+    question = Question("fast_enough", Answer.NO, figure, (("device", "Android"),))
+    text = printed(replace(BUSY, stages=(replace(LANDING, questions=(question,)),)))
+    assert "Is the first screen as fast as usual? no Found in device Android" in text
+
+
+def test_the_matrix_of_creatives_and_pages_is_drawn_where_one_fails() -> None:
+    heading = load_words("en").text("headings", "relevance")
+    assert heading in printed(replace(BUSY, stages=(TRAFFIC,)))
+    fitting = tuple(
+        RelevanceCell(cell.creative, cell.landing_page, cell.sessions, 0.3, True) for cell in TRAFFIC.relevance
+    )
+    assert heading not in printed(replace(BUSY, stages=(replace(TRAFFIC, relevance=fitting),)))

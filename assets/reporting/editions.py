@@ -53,6 +53,7 @@ class EditionRecord:
 def report_of(published: Published, edition: int, snapshot: str, before: EditionRecord | None = None) -> reports.Report:
     """The period as data; `before` is the edition before, which its changes are told against."""
     split = money(published)
+    diagnosed = diagnosis(published)
     editions = {day: len(_editions(_folder(published.settings, day_of(day)))) for day in published.period.days}
     report = reports.Report(
         shop=published.settings.shop,
@@ -69,11 +70,12 @@ def report_of(published: Published, edition: int, snapshot: str, before: Edition
         days=days_of_period(published, editions),
         verdict_reasons=verdict_reasons(published),
         last_good_date=last_good_date(published),
+        promotion=published.promotion(published.business_date) if published.is_day else None,
         headline=headlines(published),
         bridge=bridge(published, split),
-        diagnosis=diagnosis(published),
+        diagnosis=diagnosed,
         money=split,
-        stages=tuple(stage(published, key) for key in STAGES),
+        stages=tuple(stage(published, key, diagnosed.findings if diagnosed else ()) for key in STAGES),
         own_funnels=own_funnels(published.connection, published.business_date) if published.is_day else (),
         deliveries=deliveries(published),
         checks=checks(published),

@@ -1,6 +1,6 @@
 """The four stages of a day: steps, slices, operational figures, later outcomes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import fmean
@@ -149,11 +149,15 @@ SLICES = {
 
 @dataclass(frozen=True)
 class QuestionSource:
-    """A question of a stage, the figures that can answer it, and whether more of them is worse."""
+    """A question of a stage, the figures that can answer it, and whether more of them is worse.
+
+    A finding of one of the `faults` answers it with no, whatever the figure of the whole shop says.
+    """
 
     key: str
     figures: tuple[str, ...]  # the first that is known
     is_worse_above: bool
+    faults: tuple[str, ...] = ()
 
 
 QUESTIONS = {
@@ -163,22 +167,25 @@ QUESTIONS = {
     ),
     "landing": (
         QuestionSource("three_seconds", ("three_second_rate",), False),
-        QuestionSource("fast_enough", ("first_screen_p75_ms", "first_screen_mean_ms"), True),
+        QuestionSource("fast_enough", ("first_screen_p75_ms", "first_screen_mean_ms"), True, ("slow_first_screen",)),
         QuestionSource("detail_clear", ("deep_read_rate",), False),
     ),
     "decision": (
-        QuestionSource("reviews_good", ("negative_review_rate",), True),
+        QuestionSource("reviews_good", ("negative_review_rate",), True, ("bad_reviews",)),
         QuestionSource("reviews_answered", ("answered_24h_rate",), False),
-        QuestionSource("promotion_works", ("coupon_error_rate",), True),
-        QuestionSource("service_fast", ("first_response_median_seconds", "first_response_mean_seconds"), True),
-        QuestionSource("service_sells", ("inquiry_pay_rate",), False),
+        QuestionSource("promotion_works", ("coupon_error_rate",), True, ("broken_coupon",)),
+        QuestionSource(
+            "service_fast", ("first_response_median_seconds", "first_response_mean_seconds"), True, ("late_answers",)
+        ),
+        QuestionSource("service_sells", ("inquiry_pay_rate",), False, ("service_loss",)),
     ),
     "repurchase": (
-        QuestionSource("care_sent", ("care_sent",), False),
+        QuestionSource("care_sent", ("care_sent",), False, ("care_stopped",)),
         QuestionSource("members_grow", ("members_joined",), False),
-        QuestionSource("return", ("daily_repurchase_rate",), False),
+        QuestionSource("return", ("daily_repurchase_rate",), False, ("repurchase_loss",)),
     ),
 }
+_STANDING = (reports.FindingStatus.CONFIRMED, reports.FindingStatus.PROVISIONAL)
 # A day in ten lies outside its usual range by chance; "no" is said only half a range further out.
 MARGIN_OF_A_NO = 0.5
 
@@ -208,9 +215,11 @@ HEAT_MAPS = {
     "repurchase": ("recency", "first_channel"),
 }
 HEAT_MAP_ROWS, HEAT_MAP_COLUMNS = 8, 6
+IN_ORDER = ("recency",)  # dimensions whose values follow each other; others stand by size
 
 
-def stage(published: Published, key: str) -> reports.Stage:
+def stage(published: Published, key: str, findings: Sequence[reports.Finding] = ()) -> reports.Stage:
+    """The stage with its numbers, or why it has none; `findings` of any stage, for its questions."""
     absent = _absent_family(published, key)
     if absent:
         return reports.Stage(key, no_data=absent)
@@ -230,7 +239,7 @@ def stage(published: Published, key: str) -> reports.Stage:
         inquiry_windows=_inquiry_windows(published) if key == "decision" else (),
         heat_map=_heat_map(published, key),
         pairs=_pairs(published, key),
-        questions=(*_relevance_question(published, key), *_questions(published, key)),
+        questions=(*_relevance_question(published, key), *_questions(published, key, findings)),
         relevance=relevance(published) if key == "traffic" and published.is_day else (),
         maturity=_maturity(key, windows),
     )
@@ -388,6 +397,7 @@ def _heat_map(published: Published, stage: str) -> reports.HeatMap | None:
         for size, value in zip(sizes, (row_value, column_value), strict=True):
             size[value] = size.get(value, 0) + counts[0]
     rows, columns = (_largest(size, most) for size, most in zip(sizes, (HEAT_MAP_ROWS, HEAT_MAP_COLUMNS), strict=True))
+    rows = sorted(rows) if row in IN_ORDER else rows
     if len(rows) < 2 or len(columns) < 2:
         return None
     return reports.HeatMap(
@@ -415,14 +425,17 @@ def _is_drawn(figure: reports.Figure) -> bool:
     return sum(point.value is not None for point in figure.trend) >= 2
 
 
-def _questions(published: Published, stage: str) -> tuple[reports.Question, ...]:
-    return tuple(_question(published, source) for source in QUESTIONS[stage])
+def _questions(published: Published, stage: str, findings: Sequence[reports.Finding]) -> tuple[reports.Question, ...]:
+    return tuple(_question(published, source, findings) for source in QUESTIONS[stage])
 
 
-def _question(published: Published, source: QuestionSource) -> reports.Question:
-    """Yes: as good as usual or better. No: clearly worse. Not known: no number, or no usual range yet."""
+def _question(published: Published, source: QuestionSource, findings: Sequence[reports.Finding]) -> reports.Question:
+    """Yes: as good as usual or better. No: clearly worse, or so in a slice. Not known: no number, or no range yet."""
     known = [key for key in source.figures if published.is_known(key)]
     figure = published.figure(known[0]) if known else None
+    where = [each.slice for each in findings if each.kind in source.faults and each.status in _STANDING]
+    if where:
+        return reports.Question(source.key, reports.Answer.NO, figure, where[0])
     if figure is None or figure.value is None:
         return reports.Question(source.key, reports.Answer.UNKNOWN)
     if figure.usual_low is None or figure.usual_high is None:
@@ -439,6 +452,6 @@ def _relevance_question(published: Published, stage: str) -> tuple[reports.Quest
     cells = relevance(published)
     if not cells:
         return (reports.Question("creative_matches_page", reports.Answer.UNKNOWN),)
-    failing = sum(cell.is_notable and cell.log_odds < 0 for cell in cells)
+    failing = sum(cell.is_failing for cell in cells)
     figure = reports.Figure("failing_matches", reports.Unit.COUNT, failing, failing, len(cells))
     return (reports.Question("creative_matches_page", reports.Answer.NO if failing else reports.Answer.YES, figure),)

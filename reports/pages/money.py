@@ -17,6 +17,7 @@ from reports.pictures.trend import trends_of
 from reports.wording import Words
 
 SHARE_DIGITS = 1
+DAY_FIGURE_WIDTHS = (23, 14, 18, 18, 17, 19)
 MONEY_WIDTHS: Widths = (None, 32, 17, 20, 32, 20)
 
 
@@ -68,7 +69,7 @@ def days_section(report: Report, words: Words) -> Content:
         values = [words.value(each.value, each.unit) if day.is_counted else nothing for each in day.figures]
         rows.append([f"{day.day:%m-%d} {weekday}", words.text("labels", "separator").join(marks), *values])
     head = [*heads(words, "day", "state"), *(words.text("metrics", key) for key in keys)]
-    widths = (28, None, *[20] * len(keys))
+    widths = (25, None, *DAY_FIGURE_WIDTHS[: len(keys)])
     return section(words.text("headings", "days"), table(head, rows, widths, left=2), words.text("notes", "days"))
 
 

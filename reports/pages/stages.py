@@ -47,7 +47,7 @@ def stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
         *questions_section(stage, words),
         *findings_sections(stage, report, words),
         *drawn_section(stage, "heat_map", stage.heat_map is not None, heat_map_heading(stage, words), words),
-        *drawn_section(stage, "relevance", bool(stage.relevance), words.text("headings", "relevance"), words),
+        *drawn_section(stage, "relevance", is_relevance_drawn(stage), words.text("headings", "relevance"), words),
         *drawn_section(stage, "pairs", bool(stage.pairs), words.text("headings", "pairs"), words),
         *indicators_section(stage, report.currency, words),
         *windows_sections(stage, words),
@@ -66,11 +66,13 @@ def printed_slices(stage: Stage, report: Report) -> Sequence[SliceTable]:
     """
     if report.diagnosis is None or report.diagnosis.state not in ("calm", "found"):
         return stage.slices
-    conditions = [
-        condition for finding in findings_of(report, stage.key) for condition in (*finding.slice, *finding.runner_up)
-    ]
-    named = {dimension for dimension, _ in conditions}
+    named = {dimension for finding in findings_of(report, stage.key) for dimension, _ in finding.slice}
     return [table for table in stage.slices if table.dimension in named]
+
+
+def is_relevance_drawn(stage: Stage) -> bool:
+    """Where no match fails, the answer to the stage's question says all there is."""
+    return any(cell.is_failing for cell in stage.relevance)
 
 
 def questions_section(stage: Stage, words: Words) -> list[Content]:
@@ -93,6 +95,9 @@ def question_row(question: Question, words: Words) -> list[str]:
         name = words.text("metrics", figure.key)
         parts = [words.text("labels", "main_rate", name=name, value=value), usual]
         behind = words.text("labels", "separator").join(part for part in parts if part)
+    if question.slice is not None:
+        where = words.text("labels", "see_finding", slice=words.slice_name(question.slice))
+        behind = words.text("labels", "dot").join(part for part in (where, behind) if part)
     return [words.text("questions", question.key), words.text("answers", question.answer.value), behind]
 
 

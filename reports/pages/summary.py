@@ -99,6 +99,8 @@ def verdict(report: Report, words: Words) -> Content:
 
 def baseline_sentence(report: Report, words: Words) -> str:
     days = report.baseline_days
+    if report.promotion is not None and days:
+        return words.text("baseline", "promotion", promotion=report.promotion, days=str(days))
     is_short = report.period is PeriodKind.DAY and days < FULL_BASELINE_DAYS
     key = "none" if days == 0 else "short" if is_short else "full"
     return words.text("baseline", key, days=str(days), full=str(FULL_BASELINE_DAYS))

@@ -49,8 +49,13 @@ def usual_and_change(figure: Figure, words: Words) -> tuple[str, str]:
 
 
 def baseline_digits(figure: Figure) -> int | None:
-    """A baseline is written as precisely as its value, so that the two can be compared by eye."""
-    return None if figure.value is None else digits_for(figure.value, figure.unit)
+    """A baseline is written as precisely as its value, so that the two can be compared by eye.
+
+    A value of nothing, or of all, is written without decimals: that tells nothing of its baseline.
+    """
+    if figure.value is None or (figure.unit is Unit.RATE and figure.value in (0, 1)):
+        return None
+    return digits_for(figure.value, figure.unit)
 
 
 def figures_table(figures: Sequence[Figure], currency: str, words: Words) -> Content:

@@ -51,7 +51,7 @@ def _pictures_of(stage: Stage, report: Report, words: Words) -> dict[str, bytes]
         canvases[f"{stage.key}_heat_map"] = heat_map_canvas(stage.heat_map, words)
     if stage.pairs:
         canvases[f"{stage.key}_pairs"] = pairs_canvas(stage.pairs, words)
-    if stage.relevance:
+    if any(cell.is_failing for cell in stage.relevance):
         canvases[f"{stage.key}_relevance"] = relevance_canvas(stage.relevance, words)
     findings = findings_of(report, stage.key)
     if any(finding.effect is not None for finding in findings):

@@ -11,7 +11,7 @@ from reports.wording import Words, signed
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-LEFT_MM, WIDTH_MM = 74.0, 70.0
+LEFT_MM, WIDTH_MM = 70.0, 66.0
 LONGEST_NAME = 44
 
 

@@ -17,7 +17,7 @@ FULL_COLOUR_AT = 0.8  # log odds; rates that differ by a factor of about two
 
 
 def relevance_canvas(cells: Sequence[RelevanceCell], words: Words) -> "Canvas":
-    """The creatives and pages with most sessions; each cell shows the log odds, those that are notable with a mark."""
+    """Those creatives and pages that fail each other first, then by sessions; each cell shows the log odds."""
     creatives = _largest(cells, "creative", ROWS_SHOWN)
     pages = _largest(cells, "landing_page", COLUMNS_SHOWN)
     found = {(cell.creative, cell.landing_page): cell for cell in cells}
@@ -50,7 +50,8 @@ def relevance_canvas(cells: Sequence[RelevanceCell], words: Words) -> "Canvas":
 
 def _largest(cells: Sequence[RelevanceCell], field: str, count: int) -> list[str]:
     sizes: dict[str, int] = {}
+    failing = {getattr(cell, field) for cell in cells if cell.is_failing}
     for cell in cells:
         name = getattr(cell, field)
         sizes[name] = sizes.get(name, 0) + cell.sessions
-    return sorted(sizes, key=lambda name: (-sizes[name], name))[:count]
+    return sorted(sizes, key=lambda name: (name not in failing, -sizes[name], name))[:count]
