@@ -12,6 +12,7 @@ import duckdb
 
 from assets import gate, publish
 from assets.canonical import canonical_export
+from assets.diagnosis.daily import diagnose_days
 from assets.ingest import create_tables, find_duplicates, find_excluded, take_deliveries
 from assets.settings import Settings, load_settings
 from assets.shop import Shop
@@ -186,6 +187,7 @@ def build_piece(shop: Shop, piece: Piece, *, is_published: bool = False) -> None
     if is_published:
         gate.run_contracts(warehouse, first, last)
         verdicts = gate.judge(warehouse, settings, first, last)
+        diagnose_days(warehouse, settings, first, last)
         publish.publish(warehouse, settings.published, verdicts, settings.snapshots_kept)
     record_built(warehouse, first, last, names)
 

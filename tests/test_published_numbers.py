@@ -1,0 +1,854 @@
+"""Every figure of a day's PDF is computed again from the published tables, by SQL of its own, and read where it stands.
+
+The day is built by the pipeline: late and repeated rows, refused ones, two faults with what they cost. The PDF's text
+is read line by line, in both languages; names come from the words files, numbers from nowhere but the SQL written here.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from pypdf import PdfReader
+from shop_helpers import Home, build_days, day, one_file_a_day, simulated_shop
+
+from assets.reporting import printed_report
+from pipelines.simulate import Fault
+from reports.wording import Words, load_words
+
+pytestmark = pytest.mark.slow
+DAYS = 34  # 28 comparable ones behind the day, whatever the promotion takes away
+DAY = day(DAYS)
+REFUSED_ROWS = 2
+SETTINGS = """\
+targets: {paid_amount: 9000, visitor_pay_rate: 0.03}
+calendar:
+  - {name: member_week, phase: main, from: 2026-05-14, to: 2026-05-14}
+"""
+FAULTS = [
+    Fault(
+        kind="slow_first_screen",
+        slice={"landing_page": "item_0001", "device": "android"},
+        strength=0.6,
+        from_date=day(DAYS - 2),
+    ),
+    Fault(kind="broken_coupon", slice={"coupon": "WELCOME10"}, strength=1.0, from_date=DAY),
+]
+STAGES = ("traffic", "landing", "decision", "repurchase")
+NUMBER = re.compile(r"(?<![\w.:\-])[+−]?\d++(?:,\d{3})*+(?:\.\d++)?%?(?![\w:]|-\d)")
+MAIN_RATES = {
+    "traffic": "arrival_rate",
+    "landing": "landing_rate",
+    "decision": "decision_rate",
+    "repurchase": "daily_repurchase_rate",
+}
+DURATIONS = {  # printed name → metric and its column
+    "first_screen_p50_ms": ("first_screen_ms", "median"),
+    "first_screen_p75_ms": ("first_screen_ms", "p75"),
+    "first_response_median_seconds": ("first_response_seconds", "median"),
+    "first_response_p90_seconds": ("first_response_seconds", "p90"),
+    "repurchase_interval_median_days": ("repurchase_interval_days", "median"),
+}
+# heading's dimension → cube, its column, who enters, who passes
+SLICES = {
+    "landing": {
+        dimension: ("landing_cube", dimension, "sessions", "reached_qualified_product_view")
+        for dimension in ("entry_type", "channel", "landing_page", "device", "region")
+    },
+    "decision": {
+        "coupon": ("checkout_cube", "coupon", "checkouts", "ordered"),
+        "category": ("decision_cube", "first_category", "sessions", "reached_paid"),
+        "channel": ("decision_cube", "channel", "sessions", "reached_paid"),
+    },
+    "traffic": {
+        dimension: ("arrival_cube", dimension, "identified_clicks", "arrived_clicks")
+        for dimension in ("channel", "campaign", "creative")
+    },
+    "repurchase": {},
+}
+HEAT_MAPS = {
+    "traffic": ("arrival_cube", "campaign", "device", "identified_clicks", "arrived_clicks"),
+    "landing": ("landing_cube", "landing_page", "device", "sessions", "reached_qualified_product_view"),
+    "decision": ("decision_cube", "first_category", "channel", "sessions", "reached_paid"),
+    "repurchase": ("repurchase_cube", "recency", "first_channel", "active_customers", "purchased"),
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = simulated_shop(
+        tmp_path_factory.mktemp("published"),
+        days=DAYS,
+        sessions_per_day=800,
+        faults=FAULTS,
+        late_share=0.02,
+        duplicate_share=0.02,
+    )
+    one_file_a_day(home)
+    home.config.write_text(home.config.read_text(encoding="utf-8") + SETTINGS, encoding="utf-8")
+    refused = home.settings.landing / "order" / f"dt={DAY}" / "refused.csv"
+    rows = "".join(f"b{n},{DAY}T02:00:00Z,refunded twice,o{n},v{n},c{n},1.00\n" for n in range(REFUSED_ROWS))
+    refused.write_text("event_id,event_time,event_type,order_id,visitor_id,customer_id,amount\n" + rows)
+    build_days(home, day(1), DAY, is_published=True)
+    return home
+
+
+# --- What is printed -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Place:
+    """Lines of the PDF, each from a column on, whose numbers belong to one thing."""
+
+    lines: list[tuple[int, int]]
+    most: int | None = None  # so many numbers, where others follow on the line
+
+
+@dataclass
+class Printed:
+    """The text of a PDF: `front` is the first page in reading order, `lines` all pages as they lie."""
+
+    words: Words
+    lines: list[str]
+    front: range
+    claimed: set[tuple[int, int]] = field(default_factory=set)
+
+    @classmethod
+    def read(cls, pdf: Path, language: str) -> "Printed":
+        pages = PdfReader(pdf).pages
+        front = kept_lines(pages[0].extract_text())
+        rest = [line for page in pages[1:] for line in kept_lines(page.extract_text(extraction_mode="layout"))]
+        return cls(load_words(language), [*front, *rest], range(len(front)))
+
+    def numbers(self, place: Place) -> list[tuple[tuple[int, int], str]]:
+        """The numbers of a place, each with its line and column."""
+        found = [
+            ((line, match.start()), match[0])
+            for line, column in place.lines
+            for match in NUMBER.finditer(self.lines[line], column)
+        ]
+        return found[: place.most]
+
+    def chapter(self, heading: str) -> range:
+        """The lines of a chapter; the last one ends with the definitions."""
+        names = [self.words.text("headings", "money_chapter"), *(self.words.text("stages", key) for key in STAGES)]
+        names += [self.words.text("headings", key) for key in ("data", "definitions")]
+        starts = [line for line in range(self.front.stop, len(self.lines)) if self.lines[line] in names]
+        (start,) = (line for line in starts if self.lines[line] == heading)
+        return range(start + 1, min((line for line in starts if line > start), default=len(self.lines)))
+
+    def stage(self, key: str) -> range:
+        return self.chapter(self.words.text("stages", key))
+
+    def part(self, chapter: range, heading: str) -> range:
+        """The lines below a heading of the chapter, up to the next one."""
+        start = next(line for line in chapter if self.lines[line] == heading)
+        headings = self.headings
+        return range(start + 1, next((line for line in chapter if line > start and self.lines[line] in headings),
+                                     chapter.stop))  # fmt: skip
+
+    @property
+    def headings(self) -> set[str]:
+        plain = {text for text in self.words.sections["headings"].values() if "{" not in text}
+        slices = {self.slice_heading(dimension) for dimension in self.words.sections["dimensions"]}
+        return plain | slices | {self.heat_map_heading(stage) for stage in STAGES}
+
+    def slice_heading(self, dimension: str) -> str:
+        return self.words.text("headings", "slices", dimension=self.words.text("dimensions", dimension))
+
+    def heat_map_heading(self, stage: str) -> str:
+        names = ("first_category", "category")
+        dimensions = [names[1] if name == names[0] else name for name in HEAT_MAPS[stage][1:3]]
+        rows, columns = (self.words.text("dimensions", name) for name in dimensions)
+        rate = self.words.text("metrics", MAIN_RATES[stage])
+        return self.words.text("headings", "heat_map", rate=rate, rows=rows, columns=columns)
+
+    def cell(self, line: int) -> str:
+        """The first cell of a line."""
+        return re.split(r"\s{2,}", self.lines[line])[0]
+
+    def row(self, lines: range, label: str, holding: str = "") -> Place:
+        """The line whose first cell is the label, or the beginning of one that goes on below."""
+        for line in lines:
+            cell = self.cell(line)
+            is_broken = line + 1 in lines and f"{cell} {self.cell(line + 1)}" == label
+            if (cell == label or is_broken) and holding in self.lines[line]:
+                return Place([(line, len(cell))])
+        raise AssertionError(f"no row {label!r}")
+
+    def after(self, lines: range, label: str, most: int | None = None) -> Place:
+        """What follows the label on its line; with `most` numbers wanted, also what goes on below."""
+        for line in lines:
+            if label in self.lines[line]:
+                end = self.lines[line].index(label) + len(label)
+                return Place([(line, end)] if most is None else [(line, end), (line + 1, 0)], most)
+            for cut in range(1, len(label)):
+                if self.lines[line].endswith(label[:cut].rstrip()) and self.lines[line + 1].startswith(label[cut:]):
+                    return Place([(line + 1, len(label) - cut)], most)
+        raise AssertionError(f"no {label!r}")
+
+    def block(self, lines: range, first: str, until: Sequence[str]) -> Place:
+        """The lines between one that is `first` and the next that is one of `until`."""
+        start = next(line for line in lines if self.lines[line] == first)
+        stop = next((line for line in lines if line > start and self.lines[line] in until), lines.stop)
+        return Place([(line, 0) for line in range(start + 1, stop)])
+
+
+def kept_lines(text: str) -> list[str]:
+    """Lines without the foot of the page; two blanks or more part cells."""
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("Test shop  |")]
+
+
+def agrees(text: str, value: float) -> bool:
+    """Whether the value, rounded to the decimals of the text, is the text."""
+    plain = text.removesuffix("%").replace(",", "").replace("−", "-")
+    wanted = value * 100 if text.endswith("%") else value
+    half = 0.5 * 10 ** -len(plain.partition(".")[2])
+    return abs(float(plain) - wanted) <= half + 1e-9 * abs(wanted) + 1e-9
+
+
+# --- What should be printed ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Numbers that should stand at a place, in order; those that are not known are left out."""
+
+    what: str
+    place: Place
+    values: tuple[float, ...]
+
+
+class Tables:
+    """The published copy, asked by SQL about one day."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self.connection.execute(
+            f"""
+            create temp table usual_days as
+            select business_date
+            from quality.published_days
+            semi join (from quality.day_verdict where verdict in ('pass', 'warn')) using (business_date)
+            where business_date between date '{DAY}' - 28 and date '{DAY}' - 1
+            """
+        )
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql.replace("$day", f"date '{DAY}'")).fetchall()
+
+    def row(self, sql: str) -> tuple[Any, ...]:
+        (found,) = self.rows(sql)
+        return tuple(None if value is None else float(value) for value in found)
+
+    def metric(self, key: str) -> tuple[float | None, float | None, float | None, float | None]:
+        """Numerator, denominator, value of the day, and mean of the usual days."""
+        metric, column = DURATIONS.get(key, (key, "value"))
+        found = self.rows(
+            f"select any_value(numerator) filter (business_date = $day), any_value(denominator) filter "
+            f"(business_date = $day), any_value({column}) filter (business_date = $day), "
+            f"avg({column}) filter (business_date in (from usual_days)) "
+            f"from marts.daily_metrics where metric = '{metric}'"
+        )
+        numerator, denominator, value, usual = (None if each is None else float(each) for each in found[0])
+        return numerator if denominator is not None else None, denominator, value, usual
+
+
+def known(*values: float | None) -> tuple[float, ...]:
+    return tuple(value for value in values if value is not None)
+
+
+def change(value: float | None, usual: float | None, is_rate: bool) -> float | None:
+    """Percentage points of a rate, else a share of the usual value."""
+    if value is None or usual is None or (not is_rate and not usual):
+        return None
+    return (value - usual) * 100 if is_rate else value / usual - 1
+
+
+def is_rate(key: str) -> bool:
+    return key.endswith(("_rate", "_share"))
+
+
+def the_four_numbers(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    names = {key: printed.words.text("metrics", key) for key in
+             ("paid_amount", "expected_net_amount", "visitor_pay_rate", "cost", "return_on_ad_spend")}  # fmt: skip
+    for key in ("paid_amount", "expected_net_amount", "cost"):
+        names[key] = printed.words.text("labels", "with_unit", name=names[key], unit="CNY")
+    ends = [*names.values(), printed.words.text("headings", "bridge", currency="CNY")]
+    paid, paid_usual, paid_month = tables.row(
+        """
+        with days as (
+            select business_date, sum(amount) filter (money_class != 'excluded') as amount
+            from marts.daily_money group by all
+        )
+        select
+            any_value(amount) filter (business_date = $day),
+            avg(amount) filter (business_date in (from usual_days)),
+            sum(amount) filter (business_date between date_trunc('month', $day) and $day)
+        from days
+        """
+    )
+    target = 9000
+    in_month = (paid, paid_usual, paid / paid_usual - 1, target, paid / target - 1, paid_month,
+                paid_month / (target * DAY.day) - 1)  # fmt: skip
+    yield Wanted("paid amount", printed.block(printed.front, names["paid_amount"], ends), in_month)
+    (refunded,) = tables.row(
+        "select sum(refunded_amount) / sum(paid_amount) from marts.refund_rates "
+        "where is_mature and within = '30d' and paid_date between $day - 89 and $day"
+    )
+    kept = 1 - refunded
+    yield Wanted(
+        "expected net amount",
+        printed.block(printed.front, names["expected_net_amount"], ends),
+        (paid * kept, paid_usual * kept, paid / paid_usual - 1),
+    )
+    buyers, visitors, usual, month = tables.row(
+        """
+        select
+            any_value(buyers) filter (business_date = $day), any_value(visitors) filter (business_date = $day),
+            avg(buyers / visitors) filter (business_date in (from usual_days)),
+            sum(buyers) filter (business_date between date_trunc('month', $day) and $day)
+                / sum(visitors) filter (business_date between date_trunc('month', $day) and $day)
+        from marts.daily_summary
+        """
+    )
+    rate = buyers / visitors
+    values = (rate, usual, (rate - usual) * 100, buyers, visitors, 0.03, (rate - 0.03) * 100, month,
+              (month - 0.03) * 100)  # fmt: skip
+    yield Wanted("visitor pay rate", printed.block(printed.front, names["visitor_pay_rate"], ends), values)
+    cost, cost_usual, cost_month = tables.row(
+        """
+        with days as (select business_date, sum(cost) as cost from marts.arrival_cube group by all)
+        select
+            any_value(cost) filter (business_date = $day), avg(cost) filter (business_date in (from usual_days)),
+            sum(cost) filter (business_date between date_trunc('month', $day) and $day)
+        from days
+        """
+    )
+    earned, spent, _, _ = tables.metric("return_on_ad_spend")
+    assert earned is not None
+    assert spent == cost
+    values = (cost, cost_usual, cost / cost_usual - 1, earned / cost, cost_month)
+    yield Wanted("cost", printed.block(printed.front, names["cost"], ends), values)
+
+
+def the_bridge(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    """Five factors by logarithmic means, three classes, their sum, and what is excluded."""
+    heading = printed.words.text("headings", "bridge", currency="CNY")
+    start = next(line for line in printed.front if printed.lines[line] == heading)
+    lines = range(start, printed.front.stop)
+    factors = tables.rows(
+        """
+        with days as (
+            select
+                business_date = $day as is_today,
+                avg(human_sessions) as f0, avg(qualified_sessions) as f1, avg(paying_sessions) as f2,
+                avg(same_day_orders) as f3, avg(same_day_amount) as f4
+            from marts.daily_summary
+            where business_date = $day or business_date in (from usual_days)
+            group by all
+        ),
+        factors as (select is_today, unnest([f0, f1 / f0, f2 / f1, f3 / f2, f4 / f3]) as factor,
+            unnest([0, 1, 2, 3, 4]) as number, f4 as amount from days)
+        select
+            number, usual.factor, today.factor,
+            (today.amount - usual.amount) / ln(today.amount / usual.amount) * ln(today.factor / usual.factor)
+        from (from factors where is_today) as today
+        inner join (from factors where not is_today) as usual using (number)
+        order by number
+        """
+    )
+    keys = ("sessions", "landing_rate", "decision_rate", "orders_per_paying_session", "amount_per_order")
+    for key, (_, usual, today, part) in zip(keys, factors, strict=True):
+        name = " ".join(printed.words.text("bridge", key).split())
+        yield Wanted(f"bridge: {key}", printed.after(lines, name), (float(part), float(usual), float(today)))
+    for key, usual, today, _, _ in money_classes(tables):
+        name = " ".join(printed.words.text("bridge", key).split())
+        if key == "excluded":
+            yield Wanted(f"bridge: {key}", printed.after(lines, name), (usual, today))
+        elif key != "same_day":
+            yield Wanted(f"bridge: {key}", printed.after(lines, name), (today - usual, usual, today))
+    usual, today = whole_amount(tables)
+    place = printed.after(range(lines.start + 2, lines.stop), f"{printed.words.text('bridge', 'paid_amount')} ")
+    yield Wanted("bridge: sum", place, (today - usual, usual, today))
+
+
+def money_classes(tables: Tables) -> list[tuple[str, float, float, int, float]]:
+    """Class, usual amount, amount, payments and share of the whole; in the printed order."""
+    found = tables.rows(
+        """
+        with days as (
+            select business_date, money_class, sum(amount) as amount, sum(payments) as payments
+            from marts.daily_money group by all
+        )
+        select
+            money_class,
+            sum(amount) filter (business_date in (from usual_days)) / (select count(*) from usual_days),
+            coalesce(sum(amount) filter (business_date = $day), 0),
+            coalesce(sum(payments) filter (business_date = $day), 0)
+        from days group by all
+        """
+    )
+    by_class = {key: (float(usual or 0), float(amount), int(payments)) for key, usual, amount, payments in found}
+    order = ("same_day", "carried_over", "presale_balance", "no_session", "excluded")
+    whole = sum(by_class.get(key, (0, 0, 0))[1] for key in order[:-1])
+    return [(key, *(values := by_class.get(key, (0.0, 0.0, 0))), values[1] / whole) for key in order]
+
+
+def whole_amount(tables: Tables) -> tuple[float, float]:
+    parts = [part for part in money_classes(tables) if part[0] != "excluded"]
+    return sum(usual for _, usual, _, _, _ in parts), sum(today for _, _, today, _, _ in parts)
+
+
+def the_tiles(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    names = [printed.words.text("stages", key) for key in STAGES]
+    start = next(line for line in printed.front if printed.lines[line] == printed.words.text("headings", "stages"))
+    lines = range(start, printed.front.stop)
+    ends = [*names, *printed.headings]
+    for name, (key, rate) in zip(names, MAIN_RATES.items(), strict=True):
+        numerator, denominator, value, usual = tables.metric(rate)
+        values = known(
+            value, numerator, denominator, usual, change(value, usual, is_rate=True), *open_window(tables, key)
+        )
+        yield Wanted(f"tile: {key}", printed.block(lines, name, ends), values)
+
+
+def open_window(tables: Tables, stage: str) -> tuple[float, ...]:
+    """Days of the window that is still open, and who is in it."""
+    if stage == "decision":
+        return tables.row(
+            "select 7, sum(pending) from marts.session_conversion_windows "
+            "where window_days = 7 and entry_date between $day - 28 and $day"
+        )
+    if stage == "repurchase":
+        return tables.row(
+            "select 30, sum(pending) from marts.repurchase_windows "
+            "where window_days = 30 and cohort_date between $day - 89 and $day"
+        )
+    return ()
+
+
+def the_money(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    chapter = printed.chapter(printed.words.text("headings", "money_chapter"))
+    part = printed.part(chapter, printed.words.text("headings", "money"))
+    classes = money_classes(tables)
+    for letter, (key, usual, today, payments, share) in zip("ABCD ", classes, strict=True):
+        name = printed.words.text("money_parts", key)
+        is_outside = key == "excluded"
+        values = known(today, None if is_outside else share, payments, usual, change(today, usual, is_rate=False))
+        place = printed.row(part, name) if is_outside else printed.after(part, f"{letter}  {name} ")
+        yield Wanted(f"money: {key}", place, values)
+    usual, today = whole_amount(tables)
+    payments = sum(count for key, _, _, count, _ in classes if key != "excluded")
+    place = printed.row(part, printed.words.text("money_parts", "paid_amount"))
+    yield Wanted("money: whole", place, (today, 1, payments, usual, today / usual - 1))
+    counts = tables.row(
+        "select human_sessions, qualified_sessions, paying_sessions, same_day_orders, same_day_amount "
+        "from marts.daily_summary where business_date = $day"
+    )
+    columns = ("human_sessions", "qualified_sessions", "paying_sessions", "same_day_orders", "same_day_amount")
+    part = printed.part(chapter, printed.words.text("headings", "factors"))
+    keys = ("sessions", "landing_rate", "decision_rate", "orders_per_paying_session", "amount_per_order")
+    for number, key in enumerate(keys):
+        below = columns[number - 1] if number else "1"
+        (usual,) = tables.row(
+            f"select avg({columns[number]} / {below}) from marts.daily_summary where business_date in (from usual_days)"
+        )
+        value = counts[number] / counts[number - 1] if number else counts[0]
+        name = printed.words.text("metrics", key)
+        if key == "amount_per_order":
+            name = printed.words.text("labels", "with_unit", name=name, unit="CNY")
+        behind = (counts[number], counts[number - 1]) if number else ()
+        values = (*behind, value, usual, *known(change(value, usual, is_rate(key))))
+        yield Wanted(f"factor: {key}", printed.row(part, name), values)
+
+
+def the_steps(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    """Each step with its count, its rate from the step before, and of the usual days its mean and middle 80 %."""
+    for stage in STAGES:
+        found = tables.rows(
+            f"""
+            with counts as (
+                select business_date, step_number, step, sum(reached) as reached
+                from marts.funnel_steps where stage = '{stage}' group by all
+            ),
+            rates as (
+                select
+                    *, reached / nullif(lag(reached) over (partition by business_date order by step_number), 0) as rate
+                from counts
+            )
+            select
+                step, any_value(reached) filter (business_date = $day), any_value(rate) filter (business_date = $day),
+                avg(rate) filter (business_date in (from usual_days)),
+                quantile_cont(rate::DOUBLE, 0.1) filter (business_date in (from usual_days)),
+                quantile_cont(rate::DOUBLE, 0.9) filter (business_date in (from usual_days))
+            from rates group by step, step_number order by step_number
+            """
+        )
+        assert len(found) >= 3
+        for step, *values in found:
+            place = printed.row(printed.stage(stage), printed.words.text("steps", step))
+            yield Wanted(f"{stage}: step {step}", place, known(*values))
+        rate = MAIN_RATES[stage]
+        numerator, denominator, value, usual = tables.metric(rate)
+        label = printed.words.text("labels", "main_rate", name=printed.words.text("metrics", rate), value="")
+        values = (value, numerator, denominator, usual, change(value, usual, is_rate=True))
+        yield Wanted(f"{stage}: {rate}", printed.after(printed.stage(stage), label), known(*values))
+
+
+def the_operational_figures(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    names = {printed.words.text("metrics", key): key for key in printed.words.sections["metrics"]}
+    with_unit = {printed.words.text("labels", "with_unit", name=name, unit="CNY"): key for name, key in names.items()}
+    for stage in STAGES:
+        part = printed.part(printed.stage(stage), printed.words.text("headings", "indicators"))
+        cells = [printed.cell(line) for line in part]
+        labels = [*cells, *(" ".join(pair) for pair in pairwise(cells))]  # a name may go on below
+        rows = {key: label for label in labels if (key := (names | with_unit).get(label))}
+        rows_with_numbers = [line for line in part if printed.numbers(Place([(line, len(printed.cell(line)))]))]
+        assert len(rows) == len(rows_with_numbers) > 5, cells
+        for key, label in rows.items():
+            numerator, denominator, value, usual = tables.metric(key)
+            (coverage,) = tables.row(
+                "select value from marts.daily_metrics where business_date = $day and metric = 'measured_stay_share'"
+            )
+            measured = coverage if key == "three_second_rate" else None
+            values = known(numerator, denominator, measured, value, usual, change(value, usual, is_rate(key)))
+            yield Wanted(f"{stage}: {key}", printed.row(part, label), values)
+
+
+def the_questions_and_pairs(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    """The numbers behind the answers, and the figures above the rates that they may move."""
+    for stage in STAGES:
+        part = printed.part(printed.stage(stage), printed.words.text("headings", "questions"))
+        for key in printed.words.sections["metrics"]:
+            label = printed.words.text("labels", "main_rate", name=printed.words.text("metrics", key), value="")
+            if label.replace(" ", "") not in "".join(printed.lines[line] for line in part).replace(" ", ""):
+                continue
+            if key == "failing_matches":
+                values = tables.row(
+                    "select count(*) filter (judgement = 'bad_match'), count(*) from diagnosis.relevance "
+                    "where business_date = $day and grain = 'creative' and judgement != 'too_thin'"
+                )
+            else:
+                values = known(*tables.metric(key)[2:])
+            yield Wanted(f"{stage}: question {key}", printed.after(part, label, len(values)), values)
+        part = printed.part(printed.stage(stage), printed.words.text("headings", "pairs"))
+        for key in printed.words.sections["metrics"]:
+            name = printed.words.text("metrics", key)
+            if any(re.search(rf"(^|\s\s){re.escape(name)}\s\s", printed.lines[line]) for line in part):
+                yield Wanted(
+                    f"{stage}: pair {key}", printed.after(part, f"{name}  ", most=2), known(*tables.metric(key)[2:])
+                )
+
+
+def the_heat_maps(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    """The rate of each cell, and below it how many points it lies from the pooled rate of the usual days."""
+    for stage, (cube, row, column, entered, passed) in HEAT_MAPS.items():
+        cells = tables.rows(
+            f"""
+            with sums as (
+                select
+                    {row}::VARCHAR as row_value, {column}::VARCHAR as column_value,
+                    sum({entered}) filter (business_date = $day) as entered,
+                    sum({passed}) filter (business_date = $day) as passed,
+                    sum({entered}) filter (business_date in (from usual_days)) as usual_entered,
+                    sum({passed}) filter (business_date in (from usual_days)) as usual_passed
+                from marts.{cube} where business_date between $day - 28 and $day group by all
+            ),
+            rows as (select row_value, sum(entered) as size from sums where row_value is not null group by all
+                having size > 0 order by size desc, row_value limit 8),
+            columns as (select column_value, sum(entered) as size from sums where column_value is not null group by all
+                having size > 0 order by size desc, column_value limit 6)
+            select row_value, coalesce(entered, 0), passed, usual_entered, usual_passed
+            from rows cross join columns left join sums using (row_value, column_value)
+            order by rows.size desc, row_value, columns.size desc, column_value
+            """
+        )
+        part = printed.part(printed.stage(stage), printed.heat_map_heading(stage))
+        for name in dict.fromkeys(cell[0] for cell in cells):
+            rates, distances = [], []
+            for _, size, passing, usual_size, usual_passing in (cell for cell in cells if cell[0] == name):
+                if not size:
+                    continue
+                rates.append(float(passing / size))
+                if usual_size and usual_passing:
+                    distances.append(float(passing / size - usual_passing / usual_size) * 100)
+            place = printed.row(part, name) if rates else None
+            if place is not None:
+                line = place.lines[0][0]
+                place = Place([*place.lines, *([(line + 1, 0)] if distances else [])])
+                yield Wanted(f"{stage}: heat map {name}", place, (*rates, *distances))
+
+
+def the_slices(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    """The eight largest values of each printed dimension, and the rest as one."""
+    for stage, dimensions in SLICES.items():
+        chapter = printed.stage(stage)
+        for dimension, (cube, column, entered, passed) in dimensions.items():
+            if not any(printed.lines[line] == printed.slice_heading(dimension) for line in chapter):
+                continue
+            part = printed.part(chapter, printed.slice_heading(dimension))
+            found = tables.rows(
+                f"""
+                with sums as (
+                    select
+                        {column} as slice,
+                        coalesce(sum({entered}) filter (business_date = $day), 0) as entered,
+                        coalesce(sum({passed}) filter (business_date = $day), 0) as passed,
+                        coalesce(sum({entered}) filter (business_date in (from usual_days)), 0) as usual_entered,
+                        coalesce(sum({passed}) filter (business_date in (from usual_days)), 0) as usual_passed
+                    from marts.{cube} where business_date between $day - 28 and $day group by all having entered > 0
+                ),
+                ranked as (select *, row_number() over (order by entered desc, passed desc, slice) as place,
+                    count(*) over () as slices from sums)
+                select
+                    case when place > 8 and slices > 9 then null else slice end as slice, sum(entered), sum(passed),
+                    sum(usual_entered), sum(usual_passed), count(*), min(place) as place
+                from ranked group by 1 order by place
+                """
+            )
+            for name, size, passing, usual_size, usual_passing, count, _ in found:
+                label = name or printed.words.text("labels", "other", count=f"{count:,}")
+                rate = float(passing / size)
+                usual = float(usual_passing / usual_size) if usual_size else None
+                far = None if usual is None else float(passing) - float(size) * usual
+                values = known(size, passing, rate, usual, change(rate, usual, is_rate=True), far)
+                yield Wanted(f"{stage}: {dimension} {name}", printed.row(part, label), values)
+
+
+def the_later_outcomes(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    tables_of = {
+        ("decision", "windows"): "select window_days, sum(converted), sum(lost), sum(pending), sum(converted) filter "
+        "(is_mature) / sum(entered) filter (is_mature) from marts.session_conversion_windows "
+        "where window_days > 0 and entry_date between $day - 28 and $day group by all order by 1",
+        ("decision", "inquiry_windows"): "select window_days, sum(converted), sum(lost), sum(pending), sum(converted) "
+        "filter (is_mature) / sum(entered) filter (is_mature) from marts.inquiry_conversion_windows "
+        "where window_days > 0 and entry_date between $day - 28 and $day group by all order by 1",
+        (
+            "repurchase",
+            "windows",
+        ): "select window_days, sum(converted), sum(lost), sum(pending), max(kaplan_meier_rate) "
+        "from marts.repurchase_windows where cohort_date between $day - 89 and $day group by all order by 1",
+    }
+    for (stage, key), sql in tables_of.items():
+        part = printed.part(printed.stage(stage), printed.words.text("headings", key))
+        for days, *values in tables.rows(sql):
+            label = printed.words.text("labels", "window", days=str(days))
+            place = printed.row(part, label, holding=DAY.isoformat()[:4])
+            yield Wanted(f"{stage}: {key} {days}", place, known(*values))
+            whole = sum(values[:3])
+            in_the_bar = tuple(value for value in values[:3] if value / whole >= 0.07)  # narrower ones have no room
+            yield Wanted(f"{stage}: bar {key} {days}", printed.row(part, label), in_the_bar)
+
+
+def the_findings(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    """Lost orders and money with their intervals, on the first page and on the stage's; rates and evidence there."""
+    found = tables.rows(
+        """
+        select stage, fault_class, slice, lost_orders, lost_orders_low, lost_orders_high, lost_amount, lost_amount_low,
+            lost_amount_high, lost_amount_net / lost_amount, passed / entered, expected / entered, stability, status
+        from diagnosis.findings where business_date = $day
+        order by lost_amount_net desc nulls last
+        """
+    )
+    losses = [row for row in found if row[-1] != "withheld"]
+    assert losses, "or nothing is compared"
+    label = printed.words.text("labels", "loss_net", orders="#", money="#").partition("#")[0]
+    for stage, kind, _, *values in losses:
+        orders, money, (kept, seen, expected, stability, _) = values[:3], values[3:6], values[6:]
+        net = [each * kept for each in money]
+        lines = [line for line in printed.front if label in printed.lines[line]]
+        (line,) = (line for line in lines if agrees(printed.numbers(Place([(line, 0)]))[0][1], orders[0]))
+        yield Wanted(f"first page: {kind}", Place([(line, 0)]), (*orders, *net))
+        chapter = printed.stage(stage)
+        rows = (("observed_rate", (seen, expected)), ("lost_orders", orders), ("lost_amount", money),
+                ("lost_net_amount", net), ("stability", (stability,)))  # fmt: skip
+        for key, wanted in rows:
+            name = printed.words.text("finding_parts", key)
+            yield Wanted(f"{stage}: {kind} {key}", printed.row(chapter, name), tuple(wanted))
+    (first,) = (row for row in losses[:1])
+    yield Wanted("verdict", verdict_place(printed), tuple(each * first[9] for each in first[6:9]))
+
+
+def the_evidence(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    """The effect of each finding with its interval, what moved with it, and its two parts of the step's change."""
+    found = tables.rows(
+        """
+        select stage, slice, effect, effect_low, effect_high, finding_id
+        from diagnosis.findings where business_date = $day and effect is not null
+        """
+    )
+    assert found
+    for stage, slice_text, *effect, finding in found:
+        name = printed.words.slice_name(tuple(json.loads(slice_text).items()))
+        part = printed.part(printed.stage(stage), printed.words.text("headings", "effects"))
+        yield Wanted(f"{stage}: effect {name}", printed.row(part, name), tuple(map(float, effect)))
+        for series, today, usual in tables.rows(
+            f"select name, today, usual from diagnosis.evidence where business_date = $day and kind = 'series' "
+            f"and finding_id = '{finding}'"
+        ):
+            label = printed.words.text("series", series)
+            cell = printed.words.text("finding_parts", "evidence")
+            lines = [line for line in printed.stage(stage) if printed.cell(line) == cell]
+            (line,) = (line for line in lines if label in printed.lines[line])
+            place = printed.after(range(line, line + 1), label)
+            yield Wanted(f"{stage}: evidence {series}", place, (today, usual))
+
+
+def verdict_place(printed: Printed) -> Place:
+    """The money in the sentence of the day."""
+    line = next(line for line in printed.front if "CNY" in printed.lines[line] and "(CNY)" not in printed.lines[line])
+    return Place([(line, 0)], most=3)
+
+
+def the_data(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    """Rows of each family on the data page and in the strip of the first; refused rows and the check that warns."""
+    chapter = printed.chapter(printed.words.text("headings", "data"))
+    deliveries = printed.part(chapter, printed.words.text("headings", "deliveries"))
+    strip = [printed.words.text("families", family) for family in printed.words.sections["families"]]
+    for family, *counts in tables.rows(
+        "select family, rows_read, rows_accepted, rows_duplicate, rows_quarantined from quality.family_days "
+        "where business_date = $day"
+    ):
+        name = printed.words.text("families", family)
+        yield Wanted(f"data: {family}", printed.row(deliveries, name), tuple(map(float, counts)))
+        first = printed.block(printed.front, name, strip)
+        yield Wanted(f"strip: {family}", Place(first.lines, most=1), (counts[1],))
+    quarantine = printed.part(chapter, printed.words.text("headings", "quarantine"))
+    refused = tables.rows(
+        "select family, reason, sum(row_count) from quality.quarantine_days where business_date = $day group by all"
+    )
+    assert sum(rows for _, _, rows in refused) == REFUSED_ROWS
+    for family, _, rows in refused:
+        yield Wanted("quarantine", printed.row(quarantine, printed.words.text("families", family)), (rows,))
+    checks = printed.part(chapter, printed.words.text("headings", "checks"))
+    (passed,) = tables.row(
+        "select count(distinct check_name) from quality.results where business_date = $day and is_passed"
+    )
+    label = printed.words.text("notes", "checks_passed", count="#")
+    start, end = label.split("#")[0], label.split("#")[1][:3]
+    (line,) = (line for line in checks if start in printed.lines[line] and end in printed.lines[line])
+    yield Wanted("checks passed", Place([(line, 0)], most=1), (passed,))
+    (warned,) = tables.rows("select observed from quality.results where business_date = $day and not is_passed")
+    wanted = sorted(float(number) for number in re.findall(r"\d+", warned[0]))
+    title = printed.words.text("checks", "little_is_in_quarantine")
+    line = next(line for line in printed.front if title in printed.lines[line])
+    after = Place([(line, printed.lines[line].index(title) + len(title))])
+    found = printed.numbers(after)
+    order = wanted if agrees(found[0][1], wanted[0]) else wanted[::-1]
+    yield Wanted("check that warns", after, tuple(order))
+
+
+PARTS = (
+    the_four_numbers,
+    the_bridge,
+    the_tiles,
+    the_money,
+    the_steps,
+    the_operational_figures,
+    the_questions_and_pairs,
+    the_heat_maps,
+    the_slices,
+    the_later_outcomes,
+    the_findings,
+    the_evidence,
+    the_data,
+)
+
+
+def mismatches(printed: Printed, wanted: Sequence[Wanted]) -> list[str]:
+    """What is not printed as it should be; numbers that were compared are noted as claimed."""
+    wrong = []
+    for each in wanted:
+        found = printed.numbers(each.place)
+        texts = [text for _, text in found]
+        if len(texts) != len(each.values) or not all(map(agrees, texts, each.values)):
+            wrong.append(f"{each.what}: printed {texts}, in the tables {[round(value, 6) for value in each.values]}")
+        printed.claimed |= {place for place, _ in found}
+    return wrong
+
+
+@pytest.fixture(scope="module", params=["en", "zh"])
+def compared(home: Home, request: pytest.FixtureRequest) -> tuple[Printed, dict[str, list[Wanted]]]:
+    """The printed day in a language, and what should stand on it."""
+    printed = Printed.read(printed_report(home.settings, DAY, request.param).pdf, request.param)
+    with duckdb.connect(str(home.settings.published / "current" / "funnelscope.duckdb"), read_only=True) as connection:
+        tables = Tables(connection)
+        return printed, {part.__name__: list(part(printed, tables)) for part in PARTS}
+
+
+@pytest.mark.parametrize("part", [part.__name__ for part in PARTS])
+def test_a_printed_number_is_the_one_in_the_published_tables(
+    compared: tuple[Printed, dict[str, list[Wanted]]], part: str
+) -> None:
+    printed, wanted = compared
+    assert wanted[part]
+    assert mismatches(printed, wanted[part]) == []
+
+
+def test_nearly_every_number_of_the_pages_is_compared(compared: tuple[Printed, dict[str, list[Wanted]]]) -> None:
+    """What is left are the numbers of axes, lines' ends, sentences and definitions, which other tests compare."""
+    printed, wanted = compared
+    mismatches(printed, [each for part in wanted.values() for each in part])
+    words = printed.chapter(printed.words.text("headings", "definitions"))
+    places = {
+        (line, match.start())
+        for line, text in enumerate(printed.lines)
+        if line not in words
+        for match in NUMBER.finditer(text, len(printed.cell(line)))
+    }
+    assert len(places) > 700
+    assert len(places - printed.claimed) < 0.1 * len(places)
+
+
+# Each turns the numbers of a table, of the day alone, so that no printed one is right any more.
+PERTURBED = {
+    "marts.daily_money": "amount = amount * 1.1 + 1, payments = payments + 1",
+    "marts.daily_summary": "human_sessions = human_sessions * 1.1, qualified_sessions = qualified_sessions * 1.3, "
+    "paying_sessions = paying_sessions * 1.7, same_day_orders = same_day_orders * 2, same_day_amount = "
+    "same_day_amount * 3, buyers = buyers + 3",
+    "marts.daily_metrics": "numerator = numerator * 1.1 + 1, denominator = denominator * 1.3 + 1, "
+    "value = value * 1.5 + 1, median = median + 2, p75 = p75 + 2, p90 = p90 + 2",
+    "marts.funnel_steps": "reached = reached + step_number * 3",
+    "marts.arrival_cube": "arrived_clicks = arrived_clicks + 1, cost = cost + 1",
+    "marts.landing_cube": "reached_qualified_product_view = reached_qualified_product_view + 1",
+    "marts.decision_cube": "reached_paid = reached_paid + 1",
+    "marts.checkout_cube": "ordered = ordered + 1",
+    "marts.repurchase_cube": "purchased = purchased + 1",
+    "diagnosis.findings": "lost_orders = lost_orders + 1, lost_amount = lost_amount + 9, effect = effect * 0.9",
+    "diagnosis.evidence": "today = today * 1.1",
+    "quality.family_days": "rows_read = rows_read + 1, rows_accepted = rows_accepted + 1",
+}
+
+
+@pytest.mark.parametrize("table", PERTURBED)
+def test_a_table_that_says_otherwise_is_noticed(home: Home, tmp_path: Path, table: str) -> None:
+    """Every comparison can fail: with another table behind the same print, those that read it do."""
+    printed = Printed.read(printed_report(home.settings, DAY, "en").pdf, "en")
+    copy = tmp_path / "copy.duckdb"
+    shutil.copy(home.settings.published / "current" / "funnelscope.duckdb", copy)
+    with duckdb.connect(str(copy)) as connection:
+        tables = Tables(connection)
+        before = [each for part in PARTS for each in part(printed, tables)]
+        connection.execute(f"update {table} set {PERTURBED[table]} where business_date = date '{DAY}'")
+        after = [each for part in PARTS for each in part_or_nothing(part, printed, tables)]
+    assert mismatches(printed, before) == []
+    values = {each.what: each.values for each in before}
+    changed = [each for each in after if each.values != pytest.approx(values[each.what], rel=1e-9)]
+    assert changed
+    assert len(mismatches(printed, changed)) == len(changed)
+
+
+def part_or_nothing(part: Any, printed: Printed, tables: Tables) -> list[Wanted]:
+    """Where the tables contradict each other, a part notices that by itself."""
+    try:
+        return list(part(printed, tables))
+    except (AssertionError, ValueError):
+        return []
