@@ -16,6 +16,7 @@ class Unit(StrEnum):
     RATIO = "ratio"
     SECONDS = "seconds"
     MILLISECONDS = "milliseconds"
+    DAYS = "days"
 
 
 class SeveralDays(StrEnum):
@@ -131,5 +132,6 @@ METRICS = {
         _rate("daily_repurchase_rate", "active past customers who purchased / active past customers"),
         _duration("first_screen_ms", Unit.MILLISECONDS, "until the first page's first screen stood, per session"),
         _duration("first_response_seconds", Unit.SECONDS, "first human answer - first customer message"),
+        _duration("repurchase_interval_days", Unit.DAYS, "purchase day - the customer's purchase day before"),
     )
 }

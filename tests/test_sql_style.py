@@ -190,7 +190,7 @@ def test_the_registry_holds_exactly_the_metrics_that_are_computed() -> None:
     assert {key for key, metric in METRICS.items() if metric.several_days == "period"} == set(durations)
 
 
-# The report prints a duration as two figures a day and one over days; these are the keys that it gives them.
+# The report prints a duration as one or two figures a day and one over days; these are the keys that it gives them.
 FIGURES = {
     "first_screen_ms": ("first_screen_p50_ms", "first_screen_p75_ms", "first_screen_mean_ms"),
     "first_response_seconds": (
@@ -198,6 +198,7 @@ FIGURES = {
         "first_response_p90_seconds",
         "first_response_mean_seconds",
     ),
+    "repurchase_interval_days": ("repurchase_interval_median_days", "repurchase_interval_mean_days"),
 }
 COMPUTED_ELSEWHERE = {
     "sessions",  # marts.daily_summary

@@ -27,10 +27,12 @@ DURATION_FIGURES = {
     "first_screen_p75_ms": ("first_screen_ms", "p75"),
     "first_response_median_seconds": ("first_response_seconds", "median"),
     "first_response_p90_seconds": ("first_response_seconds", "p90"),
+    "repurchase_interval_median_days": ("repurchase_interval_days", "median"),
 }
 DURATION_FIGURES_OF_DAYS = {
     "first_screen_mean_ms": ("first_screen_ms", "value"),
     "first_response_mean_seconds": ("first_response_seconds", "value"),
+    "repurchase_interval_mean_days": ("repurchase_interval_days", "value"),
 }
 COVERAGE = {"three_second_rate": "measured_stay_share"}
 

@@ -68,6 +68,8 @@ INDICATORS = {
     ),
     "repurchase": (
         "returning_buyer_share",
+        "repurchase_interval_median_days",
+        "repurchase_interval_mean_days",
         "care_sent",
         "care_open_rate",
         "members_joined",

@@ -399,6 +399,11 @@ durations as (
     select business_date, 'first_response_seconds', first_response_seconds::DECIMAL(18, 3)
     from intermediate.inquiries
     where first_response_seconds is not null and business_date between $from_date and $to_date
+    union all
+    select business_date, 'repurchase_interval_days', gap_days::DECIMAL(18, 3)
+    from marts.repurchase_outcomes
+    cross join unnest(range(customers))  -- a case for each customer
+    where gap_days is not null and business_date between $from_date and $to_date
 ),
 
 distributions as (
