@@ -50,7 +50,7 @@ from reports.model import (
 )
 from reports.pictures.canvas import few_colours
 from reports.pictures.table_days import table_days_picture
-from reports.printing import own_funnel_png, pictures, render, stage_picture_png
+from reports.printing import own_funnel_png, pictures, render, render_pages, stage_picture_png
 from reports.spreadsheet import spreadsheet
 from reports.wording import in_words
 
@@ -107,6 +107,7 @@ __all__ = [
     "own_funnel_png",
     "pictures",
     "render",
+    "render_pages",
     "spreadsheet",
     "stage_picture_png",
     "table_days_picture",

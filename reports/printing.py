@@ -31,6 +31,18 @@ def render(report: Report) -> bytes:
     cannot be drawn, and PrintingError where the typesetter complains. Characters of the shop's own data that the font
     lacks are printed as code points.
     """
+    pdf: bytes = _set(report, format="pdf", pdf_standards=["ua-1"], timestamp=_document_timestamp(report))
+    return pdf
+
+
+def render_pages(report: Report, dots_per_inch: int) -> list[bytes]:
+    """The same pages as PNG, one each. Raises as `render` does."""
+    pages = _set(report, format="png", ppi=dots_per_inch)
+    return pages if isinstance(pages, list) else [pages]
+
+
+def _set(report: Report, **options: Any) -> Any:
+    """What the typesetter makes of the report."""
     import typst
 
     report = with_drawable_text(report)
@@ -40,17 +52,11 @@ def render(report: Report) -> bytes:
     drawn = {f"{name}.svg": picture for name, picture in stage_pictures(report, words).items()}
     template = (resources.files("reports") / "page.typ").read_bytes()
     files: Any = {"main": template, "report.json": json.dumps(page, ensure_ascii=False).encode(), **drawn}
-    pdf, warnings = typst.compile_with_warnings(
-        files,
-        font_paths=typst.Fonts(False, False, [str(font_file().parent)]),
-        ignore_system_fonts=True,
-        format="pdf",
-        pdf_standards=["ua-1"],
-        timestamp=_document_timestamp(report),
-    )
+    fonts = typst.Fonts(False, False, [str(font_file().parent)])
+    made, warnings = typst.compile_with_warnings(files, font_paths=fonts, ignore_system_fonts=True, **options)
     if warnings:
         raise PrintingError("; ".join(str(warning) for warning in warnings))
-    return pdf
+    return made
 
 
 def pictures(report: Report) -> dict[str, bytes]:

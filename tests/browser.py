@@ -1,7 +1,4 @@
-"""The UI in a real browser: starts `funnelscope ui`, opens pages of it, and takes pictures.
-
-`python tests/browser.py FOLDER` takes the pictures of the README from the demo's home (`make pictures`).
-"""
+"""The UI in a real browser: starts `funnelscope ui` and opens pages of it."""
 
 import os
 import shutil
@@ -17,8 +14,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
-
-from reports import few_colours
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
@@ -119,37 +114,3 @@ def open_lineage(page: Page, address: str) -> None:
     """The graph of all assets, by group."""
     page.goto(f"{address}/asset-groups")
     page.get_by_text("staging", exact=True).first.wait_for()
-
-
-def take_pictures(folder: Path) -> None:
-    """The pictures of the README, from the home of the demo: its graph, a stage, a table, and the findings."""
-    problems: list[str] = []
-    with running_ui({}, folder / ".ui.log") as address, opened_browser(problems) as page:
-        open_asset(page, address, "published/daily_report", "lineage&lineageScope=neighbors&lineageDepth=2")
-        page.get_by_text("repurchase", exact=True).first.wait_for()
-        page.wait_for_timeout(3_000)
-        _save(page, folder / "ui-lineage.png")
-        open_asset(page, address, "stages/decision")
-        open_metadata(page, "picture")
-        wait_for_image(page)
-        _save(page, folder / "ui-stage.png")
-        open_asset(page, address, "marts/landing_cube")
-        open_metadata(page, "last_days")
-        wait_for_image(page)
-        _save(page, folder / "ui.png")
-        open_asset(page, address, "diagnosis/findings")
-        open_metadata(page, "findings")
-        wait_for_image(page)
-        _save(page, folder / "ui-findings.png")
-    (folder / ".ui.log").unlink()
-    if problems:
-        raise RuntimeError("\n".join(problems))
-
-
-def _save(page: Page, file: Path) -> None:
-    page.wait_for_timeout(1_000)
-    file.write_bytes(few_colours(page.screenshot()))
-
-
-if __name__ == "__main__":
-    take_pictures(Path(sys.argv[1]))

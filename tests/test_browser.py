@@ -1,18 +1,16 @@
 """What an analyst finds in the UI, looked at in a real browser: graph, stage, picture, failed check, evidence."""
 
-import os
-import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import browser
 import dagster as dg
 import pytest
-from browser import COMMAND, open_asset, open_lineage, open_metadata, wait_for_image
+from browser import open_asset, open_lineage, open_metadata, wait_for_image
 from diagnosis_world import World, settings_of
 from playwright.sync_api import Page
-from shop_helpers import Home, one_file_a_day, simulated_shop
+from shop_helpers import Home
+from small_shop import FAULTY_ROWS, LAST_DAY, shop_with_refused_rows
 from test_showing import shop_of
 
 from assets.catalog import FINDINGS
@@ -24,24 +22,12 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not browser.installed_browser(), reason="no Chromium here; apt-get install chromium"),
 ]
-FAULTY_ROWS = 9
-LAST_DAY = "2026-05-02"
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Two days, run by the command; of the second, too many rows of orders were refused."""
-    home = simulated_shop(tmp_path_factory.mktemp("browser"), days=3, sessions_per_day=60, history_days=2)
-    one_file_a_day(home)
-    let_the_clock_stand_at_noon(home)  # before the run: another time zone later would make every day late
-    header = "event_id,event_time,event_type,order_id,visitor_id,customer_id,amount\n"
-    rows = (f"b{n},{LAST_DAY}T02:0{n}:00Z,refunded twice,o{n},v{n},c{n},1.00\n" for n in range(FAULTY_ROWS))
-    file = home.settings.landing / "order" / f"dt={LAST_DAY}" / "refused.csv"
-    file.write_text(header + "".join(rows), encoding="utf-8")
-    command = [str(COMMAND), "backfill", "--to", LAST_DAY]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | home.environment, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{LAST_DAY} warn" in done.stderr
+    home = shop_with_refused_rows(tmp_path_factory.mktemp("browser"))
     show_a_finding(home)
     return home
 
@@ -56,12 +42,6 @@ def show_a_finding(home: Home) -> None:
     with pytest.MonkeyPatch.context() as patch, open_instance(home.settings) as instance:
         patch.setenv("DAGSTER_HOME", str(home.settings.dagster_home))
         instance.report_runless_asset_event(dg.AssetMaterialization(FINDINGS, partition=LAST_DAY, metadata=metadata))
-
-
-def let_the_clock_stand_at_noon(home: Home) -> None:
-    """Between six and nine on the shop's clock the schedule would start runs of its own."""
-    hours_ahead = 12 - datetime.now(UTC).hour  # Etc/GMT-3 is three hours ahead of UTC
-    home.config.write_text(home.config.read_text().replace("Asia/Shanghai", f"Etc/GMT{-hours_ahead:+d}"))
 
 
 @pytest.fixture(scope="module")
