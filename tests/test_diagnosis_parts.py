@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from assets.diagnosis import drift
 from assets.diagnosis.bookkeeping import factor_contributions, rate_change
 from assets.diagnosis.classify import FAULT_CLASSES, fault_class, object_to_open
-from assets.diagnosis.comparison import Comparison, PromotionDay, comparison, promotion_day
+from assets.diagnosis.comparison import Comparison, comparison, promotion_day
 from assets.diagnosis.daily import StepDay, _losses, _whole
 from assets.diagnosis.drift import drift_strength
 from assets.diagnosis.evidence import moved_series
@@ -23,7 +23,7 @@ from assets.diagnosis.reading import read_diagnosis
 from assets.diagnosis.scan import Finding, Scan
 from assets.diagnosis.steps import STEPS, Step
 from assets.diagnosis.triage import DataFault, data_fault, is_flood, whole_of_fault
-from assets.diagnosis.words import comparison_in_words, diagnosis_in_words, load_playbook
+from assets.diagnosis.words import diagnosis_in_words, load_playbook
 from assets.settings import SettingsError, load_settings
 
 COUNTS = arrays(np.int64, 6, elements=st.integers(0, 10**6))
@@ -322,11 +322,3 @@ def test_a_sign_that_came_days_before_its_harm_is_evidence() -> None:
         days[-4],
     )
     assert moved_series(world.warehouse, "cart", {"product_id": "P1"}, days[-5], days[:-5]) == []
-
-
-def test_what_a_day_is_compared_with_is_told_in_the_readers_language() -> None:
-    chinese, english = (load_playbook(settings_of(), language) for language in ("zh", "en"))
-    day = str(PromotionDay("member_week", "main", 2, 24.0))
-    assert comparison_in_words(day, chinese) == "member_week 活动 main 阶段第 2 天"
-    assert comparison_in_words(day, english) == day
-    assert comparison_in_words("regular days", chinese) == "平常的日子"

@@ -7,11 +7,12 @@ from typing import get_args
 import pytest
 
 from assets.diagnosis.classify import FAULT_CLASSES
+from assets.diagnosis.comparison import PromotionDay
 from assets.diagnosis.evidence import SERIES
 from assets.diagnosis.reading import Diagnosis
 from assets.diagnosis.steps import STEPS
 from assets.diagnosis.triage import CHECKS
-from assets.diagnosis.words import load_playbook, reason_in_words, status_reason_in_words
+from assets.diagnosis.words import comparison_in_words, load_playbook, reason_in_words, status_reason_in_words
 from assets.reporting.diagnosis import slice_of
 from assets.settings import Change, load_settings
 from reports.wording import languages, load_words
@@ -73,3 +74,11 @@ def test_a_warning_of_the_gate_withholds_in_the_words_of_the_gate() -> None:
     )
     provisional = {"status_reason": "order: late", "evidence": []}
     assert status_reason_in_words(provisional, load_playbook(load_settings(), "zh")) == "order: late"
+
+
+def test_what_a_day_is_compared_with_is_told_in_the_readers_language() -> None:
+    chinese, english = (load_playbook(load_settings(), language) for language in ("zh", "en"))
+    day = str(PromotionDay("member_week", "main", 2, 24.0))
+    assert comparison_in_words(day, chinese) == "member_week 活动 main 阶段第 2 天"
+    assert comparison_in_words(day, english) == day
+    assert comparison_in_words("regular days", chinese) == "平常的日子"
