@@ -209,9 +209,7 @@ def write_day(
         planted = FAULTS.get(kind)
         lost_share = np.zeros(len(leaves))
         if planted and planted.cube == name:
-            inside = np.ones(len(leaves), bool)
-            for dimension, value in slice_.items():
-                inside &= (leaves[dimension] == value).to_numpy()
+            inside = inside_of(leaves, slice_)
             if planted.is_flood:
                 truth = flooded(entries, rates, planted, inside)
             else:
@@ -222,7 +220,9 @@ def write_day(
             if planted and (planted.cube, planted.column) == (name, column) and lost_share.any():
                 lost = random.binomial(passed, lost_share)
                 truth = visible(counts[-1][inside], passed[inside], rate[inside], planted.share)
-                truth["lost_paid_orders"] = int(random.binomial(lost, paid_later(pools, name, column, rates)).sum())
+                truth["lost_paid_orders"] = int(
+                    random.binomial(lost, paid_later(pools, name, column, rates, slice_)).sum()
+                )
                 passed = passed - lost
             counts.append(passed)
         frame = leaves[list(cube.dimensions)].copy()
@@ -242,8 +242,12 @@ def write_day(
     return truth
 
 
-def rates_of(leaves: pd.DataFrame, cube: Cube, random: np.random.Generator) -> list[np.ndarray]:
-    """The day's rate of every step of the chain against the one before, a leaf each: main effects, raked."""
+def rates_of(leaves: pd.DataFrame, cube: Cube, random: np.random.Generator | None = None) -> list[np.ndarray]:
+    """The rate of every step of the chain against the one before, a leaf each: main effects, raked.
+
+    Args:
+        random: draws the day's own noise; None for the usual rates.
+    """
     rates = []
     for before, step in pairwise(cube.chain):
         entered = leaves[before].to_numpy()
@@ -255,7 +259,7 @@ def rates_of(leaves: pd.DataFrame, cube: Cube, random: np.random.Generator) -> l
             prior = PRIOR_ENTRIES * overall
             rate = (rate * ((passed + prior) / (expected + prior))[codes]).clip(0.001, 0.97)
         for name in NOISY:
-            if name in cube.dimensions:
+            if random and name in cube.dimensions:
                 codes, values = pd.factorize(leaves[name])
                 rate *= np.exp(NOISE / np.sqrt(2) * random.standard_normal(len(values)))[codes]
         rates.append(rate.clip(0.001, 0.97))
@@ -281,16 +285,35 @@ def flooded(entries: np.ndarray, rates: list[np.ndarray], planted: Planted, insi
     return {**truth, "lost_paid_orders": 0}
 
 
+def inside_of(leaves: pd.DataFrame, slice_: Mapping[str, str]) -> np.ndarray:
+    inside = np.ones(len(leaves), bool)
+    for dimension, value in slice_.items():
+        inside &= (leaves[dimension] == value).to_numpy()
+    return inside
+
+
 def paid_later(
-    pools: Mapping[str, pd.DataFrame], name: str, column: str, rates: Sequence[np.ndarray]
+    pools: Mapping[str, pd.DataFrame],
+    name: str,
+    column: str,
+    rates: Sequence[np.ndarray],
+    slice_: Mapping[str, str],
 ) -> np.ndarray | float:
-    """Paid orders that a pass of the column comes to: by the cube's own later steps, else as the shop's usually do."""
+    """Paid orders that a pass of the column comes to: by the cube's own later steps, else as the slice's usually do.
+
+    A product's carts are those of the whole shop: no later step knows products.
+    """
     chain = CUBES[name].chain
     if chain[-1] in ("reached_paid", "paid"):
         return np.prod([np.ones(len(rates[0])), *rates[chain.index(column) :]], axis=0)
     if chain[-1] == "purchased":
         return 1.0
-    return float(pools["decision_cube"]["reached_paid"].sum() / pools[name][column].sum())
+    decision = pools["decision_cube"]
+    if name == "product_cube":
+        return float(decision["reached_paid"].sum() / pools[name][column].sum())
+    inside = inside_of(decision, slice_)
+    paying = np.prod(rates_of(decision, CUBES["decision_cube"]), axis=0)
+    return float(np.average(paying[inside], weights=decision["sessions"][inside]))
 
 
 def _findings(warehouse: Warehouse) -> list[Row]:

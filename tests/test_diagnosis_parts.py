@@ -90,7 +90,7 @@ def test_repurchase_is_asked_for_drifts_once_its_customers_of_180_days_are_compl
     days = [world.day(number) for number in range(1, 29)]
     write_residuals(world, step, np.full(28, -1.0))
     leaves = pd.DataFrame({"observed": [90.0], "expected": [100.0], "variance": [95.0]})
-    step_day = StepDay(step, leaves, 0.05, 0.05, 1.0, 1.0, ())
+    step_day = StepDay(step, leaves, 0.05, 0.05, 1.0, 1.0, 0.0, ())
     compared = Comparison("diagnosed", "", "", tuple(days))
 
     def found(days_of_history: int) -> Finding | None:
@@ -115,7 +115,7 @@ def test_where_most_pass_a_handful_of_failures_is_chance_however_far_it_is_in_pa
             }
         )
         finding = Finding({"page": "a"}, passed / expected, 0, 1, 5.3, 1e-5, 14.0, passed, expected, 1.0, None, 0.0)
-        return [each.slice for each in _losses(Scan((finding,), 1.0, 0.0, 0.012, 500), leaves, 0.012)]
+        return [each.slice for each in _losses(Scan((finding,), 1.0, 0.0, 0.0, 0.012, 500), leaves, 0.012)]
 
     assert found(passed=7, entered=13) == []
     assert found(passed=70, entered=130) == [{"page": "a"}]

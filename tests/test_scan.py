@@ -93,3 +93,27 @@ def test_where_nearly_all_pass_a_slice_that_holds_a_third_does_not_pull_the_refe
     )
     assert named(found) == [{"provider": "wechat", "device": "android"}]
     assert found.reference_level == pytest.approx(1, abs=0.04)
+
+
+def test_of_two_slices_history_tells_which_one_moved() -> None:
+    """Three teams are all there is, and the largest lost a third: is that so, or did the others gain?"""
+    sizes = {"late": (4, 86.0, 57), "early": (3, 94.0, 92), "night": (2, 28.0, 28)}
+    rows = [(team, f"{team}{n}", *counts) for team, (agents, *counts) in sizes.items() for n in range(agents)]
+    leaves = pd.DataFrame(rows, columns=["team", "agent", "expected", "observed"])
+    leaves["variance"] = leaves["expected"] * 0.92
+    noises = {"slice_noise": 0.012, "leaf_noise": 0.012}
+    dimensions, hierarchy = ("team", "agent"), {"agent": ("team",)}
+    with_history = scan(leaves, dimensions, hierarchy, ScanOptions(level_noise=0.013, **noises))
+    assert named(with_history) == [{"team": "late"}]
+    assert with_history.reference_level == pytest.approx(1, abs=0.02)
+    without = scan(leaves, dimensions, hierarchy, ScanOptions(**noises))
+    assert with_history.findings[0].p_value < without.findings[0].p_value / 10
+
+
+def test_a_day_on_which_everything_moved_alike_blames_no_slice_in_spite_of_its_history() -> None:
+    moved = day(4)
+    moved["expected"] *= 1.3
+    moved["variance"] *= 1.3
+    found = scan(moved, DIMENSIONS, HIERARCHY, ScanOptions(level_noise=0.013))
+    assert found.findings == ()
+    assert found.reference_level == pytest.approx(1 / 1.3, rel=0.03)

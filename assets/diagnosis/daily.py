@@ -64,6 +64,7 @@ class StepDay:
     whole_noise: float
     scale: float
     reference_level: float
+    reference_error: float
     found: tuple[Finding, ...]
 
 
@@ -174,13 +175,15 @@ def _scan_steps(warehouse: Warehouse, day: date, compared: Comparison, noise: No
             present = leaves[(leaves["entered"] > 0) & (leaves["expected"] > 0)].reset_index(drop=True)
             present["variance"] *= noise.scale**2
             # One day as the baseline adds its own day-to-day noise to that of today.
-            one_day = np.sqrt(2.0) if len(compared.days) == 1 else 1.0
-            slice_noise = usual.slice_noise * noise.scale * one_day
+            is_twin = len(compared.days) == 1
+            one_day = np.sqrt(2.0) if is_twin else 1.0
+            slice_noise, whole_noise = (each * noise.scale * one_day for each in (usual.slice_noise, usual.whole_noise))
             options = ScanOptions(
                 family_error=DAILY_ERROR / len(STEPS),
                 min_effect=SMALLEST_EFFECT,
                 slice_noise=slice_noise,
                 leaf_noise=slice_noise,  # learnt from days: in a small cube a fault could pass for noise of the leaves
+                level_noise=None if is_twin else whole_noise,
             )
             dimensions = [name for name in cube_day.dimensions if present[name].nunique() > 1]
             scanned = scan(present, dimensions, cube_day.hierarchy, options) if dimensions else None
@@ -188,9 +191,10 @@ def _scan_steps(warehouse: Warehouse, day: date, compared: Comparison, noise: No
                 step,
                 leaves,
                 slice_noise,
-                usual.whole_noise * noise.scale * one_day,
+                whole_noise,
                 noise.scale,
                 scanned.reference_level if scanned else _level(present),
+                scanned.reference_error if scanned else 0.0,
                 _losses(scanned, present, slice_noise) if scanned else (),
             )
             step_days.append(replace(step_day, found=_by_source(step_day)))
@@ -291,7 +295,7 @@ def _level_finding(step_day: StepDay, slice_: Mapping[str, str]) -> Finding | No
     expected = float(inside["expected"].sum()) * (step_day.reference_level if slice_ else 1.0)
     if expected < _FEWEST_EXPECTED:
         return None
-    noise = step_day.slice_noise if slice_ else step_day.whole_noise
+    noise = np.hypot(step_day.slice_noise, step_day.reference_error) if slice_ else step_day.whole_noise
     deviation = float(np.sqrt(inside["variance"].sum() * step_day.scale**2 / expected**2 + noise**2))
     theta = observed / expected
     z = abs(theta - 1) / deviation
@@ -350,7 +354,8 @@ def _finding(
     inside = _inside(step_day.leaves, slice_)
     entered, passed = float(inside["entered"].sum()), float(inside["observed"].sum())
     expected = float(inside["expected"].sum()) * (step_day.reference_level if slice_ else 1.0)
-    variance = float(inside["variance"].sum()) * step_day.scale**2 + (step_day.slice_noise * expected) ** 2
+    noise = np.hypot(step_day.slice_noise, step_day.reference_error if slice_ else step_day.whole_noise)
+    variance = float(inside["variance"].sum()) * step_day.scale**2 + (noise * expected) ** 2
     since = _since(warehouse, step, slice_, found.theta, expected / entered, day)
     before = [usual_day for usual_day in compared.days if usual_day < since] or compared.days
     moved = moved_series(warehouse, step.name, slice_, day, before)

@@ -23,6 +23,7 @@ _MEDIAN_CHI_SQUARE: Final = 0.4549  # of one degree of freedom
 _PRIOR_LEVEL: Final = 0.15  # standard deviation of the log level that a whole population may move by in a day
 _BANDWIDTH: Final = 0.04  # of the density of log levels
 _MODE_STEPS: Final = 5
+_WHOLE_MOVED: Final = 3.0  # standard deviations from which on the whole has moved, so that its history says nothing
 _KNOWN_LEVEL: Final = 30**-0.5  # standard deviation by chance of a level that is known well enough: of thirty passes
 _SIBLING_STILL: Final = 0.1  # of the effect: a sibling that moved by less has stayed
 _SIBLING_SPREAD: Final = 0.5  # how unequal the effects of siblings with one cause may be, as a share of the effect
@@ -44,6 +45,7 @@ class ScanOptions:
     three-dimensional slices. `min_effect`: smallest |θ − 1|. `min_loss_share`: smallest share of the largest loss.
     `min_expected`: a slice below it is not looked at. `slice_noise`, `leaf_noise`: standard deviations of the daily
     level of a healthy slice and leaf, as a share of it, beyond the variance given; None estimates them from the cube.
+    `level_noise`: the same of the whole cube, whose usual level is 1; None where nothing is known of it.
     """
 
     max_dimensions: int = 3
@@ -54,6 +56,7 @@ class ScanOptions:
     min_expected: float = 8.0
     slice_noise: float | None = None
     leaf_noise: float | None = None
+    level_noise: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,12 @@ class Scan:
     """Findings, the largest explained deviance first, and what they were measured against.
 
     `reference_level` is observed over expected of the unaffected population; findings are relative to it.
+    `reference_error` is its standard deviation, as a share of it.
     """
 
     findings: tuple[Finding, ...]
     reference_level: float
+    reference_error: float
     leaf_noise: float
     slice_noise: float
     slices_looked_at: int
@@ -160,9 +165,12 @@ class _Search:
         self.given_variance = leaves["variance"].to_numpy(float)
         self.observed_of = self.slices.sums(self.observed)
         self.expected_of = self.slices.sums(self.given_expected)
+        self.history = 0.0
         self.set_reference(self._usual_level())
         enough = self.expected_of >= options.min_expected
         self.considered = enough & (self.passes_of < 0.98 * self.total_expected)
+        if options.level_noise:
+            self._remember(options.level_noise)
         layers = np.bincount(self.slices.size_of[self.considered], minlength=options.max_dimensions + 1)
         self.trials_of = (np.count_nonzero(layers) * layers)[self.slices.size_of]
         self.slice_noise = options.slice_noise or self._slice_noise()
@@ -180,8 +188,22 @@ class _Search:
         self.weight = self.expected / (variance + (self.leaf_noise * self.expected) ** 2)
         self.seen_of = self.slices.sums(self.observed * self.weight)
         self.passes_of = self.slices.sums(self.expected * self.weight)
-        self.total_seen = float(self.observed @ self.weight)
-        self.total_expected = float(self.expected @ self.weight)
+        self.total_seen = float(self.observed @ self.weight) + self.history
+        self.total_expected = float(self.expected @ self.weight) + self.history * level
+
+    def _remember(self, level_noise: float) -> None:
+        """Takes the usual level as so many passes more, outside every slice, unless the whole has clearly moved.
+
+        Where a few slices are all there is, and one holds most, only history tells which of them moved.
+        """
+        passes = self.total_expected
+        if np.log(self.reference) ** 2 <= _WHOLE_MOVED**2 * (level_noise**2 + 1 / passes):
+            self.history = level_noise**-2
+            self.set_reference(self._with_history(self.reference, passes))
+
+    def _with_history(self, level: float, passes: float) -> float:
+        """A level that so many passes showed today, drawn towards the usual one."""
+        return float(np.exp(np.log(level) * passes / (passes + self.history)))
 
     def _leaf_noise(self, variance: np.ndarray) -> float:
         """How far leaves wander beyond chance, as a share of their level: makes the median leaf look typical."""
@@ -220,7 +242,8 @@ class _Search:
                 outside[root.leaves] = False
             expected = self.given_expected[outside].sum()
             if expected >= 0.3 * self.given_expected.sum():
-                return max(float(self.observed[outside].sum() / expected), 1e-3)
+                level = max(float(self.observed[outside].sum() / expected), 1e-3)
+                return self._with_history(level, float(self.expected[outside] @ self.weight[outside]))
         return self.reference
 
     def _slice_noise(self) -> float:
@@ -380,7 +403,12 @@ class _Search:
             if scores.p_value[certain] <= self.options.family_error:
                 findings.append(self._finding(root, certain, scores))
         findings.sort(key=lambda finding: -finding.deviance)
-        return Scan(tuple(findings), self.reference, self.leaf_noise, self.slice_noise, int(self.considered.sum()))
+        held = np.unique(np.concatenate([np.empty(0, int), *(root.leaves for root in roots)]))
+        passes = self.total_expected - float(self.expected[held] @ self.weight[held])
+        error = max(passes, 1.0) ** -0.5
+        return Scan(
+            tuple(findings), self.reference, error, self.leaf_noise, self.slice_noise, int(self.considered.sum())
+        )
 
     def _finding(self, root: _Root, certain: int, scores: _Scores) -> Finding:
         number = root.number

@@ -230,7 +230,9 @@ class _Search:
         least = _LEAST_AMOUNT * max((abs(finding.lost) for finding in findings), default=0.0)
         findings = [finding for finding in findings if abs(finding.lost) >= least]
         findings.sort(key=lambda finding: -finding.deviance)
-        return Scan(tuple(findings), self.reference, self.leaf_noise, self.slice_noise, int(self.is_considered.sum()))
+        return Scan(
+            tuple(findings), self.reference, 0.0, self.leaf_noise, self.slice_noise, int(self.is_considered.sum())
+        )
 
     def _finding(self, root: _Root, scores: _Scores) -> Finding:
         number = root.number
