@@ -174,7 +174,8 @@ class _Search:
         layers = np.bincount(self.slices.size_of[self.considered], minlength=options.max_dimensions + 1)
         self.trials_of = (np.count_nonzero(layers) * layers)[self.slices.size_of]
         self.slice_noise = options.slice_noise or self._slice_noise()
-        self.complexity = self.slices.size_of * np.log(len(dimensions))
+        self.dimension_cost = np.log(len(dimensions))  # nats, of a dimension in the name
+        self.complexity = self.slices.size_of * self.dimension_cost
 
     # --- Levels ------------------------------------------------------------------------------
 
@@ -355,7 +356,8 @@ class _Search:
         """The slice, or its parent as long as most of the siblings moved with it.
 
         A sibling either stayed (level 1) or moved by about as much as the slice; its likelihood ratio decides, and an
-        unclear one has no voice.
+        unclear one has no voice. A slice that is nearly all of its parent takes its name, unless the little that is
+        left says more against it than the longer name costs.
         """
         while True:
             effect = seen[number] / passes[number] - 1
@@ -369,7 +371,7 @@ class _Search:
                 support = 0.5 * (np.log(stays / moves) + level**2 / stays - deviation)
                 moved = passes[others][support > 0.5].sum()
                 stayed = passes[others][support < -0.5].sum()
-                is_all = moved + stayed == 0 and passes[number] >= 0.9 * passes[parent]
+                is_all = passes[number] >= 0.9 * passes[parent] and support.sum() > -self.dimension_cost
                 if moved > _MOVED_SHARE * stayed or is_all:
                     parents.append(parent)
             if not parents:
