@@ -84,7 +84,7 @@ def _main(
         os.environ["FUNNELSCOPE_CONFIG"] = str(config.expanduser().absolute())
 
 
-@app.command()
+@app.command(short_help="A simulated shop, run and printed: the place to begin.")
 def demo(
     days: Annotated[int, typer.Option(min=1, help="Business days to simulate.")] = 45,
     sessions_per_day: Annotated[int, typer.Option(min=100, help="Sessions a day, about.")] = 9_000,
@@ -123,7 +123,7 @@ def demo(
     raise typer.Exit(run.outcome)
 
 
-@app.command()
+@app.command(short_help="One day: take deliveries, build, judge, publish, print.")
 def run(business_date: DateOption = None, language: LanguageOption = None) -> None:
     """Runs one day: takes deliveries, builds, judges, publishes, prints. Yesterday if no date is given."""
     with errors_in_plain_words():
@@ -134,7 +134,7 @@ def run(business_date: DateOption = None, language: LanguageOption = None) -> No
     raise typer.Exit(result.outcome)
 
 
-@app.command()
+@app.command(short_help="Many days as one run.")
 def backfill(
     from_date: Annotated[
         date | None,
@@ -159,7 +159,7 @@ def backfill(
     raise typer.Exit(result.outcome)
 
 
-@app.command()
+@app.command(short_help="Landing files of a simulated shop, and the truth.")
 def simulate(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that gets landing/ and truth.json.")],
     days: Annotated[int, typer.Option(min=1, help="Business days.")] = 45,
@@ -229,7 +229,7 @@ WeekOption = Annotated[
 MonthOption = Annotated[str | None, typer.Option(metavar="2026-06", help="The month, or any day of it as YYYY-MM-DD.")]
 
 
-@app.command()
+@app.command(short_help="Print a day, week or month again.")
 def report(
     business_date: DateOption = None,
     week: WeekOption = None,
@@ -255,7 +255,7 @@ def report(
         typer.echo(f"Edition {edition.number} of {edition.period.name}: {edition.pdf}")
 
 
-@app.command()
+@app.command(short_help="Send the report to mail and chat groups.")
 def send(
     business_date: DateOption = None,
     week: WeekOption = None,
@@ -276,7 +276,7 @@ def send(
     raise typer.Exit(0 if is_good else 1)
 
 
-@app.command()
+@app.command(short_help="What is wrong, where, since when, and its cost.")
 def diagnose(
     business_date: DateOption = None,
     language: Annotated[Language, typer.Option(help="Language of the sentences.")] = Language.EN,
@@ -304,7 +304,7 @@ def diagnose(
         print_findings(settings, day, language.value, as_json)
 
 
-@app.command()
+@app.command(short_help="Every day: published, warned, blocked, late, missing.")
 def status() -> None:
     """Lists the days: published, warned, blocked, late or missing, and why."""
     with errors_in_plain_words():
@@ -313,7 +313,7 @@ def status() -> None:
         print_status(shop_settings())
 
 
-@app.command()
+@app.command(short_help="Build a model again, after a change of its SQL.")
 def rebuild(
     model: Annotated[str, typer.Argument(help="A model's name, such as session_days; or schema.name.")],
 ) -> None:
@@ -326,7 +326,7 @@ def rebuild(
         typer.echo(f"Rebuilt and published {result.snapshot}: {', '.join(result.tables)}")
 
 
-@app.command()
+@app.command(short_help="Check settings, files, disk and locks.")
 def doctor() -> None:
     """Checks settings, landing zone, versions, disk and locks, and says what to do. Exit code 1 if one is bad."""
     with errors_in_plain_words():
@@ -338,7 +338,7 @@ def doctor() -> None:
     raise typer.Exit(0 if all(finding.is_fine for finding in findings) else 1)
 
 
-@app.command()
+@app.command(short_help="Dagster's pages on this machine, with schedule and sensors.")
 def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
     """Starts the Dagster UI on 127.0.0.1 with its history, schedule and sensors. Stop it with Ctrl-C."""
     with errors_in_plain_words():
@@ -354,12 +354,12 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
     os.execv(command[0], command)
 
 
-app.command()(funnel)
-app.command()(forget)
-app.command()(backup)
-app.command()(restore)
-app.add_typer(quarantine, name="quarantine")
-app.add_typer(identity, name="id")
+app.command(short_help="Answer a funnel that you declare.")(funnel)
+app.command(short_help="Erase a person everywhere.")(forget)
+app.command(short_help="Copy warehouse, published data and reports into a folder.")(backup)
+app.command(short_help="Put a backup into an empty home.")(restore)
+app.add_typer(quarantine, name="quarantine", short_help="See, mend or give up refused rows.")
+app.add_typer(identity, name="id", short_help="How the warehouse knows an id.")
 
 
 # --- What the commands share ---------------------------------------------------------------------

@@ -14,7 +14,7 @@ def _identity() -> None:
     """A group of its own, so that `id hash` reads as what it does."""
 
 
-@identity.command("hash")
+@identity.command("hash", short_help="The number that stands for an id.")
 def hash_id(text: Annotated[str, typer.Argument(metavar="ID", help="An id as the shop delivers it.")]) -> None:
     """Prints the number that stands for an id in every table, for joins with the shop's own data."""
     with errors_in_plain_words():

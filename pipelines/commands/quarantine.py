@@ -40,7 +40,7 @@ DayOption = Annotated[
 ]
 
 
-@quarantine.command("list")
+@quarantine.command("list", short_help="Count them by day, file and reason.")
 def list_counts(
     family: FamilyOption = None,
     source: SourceOption = None,
@@ -68,7 +68,7 @@ def list_counts(
                 typer.echo(f"{known.value}: {known.meaning}. Way out: {known.way_out}.")
 
 
-@quarantine.command()
+@quarantine.command(short_help="Rows with line, reason and content.")
 def show(
     family: FamilyOption = None,
     source: SourceOption = None,
@@ -100,7 +100,7 @@ def show(
                 typer.echo(f"    {row['content'] or '(the whole file)'}")
 
 
-@quarantine.command()
+@quarantine.command(short_help="Read their files again.")
 def replay(
     family: FamilyOption = None,
     source: SourceOption = None,
@@ -127,7 +127,7 @@ def replay(
         typer.echo(f"Read again: {files} files. Built: {built}. Rows of this choice still in quarantine: {left}")
 
 
-@quarantine.command()
+@quarantine.command(short_help="Give them up: erase their content.")
 def drop(
     family: FamilyOption = None,
     source: SourceOption = None,

@@ -15,7 +15,8 @@ from reports.model import (
     Verdict,
 )
 from reports.pages.findings import findings_in_brief, follow_ups_section, sentence_of_the_day
-from reports.pages.tables import Content, named, usual_and_change
+from reports.pages.tables import Content, marked_value, named, usual_and_change
+from reports.pictures.funnel import outside_mark
 from reports.pictures.trend import has_trend
 from reports.wording import Words, signed
 
@@ -32,6 +33,7 @@ def summary(report: Report, words: Words) -> Content:
         "bridge": bridge_section(report, words),
         "tiles_heading": words.text("headings", "stages"),
         "tiles": [tile(stage, words) for stage in report.stages],
+        "outside": outside_note(report, words),
         "findings": findings_in_brief(report, words),
         "follow_ups": follow_ups_section(report, words),
     }
@@ -129,7 +131,7 @@ def big_figure(headline: Headline, report: Report, words: Words) -> Content:
         lines.append(words.text("labels", "main_rate", name=named(second, report.currency, words), value=value))
     return {
         "name": named(figure, report.currency, words),
-        "value": words.value(figure.value, figure.unit),
+        "value": marked_value(figure, words),
         "usual": usual,
         "change": change,
         "lines": lines + comparisons(headline, words),
@@ -195,6 +197,15 @@ def spark(figure: Figure, words: Words) -> Content | None:
     return {"file": f"spark_{figure.key}.svg", "alt": alternative}
 
 
+def outside_note(report: Report, words: Words) -> str | None:
+    """What the marks of this page mean, where there is one."""
+    figures = [headline.figure for headline in report.headline]
+    figures += [stage.rate for stage in report.stages if stage.rate is not None and stage.no_data is None]
+    if any(outside_mark(figure.value, figure.usual_low, figure.usual_high, words) for figure in figures):
+        return words.text("pictures", "outside")
+    return None
+
+
 def tile(stage: Stage, words: Words) -> Content:
     name = words.text("stages", stage.key)
     if stage.no_data is not None or stage.rate is None:
@@ -206,6 +217,6 @@ def tile(stage: Stage, words: Words) -> Content:
     return {
         "name": name,
         "rate": words.text("metrics", stage.rate.key),
-        "value": words.value(stage.rate.value, stage.rate.unit),
+        "value": marked_value(stage.rate, words),
         "lines": [line for line in lines if line],
     }

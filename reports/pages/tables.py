@@ -58,15 +58,20 @@ def baseline_digits(figure: Figure) -> int | None:
     return digits_for(figure.value, figure.unit)
 
 
+def marked_value(figure: Figure, words: Words) -> str:
+    """The value, with a mark before it where it lies outside its usual range."""
+    mark = outside_mark(figure.value, figure.usual_low, figure.usual_high, words)
+    return f"{mark} {words.value(figure.value, figure.unit)}".strip()
+
+
 def figures_table(figures: Sequence[Figure], currency: str, words: Words) -> Content:
     rows = []
     for figure in figures:
-        mark = outside_mark(figure.value, figure.usual_low, figure.usual_high, words)
         rows.append(
             [
                 named(figure, currency, words),
                 words.counts(figure),
-                f"{mark} {words.value(figure.value, figure.unit)}".strip(),
+                marked_value(figure, words),
                 words.value(figure.baseline, figure.unit, baseline_digits(figure)),
                 words.change(figure.value, figure.baseline, figure.unit),
             ]
