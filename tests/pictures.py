@@ -4,23 +4,29 @@
 and a check that fails from a small shop that is made for it. Needs a Chromium.
 """
 
+import os
 import sys
 import tempfile
 from datetime import date
 from io import BytesIO
 from pathlib import Path
 
+import dagster as dg
 from browser import open_asset, open_metadata, opened_browser, running_ui, wait_for_image
 from PIL import Image
 from playwright.sync_api import Page
 from pypdf import PdfReader
+from shop_helpers import open_shop
 from small_shop import shop_with_refused_rows
 
 import reports
 from assets.publish import published_days
-from assets.reporting import read_report
+from assets.reporting import printed_report, read_report
 from assets.settings import Settings, load_settings
+from assets.showing import last_day_of_table, stage_of_edition
+from pipelines.instance import open_instance
 from reports.wording import load_words
+from sql.models import load_models
 
 DOTS_PER_INCH = 127  # two A4 pages side by side are 2,100 pixels wide
 GAP, GAP_COLOUR = 6, "#cccccc"
@@ -50,10 +56,28 @@ def take_report_pictures(folder: Path, settings: Settings) -> None:
         (folder / name).write_bytes(report_picture(settings, max(days), language))
 
 
-def take_ui_pictures(folder: Path) -> None:
+def show_in_english(settings: Settings) -> None:
+    """The demo's shop has Chinese pages, as its settings say: its last day is shown once more, as an English shop's."""
+    english = settings.model_copy(update={"language": "en"})
+    day = max(published_days(settings.published))
+    edition = printed_report(english, day, "en")
+    with open_shop(english) as shop:
+        shown = {
+            ("stages", "decision"): stage_of_edition(edition, "decision"),
+            ("marts", "landing_cube"): last_day_of_table(shop, load_models()["marts.landing_cube"], day),
+        }
+    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+    with open_instance(settings) as instance:
+        for key, metadata in shown.items():
+            event = dg.AssetMaterialization(dg.AssetKey(key), partition=str(day), metadata=metadata)
+            instance.report_runless_asset_event(event)
+    del os.environ["DAGSTER_HOME"]
+
+
+def take_ui_pictures(folder: Path, log: Path) -> None:
     """The demo's graph, a stage, a table, and the findings."""
     problems: list[str] = []
-    with running_ui({}, folder / ".ui.log") as address, opened_browser(problems) as page:
+    with running_ui({}, log) as address, opened_browser(problems) as page:
         open_asset(page, address, "published/daily_report", "lineage&lineageScope=neighbors&lineageDepth=2")
         page.get_by_text("repurchase", exact=True).first.wait_for()
         page.wait_for_timeout(3_000)
@@ -67,18 +91,17 @@ def take_ui_pictures(folder: Path) -> None:
             open_metadata(page, key)
             wait_for_image(page)
             save(page, folder / name)
-    finish(folder, problems)
+    require_none(problems)
 
 
-def take_picture_of_a_failed_check(folder: Path) -> None:
+def take_picture_of_a_failed_check(folder: Path, log: Path) -> None:
     problems: list[str] = []
-    with tempfile.TemporaryDirectory() as temporary:
-        home = shop_with_refused_rows(Path(temporary))
-        with running_ui(home.environment, folder / ".ui.log") as address, opened_browser(problems) as page:
-            open_asset(page, address, "staging/order_events", "checks&checkDetail=little_is_in_quarantine")
-            page.get_by_text("at most 1%", exact=False).first.wait_for()
-            save(page, folder / "ui-check.png")
-    finish(folder, problems)
+    home = shop_with_refused_rows(log.parent / "shop")
+    with running_ui(home.environment, log) as address, opened_browser(problems) as page:
+        open_asset(page, address, "staging/order_events", "checks&checkDetail=little_is_in_quarantine")
+        page.get_by_text("at most 1%", exact=False).first.wait_for()
+        save(page, folder / "ui-check.png")
+    require_none(problems)
 
 
 def save(page: Page, file: Path) -> None:
@@ -86,8 +109,7 @@ def save(page: Page, file: Path) -> None:
     file.write_bytes(reports.few_colours(page.screenshot()))
 
 
-def finish(folder: Path, problems: list[str]) -> None:
-    (folder / ".ui.log").unlink()
+def require_none(problems: list[str]) -> None:
     if problems:
         raise RuntimeError("\n".join(problems))
 
@@ -95,5 +117,8 @@ def finish(folder: Path, problems: list[str]) -> None:
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     take_report_pictures(target, load_settings())
-    take_ui_pictures(target)
-    take_picture_of_a_failed_check(target)
+    show_in_english(load_settings())
+    with tempfile.TemporaryDirectory() as temporary:
+        log = Path(temporary) / "ui.log"
+        take_ui_pictures(target, log)
+        take_picture_of_a_failed_check(target, log)
