@@ -20,13 +20,12 @@ from assets.shop import Shop
 from assets.showing import (
     last_day_of_diagnosis,
     last_day_of_table,
-    picture,
+    own_funnel_of_day,
     row_counts,
     shown_rows,
     stage_of_edition,
 )
 from assets.standing import record_built
-from reports import own_funnel_png
 from sql.contract import FAMILIES, Family
 from sql.contracts import Severity
 from sql.lineage import Lineage, column_lineage
@@ -396,16 +395,7 @@ def _own_funnel(file: FunnelFile, days: dg.DailyPartitionsDefinition) -> dg.Asse
         found = own_funnels.build(shop.warehouse, shop.settings, file, chunks)
         if found is None:
             return dg.MaterializeResult()
-        return dg.MaterializeResult(
-            metadata={
-                "funnel": picture(found.name, own_funnel_png(found, shop.settings.language), "png"),
-                **{
-                    f"{name}_{'mature' if cohort.is_mature else 'open'}": step.units
-                    for cohort in found.cohorts
-                    for name, step in (("entered", cohort.steps[0]), ("reached_the_end", cohort.steps[-1]))
-                },
-            }
-        )
+        return dg.MaterializeResult(metadata=own_funnel_of_day(found, shop.settings.language))
 
     return own_funnel
 

@@ -99,6 +99,20 @@ def stage_of_edition(edition: Edition, stage: str) -> Metadata:
     )
 
 
+def own_funnel_of_day(funnel: reports.OwnFunnel, language: str) -> Metadata:
+    """Each cohort of a shop's own funnel: its picture, its days, how many entered, and how many got to the end."""
+    shown: Metadata = {}
+    for cohort in funnel.cohorts:
+        kind = "mature" if cohort.is_mature else "open"
+        shown |= {
+            kind: picture(funnel.name, reports.own_cohort_png(cohort, funnel.name, language), "png"),
+            f"{kind}_days": f"{cohort.entered_from} to {cohort.entered_to}",
+            f"{kind}_entered": cohort.steps[0].units,
+            f"{kind}_reached_the_end": cohort.steps[-1].units,
+        }
+    return shown
+
+
 def picture(title: str, content: bytes, kind: str) -> dg.MarkdownMetadataValue:
     """The picture as markdown; `kind` is the second half of its media type, such as `png`."""
     return dg.MetadataValue.md(f"![{title}](data:image/{kind};base64,{base64.b64encode(content).decode()})")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from pipelines.errors import in_plain_words
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,8 +30,6 @@ def errors_in_plain_words() -> "Iterator[None]":
     try:
         yield
     except Exception as error:
-        from pipelines.errors import in_plain_words  # knows Dagster's errors, so it is imported only for an error
-
         words = in_plain_words(error)
         if words is None:
             raise

@@ -2,14 +2,6 @@
 
 import errno
 
-from assets.ingest import IngestError
-from assets.settings import SettingsError
-from pipelines.runs import RunFailedError
-from sql.models import ModelError
-from sql.warehouse import WarehouseLockedError
-
-MENDABLE = (SettingsError, IngestError, ModelError, RunFailedError, WarehouseLockedError, FileNotFoundError, ValueError)
-
 _OF_THE_MACHINE = {
     errno.EACCES: "may not be written or read; make it yours with chown or chmod, or set FUNNELSCOPE_HOME elsewhere",
     errno.EPERM: "may not be written or read; make it yours with chown or chmod, or set FUNNELSCOPE_HOME elsewhere",
@@ -22,4 +14,15 @@ def in_plain_words(error: Exception) -> str | None:
     """What to tell a user about the error; None for one that only its stack trace explains."""
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
         return f"{error.filename or 'a file'} {_OF_THE_MACHINE[error.errno]}."
-    return str(error) if isinstance(error, MENDABLE) else None
+    return str(error) if _is_mendable(error) else None
+
+
+def _is_mendable(error: Exception) -> bool:
+    if isinstance(error, ValueError | FileNotFoundError):  # mistakes in files of settings and of models among them
+        return True
+    # Seconds of imports, Dagster's among them, that a mistake in a file need not pay.
+    from assets.ingest import IngestError
+    from pipelines.runs import RunFailedError
+    from sql.warehouse import WarehouseLockedError
+
+    return isinstance(error, IngestError | RunFailedError | WarehouseLockedError)

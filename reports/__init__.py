@@ -50,7 +50,7 @@ from reports.model import (
 )
 from reports.pictures.canvas import few_colours
 from reports.pictures.table_days import table_days_picture
-from reports.printing import own_funnel_png, pictures, render, render_pages, stage_picture_png
+from reports.printing import own_cohort_png, pictures, render, render_pages, stage_picture_png
 from reports.spreadsheet import spreadsheet
 from reports.wording import in_words
 
@@ -104,7 +104,7 @@ __all__ = [
     "findings_json",
     "findings_of",
     "in_words",
-    "own_funnel_png",
+    "own_cohort_png",
     "pictures",
     "render",
     "render_pages",

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any, TypeVar
 
 from reports.fonts import font_file, require_glyphs, spelled_out
-from reports.model import OwnFunnel, Report, Stage
+from reports.model import OwnCohort, Report, Stage
 from reports.pages import content
 from reports.pictures import stage_pictures
 from reports.pictures.canvas import drawing, png
@@ -77,11 +77,11 @@ def stage_picture_png(stage: Stage, report: Report) -> bytes:
     return stage_png(with_drawable_text(stage), report, load_words(report.language, report.period))
 
 
-def own_funnel_png(funnel: OwnFunnel, language: str) -> bytes:
-    """The picture of a shop's own funnel, of its first cohort, as PNG. Raises as `render` does."""
+def own_cohort_png(cohort: OwnCohort, name: str, language: str) -> bytes:
+    """The picture of one cohort of the shop's own funnel `name` as PNG. Raises as `render` does."""
     words = load_words(language)
     with drawing():
-        return png(own_funnel_canvas(with_drawable_text(funnel.cohorts[0]), words), funnel.name)
+        return png(own_funnel_canvas(with_drawable_text(cohort), words), name)
 
 
 def with_drawable_text(value: Anything) -> Anything:

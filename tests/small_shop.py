@@ -16,6 +16,9 @@ def shop_with_refused_rows(folder: Path) -> Home:
     """Two days of it; raises AssertionError with what the command said where it does not end well."""
     home = simulated_shop(folder, days=3, sessions_per_day=60, history_days=2)
     one_file_a_day(home)
+    folder = home.config.parent / "funnels"
+    folder.mkdir()
+    (folder / "view_to_payment.yaml").write_text("window: 1d\nsteps: [{event: product_view}, {event: paid}]\n")
     let_the_clock_stand_at_noon(home)  # before the run: another time zone later would make every day late
     header = "event_id,event_time,event_type,order_id,visitor_id,customer_id,amount\n"
     rows = (f"b{n},{LAST_DAY}T02:0{n}:00Z,refunded twice,o{n},v{n},c{n},1.00\n" for n in range(FAULTY_ROWS))

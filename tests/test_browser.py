@@ -121,6 +121,19 @@ def test_a_finding_shows_its_evidence_and_how_far_to_trust_it(page: Page, addres
     browser.close_dialog(page)
 
 
+def test_an_own_funnel_shows_its_declaration_and_what_became_of_those_who_entered(page: Page, address: str) -> None:
+    """Both groups, each with its days and its picture: windows that are over, and those still open."""
+    open_asset(page, address, "funnels/view_to_payment")
+    page.get_by_text("product_view → paid").first.wait_for()
+    page.get_by_text("window: 1d").first.wait_for()
+    for kind, days in (("mature", "to 2026-05-01"), ("open", "2026-05-02 to 2026-05-02")):
+        row = page.get_by_role("row").filter(has=page.get_by_text(f"{kind}_days", exact=True))
+        row.get_by_text(days, exact=False).first.wait_for()
+        open_metadata(page, kind)
+        wait_for_image(page)
+        browser.close_dialog(page)
+
+
 def test_schedule_and_sensors_are_on(page: Page, address: str) -> None:
     page.goto(f"{address}/automation")
     for name in ("every_morning", "late_deliveries", "dead_runs", "failure_alert"):

@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import yaml
 from shop_helpers import OPENING, Home
@@ -185,8 +186,6 @@ def test_properties_are_unpacked_and_compared_as_what_is_asked(tmp_path: Path) -
 
 
 def test_a_csv_a_parquet_and_a_json_specification_say_the_same(tmp_path: Path) -> None:
-    import duckdb
-
     (tmp_path / "spec.json").write_text('{\n\t"window": 3600,\n\t"steps": [{"event": "a", "where": {"sku": "007"}}]}')
     (tmp_path / "e.csv").write_text("visitor_id,event_type,event_time,sku\nu,a,2026-05-01T08:00:00+08:00,007\n")
     with duckdb.connect() as connection:
@@ -249,6 +248,20 @@ def test_a_time_that_is_none_is_told_with_its_line(tmp_path: Path) -> None:
     assert "line 2: event_time 'noon' is no time, and so is 1 more" in done.errors
 
 
+def test_an_endless_time_in_parquet_is_none(tmp_path: Path) -> None:
+    """Parquet's statistics alone do not tell that `infinity` is no instant."""
+    (tmp_path / "spec.yaml").write_text("steps: [{event: a}]\n")
+    file = tmp_path / "e.parquet"
+    with duckdb.connect() as connection:
+        times = "(values (timestamp '2026-05-01'), (timestamp 'infinity'))"
+        connection.execute(
+            f"copy (select 'u' as visitor_id, 'a' as event_type, * from {times} t(event_time)) to '{file}'"
+        )
+    done = funnelscope(Home(tmp_path), "funnel", str(tmp_path / "spec.yaml"), "--events", str(file), "--json")
+    assert (done.code, done.out) == (1, "")
+    assert "row 2: event_time 'infinity' is no time" in done.errors
+
+
 def test_a_line_of_a_csv_with_other_cells_than_the_first_is_told_and_not_left_out(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text("steps: [{event: a}]\n")
     file = tmp_path / "e.csv"
@@ -276,6 +289,10 @@ def test_two_hundred_steps_are_answered(tmp_path: Path) -> None:
     done = ask(tmp_path, {"window": "1h", "steps": steps}, line("s0@0", "s1@1"), "--json")
     assert [step["units"] for step in json.loads(done.out)["steps"]] == [1, 1] + [0] * 198
     assert "nor are there 193 other event types" in done.errors
+    every = line(*(f"s{number}@{number}" for number in range(200)))
+    found = answer(tmp_path, {"window": "1h", "steps": steps}, every + line("s0@0", "s1@1", unit="v"))
+    assert [step["units"] for step in found["steps"]] == [2, 2] + [1] * 198
+    assert found["trend"] == [{"entered": "2026-05-01", "units": [2, 2] + [1] * 198, "mature": False}]
 
 
 # -- Every day

@@ -59,7 +59,8 @@ def _load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Pa
     stored = "view" if path.suffix == ".parquet" and kind != "VARCHAR" else "table"
     connection.execute(f"create or replace temp {stored} funnel_given as {query}")
     # Of a column as it is, Parquet's own statistics tell what is missing and which value is the last.
-    is_time = kind.startswith(TIMES)
+    are_finite = "coalesce(isfinite(min(given_time)) and isfinite(max(given_time)), true)"
+    is_time = kind.startswith(TIMES) and bool(first_number(connection, f"select {are_finite} from funnel_given"))
     _check_times(connection, path, "given_time" if is_time else "t")
     dropped = first_number(connection, "select count(*) from funnel_given where unit is null")
     named = "where unit is not null" if dropped else ""

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 import duckdb
 
@@ -105,13 +107,15 @@ def _time_before(plan: Plan, number: int) -> str:
 
 
 def _trend(work: Work, counted: Counted, data_end: int) -> tuple[DayCounts, ...]:
-    counts = ", ".join(f"count(t_{number})" for number in work.plan.numbers)
-    is_mature = f"max(latest_t) + {work.plan.window} <= {data_end}"
     rows = work.rows(
-        f"select (date '1970-01-01' + entered_day)::varchar, {is_mature}, {counts} "
-        f"from {counted.days} join {counted.latest} using (entered_day) group by entered_day order by entered_day"
+        f"select (date '1970-01-01' + entered_day)::varchar, latest_t + {work.plan.window} <= {data_end}, step, units "
+        f"from {counted.days} join {counted.latest} using (entered_day) order by entered_day, step"
     )
-    return tuple(DayCounts(str(day), tuple(units), bool(is_mature)) for day, is_mature, *units in rows)  # type: ignore[arg-type]
+    found = []
+    for (day, is_mature), steps in groupby(rows, key=itemgetter(0, 1)):
+        units = {step: int(str(count)) for _, _, step, count in steps}
+        found.append(DayCounts(str(day), tuple(units.get(number, 0) for number in work.plan.numbers), bool(is_mature)))
+    return tuple(found)
 
 
 def _units(work: Work, counted: Counted) -> dict[int, tuple[object, ...]]:

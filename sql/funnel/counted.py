@@ -1,6 +1,6 @@
 """Which attempt of a unit counts: the deepest; of equally deep ones that with more steps, then the earliest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sql.funnel import ordered, strict, unordered
@@ -18,11 +18,11 @@ PATHS = {
 
 @dataclass(frozen=True)
 class Counted:
-    """The attempts that count: SQL of relations with last_step and the times t_1, t_2, …
+    """The attempts that count, as SQL of relations.
 
     Attributes:
-        units: one row a unit (and slice).
-        days: one row a unit (and slice) and `entered_day`, the day on which the attempt opened.
+        units: one row a unit (and slice) with last_step and the times t_1, t_2, …
+        days: (entered_day, step, units), of the attempt that counts for each unit (and slice) and day of entry.
         latest: (entered_day, latest_t), the last opening of each day.
     """
 
@@ -52,18 +52,17 @@ def _earliest(work: Work) -> Counted:
     day = day_sql(work, "t_1")
     openings = f"(select {work.key_list()}, t as t_1 from funnel_matches where step = 1 and {work.opens})"
     reached = ordered.advance(work, only_of_units_that_go_on=True)
-    days = (*work.group, "entered_day")
     for step in reached:
         attempts = openings if step == 1 else f"({ordered.first_candidates(work, step)})"
         dated = f"(select *, {day} as entered_day from {attempts})"
-        work.create(f"funnel_first_{step}", f"from {_first_paths(dated, days, step)}")
-    stopped_on_day = {step: _stopped(step, reached, days) for step in reached}
-    stopped = {step: _first_paths(_stopped(step, reached, work.group), work.group, step) for step in reached}
-    return Counted(
-        _together(work, stopped, work.group),
-        _together(work, stopped_on_day, days),
-        f"(select {day} as entered_day, max(t_1) as latest_t from {openings} group by all)",
+        work.create(f"funnel_first_{step}", f"from {_first_paths(dated, (*work.group, 'entered_day'), step)}")
+    _create_best(work, reached)
+    days = (
+        f"select entered_day, {step} as step, count(*) as units from funnel_first_{step} group by all"
+        for step in reached
     )
+    latest = f"(select {day} as entered_day, max(t_1) as latest_t from {openings} group by all)"
+    return Counted("funnel_best", f"({' union all '.join(days)})", latest)
 
 
 def _first_paths(attempts: str, keys: Sequence[str], step: int) -> str:
@@ -76,20 +75,21 @@ def _first_paths(attempts: str, keys: Sequence[str], step: int) -> str:
     return f"(select {listed}, unnest(path) from ({firsts}))"
 
 
-def _stopped(step: int, reached: Sequence[int], keys: Sequence[str]) -> str:
-    """The earliest paths up to a step of those that got no further."""
-    if step == reached[-1]:
-        return f"funnel_first_{step}"
-    return f"(from funnel_first_{step} anti join funnel_first_{step + 1} using ({', '.join(keys)}))"
-
-
-def _together(work: Work, stopped: Mapping[int, str], keys: Sequence[str]) -> str:
-    """Of each step those who stopped there, with no time at the steps beyond."""
-    parts = []
-    for step, paths in stopped.items():
+def _create_best(work: Work, reached: Sequence[int]) -> None:
+    """Makes `funnel_best`: for each step the units that got no further. One statement of all would be long to plan."""
+    group = ", ".join(work.group)
+    for step in reached:
+        stopped = f"funnel_first_{step}"
+        if step < reached[-1]:
+            stopped = f"(from {stopped} anti join funnel_first_{step + 1} using ({group}))"
         times = (f"t_{number}" if number <= step else f"null::bigint as t_{number}" for number in work.plan.numbers)
-        parts.append(f"select {', '.join(keys)}, {step} as last_step, {', '.join(times)} from {paths}")
-    return f"({' union all '.join(parts)})"
+        query = (
+            f"select {group}, {step} as last_step, {', '.join(times)} from {_first_paths(stopped, work.group, step)}"
+        )
+        if step == 1:
+            work.create("funnel_best", query)
+        else:
+            work.connection.execute(f"insert into funnel_best {query}")
 
 
 # --- The best of all -----------------------------------------------------------------------------
@@ -115,8 +115,11 @@ def _best(work: Work) -> Counted:
         "funnel_best",
         f"select * from funnel_days qualify row_number() over (partition by {group} order by {order}) = 1",
     )
+    counts = ", ".join(f"count(t_{number})" for number in numbers)
+    by_step = f"unnest({list(numbers)}) as step, unnest([{counts}]) as units"
+    days = f"(select entered_day, {by_step} from funnel_days group by entered_day)"
     latest = f"(select {day} as entered_day, max(t_1) as latest_t from funnel_attempts group by all)"
-    return Counted("funnel_best", "funnel_days", latest)
+    return Counted("funnel_best", days, latest)
 
 
 def _drop_void(work: Work) -> None:
