@@ -94,13 +94,13 @@ def restore(
         WarehouseLockedError: a run is writing in the home.
     """
     manifest = _manifest(folder)
-    text = (
-        (key or settings.identity_key_path).read_text().strip() if (key or settings.identity_key_path).exists() else ""
-    )
+    file = key or settings.identity_key_path
+    text = file.read_text().strip() if file.exists() else ""
     if _fingerprint(text) != manifest["key_fingerprint"]:
+        problem = "is not the key that this backup was made with" if text else "holds no identity key"
         raise BackupError(
-            f"{key} is not the key that this backup was made with: no new delivery could "
-            "be joined to it. Give the file that the key was kept in: --identity-key FILE"
+            f"{file} {problem}: no new delivery could be joined to the backup. "
+            "Give the file that the key was kept in: --identity-key FILE"
         )
     with write_lock(settings.lock_path, 0):
         present = [part for part in (*PARTS, HISTORY) if (settings.home / part).exists()]

@@ -61,7 +61,9 @@ class FileFormat(StrEnum):
     JSONL_ZST = "jsonl.zst"
 
 
-def _business_date(text: str) -> date:
+def _business_date(text: str | date) -> date:
+    if isinstance(text, date):  # a default comes here too
+        return text
     try:
         return date.fromisoformat(text)
     except ValueError:

@@ -23,7 +23,7 @@ import reports
 from assets.publish import published_days
 from assets.reporting import printed_report, read_report
 from assets.settings import Settings, load_settings
-from assets.showing import last_day_of_table, stage_of_edition
+from assets.showing import last_day_of_diagnosis, last_day_of_table, stage_of_edition
 from pipelines.instance import open_instance
 from reports.wording import load_words
 from sql.models import load_models
@@ -65,6 +65,7 @@ def show_in_english(settings: Settings) -> None:
         shown = {
             ("stages", "decision"): stage_of_edition(edition, "decision"),
             ("marts", "landing_cube"): last_day_of_table(shop, load_models()["marts.landing_cube"], day),
+            ("diagnosis", "findings"): last_day_of_diagnosis(shop, day),
         }
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     with open_instance(settings) as instance:

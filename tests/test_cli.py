@@ -204,6 +204,14 @@ def test_wrong_input_is_answered_in_words_and_never_with_the_code_of_a_blocked_d
     assert words in " ".join(done.errors.replace("│", " ").split())
 
 
+def test_a_shop_is_simulated_from_the_day_that_is_asked_for_or_the_first(ran: Home, tmp_path: Path) -> None:
+    few = ("--days", "1", "--sessions-per-day", "100")
+    for folder, asked, first in (("a", (), "2026-05-01"), ("b", ("--first-date", "2026-07-01"), "2026-07-01")):
+        done = funnelscope(ran, "simulate", "--out", str(tmp_path / folder), *few, *asked)
+        assert done.code == 0, done.errors
+        assert (tmp_path / folder / "landing" / "page" / f"dt={first}").is_dir()
+
+
 def test_nothing_run_yet_is_no_stack_trace(ran: Home, tmp_path: Path) -> None:
     fresh = copied(ran, tmp_path / "fresh", lambda file: False)
     fresh.path.mkdir(exist_ok=True)

@@ -90,7 +90,11 @@ def test_a_damaged_backup_is_refused_before_anything_is_touched(shop: Home, back
 def test_a_home_in_use_or_not_empty_or_with_another_key_is_left_alone(shop: Home, backup: Path, tmp_path: Path) -> None:
     key = str(backup.with_name("identity.key"))
     home = empty_home(shop, tmp_path / "fresh")
-    assert "is not the key that this backup was made with" in funnelscope(home, "restore", str(backup)).errors
+    assert "holds no identity key" in funnelscope(home, "restore", str(backup)).errors
+    other = tmp_path / "other.key"
+    other.write_text("another key")
+    done = funnelscope(home, "restore", str(backup), "--identity-key", str(other))
+    assert "other.key is not the key that this backup was made with" in " ".join(done.errors.split())
     home.path.mkdir(exist_ok=True)
     with write_lock(home.settings.lock_path, 0):
         assert "is being written by process" in funnelscope(home, "restore", str(backup), "--identity-key", key).errors
