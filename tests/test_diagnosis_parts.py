@@ -16,7 +16,7 @@ from assets.diagnosis import drift
 from assets.diagnosis.bookkeeping import factor_contributions, rate_change
 from assets.diagnosis.classify import FAULT_CLASSES, fault_class, object_to_open
 from assets.diagnosis.comparison import Comparison, comparison, promotion_day
-from assets.diagnosis.daily import StepDay, _losses, _whole
+from assets.diagnosis.daily import StepDay, _losses, _source_of, _whole
 from assets.diagnosis.drift import drift_strength
 from assets.diagnosis.evidence import moved_series
 from assets.diagnosis.reading import read_diagnosis
@@ -121,6 +121,13 @@ def test_where_most_pass_a_handful_of_failures_is_chance_however_far_it_is_in_pa
     assert found(passed=70, entered=130) == [{"page": "a"}]
 
 
+def test_a_slice_that_only_weights_make_conspicuous_is_none() -> None:
+    """Weights rest on what a leaf usually does; after a single day to compare with, that may be very little."""
+    leaves = pd.DataFrame({"page": ["a"], "entered": [28], "observed": [9], "variance": [7.0], "expected": [13.2]})
+    finding = Finding({"page": "a"}, 0.26, 0, 1, 5.4, 1e-4, 14.0, 9.0, 13.2, 1.0, None, 0.0)
+    assert _losses(Scan((finding,), 1.0, 0.0, 0.0, 0.012, 500), leaves, 0.012) == ()
+
+
 def test_a_sale_that_begins_hours_earlier_is_compared_by_its_own_days_its_eve_and_another_sale_with_none() -> None:
     calendar = settings_of(
         calendar=[
@@ -147,6 +154,22 @@ def test_a_sale_that_begins_hours_earlier_is_compared_by_its_own_days_its_eve_an
     compared = {day: comparison(world.warehouse, world.settings, date(2026, 4, day)) for day in (8, 9, 11, 13)}
     assert [each.state for each in compared.values()] == ["not_comparable", "diagnosed", "diagnosed", "not_comparable"]
     assert [each.days for each in compared.values()] == [(), (date(2026, 3, 9),), (date(2026, 3, 11),), ()]
+
+
+def test_robots_who_are_found_by_where_they_landed_are_named_by_the_channel_that_landed_there() -> None:
+    leaves = pd.DataFrame(
+        {
+            "channel": ["live_ads", "live_ads", "search", "search"],
+            "entry_type": ["live", "home", "live", "home"],
+            "is_returning": ["false", "false", "false", "true"],
+            "entered": [1000, 20, 20, 5000],
+        }
+    )
+    assert _source_of(leaves, {"entry_type": "live", "is_returning": "false"}) == {"channel": "live_ads"}
+    assert _source_of(leaves, {"channel": "search", "is_returning": "false"}) == {"channel": "search"}
+    assert _source_of(leaves, {"entry_type": "home"}) == {"channel": "search"}
+    leaves.loc[1, "entered"] = 1000
+    assert _source_of(leaves, {"entry_type": "home"}) == {"entry_type": "home"}
 
 
 def test_robots_are_told_from_a_fault_by_passes_that_stay() -> None:

@@ -22,7 +22,7 @@ from assets.diagnosis.money import worth
 from assets.diagnosis.noise import Noise, learn_noise, write_slice_days
 from assets.diagnosis.relevance import relevance
 from assets.diagnosis.scan import Finding, Scan, ScanOptions, scan
-from assets.diagnosis.steps import CUBES, SEGMENTS, STEPS, Step, steps_of
+from assets.diagnosis.steps import CUBES, SEGMENTS, SOURCE, STEPS, Step, steps_of
 from assets.diagnosis.tables import create_tables, replace_day
 from assets.diagnosis.triage import data_fault, is_flood, touched_by_warnings, whole_of_fault
 from assets.diagnosis.usual import leaves_of, load_cube_day, slice_condition
@@ -52,6 +52,9 @@ _ACTIVE_DAYS = 180
 grows by itself, and the rate of purchases falls by itself."""
 _HABITS_OF_ROBOTS = ("is_returning", "first_category", "inquiry_class")
 """They are new, look around and ask nothing: that tells them from people, not where they come from."""
+_SAME_VISITS = 0.95
+_LEAST_PLAIN_Z = 3.0
+"""Of a slice's passes as they are counted: its weighted score alone may rest on one leaf that hardly varied before."""
 
 
 @dataclass(frozen=True)
@@ -205,11 +208,28 @@ def _by_source(step_day: StepDay) -> tuple[Finding, ...]:
     """What was found, robots under the source that they come from: not under what all robots have in common."""
     named: dict[str, Finding] = {}
     for found in step_day.found:
-        source = {name: value for name, value in found.slice.items() if name not in _HABITS_OF_ROBOTS}
-        if source != found.slice and _is_flood(step_day, source) and _is_flood(step_day, found.slice):
-            found = _wider(step_day, found, source)
+        if _is_flood(step_day, found.slice):
+            source = _source_of(step_day.leaves, found.slice)
+            if source != found.slice and _is_flood(step_day, source):
+                found = _wider(step_day, found, source)
         named.setdefault(json.dumps(found.slice, sort_keys=True), found)
     return tuple(named.values())
+
+
+def _source_of(leaves: pd.DataFrame, slice_: Mapping[str, str]) -> dict[str, str]:
+    """The slice without what robots have in common; where it names no source, one that holds the same visits."""
+    named = {name: value for name, value in slice_.items() if name not in _HABITS_OF_ROBOTS}
+    if not named or named.keys() & set(SOURCE):
+        return named
+    inside = _inside(leaves, named)
+    for name in SOURCE:
+        if name in leaves:
+            value = inside.groupby(name)["entered"].sum().idxmax()
+            is_value, entered = leaves[name] == value, leaves["entered"]
+            shared = float(inside["entered"][inside[name] == value].sum())
+            if shared >= _SAME_VISITS * max(float(entered[is_value].sum()), float(inside["entered"].sum())):
+                return {name: str(value)}
+    return named
 
 
 def _wider(step_day: StepDay, found: Finding, slice_: Mapping[str, str]) -> Finding:
@@ -227,12 +247,14 @@ def _losses(scanned: Scan, leaves: pd.DataFrame, slice_noise: float) -> tuple[Fi
     for found in scanned.findings:
         inside = _inside(leaves, found.slice)
         entered, passed = float(inside["entered"].sum()), float(inside["observed"].sum())
+        variance = float(inside["variance"].sum()) + (slice_noise * found.expected) ** 2
+        if found.expected - passed < _LEAST_PLAIN_Z * np.sqrt(variance):
+            continue
         rate = min(found.expected / entered, 0.999)
         by_chance = found.expected * (1 - rate)
-        share_of_chance = by_chance / (float(inside["variance"].sum()) + (slice_noise * found.expected) ** 2)
-        z = -norm.ppf(binom.cdf(passed, entered, rate)) * np.sqrt(min(share_of_chance, 1.0))
+        z = -norm.ppf(binom.cdf(passed, entered, rate)) * np.sqrt(min(by_chance / variance, 1.0))
         is_rare = norm.sf(z) * _LAYERS * scanned.slices_looked_at <= DAILY_ERROR / len(STEPS)
-        if found.effect < 0 and (rate <= 0.5 or is_rare):
+        if rate <= 0.5 or is_rare:
             kept.append(found)
     return tuple(kept)
 
