@@ -26,7 +26,6 @@ COMMAND = Path(sys.executable).with_name("funnelscope")
 STEPS = ("product_view", "add_to_cart", "checkout_start", "created", "paid")
 WINDOW_SECONDS = 6 * 3600
 THREADS = 2
-RUNS = 3
 MEASURED = ("answer", "answer_processor", "process", "processor")
 MEMORY_LIMIT = "4GB"  # DuckDB spills what is more
 
@@ -80,6 +79,7 @@ def main() -> None:
     parser.add_argument("--chdb-python", type=Path, help="a Python that has chdb; without it, only our own figures")
     parser.add_argument("--shops", nargs="*", choices=SHOPS, default=list(SHOPS))
     parser.add_argument("--millions", nargs="*", type=int, default=[10, 50])
+    parser.add_argument("--rounds", type=int, default=3, help="how often the tools run in turn; their medians count")
     parser.add_argument("--folder", type=Path, help="where the files go and stay; a temporary folder if left out")
     parser.add_argument("--generate", nargs=3, metavar=("SHOP", "MILLIONS", "FILE"), help=argparse.SUPPRESS)
     parser.add_argument("--inside", nargs=2, metavar=("TOOL", "FILE"), help=argparse.SUPPRESS)
@@ -96,13 +96,13 @@ def main() -> None:
     try:
         for millions in chosen.millions:
             for shop in chosen.shops:
-                compare(folder, shop, millions, chosen.chdb_python)
+                compare(folder, shop, millions, chosen.chdb_python, chosen.rounds)
     finally:
         if not chosen.folder:
             shutil.rmtree(folder)
 
 
-def compare(folder: Path, shop: str, millions: int, chdb_python: Path | None) -> None:
+def compare(folder: Path, shop: str, millions: int, chdb_python: Path | None, rounds: int) -> None:
     file = folder / f"{shop}-{millions}.parquet"
     if not file.exists():  # in a process of its own: a child's peak memory starts with its parent's
         subprocess.run([sys.executable, __file__, "--generate", shop, str(millions), str(file)], check=True)
@@ -115,11 +115,11 @@ def compare(folder: Path, shop: str, millions: int, chdb_python: Path | None) ->
     if chdb_python:
         tools["windowFunnel"] = [str(chdb_python), __file__, "--inside", "windowFunnel"]
     runs: dict[str, list[Run]] = {tool: [] for tool in tools}
-    for _ in range(RUNS):
+    for _ in range(rounds):
         for tool, command in tools.items():
             runs[tool].append(run([*command, str(file)]))
     load = os.getloadavg()[0]
-    print(f"\n### {shop}, {millions}M events, {THREADS} threads, medians of {RUNS}, load {load:.1f}\n")
+    print(f"\n### {shop}, {millions}M events, {THREADS} threads, medians of {rounds}, load {load:.1f}\n")
     print("| | answer, s | its processor, s | process, s | its processor, s | peak memory, GB | units by step |")
     print("|---|---:|---:|---:|---:|---:|---|")
     for tool, found in runs.items():

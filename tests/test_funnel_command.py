@@ -152,6 +152,16 @@ def test_times_are_those_since_the_step_before_over_who_got_there(tmp_path: Path
     assert steps[2]["rate_from_previous"] == steps[2]["rate_from_start"] == pytest.approx(2 / 3)
 
 
+def test_of_equally_deep_attempts_the_earliest_counts(tmp_path: Path) -> None:
+    """Within a day and across days; a deeper one counts before it."""
+    day = 86_400
+    events = line("a@0", "a@10", "b@30", f"a@{day}", f"b@{day + 5}")
+    events += line("a@0", "b@7", f"a@{day}", f"a@{day + 1}", f"b@{day + 2}", f"c@{day + 3}", unit="deeper")
+    found = answer(tmp_path, abc(), events)
+    assert [step["mean_seconds"] for step in found["steps"]] == [None, (30 + 2) / 2, 1]
+    assert [each["units"] for each in found["trend"]] == [[2, 2, 0], [2, 2, 1]]
+
+
 @pytest.mark.parametrize(
     ("attribution", "wanted"),
     [
