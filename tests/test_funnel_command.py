@@ -217,6 +217,17 @@ def test_no_events_is_an_answer_with_a_note(tmp_path: Path) -> None:
     assert "there are no events" in done.errors
 
 
+def test_no_figure_of_a_table_is_cut(tmp_path: Path) -> None:
+    steps = [{"event": "a_rather_long_name_of_an_event"}, {"event": "b"}]
+    events = line("a_rather_long_name_of_an_event@0", "b@70000")
+    events += [{**events[0], "visitor_id": f"u{number}"} for number in range(2_345)]
+    done = ask(tmp_path, {"window": "1d", "steps": steps}, events)
+    assert "…" not in done.out
+    assert "100.0%" in done.out
+    assert done.out.count("2,346") == 2
+    assert "19.4 h" in done.out
+
+
 def test_an_event_type_that_never_occurs_is_noted(tmp_path: Path) -> None:
     assert "no event is a 'c'" in ask(tmp_path, abc(), line("a@0", "b@1")).errors
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from assets.funnels.spec import FunnelFile
 
 BAR_WIDTH = 10
+LARGEST_WIDTH = 10_000
 
 
 def funnel(
@@ -66,11 +67,15 @@ def _print(found: dict[str, Any]) -> None:
     from rich.console import Console
 
     console = Console()
-    console.print(_steps_table(found["name"], found["steps"]))
-    for value, steps in found.get("breakdown", {}).items():
-        console.print(_steps_table(value or "(none)", steps))
+    tables = [_steps_table(found["name"], found["steps"])]
+    tables += [_steps_table(value or "(none)", steps) for value, steps in found.get("breakdown", {}).items()]
     if found["trend"]:
-        console.print(_trend_table(found["trend"]))
+        tables.append(_trend_table(found["trend"]))
+    # A narrow terminal breaks a line; a figure is never cut.
+    unbounded = console.options.update(max_width=LARGEST_WIDTH)
+    console.width = max(console.width, *(console.measure(table, options=unbounded).maximum for table in tables))
+    for table in tables:
+        console.print(table)
     for step, units in found.get("units_by_step", {}).items():
         console.print(f"Step {step}: {', '.join(map(str, units)) or 'nobody'}", markup=False, soft_wrap=True)
 
