@@ -218,8 +218,9 @@ def test_no_events_is_an_answer_with_a_note(tmp_path: Path) -> None:
 
 
 def test_no_figure_of_a_table_is_cut(tmp_path: Path) -> None:
-    steps = [{"event": "a_rather_long_name_of_an_event"}, {"event": "b"}]
-    events = line("a_rather_long_name_of_an_event@0", "b@70000")
+    name = "long_name" * 15  # the terminal has 160 columns
+    steps = [{"event": name}, {"event": "b"}]
+    events = line(f"{name}@0", "b@70000")
     events += [{**events[0], "visitor_id": f"u{number}"} for number in range(2_345)]
     done = ask(tmp_path, {"window": "1d", "steps": steps}, events)
     assert "…" not in done.out
