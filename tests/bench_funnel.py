@@ -1,7 +1,7 @@
 """`make bench-funnel`: a five-step ordered funnel against `windowFunnel` of ClickHouse, on the same Parquet file.
 
-Ours is the whole answer (units, states and times of each step, days of entry), `windowFunnel` counts units only. Each
-figure is a process of its own with two threads. Two times are taken: of the answer alone, inside the process, once its
+Ours are `--counts` (units only, as `windowFunnel` tells) and the whole answer (units, states and times of each step, days
+of entry). Each figure is a process of its own with two threads. Two times are taken: of the answer alone, inside the process, once its
 libraries are loaded; and of the whole process from outside, with its processor time and peak memory. The command is
 `funnelscope funnel --json` as a user runs it. The tools run in turn, the medians count, and the ratio stands beside the
 lowest and highest of the rounds: on a busy machine the processor time is the steadier one. The counts must be equal.
@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).parents[1]
 COMMAND = Path(sys.executable).with_name("funnelscope")
@@ -108,6 +109,7 @@ def compare(folder: Path, shop: str, millions: int, chdb_python: Path | None, ro
         subprocess.run([sys.executable, __file__, "--generate", shop, str(millions), str(file)], check=True)
     inside = [sys.executable, __file__, "--inside"]
     tools: dict[str, list[str]] = {
+        "counts": [*inside, "counts"],
         "answer": [*inside, "answer"],
         "command": [str(COMMAND), "funnel", str(spec_in(folder)), "--json", "--events"],
         "scan and group": [*inside, "scan and group"],
@@ -130,8 +132,8 @@ def compare(folder: Path, shop: str, millions: int, chdb_python: Path | None, ro
     print(f"\ncounts {'are equal' if len(counted) == 1 else 'DIFFER'}")
     if chdb_python:
         for name in MEASURED:
-            tool = "answer" if name.startswith("answer") else "command"
-            _print_ratio(runs["windowFunnel"], runs[tool], tool, name)
+            for tool in ("counts", "answer") if name.startswith("answer") else ("counts", "command"):
+                _print_ratio(runs["windowFunnel"], runs[tool], tool, name)
     sys.stdout.flush()
 
 
@@ -196,15 +198,26 @@ def tell(query: Callable[[], tuple[int, ...]]) -> None:
     print(json.dumps({"seconds": seconds, "processor": processor, "units": units}))
 
 
+def our_counts(file: str) -> None:
+    from assets.funnels.answering import counts
+
+    _tell_ours(file, counts)
+
+
 def our_answer(file: str) -> None:
     from assets.funnels.answering import answer
+
+    _tell_ours(file, answer)
+
+
+def _tell_ours(file: str, question: Callable[..., dict[str, Any]]) -> None:
     from assets.funnels.files import load_file
     from assets.funnels.spec import FunnelFile
 
     connection, funnel = _connection(file), FunnelFile(spec_in(Path(file).parent))
 
     def query() -> tuple[int, ...]:
-        found = answer(connection, funnel.spec, load_file(connection, funnel, Path(file)))
+        found = question(connection, funnel.spec, load_file(connection, funnel, Path(file)))
         return tuple(step["units"] for step in found["steps"])
 
     tell(query)
@@ -249,6 +262,7 @@ def window_funnel(file: str) -> None:
 
 
 TOOLS: dict[str, Callable[[str], None]] = {
+    "counts": our_counts,
     "answer": our_answer,
     "scan and group": scan_and_group,
     "windowFunnel": window_funnel,

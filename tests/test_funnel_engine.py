@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from assets.funnels.spec import FunnelSpec
 from sql.funnel.computation import Answer, compute
+from sql.funnel.counting import count_units
 from sql.funnel.plan import Plan
 
 SECOND = 1_000_000
@@ -111,6 +112,7 @@ def cases(draw: st.DrawFn) -> tuple[dict[str, Any], list[Event]]:
     return spec, draw(events(scale, spec))
 
 
+COLUMNS = {name: name for name in PROPERTIES}
 CONNECTION = duckdb.connect(config={"threads": 1})  # on a handful of events a second thread only waits
 
 
@@ -126,8 +128,16 @@ def computed(plan: Plan, rows: list[Event]) -> dict[str, Any]:
     )
     CONNECTION.register("funnel_given", table)
     CONNECTION.execute("create or replace temp table funnel_events as from funnel_given")
-    data_end = max((event.time for event in rows), default=0)
-    return in_reference_form(compute(CONNECTION, plan, {name: name for name in PROPERTIES}, data_end, with_units=True))
+    return in_reference_form(compute(CONNECTION, plan, COLUMNS, end_of(rows), with_units=True))
+
+
+def counted(plan: Plan, rows: list[Event]) -> tuple[int, ...]:
+    """Only the units of each step, of the events that `computed` has loaded: what the whole answer counts too."""
+    return count_units(CONNECTION, plan, COLUMNS, end_of(rows))
+
+
+def end_of(rows: list[Event]) -> int:
+    return max((event.time for event in rows), default=0)
 
 
 def in_reference_form(found: Answer) -> dict[str, Any]:
@@ -161,7 +171,9 @@ def assert_same(found: Any, wanted: Any) -> None:
 
 def check(spec: dict[str, Any], rows: list[Event]) -> None:
     plan = FunnelSpec.model_validate(spec).plan
-    assert_same(computed(plan, rows), answer(plan, rows))
+    wanted = answer(plan, rows)
+    assert_same(computed(plan, rows), wanted)
+    assert list(counted(plan, rows)) == [step["units"] for step in wanted["steps"]]
 
 
 SOME = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

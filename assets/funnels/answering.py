@@ -8,6 +8,7 @@ import duckdb
 from assets.funnels.events import FunnelEvents
 from assets.funnels.spec import FunnelSpec
 from sql.funnel.computation import Answer, StepCounts, compute
+from sql.funnel.counting import count_units
 from sql.funnel.plan import Semantics
 
 
@@ -16,6 +17,25 @@ def answer(
 ) -> dict[str, Any]:
     """The funnel over events that are loaded: one object, in the form that --json prints."""
     return as_json(spec, compute(connection, events.plan, events.columns, events.data_end, with_units))
+
+
+def counts(connection: duckdb.DuckDBPyConnection, spec: FunnelSpec, events: FunnelEvents) -> dict[str, Any]:
+    """Of the same object only `name` and, of each step, its units and rates: a faster answer to a smaller question."""
+    units = count_units(connection, events.plan, events.columns, events.data_end)
+    labels = step_labels(spec)
+    steps = [
+        {
+            "step": number,
+            "event": labels[number - 1],
+            "units": units[number - 1],
+            "rate_from_previous": _rate(units[number - 1], units[spec.plan.required_before(number) - 1])
+            if number > 1
+            else None,
+            "rate_from_start": _rate(units[number - 1], units[0]),
+        }
+        for number in spec.plan.numbers
+    ]
+    return {"name": spec.name, "steps": steps}
 
 
 def step_labels(spec: FunnelSpec) -> list[str]:

@@ -27,15 +27,23 @@ def funnel(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
     units: Annotated[bool, typer.Option("--units", help="Name the units that matched each step.")] = False,
+    only_counts: Annotated[
+        bool, typer.Option("--counts", help="Only how many units reached each step: the fastest answer.")
+    ] = False,
 ) -> None:
     """Answers a funnel: units, rates and times of each step, by slice and by day of entry. See docs/funnels.md."""
     with errors_in_plain_words():
-        from assets.funnels.answering import answer
+        from assets.funnels.answering import answer, counts
         from assets.funnels.events import open_events
 
+        if only_counts and units:
+            raise ValueError("--counts answers without naming units; drop it, or --units")
         with open_events() as connection:
             file, loaded = _loaded(connection, spec, events)
-            found = answer(connection, file.spec, loaded, units)
+            if only_counts:
+                found = counts(connection, file.spec, loaded)
+            else:
+                found = answer(connection, file.spec, loaded, units)
     for note in loaded.notes:
         typer.echo(f"Note: {note}", err=True)
     if as_json:
@@ -69,7 +77,7 @@ def _print(found: dict[str, Any]) -> None:
     console = Console()
     tables = [_steps_table(found["name"], found["steps"])]
     tables += [_steps_table(value or "(none)", steps) for value, steps in found.get("breakdown", {}).items()]
-    if found["trend"]:
+    if found.get("trend"):
         tables.append(_trend_table(found["trend"]))
     # A narrow terminal breaks a line; a figure is never cut.
     unbounded = console.options.update(max_width=LARGEST_WIDTH)
@@ -85,7 +93,8 @@ def _steps_table(title: str, steps: list[dict[str, Any]]) -> "Table":
     from rich.table import Table
 
     table = Table(title=escape(title), box=None, title_justify="left")
-    for name in ("step", "units", "", "rate", "of all", "lost", "open", "median", "p90"):
+    more = ("lost", "open", "median", "p90") if "lost" in steps[0] else ()
+    for name in ("step", "units", "", "rate", "of all", *more):
         table.add_column(name, justify="left" if name in ("step", "") else "right", no_wrap=True)
     for step in steps:
         table.add_row(
@@ -94,10 +103,8 @@ def _steps_table(title: str, steps: list[dict[str, Any]]) -> "Table":
             "█" * round(BAR_WIDTH * (step["rate_from_start"] or 0)),
             _percent(step["rate_from_previous"]),
             _percent(step["rate_from_start"]),
-            f"{step['lost']:,}",
-            f"{step['pending']:,}",
-            _duration(step["median_seconds"]),
-            _duration(step["p90_seconds"]),
+            *([f"{step['lost']:,}", f"{step['pending']:,}"] if more else []),
+            *(_duration(step[name]) for name in ("median_seconds", "p90_seconds") if more),
         )
     return table
 
