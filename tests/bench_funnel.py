@@ -1,10 +1,11 @@
 """`make bench-funnel`: a five-step ordered funnel against `windowFunnel` of ClickHouse, on the same Parquet file.
 
-Ours are `--counts` (units only, as `windowFunnel` tells) and the whole answer (units, states and times of each step, days
-of entry). Each figure is a process of its own with two threads. Two times are taken: of the answer alone, inside the process, once its
-libraries are loaded; and of the whole process from outside, with its processor time and peak memory. The command is
-`funnelscope funnel --json` as a user runs it. The tools run in turn, the medians count, and the ratio stands beside the
-lowest and highest of the rounds: on a busy machine the processor time is the steadier one. The counts must be equal.
+Ours are `--counts` (units only, as `windowFunnel` tells) and the whole answer (units, states and times of each step,
+days of entry). Each figure is a process of its own with two threads. Two times are taken: of the answer alone, inside
+the process, once its libraries are loaded; and of the whole process from outside, with its processor time and peak
+memory. The command is `funnelscope funnel --json` as a user runs it. The tools run in turn, the medians count, and the
+ratio stands beside the lowest and highest of the rounds: on a busy machine the processor time is the steadier one. The
+counts must be equal.
 """
 
 import argparse
