@@ -36,12 +36,17 @@ def current_snapshot(published: Path) -> Path | None:
     return link.resolve() if link.exists() else None
 
 
+class OlderCopyError(ValueError):
+    """A snapshot has not the tables that this version reads; the text names what is missing and the way out."""
+
+
 @contextmanager
 def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Opens the current snapshot's database read-only; yields a DuckDB connection.
 
     Raises:
         FileNotFoundError: nothing has been published yet.
+        OlderCopyError: what is read in the block has a table or column that the snapshot lacks.
     """
     snapshot = current_snapshot(published)
     if snapshot is None:
@@ -49,6 +54,12 @@ def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect(str(snapshot / DATABASE), read_only=True)
     try:
         yield connection
+    except (duckdb.BinderException, duckdb.CatalogException) as problem:
+        lacking = str(problem).splitlines()[0]
+        raise OlderCopyError(
+            f"{snapshot} was published by an earlier version and lacks what this one reads ({lacking}). "
+            "Publish it anew: funnelscope run --date YYYY-MM-DD, with the last day"
+        ) from problem
     finally:
         connection.close()
 

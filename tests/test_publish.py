@@ -27,7 +27,7 @@ from shop_helpers import (
 
 from assets.diagnosis.tables import PUBLISHED_TABLES
 from assets.gate import Verdict, verdicts
-from assets.publish import current_snapshot, open_published, publish, published_days
+from assets.publish import DATABASE, OlderCopyError, current_snapshot, open_published, publish, published_days
 from assets.reporting import print_report, read_report
 from reports.wording import load_words
 from sql.contract import FAMILIES
@@ -306,6 +306,16 @@ def test_nothing_published_yet_is_said_in_words(tmp_path: Path) -> None:
     assert published_days(tmp_path) == {}
     with pytest.raises(FileNotFoundError, match="funnelscope run --date"), open_published(tmp_path):
         pass
+
+
+def test_a_copy_of_an_earlier_version_says_how_to_publish_it_anew(home: Home, quick_printing: None) -> None:
+    file = home.settings.published / "current" / DATABASE
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("alter table quality.family_days drop column rows_excluded")
+    with pytest.raises(OlderCopyError, match=r'an earlier version .*"rows_excluded".* funnelscope run --date'):
+        print_report(home.settings, day(3))
+    build_days(home, day(3), day(3), is_published=True)
+    assert print_report(home.settings, day(3)).pdf.exists()
 
 
 def test_the_published_file_cannot_be_written_by_readers(home: Home) -> None:
