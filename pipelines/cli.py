@@ -73,7 +73,9 @@ def _business_date(text: str | date) -> date:
 DateOption = Annotated[
     date | None, typer.Option("--date", parser=_business_date, metavar="YYYY-MM-DD", help="Business date.")
 ]
-LanguageOption = Annotated[Language | None, typer.Option(help="Language of the report; else that of funnelscope.yaml.")]
+LanguageOption = Annotated[
+    Language | None, typer.Option(help="Language of what is printed; else that of funnelscope.yaml.")
+]
 
 
 @app.callback()
@@ -281,7 +283,7 @@ def send(
 @app.command(short_help="What is wrong, where, since when, and its cost.")
 def diagnose(
     business_date: DateOption = None,
-    language: Annotated[Language, typer.Option(help="Language of the sentences.")] = Language.EN,
+    language: LanguageOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
     cube: CubeOption = None,
     dims: DimensionsOption = "",
@@ -303,7 +305,7 @@ def diagnose(
 
         settings = shop_settings()
         day = business_date or max(published_days(settings.published), default=_yesterday(settings))
-        print_findings(settings, day, language.value, as_json)
+        print_findings(settings, day, language.value if language else settings.language, as_json)
 
 
 @app.command(short_help="Every day: published, warned, blocked, late, missing.")
