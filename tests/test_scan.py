@@ -117,3 +117,9 @@ def test_a_day_on_which_everything_moved_alike_blames_no_slice_in_spite_of_its_h
     found = scan(moved, DIMENSIONS, HIERARCHY, ScanOptions(level_noise=0.013))
     assert found.findings == ()
     assert found.reference_level == pytest.approx(1 / 1.3, rel=0.03)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_day_on_which_nobody_passes_moved_as_a_whole() -> None:
+    nobody = day(6).assign(observed=0)
+    assert scan(nobody, DIMENSIONS, HIERARCHY, ScanOptions(level_noise=0.013, leaf_noise=0.0)).findings == ()

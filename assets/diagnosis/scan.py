@@ -23,6 +23,7 @@ _MEDIAN_CHI_SQUARE: Final = 0.4549  # of one degree of freedom
 _PRIOR_LEVEL: Final = 0.15  # standard deviation of the log level that a whole population may move by in a day
 _BANDWIDTH: Final = 0.04  # of the density of log levels
 _MODE_STEPS: Final = 5
+_LEAST_LEVEL: Final = 1e-3  # where nothing passes any more
 _WHOLE_MOVED: Final = 3.0  # standard deviations from which on the whole has moved, so that its history says nothing
 _KNOWN_LEVEL: Final = 30**-0.5  # standard deviation by chance of a level that is known well enough: of thirty passes
 _SIBLING_STILL: Final = 0.1  # of the effect: a sibling that moved by less has stayed
@@ -232,7 +233,7 @@ class _Search:
             if is_enough and (best is None or filled.sum() > best.sum()):
                 best = filled
         if best is None:
-            return float(self.observed.sum() / self.given_expected.sum())
+            return max(float(self.observed.sum() / self.given_expected.sum()), _LEAST_LEVEL)
         return _mode_of_levels(self.observed_of[best] / self.expected_of[best], errors[best])
 
     def level_outside(self, roots: list[_Root]) -> float:
@@ -243,7 +244,7 @@ class _Search:
                 outside[root.leaves] = False
             expected = self.given_expected[outside].sum()
             if expected >= 0.3 * self.given_expected.sum():
-                level = max(float(self.observed[outside].sum() / expected), 1e-3)
+                level = max(float(self.observed[outside].sum() / expected), _LEAST_LEVEL)
                 return self._with_history(level, float(self.expected[outside] @ self.weight[outside]))
         return self.reference
 
@@ -310,7 +311,7 @@ class _Search:
     def _levels(self, roots: list[_Root]) -> np.ndarray:
         levels = np.ones(len(self.observed))
         for root in roots:
-            levels[root.leaves] *= max(root.theta, 1e-3)
+            levels[root.leaves] *= max(root.theta, _LEAST_LEVEL)
         return levels
 
     def _scores(self, roots: list[_Root]) -> _Scores:
