@@ -10,6 +10,7 @@ from intake_helpers import CONTRACT, DAY, Shop
 from shop_helpers import Home, assert_same_export, build_days
 from typer.testing import CliRunner
 
+from assets.found import Found
 from assets.ingest import find_duplicates, reconcile
 from assets.quarantine import Selection, count_rows, drop_rows, show_rows
 from pipelines.cli import app
@@ -108,16 +109,17 @@ def reconciled(shop: Shop) -> tuple[int, int, int, int, int]:
 
 def warnings(shop: Shop, name: str) -> list[str]:
     (contract,) = (each for each in load_contracts() if each.name == name)
-    return [case["observed"] for case in shop.warehouse.records(contract.query, from_date=DAY, to_date=DAY)]
+    cases = shop.warehouse.records(contract.query, from_date=DAY, to_date=DAY)
+    return [Found(name, case).observed_text for case in cases]
 
 
 def test_dropped_rows_lose_their_content_and_stay_accounted_for(shop: Shop) -> None:
     shop.deliver(MIXED, CONTRACT)
     assert reconciled(shop) == (4, 1, 0, 3, 0)
-    assert warnings(shop, "little_is_in_quarantine") == ["order: 2 of 4 rows"]
+    assert warnings(shop, "little_is_in_quarantine") == ["Orders: 2 of 4 rows"]
     assert drop_rows(shop.warehouse, Selection(reason="bad_time")) == [DAY]
     assert reconciled(shop) == (4, 1, 0, 3, 0)
-    assert warnings(shop, "little_is_in_quarantine") == ["order: 1 of 4 rows"]
+    assert warnings(shop, "little_is_in_quarantine") == ["Orders: 1 of 4 rows"]
     left = {row["reason"] for row in show_rows(shop.warehouse, Selection(), 9)}
     assert left == {"bad_type", "conflicting_duplicate"}
     ((row),) = show_rows(shop.warehouse, Selection(dropped=True), 9)
