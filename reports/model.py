@@ -10,7 +10,7 @@ Whoever fills these classes decides what is true; this package only prints it. T
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, time
 from decimal import Decimal
 from enum import StrEnum
@@ -637,3 +637,17 @@ def findings_of(report: Report, stage: str) -> tuple[Finding, ...]:
     if report.diagnosis is None:
         return ()
     return tuple(finding for finding in report.diagnosis.findings if finding.stage == stage)
+
+
+def is_calm(report: Report, stage: str) -> bool:
+    """Whether findings were looked for in the stage, and there are none: then nothing need be explained."""
+    was_looked_into = report.diagnosis is not None and report.diagnosis.state in ("calm", "found")
+    return was_looked_into and not findings_of(report, stage)
+
+
+def drawn(report: Report, stage: Stage) -> Stage:
+    """The stage as it is drawn: a calm one without its slices and without what may have moved its rate.
+
+    The workbook has them all the same.
+    """
+    return replace(stage, heat_map=None, pairs=()) if is_calm(report, stage.key) else stage

@@ -232,6 +232,15 @@ def test_slices_are_printed_by_what_was_found_and_all_where_nobody_looked() -> N
     assert "By entry type" in unjudged
 
 
+def test_what_may_have_moved_a_stage_is_printed_where_something_moved_or_nobody_looked() -> None:
+    found, calm, unjudged = (printed(replace(BUSY, diagnosis=each)) for each in (DIAGNOSIS, CALM, None))
+    words = load_words("en")
+    for part in (words.text("headings", "pairs"), "Landing rate by landing page and device"):
+        assert part in found
+        assert part not in calm
+        assert part in unjudged
+
+
 def test_a_calm_day_gives_a_shorter_report(busy_pdf: bytes) -> None:
     assert len(PdfReader(BytesIO(render(replace(BUSY, diagnosis=CALM)))).pages) < len(
         PdfReader(BytesIO(busy_pdf)).pages

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from reports.fonts import SPELLED_OUT
-from reports.model import Check, CheckState, Delivery, Figure, Report, Unit
+from reports.model import Check, CheckState, Delivery, Figure, Report, Unit, drawn
 from reports.pages.tables import Content, Widths, heads, named, section, table
 from reports.wording import Words
 
@@ -144,7 +144,7 @@ def printed_figures(report: Report) -> list[Figure]:
     for stage in report.stages:
         if stage.no_data is None:
             figures += ([stage.rate] if stage.rate else []) + list(stage.indicators)
-            figures += [figure for pair in stage.pairs for figure in (pair.cause, pair.effect)]
+            figures += [figure for pair in drawn(report, stage).pairs for figure in (pair.cause, pair.effect)]
     return figures
 
 

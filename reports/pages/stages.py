@@ -2,7 +2,18 @@
 
 from collections.abc import Sequence
 
-from reports.model import Figure, Question, Report, SliceRow, SliceTable, Stage, Unit, Window, findings_of
+from reports.model import (
+    Figure,
+    Question,
+    Report,
+    SliceRow,
+    SliceTable,
+    Stage,
+    Unit,
+    Window,
+    drawn,
+    findings_of,
+)
 from reports.pages.findings import findings_in_full
 from reports.pages.tables import (
     Content,
@@ -25,6 +36,7 @@ SLICE_WIDTHS: Widths = (None, 21, 23, 14, 14, 23, 18)
 
 
 def stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
+    stage = drawn(report, stage)
     chapter: Content = {
         "name": words.text("stages", stage.key),
         "question": words.detail("stages", stage.key, "question"),
@@ -62,7 +74,7 @@ def stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
 def printed_slices(stage: Stage, report: Report) -> Sequence[SliceTable]:
     """The tables by the dimensions that the stage's findings name; all of them where nobody looked for findings.
 
-    In a calm stage the heat map is enough. The workbook always has every table.
+    A calm stage has none. The workbook always has every table.
     """
     if report.diagnosis is None or report.diagnosis.state not in ("calm", "found"):
         return stage.slices

@@ -1,6 +1,6 @@
 """Every picture of a report, by name."""
 
-from reports.model import Report, Stage, findings_of
+from reports.model import Report, Stage, drawn, findings_of
 from reports.pictures.bars import money_canvas, windows_canvas
 from reports.pictures.bridge import bridge_canvas
 from reports.pictures.canvas import drawing, svg
@@ -40,7 +40,7 @@ def stage_pictures(report: Report, words: Words) -> dict[str, bytes]:
 
 
 def _pictures_of(stage: Stage, report: Report, words: Words) -> dict[str, bytes]:
-    canvases = {}
+    stage, canvases = drawn(report, stage), {}
     if stage.steps:
         canvases[stage.key] = stage_canvas(stage, words)
     if stage.windows:
