@@ -27,4 +27,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     )
 
 
-defs = build_definitions(load_settings())
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The entry point that workspace.yaml names: the shop of this process's environment."""
+    return build_definitions(load_settings())

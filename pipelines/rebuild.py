@@ -29,7 +29,7 @@ def rebuild_model(settings: Settings, name: str) -> Rebuilt:
         ValueError: no such model, or nothing has been built yet.
         FileNotFoundError: nothing has ever run here.
     """
-    from pipelines.definitions import defs
+    from pipelines.definitions import build_definitions
 
     model = _find(name)
     tables = with_dependents(model)
@@ -56,7 +56,7 @@ def rebuild_model(settings: Settings, name: str) -> Rebuilt:
     ]
     with open_instance(settings) as instance, quiet_dagster():
         piece = Piece(DAILY, settings.opening_date, max(days))
-        execute_piece(instance, defs, piece, f"rebuilding {model.table}", asset_selection=keys)
+        execute_piece(instance, build_definitions(settings), piece, f"rebuilding {model.table}", asset_selection=keys)
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
         end_rebuilding(warehouse)
     snapshot = current_snapshot(settings.published)

@@ -61,11 +61,12 @@ def bring_up_to_date(settings: Settings, requested: Sequence[date]) -> tuple[Pie
     Raises:
         RunFailedError: a step failed.
     """
-    from pipelines.definitions import defs
+    from pipelines.definitions import build_definitions
 
     intake_day = max(requested, default=settings.opening_date)
     with open_instance(settings) as instance, quiet_dagster():
         fail_dead_runs(instance, settings)
+        defs = build_definitions(settings)
         execute_piece(instance, defs, Piece(INGEST, intake_day, intake_day), "taking deliveries")
         with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
             pieces = plan(requested, standing(warehouse), settings.opening_date)

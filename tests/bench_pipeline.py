@@ -277,13 +277,14 @@ def use(home: Path) -> Settings:
 def run_days(settings: Settings, from_date: date, to_date: date) -> None:
     """Takes the deliveries and builds the days up to the findings: what follows, publication and report, reads them."""
     from assets.standing import standing
-    from pipelines.definitions import defs
+    from pipelines.definitions import build_definitions
     from pipelines.instance import open_instance
     from pipelines.jobs import INGEST
     from pipelines.planning import Piece, plan
     from pipelines.runs import execute_piece, quiet_dagster
 
     with open_instance(settings) as instance, quiet_dagster():
+        defs = build_definitions(settings)
         execute_piece(instance, defs, Piece(INGEST, to_date, to_date), "taking deliveries")
         with open_warehouse(settings.warehouse_path) as warehouse:
             days = [from_date + timedelta(days=number) for number in range((to_date - from_date).days + 1)]

@@ -217,6 +217,20 @@ def test_events_are_stored_and_read_back_also_by_another_instance(home: Home) ->
         assert latest.asset_materialization.metadata["number"].value == 42
 
 
+def test_shops_that_open_on_different_days_run_in_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one's days must not bind the second one's, whichever module was imported under whose settings."""
+    from pipelines.runs import bring_up_to_date
+
+    for name, opening in (("later", OPENING), ("earlier", OPENING - timedelta(days=400))):
+        home = Home(tmp_path / name)
+        home.write_config(opening)
+        home.config.write_text(home.config.read_text().replace(str(OPENING), str(opening)))
+        for variable, value in (home.environment | {"DAGSTER_HOME": ""}).items():
+            monkeypatch.setenv(variable, value)
+        assert home.settings.opening_date == opening
+        assert bring_up_to_date(home.settings, requested=[]) == ()
+
+
 # --- Late deliveries -------------------------------------------------------------------------------
 
 
