@@ -387,7 +387,7 @@ def _own_funnel(file: FunnelFile, days: dg.DailyPartitionsDefinition) -> dg.Asse
         owners=["team:analytics"],
         partitions_def=days,
         backfill_policy=SINGLE_RUN,
-        metadata={"dagster/table_name": publish.OWN_FUNNELS},
+        metadata={"dagster/table_name": own_funnels.TABLE},
     )
     def own_funnel(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         from_date, to_date = date_range(context, shop)

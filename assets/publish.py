@@ -7,6 +7,7 @@ renaming a link: a reader that resolved `current` before keeps the files it open
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,14 +18,17 @@ import duckdb
 
 from assets.diagnosis.tables import PUBLISHED_TABLES
 from assets.diagnosis.tables import create_tables as create_diagnosis_tables
+from assets.funnels.tables import TABLE as OWN_FUNNELS
+from assets.funnels.tables import create_table as create_own_funnels_table
 from assets.gate import DayVerdict, Verdict
+from assets.gate import create_tables as create_gate_tables
+from assets.ingest import create_tables as create_ingest_tables
 from assets.rows import insert_rows
 from sql.contract import FAMILIES
-from sql.models import Model, load_models
-from sql.warehouse import Warehouse
+from sql.models import Model, derived_schemas, load_models
+from sql.warehouse import Warehouse, in_memory_warehouse
 
 DATABASE = "funnelscope.duckdb"
-OWN_FUNNELS = "marts.own_funnels"  # of a shop that declares any; assets/funnels/daily.py makes it
 _BUILDING = ".building-"
 LARGEST_BIGINT = 2**63 - 1
 DAYS_OF_A_PASS = 90  # below DuckDB's limit of files that it holds open
@@ -46,7 +50,8 @@ def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises:
         FileNotFoundError: nothing has been published yet.
-        OlderCopyError: what is read in the block has a table or column that the snapshot lacks.
+        OlderCopyError: what is read in the block names a table or column that this version publishes and that the
+            snapshot lacks. Any other error of a query is its own.
     """
     snapshot = current_snapshot(published)
     if snapshot is None:
@@ -55,13 +60,52 @@ def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         yield connection
     except (duckdb.BinderException, duckdb.CatalogException) as problem:
-        lacking = str(problem).splitlines()[0]
+        lacking = _lacking(connection, str(problem))
+        if not lacking:
+            raise
         raise OlderCopyError(
-            f"{snapshot} was published by an earlier version and lacks what this one reads ({lacking}). "
+            f"{snapshot} was published by an earlier version and lacks what this one reads ({', '.join(lacking)}). "
             "Publish it anew: funnelscope run --date YYYY-MM-DD, with the last day"
         ) from problem
     finally:
         connection.close()
+
+
+def _lacking(connection: duckdb.DuckDBPyConnection, problem: str) -> list[str]:
+    """Tables and columns that DuckDB's words name, this version publishes and the snapshot lacks; each in full."""
+    quoted_or_table = re.findall(r'"([^"]+)"|Table with name (\w+)', problem.splitlines()[0])
+    named = {part for found in quoted_or_table for name in found for part in name.split(".") if part}
+    present: dict[str, set[str]] = {}
+    for table, column in connection.execute(
+        "select schema_name || '.' || table_name, column_name from duckdb_columns() "
+        "where database_name = current_database()"
+    ).fetchall():
+        present.setdefault(table, set()).add(column)
+    lacking = []
+    for table, columns in _declared_columns().items():
+        if table not in present:
+            lacking += [table] if table.split(".")[1] in named else []
+        else:
+            lacking += [f"{table}.{column}" for column in columns if column in named - present[table]]
+    return lacking
+
+
+def _declared_columns() -> dict[str, list[str]]:
+    """The columns of every table and view that this version publishes, by `schema.table`."""
+    warehouse = in_memory_warehouse()
+    create_ingest_tables(warehouse)
+    create_gate_tables(warehouse)
+    create_diagnosis_tables(warehouse)
+    create_own_funnels_table(warehouse)
+    warehouse.execute("attach ':memory:' as published")
+    for statement in _PUBLISHED_TABLES:
+        warehouse.execute(statement)
+    columns = {table: derived_schemas()[table] for table in (model.table for model in _marts())}
+    for table in (OWN_FUNNELS, *PUBLISHED_TABLES, *_JUDGED_TABLES):
+        columns[table] = _column_types(warehouse, table)
+    for table in _BOOKS:
+        columns[table] = _column_types(warehouse, f"published.{table}")
+    return {table: [name for name, _ in types] for table, types in columns.items()}
 
 
 def publish(warehouse: Warehouse, published: Path, verdicts: Sequence[DayVerdict], snapshots_kept: int) -> Path:
@@ -157,6 +201,7 @@ _JUDGED_TABLES = (
     "quality.quarantine_days",
     "quality.delivery_dates",
 )
+_BOOKS = ("quality.published_days", "quality.published_content")  # what publication itself keeps
 _PUBLISHED_TABLES = (
     "create schema if not exists published.marts",
     "create schema if not exists published.quality",

@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from assets.diagnosis.tables import TABLES
-from assets.funnels.daily import CREATE as CREATE_OWN_FUNNELS
+from assets.funnels.tables import create_table as create_own_funnels_table
 from assets.gate import create_tables as create_gate_tables
 from assets.ingest import create_tables as create_ingest_tables
 from pipelines.cli import app
@@ -175,7 +175,7 @@ def empty_tables() -> Warehouse:
     day = date(2026, 6, 1)
     for model in load_models().values():
         create_table(warehouse, model, query_parameters(day, day))
-    warehouse.execute(CREATE_OWN_FUNNELS)
+    create_own_funnels_table(warehouse)
     warehouse.execute("create table quality.published_days (business_date DATE, snapshot VARCHAR)")
     return warehouse
 

@@ -17,7 +17,7 @@ from assets.documents import SettingsError
 from assets.funnels.answering import as_json
 from assets.funnels.published import load_staged, needs_history
 from assets.funnels.spec import FunnelFile, instant
-from assets.publish import OWN_FUNNELS as TABLE
+from assets.funnels.tables import TABLE, create_table
 from assets.rows import insert_rows
 from assets.settings import Settings
 from sql.contract import FAMILIES
@@ -27,13 +27,6 @@ from sql.funnel.plan import Plan
 from sql.warehouse import Warehouse
 
 MATURE_DAYS = 7
-CREATE = (
-    f"create table if not exists {TABLE} (business_date DATE, funnel VARCHAR, slice VARCHAR, step INTEGER, "
-    "event VARCHAR, units BIGINT, converted BIGINT, lost BIGINT, pending BIGINT, rate_from_previous DOUBLE, "
-    "rate_from_start DOUBLE, median_seconds DOUBLE, p90_seconds DOUBLE, "
-    "entered_from DATE, entered_to DATE, is_mature BOOLEAN)"
-)
-_ADDED = ("entered_from DATE", "entered_to DATE", "is_mature BOOLEAN")
 _COLUMNS = ("step", "event", "units", "converted", "lost", "pending")
 _FIGURES = ("rate_from_previous", "rate_from_start", "median_seconds", "p90_seconds")
 
@@ -91,9 +84,7 @@ def build(
     Raises:
         SettingsError: the funnel names an event type or a column that the contract has not; with its line.
     """
-    warehouse.execute(CREATE)
-    for column in _ADDED:
-        warehouse.execute(f"alter table {TABLE} add column if not exists {column}")
+    create_table(warehouse)
     last = None
     for from_date, to_date in chunks:
         plan, columns = _load(warehouse, settings, file, from_date, to_date)
