@@ -6,7 +6,8 @@ Whoever fills these classes decides what is true; this package only prints it. T
 - Keys (of metrics, steps, stages, dimensions, families, messages) are looked up in `reports/words/<language>.yaml`;
   an unknown key is an error. Dimension values, check names without a translation, and the shop are printed as they are.
 - "Baseline" means the latest days of the shop, at most 28, that are fit to compare with; `Report.baseline_days` says
-  how many there were. A baseline *figure* is the mean of the daily values unless the field says otherwise.
+  how many there were. A baseline *figure* is that of their mean day: the mean of amounts, counts and medians; a rate
+  has the counts of all of them added, then divided.
 """
 
 from collections.abc import Mapping
@@ -332,8 +333,8 @@ class MoneySplit:
 class Step:
     """One step of a stage's funnel.
 
-    `rate_from_previous` is 0 to 1 and None for the first step; `baseline_rate`, `usual_low` and `usual_high` describe
-    that rate over the baseline days. `baseline_count` is the mean daily count.
+    `rate_from_previous` is 0 to 1 and None for the first step; `baseline_rate` is that rate of the baseline days
+    together, `usual_low` and `usual_high` bound it by day. `baseline_count` is the mean daily count.
     """
 
     key: str

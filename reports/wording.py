@@ -176,6 +176,16 @@ def digits_for(value: Number, unit: Unit) -> int:
     return 1
 
 
+def digits_of_usual(value: Number | None, unit: Unit) -> int | None:
+    """A usual value is written as precisely as its value, so that the two can be compared by eye.
+
+    A value of nothing, or of all, is written without decimals: that tells nothing of what is usual.
+    """
+    if value is None or (unit is Unit.RATE and value in (0, 1)):
+        return None
+    return digits_for(value, unit)
+
+
 def percent_digits(percent: float) -> int:
     """Decimals of a percentage; what is nearly all of a whole must not read as all of it."""
     if percent in (0, 100):

@@ -249,12 +249,18 @@ class Tables:
         return tuple(None if value is None else float(value) for value in found)
 
     def metric(self, key: str) -> tuple[float | None, float | None, float | None, float | None]:
-        """Numerator, denominator, value of the day, and mean of the usual days."""
+        """Numerator, denominator, value of the day and of the usual days: of a rate all together, else their mean."""
         metric, column = DURATIONS.get(key, (key, "value"))
+        pooled = (
+            "sum(numerator) filter (business_date in (from usual_days) and denominator > 0) / sum(denominator) "
+            "filter (business_date in (from usual_days))"
+            if column == "value"
+            else "null"
+        )
         found = self.rows(
             f"select any_value(numerator) filter (business_date = $day), any_value(denominator) filter "
             f"(business_date = $day), any_value({column}) filter (business_date = $day), "
-            f"avg({column}) filter (business_date in (from usual_days)) "
+            f"coalesce({pooled}, avg({column}) filter (business_date in (from usual_days))) "
             f"from marts.daily_metrics where metric = '{metric}'"
         )
         numerator, denominator, value, usual = (None if each is None else float(each) for each in found[0])
@@ -313,7 +319,8 @@ def the_four_numbers(printed: Printed, tables: Tables) -> Iterator[Wanted]:
         """
         select
             any_value(buyers) filter (business_date = $day), any_value(visitors) filter (business_date = $day),
-            avg(buyers / visitors) filter (business_date in (from usual_days)),
+            sum(buyers) filter (business_date in (from usual_days))
+                / sum(visitors) filter (business_date in (from usual_days)),
             sum(buyers) filter (business_date between date_trunc('month', $day) and $day)
                 / sum(visitors) filter (business_date between date_trunc('month', $day) and $day)
         from marts.daily_summary
@@ -459,7 +466,8 @@ def the_money(printed: Printed, tables: Tables) -> Iterator[Wanted]:
     for number, key in enumerate(keys):
         below = columns[number - 1] if number else "1"
         (usual,) = tables.row(
-            f"select avg({columns[number]} / {below}) from marts.daily_summary where business_date in (from usual_days)"
+            f"select sum({columns[number]}) / sum({below}) from marts.daily_summary "
+            "where business_date in (from usual_days)"
         )
         value = counts[number] / counts[number - 1] if number else counts[0]
         name = printed.words.text("metrics", key)
@@ -471,7 +479,7 @@ def the_money(printed: Printed, tables: Tables) -> Iterator[Wanted]:
 
 
 def the_steps(printed: Printed, tables: Tables) -> Iterator[Wanted]:
-    """Each step with its count, its rate from the step before, and of the usual days its mean and middle 80 %."""
+    """Each step with its count, its rate from the step before, and of the usual days theirs and its middle 80 %."""
     for stage in STAGES:
         found = tables.rows(
             f"""
@@ -479,14 +487,14 @@ def the_steps(printed: Printed, tables: Tables) -> Iterator[Wanted]:
                 select business_date, step_number, step, sum(reached) as reached
                 from marts.funnel_steps where stage = '{stage}' group by all
             ),
-            rates as (
-                select
-                    *, reached / nullif(lag(reached) over (partition by business_date order by step_number), 0) as rate
-                from counts
-            )
+            steps as (
+                select *, lag(reached) over (partition by business_date order by step_number) as previous from counts
+            ),
+            rates as (select *, reached / nullif(previous, 0) as rate from steps)
             select
                 step, any_value(reached) filter (business_date = $day), any_value(rate) filter (business_date = $day),
-                avg(rate) filter (business_date in (from usual_days)),
+                sum(reached) filter (business_date in (from usual_days) and previous > 0)
+                    / sum(previous) filter (business_date in (from usual_days)),
                 quantile_cont(rate::DOUBLE, 0.1) filter (business_date in (from usual_days)),
                 quantile_cont(rate::DOUBLE, 0.9) filter (business_date in (from usual_days))
             from rates group by step, step_number order by step_number
@@ -803,6 +811,17 @@ def test_a_printed_number_is_the_one_in_the_published_tables(
     printed, wanted = compared
     assert wanted[part]
     assert mismatches(printed, wanted[part]) == []
+
+
+def test_the_bridge_and_the_factors_print_the_same_usual_values(
+    compared: tuple[Printed, dict[str, list[Wanted]]],
+) -> None:
+    printed, wanted = compared
+    places = {each.what: each.place for part in ("the_bridge", "the_money") for each in wanted[part]}
+    for key in ("sessions", "landing_rate", "decision_rate", "orders_per_paying_session", "amount_per_order"):
+        _, usual, today = (text for _, text in printed.numbers(places[f"bridge: {key}"]))
+        in_the_table = [text for _, text in printed.numbers(places[f"factor: {key}"])]
+        assert in_the_table[-3:-1] == [today, usual]
 
 
 def test_nearly_every_number_of_the_pages_is_compared(compared: tuple[Printed, dict[str, list[Wanted]]]) -> None:

@@ -1,11 +1,12 @@
 """The first page's numbers against target, month and like promotion; and the way from the usual amount to the day's."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from math import isclose, prod
 from typing import Any
 
 import reports
-from assets.reporting.money import FACTORS, factor_values, has_orders, has_sessions
 from assets.reporting.periods import Period
 from assets.reporting.published import Published, as_date, pool
 from sql.metrics import METRICS, SeveralDays
@@ -150,7 +151,7 @@ def bridge(published: Published, money: reports.MoneySplit | None) -> reports.Br
         return None
     usual = {key: Decimal(str(part.baseline)).quantize(CENT) for key, part in money.parts.items()}
     today = {key: Decimal(part.amount or 0) for key, part in money.parts.items()}
-    bars = [*_same_day_bars(published, usual["same_day"], today["same_day"])]
+    bars = _same_day_bars(money.factors, usual["same_day"], today["same_day"])
     bars += [
         reports.BridgeBar(key, today[key] - usual[key], reports.Unit.MONEY, usual[key], today[key])
         for key in ("carried_over", "presale_balance", "no_session")
@@ -166,23 +167,24 @@ def bridge(published: Published, money: reports.MoneySplit | None) -> reports.Br
     )  # fmt: skip
 
 
-def _same_day_bars(published: Published, usual: Decimal, today: Decimal) -> list[reports.BridgeBar]:
+def _same_day_bars(factors: Sequence[reports.Figure], usual: Decimal, today: Decimal) -> list[reports.BridgeBar]:
+    """A bar for each factor of A, with the values that the table of the factors prints; one for A where they do not
+    multiply to its amounts, because a day among the earlier ones lacks some."""
     from assets.diagnosis.bookkeeping import factor_contributions
 
-    whole = reports.BridgeBar("same_day", today - usual, reports.Unit.MONEY, usual, today)
-    if not (has_orders(published) and has_sessions(published)):
-        return [whole]
-    factors_usual = factor_values(published, published.baseline_days)
-    factors_today = factor_values(published, [published.business_date])
-    if factors_usual is None or factors_today is None:
-        return [whole]
-    parts = [float(part) for part in factor_contributions(factors_usual, factors_today)]  # type: ignore[arg-type]
+    values_usual = [float(factor.baseline) for factor in factors if factor.baseline is not None]
+    values_today = [float(factor.value) for factor in factors if factor.value is not None]
+    if not (_multiply_to(usual, values_usual, factors) and _multiply_to(today, values_today, factors)):
+        return [reports.BridgeBar("same_day", today - usual, reports.Unit.MONEY, usual, today)]
+    parts = [float(part) for part in factor_contributions(values_usual, values_today)]  # type: ignore[arg-type]
     changes = [Decimal(str(part)).quantize(CENT) for part in parts]
     largest = max(range(len(changes)), key=lambda number: abs(changes[number]))
     changes[largest] += (today - usual) - sum(changes, Decimal(0))
     return [
-        reports.BridgeBar(key, change, unit, before, after)
-        for (key, unit), change, before, after in zip(
-            FACTORS.items(), changes, factors_usual, factors_today, strict=True
-        )
+        reports.BridgeBar(factor.key, change, factor.unit, factor.baseline, factor.value)
+        for factor, change in zip(factors, changes, strict=True)
     ]
+
+
+def _multiply_to(amount: Decimal, values: Sequence[float], factors: Sequence[reports.Figure]) -> bool:
+    return 0 < len(values) == len(factors) and isclose(prod(values), float(amount), rel_tol=1e-9, abs_tol=float(CENT))

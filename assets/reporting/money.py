@@ -73,21 +73,18 @@ def factors(published: Published) -> tuple[reports.Figure, ...]:
     today = counts.get(published.business_date)
     if today is None or today[0] is None:
         return ()
-    figures = []
-    for position, (key, unit) in enumerate(FACTORS.items()):
-        usual = [_factor(counts[last], position) for last in published.baseline_days if last in counts]
-        known = [float(value) for value in usual if value is not None]
-        figures.append(
-            reports.Figure(
-                key=key,
-                unit=unit,
-                value=_factor(today, position),
-                numerator=today[position] if position else None,
-                denominator=today[position - 1] if position else None,
-                baseline=fmean(known) if known else None,
-            )
+    earlier = [counts[last] for last in published.baseline_days if last in counts]
+    return tuple(
+        reports.Figure(
+            key=key,
+            unit=unit,
+            value=_factor(today, position),
+            numerator=today[position] if position else None,
+            denominator=today[position - 1] if position else None,
+            baseline=_usual_factor(earlier, position),
         )
-    return tuple(figures)
+        for position, (key, unit) in enumerate(FACTORS.items())
+    )
 
 
 def _counts(published: Published) -> dict[date, Sequence[Any]]:
@@ -108,18 +105,11 @@ def _factor(counts: Sequence[Any], position: int) -> Any:
     return float(counts[position]) / float(counts[position - 1])
 
 
-def factor_values(published: Published, periods: Sequence[date]) -> list[float] | None:
-    """The factors of the mean of the periods, known by their last days: their product is its same-day amount.
-
-    None where one of them is unknown.
-    """
-    found = published.by_period(_counts(published))
-    rows = [row for last in periods for row in found.get(last, [])]
-    counts = [
-        None if not column or None in column else float(sum(column)) / len(periods)
-        for column in (zip(*rows, strict=True) if rows else ())
-    ]
-    if not counts:
+def _usual_factor(earlier: Sequence[Sequence[Any]], position: int) -> float | None:
+    """The factor of the mean of the earlier days or periods, so that the usual factors multiply to the usual amount."""
+    known = [counts for counts in earlier if None not in counts[max(position - 1, 0) : position + 1]]
+    if not known:
         return None
-    values = [_factor(counts, position) for position in range(len(FACTORS))]
-    return None if None in values else [float(value) for value in values]
+    means = [sum(column) / len(known) if None not in column else None for column in zip(*known, strict=True)]
+    usual = _factor(means, position)
+    return None if usual is None else float(usual)

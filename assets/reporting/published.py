@@ -34,6 +34,7 @@ DURATION_FIGURES_OF_DAYS = {
     "first_response_mean_seconds": ("first_response_seconds", "value"),
     "repurchase_interval_mean_days": ("repurchase_interval_days", "value"),
 }
+POOLED_RULES = (SeveralDays.POOLED, SeveralDays.PERIOD)
 COVERAGE = {"three_second_rate": "measured_stay_share"}
 
 Record = dict[str, Any]  # numerator, denominator, value; of a duration median, p75, p90; over days mean_of_days
@@ -176,11 +177,10 @@ class Published:
         return (DURATION_FIGURES if self.is_day else DURATION_FIGURES_OF_DAYS).get(key, (key, "value"))
 
     def figure(self, key: str) -> reports.Figure:
-        """The metric's figure of the day with its baseline (mean of the daily values), band and trend."""
+        """The metric's figure of the day with its baseline, band and trend."""
         metric_key, field = self._source(key)
         days = self.metrics.get(metric_key, {})
         today = days.get(self.business_date, {})
-        usual = [float(days[day][field]) for day in self.baseline_days if day in days and days[day][field] is not None]
         low, high = self._bands(days, field).get(self.business_date, (None, None))
         unit = _unit(metric_key)
         coverage = self.metrics.get(COVERAGE.get(key, ""), {}).get(self.business_date, {}).get("value")
@@ -191,7 +191,7 @@ class Published:
             value=_printable(today.get(field), unit, today.get("numerator") if not is_share else None),
             numerator=_whole(today.get("numerator")) if is_share else None,
             denominator=_whole(today.get("denominator")) if is_share else None,
-            baseline=fmean(usual) if usual else None,
+            baseline=self._usual(metric_key, field),
             usual_low=low,
             usual_high=high,
             coverage=coverage,
@@ -199,6 +199,18 @@ class Published:
             rule=None if self.is_day else _rule(metric_key),
             mean_of_days=today.get("mean_of_days"),
         )
+
+    def _usual(self, key: str, field: str) -> float | None:
+        """What the earlier days or periods make usual: the mean of amounts, counts and medians; rates and means are
+        pooled as over several days, so that they are those of the mean day."""
+        days = self.metrics.get(key, {})
+        known = [days[day] for day in self.baseline_days if day in days and days[day][field] is not None]
+        if not known:
+            return None
+        if field == "value" and key in METRICS and METRICS[key].several_days in POOLED_RULES:
+            pooled = pool(METRICS[key], known)
+            return float(pooled["value"]) if pooled and pooled["value"] is not None else None
+        return fmean(float(record[field]) for record in known)
 
     def trend(self, days: Mapping[date, Mapping[str, Any]], field: str) -> tuple[reports.DayPoint, ...]:
         usable = {*self.baseline_days, self.business_date}

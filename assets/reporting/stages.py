@@ -285,15 +285,17 @@ def _steps(published: Published, stage: str) -> tuple[reports.Step, ...]:
 def _step(published: Published, key: str, counts: Mapping[date, int], previous: Mapping[date, int]) -> reports.Step:
     today = counts.get(published.business_date)
     usual_counts = [counts[last] for last in published.baseline_days if last in counts]
-    rates = [counts[last] / previous[last] for last in published.baseline_days if last in counts and previous.get(last)]
-    low, high = band(rates)
+    followed = [last for last in published.baseline_days if last in counts and previous.get(last)]
+    low, high = band(counts[last] / previous[last] for last in followed)
     before = previous.get(published.business_date)
     return reports.Step(
         key=key,
         count=today,
         rate_from_previous=today / before if today is not None and before else None,
         baseline_count=fmean(usual_counts) if usual_counts else None,
-        baseline_rate=fmean(rates) if rates else None,
+        baseline_rate=sum(counts[last] for last in followed) / sum(previous[last] for last in followed)
+        if followed
+        else None,
         usual_low=low,
         usual_high=high,
     )

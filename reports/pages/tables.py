@@ -6,7 +6,7 @@ from typing import Any
 from reports.model import DayPoint, Figure, Unit
 from reports.pictures.funnel import outside_mark
 from reports.pictures.trend import promotion_runs
-from reports.wording import Words, digits_for
+from reports.wording import Words, digits_of_usual
 
 Content = dict[str, Any]
 Widths = Sequence[int | None]
@@ -43,19 +43,9 @@ def named(figure: Figure, currency: str, words: Words) -> str:
 def usual_and_change(figure: Figure, words: Words) -> tuple[str, str]:
     if figure.baseline is None:
         return words.text("labels", "usual", value=words.no_data), ""
-    digits = baseline_digits(figure)
+    digits = digits_of_usual(figure.value, figure.unit)
     usual = words.text("labels", "usual", value=words.value(figure.baseline, figure.unit, digits))
     return usual, words.change(figure.value, figure.baseline, figure.unit)
-
-
-def baseline_digits(figure: Figure) -> int | None:
-    """A baseline is written as precisely as its value, so that the two can be compared by eye.
-
-    A value of nothing, or of all, is written without decimals: that tells nothing of its baseline.
-    """
-    if figure.value is None or (figure.unit is Unit.RATE and figure.value in (0, 1)):
-        return None
-    return digits_for(figure.value, figure.unit)
 
 
 def marked_value(figure: Figure, words: Words) -> str:
@@ -72,7 +62,7 @@ def figures_table(figures: Sequence[Figure], currency: str, words: Words) -> Con
                 named(figure, currency, words),
                 words.counts(figure),
                 marked_value(figure, words),
-                words.value(figure.baseline, figure.unit, baseline_digits(figure)),
+                words.value(figure.baseline, figure.unit, digits_of_usual(figure.value, figure.unit)),
                 words.change(figure.value, figure.baseline, figure.unit),
             ]
         )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from reports.model import Bridge, BridgeBar, Number, Unit
 from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, new_canvas, sheet_over
-from reports.wording import Words, digits_for, signed
+from reports.wording import Words, digits_of_usual, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,12 +68,13 @@ def _write_row(sheet: "Axes", y: float, bar: BridgeBar, words: Words, quiet: boo
     change = words.text("labels", "no_comparison") if quiet else signed(float(bar.change), 0)
     sheet.text(CHANGE_MM, y, change, ha="right", va="center", color=colour)
     for x, value in ((USUAL_MM, bar.usual), (PAGE_WIDTH_MM, bar.today)):
-        sheet.text(x, y, _written(value, bar, words), ha="right", va="center", color=QUIET if x == USUAL_MM else colour)
+        sheet.text(x, y, written(value, bar, words), ha="right", va="center", color=QUIET if x == USUAL_MM else colour)
 
 
-def _written(value: Number | None, bar: BridgeBar, words: Words) -> str:
+def written(value: Number | None, bar: BridgeBar, words: Words) -> str:
+    """The usual or present value of a bar; a factor as the table of the factors has it."""
     if value is None:
         return words.no_data
     if bar.unit is Unit.MONEY and bar.key != "amount_per_order":
         return words.value(value, Unit.MONEY, 0)
-    return words.value(value, bar.unit, None if bar.today is None else digits_for(bar.today, bar.unit))
+    return words.value(value, bar.unit, digits_of_usual(bar.today, bar.unit))
