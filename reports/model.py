@@ -640,15 +640,21 @@ def findings_of(report: Report, stage: str) -> tuple[Finding, ...]:
     return tuple(finding for finding in report.diagnosis.findings if finding.stage == stage)
 
 
-def is_calm(report: Report, stage: str) -> bool:
-    """Whether findings were looked for in the stage, and there are none: then nothing need be explained."""
-    was_looked_into = report.diagnosis is not None and report.diagnosis.state in ("calm", "found")
-    return was_looked_into and not findings_of(report, stage)
+def was_looked_into(report: Report) -> bool:
+    """Whether findings were looked for, so that no finding means that nothing was found."""
+    return report.diagnosis is not None and report.diagnosis.state in ("calm", "found")
+
+
+def has_no_like(report: Report) -> bool:
+    """Whether no earlier days are fit to say what is unusual: too few of them, or a promotion without one like it."""
+    return report.diagnosis is not None and report.diagnosis.state in ("no_baseline", "not_comparable")
 
 
 def drawn(report: Report, stage: Stage) -> Stage:
-    """The stage as it is drawn: a calm one without its slices and without what may have moved its rate.
+    """The stage as it is drawn: without slices against usual and without what may have moved its rate, where nothing
+    was found, or where nothing can be.
 
     The workbook has them all the same.
     """
-    return replace(stage, heat_map=None, pairs=()) if is_calm(report, stage.key) else stage
+    is_calm = was_looked_into(report) and not findings_of(report, stage.key)
+    return replace(stage, heat_map=None, pairs=()) if is_calm or has_no_like(report) else stage

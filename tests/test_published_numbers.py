@@ -813,6 +813,14 @@ def test_a_printed_number_is_the_one_in_the_published_tables(
     assert mismatches(printed, wanted[part]) == []
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_first_days_of_a_shop_are_a_short_read(home: Home, language: str) -> None:
+    edition = printed_report(home.settings, day(3), language)
+    pages = PdfReader(edition.pdf).pages
+    assert len(pages) <= 11
+    assert ("26 more are needed" if language == "en" else "还需 26 个") in "".join(pages[0].extract_text().splitlines())
+
+
 def test_the_bridge_and_the_factors_print_the_same_usual_values(
     compared: tuple[Printed, dict[str, list[Wanted]]],
 ) -> None:

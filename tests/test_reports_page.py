@@ -241,6 +241,47 @@ def test_what_may_have_moved_a_stage_is_printed_where_something_moved_or_nobody_
         assert part in unjudged
 
 
+@pytest.mark.parametrize("state", ["no_baseline", "not_comparable"])
+def test_a_day_that_no_other_is_like_tells_counts_and_rates_and_compares_no_slices(state: str) -> None:
+    text = printed(replace(BUSY, diagnosis=Diagnosis(state, "2 comparable days before this one, 26 more are needed")))
+    words = load_words("en")
+    assert "26 more are needed. " in text
+    assert "not what is unusual" in text
+    for part in (words.text("headings", "pairs"), "Landing rate by landing page and device", "By device"):
+        assert part not in text
+    assert "By entry type" in text
+    assert "The workbook also has them by device, landing page." in text
+    for part in ("headings", "indicators"), ("steps", "deep_read"), ("headings", "windows"):
+        assert words.text(*part) in text
+
+
+def test_what_is_usual_has_no_column_while_nothing_is() -> None:
+    def first_day(figure: Figure) -> Figure:
+        return replace(figure, baseline=None, usual_low=None, usual_high=None)
+
+    rows = tuple(SliceRow(name, 1_000, 500) for name in ("home", "product"))
+    stage = replace(
+        LANDING,
+        rate=None,
+        pairs=(),
+        heat_map=None,
+        questions=(),
+        indicators=tuple(map(first_day, LANDING.indicators)),
+        steps=tuple(
+            replace(step, baseline_count=None, baseline_rate=None, usual_low=None, usual_high=None)
+            for step in LANDING.steps
+        ),
+        slices=(SliceTable("entry_type", "arrival", "qualified_product_view", rows),),
+    )
+    report = replace(EMPTY, headline=(), money=None, stages=(stage,), diagnosis=Diagnosis("no_baseline", "none"))
+    words = load_words("en")
+    text = printed(report)
+    for column in ("usual", "change", "against_usual"):
+        assert f" {words.text('columns', column)} " not in text, column
+    assert "160,253" in text
+    assert "By entry type" in text
+
+
 def test_a_calm_day_gives_a_shorter_report(busy_pdf: bytes) -> None:
     assert len(PdfReader(BytesIO(render(replace(BUSY, diagnosis=CALM)))).pages) < len(
         PdfReader(BytesIO(busy_pdf)).pages

@@ -52,7 +52,8 @@ def reason_in_words(diagnosis: Diagnosis, words: Mapping[str, Any]) -> str:
     if diagnosis.state not in words["reasons"]:
         return diagnosis.why
     compared = comparison_in_words(diagnosis.comparison, words)
-    values = {"days": diagnosis.baseline_days, "needed": BASELINE_DAYS, "comparison": compared}
+    missing = BASELINE_DAYS - diagnosis.baseline_days
+    values = {"days": diagnosis.baseline_days, "missing": missing, "comparison": compared}
     return str(words["reasons"][diagnosis.state].format(**values))
 
 

@@ -6,6 +6,7 @@ from reports.model import MoneySplit, Report, Unit
 from reports.pages.tables import (
     Content,
     Widths,
+    compared_table,
     figures_table,
     heads,
     promotions_note,
@@ -100,7 +101,8 @@ def money_section(money: MoneySplit, currency: str, words: Words) -> Content:
     )
     head = heads(words, "part", "amount", "share", "payments", "usual", "change", currency=currency)
     picture = {"file": "money.svg", "alt": words.text("alternatives", "money", parts=", ".join(spoken))}
-    body = table(head, rows, MONEY_WIDTHS)
+    is_known = any(part.baseline is not None for part in money.parts.values())
+    body = compared_table(head, rows, MONEY_WIDTHS, 2, is_known)
     return section(words.text("headings", "money"), body, words.text("notes", "excluded"), picture)
 
 

@@ -13,11 +13,14 @@ from reports.model import (
     Window,
     drawn,
     findings_of,
+    has_no_like,
+    was_looked_into,
 )
 from reports.pages.findings import findings_in_full
 from reports.pages.tables import (
     Content,
     Widths,
+    compared_table,
     figures_table,
     heads,
     promotions_note,
@@ -55,6 +58,7 @@ def stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
     if stage.steps:
         chapter["picture"] = {"file": f"{stage.key}.svg", "alt": stage_alternative(stage, words)}
     filled = [slices for slices in printed_slices(stage, report) if slices.rows]
+    last_note = slices_note(stage, report, words)
     chapter["tables"] = [
         *questions_section(stage, words),
         *findings_sections(stage, report, words),
@@ -64,7 +68,7 @@ def stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
         *indicators_section(stage, report.currency, words),
         *windows_sections(stage, words),
         *(
-            slice_section(slices, words.text("notes", "slices") if number == len(filled) else None, words)
+            slice_section(slices, last_note if number == len(filled) else None, words)
             for number, slices in enumerate(filled, start=1)
         ),
     ]
@@ -74,12 +78,30 @@ def stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
 def printed_slices(stage: Stage, report: Report) -> Sequence[SliceTable]:
     """The tables by the dimensions that the stage's findings name; all of them where nobody looked for findings.
 
-    A calm stage has none. The workbook always has every table.
+    A calm stage has none; one of a day that has no like has its main one, to see where its entries come from. The
+    workbook always has every table.
     """
-    if report.diagnosis is None or report.diagnosis.state not in ("calm", "found"):
+    if has_no_like(report):
+        return stage.slices[:1]
+    if not was_looked_into(report):
         return stage.slices
     named = {dimension for finding in findings_of(report, stage.key) for dimension, _ in finding.slice}
     return [table for table in stage.slices if table.dimension in named]
+
+
+def slices_note(stage: Stage, report: Report, words: Words) -> str:
+    """What "against usual" means, where it is printed; and which dimensions only the workbook has, on a day without
+    findings to choose them by."""
+    parts = [words.text("notes", "slices")] if any(map(has_usual_rate, stage.slices)) else []
+    others = [words.text("dimensions", each.dimension) for each in stage.slices[1:] if each.rows]
+    if has_no_like(report) and others:
+        dimensions = words.text("labels", "separator").join(others)
+        parts.append(words.text("notes", "more_slices", dimensions=dimensions))
+    return " ".join(parts)
+
+
+def has_usual_rate(slices: SliceTable) -> bool:
+    return any(row.baseline_rate is not None for row in slices.rows)
 
 
 def is_relevance_drawn(stage: Stage) -> bool:
@@ -216,7 +238,7 @@ def slice_section(slices: SliceTable, note: str | None, words: Words) -> Content
     head = [words.text("dimensions", slices.dimension), *counted]
     head += heads(words, "rate", "usual", "change", "against_usual")
     heading = words.text("headings", "slices", dimension=words.text("dimensions", slices.dimension))
-    return section(heading, table(head, rows, SLICE_WIDTHS), note)
+    return section(heading, compared_table(head, rows, SLICE_WIDTHS, 3, has_usual_rate(slices)), note)
 
 
 def value_name(value: str | None, dimension: str, words: Words) -> str:

@@ -24,6 +24,14 @@ def table(head: Sequence[str] | None, rows: Sequence[Sequence[str]], widths: Wid
     }
 
 
+def compared_table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], widths: Widths, comparing: int, is_known: bool
+) -> Content:
+    """A table whose last columns, `comparing` of them, tell what is usual: they are left out while nothing is."""
+    kept = len(widths) - (0 if is_known else comparing)
+    return table(head[:kept], [row[:kept] for row in rows], widths[:kept])
+
+
 def section(
     heading: str | None, body: Content | None, note: str | None = None, picture: Content | None = None
 ) -> Content:
@@ -69,7 +77,8 @@ def figures_table(figures: Sequence[Figure], currency: str, words: Words) -> Con
         if figure.mean_of_days is not None:
             name = words.text("labels", "by_platform", name=named(figure, currency, words))
             rows.append([name, "", words.value(figure.mean_of_days, figure.unit), "", ""])
-    return table(heads(words, "figure", "counts", "value", "usual", "change"), rows, FIGURE_WIDTHS)
+    head = heads(words, "figure", "counts", "value", "usual", "change")
+    return compared_table(head, rows, FIGURE_WIDTHS, 2, any(figure.baseline is not None for figure in figures))
 
 
 def promotions_note(trend: Sequence[DayPoint], words: Words) -> str | None:

@@ -49,20 +49,21 @@ def stage_canvas(stage: Stage, words: Words, title: Sequence[str] = ()) -> "Canv
 def _draw_funnel(canvas: "Canvas", steps: Sequence[Step], words: Words, top: float) -> None:
     height = HEADER_MM + ROW_MM * len(steps)
     sheet = sheet_over(canvas, top, height)
+    has_usual = any(step.baseline_rate is not None for step in steps)
     has_range = any(step.usual_low is not None for step in steps)
-    keys = ("from_previous", "usual", "usual_range") if has_range else ("from_previous", "usual")
+    keys = ["from_previous", *(["usual"] if has_usual else []), *(["usual_range"] if has_range else [])]
     heads = [words.text("pictures", key) for key in keys]
     quiet: dict[str, Any] = {"color": QUIET, "fontsize": SMALL_POINTS, "va": "center"}
-    sheet.text(FUNNEL_LEFT_MM, HEADER_MM / 2, words.text("pictures", "count"), **quiet)
+    sheet.text(FUNNEL_LEFT_MM, HEADER_MM / 2, words.text("pictures", "count" if has_usual else "count_alone"), **quiet)
     for x, head in zip(RATE_COLUMNS_MM, heads, strict=False):
         sheet.text(x, HEADER_MM / 2, head, ha="right", **quiet)
     largest = max([max(step.count or 0, step.baseline_count or 0) for step in steps] + [1])
     scale = FUNNEL_BAR_MM / largest
     for number, step in enumerate(steps):
-        _draw_step(sheet, step, HEADER_MM + ROW_MM * (number + 0.5), scale, words)
+        _draw_step(sheet, step, HEADER_MM + ROW_MM * (number + 0.5), scale, words, has_usual)
 
 
-def _draw_step(sheet: "Axes", step: Step, y: float, scale: float, words: Words) -> None:
+def _draw_step(sheet: "Axes", step: Step, y: float, scale: float, words: Words, has_usual: bool) -> None:
     sheet.text(0, y, words.text("steps", step.key), va="center")
     reach = 0.0
     if step.count is not None:
@@ -81,6 +82,8 @@ def _draw_step(sheet: "Axes", step: Step, y: float, scale: float, words: Words) 
     written = words.value(step.rate_from_previous, Unit.RATE)
     colour = ALARM if mark else INK
     sheet.text(today_x, y, f"{mark} {written}".strip(), ha="right", va="center", color=colour)
+    if not has_usual:
+        return
     sheet.text(usual_x, y, words.value(step.baseline_rate, Unit.RATE), ha="right", va="center", color=QUIET)
     if step.usual_low is not None and step.usual_high is not None:
         bounds = f"{words.value(step.usual_low, Unit.RATE)} – {words.value(step.usual_high, Unit.RATE)}"
