@@ -10,6 +10,7 @@ from report_example import BLOCKED, BRIDGE, BUSY, CALM, DIAGNOSIS, EMPTY, FINDIN
 
 from reports import (
     Answer,
+    CheckState,
     Diagnosis,
     Figure,
     FindingStatus,
@@ -325,6 +326,30 @@ def test_days_that_were_restated_since_the_report_before_are_named_as_stretches(
 def test_a_family_that_is_not_complete_is_named_above_every_page(busy_pdf: bytes) -> None:
     for page in PdfReader(BytesIO(busy_pdf)).pages:
         assert "Partial: no complete data of Service" in page.extract_text()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("report", [BUSY, replace(BUSY, diagnosis=CALM)], ids=["busy", "calm"])
+@pytest.mark.parametrize("checks", [0, 9])
+def test_the_definitions_stand_together_on_the_last_page(report: Report, language: str, checks: int) -> None:
+    """However much stands before them: a few of them left over would be a page of their own."""
+    failed = next(check for check in BUSY.checks if check.state is CheckState.WARN)
+    report = replace(report, language=language, checks=(failed,) * checks)
+    words = load_words(language)
+    *others, last = (squeezed(page.extract_text()) for page in PdfReader(BytesIO(render(report))).pages)
+    first_meaning = squeezed(words.detail("metrics", "paid_amount", "definition"))
+    last_meaning = squeezed(words.detail("money_parts", "excluded", "definition"))
+    heading = squeezed(words.text("headings", "definitions"))
+    assert all(each in last for each in (heading, first_meaning, last_meaning))
+    assert not any(first_meaning in page or last_meaning in page for page in others)
+
+
+def test_definitions_longer_than_a_page_go_on_on_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    terms = [{"term": f"word {number}", "meaning": "what it means " * 40} for number in range(60)]
+    monkeypatch.setattr("reports.pages.definitions_chapter", lambda *_: {"heading": "Words", "terms": terms})
+    pdf = render(EMPTY)
+    assert all(f"word {number} what it means" in text_of(pdf) for number in range(60))
+    assert "what it means" in PdfReader(BytesIO(pdf)).pages[-2].extract_text()
 
 
 def test_definitions_stand_only_for_what_is_printed(busy_text: str) -> None:

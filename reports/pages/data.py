@@ -159,4 +159,4 @@ def definitions_chapter(report: Report, words: Words) -> Content:
         explained = words.text("several_days", rule) if rule else ""
         meaning = f"{words.detail(group, key, 'definition')} {explained}".strip()
         terms_of.append({"term": words.text(group, key), "meaning": meaning})
-    return {"heading": words.text("headings", "definitions"), "sections": [], "terms": terms_of}
+    return {"heading": words.text("headings", "definitions"), "terms": terms_of}
