@@ -119,6 +119,8 @@ class Document:
                 accepted = re.findall(r"'([^']+)'", str(context["expected"]))
                 near = nearest(str(found), accepted)
                 return self._message(path, repr(found), f"is not accepted; {near}")
+            case kind if kind.startswith("date_"):
+                return self._message(path, repr(found), "is no date; write YYYY-MM-DD, such as 2026-06-01")
         words = details["msg"][0].lower() + details["msg"][1:]
         return self._message(path, repr(found), words)
 

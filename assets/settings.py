@@ -21,7 +21,7 @@ from assets.documents import Document, KeyPath, SettingsError
 from assets.documents import known_timezone as _known_timezone
 from assets.documents import nearest as _nearest
 from assets.documents import reject as _reject
-from sql.contract import FAMILIES
+from sql.contract import FAMILIES, REQUIRED
 from sql.metrics import METRICS
 
 CONFIG_VARIABLE = "FUNNELSCOPE_CONFIG"
@@ -189,6 +189,8 @@ class Source(_Model):
             for column in getattr(self, field):
                 if column not in names:
                     text = f"is no column of family {self.family}; {_nearest(column, names)}"
+                    if field == "columns" and (meant := self.columns[column]) in names:
+                        text = f"is no column of family {self.family}, but {meant} is: write {meant}: {column}"
                     _reject((field, column), column, text)
                 if column in seen:
                     _reject((field, column), column, "is mapped twice; keep one of columns, expressions, constants")
@@ -206,6 +208,12 @@ class Source(_Model):
             _reject(("duplicates",), "keep", "has no meaning where event_id is mapped: an id names one event; drop one")
         if bool(self.query) != bool(self.attach) or (self.query and self.files):
             _reject((), self.query or self.attach, "wants either files, or query together with attach")
+        if self.columns:  # then nothing else is read, so what every event needs must be among them
+            for column in REQUIRED:
+                if column not in seen and not (column == "event_type" and self.event_types):
+                    also = ", or declare event_types" if column == "event_type" else ""
+                    text = f"has no {column}; add it with the name of your column: {column}: …{also}"
+                    _reject(("columns",), ", ".join(self.columns), text)
         return self
 
     def _declared_event_types(self) -> Iterator[tuple[KeyPath, str]]:
@@ -319,7 +327,7 @@ class Settings(_Model):
 
     shop: str = Field(min_length=1)
     timezone: str = "Asia/Shanghai"
-    currency: str = Field("CNY", pattern="^[A-Z]{3}$", description="ISO 4217, one a shop")
+    currency: str = Field("CNY", description="ISO 4217, one a shop")
     language: Literal["zh", "en"] = "zh"
     start_date: date
     opening_date: date = Field(default=date.min, validate_default=False)
@@ -348,6 +356,13 @@ class Settings(_Model):
     @classmethod
     def _zone(cls, name: str) -> str:
         return _known_timezone(name)
+
+    @field_validator("currency")
+    @classmethod
+    def _three_letters(cls, code: str) -> str:
+        if not re.fullmatch("[A-Z]{3}", code):
+            _reject((), code, "is no code of ISO 4217: three capital letters, such as CNY, EUR or USD")
+        return code
 
     @model_validator(mode="before")
     @classmethod

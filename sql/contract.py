@@ -31,6 +31,8 @@ SQL_TYPES = {
 }
 
 
+REQUIRED = ("event_time", "event_type")  # of every event; all other columns may be missing or empty
+
 # What may stand around a value and is no part of it: spaces, also the wide ones of Chinese and French and those of no
 # width that web pages leave, and the tab that payment exports append to keep Excel from rounding.
 BLANKS = " \t\r\n\u00a0\u202f\u3000\ufeff\u200b\u200e\u200f\u2060"

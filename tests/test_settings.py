@@ -31,11 +31,31 @@ MISTAKES = {
     "language": (HEAD + "language: fr\n", ["line 3", "'fr'", "zh, en"]),
     "time zone": (HEAD + "timezone: Asia/Shangai\n", ["line 3", "'Asia/Shangai'", "Asia/Shanghai"]),
     "date": ("shop: demo\nstart_date: 2026-13-01\n", ["line 2", "2026-13-01"]),
+    "date of another country": ("shop: demo\nstart_date: 1.6.2026\n", ["line 2", "'1.6.2026'", "YYYY-MM-DD"]),
+    "date without hyphens": ("shop: demo\nstart_date: 20260601\n", ["line 2", "20260601", "YYYY-MM-DD"]),
+    "date of a promotion": (
+        HEAD + "calendar:\n  - {name: a, from: 1.6.2026, to: 2026-06-02}\n",
+        ["line 4", "calendar[0].from", "'1.6.2026'", "YYYY-MM-DD"],
+    ),
+    "currency by its name": (HEAD + "currency: Euro\n", ["line 3", "'Euro'", "three capital letters", "EUR"]),
+    "currency by its sign": (HEAD + "currency: €\n", ["line 3", "'€'", "three capital letters"]),
     "missing": ("start_date: 2026-01-01\n", ["shop", "is missing"]),
     "opening before start": (HEAD + "opening_date: 2025-01-01\n", ["line 3", "opening_date", "2026-01-01"]),
     "canonical column": (
         HEAD + "sources:\n  - family: page\n    columns:\n      visitr_id: x\n",
         ["line 6", "visitr_id", "did you mean 'visitor_id'"],
+    ),
+    "mapped the wrong way round": (
+        HEAD + "sources:\n  - family: page\n    columns:\n      cookie: visitor_id\n",
+        ["line 6", "columns.cookie", "write visitor_id: cookie"],
+    ),
+    "columns without a time": (
+        HEAD + "sources:\n  - family: order\n    event_types: paid\n    columns: {order_id: number}\n",
+        ["line 6", "sources[0].columns", "has no event_time", "event_time: …"],
+    ),
+    "columns without a type": (
+        HEAD + "sources:\n  - family: order\n    columns: {event_time: at, order_id: number}\n",
+        ["line 5", "sources[0].columns", "has no event_type", "event_types"],
     ),
     "event type": (
         HEAD + "sources:\n  - family: order\n    event_types:\n      column: s\n      values: {ok: payed}\n",

@@ -19,10 +19,8 @@ from assets.ingest.quoting import literal, quoted
 from assets.ingest.reasons import Reason
 from assets.ingest.tables import raw_columns
 from assets.settings import Settings, Source
-from sql.contract import FAMILIES, Column, Family, Kind
+from sql.contract import FAMILIES, REQUIRED, Column, Family, Kind
 from sql.warehouse import Warehouse
-
-REQUIRED = ("event_time", "event_type")
 
 # An event may be dated a day after its delivery: exports cut at midnight UTC hold hours of the shop's next day.
 DAYS_AHEAD = 1

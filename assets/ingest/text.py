@@ -20,11 +20,11 @@ from typing import Any
 import pyarrow as pa
 
 from assets.ingest import sniffing
-from assets.ingest.mapping import REQUIRED, DeliveryError, Rows
+from assets.ingest.mapping import DeliveryError, Rows
 from assets.ingest.quoting import quoted
 from assets.ingest.reasons import Reason
 from assets.settings import Format, Source
-from sql.contract import BLANKS, FAMILIES
+from sql.contract import BLANKS, FAMILIES, REQUIRED
 from sql.warehouse import Warehouse
 
 CHUNK_RECORDS = 50_000
@@ -33,7 +33,7 @@ STAGED = "temp.staged_records"
 DETAILS = {"row_": "BIGINT", "problem_": "VARCHAR", "detail_": "VARCHAR", "record_": "VARCHAR"}
 UNREADABLE_BYTES = "funnelscope.unreadable"
 HEADER_SOUGHT_IN_LINES = 30
-OTHER_DELIMITERS = ";\t|，"
+OTHER_DELIMITERS = ",;\t|，"
 UNNAMED = re.compile(r"column_\d+")
 ZERO_BYTES = "holds zero bytes; it was damaged, or is no text"
 
