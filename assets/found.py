@@ -1,32 +1,75 @@
-"""What a check found, as values; the sentences around them stand in the words files, in every language."""
+"""What was found, as values; the sentences around them stand in the words files, in every language."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import reports
 
 Value = str | int | float
-IN_THE_TABLES = "en"  # the language of quality.results and of whatever shows it as it is
+IN_THE_TABLES = "en"  # the language of the tables in `quality` and of whatever shows them as they are
+
+
+class Told(str):
+    """A sentence of the words' section `told`: as text that of the tables, as a record that of every language.
+
+    Values may be sentences themselves, or lists of such.
+    """
+
+    record: dict[str, Any]
+
+    def __new__(cls, key: str, /, **values: "Value | Told | Sequence[Told]") -> "Told":
+        record = {"key": key, "values": {name: _record_of(value) for name, value in values.items()}}
+        told = super().__new__(cls, reports.in_words(_message_of(record), IN_THE_TABLES))
+        told.record = record
+        return told
+
+
+def told_as_json(told: Sequence[Told]) -> str:
+    return json.dumps([each.record for each in told], ensure_ascii=False)
+
+
+def _record_of(value: Any) -> Any:
+    if isinstance(value, Told):
+        return value.record
+    return [each.record for each in value] if isinstance(value, Sequence) and not isinstance(value, str) else value
+
+
+def _message_of(record: Mapping[str, Any]) -> reports.Message:
+    values = {name: _with_messages(value) for name, value in record["values"].items()}
+    return reports.Message(record["key"], values, "told")
+
+
+def _with_messages(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _message_of(value)
+    return tuple(map(_message_of, value)) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
 class Found:
-    """`key` names a sentence in each of the sections `observed` and `expected` of the words, `values` fill both."""
+    """`key` names a sentence in each of the sections `observed` and `expected` of the words, `values` fill both.
+
+    A value that is a list of records is a list of sentences of `told`.
+    """
 
     key: str
-    values: Mapping[str, Value]
+    values: Mapping[str, Any]
 
     @property
     def observed(self) -> reports.Message:
         """What was found."""
-        return reports.Message(self.key, self.values, "observed")
+        return self._message("observed")
 
     @property
     def expected(self) -> reports.Message:
         """What should have been."""
-        return reports.Message(self.key, self.values, "expected")
+        return self._message("expected")
+
+    def _message(self, section: str) -> reports.Message:
+        values = {name: _with_messages(value) for name, value in self.values.items()}
+        return reports.Message(self.key, values, section)
 
     @property
     def observed_text(self) -> str:

@@ -91,11 +91,11 @@ class Message:
 
     `values` fill the sentence's placeholders. Whole numbers get thousands separators, dates are written as ISO dates;
     under the names `family`, `stage`, `step`, `previous_step`, `metric` and `dimension` a known key is translated.
-    A value may itself be a message. The key `verbatim` prints the value `text` as it is.
+    A value may itself be a message, or several. The key `verbatim` prints the value `text` as it is.
     """
 
     key: str
-    values: "Mapping[str, str | Number | date | Message]" = field(default_factory=dict)
+    values: "Mapping[str, str | Number | date | Message | tuple[Message, ...]]" = field(default_factory=dict)
     section: str = "messages"
 
 

@@ -97,9 +97,11 @@ class Words:
         """A dimension's value as readers call it: mostly itself."""
         return str(self.sections["dimension_values"].get(dimension, {}).get(value, value))
 
-    def _message_value(self, name: str, value: str | Number | date | Message) -> str:
+    def _message_value(self, name: str, value: str | Number | date | Message | tuple[Message, ...]) -> str:
         if isinstance(value, Message):
             return self.message(value)
+        if isinstance(value, tuple):
+            return self.text("labels", "and_then").join(map(self.message, value))
         if isinstance(value, str):
             return self.text_or_itself(TRANSLATED_VALUES[name], value) if name in TRANSLATED_VALUES else value
         return value.isoformat() if isinstance(value, date) else self.plain(value)

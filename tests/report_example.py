@@ -383,7 +383,7 @@ BUSY = Report(
             "dwell_is_not_negative",
             CheckState.FAIL,
             ("staging.page_events",),
-            *said("rows", cases=17, rows=18_200_107, asked="column dwell_ms, min_value 0"),
+            *said("rows", cases=17, rows=18_200_107, asked="column dwell_ms; at least 0"),
             title="Nobody stays less than no time",
         ),
         Check("whole_files_are_readable", CheckState.SKIPPED),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.expectations.frames import DayFrame
 from assets.expectations.suites import Expectation, Frame
-from assets.found import Found, Value
+from assets.found import Found, Told, Value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +32,7 @@ ACROSS_ROWS = {
     "expect_column_values_to_not_be_outliers",
     "expect_compound_columns_to_be_unique",
 }
+IN_WORDS = ("column", "min_value", "max_value", "mostly", "value_set", "row_condition")  # what most arguments are
 ABOUT_NULLS = {"expect_column_values_to_not_be_null", "expect_column_values_to_be_null"}
 
 
@@ -188,8 +189,22 @@ def _considered(expectation: Expectation, data: "pd.DataFrame") -> "pd.DataFrame
 
 def _found(key: str, expectation: Expectation, **values: Value) -> Found:
     """A sentence of the words files, with what the expectation asks for as its arguments say it."""
-    asked = ", ".join(f"{name} {value}" for name, value in expectation.arguments.items())
-    return Found(key, {**values, "asked": asked})
+    return Found(key, {**values, "asked": [told.record for told in _asked(expectation)]})
+
+
+def _asked(expectation: Expectation) -> list[Told]:
+    """The arguments in words; those that have none, as a shop's own expectations may, by their names."""
+    given = dict(expectation.arguments)
+    asked = []
+    if expectation.type == "expect_column_pair_values_a_to_be_greater_than_b":
+        key = "asked_greater_or_equal" if given.pop("or_equal", False) else "asked_greater"
+        asked.append(Told(key, larger=given.pop("column_A"), smaller=given.pop("column_B")))
+    for name, value in given.items():
+        if name in IN_WORDS:
+            asked.append(Told(f"asked_{name}", value=str(value)))
+        else:
+            asked.append(Told("asked_other", name=name, value=str(value)))
+    return asked
 
 
 def _nothing_seen(expectation: Expectation) -> Found:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from assets.found import Told, told_as_json
 from assets.identity import use_identity_key
 from assets.ingest.excluded import take_exclusions
 from assets.ingest.forgotten import leave_out_forgotten
@@ -94,7 +95,8 @@ class _Entry:
     rows_erased: int = 0  # of people who were forgotten
     status: str = "loaded"
     notes: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Told] = field(default_factory=list)
+    problem: Told | None = None  # why it cannot be read
     delivered_columns: list[str] = field(default_factory=list)
 
     @property
@@ -216,8 +218,8 @@ def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intak
         if entry.found.stamp_or_empty() != entry.stamp:
             entry.status, entry.notes = "growing", ["changed while it was read; tried again next time"]
         else:
-            entry.status = "quarantined"
-            entry.notes = [_words(error)]
+            entry.status, entry.problem = "quarantined", _words(error)
+            entry.notes = [entry.problem]
         with warehouse.transaction():
             _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
             if entry.status == "quarantined":
@@ -253,10 +255,11 @@ def _keep(warehouse: Warehouse, entry: _Entry, reason: Reason, intake: Intake) -
     intake.quarantined += 1
 
 
-def _words(error: Exception) -> str:
+def _words(error: Exception) -> Told:
     """What the ledger says of a file that could not be read."""
-    first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return first_line if isinstance(error, DeliveryError) else f"cannot be read: {first_line}; deliver it again"
+    if isinstance(error, DeliveryError):
+        return error.told
+    return Told("cannot_be_read", error=str(error).splitlines()[0] if str(error) else type(error).__name__)
 
 
 def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
@@ -276,7 +279,7 @@ def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
         if rows.columns:
             _map(warehouse, settings, entry, rows)
     if found.stamp() != entry.stamp:
-        raise DeliveryError(Reason.CHANGED, "changed while it was read")
+        raise DeliveryError(Reason.CHANGED, Told("changed"))
     if entry.rows_read != entry.rows_loaded + entry.rows_quarantined:
         raise IngestError(
             f"{found.file}: {entry.rows_read} rows read, but {entry.rows_loaded} loaded and "
@@ -334,9 +337,9 @@ def _read_parquet(warehouse: Warehouse, path: Path, source: Source) -> tuple[Row
     relation = f"read_parquet({literal(pattern)}, file_row_number = true, hive_partitioning = false)"
     names = _column_names(warehouse.rows(f"select name, num_children from parquet_schema({literal(pattern)})"))
     if repeated := next((name for name in names if names.count(name) > 1 and is_read(name, source)), ""):
-        raise DeliveryError(Reason.BAD_HEADER, f"column {repeated!r} stands twice")
+        raise DeliveryError(Reason.BAD_HEADER, Told("column_twice", column=repr(repeated)))
     if "file_row_number" in names:  # the name under which DuckDB counts the rows
-        raise DeliveryError(Reason.BAD_HEADER, "no column may be called 'file_row_number'; export it by another name")
+        raise DeliveryError(Reason.BAD_HEADER, Told("reserved_column"))
     described = warehouse.rows(f"describe select * exclude (file_row_number) from {relation}")
     row_count = warehouse.value(f"select sum(num_rows) from parquet_file_metadata({literal(pattern)})")
     return Rows(relation, "file_row_number + 1", {name: kind for name, kind, *_ in described}), int(row_count or 0)
@@ -385,7 +388,8 @@ def _select(warehouse: Warehouse, rows: Rows, where: str) -> tuple[Rows, int]:
     try:
         chosen_count = int(warehouse.value(f"select count(*) from {relation}"))
     except duckdb.BinderException as error:
-        raise DeliveryError(Reason.FAILED_EXPRESSION, f"where does not fit: {str(error).splitlines()[0]}") from None
+        told = Told("where_does_not_fit", error=str(error).splitlines()[0])
+        raise DeliveryError(Reason.FAILED_EXPRESSION, told) from None
     return chosen, chosen_count
 
 
@@ -451,12 +455,12 @@ def _write_ledger(warehouse: Warehouse, entry: _Entry, intake: Intake) -> None:
         insert into quality.deliveries (
             delivery_id, family, dt, file, source, size_bytes, modified_at, rows_read, rows_loaded,
             rows_quarantined, repeats_kept, status, message, loaded_at, content_hash, rules_hash,
-            delivered_columns, warning, rows_erased
+            delivered_columns, warning, told, rows_erased
         )
         values (
             $delivery_id, $family, $dt, $file, $source, $size_bytes, $modified_at, $rows_read, $rows_loaded,
             $rows_quarantined, $repeats_kept, $status, $message, $loaded_at, $content_hash, $rules_hash,
-            $delivered_columns::VARCHAR[], $warning, $rows_erased
+            $delivered_columns::VARCHAR[], $warning, $told, $rows_erased
         )
         """,
         delivery_id=entry.delivery_id,
@@ -478,6 +482,7 @@ def _write_ledger(warehouse: Warehouse, entry: _Entry, intake: Intake) -> None:
         delivered_columns=entry.delivered_columns,
         rows_erased=entry.rows_erased,
         warning="; ".join(entry.warnings) or None,
+        told=told_as_json(told) if (told := [entry.problem] if entry.problem else entry.warnings) else None,
     )
     dates = warehouse.rows(
         "select business_date from quality.delivery_dates where delivery_id = $id", id=entry.delivery_id

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from assets.found import Told
 from assets.ingest.mapping import DeliveryError
 from assets.ingest.reasons import Reason
 from assets.ingest.sniffing import other_format
@@ -85,24 +86,22 @@ class Found:
                 pass
         if self.source.query and not declared:
             return self.stamp().modified_at.replace(tzinfo=UTC).astimezone(zone).date()
-        wanted = f"delivery_date {declared!r} finds no date" if declared else "no folder dt=YYYY-MM-DD"
-        raise DeliveryError(
-            Reason.NO_DELIVERY_DATE, f"{wanted} in {self.file}; move the file, or declare delivery_date for the source"
-        )
+        told = Told("no_date_folder", file=self.file)
+        if declared:
+            told = Told("no_date_found", declared=repr(declared), file=self.file)
+        raise DeliveryError(Reason.NO_DELIVERY_DATE, told)
 
     def check_place(self) -> None:
         """Raises DeliveryError for what is no plain file, or leads out of its folder."""
         if not self.path.resolve().is_relative_to(self.root.resolve()):
-            raise DeliveryError(
-                Reason.OUTSIDE_LANDING_ZONE,
-                f"{self.file} leads to {self.path.resolve()}, outside {self.root}; copy it",
-            )
+            places = {"target": str(self.path.resolve()), "folder": str(self.root)}
+            raise DeliveryError(Reason.OUTSIDE_LANDING_ZONE, Told("leads_outside", file=self.file, **places))
         if not self.path.exists() and not self.path.is_symlink():
-            raise DeliveryError(Reason.NOT_A_FILE, f"{self.file} is not there; is its disk mounted, and its server up?")
+            raise DeliveryError(Reason.NOT_A_FILE, Told("not_there", file=self.file))
         if self.path.is_dir():
-            raise DeliveryError(Reason.NOT_A_FILE, f"{self.file} is a folder; its files must lie directly under dt=...")
+            raise DeliveryError(Reason.NOT_A_FILE, Told("is_a_folder", file=self.file))
         if not self.path.is_file():
-            raise DeliveryError(Reason.NOT_A_FILE, f"{self.file} is no plain file")
+            raise DeliveryError(Reason.NOT_A_FILE, Told("no_plain_file", file=self.file))
 
     def _start(self, compression: str) -> bytes:
         """The first bytes, those within gzip; none where they cannot be read."""
@@ -117,14 +116,11 @@ class Found:
         compression = COMPRESSIONS.get(suffixes[-1], "") if suffixes else ""
         inner = suffixes[:-1] if compression else suffixes
         found = self.source.format or (FORMATS.get(inner[-1]) if inner else None)
-        if found is None and (words := other_format(self._start(compression))):
-            raise DeliveryError(Reason.UNREADABLE, f"is {words}")
+        if found is None and (other := other_format(self._start(compression))):
+            raise DeliveryError(Reason.UNREADABLE, Told(other))
         if found is None:
             endings = ", ".join(FORMATS)
-            raise DeliveryError(
-                Reason.UNKNOWN_FORMAT,
-                f"{self.file} ends in none of {endings} (.gz, .zst); rename it, or declare format",
-            )
+            raise DeliveryError(Reason.UNKNOWN_FORMAT, Told("unknown_ending", file=self.file, endings=endings))
         return found, compression
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import duckdb
 
+from assets.found import Told
 from assets.identity import identifier_hash
 from assets.ingest import times, values
 from assets.ingest.quoting import literal, quoted
@@ -40,11 +41,12 @@ DELIVERY_DATE = "delivery_date"
 
 
 class DeliveryError(Exception):
-    """A delivery that cannot be read as a whole: `reason` for the quarantine, the text for people."""
+    """A delivery that cannot be read as a whole: `reason` for the quarantine, `told` for people."""
 
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, reason: Reason, told: Told) -> None:
+        super().__init__(told)
         self.reason = reason
+        self.told = told
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Rows:
     problem_detail: str = "NULL::VARCHAR"
     content: str = "NULL::VARCHAR"  # SQL of the original text; where NULL, the columns as JSON stand for it
     notes: tuple[str, ...] = ()  # what people should know of how the file was read
-    way_out: str = ""  # what helps where a column is missing
+    way_out: Told | None = None  # what helps where a column is missing
     is_text: bool = False  # read as text, line by line
 
 
@@ -112,20 +114,23 @@ class Mapping:
             if name.lower() in delivered:
                 plain.setdefault(column, quoted(delivered[name.lower()]))
             else:
-                meant = f" (for {column})" if name != column else ""
-                raise self._missing_column(f"column {name!r}{meant}", name)
+                raise self._missing_column(name, column)
         for column in REQUIRED:
             if column not in plain and column not in self.guarded:
-                raise self._missing_column(f"column {column!r}", column)
+                raise self._missing_column(column, column)
         return plain
 
-    def _missing_column(self, words: str, name: str) -> DeliveryError:
+    def _missing_column(self, name: str, meant: str) -> DeliveryError:
+        """`name` is not delivered, which stands for the column `meant`."""
         found = list(self.rows.columns)
         nearest = difflib.get_close_matches(name, found, n=1)
-        hints = [f"did you mean {nearest[0]!r}?"] if nearest else []
+        hints = [Told("did_you_mean", nearest=repr(nearest[0]))] if nearest else []
         hints += [self.rows.way_out] if self.rows.way_out else []
-        hints.append(f"found: {', '.join(found) or 'no columns'}")
-        return DeliveryError(Reason.MISSING_COLUMN, f"{words} is missing; {'; '.join(hints)}")
+        hints.append(Told("found_columns", found=", ".join(found)) if found else Told("found_no_columns"))
+        told = Told("missing_column", column=repr(name), hints=hints)
+        if name != meant:
+            told = Told("missing_column_for", column=repr(name), meant=meant, hints=hints)
+        return DeliveryError(Reason.MISSING_COLUMN, told)
 
     def _delivered_types(self, warehouse: Warehouse) -> dict[str, str]:
         """DuckDB's type of each mapped value."""
@@ -134,9 +139,8 @@ class Mapping:
         except duckdb.BinderException as error:
             first_line = str(error).splitlines()[0]
             found = ", ".join(self.rows.columns)
-            raise DeliveryError(
-                Reason.FAILED_EXPRESSION, f"an expression does not fit: {first_line}; found: {found}"
-            ) from None
+            told = Told("expression_does_not_fit", error=first_line, found=found)
+            raise DeliveryError(Reason.FAILED_EXPRESSION, told) from None
         return {str(name).removeprefix("given_"): str(kind) for name, kind, *_ in described}
 
     def _lacks_event_ids(self, warehouse: Warehouse) -> bool:
@@ -284,8 +288,8 @@ class Mapping:
         if kind.startswith("TIMESTAMP") or kind == "DATE":
             return f"try_cast({given} as TIMESTAMP)"
         if kind != "VARCHAR":
-            way_out = f"declare time_format ({', '.join(EPOCH_UNITS)}) or an expression"
-            raise DeliveryError(Reason.BAD_TIME, f"{column} is of type {kind}; {way_out}")
+            told = Told("no_type_of_time", column=column, type=kind, formats=", ".join(EPOCH_UNITS))
+            raise DeliveryError(Reason.BAD_TIME, told)
         if form:
             return f"try_strptime({text}, {literal(form)})"
         is_local = f"regexp_full_match({text}, {literal(LOCAL_PATTERN)})"
@@ -397,7 +401,7 @@ class Mapping:
 
     # -- what people should look at, though it was taken
 
-    def warnings(self, warehouse: Warehouse, taken: list[date], bad_count: int) -> list[str]:
+    def warnings(self, warehouse: Warehouse, taken: list[date], bad_count: int) -> list[Told]:
         """What makes it likely that the delivery was misread, with the way out.
 
         Args:
@@ -412,9 +416,9 @@ class Mapping:
         found = [
             swapped or times.unread_words(unread, read_count),
             self._skipped_hours(warehouse, list(read)),
-            self._decimal_ids(warehouse) if self.rows.is_text else "",
+            self._decimal_ids(warehouse) if self.rows.is_text else None,
         ]
-        return [words for words in found if words]
+        return [told for told in found if told]
 
     def _unread_times(self, warehouse: Warehouse) -> tuple[dict[str, int], int]:
         """Times that could not be read to how many rows have them, those of most rows; and how many could be read."""
@@ -445,7 +449,7 @@ class Mapping:
         first, last = self.settings.start_date, self.dt + timedelta(days=DAYS_AHEAD)
         return [gap for day in sorted(days) if first <= day <= last for gap in times.skipped_hours(self.zone, day)]
 
-    def _skipped_hours(self, warehouse: Warehouse, read: list[date]) -> str:
+    def _skipped_hours(self, warehouse: Warehouse, read: list[date]) -> Told | None:
         for begin, end in self._gaps(read):
             written = self._local_time_as_written("event_time")
             count = warehouse.value(
@@ -454,26 +458,22 @@ class Mapping:
                 f"select count(*) from written where local_time_ >= '{begin}' and local_time_ < '{end}'"
             )
             if count:
-                return (
-                    f"{count} times do not exist on the clocks of {self.zone}, which went from {begin:%Y-%m-%d %H:%M} "
-                    f"to {end:%H:%M}; they were read as an hour later. Is timezone right?"
-                )
-        return ""
+                ends = {"begin": f"{begin:%Y-%m-%d %H:%M}", "end": f"{end:%H:%M}"}
+                return Told("skipped_hours", count=int(count), zone=self.zone, **ends)
+        return None
 
-    def _decimal_ids(self, warehouse: Warehouse) -> str:
+    def _decimal_ids(self, warehouse: Warehouse) -> Told | None:
         """Ids that a program took for decimal numbers: they join with nothing that is written as it should be."""
         names = [c.name for c in self.mapped if c.kind is Kind.IDENTIFIER and self.types[c.name] == "VARCHAR"]
         if not names:
-            return ""
+            return None
         decimal = r"'\d+\.0'"
         found = (
             f"bool_or(ends_with(text_{name}, '.0') and regexp_full_match(text_{name}, {decimal}))" for name in names
         )
         (are_decimal,) = warehouse.rows(f"{self._with_trimmed_only(names)} select {', '.join(found)} from trimmed")
         decimals = [name for name, is_decimal in zip(names, are_decimal, strict=True) if is_decimal]
-        if not decimals:
-            return ""
-        return f"ids are written as decimal numbers (1.0) in {', '.join(decimals)}: 1 elsewhere is another id"
+        return Told("decimal_ids", columns=", ".join(decimals)) if decimals else None
 
     # -- the two inserts
 

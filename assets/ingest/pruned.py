@@ -8,6 +8,7 @@ it was archived, is not missed.
 from collections.abc import Collection
 from datetime import date
 
+from assets.found import Told
 from assets.ingest.mapping import DeliveryError
 from assets.ingest.reasons import Reason
 from sql.contract import FAMILIES, Family
@@ -72,11 +73,7 @@ def settle_pruned(warehouse: Warehouse, delivery_id: int, family_name: str, file
     for day, rows, content in warehouse.rows(known, id=delivery_id):
         now_rows, now_content = found.pop(day, (0, None))
         if now_content != content:
-            raise DeliveryError(
-                Reason.DAY_IS_PRUNED,
-                f"{file} says something else of {day} than before, and the raw rows of that day are pruned; what it "
-                "said before stands. Put the old file back, and deliver what is new in a file of its own",
-            )
+            raise DeliveryError(Reason.DAY_IS_PRUNED, Told("pruned_day", file=file, day=str(day)))
         erased += now_rows - rows
     refused = 0
     if found:

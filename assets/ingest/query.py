@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from assets.found import Told
 from assets.ingest.mapping import DeliveryError, Rows
 from assets.ingest.quoting import literal
 from assets.ingest.reasons import Reason
@@ -41,7 +42,7 @@ def read_query(warehouse: Warehouse, path: Path, query: str) -> tuple[Rows, int]
             row_count += len(batch)
     except (duckdb.Error, sqlite3.Error) as error:
         first_line = str(error).splitlines()[0]
-        raise DeliveryError(Reason.FAILED_QUERY, f"the query on {path.name} fails: {first_line}") from None
+        raise DeliveryError(Reason.FAILED_QUERY, Told("query_fails", file=path.name, error=first_line)) from None
     columns = {
         name: kind for name, kind, *_ in warehouse.rows(f"describe select * exclude (row_number_) from {STAGED}")
     }
@@ -53,7 +54,7 @@ def _batches(path: Path, query: str) -> Iterator[pa.RecordBatch]:
     with path.open("rb") as stream:
         start = stream.read(16)
     if not start:
-        raise DeliveryError(Reason.FAILED_QUERY, f"{path.name} is empty: it holds no database")
+        raise DeliveryError(Reason.FAILED_QUERY, Told("holds_no_database", file=path.name))
     if start == b"SQLite format 3\0":
         yield from _sqlite_batches(path, query)
         return

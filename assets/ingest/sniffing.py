@@ -11,17 +11,17 @@ SAMPLE_BYTES = 65_536
 
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
-OTHER_FORMATS = {
-    b"PK\x03\x04": "an Excel workbook or another zip archive; save it as CSV UTF-8",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls); save it as CSV UTF-8",
-    b"\x1f\x8b": "compressed with gzip; name it .gz",
-    b"\x28\xb5\x2f\xfd": "compressed with zstd; name it .zst",
-    b"PAR1": "a Parquet file; name it .parquet",
-    b"%PDF": "a PDF; export it as CSV",
-    b"<!doctype": "a web page; export the data as CSV (a login page may have been downloaded instead of the file)",
-    b"<html": "a web page or a table in HTML, which Excel opens all the same; save it as CSV UTF-8",
-    b"<table": "a table in HTML, which Excel opens all the same; save it as CSV UTF-8",
-    b"<?xml": "XML; export the data as CSV",
+OTHER_FORMATS = {  # first bytes to the key of what is told of such a file
+    b"PK\x03\x04": "zip_archive",
+    b"\xd0\xcf\x11\xe0": "old_workbook",
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PAR1": "parquet",
+    b"%PDF": "pdf",
+    b"<!doctype": "web_page",
+    b"<html": "html",
+    b"<table": "html_table",
+    b"<?xml": "xml",
 }
 TAR_MARK, TAR_MARK_PLACE = b"ustar", 257
 
@@ -30,11 +30,11 @@ CERTAIN_CHARACTERS = 4
 
 
 def other_format(start: bytes) -> str:
-    """What the bytes are instead of text, and the way out; empty for what may be text."""
+    """The key of what is told of bytes that are no text; empty for what may be text."""
     if start[TAR_MARK_PLACE:].startswith(TAR_MARK):
-        return "a tar archive; unpack it, and deliver the files in it"
+        return "tar_archive"
     begun = start.lstrip().lower()
-    return next((words for mark, words in OTHER_FORMATS.items() if begun.startswith(mark.lower())), "")
+    return next((key for mark, key in OTHER_FORMATS.items() if begun.startswith(mark.lower())), "")
 
 
 def marked_encoding(start: bytes) -> str:

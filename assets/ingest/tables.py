@@ -19,7 +19,7 @@ QUALITY_TABLES = {
         delivery_id INTEGER, family VARCHAR, dt DATE, file VARCHAR, source VARCHAR, size_bytes BIGINT,
         modified_at TIMESTAMP, rows_read BIGINT, rows_loaded BIGINT, rows_quarantined BIGINT, repeats_kept BIGINT,
         status VARCHAR, message VARCHAR, loaded_at TIMESTAMP, content_hash VARCHAR, rules_hash VARCHAR,
-        delivered_columns VARCHAR[], warning VARCHAR""",
+        delivered_columns VARCHAR[], warning VARCHAR, told VARCHAR""",
     "delivery_dates": "delivery_id INTEGER, family VARCHAR, dt DATE, file VARCHAR, business_date DATE, rows BIGINT",
     "quarantine": """
         family VARCHAR, dt DATE, file VARCHAR, row_number BIGINT, reason VARCHAR, detail VARCHAR, content VARCHAR,
@@ -45,7 +45,7 @@ def create_tables(warehouse: Warehouse) -> None:
         warehouse.execute(f"create table if not exists raw.{family.table} ({columns})")
     for table, columns in QUALITY_TABLES.items():
         warehouse.execute(f"create table if not exists quality.{table} ({columns})")
-    for column in ("delivered_columns VARCHAR[]", "warning VARCHAR"):
+    for column in ("delivered_columns VARCHAR[]", "warning VARCHAR", "told VARCHAR"):
         warehouse.execute(f"alter table quality.deliveries add column if not exists {column}")
     warehouse.execute("alter table quality.quarantine add column if not exists dropped_at TIMESTAMP")
     for statement in FORGOTTEN:

@@ -14,11 +14,13 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from assets.found import Told
 from assets.ingest import sniffing
 from assets.ingest.mapping import DeliveryError, Rows
 from assets.ingest.quoting import quoted
@@ -35,7 +37,6 @@ UNREADABLE_BYTES = "funnelscope.unreadable"
 HEADER_SOUGHT_IN_LINES = 30
 OTHER_DELIMITERS = ",;\t|，"
 UNNAMED = re.compile(r"column_\d+")
-ZERO_BYTES = "holds zero bytes; it was damaged, or is no text"
 
 
 def _mark_unreadable_bytes(error: UnicodeError) -> tuple[str, int]:
@@ -71,7 +72,7 @@ def read_text(
             else:
                 _stage_json(stage, text)
     except (zlib.error, UnicodeError) as error:
-        raise DeliveryError(Reason.UNREADABLE, f"is damaged: {error}; deliver it again") from None
+        raise DeliveryError(Reason.UNREADABLE, Told("damaged", error=str(error))) from None
     return stage.finish()
 
 
@@ -97,30 +98,33 @@ def _encoding(start: bytes, source: Source, compression: str) -> str:
     Raises:
         DeliveryError: the bytes are no text, or would be misread without an error.
     """
-    if words := sniffing.other_format(start):
-        twice = "compressed twice; unpack it once"
-        raise DeliveryError(Reason.UNREADABLE, f"is {twice if compression and 'compressed' in words else words}")
+    if other := sniffing.other_format(start):
+        is_twice = compression and other in ("gzip", "zstd")
+        raise DeliveryError(Reason.UNREADABLE, Told("compressed_twice" if is_twice else other))
     if marked := sniffing.marked_encoding(start):
         return _declared(source) if marked == source.encoding.lower() else marked
     declared = codecs.lookup(source.encoding).name
     if declared == "utf-16" and start:
-        way_out = f"declare encoding: {sniffing.looks_like(start) or 'utf-16-le'}"
-        raise DeliveryError(Reason.BAD_ENCODING, f"has no byte-order mark, which utf-16 needs; {way_out}")
+        likely = sniffing.looks_like(start) or "utf-16-le"
+        raise DeliveryError(Reason.BAD_ENCODING, Told("no_byte_order_mark", encoding=likely))
     if certain := sniffing.misread_as(start, declared):
-        way_out = f"declare encoding: {certain}"
-        raise DeliveryError(Reason.BAD_ENCODING, f"is {certain}, and would be misread as {source.encoding}; {way_out}")
+        told = Told("misread_encoding", encoding=certain, declared=source.encoding)
+        raise DeliveryError(Reason.BAD_ENCODING, told)
     if declared == "utf-8" and sniffing.is_encoded_twice(start):
-        words = "was encoded as UTF-8 twice, so that no letter beyond ASCII is what it was; export it anew"
-        raise DeliveryError(Reason.BAD_ENCODING, words)
+        raise DeliveryError(Reason.BAD_ENCODING, Told("encoded_twice"))
     return _declared(source)
 
 
-def _not_of_encoding(start: bytes, source: Source) -> str:
+def _not_of_encoding(start: bytes, source: Source) -> Told:
     """What to say where bytes are not of the encoding."""
     like = sniffing.looks_like(start)
     if not like or codecs.lookup(like).name == codecs.lookup(source.encoding).name:
-        return f"holds bytes that are not {source.encoding}; declare the encoding that it was written in"
-    return f"holds bytes that are not {source.encoding}; the file looks like {like}: declare encoding: {like}"
+        return Told("not_of_encoding", declared=source.encoding)
+    return Told("looks_like_encoding", declared=source.encoding, like=like)
+
+
+# Thousands of rows may have the same fault, and a sentence takes its time.
+_problem = lru_cache(maxsize=1_000)(Told)
 
 
 # -- CSV
@@ -187,8 +191,8 @@ def _stage_csv(stage: "_Stage", text: io.TextIOWrapper, source: Source, is_tabbe
             spans_lines = len(lines.kept) > 1
             record = lines.take_first()
             if not (skipped and skipped.search(record)):
-                words = "a quote is opened and not closed on its line" if spans_lines else f"not CSV: {error}"
-                stage.add_bad(first_line, Reason.BAD_RECORD, words, record)
+                problem = _problem("open_quote") if spans_lines else _problem("not_csv", error=str(error))
+                stage.add_bad(first_line, Reason.BAD_RECORD, problem, record)
             continue
         record = lines.take()
         if not any(fields):
@@ -196,16 +200,16 @@ def _stage_csv(stage: "_Stage", text: io.TextIOWrapper, source: Source, is_tabbe
         if skipped and skipped.search(record):
             skipped_count += 1
         elif first_line <= lines.last_given_back and record.count('"') % 2:
-            stage.add_bad(first_line, Reason.BAD_RECORD, "a quote without its partner", record)
+            stage.add_bad(first_line, Reason.BAD_RECORD, _problem("lone_quote"), record)
         elif "\0" in record:
-            stage.add_bad(first_line, Reason.BAD_RECORD, ZERO_BYTES, record)
+            stage.add_bad(first_line, Reason.BAD_RECORD, _problem("zero_bytes"), record)
         elif fields[0].strip(BLANKS) == header[0] and [name.strip(BLANKS) for name in fields] == list(header):
-            stage.add_bad(first_line, Reason.BAD_RECORD, "is the header again; were two files joined?", record)
+            stage.add_bad(first_line, Reason.BAD_RECORD, _problem("header_again"), record)
         elif fitted := _fitted(fields, header):
             stage.add(first_line, header, fitted, record)
         else:
-            words = f"{len(fields)} fields where the header has {len(header)}"
-            stage.add_bad(first_line, Reason.WRONG_FIELD_COUNT, words, record)
+            problem = _problem("field_count", fields=str(len(fields)), columns=str(len(header)))
+            stage.add_bad(first_line, Reason.WRONG_FIELD_COUNT, problem, record)
     if skipped_count:
         stage.notes.append(f"{skipped_count} lines left out by skip_lines")
 
@@ -231,24 +235,27 @@ def _header(reader: Any, lines: _Lines, stage: "_Stage", source: Source) -> tupl
         header: list[str] = next((names for names in reader if any(name.strip() for name in names)), [])
     except csv.Error as error:
         is_json = "".join(lines.kept).lstrip().startswith("{")
-        words = "it looks like JSON lines; name the file .jsonl" if is_json else str(error)
-        raise DeliveryError(Reason.BAD_HEADER, f"line {lines.number} is no header: {words}") from None
+        problem = Told("looks_like_json_lines") if is_json else Told("as_told", text=str(error))
+        told = Told("no_header", line=str(lines.number), problem=problem)
+        raise DeliveryError(Reason.BAD_HEADER, told) from None
     line = lines.take()
     if not header:
         if any(text.strip() for text in above):
-            words = f"ends on line {len(above)}, before header_row, {source.header_row}"
-            raise DeliveryError(Reason.BAD_HEADER, words)
+            told = Told("ends_before_header", line=str(len(above)), header_row=str(source.header_row))
+            raise DeliveryError(Reason.BAD_HEADER, told)
         return ()
     if not _is_clean(line):
         raise DeliveryError(Reason.BAD_ENCODING, stage.not_of_encoding)
     if "\0" in line:
-        raise DeliveryError(Reason.BAD_HEADER, f"line {lines.number} is no header: it {ZERO_BYTES}")
+        told = Told("no_header", line=str(lines.number), problem=Told("zero_bytes"))
+        raise DeliveryError(Reason.BAD_HEADER, told)
     named: list[str] = []
     for position, name in enumerate((name.strip(BLANKS) for name in header), start=1):
         is_repeated = name.lower() in (earlier.lower() for earlier in named)
         if is_repeated and is_read(name, source):
             found = ", ".join(name.strip() for name in header)
-            raise DeliveryError(Reason.BAD_HEADER, f"column {name!r} stands twice in the header; found: {found}")
+            told = Told("column_twice_in_header", column=repr(name), found=found)
+            raise DeliveryError(Reason.BAD_HEADER, told)
         named.append(f"column_{position}" if is_repeated or not name else name)
     stage.way_out = _header_elsewhere(lines, named, reader.dialect, source)
     return tuple(named)
@@ -271,27 +278,28 @@ def is_read(name: str, source: Source) -> bool:
     return name.lower() in (*_wanted(source), *contracted) or name.lower() in in_sql
 
 
-def _header_elsewhere(lines: _Lines, header: list[str], dialect: Any, source: Source) -> str:
+def _header_elsewhere(lines: _Lines, header: list[str], dialect: Any, source: Source) -> Told | None:
     """Where the header seems to be, when the line that was taken for it lacks what the source wants.
 
     On another line, or between other delimiters.
     """
     wanted = set(_wanted(source))
     if wanted <= {name.lower() for name in header}:
-        return ""
+        return None
     first = lines.number + 1
     ahead = [line for _, line in zip(range(HEADER_SOUGHT_IN_LINES), lines, strict=False)]
     lines.give_back()
     candidates = [(0, dialect.delimiter.join(header)), *enumerate(ahead, start=first)]
     for delimiter in dict.fromkeys(dialect.delimiter + OTHER_DELIMITERS):
-        declared = f'declare delimiter: "{delimiter}"'.replace("\t", r"\t") if delimiter != dialect.delimiter else ""
+        written = delimiter.replace("\t", r"\t")
         for number, line in candidates:
             if wanted <= {name.strip(BLANKS + '"').lower() for name in line.split(delimiter)}:
                 if not number:
-                    return f"another delimiter seems to be between the names: {declared}"
-                also = f", and {declared}" if declared else ""
-                return f"the header seems to be on line {number}: declare header_row: {number}{also}"
-    return ""
+                    return Told("other_delimiter", delimiter=written)
+                if delimiter == dialect.delimiter:
+                    return Told("header_on_line", line=str(number))
+                return Told("header_on_line_and_delimiter", line=str(number), delimiter=written)
+    return None
 
 
 # -- JSON lines
@@ -317,37 +325,37 @@ def _stage_json(stage: "_Stage", text: io.TextIOWrapper) -> None:
         if stage.row_count == 0:
             stage.otherwise = _instead_of_json_lines(line.strip())
         if "\0" in line or "\\u0000" in line:
-            stage.add_bad(line_number, Reason.BAD_RECORD, ZERO_BYTES, line)
+            stage.add_bad(line_number, Reason.BAD_RECORD, _problem("zero_bytes"), line)
             continue
         try:
             value = _JSON.decode(line.strip())
         except (ValueError, RecursionError) as error:
-            stage.add_bad(line_number, Reason.BAD_RECORD, f"not JSON: {error}", line)
+            stage.add_bad(line_number, Reason.BAD_RECORD, _problem("not_json", error=str(error)), line)
             continue
         if value == {}:
-            stage.add_bad(line_number, Reason.BAD_RECORD, "an object without any key", line)
+            stage.add_bad(line_number, Reason.BAD_RECORD, _problem("no_key"), line)
         elif isinstance(value, dict):
             fields = [inner if inner is None or type(inner) is str else _as_text(inner) for inner in value.values()]
             stage.add(line_number, tuple(value), fields, line)
         else:
-            stage.add_bad(line_number, Reason.BAD_RECORD, "not a JSON object", line)
+            stage.add_bad(line_number, Reason.BAD_RECORD, _problem("no_object"), line)
 
 
-def _instead_of_json_lines(first: str) -> str:
-    """What a file without any readable object is, by its first line; empty where that does not tell.
+def _instead_of_json_lines(first: str) -> Told | None:
+    """What a file without any readable object is, by its first line; None where that does not tell.
 
     Raises:
         DeliveryError: it is an array over several lines. Its last object may stand on a line of its own and must not
             come in alone.
     """
-    array = "holds a JSON array; deliver JSON lines, one object a line"
+    array = Told("json_array")
     if first == "[" or (first.startswith("[") and first.endswith(",")):
         raise DeliveryError(Reason.UNREADABLE, array)
     if first.startswith("["):
         return array  # or one damaged line, with good ones below it
     if first == "{":
-        return "holds one JSON object over several lines; deliver JSON lines, one object a line"
-    return "holds no JSON; if it is CSV, name it .csv" if "," in first and "{" not in first else ""
+        return Told("json_over_lines")
+    return Told("no_json") if "," in first and "{" not in first else None
 
 
 def _as_text(value: object) -> str:
@@ -371,15 +379,16 @@ class _Batch:
 class _Stage:
     """Collects records and hands them to DuckDB in chunks, so that memory does not grow with the file."""
 
-    def __init__(self, warehouse: Warehouse, not_of_encoding: str) -> None:
+    def __init__(self, warehouse: Warehouse, not_of_encoding: Told) -> None:
         self.warehouse = warehouse
         self.not_of_encoding = not_of_encoding
         self.notes: list[str] = []
-        self.way_out = ""
-        self.otherwise = ""  # what the file is where no record can be read
+        self.way_out: Told | None = None
+        self.otherwise: Told | None = None  # what the file is where no record can be read
         self.columns: dict[str, str] = {}  # lower case to the name in the table: DuckDB's names have no case
         self.batches: dict[tuple[str, ...], _Batch] = {}
         self.bad: list[tuple[int, str, str, str]] = []
+        self.first_bad: tuple[int, Told] | None = None
         self.waiting = 0
         self.row_count = 0
         columns = ", ".join(f"{name} {kind}" for name, kind in DETAILS.items())
@@ -390,7 +399,7 @@ class _Stage:
             if name.lower() in self.columns:
                 continue
             if len(self.columns) == MOST_COLUMNS or name.lower() in DETAILS:
-                raise DeliveryError(Reason.BAD_HEADER, f"more than {MOST_COLUMNS} columns, or one called {name!r}")
+                raise DeliveryError(Reason.BAD_HEADER, Told("too_many_columns", most=MOST_COLUMNS, column=repr(name)))
             self.columns[name.lower()] = name
             self.warehouse.execute(f"alter table {STAGED} add column {quoted(name)} VARCHAR")
 
@@ -404,18 +413,19 @@ class _Stage:
         batch.texts.append(text)
         self._count()
 
-    def add_bad(self, line: int, reason: Reason, detail: str, text: str) -> None:
+    def add_bad(self, line: int, reason: Reason, detail: Told, text: str) -> None:
         """A record that goes to quarantine as it is."""
+        self.first_bad = self.first_bad or (line, detail)
         self.bad.append((line, reason.value, _escaped(detail), _escaped(text)))
         self._count()
 
     def finish(self) -> tuple[Rows, int]:
         """The rows; without any column only where there is no row. Raises DeliveryError where no record is readable."""
-        first_bad = self.bad[0] if self.bad else None
         self._flush()
         if self.row_count and not self.columns:
-            line, _, detail, _ = first_bad or (1, "", self.not_of_encoding, "")
-            raise DeliveryError(Reason.UNREADABLE, self.otherwise or f"no record can be read; line {line}: {detail}")
+            line, problem = self.first_bad or (1, self.not_of_encoding)
+            told = self.otherwise or Told("no_record", line=str(line), problem=problem)
+            raise DeliveryError(Reason.UNREADABLE, told)
         columns = dict.fromkeys(self.columns.values(), "VARCHAR")
         rows = Rows(
             STAGED,
@@ -453,7 +463,7 @@ class _Stage:
         """The batch as a table; what cannot be stored goes to the bad records instead."""
         reason, detail = Reason.BAD_ENCODING, self.not_of_encoding
         if len({name.lower() for name in names}) < len(names):
-            reason, detail = Reason.BAD_RECORD, "two keys differ in upper and lower case only"
+            reason, detail = Reason.BAD_RECORD, _problem("keys_differ_in_case")
         elif all(_is_clean(name) for name in names):
             try:
                 return self._clean_table(names, batch)

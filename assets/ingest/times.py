@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from assets.found import Told
+
 # As exports write them, most particular first. A year of two figures would fit a day too.
 FORMATS = tuple(
     f"{day}{clock}"
@@ -65,8 +67,8 @@ def _reads(form: str, text: str) -> bool:
     return True
 
 
-def unread_words(written: Mapping[str, int], read_count: int) -> str:
-    """What to say of times that could not be read; empty where they are like no known format.
+def unread_words(written: Mapping[str, int], read_count: int) -> Told | None:
+    """What to say of times that could not be read; None where they are like no known format.
 
     Args:
         written: text to how often it stands there.
@@ -74,24 +76,22 @@ def unread_words(written: Mapping[str, int], read_count: int) -> str:
     """
     forms = likely_forms(list(written))
     if not forms:
-        return ""
+        return None
     example = min(written)
     if forms == ["Excel's day numbers"]:
-        like, way_out = forms[0], "save the sheet with its dates as text"
+        like, way_out = Told("excel_days"), Told("dates_as_text")
     elif len(forms) == 1:
-        like, way_out = forms[0], f'declare time_format: "{forms[0]}"'
+        like, way_out = Told("as_told", text=forms[0]), Told("declare_time_format", form=forms[0])
     else:
-        like = " or ".join(forms[:2])
-        way_out = "declare as time_format the one that is meant"
+        like, way_out = Told("either", first=forms[0], second=forms[1]), Told("declare_the_one_meant")
     if not read_count:
-        return f"times look like {like}, such as {example}: {way_out}"
-    way_out = "one format each delivery, or an expression: coalesce(try_strptime(…), try_strptime(…))"
-    count = sum(written.values())
-    return f"rows whose time is written otherwise than the rest: {count}, such as {example} ({like}): {way_out}"
+        return Told("times_look_like", like=like, example=example, way_out=way_out)
+    count, way_out = sum(written.values()), Told("one_format_each")
+    return Told("times_written_otherwise", count=count, example=example, like=like, way_out=way_out)
 
 
-def swapped_words(read: Mapping[date, int], unread: Mapping[str, int], dt: date, time_format: str) -> str:
-    """What to say where day and month seem swapped; empty without evidence.
+def swapped_words(read: Mapping[date, int], unread: Mapping[str, int], dt: date, time_format: str) -> Told | None:
+    """What to say where day and month seem swapped; None without evidence.
 
     The evidence: of the dates that change when day and month do, nearly all that lie far from the delivery lie in its
     days once they are swapped, and they are most.
@@ -110,10 +110,13 @@ def swapped_words(read: Mapping[date, int], unread: Mapping[str, int], dt: date,
     against = sum(far.values()) - sum(explained.values()) + sum(unread.values()) - sum(found.values())
     is_most = evidence > sum(moved.values()) - sum(far.values())
     if evidence < FEWEST_SWAPPED or evidence < SHARE_SWAPPED * (evidence + against) or not is_most:
-        return ""
-    meant = f"{min(explained)} would be {_swapped(min(explained))}" if explained else f"{min(found)} is read by {form}"
-    way_out = f'declare time_format: "{form}"' if form else "swap them in the export, or with an expression"
-    return f"day and month seem swapped in {evidence} rows: {meant}, near the delivery of {dt}; {way_out}"
+        return None
+    if explained:
+        meant = Told("would_be", read=str(min(explained)), swapped=str(_swapped(min(explained))))
+    else:
+        meant = Told("is_read_by", text=min(found), form=form)
+    way_out = Told("declare_time_format", form=form) if form else Told("swap_them")
+    return Told("swapped_days", count=evidence, meant=meant, day=str(dt), way_out=way_out)
 
 
 def _swapped(day: date) -> date:

@@ -3,7 +3,13 @@
 -- table: staging.order_events
 -- severity: warn
 with suspicious as (
-    select delivery_id, dt, family, file, warning
+    select
+        delivery_id,
+        dt,
+        family,
+        file,
+        -- As sentences for every language; a ledger of before has them as text alone.
+        coalesce(told::JSON, [{'key': 'as_told', 'values': {'text': warning}}]::JSON) as warning
     from quality.deliveries
     where warning is not null
 ),

@@ -6,7 +6,8 @@ select
     dt as business_date, -- the day of delivery
     family, -- what was delivered
     file, -- where
-    message -- why it cannot be read
+    -- why it cannot be read, as sentences for every language; a ledger of before has them as text alone
+    coalesce(told::JSON, [{'key': 'as_told', 'values': {'text': message}}]::JSON) as message
 from quality.deliveries
 left join (
     select distinct delivery_id
