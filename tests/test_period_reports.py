@@ -242,6 +242,21 @@ def test_a_week_without_any_day_is_blocked(settings: Settings) -> None:
     assert "No day of 2026-W20 has numbers that may be used." in text_of(report)
 
 
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "No baseline yet on the last day of the week: 20 comparable days before this one, 8 more are needed."),
+        ("zh", "本周最后一天尚无基线：此前只有 20 个可比日，还需 8 个。"),
+    ],
+)
+def test_a_week_of_days_without_a_baseline_says_how_many_are_needed(
+    settings: Settings, language: str, told: str
+) -> None:
+    text = text_of(read_report(settings, parse_week("2026-W12"), language))
+    assert told.replace(" ", "") in text.replace(" ", "")
+    assert load_words(language).text("headings", "pairs") not in text
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_month_prints_in_both_languages_and_names_its_rules(settings: Settings, language: str) -> None:
     report = read_report(settings, parse_month("2026-03"), language)
