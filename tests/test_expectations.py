@@ -12,13 +12,13 @@ from shop_helpers import HISTORY_DAYS, OPENING, build_days, day, one_file_a_day,
 from assets import gate
 from assets.documents import SettingsError
 from assets.expectations import load_suites
-from assets.expectations.frames import row_frames
+from assets.expectations.frames import row_frames, slice_frame
 from assets.expectations.history import Calendar, usual
 from assets.expectations.judging import Judge, Judgement
 from assets.expectations.suites import Measure, Scale
 from assets.settings import Promotion, Settings
 from reports import in_words
-from sql.warehouse import Warehouse
+from sql.warehouse import Warehouse, in_memory_warehouse
 
 LAST = day(3)
 DAY = f"date '{LAST}'"
@@ -309,6 +309,31 @@ def test_a_day_of_too_many_rows_is_sampled_by_its_ids_and_alike_each_time(
     assert first.sampled[LAST] == -(-everything // 500)
     assert 250 < len(first.data) < 1_000
     assert sorted(first.data["dwell_ms"].dropna()) == sorted(second.data["dwell_ms"].dropna())
+
+
+def test_a_store_of_two_orders_a_day_is_not_gone_when_it_has_none_however_many_lines_they_had(
+    settings: Settings,
+) -> None:
+    """A year of a grocer's baskets warned on nine days in ten when lines were counted."""
+    (suite,) = (suite for suite in load_suites(settings) if suite.table == "staging.order_events")
+    warehouse = in_memory_warehouse()
+    gate.create_tables(warehouse)
+    first = date(2026, 6, 1)
+    warehouse.execute(
+        f"""
+        create table staging.order_events as
+        select
+            date '{first}' + day::INTEGER as business_date,
+            100 * day + line as event_id, 10 * day + line % 2 as order_id,
+            'paid' as event_type, 'card' as payment_provider, if(day < 7, 'main street', 'station') as sales_channel
+        from range(8) as days(day) cross join range(40) as lines(line)
+        """
+    )
+    days = [first + timedelta(days=number) for number in range(8)]
+    frame = slice_frame(warehouse, suite, days, Calendar(())).set_index("value")
+    assert frame.loc["main street", ["volume", "usual_volume"]].tolist() == [0, 2]
+    (rule,) = (each for each in suite.expectations if each.name == "nothing_is_gone")
+    assert frame.query(rule.arguments["row_condition"]).empty
 
 
 # --- The shop's own ----------------------------------------------------------------------------------

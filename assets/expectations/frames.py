@@ -210,7 +210,7 @@ def _measure_slices(warehouse: Warehouse, suite: Suite, days: Sequence[date]) ->
         rows += [
             (day, suite.table, dimension, value, volume)
             for day, value, volume in warehouse.rows(
-                f"select business_date, {dimension}::VARCHAR, ({suite.volume})::DOUBLE from {suite.table} "
+                f"select business_date, {dimension}::VARCHAR, ({suite.slice_volume})::DOUBLE from {suite.table} "
                 f"where {dimension} is not null and business_date between $from_date and $to_date group by all",
                 from_date=days[0],
                 to_date=days[-1],

@@ -74,10 +74,15 @@ class Entry(_Model):
 
 
 class SuiteFile(_Model):
-    """One file. `volume` is SQL that counts what the table counts; rows, unless told otherwise."""
+    """One file. `volume` is SQL that counts what the table counts; rows, unless told otherwise.
+
+    `slice_volume` is the same for slices, where chance wants counts that are independent of each other: an order of ten
+    lines comes or stays away as one. The table's volume, unless told otherwise.
+    """
 
     tables: tuple[str, ...] = Field(min_length=1)
     volume: str | None = None
+    slice_volume: str | None = None
     measures: dict[str, Measure] = {}
     slices: tuple[str, ...] = ()
     expectations: tuple[Entry, ...] = ()
@@ -108,7 +113,7 @@ class Suite:
     """All that is measured and expected of one table."""
 
     table: str
-    volume: str
+    slice_volume: str
     measures: Mapping[str, Measure]
     slices: tuple[str, ...]
     expectations: tuple[Expectation, ...]
@@ -150,6 +155,7 @@ class _Merged:
 
     def __init__(self) -> None:
         self.volumes: dict[str, str] = {}
+        self.slice_volumes: dict[str, str] = {}
         self.measures: dict[str, dict[str, Measure]] = {}
         self.slices: dict[str, list[str]] = {}
         self.expectations: dict[str, dict[str, Expectation]] = {}
@@ -169,6 +175,8 @@ class _Merged:
     def _add(self, table: str, file: SuiteFile, document: Document) -> None:
         if file.volume:
             self.volumes[table] = file.volume
+        if file.slice_volume:
+            self.slice_volumes[table] = file.slice_volume
         self.measures.setdefault(table, {}).update(file.measures)
         slices = self.slices.setdefault(table, [])
         slices += [dimension for dimension in file.slices if dimension not in slices]
@@ -186,7 +194,7 @@ class _Merged:
             measures = {"volume": VOLUME.model_copy(update={"sql": self.volumes.get(table, "count(*)")})}
             yield Suite(
                 table=table,
-                volume=measures["volume"].sql,
+                slice_volume=self.slice_volumes.get(table, measures["volume"].sql),
                 measures=measures | self.measures[table],
                 slices=tuple(self.slices[table]),
                 expectations=tuple(expectations.values()),
