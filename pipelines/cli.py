@@ -25,6 +25,9 @@ from pipelines.commands.quarantine import quarantine
 from pipelines.console import errors_in_plain_words, progress, shop_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from assets.gate import DayVerdict
     from assets.reporting import Period
     from assets.settings import Settings
     from pipelines.runs import DaysRun
@@ -143,7 +146,7 @@ def backfill(
     from_date: Annotated[
         date | None,
         typer.Option(
-            "--from", parser=_business_date, metavar="YYYY-MM-DD", help="First day; else the first delivered."
+            "--from", parser=_business_date, metavar="YYYY-MM-DD", help="First day; else the shop's opening day."
         ),
     ] = None,
     to_date: Annotated[
@@ -156,7 +159,7 @@ def backfill(
         settings = shop_settings()
         last = to_date or _yesterday(settings)
         first = from_date or settings.opening_date
-        if first > last:
+        if from_date and first > last:
             raise ValueError(f"--from {first} is after --to {last}")
         result = _run(settings, first, last)
         _print_outcome(settings, result, last, language)
@@ -250,10 +253,12 @@ def report(
 
         from assets.publish import published_days
         from assets.reporting import print_report
+        from pipelines.status import check_was_run
 
         settings = shop_settings()
         period = _asked_period(business_date, week, month)
         period = period or max(published_days(settings.published), default=_yesterday(settings))
+        check_was_run(settings, period)
         with Console(stderr=True).status("printing"):
             edition = print_report(settings, period, language)
         typer.echo(f"Edition {edition.number} of {edition.period.name}: {edition.pdf}")
@@ -302,9 +307,11 @@ def diagnose(
             return
         from assets.publish import published_days
         from pipelines.commands.findings import print_findings
+        from pipelines.status import check_was_run
 
         settings = shop_settings()
         day = business_date or max(published_days(settings.published), default=_yesterday(settings))
+        check_was_run(settings, day)
         print_findings(settings, day, language.value if language else settings.language, as_json)
 
 
@@ -321,13 +328,17 @@ def status() -> None:
 def rebuild(
     model: Annotated[str, typer.Argument(help="A model's name, such as session_days; or schema.name.")],
 ) -> None:
-    """Drops a model's table and all that read it, and builds every day again from staged events."""
+    """Drops a model's table and all that read it, and builds every day again from staged events.
+
+    Exit code 2 if a day is blocked by it.
+    """
     with errors_in_plain_words():
         from pipelines.rebuild import rebuild_model
 
-        settings = shop_settings()
-        result = rebuild_model(settings, model)
+        result = rebuild_model(shop_settings(), model)
         typer.echo(f"Rebuilt and published {result.snapshot}: {', '.join(result.tables)}")
+        _print_verdicts(result.verdicts)
+    raise typer.Exit(result.outcome)
 
 
 @app.command(short_help="Check settings, files, disk and locks.")
@@ -423,8 +434,14 @@ def _simulate(
 def _run(settings: "Settings", from_date: date, to_date: date) -> "DaysRun":
     from pipelines.runs import run_days
 
-    if from_date < settings.opening_date:
-        raise ValueError(f"{from_date} is before the opening day {settings.opening_date} of funnelscope.yaml")
+    if settings.opening_date > _yesterday(settings):
+        raise ValueError(
+            f"the opening day of funnelscope.yaml, {settings.opening_date}, is not over yet: no day can be run before"
+        )
+    if min(from_date, to_date) < settings.opening_date:
+        raise ValueError(
+            f"{min(from_date, to_date)} is before the opening day {settings.opening_date} of funnelscope.yaml"
+        )
     if to_date > _yesterday(settings):
         raise ValueError(f"{to_date} is not over yet on the shop's clock ({settings.timezone})")
     return run_days(settings, from_date, to_date)
@@ -439,16 +456,21 @@ def _print_stages(settings: "Settings", business_date: date) -> None:
 def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date, language: Language | None) -> None:
     from assets.reporting import printed_report
 
+    _print_verdicts(result.verdicts)
+    edition = printed_report(settings, business_date, language)
+    typer.echo(f"Report: {edition.pdf}")
+
+
+def _print_verdicts(verdicts: "Sequence[DayVerdict]") -> None:
+    """How many days came to what; of each that did not pass, why."""
     counts: dict[str, int] = {}
-    for verdict in result.verdicts:
+    for verdict in verdicts:
         counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
     typer.echo("Days: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
-    for verdict in result.verdicts:
+    for verdict in verdicts:
         for reason in verdict.reasons:
             found = f"{reason.subject}: {reason.observed} (expected: {reason.expected})"
             typer.echo(f"{verdict.business_date} {verdict.verdict}: {found}", err=True)
-    edition = printed_report(settings, business_date, language)
-    typer.echo(f"Report: {edition.pdf}")
 
 
 def main() -> None:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from assets.forget import unfinished
-from assets.ingest.landing import find_files
+from assets.ingest.landing import find_files, is_finished
+from assets.ingest.mapping import DeliveryError
 from assets.settings import Settings
 from pipelines.instance import UNFINISHED, open_instance
 from sql.contract import FAMILIES
@@ -32,7 +33,7 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Everything worth knowing before the next run; the settings themselves have been checked by loading them."""
     return [
-        Finding("settings", True, f"{settings.shop}, {settings.timezone}, first day {settings.start_date}"),
+        _settings(settings),
         _versions(),
         _home(settings),
         *_landing(settings),
@@ -42,6 +43,16 @@ def examine(settings: Settings) -> list[Finding]:
         _retention(settings),
         *_erasure(settings),
     ]
+
+
+def _settings(settings: Settings) -> Finding:
+    words = f"{settings.shop}, {settings.timezone}, {settings.currency}, {settings.language}"
+    words += f", first day {settings.start_date}"
+    if settings.opening_date > datetime.now(settings.zone).date():
+        return Finding("settings", False, f"{words}; the opening day, {settings.opening_date}, is still to come")
+    if not settings.sources:
+        return Finding("settings", False, f"{words}; no sources: name at least one family under sources")
+    return Finding("settings", True, words)
 
 
 def _versions() -> Finding:
@@ -76,6 +87,31 @@ def _landing(settings: Settings) -> Iterator[Finding]:
                 continue
             newest = max(files, key=lambda path: path.as_posix())
             yield Finding(f"landing {family}", True, f"{len(files)} files, the last {newest}")
+    yield from _never_read(settings)
+
+
+def _never_read(settings: Settings) -> Iterator[Finding]:
+    """Files in the landing zone that no source finds, or finds without their day of delivery; one finding a family."""
+    read: set[Path] = set()
+    undated: dict[Path, str] = {}
+    for source in settings.sources:
+        for found in find_files(settings, source) if not source.query else ():
+            try:
+                found.delivery_date(settings.zone)
+                read.add(found.path)
+            except DeliveryError as problem:
+                undated[found.path] = str(problem)
+    left: dict[str, list[Path]] = {}
+    for file in sorted(settings.landing.rglob("*")):
+        if file not in read and file.is_file() and is_finished(file, settings.landing):
+            left.setdefault(file.relative_to(settings.landing).parts[0], []).append(file)
+    for folder, files in left.items():
+        words = undated.get(files[0]) or (
+            f"no source reads {files[0]}; it reads landing/FAMILY/dt=YYYY-MM-DD/ of each declared family, one of "
+            f"{', '.join(FAMILIES)}, or what `files` of a source says"
+        )
+        more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
+        yield Finding(f"landing {folder}", False, words + more)
 
 
 def _identity_key(settings: Settings) -> Finding:

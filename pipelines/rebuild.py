@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 
 from assets.catalog import FINDINGS, OUTCOME, REPORT, RESULTS, SNAPSHOT, STAGES, VERDICT, asset_key
+from assets.documents import nearest
+from assets.gate import DayVerdict, verdicts
 from assets.publish import current_snapshot
 from assets.settings import Settings
 from assets.standing import begin_rebuilding, end_rebuilding, standing
 from pipelines.instance import open_instance
 from pipelines.jobs import DAILY
 from pipelines.planning import Piece
-from pipelines.runs import execute_piece, quiet_dagster
+from pipelines.runs import Outcome, execute_piece, outcome_of, quiet_dagster
 from sql.models import Model, load_models
 from sql.warehouse import open_warehouse
 
@@ -18,6 +20,11 @@ from sql.warehouse import open_warehouse
 class Rebuilt:
     tables: tuple[str, ...]
     snapshot: str
+    verdicts: tuple[DayVerdict, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        return outcome_of(self.verdicts)
 
 
 def rebuild_model(settings: Settings, name: str) -> Rebuilt:
@@ -59,14 +66,16 @@ def rebuild_model(settings: Settings, name: str) -> Rebuilt:
         execute_piece(instance, build_definitions(settings), piece, f"rebuilding {model.table}", asset_selection=keys)
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
         end_rebuilding(warehouse)
+        judged = tuple(verdicts(warehouse, settings.opening_date, max(days)))
     snapshot = current_snapshot(settings.published)
-    return Rebuilt(tuple(tables), snapshot.name if snapshot else "nothing")
+    return Rebuilt(tuple(tables), snapshot.name if snapshot else "nothing", judged)
 
 
 def _find(name: str) -> Model:
     found = [model for table, model in load_models().items() if name in (table, model.name)]
     if not found:
-        raise ValueError(f"'{name}' is no model; the models are {', '.join(sorted(load_models()))}")
+        names = [model.name for model in load_models().values()]
+        raise ValueError(f"{name!r} is no model; {nearest(name.split('.')[-1], names)}")
     return found[0]
 
 

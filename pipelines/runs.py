@@ -51,8 +51,13 @@ def run_days(settings: Settings, from_date: date, to_date: date) -> DaysRun:
     pieces = bring_up_to_date(settings, days_between(from_date, to_date))
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
         judged = tuple(verdicts(warehouse, from_date, to_date))
+    return DaysRun(outcome_of(judged), pieces, judged)
+
+
+def outcome_of(judged: Sequence[DayVerdict]) -> Outcome:
+    """What days with these verdicts come to."""
     is_blocked = any(verdict.verdict == Verdict.BLOCKED for verdict in judged)
-    return DaysRun(Outcome.BLOCKED if is_blocked else Outcome.PUBLISHED, pieces, judged)
+    return Outcome.BLOCKED if is_blocked else Outcome.PUBLISHED
 
 
 def bring_up_to_date(settings: Settings, requested: Sequence[date]) -> tuple[Piece, ...]:
@@ -93,8 +98,9 @@ def execute_piece(
         RunFailedError: a step failed; that a day is blocked is no failure here.
     """
     job = defs.resolve_job_def(piece.job)
+    chosen = job.get_subset(asset_selection=set(asset_selection)) if asset_selection else job
     run_id = str(uuid.uuid4())
-    with step_progress(title, len(asset_selection or job.graph.nodes)) as step_done:
+    with step_progress(title, len(chosen.graph.nodes)) as step_done:
         instance.add_event_listener(run_id, step_done)
         result = job.execute_in_process(
             instance=instance,

@@ -10,6 +10,7 @@ from assets import gate
 from assets.gate import DayVerdict, Verdict, days_between
 from assets.ingest import pruned_days
 from assets.publish import open_published, published_days
+from assets.reporting import Period
 from assets.settings import Settings
 from assets.standing import standing
 from sql.warehouse import WarehouseLockedError, open_warehouse
@@ -49,6 +50,21 @@ def print_status(settings: Settings) -> None:
         console.print(line)
     if pruned:
         console.print(f"Raw rows up to {max(pruned)} are pruned (retention): late rows of those days go to quarantine.")
+
+
+def check_was_run(settings: Settings, period: Period | date) -> None:
+    """Nothing can be told of days that were never run, and an edition of nothing would stand beside the first real one.
+
+    Raises:
+        ValueError: no day of the period has been judged, published or blocked.
+        FileNotFoundError: nothing has been published yet.
+    """
+    name, days = (str(period), [period]) if isinstance(period, date) else (period.name, period.days)
+    with open_published(settings.published) as connection:
+        judged = [day for (day,) in connection.execute("select business_date from quality.day_verdict").fetchall()]
+    if not set(days) & set(judged):
+        known = f"those run so far lie between {min(judged)} and {max(judged)}" if judged else "none has"
+        raise ValueError(f"{name} has not been run; {known}. Run: funnelscope run --date {days[-1]}")
 
 
 def _state(

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -159,6 +160,27 @@ def test_doctor_finds_a_healthy_home_healthy_and_says_what_is_wrong_with_another
     assert "BAD  landing service" in done.out
 
 
+def test_doctor_names_files_that_nothing_reads(home: Home) -> None:
+    landing = home.settings.landing
+    for place in ("page/dt=14.6.2026", "order/2026-05-01", "orders/dt=2026-05-01"):
+        (landing / place).mkdir(parents=True)
+        (landing / place / "a.csv").write_text("event_time\n")
+        (landing / place / "b.csv").write_text("event_time\n")
+    (landing / "page" / "dt=2026-05-01" / "later.csv.part").write_text("")
+    told = [line for line in funnelscope(home, "doctor").out.splitlines() if line.startswith("BAD")]
+    assert [line.split(":")[0] for line in told] == ["BAD  landing order", "BAD  landing orders", "BAD  landing page"]
+    assert f"no source reads {landing / 'order/2026-05-01/a.csv'}; it reads landing/FAMILY/dt=YYYY-MM-DD/" in told[0]
+    assert "no source reads" in told[1]
+    assert "no folder dt=YYYY-MM-DD in landing/page/dt=14.6.2026/a.csv; move the file" in told[2]
+    assert all("(and 1 more)" in line for line in told)
+
+
+def test_doctor_misses_sources_and_tells_the_currency(home: Home) -> None:
+    assert "Asia/Shanghai, CNY, " in funnelscope(home, "doctor").out
+    home.config.write_text(home.config.read_text().split("sources:")[0])
+    assert "BAD  settings" in funnelscope(home, "doctor").out
+
+
 # --- Mistakes --------------------------------------------------------------------------------------
 
 
@@ -189,7 +211,14 @@ def test_a_locked_warehouse_names_the_process_that_holds_it(home: Home) -> None:
         (["run", "--date", "2026-04-30"], "2026-04-30 is before the opening day 2026-05-01"),
         (["run", "--date", "2999-01-01"], "2999-01-01 is not over yet on the shop's clock (Asia/Shanghai)"),
         (["backfill", "--from", "2026-05-02", "--to", "2026-05-01"], "--from 2026-05-02 is after --to 2026-05-01"),
-        (["rebuild", "no_such_model"], "'no_such_model' is no model; the models are"),
+        (["rebuild", "sesion_days"], "'sesion_days' is no model; did you mean 'session_days'?"),
+        (["rebuild", "marts.daily_metric"], "'marts.daily_metric' is no model; did you mean 'daily_metrics'?"),
+        (
+            ["report", "--date", "2026-07-01"],
+            "2026-07-01 has not been run; those run so far lie between",
+        ),
+        (["report", "--week", "2026-W30"], "2026-W30 has not been run; those run so far"),
+        (["diagnose", "--date", "2026-07-01"], "2026-07-01 has not been run; those run so far"),
         (["run", "--language", "fr"], "'fr'"),
         (["runn"], "runn"),
         (["simulate", "--out", "x", "--days", "0"], "--days"),
@@ -247,10 +276,33 @@ def test_a_missing_settings_file_says_where_it_was_looked_for(tmp_path: Path) ->
     assert f"{tmp_path / 'funnelscope.yaml'}: no such file" in done.errors
 
 
+def test_before_a_shop_opens_no_command_runs_a_day_and_each_says_why(ran: Home, tmp_path: Path) -> None:
+    home = copied(ran, tmp_path / "unopened", lambda file: False)
+    home.path.mkdir(exist_ok=True)
+    home.config.write_text(ran.config.read_text().replace(f"opening_date: {day(1)}", "opening_date: 2999-01-01"))
+    for arguments in (["run"], ["run", "--date", "2026-05-02"], ["backfill"], ["backfill", "--to", "2026-05-02"]):
+        done = funnelscope(home, *arguments)
+        assert (done.code, done.out) == (1, ""), arguments
+        assert "the opening day of funnelscope.yaml, 2999-01-01, is not over yet" in done.errors
+    assert "BAD  settings" in funnelscope(home, "doctor").out
+
+
+def test_a_rebuild_that_blocks_a_day_says_so_and_ends_like_a_run(home: Home) -> None:
+    shutil.rmtree(home.settings.landing / "page" / "dt=2026-05-02")
+    with open_shop(home.settings) as shop:
+        take_deliveries(shop.warehouse, home.settings)
+    done = funnelscope(home, "rebuild", "daily_money")
+    assert done.code == 2, done.out + done.errors
+    assert "Days: 1 blocked, 1 pass" in done.out
+    assert "2026-05-02 blocked: page: missing" in done.errors
+
+
 def test_rebuilding_a_model_changes_nothing_of_the_tables_and_of_what_is_published(home: Home) -> None:
     before, days = home.export(), published_days(home.settings.published)
     done = funnelscope(home, "rebuild", "session_days")
     assert done.code == 0, done.errors
+    steps_done, steps = re.findall(r"(\d+)/(\d+)", done.out)[-1]
+    assert steps_done == steps
     assert home.export() == before
     assert published_days(home.settings.published) == days
     assert current_snapshot(home.settings.published)

@@ -132,9 +132,14 @@ def find_files(settings: Settings, source: Source) -> Iterator[Found]:
     root, pattern = split_pattern(settings, source.pattern)
     is_one_database = source.query and not WILDCARD.search(pattern)
     for path in [root / pattern] if is_one_database else sorted(root.glob(pattern)):
-        hidden = any(part.startswith((".", "_")) for part in path.relative_to(root).parts)
-        if not hidden and not path.name.endswith(UNFINISHED):
+        if is_finished(path, root):
             yield Found(source, path, ledger_name(settings, path), root)
+
+
+def is_finished(path: Path, root: Path) -> bool:
+    """Whether the file below `root` is delivered: not hidden, nor under a name that says it is still being written."""
+    is_hidden = any(part.startswith((".", "_")) for part in path.relative_to(root).parts)
+    return not is_hidden and not path.name.endswith(UNFINISHED)
 
 
 def split_pattern(settings: Settings, pattern: str) -> tuple[Path, str]:

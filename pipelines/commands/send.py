@@ -15,11 +15,12 @@ def send_report(settings: Settings, period: "Period | date | None", channel: str
     """Sends and prints a line a channel; whether nothing failed.
 
     Raises:
-        ValueError: no such channel, or none at all.
+        ValueError: no such channel, or none at all; or the period has never been run.
         FileNotFoundError: nothing has been published yet.
     """
     from assets.delivery import State, deliver
     from assets.publish import published_days
+    from pipelines.status import check_was_run
     from sql.warehouse import open_warehouse
 
     channels = [one for one in settings.delivery if channel in (None, one.name)]
@@ -31,6 +32,7 @@ def send_report(settings: Settings, period: "Period | date | None", channel: str
     period = period or max(days, default=None)
     if period is None:
         raise FileNotFoundError("Nothing is published yet. Run: funnelscope run --date YYYY-MM-DD")
+    check_was_run(settings, period)
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
         sendings = deliver(
             warehouse, settings, period, channels=channels, is_again=channel is not None, is_trial=is_trial
