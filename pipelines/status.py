@@ -40,7 +40,8 @@ def print_status(settings: Settings) -> None:
     by_day = {verdict.business_date: verdict for verdict in verdicts}
     built, late = stands.built, stands.late
     last = max({*built, *delivered}, default=settings.opening_date)
-    table = Table("day", "state", "snapshot", "why", box=None, pad_edge=False)
+    table = Table("day", "state", "snapshot", box=None, pad_edge=False)
+    table.add_column("why", overflow="fold")  # the name of a file is of no use without its end
     days = [day for day in days_between(settings.opening_date, last) if day >= settings.opening_date]
     for day in days[-MOST_DAYS:]:
         state, why = _state(day, by_day.get(day), day in built, day in late, published)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from shop_helpers import (
     Home,
     assert_same_export,
@@ -21,6 +22,7 @@ from shop_helpers import (
 )
 from test_cli import funnelscope
 
+from assets.found import Told
 from assets.identity import hash_identifier
 from assets.ingest import take_deliveries
 from assets.ingest.landing import Found
@@ -119,7 +121,7 @@ def refused(shop: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home
 
     def closed(found: Found) -> object:
         if found.source.family == "order" and f"dt={day(1)}" in found.file:
-            raise DeliveryError(Reason.UNREADABLE, "permission denied")
+            raise DeliveryError(Reason.UNREADABLE, Told("cannot_be_read", error="permission denied"))
         return opened(found)
 
     with monkeypatch.context() as patch:
@@ -128,7 +130,11 @@ def refused(shop: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home
     return home
 
 
-def test_the_quarantine_is_counted_and_shown_with_the_way_out(refused: Home) -> None:
+def test_the_quarantine_is_counted_and_shown_with_the_way_out(refused: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    for command in (("status",), ("quarantine", "list")):
+        assert "…" not in funnelscope(refused, *command).out, "the end of a file's name is what --file asks for"
+    monkeypatch.setenv("COLUMNS", "200")
     listed = funnelscope(refused, "quarantine", "list")
     assert listed.code == 0, listed.errors
     assert f"landing/order/dt={day(1)}/all.parquet" in listed.out
@@ -160,6 +166,7 @@ def test_the_messages_of_the_on_call_table_are_those_of_the_code() -> None:
     files = [file for folder in ("assets", "pipelines", "sql") for file in (ROOT / folder).rglob("*.py")]
     # As one text: a message may be written over two lines of code.
     code = re.sub(r'"\s*f?"', "", "".join(file.read_text(encoding="utf-8") for file in files))
+    code += "\n".join(yaml.safe_load((ROOT / "reports/words/en.yaml").read_text(encoding="utf-8"))["told"].values())
     messages = [row.split(" | ")[1] for row in chapter.splitlines() if row.startswith("| ") and "`" in row]
     parts = [part for text in re.findall(r"`([^`]+)`", " ".join(messages)) for part in text.split("…")]
     made_of_names = {"order: missing", "little_is_in_quarantine", "published / snapshot"}

@@ -170,7 +170,9 @@ def _print_counts(counts: "list[dict[str, Any]]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("day", "family", "source", "file", "reason", "rows", box=None, pad_edge=False)
+    table = Table("day", "family", "source", box=None, pad_edge=False)
+    for heading in ("file", "reason", "rows"):
+        table.add_column(heading, overflow="fold")  # --file asks for the end of a name, --reason for all of it
     for count in counts:
         table.add_row(*(str(value) for value in count.values()))
     Console(soft_wrap=True).print(table)
