@@ -123,3 +123,39 @@ def test_a_day_on_which_everything_moved_alike_blames_no_slice_in_spite_of_its_h
 def test_a_day_on_which_nobody_passes_moved_as_a_whole() -> None:
     nobody = day(6).assign(observed=0)
     assert scan(nobody, DIMENSIONS, HIERARCHY, ScanOptions(level_noise=0.013, leaf_noise=0.0)).findings == ()
+
+
+def test_two_causes_that_hold_most_of_the_traffic_are_named_and_not_what_stayed() -> None:
+    """Little is left outside of them, but it stands where it stood before."""
+    leaves = day(7, region0=0.75, region1=0.7)
+    weight = np.where(leaves["region"].isin(["region0", "region1"]), 6, 1)
+    for column in ("observed", "expected", "variance"):
+        leaves[column] *= weight
+    found = scan(leaves, DIMENSIONS, HIERARCHY)
+    assert sorted(map(str, named(found))) == ["{'region': 'region0'}", "{'region': 'region1'}"]
+    assert found.reference_level == pytest.approx(1, abs=0.05)
+
+
+def test_what_is_next_to_nothing_of_the_whole_is_no_finding_however_certain() -> None:
+    leaves = day(8, campaign5=0.98)
+    rare = (leaves["campaign"] == "campaign2") & (leaves["region"] == "region1") & (leaves["device"] == "ios")
+    leaves.loc[~rare, ["observed", "expected", "variance"]] *= 1000
+    leaves.loc[rare, ["observed", "expected", "variance"]] = 10, 60, 60
+    assert named(scan(leaves, DIMENSIONS, HIERARCHY)) == []
+    options = ScanOptions(min_whole_share=0.0)
+    assert named(scan(leaves, DIMENSIONS, HIERARCHY, options)) == [
+        {"campaign": "campaign2", "device": "ios", "region": "region1"}
+    ]
+
+
+def test_what_is_too_little_to_be_told_is_no_runner_up() -> None:
+    """It explains much, but something else; it must not cast doubt on the finding."""
+    leaves = day(8, campaign5=0.7)
+    rare = (leaves["campaign"] == "campaign2") & (leaves["region"] == "region1") & (leaves["device"] == "ios")
+    leaves[["observed", "expected"]] *= 1000
+    leaves["variance"] *= 1000**2
+    leaves.loc[rare, ["observed", "expected", "variance"]] = 10, 60, 1
+    (finding,) = scan(leaves, DIMENSIONS, HIERARCHY).findings
+    assert finding.slice == {"campaign": "campaign5"}
+    assert finding.stability > 0.9
+    assert finding.runner_up_gap > 0

@@ -26,6 +26,7 @@ _MODE_STEPS: Final = 5
 _LEAST_LEVEL: Final = 1e-3  # where nothing passes any more
 _WHOLE_MOVED: Final = 3.0  # standard deviations from which on the whole has moved, so that its history says nothing
 _KNOWN_LEVEL: Final = 30**-0.5  # standard deviation by chance of a level that is known well enough: of thirty passes
+_LEAST_OUTSIDE: Final = 0.3  # of what is expected: less says nothing of the whole
 _SIBLING_STILL: Final = 0.1  # of the effect: a sibling that moved by less has stayed
 _SIBLING_SPREAD: Final = 0.5  # how unequal the effects of siblings with one cause may be, as a share of the effect
 _SIBLING_EFFECT: Final = 0.8  # of the slice's: the slice was chosen for being the largest
@@ -43,9 +44,10 @@ class ScanOptions:
     """What counts as a finding.
 
     `family_error`: chance that a cube without a fault yields a finding, split evenly over one-, two- and
-    three-dimensional slices. `min_effect`: smallest |θ − 1|. `min_loss_share`: smallest share of the largest loss.
-    `min_expected`: a slice below it is not looked at. `slice_noise`, `leaf_noise`: standard deviations of the daily
-    level of a healthy slice and leaf, as a share of it, beyond the variance given; None estimates them from the cube.
+    three-dimensional slices. `min_effect`: smallest |θ − 1|. `min_loss_share`, `min_whole_share`: smallest loss, as a
+    share of the largest one and of all that is expected. `min_expected`: a slice below it is not looked at.
+    `slice_noise`, `leaf_noise`: standard deviations of the daily level of a healthy slice and leaf, as a share of it,
+    beyond the variance given; None estimates them from the cube.
     `level_noise`: the same of the whole cube, whose usual level is 1; None where nothing is known of it.
     """
 
@@ -54,6 +56,7 @@ class ScanOptions:
     family_error: float = 0.01
     min_effect: float = 0.05
     min_loss_share: float = 0.05
+    min_whole_share: float = 1e-4
     min_expected: float = 8.0
     slice_noise: float | None = None
     leaf_noise: float | None = None
@@ -149,8 +152,8 @@ def scan(
     options = options or ScanOptions()
     search = _Search(leaves, dimensions, hierarchy or {}, options)
     roots = search.run()
-    if roots:
-        search.set_reference(search.level_outside(roots))
+    if material := search.material(roots):
+        search.set_reference(search.level_outside(material))
         roots = search.run() or roots
     return search.report(roots)
 
@@ -237,16 +240,24 @@ class _Search:
         return _mode_of_levels(self.observed_of[best] / self.expected_of[best], errors[best])
 
     def level_outside(self, roots: list[_Root]) -> float:
-        """The level of everything that no root covers; with too little left, without the weaker roots' leaves."""
-        for count in range(len(roots), 0, -1):
-            outside = np.ones(len(self.observed), bool)
-            for root in roots[:count]:
-                outside[root.leaves] = False
-            expected = self.given_expected[outside].sum()
-            if expected >= 0.3 * self.given_expected.sum():
-                level = max(float(self.observed[outside].sum() / expected), _LEAST_LEVEL)
-                return self._with_history(level, float(self.expected[outside] @ self.weight[outside]))
-        return self.reference
+        """The level of everything that no root covers.
+
+        Where that is too little: of the present level and those outside the strongest roots, the most usual one.
+        """
+        outside = [self._level_without(roots[:count]) for count in range(len(roots), 0, -1)]
+        known = [level for level in outside if level is not None]
+        return outside[0] or min([self.reference, *known], key=lambda level: abs(np.log(level)))
+
+    def _level_without(self, roots: list[_Root]) -> float | None:
+        """The level of what these roots leave; None where that is too little."""
+        outside = np.ones(len(self.observed), bool)
+        for root in roots:
+            outside[root.leaves] = False
+        expected = self.given_expected[outside].sum()
+        if expected < _LEAST_OUTSIDE * self.given_expected.sum():
+            return None
+        level = max(float(self.observed[outside].sum() / expected), _LEAST_LEVEL)
+        return self._with_history(level, float(self.expected[outside] @ self.weight[outside]))
 
     def _slice_noise(self) -> float:
         """How far healthy slices move beyond chance: the median excess of the better filled ones."""
@@ -271,7 +282,7 @@ class _Search:
             roots = self._settled([*roots, found])
             if len(roots) == self.options.max_findings:
                 break
-        return self._material(self._outermost(roots))
+        return sorted(self._outermost(roots), key=lambda root: -root.deviance)
 
     def _settled(self, roots: list[_Root]) -> list[_Root]:
         """Takes each root out in turn and asks again what belongs in its place, if anything still does."""
@@ -389,18 +400,19 @@ class _Search:
                 root.theta = float(seen / passes)
         return [root for root in roots if abs(root.theta - 1) >= self.options.min_effect]
 
-    def _material(self, roots: list[_Root]) -> list[_Root]:
-        """Leaves out what carries too little of the loss, and orders the rest."""
+    def material(self, roots: list[_Root]) -> list[_Root]:
+        """Leaves out what carries too little of the loss."""
         losses = {id(root): abs(float((self.expected - self.observed)[root.leaves].sum())) for root in roots}
         largest = max(losses.values(), default=0.0)
-        kept = [root for root in roots if losses[id(root)] >= self.options.min_loss_share * largest]
-        return sorted(kept, key=lambda root: -root.deviance)
+        least = max(self.options.min_loss_share * largest, self.options.min_whole_share * float(self.expected.sum()))
+        return [root for root in roots if losses[id(root)] >= least]
 
     # --- Report ------------------------------------------------------------------------------
 
     def report(self, roots: list[_Root]) -> Scan:
+        """The findings; roots that carry too little still explain their share, and are nobody's rival."""
         findings = []
-        for root in roots:
+        for root in self.material(roots):
             scores = self._scores([other for other in roots if other is not root])
             certain = max(root.number, root.noticed, key=lambda number: scores.z[number])
             if scores.p_value[certain] <= self.options.family_error:
