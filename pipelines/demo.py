@@ -1,10 +1,26 @@
 """The demo shop: its first day and the two faults planted in its last week."""
 
 from datetime import date, timedelta
+from pathlib import Path
 
 from pipelines.simulate import Fault
 
 FIRST_DATE = date(2026, 5, 1)
+
+
+def check_may_be_emptied(home: Path) -> None:
+    """A demo empties its home, but not of a shop's own deliveries, which may lie nowhere else.
+
+    Raises:
+        ValueError: the landing zone holds files that no simulation wrote.
+    """
+    landing = home / "landing"
+    delivered = next((file for file in landing.rglob("*") if file.is_file()), None)
+    if delivered and not (home / "truth.json").exists():
+        raise ValueError(
+            f"a demo empties {home}, which holds deliveries that no demo made, such as {delivered}. "
+            "Set FUNNELSCOPE_HOME to another folder"
+        )
 
 
 def faults_until(last_date: date) -> list[Fault]:

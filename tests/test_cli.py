@@ -37,7 +37,9 @@ def funnelscope(home: Home, *arguments: str) -> Done:
     """The command in this process, which has imported Dagster already."""
     out, errors = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(errors):
-        for name, value in (home.environment | {"COLUMNS": "160", "DAGSTER_HOME": ""}).items():
+        for name, value in (
+            home.environment | {"COLUMNS": os.environ.get("COLUMNS", "160"), "DAGSTER_HOME": ""}
+        ).items():
             patch.setenv(name, value)
         patch.setattr(sys, "argv", ["funnelscope", *arguments])
         with pytest.raises(SystemExit) as ended:
@@ -274,6 +276,15 @@ def test_a_missing_settings_file_says_where_it_was_looked_for(tmp_path: Path) ->
     done = funnelscope(Home(tmp_path), "status")
     assert done.code == 1
     assert f"{tmp_path / 'funnelscope.yaml'}: no such file" in done.errors
+
+
+def test_a_demo_takes_no_deliveries_away_that_it_did_not_make(home: Home) -> None:
+    (home.settings.home / "truth.json").unlink()
+    for arguments in (["demo"], ["demo", "--example", "online_retail", "--data", str(home.config)]):
+        done = funnelscope(home, *arguments)
+        assert (done.code, done.out) == (1, ""), done.out
+        assert f"a demo empties {home.settings.home}, which holds deliveries that no demo made" in done.errors
+    assert (home.settings.landing / "page" / "dt=2026-05-01" / "all.parquet").exists()
 
 
 def test_before_a_shop_opens_no_command_runs_a_day_and_each_says_why(ran: Home, tmp_path: Path) -> None:
