@@ -246,6 +246,7 @@ MISTAKES = {
     "entered: 2026-05-14": "entered: 2026-05-14 wants a list: [2026-05-14]",
     "ties: random": "ties: 'random' is not accepted; accepted: any_order, strictly_later",
     "breakdown: sku": "breakdown: sku wants keys and values",
+    "exclude: [x]": "line 2: exclude[0]: 'x' wants keys and values, such as event: x",
     "breakdown: {by: sku, attribution: middle}": "is no attribution; accepted: first, last, all",
     "exclude: [{event: x, drops: all}]": "'all' is not accepted; accepted: unit, attempt",
     "{semantics: unordered, ties: strictly_later}": "has no meaning where steps have no order",

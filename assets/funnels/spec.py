@@ -120,6 +120,13 @@ class _EventModel(_Model):
     event: str | None = Field(description="the event type; null is any event")
     where: Annotated[Condition, BeforeValidator(_condition)] = AllOf()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_bare_word(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            reject((), given, f"wants keys and values, such as event: {given}")
+        return given
+
     @property
     def filter(self) -> EventFilter:
         return EventFilter(self.event, self.where)
