@@ -336,6 +336,28 @@ def test_a_store_of_two_orders_a_day_is_not_gone_when_it_has_none_however_many_l
     assert frame.query(rule.arguments["row_condition"]).empty
 
 
+def test_nothing_is_gone_from_a_shop_that_is_closed_on_sundays_until_a_monday_is_empty(settings: Settings) -> None:
+    (suite,) = (suite for suite in load_suites(settings) if suite.table == "staging.order_events")
+    warehouse = in_memory_warehouse()
+    gate.create_tables(warehouse)
+    monday = date(2026, 6, 1)
+    days = [monday + timedelta(days=number) for number in range(15)]
+    closed = [day for day in days if day.weekday() == 6]
+    warehouse.execute(
+        """
+        create table staging.order_events as
+        select day as business_date, number as event_id, number as order_id, 'paid' as event_type,
+            'card' as payment_provider, 'web' as sales_channel
+        from (select unnest($open::DATE[]) as day) cross join range(30) as numbers(number)
+        """,
+        open=[day for day in days[:-1] if day not in closed],
+    )
+    frame = slice_frame(warehouse, suite, days, Calendar(()))
+    gone = frame[frame["volume"] == 0]
+    assert set(gone["business_date"]) == {days[-1]}
+    assert set(gone["value"]) == {"paid", "card", "web"}
+
+
 # --- The shop's own ----------------------------------------------------------------------------------
 
 OWN = """\

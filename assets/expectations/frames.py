@@ -175,7 +175,8 @@ def _history(warehouse: Warehouse, table: str, days: Sequence[date]) -> dict[str
 def slice_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], calendar: Calendar) -> "pd.DataFrame":
     """One row a day and value that each of the last seven comparable days had: its volume, and the usual one.
 
-    Replaces the days in quality.slice_volumes. Without seven comparable days there is no row: no history yet.
+    Replaces the days in quality.slice_volumes. Without seven comparable days there is no row: no history yet. Nor is
+    there one of a day on which the shop is closed as it was a week before.
     """
     import pandas as pd
 
@@ -193,7 +194,7 @@ def slice_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], calend
     records = []
     for day in days:
         week = calendar.last_week(day, known_days)
-        if len(week) < 7:
+        if len(week) < 7 or _is_closed(day, known_days):
             continue
         for (dimension, value), by_day in volumes.items():
             seen = sorted(by_day.get(other, 0) for other in week)
@@ -202,6 +203,11 @@ def slice_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], calend
                 records.append((day, dimension, value, volume, seen[3], volume / seen[3]))
     columns = ["business_date", "dimension", "value", "volume", "usual_volume", "share_of_usual"]
     return _with_dates(pd.DataFrame(records, columns=columns))
+
+
+def _is_closed(day: date, known_days: Collection[date]) -> bool:
+    """Whether the day has nothing at all and had nothing a week before, as when a shop sells nothing on Sundays."""
+    return day not in known_days and day - timedelta(days=7) not in known_days
 
 
 def _measure_slices(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> None:
