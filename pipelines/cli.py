@@ -36,7 +36,7 @@ app = typer.Typer(
     name="funnelscope",
     help="Every morning: where in its funnel an online shop loses customers, proved and printed.\n\n"
     "Settings come from funnelscope.yaml (or FUNNELSCOPE_CONFIG); everything generated goes to FUNNELSCOPE_HOME "
-    "(default: var).\n\nExit codes of run and backfill: 0 published, 2 blocked by the gate, 1 error.",
+    "(default: var).\n\nExit codes of run, backfill and rebuild: 0 published, 2 blocked by the gate, 1 error.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
