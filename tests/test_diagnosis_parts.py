@@ -19,6 +19,7 @@ from assets.diagnosis.comparison import Comparison, comparison, promotion_day
 from assets.diagnosis.daily import StepDay, _losses, _source_of, _whole
 from assets.diagnosis.drift import drift_strength
 from assets.diagnosis.evidence import moved_series
+from assets.diagnosis.money import worth
 from assets.diagnosis.reading import read_diagnosis
 from assets.diagnosis.scan import Finding, Scan
 from assets.diagnosis.steps import STEPS, Step
@@ -81,6 +82,33 @@ def test_a_slow_decline_sounds_the_alarm_and_noise_does_not() -> None:
     assert drift.DAYS_BETWEEN_FALSE_ALARMS >= 400
     assert max(strength(random.standard_normal(28)) for _ in range(20)) < 1
     assert strength(random.standard_normal(28) - np.linspace(0, 2.5, 28)) >= 1
+
+
+def test_half_of_the_orders_without_a_session_are_lost_with_those_that_have_one() -> None:
+    """No slice of sessions holds them, and which of them hang on sessions is not known."""
+    world = World()
+    world.add_days(1, 5)
+    days = [world.day(number) for number in range(1, 6)]
+    checkout = next(step for step in STEPS if step.cube == "checkout_cube")
+    payment = next(step for step in STEPS if step.cube == "payment_cube")
+    inquiry = next(step for step in STEPS if step.cube == "inquiry_cube")
+
+    def orders(step: Step, **slice_: str) -> float:
+        return worth(world.warehouse, step, slice_, days, days[-1]).orders
+
+    every_order_has_one = orders(checkout, coupon="WELCOME10")
+    world.warehouse.execute("update marts.daily_summary set orders = 250, orders_with_session = 200")
+    assert orders(checkout, coupon="WELCOME10") == pytest.approx(1.125 * every_order_has_one)
+    assert orders(payment, payment_provider="alipay") == 1
+    assert orders(payment, payment_provider="alipay", device="ios") == 1.125
+    known = worth(world.warehouse, payment, {"payment_provider": "alipay", "device": "ios"}, days, days[-1])
+    assert known.orders_deviation == pytest.approx(0.25 / 12**0.5)
+    of_people = orders(inquiry, team="team_late")
+    world.warehouse.execute("update marts.daily_summary set orders_with_session = null")
+    assert orders(checkout, coupon="WELCOME10") == every_order_has_one
+    assert orders(inquiry, team="team_late") == of_people
+    world.warehouse.execute("update marts.daily_summary set orders_with_session = 20")
+    assert orders(checkout, coupon="WELCOME10") == pytest.approx(1.5 * every_order_has_one)
 
 
 def test_repurchase_is_asked_for_drifts_once_its_customers_of_180_days_are_complete() -> None:

@@ -1,4 +1,8 @@
-"""What a loss costs: passes lost × the slice's own usual rate of paying downstream × the amount of its orders."""
+"""What a loss costs: passes lost × the slice's own usual rate of paying downstream × the amount of its orders.
+
+An order of which no session is known is in no slice of sessions. Some come from the same sessions and are lost as often
+as the others, some have nothing to do with them: any share of them is taken to be as likely, so half on average.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +18,14 @@ _PRIOR_PASSES = 50
 """A slice's own rate and amount are drawn towards the shop's as if by so many passes."""
 _DAILY_NOISE = 0.03
 """How far the rate of a slice moves from day to day, as a share of it."""
+_FROM_SESSIONS: Mapping[str, frozenset[str]] = {
+    "payment_cube": frozenset({"device", "region"}),
+    "inquiry_cube": frozenset(),
+    "repurchase_cube": frozenset(),
+}
+"""Dimensions that an order has from its session, in cubes of orders or people; the other cubes count sessions."""
+_MOST_UNSEEN = 1.0
+"""Orders without a session for each with one: where more have none, sessions say little of orders."""
 _REFUND_AGES = ((30, ("00", "01", "07", "15", "30")), (15, ("00", "01", "07", "15")), (7, ("00", "01", "07")))
 
 
@@ -22,7 +34,7 @@ class Worth:
     """Of one pass of a step.
 
     Attributes:
-        orders: paid orders that a pass comes to on the same day.
+        orders: paid orders that a pass comes to on the same day, half of those without a session in: may be above 1.
         orders_deviation: standard deviation of that on one day: of its estimate, and from day to day.
         amount: of one such order.
         kept: share of the amount that refunds leave, at the greatest age that the shop's own days have reached.
@@ -35,14 +47,17 @@ class Worth:
 
     def variance(self, lost_passes: float, variance_of_passes: float) -> float:
         """Of the lost orders: of the lost passes, of what one is worth, and of how many of these would have paid."""
-        luck = abs(lost_passes) * self.orders * (1 - self.orders)
+        luck = abs(lost_passes * self.orders * (1 - self.orders))
         return self.orders**2 * variance_of_passes + (lost_passes * self.orders_deviation) ** 2 + luck
 
 
 def worth(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], days: Sequence[date], day: date) -> Worth:
     """What a pass of the slice is usually worth."""
     orders, deviation = _orders_per_pass(warehouse, step, slice_, days)
-    return Worth(orders, deviation, _amount(warehouse, slice_, days), 1 - _refund_rate(warehouse, day))
+    unseen = _unseen_orders(warehouse, step, slice_, days)
+    deviation = float(np.hypot(deviation * (1 + unseen / 2), orders * unseen / np.sqrt(12)))
+    kept = 1 - _refund_rate(warehouse, day)
+    return Worth(orders * (1 + unseen / 2), deviation, _amount(warehouse, slice_, days), kept)
 
 
 def _orders_per_pass(
@@ -87,6 +102,18 @@ def _rate(
     entries = own_entered + _PRIOR_PASSES
     rate = (own_passed + _PRIOR_PASSES * overall) / entries
     return rate, float(np.hypot(np.sqrt(max(rate * (1 - rate), 0.0) / entries), _DAILY_NOISE * rate))
+
+
+def _unseen_orders(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], days: Sequence[date]) -> float:
+    """Orders without a session for each with one; 0 where the slice needs no session to hold an order."""
+    if step.cube in _FROM_SESSIONS and not _FROM_SESSIONS[step.cube] & slice_.keys():
+        return 0.0
+    orders, with_session = warehouse.rows(
+        "select sum(orders)::DOUBLE, sum(orders_with_session)::DOUBLE from marts.daily_summary "
+        "where orders_with_session > 0 and list_contains($days::DATE[], business_date)",
+        days=list(days),
+    )[0]
+    return min(orders / with_session - 1, _MOST_UNSEEN) if with_session else 0.0
 
 
 def _amount(warehouse: Warehouse, slice_: Mapping[str, str], days: Sequence[date]) -> float:
