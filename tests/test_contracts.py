@@ -162,6 +162,25 @@ RULES = (
         ),
     ),
     Rule(
+        "most_rows_are_taken",
+        (
+            *rows(
+                "quality.deliveries",
+                delivery(rows_read=60, rows_quarantined=40),
+                delivery(delivery_id=2, rows_read=20, rows_quarantined=1),
+                delivery(delivery_id=3, family="page", rows_read=100, rows_quarantined=50),
+            ),
+            *rows(
+                "quality.quarantine",
+                {"delivery_id": 2, "row_number": 7, "reason": "bad_time", "dropped_at": "2026-06-11 09:00:00"},
+            ),
+        ),
+        (
+            "update quality.quarantine set dropped_at = null",
+            "update quality.deliveries set rows_quarantined = 51 where family = 'page'",
+        ),
+    ),
+    Rule(
         "money_adds_up",
         (
             # A payment in two lines, a test order, and a presale whose two balances share one deposit.
@@ -386,6 +405,20 @@ def test_a_contract_reports_the_day_on_which_its_rule_is_broken(
             for language in ("zh", "en"):
                 assert in_words(message, language), case
     assert cases(warehouse, CONTRACTS[rule.contract], DAY + timedelta(days=1), DAY + timedelta(days=1)) == []
+
+
+def test_a_source_that_does_not_link_refunds_to_orders_is_told_until_that_is_known_of_it(warehouse: Warehouse) -> None:
+    contract = CONTRACTS["refunds_have_orders"]
+    unlinked: Row = {"order_id": 2, "business_date": DAY, "refund_count": 8}
+    insert(warehouse, "intermediate.refunds", unlinked)
+    insert(warehouse, "intermediate.refunds", unlinked | {"business_date": YESTERDAY, "refund_count": 19})
+    assert len(cases(warehouse, contract)) == 1
+    insert(warehouse, "intermediate.refunds", unlinked | {"order_id": None, "business_date": YESTERDAY})
+    assert cases(warehouse, contract) == []
+    assert len(cases(warehouse, contract, DAY - timedelta(days=28), DAY)) == 1, "YESTERDAY itself knew of none"
+    linked = {"order_id": 3, "business_date": YESTERDAY, "refund_count": 4, "paid_date": YESTERDAY}
+    insert(warehouse, "intermediate.refunds", linked)
+    assert len(cases(warehouse, contract)) == 1
 
 
 @pytest.mark.parametrize("contract", GRAINS, ids=lambda contract: contract.table)
