@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -177,7 +178,7 @@ def test_a_cube_that_allows_no_answer_is_refused_in_words(cube: pd.DataFrame, ch
         (["channel", "real_num"], {}, "'real_num' is a measure, not a dimension"),
         (["channel", "page"], {"channel": ["page"], "page": ["channel"]}, "the hierarchy goes in a circle"),
         (["channel"], {"channel": ["page"]}, "'page', which is not among the dimensions channel"),
-        ([], {}, "no dimension was named: name some of channel, device"),
+        ([], {}, "no dimension was named: name some of channel, device[^_]* with --dims"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused_in_words(
@@ -253,6 +254,14 @@ def test_the_command_says_what_is_wrong_and_shows_no_stack_trace(tmp_path: Path)
         answer = json.loads(diagnose(*arguments, "--json").stdout)
         assert answer["findings"] == []
         assert words in answer["error"]
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_columns_that_stand_between_other_marks_than_commas_are_told(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "cube.csv"
+    path.write_text("page,real,predict\na,1,2\n".replace(",", mark))
+    with pytest.raises(CubeError, match=re.escape(f"its columns stand between {mark!r}")):
+        read_cube(path)
 
 
 def test_a_value_that_looks_like_a_number_or_like_nothing_stays_text(tmp_path: Path) -> None:

@@ -48,6 +48,8 @@ def read_cube(path: Path) -> pd.DataFrame:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         header = pd.read_csv(path, nrows=0).columns
+        if len(header) == 1 and (found := [mark for mark in (";", "\t", "|") if mark in header[0]]):
+            raise CubeError(f"{path}: its columns stand between {found[0]!r}; write them between commas, or as Parquet")
         texts = {name: str for name in header if name not in (*RATIO, *ADDITIVE)}
         return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values={name: [""] for name in header})
     except CubeError:
@@ -120,7 +122,8 @@ def _measures(
         if name not in dimensions:
             raise CubeError(f"the hierarchy names '{name}', which is not among the dimensions {', '.join(dimensions)}")
     if not dimensions:
-        raise CubeError(f"no dimension was named: name some of {', '.join(held)} with --dims")
+        names = [name for name in held if name not in (*RATIO, *ADDITIVE)]
+        raise CubeError(f"no dimension was named: name some of {', '.join(names)} with --dims")
     for name in hierarchy:
         if name in _all_above(name, hierarchy):
             raise CubeError(f"the hierarchy goes in a circle: '{name}' would determine itself")
