@@ -8,7 +8,7 @@ from pathlib import Path
 from browser import COMMAND
 from shop_helpers import Home, one_file_a_day, simulated_shop
 
-FAULTY_ROWS = 9
+FAULTY_ROWS = 3
 LAST_DAY = "2026-05-02"
 
 
