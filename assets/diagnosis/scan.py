@@ -154,7 +154,8 @@ def scan(
     roots = search.run()
     if material := search.material(roots):
         search.set_reference(search.level_outside(material))
-        roots = search.run() or roots
+        again = search.run()
+        roots = again if search.material(again) else roots
     return search.report(roots)
 
 
