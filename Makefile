@@ -29,10 +29,10 @@ pictures: .venv/ready-dev
 	$(BIN)/python tests/pictures.py docs/pictures
 
 bench: .venv/ready-dev
-	$(BIN)/python tests/bench.py
+	$(BIN)/python benchmarks/daily_run.py
 
 bench-funnel: .venv/ready-dev var/chdb/bin/chdb-ready
-	$(BIN)/python tests/bench_funnel.py --chdb-python var/chdb/bin/python
+	$(BIN)/python benchmarks/ordered_funnels.py --chdb-python var/chdb/bin/python
 
 # ClickHouse in a process, for the bench alone: in an environment of its own and in no lock file.
 var/chdb/bin/chdb-ready:
@@ -43,10 +43,10 @@ var/chdb/bin/chdb-ready:
 # Planted faults: stage cubes alone (many seeds), then landing files to findings. Hours; resumes in the same FOLDER.
 FOLDER ?= var/bench-diagnosis
 bench-diagnosis: .venv/ready-dev
-	$(BIN)/python tests/bench_diagnosis.py
-	$(BIN)/python tests/bench_stages.py --folder $(FOLDER)
-	$(BIN)/python tests/bench_pipeline.py --folder $(FOLDER)
-	$(BIN)/python tests/bench_pipeline.py --folder $(FOLDER) --sessions 200000 --seeds 1 --clean-shops 0 \
+	$(BIN)/python benchmarks/localization_cubes.py
+	$(BIN)/python benchmarks/stage_cubes_to_findings.py --folder $(FOLDER)
+	$(BIN)/python benchmarks/landing_files_to_findings.py --folder $(FOLDER)
+	$(BIN)/python benchmarks/landing_files_to_findings.py --folder $(FOLDER) --sessions 200000 --seeds 1 --clean-shops 0 \
 		--kinds broken_coupon slow_first_screen payment_outage
 
 # Pins every dependency with its hashes; the files name no host.

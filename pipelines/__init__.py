@@ -1,1 +1,5 @@
-"""When and how Funnelscope runs: definitions for Dagster, the command line, and the simulator that makes a shop."""
+"""When and how Funnelscope runs.
+
+Holds: definitions, jobs, schedules and sensors for Dagster, runs and their planning, and the command line in `cli`.
+May import: assets, funnelscope.
+"""

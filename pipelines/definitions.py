@@ -3,8 +3,8 @@
 import dagster as dg
 
 from assets.catalog import all_assets
-from assets.settings import Settings, load_settings
-from assets.shop import Shop
+from assets.resources import Shop
+from funnelscope.settings import Settings, load_settings
 from pipelines.jobs import DAILY, all_jobs
 from pipelines.schedules import daily_schedule, freshness_checks
 from pipelines.sensors import all_sensors

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from pathlib import Path
 
-from pipelines.simulate import Fault
+from funnelscope.simulator import Fault
 
 FIRST_DATE = date(2026, 5, 1)
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from assets.forget import unfinished
-from assets.ingest.landing import find_files, is_finished
-from assets.ingest.mapping import DeliveryError
-from assets.settings import Settings
+from funnelscope.events.schema import FAMILIES
+from funnelscope.ingest.landing_zone import find_files, is_finished
+from funnelscope.ingest.mapping.source_mapping import DeliveryError
+from funnelscope.publication.erasure import unfinished
+from funnelscope.settings import Settings
+from funnelscope.warehouse.connection import lock_is_held, open_warehouse
 from pipelines.instance import UNFINISHED, open_instance
-from sql.contract import FAMILIES
-from sql.warehouse import lock_is_held, open_warehouse
 
 PACKAGES = ("dagster", "duckdb", "pandas", "matplotlib", "typst")
 FEWEST_DAYS_OF_DISK = 30

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1] / "examples"
+from funnelscope.project_files import find_project_path
+
+FOLDER = find_project_path("examples")
 JOURNEY_TABLES = ("transactions", "products", "campaigns", "campaign_descriptions", "coupon_redemptions")
 
 

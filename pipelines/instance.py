@@ -8,8 +8,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.settings import Settings
-from sql.warehouse import lock_is_held
+from funnelscope.settings import Settings
+from funnelscope.warehouse.connection import lock_is_held
 
 DAGSTER_YAML = """\
 # Written by funnelscope; change it here and it stays.

@@ -3,20 +3,9 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as AssetJob
 
-from assets.catalog import (
-    DELIVERY,
-    FINDINGS,
-    OUTCOME,
-    OWN_FUNNELS,
-    RAW_KEYS,
-    REPORT,
-    RESULTS,
-    SNAPSHOT,
-    STAGES,
-    VERDICT,
-    asset_key,
-)
-from assets.standing import far_reaching_models
+from assets.common import DELIVERY, FINDINGS, OUTCOME, RAW_KEYS, REPORT, RESULTS, SNAPSHOT, STAGES, VERDICT, asset_key
+from assets.funnel_assets import OWN_FUNNELS
+from funnelscope.ingest.build_state import far_reaching_models
 
 INGEST = "take_deliveries_job"
 DAILY = "daily"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from assets.standing import Standing, near_reach_days
+from funnelscope.ingest.build_state import Standing, near_reach_days
 from pipelines.jobs import DAILY, RESTATE
 
 

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 
-from assets.catalog import FINDINGS, OUTCOME, REPORT, RESULTS, SNAPSHOT, STAGES, VERDICT, asset_key
-from assets.documents import nearest
-from assets.gate import DayVerdict, verdicts
-from assets.publish import current_snapshot
-from assets.settings import Settings
-from assets.standing import begin_rebuilding, end_rebuilding, standing
+from assets.common import FINDINGS, OUTCOME, REPORT, RESULTS, SNAPSHOT, STAGES, VERDICT, asset_key
+from funnelscope.ingest.build_state import begin_rebuilding, end_rebuilding, standing
+from funnelscope.quality.gate import DayVerdict, verdicts
+from funnelscope.settings import Settings
+from funnelscope.settings.yaml_source import nearest
+from funnelscope.warehouse.connection import open_warehouse
+from funnelscope.warehouse.models import Model, load_models
+from funnelscope.warehouse.snapshots import current_snapshot
 from pipelines.instance import open_instance
 from pipelines.jobs import DAILY
 from pipelines.planning import Piece
 from pipelines.runs import Outcome, execute_piece, outcome_of, quiet_dagster
-from sql.models import Model, load_models
-from sql.warehouse import open_warehouse
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ import dagster as dg
 from dagster._utils.error import SerializableErrorInfo
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from assets.gate import DayVerdict, Verdict, days_between, verdicts
-from assets.settings import Settings
-from assets.standing import standing
+from funnelscope.ingest.build_state import standing
+from funnelscope.quality.gate import DayVerdict, Verdict, days_between, verdicts
+from funnelscope.settings import Settings
+from funnelscope.warehouse.connection import open_warehouse
 from pipelines.instance import fail_dead_runs, open_instance
 from pipelines.jobs import DAILY, INGEST, RANGE_END, RANGE_START
 from pipelines.planning import Piece, plan
-from sql.warehouse import open_warehouse
 
 
 class Outcome(IntEnum):

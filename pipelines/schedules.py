@@ -6,9 +6,9 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from assets.catalog import SNAPSHOT
-from assets.ingest.landing import DeliveryError, Found, find_files
-from assets.settings import Settings, Source
+from assets.common import SNAPSHOT
+from funnelscope.ingest.landing_zone import DeliveryError, Found, find_files
+from funnelscope.settings import Settings, Source
 from pipelines.jobs import AssetJob
 
 FIRST_LOOK = "*/10 6-9 * * *"  # on the shop's clock

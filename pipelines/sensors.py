@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from assets.ingest.landing import find_files
-from assets.settings import Settings
-from assets.standing import standing
+from funnelscope.ingest.build_state import standing
+from funnelscope.ingest.landing_zone import find_files
+from funnelscope.settings import Settings
+from funnelscope.warehouse.connection import WarehouseLockedError, lock_is_held, open_warehouse
 from pipelines.instance import UNFINISHED, fail_dead_runs
 from pipelines.jobs import INGEST, RANGE_END, RANGE_START, AssetJob
 from pipelines.planning import Piece, plan
-from sql.warehouse import WarehouseLockedError, lock_is_held, open_warehouse
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 WAITING = [dg.DagsterRunStatus.QUEUED, *UNFINISHED]

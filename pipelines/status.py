@@ -6,14 +6,14 @@ from datetime import date, datetime, timedelta
 from rich.console import Console
 from rich.table import Table
 
-from assets import gate
-from assets.gate import DayVerdict, Verdict, days_between
-from assets.ingest import pruned_days
-from assets.publish import open_published, published_days
-from assets.reporting import Period
-from assets.settings import Settings
-from assets.standing import standing
-from sql.warehouse import WarehouseLockedError, open_warehouse
+from funnelscope.ingest import pruned_days
+from funnelscope.ingest.build_state import standing
+from funnelscope.publication.publish import open_published, published_days
+from funnelscope.quality import gate
+from funnelscope.quality.gate import DayVerdict, Verdict, days_between
+from funnelscope.reporting import Period
+from funnelscope.settings import Settings
+from funnelscope.warehouse.connection import WarehouseLockedError, open_warehouse
 
 MOST_DAYS = 45
 

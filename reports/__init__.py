@@ -1,4 +1,10 @@
-"""The daily report: dataclasses in, bytes out. No database, no Dagster, nothing else of this project."""
+"""The printed report: plain dataclasses in, bytes out; no database, no Dagster.
+
+Holds: the report's model, its pages (`pages`, laid out by page.typ), its pictures, spreadsheet, findings as JSON, and
+the announcement for a mail or a chat group.
+In: a `Report`. Out: PDF, XLSX, PNG, SVG and JSON as bytes or text.
+May import: funnelscope.messages, the sentences; only funnelscope.reporting imports it.
+"""
 
 from reports.announcement import Announcement, announcement
 from reports.machine_readable import findings_json
@@ -24,25 +30,20 @@ from reports.model import (
     Headline,
     HeatCell,
     HeatMap,
-    Message,
     MoneyPart,
     MoneySplit,
-    Number,
     OwnCohort,
     OwnFunnel,
     OwnStep,
     Pair,
-    PeriodKind,
     QuarantineCount,
     Question,
     RelevanceCell,
     Report,
-    Slice,
     SliceRow,
     SliceTable,
     Stage,
     Step,
-    Unit,
     Verdict,
     VisibleDrop,
     Window,
@@ -52,7 +53,6 @@ from reports.pictures.canvas import few_colours
 from reports.pictures.table_days import table_days_picture
 from reports.printing import own_cohort_png, pictures, render, render_pages, stage_picture_png
 from reports.spreadsheet import spreadsheet
-from reports.wording import in_words
 
 __all__ = [
     "FULL_BASELINE_DAYS",
@@ -77,25 +77,20 @@ __all__ = [
     "Headline",
     "HeatCell",
     "HeatMap",
-    "Message",
     "MoneyPart",
     "MoneySplit",
-    "Number",
     "OwnCohort",
     "OwnFunnel",
     "OwnStep",
     "Pair",
-    "PeriodKind",
     "QuarantineCount",
     "Question",
     "RelevanceCell",
     "Report",
-    "Slice",
     "SliceRow",
     "SliceTable",
     "Stage",
     "Step",
-    "Unit",
     "Verdict",
     "VisibleDrop",
     "Window",
@@ -103,7 +98,6 @@ __all__ = [
     "few_colours",
     "findings_json",
     "findings_of",
-    "in_words",
     "own_cohort_png",
     "pictures",
     "render",

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from funnelscope.messages.wording import load_words
 from reports.model import Report
-from reports.pages.summary import verdict
-from reports.wording import load_words
+from reports.pages.summary_page import verdict
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import json
 from datetime import date
 from typing import Any
 
-from reports.model import Diagnosis, Estimate, Evidence, Finding, FollowUp, Report, Slice
+from funnelscope.messages.values import Slice
+from reports.model import Diagnosis, Estimate, Evidence, Finding, FollowUp, Report
 
 FORM_VERSION = 1
 

@@ -3,42 +3,21 @@
 Whoever fills these classes decides what is true; this package only prints it. Three rules hold throughout:
 
 - A number that is absent is None and is printed as "no data", never as 0.
-- Keys (of metrics, steps, stages, dimensions, families, messages) are looked up in `reports/words/<language>.yaml`;
+- Keys (of metrics, steps, stages, dimensions, families, messages) are looked up in `messages/texts/<language>.yaml`;
   an unknown key is an error. Dimension values, check names without a translation, and the shop are printed as they are.
 - "Baseline" means the latest days of the shop, at most 28, that are fit to compare with; `Report.baseline_days` says
   how many there were. A baseline *figure* is that of their mean day: the mean of amounts, counts and medians; a rate
   has the counts of all of them added, then divided.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, time
 from decimal import Decimal
 from enum import StrEnum
 
-Number = int | float | Decimal
+from funnelscope.messages.values import Message, Number, PeriodKind, Slice, Unit
 
 FULL_BASELINE_DAYS = 28
-
-
-class Unit(StrEnum):
-    """How a figure is written."""
-
-    MONEY = "money"  # in the report's currency
-    RATE = "rate"  # 0 to 1, printed as a percentage
-    COUNT = "count"
-    RATIO = "ratio"  # a plain number with decimals: orders per session, stars
-    SECONDS = "seconds"
-    MILLISECONDS = "milliseconds"
-    DAYS = "days"
-
-
-class PeriodKind(StrEnum):
-    """What a report is about."""
-
-    DAY = "day"
-    WEEK = "week"  # ISO: Monday to Sunday
-    MONTH = "month"
 
 
 class Verdict(StrEnum):
@@ -83,20 +62,6 @@ class CheckState(StrEnum):
     WARN = "warn"
     FAIL = "fail"
     SKIPPED = "skipped"
-
-
-@dataclass(frozen=True)
-class Message:
-    """A sentence of the words file (of `section`) with its values.
-
-    `values` fill the sentence's placeholders. Whole numbers get thousands separators, dates are written as ISO dates;
-    under the names `family`, `stage`, `step`, `previous_step`, `metric` and `dimension` a known key is translated.
-    A value may itself be a message, or several. The key `verbatim` prints the value `text` as it is.
-    """
-
-    key: str
-    values: "Mapping[str, str | Number | date | Message | tuple[Message, ...]]" = field(default_factory=dict)
-    section: str = "messages"
 
 
 @dataclass(frozen=True)
@@ -211,9 +176,6 @@ class Evidence:
     since: date | None = None
     is_before: bool = False
     note: str = ""
-
-
-Slice = tuple[tuple[str, str], ...]  # (dimension, value) of each condition
 
 
 @dataclass(frozen=True)
@@ -589,7 +551,7 @@ class Report:
     `business_date` is the day, or the last one of the period that `period` and `name` tell ("2026-W24", "2026-06");
     `days` lists the period's days, and "baseline" then means the earlier periods. A day has neither name nor days.
 
-    `language` names a file of `reports/words`; `currency` is printed beside money; `edition` counts from 1 and rises
+    `language` names a file of `messages/texts`; `currency` is printed beside money; `edition` counts from 1 and rises
     when the day is restated; `snapshot` names the published data it was made from; `time_zone` is the shop's.
     `last_good_date` is the latest day whose numbers may be used, given where the verdict is blocked. `promotion` names
     the promotion and phase that the day belongs to. `diagnosis` is

@@ -8,14 +8,14 @@ from enum import Enum
 from importlib import resources
 from typing import Any, TypeVar
 
+from funnelscope.messages.wording import load_words
 from reports.fonts import font_file, require_glyphs, spelled_out
 from reports.model import OwnCohort, Report, Stage
 from reports.pages import content
 from reports.pictures import stage_pictures
 from reports.pictures.canvas import drawing, png
-from reports.pictures.funnel import stage_png
-from reports.pictures.own_funnels import own_funnel_canvas
-from reports.wording import load_words
+from reports.pictures.funnel_picture import stage_png
+from reports.pictures.own_funnel_picture import own_funnel_canvas
 
 Anything = TypeVar("Anything")
 

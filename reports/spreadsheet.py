@@ -11,21 +11,10 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from reports.model import (
-    Bridge,
-    Estimate,
-    Figure,
-    Finding,
-    Number,
-    Report,
-    SliceTable,
-    Stage,
-    Step,
-    Unit,
-    Window,
-)
-from reports.pages.data import check_row
-from reports.wording import Words, load_words
+from funnelscope.messages.values import Number, Unit
+from funnelscope.messages.wording import Words, load_words
+from reports.model import Bridge, Estimate, Figure, Finding, Report, SliceTable, Stage, Step, Window
+from reports.pages.data_page import check_row
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook

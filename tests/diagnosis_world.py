@@ -6,12 +6,12 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from assets.diagnosis.daily import diagnose_days
-from assets.diagnosis.tables import create_tables
-from assets.gate import create_tables as create_gate_tables
-from assets.settings import Settings
-from sql.models import create_inputs, create_table, load_models, query_parameters
-from sql.warehouse import Warehouse, in_memory_warehouse
+from funnelscope.diagnosis.daily_diagnosis import diagnose_days
+from funnelscope.diagnosis.diagnosis_tables import create_tables
+from funnelscope.quality.gate import create_tables as create_gate_tables
+from funnelscope.settings import Settings
+from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.models import create_inputs, create_table, load_models, query_parameters
 
 OPENING = date(2026, 3, 2)
 COUPONS = {"none": 0.5, "WELCOME10": 0.3, "SHOP20": 0.2}

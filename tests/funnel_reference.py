@@ -12,7 +12,7 @@ from statistics import mean, quantiles
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sql.funnel.plan import AllOf, Attribution, Condition, EventFilter, Operator, Plan, Test
+from funnelscope.funnels.engine.plan import AllOf, Attribution, Condition, EventFilter, Operator, Plan, Test
 
 
 @dataclass(frozen=True)

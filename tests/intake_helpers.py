@@ -5,9 +5,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from assets.ingest import find_duplicates, reconcile, take_deliveries
-from assets.settings import Settings
-from sql.warehouse import Warehouse
+from funnelscope.ingest import find_duplicates, reconcile, take_deliveries
+from funnelscope.settings import Settings
+from funnelscope.warehouse.connection import Warehouse
 
 DAY = date(2026, 1, 6)
 

@@ -20,13 +20,13 @@ from shop_helpers import open_shop
 from small_shop import shop_with_refused_rows
 
 import reports
-from assets.publish import published_days
-from assets.reporting import printed_report, read_report
-from assets.settings import Settings, load_settings
-from assets.showing import last_day_of_diagnosis, last_day_of_table, stage_of_edition
+from assets.metadata import last_day_of_diagnosis, last_day_of_table, stage_of_edition
+from funnelscope.messages.wording import load_words
+from funnelscope.publication.publish import published_days
+from funnelscope.reporting import printed_report, read_report
+from funnelscope.settings import Settings, load_settings
+from funnelscope.warehouse.models import load_models
 from pipelines.instance import open_instance
-from reports.wording import load_words
-from sql.models import load_models
 
 DOTS_PER_INCH = 127  # two A4 pages side by side are 2,100 pixels wide
 GAP, GAP_COLOUR = 6, "#cccccc"

@@ -5,6 +5,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from math import sin
 
+from funnelscope.messages.values import Message, Unit
 from reports import (
     Answer,
     Bridge,
@@ -25,7 +26,6 @@ from reports import (
     Headline,
     HeatCell,
     HeatMap,
-    Message,
     MoneyPart,
     MoneySplit,
     Pair,
@@ -37,7 +37,6 @@ from reports import (
     SliceTable,
     Stage,
     Step,
-    Unit,
     Verdict,
     VisibleDrop,
     Window,

@@ -10,18 +10,19 @@ from typing import Any
 
 import duckdb
 
-from assets import gate, publish
-from assets.canonical import canonical_export
-from assets.diagnosis.daily import diagnose_days
-from assets.ingest import create_tables, find_duplicates, find_excluded, take_deliveries
-from assets.settings import Settings, load_settings
-from assets.shop import Shop
-from assets.standing import far_reaching_models, record_built, standing
+from assets.resources import Shop
+from funnelscope.diagnosis.daily_diagnosis import diagnose_days
+from funnelscope.ingest import create_tables, find_duplicates, find_excluded, take_deliveries
+from funnelscope.ingest.build_state import far_reaching_models, record_built, standing
+from funnelscope.publication import publish
+from funnelscope.quality import gate
+from funnelscope.settings import Settings, load_settings
+from funnelscope.simulator import simulate
+from funnelscope.warehouse.canonical_export import canonical_export
+from funnelscope.warehouse.connection import open_warehouse
+from funnelscope.warehouse.models import build, create_inputs, load_models
 from pipelines.jobs import DAILY
 from pipelines.planning import Piece, plan
-from pipelines.simulate import simulate
-from sql.models import build, create_inputs, load_models
-from sql.warehouse import open_warehouse
 
 OPENING = date(2026, 5, 1)
 HISTORY_DAYS = 10

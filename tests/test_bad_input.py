@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 from intake_helpers import CONTRACT, DAY, GOOD, HEADER, MAPPED, Shop, Told, good, line, set_aside
 
-from assets.gate import judge
-from assets.identity import hash_identifier
-from assets.ingest import deliveries, failures, families_present, input_versions
-from sql.models import derived_schemas
-from sql.warehouse import in_memory_warehouse
+from funnelscope.ingest import deliveries, failures, families_present, input_versions
+from funnelscope.ingest.identity import hash_identifier
+from funnelscope.quality.gate import judge
+from funnelscope.warehouse.connection import in_memory_warehouse
+from funnelscope.warehouse.models import derived_schemas
 
 
 @pytest.fixture

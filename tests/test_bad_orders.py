@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from shop_helpers import Home, build_days, open_shop
 
-from assets import gate
+from funnelscope.quality import gate
 
 DAY = date(2026, 1, 6)
 CONFIG = """\

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from intake_helpers import CONTRACT, DAY, Shop, Told
 
-from assets.ingest.times import likely_forms, skipped_hours, swapped_words
-from sql.contracts import load_contracts
-from sql.warehouse import in_memory_warehouse
+from funnelscope.ingest.mapping.times import likely_forms, skipped_hours, swapped_words
+from funnelscope.warehouse.checks import load_contracts
+from funnelscope.warehouse.connection import in_memory_warehouse
 
 BERLIN = "Europe/Berlin"
 LATE = date(2026, 6, 8)  # a day of delivery at which day and month may be mistaken for each other

@@ -13,10 +13,10 @@ from shop_helpers import Home
 from small_shop import FAULTY_ROWS, LAST_DAY, shop_with_refused_rows
 from test_showing import shop_of
 
-from assets.catalog import FINDINGS
-from assets.showing import last_day_of_diagnosis
+from assets.common import FINDINGS
+from assets.metadata import last_day_of_diagnosis
+from funnelscope.warehouse.checks import load_contracts
 from pipelines.instance import open_instance
-from sql.contracts import load_contracts
 
 pytestmark = [
     pytest.mark.slow,

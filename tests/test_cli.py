@@ -16,10 +16,11 @@ import pytest
 import typer.main
 from shop_helpers import Home, build_days, cloned, copied, day, one_file_a_day, open_shop, simulated_shop
 
-from assets.ingest import take_deliveries
-from assets.publish import current_snapshot, open_published, published_days
-from pipelines.cli import app, main
-from sql.warehouse import write_lock
+from funnelscope.ingest import take_deliveries
+from funnelscope.publication.publish import open_published, published_days
+from funnelscope.warehouse.connection import write_lock
+from funnelscope.warehouse.snapshots import current_snapshot
+from pipelines.cli.app import app, main
 
 COMMAND = Path(sys.executable).with_name("funnelscope")
 
@@ -71,7 +72,7 @@ from io import StringIO
 
 import typer.main
 
-from pipelines.cli import app
+from pipelines.cli.app import app
 
 shown = StringIO()
 with redirect_stdout(shown):

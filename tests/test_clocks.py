@@ -21,13 +21,13 @@ from shop_helpers import (
     simulated_shop,
 )
 
-from assets.canonical import canonical_export
-from assets.ingest import take_deliveries
-from assets.shop import Shop
+from assets.resources import Shop
+from funnelscope.ingest import take_deliveries
+from funnelscope.warehouse.canonical_export import canonical_export
+from funnelscope.warehouse.connection import open_warehouse
+from funnelscope.warehouse.models import build, load_models
 from pipelines.jobs import DAILY, RESTATE
 from pipelines.planning import Piece
-from sql.models import build, load_models
-from sql.warehouse import open_warehouse
 
 DAYS = 6  # longer than the look-back of the nearer models, so that late rows also restate days
 FIRST, LAST = day(1), day(DAYS)

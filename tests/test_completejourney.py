@@ -11,12 +11,14 @@ import pytest
 from shop_helpers import open_shop
 from typer.testing import CliRunner
 
-from assets import gate, publish
-from assets.ingest import find_duplicates, take_deliveries
-from assets.settings import Settings, load_settings
-from pipelines.cli import app
+from funnelscope.ingest import find_duplicates, take_deliveries
+from funnelscope.publication import publish
+from funnelscope.quality import gate
+from funnelscope.settings import Settings, load_settings
+from funnelscope.warehouse.models import build, load_models
+from funnelscope.warehouse.snapshots import current_snapshot
+from pipelines.cli.app import app
 from pipelines.examples import EXAMPLES
-from sql.models import build, load_models
 
 EXAMPLE = EXAMPLES["completejourney"]
 
@@ -37,7 +39,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckD
         verdicts = gate.judge(shop.warehouse, settings, *days)
         publish.publish(shop.warehouse, settings.published, verdicts, settings.snapshots_kept)
     with publish.open_published(settings.published) as connection:
-        connection.execute(f"set file_search_path = '{publish.current_snapshot(settings.published)}'")
+        connection.execute(f"set file_search_path = '{current_snapshot(settings.published)}'")
         yield connection
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from assets.found import Found
-from assets.ingest import create_tables as create_ledger
-from reports import in_words
-from sql.contracts import Contract, load_contracts
-from sql.models import derived_schemas, load_models
-from sql.warehouse import Warehouse, in_memory_warehouse
+from funnelscope.ingest import create_tables as create_ledger
+from funnelscope.messages.observations import Found
+from funnelscope.messages.wording import in_words
+from funnelscope.warehouse.checks import Contract, load_contracts
+from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.models import derived_schemas, load_models
 
 DAY = date(2026, 6, 10)
 YESTERDAY = DAY - timedelta(days=1)

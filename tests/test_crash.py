@@ -28,12 +28,13 @@ from shop_helpers import (
     simulated_shop,
 )
 
-from assets.canonical import canonical_export
-from assets.identity import identity_key
-from assets.publish import current_snapshot, published_days
+from funnelscope.ingest.identity import identity_key
+from funnelscope.publication.publish import published_days
+from funnelscope.warehouse.canonical_export import canonical_export
+from funnelscope.warehouse.connection import Warehouse, write_lock
+from funnelscope.warehouse.snapshots import current_snapshot
 from pipelines.instance import SECONDS_TO_TAKE_THE_LOCK, UNFINISHED, fail_dead_runs, open_instance
 from pipelines.jobs import INGEST
-from sql.warehouse import Warehouse, write_lock
 
 ROOT = Path(__file__).parents[1]
 DAYS = 5

@@ -14,7 +14,7 @@ import yaml
 from dagster._core.definitions.repository_definition import RepositoryDefinition
 from shop_helpers import OPENING, Home, day, open_shop
 
-from assets.catalog import (
+from assets.common import (
     DELIVERY,
     FAR_BACK_DAYS,
     FINDINGS,
@@ -27,12 +27,12 @@ from assets.catalog import (
     VERDICT,
     asset_key,
 )
-from assets.standing import near_reach_days, record_built
+from funnelscope.ingest.build_state import near_reach_days, record_built
+from funnelscope.warehouse.checks import load_contracts
+from funnelscope.warehouse.connection import write_lock
+from funnelscope.warehouse.models import Model, derived_schemas, load_models
 from pipelines.instance import open_instance, prepare_home
 from pipelines.jobs import DAILY, INGEST, RANGE_END, RANGE_START, RESTATE
-from sql.contracts import load_contracts
-from sql.models import Model, derived_schemas, load_models
-from sql.warehouse import write_lock
 
 ROOT = Path(__file__).parents[1]
 MODELS = list(load_models().values())

@@ -22,11 +22,11 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 from shop_helpers import Home, build_days, cloned, day, one_file_a_day, open_shop, rewrite, simulated_shop
 
-from assets import delivery
-from assets.delivery import Sending, State, days_to_send, deliver, periods_to_send
-from assets.reporting.periods import week_of
-from assets.settings import SettingsError, load_settings
-from pipelines.cli import main
+from funnelscope.reporting import delivery
+from funnelscope.reporting.delivery import Sending, State, days_to_send, deliver, periods_to_send
+from funnelscope.reporting.periods import week_of
+from funnelscope.settings import SettingsError, load_settings
+from pipelines.cli.app import main
 from reports import render
 
 SECRET = "canary-7f3a9c51d2"
@@ -119,8 +119,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture
 def home(ran: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home of its own; reports are printed as their text, without pictures; no waiting between attempts."""
-    monkeypatch.setattr("assets.reporting.editions.reports.render", lambda report: repr(report).encode())
-    monkeypatch.setattr("assets.reporting.editions.reports.stage_picture_png", lambda stage, report: b"")
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render", lambda report: repr(report).encode())
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.stage_picture_png", lambda stage, report: b"")
     monkeypatch.setattr(delivery, "RETRY_WAITS_SECONDS", (0.0, 0.0))
     monkeypatch.setenv("HOOK_SECRET", SECRET)
     return cloned(ran, tmp_path / "shop")
@@ -156,7 +156,7 @@ def test_a_mail_brings_title_verdict_finding_and_the_pdf(
     home: Home, mailbox: tuple[Mailbox, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     box, port = mailbox
-    monkeypatch.setattr("assets.reporting.editions.reports.render", render)
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render", render)
     url = f"mailto://robot:${{HOOK_SECRET}}@127.0.0.1:{port}?mode=insecure&from=robot@example.com&to=team@example.com"
     declare(home, {"name": "mail", "url": url, "language": "zh"})
     (sending,) = send(home, finding="优惠券 WELCOME10 报错")

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from diagnosis_world import World, settings_of
 
-from assets.diagnosis.steps import STEPS
-from assets.diagnosis.tables import TABLES
-from assets.diagnosis.usual import CubeDay, leaves_of
+from funnelscope.diagnosis.baseline import CubeDay, leaves_of
+from funnelscope.diagnosis.diagnosis_tables import TABLES
+from funnelscope.diagnosis.steps import STEPS
 
 CLEAN = 30
 
@@ -243,7 +243,7 @@ def test_a_warning_of_the_gate_makes_a_finding_provisional_and_one_of_its_slice_
 def test_a_failing_diagnosis_records_why_and_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     world.add_days(1, CLEAN)
-    monkeypatch.setattr("assets.diagnosis.daily._scan_steps", lambda *_: 1 / 0)
+    monkeypatch.setattr("funnelscope.diagnosis.daily_diagnosis._scan_steps", lambda *_: 1 / 0)
     world.diagnose(CLEAN, CLEAN)
     state, why = world.state(CLEAN)
     assert state == "failed"

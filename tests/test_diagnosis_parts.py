@@ -12,20 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from assets.diagnosis import drift
-from assets.diagnosis.bookkeeping import factor_contributions, rate_change
-from assets.diagnosis.classify import FAULT_CLASSES, fault_class, object_to_open
-from assets.diagnosis.comparison import Comparison, comparison, promotion_day
-from assets.diagnosis.daily import StepDay, _losses, _source_of, _whole
-from assets.diagnosis.drift import drift_strength
-from assets.diagnosis.evidence import moved_series
-from assets.diagnosis.money import worth
-from assets.diagnosis.reading import read_diagnosis
-from assets.diagnosis.scan import Finding, Scan
-from assets.diagnosis.steps import STEPS, Step
-from assets.diagnosis.triage import DataFault, data_fault, is_flood, whole_of_fault
-from assets.diagnosis.words import diagnosis_in_words, load_playbook
-from assets.settings import SettingsError, load_settings
+from funnelscope.diagnosis import change_detection
+from funnelscope.diagnosis.change_detection import drift_strength
+from funnelscope.diagnosis.comparable_days import Comparison, comparison, promotion_day
+from funnelscope.diagnosis.daily_diagnosis import StepDay, _losses, _source_of, _whole
+from funnelscope.diagnosis.data_faults import DataFault, data_fault, is_flood, whole_of_fault
+from funnelscope.diagnosis.evidence import moved_series
+from funnelscope.diagnosis.fault_classes import FAULT_CLASSES, fault_class, object_to_open
+from funnelscope.diagnosis.loss_estimate import worth
+from funnelscope.diagnosis.narrative import diagnosis_in_words, load_playbook
+from funnelscope.diagnosis.rate_decomposition import factor_contributions, rate_change
+from funnelscope.diagnosis.steps import STEPS, Step
+from funnelscope.diagnosis.stored_diagnosis import read_diagnosis
+from funnelscope.localization.scan import Finding, Scan
+from funnelscope.settings import SettingsError, load_settings
 
 COUNTS = arrays(np.int64, 6, elements=st.integers(0, 10**6))
 FACTORS = arrays(float, 5, elements=st.one_of(st.just(0.0), st.floats(1e-6, 1e6)))
@@ -79,7 +79,7 @@ def test_a_slow_decline_sounds_the_alarm_and_noise_does_not() -> None:
         write_residuals(world, step, levels)
         return drift_strength(world.warehouse, step, days, float(levels[-1]))
 
-    assert drift.DAYS_BETWEEN_FALSE_ALARMS >= 400
+    assert change_detection.DAYS_BETWEEN_FALSE_ALARMS >= 400
     assert max(strength(random.standard_normal(28)) for _ in range(20)) < 1
     assert strength(random.standard_normal(28) - np.linspace(0, 2.5, 28)) >= 1
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from assets.diagnosis.tables import TABLES
-from assets.funnels.tables import create_table as create_own_funnels_table
-from assets.gate import create_tables as create_gate_tables
-from assets.ingest import create_tables as create_ingest_tables
-from pipelines.cli import app
-from reports.wording import load_words
-from sql.metrics import METRICS
-from sql.models import create_inputs, create_table, load_models, query_parameters
-from sql.warehouse import Warehouse, in_memory_warehouse
+from funnelscope.diagnosis.diagnosis_tables import TABLES
+from funnelscope.events.metrics import METRICS
+from funnelscope.funnels.answer_table import create_table as create_own_funnels_table
+from funnelscope.ingest import create_tables as create_ingest_tables
+from funnelscope.messages.wording import load_words
+from funnelscope.quality.gate import create_tables as create_gate_tables
+from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.models import create_inputs, create_table, load_models, query_parameters
+from pipelines.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

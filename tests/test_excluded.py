@@ -9,11 +9,11 @@ import pytest
 from shop_helpers import Home, build_days, cloned, copied, day, one_file_a_day, open_shop, simulated_shop
 from test_forget import take_out, traces
 
-from assets.ingest import families_present, find_excluded, reconcile, take_deliveries
-from assets.publish import open_published
-from assets.settings import SettingsError, load_settings
-from assets.standing import standing
-from sql.contract import FAMILIES
+from funnelscope.events.schema import FAMILIES
+from funnelscope.ingest import families_present, find_excluded, reconcile, take_deliveries
+from funnelscope.ingest.build_state import standing
+from funnelscope.publication.publish import open_published
+from funnelscope.settings import SettingsError, load_settings
 
 STAFF = "c6"
 DAYS = 2
@@ -108,7 +108,7 @@ def test_a_change_of_the_list_builds_their_days_again_and_no_other(built: Home, 
 
 
 def number(home: Home, text: str) -> int:
-    from assets.identity import hash_identifier
+    from funnelscope.ingest.identity import hash_identifier
 
     return hash_identifier(home.settings, text)
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from shop_helpers import HISTORY_DAYS, OPENING, build_days, day, one_file_a_day, open_shop, simulated_shop
 
-from assets import gate
-from assets.documents import SettingsError
-from assets.expectations import load_suites
-from assets.expectations.frames import row_frames, slice_frame
-from assets.expectations.history import Calendar, usual
-from assets.expectations.judging import Judge, Judgement
-from assets.expectations.suites import Measure, Scale
-from assets.settings import Promotion, Settings
-from reports import in_words
-from sql.warehouse import Warehouse, in_memory_warehouse
+from funnelscope.messages.wording import in_words
+from funnelscope.quality import gate
+from funnelscope.quality.expectations import load_suites
+from funnelscope.quality.expectations.frames import row_frames, slice_frame
+from funnelscope.quality.expectations.judging import Judge, Judgement
+from funnelscope.quality.expectations.measure_history import Calendar, usual
+from funnelscope.quality.expectations.suites import Measure, Scale
+from funnelscope.settings import Promotion, Settings
+from funnelscope.settings.yaml_source import SettingsError
+from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
 
 LAST = day(3)
 DAY = f"date '{LAST}'"
@@ -75,7 +75,7 @@ class _Judge:
         self.made: Judge | None = None
 
     def of(self, warehouse: Warehouse, settings: Settings, suites: list) -> list[Judgement]:
-        from assets.expectations import _frames
+        from funnelscope.quality.expectations import _frames
 
         self.made = self.made or Judge()
         return [
@@ -247,7 +247,7 @@ def test_a_sound_day_fulfils_every_expectation(warehouse: Warehouse, settings: S
 def test_every_expectation_fails_on_the_fault_that_it_is_for(
     warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch, broken: tuple[str, str]
 ) -> None:
-    monkeypatch.setattr("assets.expectations.frames._replace", replace_within_transaction)
+    monkeypatch.setattr("funnelscope.quality.expectations.frames._replace", replace_within_transaction)
     warehouse.execute("begin transaction")
     try:
         for statement in ALL_FAULTS[broken].split("; "):
@@ -258,7 +258,7 @@ def test_every_expectation_fails_on_the_fault_that_it_is_for(
 
 
 def replace_within_transaction(warehouse: Warehouse, table: str, name: str, days: list[date], rows: list) -> None:
-    from assets.rows import insert_rows
+    from funnelscope.warehouse.bulk_insert import insert_rows
 
     warehouse.execute(f"delete from {table} where table_name = $name and {HERE}", name=name)
     insert_rows(warehouse, table, rows)
@@ -302,7 +302,7 @@ def test_results_and_slice_warnings_are_kept_by_day_and_data_docs_open_offline(
 def test_a_day_of_too_many_rows_is_sampled_by_its_ids_and_alike_each_time(
     warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assets.expectations.frames.MOST_ROWS", 500)
+    monkeypatch.setattr("funnelscope.quality.expectations.frames.MOST_ROWS", 500)
     (suite,) = (suite for suite in load_suites(settings) if suite.table == "staging.page_events")
     everything = warehouse.value(f"select count(*) from staging.page_events where {HERE}")
     (first,), (second,) = (list(row_frames(warehouse, suite, [LAST])) for _ in range(2))

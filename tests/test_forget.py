@@ -22,11 +22,11 @@ from shop_helpers import (
 )
 from test_cli import funnelscope
 
-from assets.forget import begin_forgetting, find_person, scrub, unfinished
-from assets.identity import hash_identifier
-from assets.ingest import reconcile, take_deliveries
-from sql.contract import FAMILIES
-from sql.warehouse import open_warehouse
+from funnelscope.events.schema import FAMILIES
+from funnelscope.ingest import reconcile, take_deliveries
+from funnelscope.ingest.identity import hash_identifier
+from funnelscope.publication.erasure import begin_forgetting, find_person, scrub, unfinished
+from funnelscope.warehouse.connection import open_warehouse
 
 ANN, DAYS = "ann.c6@example.com", 2
 IDS = ("customer_id", "visitor_id", "session_id", "order_id", "conversation_id", "click_id")

@@ -11,10 +11,10 @@ from funnel_reference import Event, answer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets.funnels.spec import FunnelSpec
-from sql.funnel.computation import Answer, compute
-from sql.funnel.counting import count_units
-from sql.funnel.plan import Plan
+from funnelscope.funnels.engine.answer import Answer, compute
+from funnelscope.funnels.engine.plan import Plan
+from funnelscope.funnels.engine.unit_counts import count_units
+from funnelscope.funnels.specification import FunnelSpec
 
 SECOND = 1_000_000
 PROPERTIES = {"sku": pa.string(), "channel": pa.string(), "price": pa.float64()}

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from shop_helpers import OPENING, Home, day
 
-from assets import gate
-from assets.found import Found
-from assets.gate import Reason, Verdict
-from assets.ingest import create_tables
-from assets.settings import Settings
-from sql.contract import FAMILIES
-from sql.contracts import Contract, Severity, load_contracts
-from sql.models import create_inputs, create_table, load_models, query_parameters
-from sql.warehouse import Warehouse, in_memory_warehouse
+from funnelscope.events.schema import FAMILIES
+from funnelscope.ingest import create_tables
+from funnelscope.messages.observations import Found
+from funnelscope.quality import gate
+from funnelscope.quality.gate import Reason, Verdict
+from funnelscope.settings import Settings
+from funnelscope.warehouse.checks import Contract, Severity, load_contracts
+from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.models import create_inputs, create_table, load_models, query_parameters
 
 BEFORE_OPENING = date(2026, 4, 28)
 BLOCKING = Contract("never_odd", "marts.daily_summary", Severity.BLOCK, "No odd day.", "")

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.identity import (
+from funnelscope.events.schema import BLANKS
+from funnelscope.ingest import create_tables
+from funnelscope.ingest.identity import (
     KEY_VARIABLE,
     IdentityKeyError,
     hash_identifier,
@@ -15,10 +17,8 @@ from assets.identity import (
     identity_key,
     use_identity_key,
 )
-from assets.ingest import create_tables
-from assets.settings import Settings
-from sql.contract import BLANKS
-from sql.warehouse import in_memory_warehouse, open_warehouse
+from funnelscope.settings import Settings
+from funnelscope.warehouse.connection import in_memory_warehouse, open_warehouse
 
 
 def settings_for(home: Path) -> Settings:

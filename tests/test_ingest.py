@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from assets.identity import hash_identifier
-from assets.ingest import (
+from funnelscope.events.schema import FAMILIES
+from funnelscope.ingest import (
     IngestError,
     create_tables,
     documentation,
@@ -29,10 +29,10 @@ from assets.ingest import (
     reconcile,
     take_deliveries,
 )
-from assets.ingest import deliveries as deliveries_module
-from assets.settings import Settings
-from sql.contract import FAMILIES
-from sql.warehouse import Warehouse, in_memory_warehouse
+from funnelscope.ingest import deliveries as deliveries_module
+from funnelscope.ingest.identity import hash_identifier
+from funnelscope.settings import Settings
+from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
 
 DAY = date(2026, 1, 6)
 DT = f"dt={DAY}"
@@ -667,7 +667,7 @@ def test_traffic_counts_one_where_the_row_says_nothing(home: Path, warehouse: Wa
 
 def test_the_contract_page_is_up_to_date() -> None:
     page = documentation.PAGE.read_text(encoding="utf-8")
-    assert documentation.with_current_tables(page) == page, "run: python -m assets.ingest.documentation"
+    assert documentation.with_current_tables(page) == page, "run: python -m funnelscope.ingest.documentation"
     assert page.count("<!-- table: ") == page.count("<!-- end -->") == len(FAMILIES) + 2
 
 

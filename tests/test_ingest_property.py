@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets.ingest import find_duplicates, reconcile, take_deliveries
-from assets.settings import Settings
-from sql.warehouse import Warehouse, in_memory_warehouse
+from funnelscope.ingest import find_duplicates, reconcile, take_deliveries
+from funnelscope.settings import Settings
+from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
 
 DAY = date(2026, 1, 6)
 LINES = 12

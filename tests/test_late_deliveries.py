@@ -19,8 +19,8 @@ from shop_helpers import (
     simulated_shop,
 )
 
-from assets.reporting import print_report
-from assets.standing import near_reach_days
+from funnelscope.ingest.build_state import near_reach_days
+from funnelscope.reporting import print_report
 from pipelines.instance import open_instance
 from pipelines.jobs import DAILY, INGEST, RANGE_END, RANGE_START, RESTATE
 from pipelines.planning import Piece

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import sql.lineage
-from sql.lineage import column_lineage, lineage_of
-from sql.models import derived_schemas, load_models
+import funnelscope.warehouse.lineage
+from funnelscope.warehouse.lineage import column_lineage, lineage_of
+from funnelscope.warehouse.models import derived_schemas, load_models
 
 # Counts of rows and constants are made of no column.
 WITHOUT_SOURCES = {
@@ -89,7 +89,7 @@ def test_sources_are_what_the_model_reads(cache: Path) -> None:
 
 def test_lineage_is_read_once_and_again_when_a_model_changes(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(sql.lineage, "lineage_of", lambda model: asked.append(model.table) or {})
+    monkeypatch.setattr(funnelscope.warehouse.lineage, "lineage_of", lambda model: asked.append(model.table) or {})
     column_lineage(cache)
     assert not asked
     cache.write_text(json.dumps(json.loads(cache.read_text()) | {"version": "another"}))

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.diagnosis.localise import CubeError, Localisation, localise, read_cube
-from pipelines.simulate.cubes import PlantedCube, ratio_cube, sum_cube
+from funnelscope.localization.localize import CubeError, Localisation, localise, read_cube
+from funnelscope.simulator.cubes import PlantedCube, ratio_cube, sum_cube
 
 DIMENSIONS = ("channel", "device", "page", "region", "user")
 
@@ -197,7 +197,7 @@ def test_a_hierarchy_that_the_rows_contradict_is_not_used(cube: pd.DataFrame, pl
 def test_many_dimensions_are_searched_less_deep(
     cube: pd.DataFrame, planted: PlantedCube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assets.diagnosis.localise._MOST_CELLS", 20 * len(cube))
+    monkeypatch.setattr("funnelscope.localization.localize._MOST_CELLS", 20 * len(cube))
     found = localise(cube, DIMENSIONS)
     assert "5 dimensions of 2,304 leaves: only slices that name up to 2 were searched" in remarked(found)
     assert named(found) == planted.causes
@@ -275,7 +275,7 @@ def test_a_cube_is_diagnosed_without_dagster(cube: pd.DataFrame, tmp_path: Path)
     cube.to_parquet(path)
     script = (
         "import sys\n"
-        "from pipelines.cli import app\n"
+        "from pipelines.cli.app import app\n"
         f"app(['diagnose', '--cube', {str(path)!r}, '--dims', 'page,device'], standalone_mode=False)\n"
         "assert 'dagster' not in sys.modules\n"
     )

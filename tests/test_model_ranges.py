@@ -13,9 +13,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from sql.contract import FAMILIES
-from sql.models import Model, create_inputs, create_table, load_models, query_parameters, replace_partitions
-from sql.warehouse import Warehouse, in_memory_warehouse
+from funnelscope.events.schema import FAMILIES
+from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.models import (
+    Model,
+    create_inputs,
+    create_table,
+    load_models,
+    query_parameters,
+    replace_partitions,
+)
 
 DAYS = [date(2026, 6, 1) + timedelta(days=offset) for offset in range(6)]
 FIRST_INSTANT = datetime(2026, 5, 31, 16)  # midnight of the first day in the shop, eight hours ahead of UTC

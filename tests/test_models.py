@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sql.models import build, create_inputs, derived_schemas, load_models, query_parameters
-from sql.warehouse import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.models import build, create_inputs, derived_schemas, load_models, query_parameters
 
 ROOT = Path(__file__).parent / "models"
 CASES = sorted(path.parent for path in ROOT.glob("*/*/expect.csv"))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from assets.ingest import find_duplicates, reconcile, take_deliveries
-from assets.settings import load_settings
+from funnelscope.ingest import find_duplicates, reconcile, take_deliveries
+from funnelscope.settings import load_settings
+from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
 from pipelines.examples import EXAMPLES
-from sql.warehouse import Warehouse, in_memory_warehouse
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(

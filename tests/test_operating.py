@@ -22,14 +22,14 @@ from shop_helpers import (
 )
 from test_cli import funnelscope
 
-from assets.found import Told
-from assets.identity import hash_identifier
-from assets.ingest import take_deliveries
-from assets.ingest.landing import Found
-from assets.ingest.mapping import DeliveryError
-from assets.ingest.reasons import Reason
-from assets.reporting import print_report
-from sql.warehouse import write_lock
+from funnelscope.ingest import take_deliveries
+from funnelscope.ingest.identity import hash_identifier
+from funnelscope.ingest.landing_zone import Found
+from funnelscope.ingest.mapping.source_mapping import DeliveryError
+from funnelscope.ingest.reasons import Reason
+from funnelscope.messages.observations import Told
+from funnelscope.reporting import print_report
+from funnelscope.warehouse.connection import write_lock
 
 ROOT = Path(__file__).parents[1]
 
@@ -163,10 +163,12 @@ def test_replayed_rows_end_in_the_tables_of_a_shop_that_was_right_at_once(refuse
 
 def test_the_messages_of_the_on_call_table_are_those_of_the_code() -> None:
     chapter = (ROOT / "docs/operating.md").read_text(encoding="utf-8").split("## On call")[1].split("\n## ")[0]
-    files = [file for folder in ("assets", "pipelines", "sql") for file in (ROOT / folder).rglob("*.py")]
+    files = [file for folder in ("funnelscope", "assets", "pipelines") for file in (ROOT / folder).rglob("*.py")]
     # As one text: a message may be written over two lines of code.
     code = re.sub(r'"\s*f?"', "", "".join(file.read_text(encoding="utf-8") for file in files))
-    code += "\n".join(yaml.safe_load((ROOT / "reports/words/en.yaml").read_text(encoding="utf-8"))["told"].values())
+    code += "\n".join(
+        yaml.safe_load((ROOT / "funnelscope/messages/texts/en.yaml").read_text(encoding="utf-8"))["told"].values()
+    )
     messages = [row.split(" | ")[1] for row in chapter.splitlines() if row.startswith("| ") and "`" in row]
     parts = [part for text in re.findall(r"`([^`]+)`", " ".join(messages)) for part in text.split("…")]
     made_of_names = {"order: missing", "little_is_in_quarantine", "published / snapshot"}

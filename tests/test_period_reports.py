@@ -14,15 +14,16 @@ from diagnosis_world import World
 from pypdf import PdfReader
 
 import reports
-from assets.gate import DayVerdict, Verdict
-from assets.ingest import create_tables as create_ingest_tables
-from assets.publish import open_published, publish
-from assets.reporting import parse_month, parse_week, periods_due, print_report, read_report, restated_days
-from assets.reporting.periods import Period, day_of, ended, month_of, week_of
-from assets.settings import Settings
-from pipelines.cli import main
-from reports import Figure, FindingStatus, PeriodKind, Report, findings_of
-from reports.wording import load_words
+from funnelscope.ingest import create_tables as create_ingest_tables
+from funnelscope.messages.values import PeriodKind
+from funnelscope.messages.wording import load_words
+from funnelscope.publication.publish import open_published, publish
+from funnelscope.quality.gate import DayVerdict, Verdict
+from funnelscope.reporting import parse_month, parse_week, periods_due, print_report, read_report, restated_days
+from funnelscope.reporting.periods import Period, day_of, ended, month_of, week_of
+from funnelscope.settings import Settings
+from pipelines.cli.app import main
+from reports import Figure, FindingStatus, Report, findings_of
 
 DAYS = 35  # five weeks from Monday, 2 March 2026
 LAST_WEEK = "2026-W14"
@@ -94,8 +95,8 @@ def settings(world: World, published: Path, tmp_path: Path) -> Settings:
 @pytest.fixture
 def quick_printing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The report as its text, without pictures."""
-    monkeypatch.setattr("assets.reporting.editions.reports.render", lambda report: repr(report).encode())
-    monkeypatch.setattr("assets.reporting.editions.reports.stage_picture_png", lambda stage, report: b"")
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render", lambda report: repr(report).encode())
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.stage_picture_png", lambda stage, report: b"")
 
 
 def change_verdict(settings: Settings, day: date, verdict: str) -> None:
@@ -144,7 +145,7 @@ def test_distinct_people_are_counted_anew_and_never_added(settings: Settings) ->
     report = read_report(settings, parse_week(LAST_WEEK))
     visitors = [figure for day in report.days for figure in day.figures if figure.key == "visitors"]
     assert len(visitors) == 7
-    from assets.reporting.published import Published
+    from funnelscope.reporting.published_days import Published
 
     with open_published(settings.published) as connection:
         period = Published(connection, settings, parse_week(LAST_WEEK), "en")
@@ -154,7 +155,7 @@ def test_distinct_people_are_counted_anew_and_never_added(settings: Settings) ->
 
 
 def test_a_duration_is_the_mean_of_all_cases_not_of_the_days(settings: Settings) -> None:
-    from assets.reporting.published import Published
+    from funnelscope.reporting.published_days import Published
 
     with open_published(settings.published) as connection:
         figure = Published(connection, settings, parse_week(LAST_WEEK), "en").figure("first_screen_mean_ms")
@@ -219,14 +220,14 @@ def test_a_week_that_lacks_a_day_says_so_on_top_and_is_compared_without_that_day
     assert "Partial: 6 of 7 days" in text
     assert "2026-04-01 is blocked and left out." in text
     assert "mean of the days (platforms' rule)" in text
-    from assets.reporting.published import Published
+    from funnelscope.reporting.published_days import Published
 
     with open_published(settings.published) as connection:
         assert Published(connection, settings, parse_week(LAST_WEEK), "en").figure("visitors").value is None
 
 
 def test_a_week_that_is_not_over_has_the_people_up_to_its_last_day(settings: Settings) -> None:
-    from assets.reporting.published import Published
+    from funnelscope.reporting.published_days import Published
 
     for day in (4, 5):
         change_verdict(settings, date(2026, 4, day), "blocked")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from assets.ingest import create_tables
-from assets.standing import (
+from funnelscope.ingest import create_tables
+from funnelscope.ingest.build_state import (
     Standing,
     begin_rebuilding,
     end_rebuilding,
@@ -15,10 +15,10 @@ from assets.standing import (
     record_built,
     standing,
 )
+from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.models import load_models
 from pipelines.jobs import DAILY, RESTATE
 from pipelines.planning import Piece, plan
-from sql.models import load_models
-from sql.warehouse import Warehouse, in_memory_warehouse
 
 OPENING = date(2026, 5, 1)
 REACH = 8
@@ -35,7 +35,7 @@ def days(first: int, last: int) -> frozenset[date]:
 @pytest.fixture(autouse=True)
 def eight_days(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cases are written for models that look back eight days at most, or on everything."""
-    for module in ("pipelines.planning", "assets.standing"):
+    for module in ("pipelines.planning", "funnelscope.ingest.build_state"):
         monkeypatch.setattr(f"{module}.near_reach_days", lambda: REACH)
 
 

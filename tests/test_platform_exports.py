@@ -14,11 +14,11 @@ from textwrap import dedent
 import pytest
 from shop_helpers import open_shop
 
-from assets.ingest import find_duplicates, take_deliveries
-from assets.settings import load_settings
+from funnelscope.ingest import find_duplicates, take_deliveries
+from funnelscope.settings import load_settings
+from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.models import build, load_models
 from pipelines.examples import FOLDER
-from sql.models import build, load_models
-from sql.warehouse import Warehouse, in_memory_warehouse
 
 # --- An order list of 千牛 -----------------------------------------------------------------------
 

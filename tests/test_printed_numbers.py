@@ -22,11 +22,11 @@ import pytest
 from pypdf import PdfReader
 from report_example import BLOCKED, BUSY, CALM, EMPTY
 
+from funnelscope.messages.wording import languages, load_words
 from reports import MoneySplit, Report, SliceRow, SliceTable, pictures, render
 from reports.pages import content
-from reports.pages.stages import SLICE_ROWS_SHOWN
+from reports.pages.stage_pages import SLICE_ROWS_SHOWN
 from reports.printing import with_drawable_text
-from reports.wording import languages, load_words
 
 REPORTS = {"busy": BUSY, "calm": replace(BUSY, diagnosis=CALM), "blocked": BLOCKED, "empty": EMPTY}
 CASES = [pytest.param(name, language, id=f"{name}-{language}") for name in REPORTS for language in languages()]

@@ -26,13 +26,14 @@ from shop_helpers import (
     simulated_shop,
 )
 
-from assets.diagnosis.tables import PUBLISHED_TABLES
-from assets.gate import Verdict, verdicts
-from assets.publish import DATABASE, OlderCopyError, current_snapshot, open_published, publish, published_days
-from assets.reporting import print_report, read_report
-from reports.wording import load_words
-from sql.contract import FAMILIES
-from sql.models import load_models
+from funnelscope.diagnosis.diagnosis_tables import PUBLISHED_TABLES
+from funnelscope.events.schema import FAMILIES
+from funnelscope.messages.wording import load_words
+from funnelscope.publication.publish import OlderCopyError, open_published, publish, published_days
+from funnelscope.quality.gate import Verdict, verdicts
+from funnelscope.reporting import print_report, read_report
+from funnelscope.warehouse.models import load_models
+from funnelscope.warehouse.snapshots import DATABASE, current_snapshot
 
 DAYS = 5
 READER = """
@@ -95,8 +96,8 @@ def home(three_days: Home, tmp_path: Path) -> Home:
 @pytest.fixture
 def quick_printing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pages are not the point here: a report is printed as its text."""
-    monkeypatch.setattr("assets.reporting.editions.reports.render", lambda report: repr(report).encode())
-    monkeypatch.setattr("assets.reporting.editions.reports.stage_picture_png", lambda stage, report: b"")
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render", lambda report: repr(report).encode())
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.stage_picture_png", lambda stage, report: b"")
 
 
 def published_rows(home: Home, table: str, business_date: date) -> list[tuple[object, ...]]:

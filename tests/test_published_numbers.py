@@ -22,9 +22,9 @@ from pypdf import PdfReader
 from shop_helpers import Home, build_days, day, one_file_a_day, simulated_shop
 
 import reports
-from assets.reporting import printed_report, read_report
-from pipelines.simulate import Fault
-from reports.wording import Words, load_words
+from funnelscope.messages.wording import Words, load_words
+from funnelscope.reporting import printed_report, read_report
+from funnelscope.simulator import Fault
 
 pytestmark = pytest.mark.slow
 DAYS = 34  # 28 comparable ones behind the day, whatever the promotion takes away

@@ -10,12 +10,12 @@ from intake_helpers import CONTRACT, DAY, Shop
 from shop_helpers import Home, assert_same_export, build_days
 from typer.testing import CliRunner
 
-from assets.found import Found
-from assets.ingest import find_duplicates, reconcile
-from assets.quarantine import Selection, count_rows, drop_rows, show_rows
-from pipelines.cli import app
-from sql.contracts import load_contracts
-from sql.warehouse import in_memory_warehouse, open_warehouse
+from funnelscope.ingest import find_duplicates, reconcile
+from funnelscope.ingest.quarantine import Selection, count_rows, drop_rows, show_rows
+from funnelscope.messages.observations import Found
+from funnelscope.warehouse.checks import load_contracts
+from funnelscope.warehouse.connection import in_memory_warehouse, open_warehouse
+from pipelines.cli.app import app
 
 FIRST, LAST = date(2026, 1, 5), date(2026, 1, 7)
 

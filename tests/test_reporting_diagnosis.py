@@ -6,16 +6,16 @@ from typing import get_args
 
 import pytest
 
-from assets.diagnosis.classify import FAULT_CLASSES
-from assets.diagnosis.comparison import PromotionDay
-from assets.diagnosis.evidence import SERIES
-from assets.diagnosis.reading import Diagnosis
-from assets.diagnosis.steps import STEPS
-from assets.diagnosis.triage import CHECKS
-from assets.diagnosis.words import comparison_in_words, load_playbook, reason_in_words, status_reason_in_words
-from assets.reporting.diagnosis import slice_of
-from assets.settings import Change, load_settings
-from reports.wording import languages, load_words
+from funnelscope.diagnosis.comparable_days import PromotionDay
+from funnelscope.diagnosis.data_faults import CHECKS
+from funnelscope.diagnosis.evidence import SERIES
+from funnelscope.diagnosis.fault_classes import FAULT_CLASSES
+from funnelscope.diagnosis.narrative import comparison_in_words, load_playbook, reason_in_words, status_reason_in_words
+from funnelscope.diagnosis.steps import STEPS
+from funnelscope.diagnosis.stored_diagnosis import Diagnosis
+from funnelscope.messages.wording import languages, load_words
+from funnelscope.reporting.diagnosis_section import slice_of
+from funnelscope.settings import Change, load_settings
 
 
 @pytest.mark.parametrize("language", languages())

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from diagnosis_world import World
 
-from assets.gate import DayVerdict, Verdict
-from assets.ingest import create_tables as create_ingest_tables
-from assets.publish import publish
-from assets.reporting import read_report
+from funnelscope.ingest import create_tables as create_ingest_tables
+from funnelscope.messages.wording import load_words
+from funnelscope.publication.publish import publish
+from funnelscope.quality.gate import DayVerdict, Verdict
+from funnelscope.reporting import read_report
 from reports import Figure, Report
-from reports.pages.money import money_chapter
+from reports.pages.money_page import money_chapter
 from reports.pictures.bridge import written
-from reports.wording import load_words
 
 DAYS = 9
 SAME_DAY = (  # sessions, qualified, paying sessions, orders, cents; days of unlike size, and of unlike rates

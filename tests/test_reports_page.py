@@ -8,6 +8,8 @@ import pytest
 from pypdf import PdfReader
 from report_example import BLOCKED, BRIDGE, BUSY, CALM, DIAGNOSIS, EMPTY, FINDING, LANDING, LONG_NAME, TRAFFIC
 
+from funnelscope.messages.values import Message, Unit
+from funnelscope.messages.wording import UnknownWordError, load_words
 from reports import (
     Answer,
     CheckState,
@@ -15,7 +17,6 @@ from reports import (
     Figure,
     FindingStatus,
     Headline,
-    Message,
     OwnCohort,
     OwnFunnel,
     OwnStep,
@@ -25,14 +26,12 @@ from reports import (
     SliceRow,
     SliceTable,
     Stage,
-    Unit,
     Verdict,
     pictures,
     render,
 )
 from reports.fonts import MissingGlyphError
-from reports.pages.stages import largest_and_other, pooled
-from reports.wording import UnknownWordError, load_words
+from reports.pages.stage_pages import largest_and_other, pooled
 
 HOSTILE = ("$x^2$", '#let x = 1; #read("a")', "<b>bold</b>", "back\\slash \\n", "{date} {0} %s", "*star* _under_ = [x]")
 
@@ -362,7 +361,7 @@ def test_definitions_stand_only_for_what_is_printed(busy_text: str) -> None:
 
 
 def test_an_unknown_key_names_the_words_file() -> None:
-    with pytest.raises(UnknownWordError, match=r"reports/words/en\.yaml has no metrics\.visitor"):
+    with pytest.raises(UnknownWordError, match=r"funnelscope/messages/texts/en\.yaml has no metrics\.visitor"):
         render(replace(EMPTY, headline=(Headline(Figure("visitor", Unit.COUNT, 1)),)))
     with pytest.raises(UnknownWordError, match=r"choose one of en, zh"):
         render(replace(EMPTY, language="fr"))

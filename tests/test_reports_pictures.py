@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 import pytest
 from report_example import BLOCKED, BUSY, EMPTY, LANDING
 
+from funnelscope.messages.wording import load_words
 from reports import pictures, stage_picture_png
 from reports.fonts import MissingGlyphError
 from reports.pictures.canvas import drawing, svg
-from reports.pictures.funnel import stage_canvas
+from reports.pictures.funnel_picture import stage_canvas
 from reports.pictures.trend import promotion_runs
-from reports.wording import load_words
 
 
 def texts(picture: bytes) -> list[str]:

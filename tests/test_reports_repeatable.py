@@ -15,8 +15,8 @@ from pypdf import PdfReader
 from pypdf.generic import DictionaryObject
 from report_example import BUSY
 
+from funnelscope.messages.wording import languages
 from reports import findings_json, render, spreadsheet, stage_picture_png
-from reports.wording import languages
 
 TESTS = Path(__file__).parent
 ELSEWHERE = {"TZ": "Pacific/Kiritimati", "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8", "PYTHONHASHSEED": "4711"}

@@ -11,8 +11,8 @@ import pytest
 from openpyxl import Workbook, load_workbook
 from report_example import BUSY, LONG_NAME
 
+from funnelscope.messages.wording import languages, load_words
 from reports import Report, SliceRow, SliceTable, spreadsheet
-from reports.wording import languages, load_words
 
 
 def opened(report: Report) -> Workbook:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from reports import Figure, Message, Unit
+from funnelscope.messages.values import Message, Unit
+from funnelscope.messages.wording import UnknownWordError, languages, load_words
+from reports import Figure
 from reports.fonts import require_glyphs
-from reports.wording import UnknownWordError, languages, load_words
 
 EN = load_words("en")
 ZH = load_words("zh")

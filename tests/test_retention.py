@@ -19,15 +19,15 @@ from shop_helpers import (
 )
 from test_forget import needles, places, traces
 
-from assets.catalog import prune_runs
-from assets.forget import begin_forgetting, scrub
-from assets.gate import Verdict, verdicts
-from assets.ingest import prune_raw, reconcile
-from assets.reporting import print_report
-from assets.retention import prune
-from assets.settings import Retention
-from assets.standing import standing
-from sql.warehouse import Warehouse
+from assets.publication_assets import prune_runs
+from funnelscope.ingest import prune_raw, reconcile
+from funnelscope.ingest.build_state import standing
+from funnelscope.publication.erasure import begin_forgetting, scrub
+from funnelscope.publication.retention import prune
+from funnelscope.quality.gate import Verdict, verdicts
+from funnelscope.reporting import print_report
+from funnelscope.settings import Retention
+from funnelscope.warehouse.connection import Warehouse
 
 DAYS = 3
 PRUNED = [day(-1), day(0), day(1)]

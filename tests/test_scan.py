@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.diagnosis.scan import Scan, ScanOptions, scan
+from funnelscope.localization.scan import Scan, ScanOptions, scan
 
 DIMENSIONS = ("channel", "campaign", "device", "region")
 HIERARCHY = {"campaign": ("channel",)}

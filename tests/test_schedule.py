@@ -8,10 +8,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.catalog import SNAPSHOT, partitions
-from assets.settings import Settings, load_settings
+from assets.common import SNAPSHOT, partitions
+from funnelscope.events.schema import FAMILIES
+from funnelscope.settings import Settings, load_settings
 from pipelines.schedules import daily_schedule, undelivered
-from sql.contract import FAMILIES
 
 DAY = date(2026, 5, 4)
 

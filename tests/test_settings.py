@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.settings import Settings, SettingsError, load_settings
+from funnelscope.settings import Settings, SettingsError, load_settings
 
 ROOT = Path(__file__).parents[1]
 HEAD = "shop: demo\nstart_date: 2026-01-01\n"
@@ -173,6 +173,6 @@ def test_the_examples_are_valid(path: str) -> None:
 
 
 def test_loading_settings_is_light() -> None:
-    code = "import sys, assets.settings; print({'duckdb', 'pandas', 'dagster', 'sqlglot'} & set(sys.modules))"
+    code = "import sys, funnelscope.settings; print({'duckdb', 'pandas', 'dagster', 'sqlglot'} & set(sys.modules))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert printed.strip() == "set()"

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from pipelines.simulate import FILE_FORMATS, Fault, load_faults, simulate
-from sql.contract import FAMILIES, Kind
+from funnelscope.events.schema import FAMILIES, Kind
+from funnelscope.simulator import FILE_FORMATS, Fault, load_faults, simulate
 
 FIRST = date(2026, 5, 1)
 COUPON = Fault(kind="broken_coupon", slice={"coupon": "WELCOME10"}, from_date=date(2026, 5, 3))

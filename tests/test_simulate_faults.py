@@ -10,8 +10,8 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from pipelines.cli import app
-from pipelines.simulate import FAULT_KINDS, Fault, Promotion, simulate
+from funnelscope.simulator import FAULT_KINDS, Fault, Promotion, simulate
+from pipelines.cli.app import app
 
 BEGINS = date(2026, 5, 4)
 DAYS = 5

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from assets.expectations.suites import FOLDER
-from assets.ingest.reasons import Reason
-from reports.wording import languages, load_words
-from sql.contract import FAMILIES
-from sql.contracts import load_contracts
-from sql.metrics import METRICS
-from sql.models import LAYERS, Model, create_inputs, derived_schemas, load_models
-from sql.warehouse import in_memory_warehouse
+from funnelscope.events.metrics import METRICS
+from funnelscope.events.schema import FAMILIES
+from funnelscope.ingest.reasons import Reason
+from funnelscope.messages.wording import languages, load_words
+from funnelscope.quality.expectations.suites import FOLDER
+from funnelscope.warehouse.checks import load_contracts
+from funnelscope.warehouse.connection import in_memory_warehouse
+from funnelscope.warehouse.models import LAYERS, Model, create_inputs, derived_schemas, load_models
 
 MODELS = list(load_models().values())
 QUERIES = {model.table: model.query for model in MODELS} | {

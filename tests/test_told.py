@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 from intake_helpers import CONTRACT, DAY, GOOD, MAPPED, Shop
 
-from assets import gate
-from assets.expectations import load_suites
-from assets.expectations.judging import IN_WORDS, _found
-from assets.found import Found, Told, found_of
-from assets.ingest.sniffing import OTHER_FORMATS
-from assets.settings import load_settings
-from reports import in_words
-from reports.wording import load_words
-from sql.contracts import load_contracts
-from sql.warehouse import in_memory_warehouse
+from funnelscope.ingest.readers.sniffing import OTHER_FORMATS
+from funnelscope.messages.observations import Found, Told, found_of
+from funnelscope.messages.wording import in_words, load_words
+from funnelscope.quality import gate
+from funnelscope.quality.expectations import load_suites
+from funnelscope.quality.expectations.judging import IN_WORDS, _found
+from funnelscope.settings import load_settings
+from funnelscope.warehouse.checks import load_contracts
+from funnelscope.warehouse.connection import in_memory_warehouse
 
 REPOSITORY = Path(__file__).parents[1]
 SWAPPED = "order_id,event_time,event_type\n" + "".join(f"{n},2026-06-01 10:00:00,paid\n" for n in range(30))
@@ -114,7 +113,7 @@ def test_an_argument_of_the_shop_s_own_expectation_is_told_by_its_name() -> None
 def told_keys() -> set[str]:
     """Every key that the code tells something by."""
     keys = {*OTHER_FORMATS.values(), *(f"asked_{name}" for name in IN_WORDS)}
-    for file in (REPOSITORY / "assets").rglob("*.py"):
+    for file in (REPOSITORY / "funnelscope").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Told", "_problem") and node.args:
                 keys |= {each.value for each in ast.walk(node.args[0]) if isinstance(each, ast.Constant)}

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from shop_helpers import DIRT, Home, build_days, day, one_file_a_day, simulated_shop
 
-from pipelines.simulate import Fault
-from sql.warehouse import Warehouse, open_warehouse
+from funnelscope.simulator import Fault
+from funnelscope.warehouse.connection import Warehouse, open_warehouse
 
 DAYS = 12
 NOT_DELIVERED = {"lost_to_faults", "visits"}  # what never happened leaves no rows; flagged visits are not counted apart

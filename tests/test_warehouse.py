@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from sql.contract import ORDER
-from sql.models import create_inputs
-from sql.warehouse import WarehouseLockedError, in_memory_warehouse, lock_is_held, open_warehouse
+from funnelscope.events.schema import ORDER
+from funnelscope.warehouse.connection import WarehouseLockedError, in_memory_warehouse, lock_is_held, open_warehouse
+from funnelscope.warehouse.models import create_inputs
 
 
 def test_a_column_that_the_contract_got_is_added_to_raw_and_the_rows_stay() -> None:
@@ -25,7 +25,7 @@ def test_a_column_that_the_contract_got_is_added_to_raw_and_the_rows_stay() -> N
 def test_a_second_writer_waits_and_is_told_whom_for(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     script = (
-        "import sys, pathlib\nfrom sql.warehouse import open_warehouse\n"
+        "import sys, pathlib\nfrom funnelscope.warehouse.connection import open_warehouse\n"
         "with open_warehouse(pathlib.Path(sys.argv[1])):\n    print('open', flush=True)\n    sys.stdin.read()\n"
     )
     writer = subprocess.Popen(

@@ -1,13 +1,13 @@
 """From a report to what its pages show: plain dictionaries of finished texts, in the shape that page.typ lays out."""
 
+from funnelscope.messages.wording import Words
 from reports.model import DeliveryState, Report, Verdict
-from reports.pages.data import changes_chapter, data_chapter, definitions_chapter
-from reports.pages.money import money_chapter
-from reports.pages.own_funnels import own_funnels_chapter
-from reports.pages.stages import stage_chapter
-from reports.pages.summary import summary
-from reports.pages.tables import Content
-from reports.wording import Words
+from reports.pages.data_page import changes_chapter, data_chapter, definitions_chapter
+from reports.pages.money_page import money_chapter
+from reports.pages.own_funnel_page import own_funnels_chapter
+from reports.pages.stage_pages import stage_chapter
+from reports.pages.summary_page import summary
+from reports.pages.table_blocks import Content
 
 
 def content(report: Report, words: Words) -> Content:

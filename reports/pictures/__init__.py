@@ -1,17 +1,17 @@
 """Every picture of a report, by name."""
 
+from funnelscope.messages.wording import Words
 from reports.model import Report, Stage, drawn, findings_of
 from reports.pictures.bars import money_canvas, windows_canvas
 from reports.pictures.bridge import bridge_canvas
 from reports.pictures.canvas import drawing, svg
-from reports.pictures.funnel import stage_canvas
+from reports.pictures.funnel_picture import stage_canvas
 from reports.pictures.heat_map import heat_map_canvas
 from reports.pictures.intervals import effects_canvas
-from reports.pictures.own_funnels import own_funnel_canvas
+from reports.pictures.own_funnel_picture import own_funnel_canvas
 from reports.pictures.pairs import pairs_canvas
-from reports.pictures.relevance import relevance_canvas
+from reports.pictures.relevance_picture import relevance_canvas
 from reports.pictures.trend import has_trend, spark_canvas, trend_canvas, trends_of
-from reports.wording import Words
 
 
 def stage_pictures(report: Report, words: Words) -> dict[str, bytes]:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports.model import MoneySplit, Unit, Window
+from funnelscope.messages.values import Unit
+from funnelscope.messages.wording import Words
+from reports.model import MoneySplit, Window
 from reports.pictures.canvas import (
     BLUE,
     HEADER_MM,
@@ -17,7 +19,6 @@ from reports.pictures.canvas import (
     new_canvas,
     sheet_over,
 )
-from reports.wording import Words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from reports.model import Bridge, BridgeBar, Number, Unit
+from funnelscope.messages.values import Number, Unit
+from funnelscope.messages.wording import Words, digits_of_usual, signed
+from reports.model import Bridge, BridgeBar
 from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, new_canvas, sheet_over
-from reports.wording import Words, digits_of_usual, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

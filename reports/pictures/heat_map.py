@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from reports.model import HeatCell, HeatMap, Unit
+from funnelscope.messages.values import Unit
+from funnelscope.messages.wording import Words, signed
+from reports.model import HeatCell, HeatMap
 from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, new_canvas, sheet_over
-from reports.wording import Words, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from funnelscope.messages.wording import Words, signed
 from reports.model import Finding, FindingStatus
 from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, PALE, QUIET, ROW_MM, new_canvas, sheet_over
 from reports.pictures.heat_map import shortened
-from reports.wording import Words, signed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas

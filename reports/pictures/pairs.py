@@ -3,20 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from funnelscope.messages.wording import Words
 from reports.model import Figure, Pair
-from reports.pictures.canvas import (
-    BLUE,
-    INK,
-    PAGE_WIDTH_MM,
-    PALE,
-    QUIET,
-    SMALL_POINTS,
-    axes_at,
-    new_canvas,
-    sheet_over,
-)
+from reports.pictures.canvas import BLUE, INK, PAGE_WIDTH_MM, PALE, QUIET, SMALL_POINTS, axes_at, new_canvas, sheet_over
 from reports.pictures.trend import draw_promotions, draw_usual
-from reports.wording import Words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

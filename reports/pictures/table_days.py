@@ -6,9 +6,9 @@ Written as SVG by hand: a quarter of the bytes that Matplotlib makes of the same
 from collections.abc import Sequence
 from html import escape
 
+from funnelscope.messages.wording import Words, load_words
 from reports.model import Figure
 from reports.pictures.canvas import BLUE, INK, PALE, QUIET
-from reports.wording import Words, load_words
 
 WIDTH, HEADER, ROW = 640, 24, 26  # pixels, as all lengths here
 LINE_FROM, LINE_TO, VALUE_AT, USUAL_AT = 230, 470, 550, 636

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports.model import DayPoint, Figure, Report, Unit
+from funnelscope.messages.values import Unit
+from funnelscope.messages.wording import Words
+from reports.model import DayPoint, Figure, Report
 from reports.pictures.canvas import BLUE, INK, PAGE_WIDTH_MM, PALE, QUIET, SMALL_POINTS, axes_at, new_canvas, sheet_over
-from reports.wording import Words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

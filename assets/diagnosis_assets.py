@@ -1,0 +1,19 @@
+"""What is wrong, where, since when and at what cost."""
+
+import dagster as dg
+
+from assets.common import FINDINGS, VERDICT, daily_asset, date_range
+from assets.metadata import last_day_of_diagnosis
+from assets.resources import Shop
+from funnelscope.diagnosis.daily_diagnosis import diagnose_days
+
+
+def findings_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @daily_asset(days, FINDINGS, [VERDICT], "diagnosis", "duckdb", "python", owner="analytics")
+    def findings(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        """What is wrong, in which slice, since when, how surely, at what cost. Never stops what comes after it."""
+        from_date, to_date = date_range(context, shop)
+        diagnose_days(shop.warehouse, shop.settings, from_date, to_date)
+        return dg.MaterializeResult(metadata=last_day_of_diagnosis(shop, to_date))
+
+    return findings

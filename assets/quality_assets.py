@@ -1,0 +1,127 @@
+"""What the gate found of each day, its verdict, and the checks beside each table."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from itertools import islice
+from typing import Any
+
+import dagster as dg
+
+from assets.common import DUPLICATES, EXCLUDED, RESULTS, VERDICT, asset_key, daily_asset, date_range
+from assets.metadata import shown_rows
+from assets.resources import Shop
+from funnelscope.quality import gate
+from funnelscope.settings import Settings
+from funnelscope.warehouse.checks import Severity
+from funnelscope.warehouse.models import load_models
+
+
+def _built_tables() -> list[dg.AssetKey]:
+    return [DUPLICATES, EXCLUDED, *(asset_key(table) for table in load_models())]
+
+
+def results_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @daily_asset(days, RESULTS, _built_tables(), "quality", "duckdb")
+    def results(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        """What every contract and expectation found on every day: passed or not, observed, expected, and why."""
+        from_date, to_date = date_range(context, shop)
+        gate.run_contracts(shop.warehouse, from_date, to_date)
+        gate.run_expectations(shop.warehouse, shop.settings, from_date, to_date, shop.built_tables)
+        failed = shop.warehouse.records(
+            "select business_date, severity, check_name, table_name, rule, observed, expected from quality.results "
+            "where not is_passed and business_date between $from_date and $to_date order by all desc",
+            from_date=from_date,
+            to_date=to_date,
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "failed": len(failed),
+                **shown_rows("failed_checks", failed),
+                "data_docs": dg.MetadataValue.path(str(shop.settings.data_docs / "index.html")),
+            }
+        )
+
+    return results
+
+
+def verdict_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @daily_asset(days, VERDICT, [RESULTS], "quality", "duckdb")
+    def day_verdict(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        """Pass, warn or blocked for each day, with the reasons. Only days that are not blocked are published."""
+        verdicts = gate.judge(shop.warehouse, shop.settings, *date_range(context, shop))
+        last = verdicts[-1]
+        return dg.MaterializeResult(
+            metadata={
+                "verdict": last.verdict.value,
+                "blocked_days": sum(verdict.verdict == gate.Verdict.BLOCKED for verdict in verdicts),
+                "reasons": dg.MetadataValue.md(reasons_as_text(verdicts)),
+            }
+        )
+
+    return day_verdict
+
+
+def reasons_as_text(verdicts: Iterable[gate.DayVerdict], most: int = 50) -> str:
+    lines = (
+        f"- {verdict.business_date} {verdict.verdict.value}: {reason.subject}: {reason.observed} "
+        f"(expected: {reason.expected})"
+        for verdict in verdicts
+        for reason in verdict.reasons
+    )
+    return "\n".join(islice(lines, most)) or "none"
+
+
+def checks_asset(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetChecksDefinition:
+    """Shows the gate's results beside each table. None is blocking: that would skip the report too."""
+    specs = [
+        dg.AssetCheckSpec(check.name, asset=asset_key(check.table), description=check.rule, additional_deps=[RESULTS])
+        for check in gate.registered_checks(settings)
+    ]
+
+    @dg.multi_asset_check(name="checks", specs=specs, can_subset=True)
+    def checks(context: dg.AssetCheckExecutionContext, shop: Shop) -> Iterator[dg.AssetCheckResult]:
+        to_date = shop.warehouse.value("select max(business_date) from quality.results")
+        from_date = to_date
+        if context.has_partition_key or context.has_partition_key_range:
+            from_date, to_date = date_range(context, shop)
+        selected = context.selected_asset_check_keys
+        for record in _check_records(shop, from_date, to_date):
+            if dg.AssetCheckKey(asset_key(record["table_name"]), record["check_name"]) not in selected:
+                continue
+            yield dg.AssetCheckResult(
+                passed=record["failed_days"] == 0,
+                check_name=record["check_name"],
+                asset_key=asset_key(record["table_name"]),
+                severity=dg.AssetCheckSeverity.ERROR
+                if record["severity"] == Severity.BLOCK
+                else dg.AssetCheckSeverity.WARN,
+                metadata={
+                    "days": f"{from_date} to {to_date}",
+                    "failed_days": record["failed_days"],
+                    "observed": record["observed"] or "as it should be",
+                    "expected": record["expected"] or record["rule"],
+                    "reason": record["rule"],
+                },
+            )
+
+    return checks
+
+
+def _check_records(shop: Shop, from_date: date, to_date: date) -> list[dict[str, Any]]:
+    return shop.warehouse.records(
+        """
+        select
+            check_name,
+            table_name,
+            min(severity) as severity,
+            min(rule) as rule,
+            count(*) filter (where not is_passed) as failed_days,
+            coalesce(min(observed) filter (where not is_passed), arg_max(observed, business_date)) as observed,
+            coalesce(min(expected) filter (where not is_passed), arg_max(expected, business_date)) as expected
+        from quality.results
+        where business_date between $from_date and $to_date
+        group by check_name, table_name
+        """,
+        from_date=from_date,
+        to_date=to_date,
+    )

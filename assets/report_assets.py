@@ -1,0 +1,93 @@
+"""The printed report, its stages, and its delivery."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+import dagster as dg
+
+from assets.common import DELIVERY, REPORT, SINGLE_RUN, SNAPSHOT, STAGES, daily_asset, date_range
+from assets.metadata import stage_of_edition
+from assets.resources import Shop
+from funnelscope import reporting
+from funnelscope.reporting import delivery
+
+STAGE_MEANINGS = {
+    "traffic": "from the ad to the session that arrives",
+    "landing": "from the session to a product view in earnest",
+    "decision": "from the product view to the paid order",
+    "repurchase": "from an old customer to the next purchase",
+}
+
+
+def daily_report_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="print_report",
+        specs=[*map(_stage_spec, STAGES), _report_spec()],
+        partitions_def=days,
+        backfill_policy=SINGLE_RUN,
+    )
+    def print_report(context: dg.AssetExecutionContext, shop: Shop) -> Iterator[dg.MaterializeResult]:
+        from_date, to_date = date_range(context, shop)
+        for restated in reporting.restated_days(shop.settings, from_date, to_date - timedelta(days=1)):
+            reporting.print_report(shop.settings, restated)
+        edition = reporting.print_report(shop.settings, to_date)
+        periods = reporting.periods_due(shop.settings, from_date, to_date)
+        for period in periods:
+            reporting.print_report(shop.settings, period)
+        for stage in STAGES:
+            yield dg.MaterializeResult(asset_key=STAGES[stage], metadata=stage_of_edition(edition, stage))
+        yield dg.MaterializeResult(
+            asset_key=REPORT,
+            metadata={
+                "pdf": dg.MetadataValue.path(str(edition.pdf)),
+                "edition": edition.number,
+                "snapshot": edition.snapshot,
+                "weeks and months": ", ".join(period.name for period in periods) or "none",
+            },
+        )
+
+    return print_report
+
+
+def _stage_spec(stage: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        STAGES[stage],
+        deps=[SNAPSHOT],
+        group_name="stages",
+        kinds={"png"},
+        owners=["team:analytics"],
+        description=f"The stage of the last day as the report prints it: the funnel {STAGE_MEANINGS[stage]}, each "
+        "step beside its usual range, and four weeks of its rate.",
+    )
+
+
+def _report_spec() -> dg.AssetSpec:
+    return dg.AssetSpec(
+        REPORT,
+        deps=[SNAPSHOT, *STAGES.values()],
+        group_name="report",
+        kinds={"pdf"},
+        owners=["team:analytics"],
+        description="The PDF of the last day of the run, also of a blocked one; and anew of every earlier day it "
+        "restated. So too of the week and the month that ended in the run, or that it restated.",
+    )
+
+
+def delivery_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @daily_asset(days, DELIVERY, [REPORT], "report", owner="analytics")
+    def delivery_of_reports(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
+        """Sends the report to the declared channels, once an edition. A channel that fails does not fail the run."""
+        from_date, to_date = date_range(context, shop)
+        today = datetime.now(shop.settings.zone).date()
+        span = (shop.warehouse, shop.settings, from_date, to_date, today)
+        days: list[reporting.Period | date] = [*delivery.days_to_send(*span), *delivery.periods_to_send(*span)]
+        problems = []
+        for day in days:
+            for sending in delivery.deliver(shop.warehouse, shop.settings, day):
+                if sending.state is delivery.State.FAILED:
+                    named = day.name if isinstance(day, reporting.Period) else day
+                    problems.append(f"The report of {named} did not reach {sending.channel}: {sending.problem}")
+                    context.log.warning(problems[-1])
+        return dg.MaterializeResult(metadata={"days": len(days), "problems": "\n".join(problems) or "none"})
+
+    return delivery_of_reports

@@ -1,0 +1,90 @@
+"""The shop as a Dagster resource: its settings, and its warehouse held open and locked for one run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from funnelscope.ingest import create_tables, pruned_days
+from funnelscope.settings import Settings, load_settings
+from funnelscope.warehouse.connection import Warehouse, open_warehouse
+from funnelscope.warehouse.models import Model, chunks_of_days, create_inputs
+
+
+class Shop(dg.ConfigurableResource):
+    """Opens the warehouse when the run begins and closes it when the run ends, however it ends."""
+
+    _settings: Settings | None = PrivateAttr(None)
+    _warehouse: Warehouse | None = PrivateAttr(None)
+    _built_tables: set[str] = PrivateAttr(default_factory=set)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Shop"]:
+        settings = self.settings
+        with open_warehouse(
+            settings.warehouse_path,
+            memory_limit=settings.memory_limit,
+            threads=settings.threads,
+            wait_seconds=settings.lock_wait_seconds,
+        ) as warehouse:
+            create_inputs(warehouse)
+            create_tables(warehouse)
+            self._warehouse = warehouse
+            self._built_tables = set()
+            yield self
+
+    @property
+    def settings(self) -> Settings:
+        if self._settings is None:
+            self._settings = load_settings()
+        return self._settings
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The open warehouse; raises RuntimeError outside of a run."""
+        if self._warehouse is None:
+            raise RuntimeError("The warehouse is open only while a run executes.")
+        return self._warehouse
+
+    @property
+    def built_tables(self) -> set[str]:
+        """`schema.table` of every model that this run has built so far."""
+        return self._built_tables
+
+    @property
+    def query_parameters(self) -> dict[str, Any]:
+        """What the SQL models may know of the settings."""
+        return {
+            "attribution_window_days": self.settings.attribution_window_days,
+            "declared_families": sorted({source.family for source in self.settings.sources}),
+        }
+
+    def chunks(self, from_date: date, to_date: date) -> list[tuple[date, date]]:
+        """The range in pieces that fit into memory, by the rows delivered for each day."""
+        rows = self.warehouse.rows("select business_date, sum(rows) from quality.delivery_dates group by business_date")
+        return chunks_of_days(from_date, to_date, {day: int(count) for day, count in rows})
+
+    def chunks_of(self, model: Model, from_date: date, to_date: date) -> list[tuple[date, date]]:
+        """The same for a model; staged days whose raw rows are pruned are left as they stand."""
+        chunks = self.chunks(from_date, to_date)
+        pruned = pruned_days(self.warehouse) if model.schema == "staging" else set()
+        if not pruned:
+            return chunks
+        return [(first, last) for chunk in chunks for first, last in _without(pruned, *chunk)]
+
+
+def _without(days: set[date], from_date: date, to_date: date) -> list[tuple[date, date]]:
+    """The stretches of a range that hold none of the days."""
+    stretches: list[tuple[date, date]] = []
+    for offset in range((to_date - from_date).days + 1):
+        day = from_date + timedelta(days=offset)
+        if day in days:
+            continue
+        if stretches and stretches[-1][1] == day - timedelta(days=1):
+            stretches[-1] = (stretches[-1][0], day)
+        else:
+            stretches.append((day, day))
+    return stretches

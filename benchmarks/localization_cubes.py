@@ -1,0 +1,170 @@
+"""`make bench-diagnosis`: how often the diagnosis is right, and how fast. Prints tables in Markdown; asserts nothing.
+
+CLEAN=300 judges so many clean cubes of each family, else 20. CUBES=/folder adds the cubes of a folder: cases.json
+(dims, hierarchy, baseline_periods), labels.json (level, roots) and cases/<name>.csv.gz.
+"""
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from funnelscope.localization.localize import localise
+from funnelscope.simulator.cubes import BASELINE_DAYS, LEVELS, SUM_LEVELS, PlantedCube, ratio_cube, sum_cube
+
+SEEDS = range(100, 120)
+
+
+@dataclass
+class Score:
+    """What came of the cubes of one level."""
+
+    right: int = 0
+    wrong: int = 0
+    missed: int = 0
+    exact: int = 0
+    first: int = 0
+    alarms: int = 0
+    seconds: list[float] = field(default_factory=list)
+
+    def add(self, found: Sequence[frozenset[tuple[str, str]]], true: set[frozenset[tuple[str, str]]]) -> None:
+        hits = len(true & set(found))
+        self.right += hits
+        self.wrong += len(found) - hits
+        self.missed += len(true) - hits
+        self.exact += set(found) == true
+        self.first += bool(found) and found[0] in true
+        self.alarms += bool(found)
+
+    @property
+    def f1(self) -> float:
+        return 2 * self.right / max(2 * self.right + self.wrong + self.missed, 1)
+
+    def row(self, level: str) -> str:
+        cubes = len(self.seconds)
+        is_clean = self.right + self.missed == 0
+        f1, first = ("–", "–") if is_clean else (f"{self.f1:.3f}", f"{self.first / cubes:.3f}")
+        alarms = f"{self.alarms} of {cubes}" if is_clean else "–"
+        times = f"{statistics.median(self.seconds):.3f} | {max(self.seconds):.2f}"
+        return f"| {level} | {cubes} | {f1} | {self.exact / cubes:.3f} | {first} | {alarms} | {times} |"
+
+
+def main() -> None:
+    sections: list[Callable[[], None]] = [cubes, clean_cubes, large_cube]
+    for section in sections:
+        section()
+
+
+def cubes() -> None:
+    """Exact-set F1 by level: a slice counts only if it is named exactly."""
+    table("Cubes with planted causes", planted())
+    if folder := os.environ.get("CUBES"):
+        table(f"Cubes of {Path(folder).name}", labelled(Path(folder)))
+
+
+def clean_cubes() -> None:
+    """How often a cube without a cause yields a finding."""
+    print("\n### Cubes without a cause\n\n| family | cubes | with a finding | median s |\n|---|---:|---:|---:|")
+    for family, cases in clean_families().items():
+        alarms, seconds = 0, []
+        for planted_cube, periods in cases:
+            started = time.process_time()
+            alarms += bool(
+                localise(planted_cube.cube, planted_cube.dimensions, planted_cube.hierarchy, periods).findings
+            )
+            seconds.append(time.process_time() - started)
+        print(f"| {family} | {len(seconds)} | {alarms} | {statistics.median(seconds):.3f} |", flush=True)
+
+
+def clean_families() -> dict[str, Iterator[tuple[PlantedCube, float]]]:
+    count = int(os.environ.get("CLEAN", "20"))
+
+    def cubes_of(make: Callable[[int], PlantedCube], periods: float) -> Iterator[tuple[PlantedCube, float]]:
+        return ((make(seed), periods) for seed in range(1000, 1000 + count))
+
+    families = {
+        level: cubes_of(partial(ratio_cube, level), BASELINE_DAYS) for level in LEVELS if level.startswith("clean")
+    }
+    for days in (7, 14):
+        make = partial(ratio_cube, "clean", baseline_days=days)
+        families[f"clean, {days} days"] = cubes_of(make, days)
+        families[f"clean, {days} days taken for {BASELINE_DAYS}"] = cubes_of(make, BASELINE_DAYS)
+    families["clean, few leaves"] = cubes_of(lambda seed: of_two_dimensions(ratio_cube("clean", seed)), BASELINE_DAYS)
+    return families | {
+        level: cubes_of(partial(sum_cube, level), BASELINE_DAYS) for level in SUM_LEVELS if "clean" in level
+    }
+
+
+def of_two_dimensions(planted_cube: PlantedCube) -> PlantedCube:
+    """The same day as a cube of 24 leaves."""
+    dimensions = ("channel", "device")
+    cube = planted_cube.cube.groupby(list(dimensions)).sum(numeric_only=True).reset_index()
+    return PlantedCube(cube, dimensions, {}, planted_cube.causes)
+
+
+def table(title: str, cases: Iterable[tuple[str, PlantedCube, float]]) -> None:
+    scores: dict[str, Score] = {}
+    for level, planted_cube, periods in cases:
+        score = scores.setdefault(level, Score())
+        started = time.process_time()
+        found = localise(planted_cube.cube, planted_cube.dimensions, planted_cube.hierarchy, periods).findings
+        score.seconds.append(time.process_time() - started)
+        hierarchy = planted_cube.hierarchy
+        score.add([key(f.slice, hierarchy) for f in found], {key(cause, hierarchy) for cause in planted_cube.causes})
+    print(f"\n### {title}\n\n| level | cubes | F1 | exact | top-1 | alarms | median s | max s |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    for level in sorted(scores):
+        print(scores[level].row(level))
+    seconds = [second for score in scores.values() for second in score.seconds]
+    print(f"\nMedian over all cubes: {statistics.median(seconds):.3f} s of one core.", flush=True)
+
+
+def planted() -> Iterator[tuple[str, PlantedCube, float]]:
+    for seed in SEEDS:
+        for level in LEVELS:
+            yield level, ratio_cube(level, seed), BASELINE_DAYS
+        for level in SUM_LEVELS:
+            yield level, sum_cube(level, seed), BASELINE_DAYS
+
+
+def labelled(folder: Path) -> Iterator[tuple[str, PlantedCube, float]]:
+    labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
+    for name, case in json.loads((folder / "cases.json").read_text(encoding="utf-8")).items():
+        cube = pd.read_csv(folder / "cases" / f"{name}.csv.gz", dtype=dict.fromkeys(case["dims"], str))
+        planted_cube = PlantedCube(cube, case["dims"], case.get("hierarchy") or {}, labels[name]["roots"])
+        yield labels[name]["level"], planted_cube, case.get("baseline_periods") or BASELINE_DAYS
+
+
+def key(slice_name: Mapping[str, str], hierarchy: Mapping[str, Sequence[str]]) -> frozenset[tuple[str, str]]:
+    """A slice without what its other dimensions determine."""
+    implied = {above for name in slice_name for above in hierarchy.get(name, ())}
+    return frozenset((name, str(value)) for name, value in slice_name.items() if name not in implied)
+
+
+def large_cube() -> None:
+    """One day with 250,000 leaves and a cause."""
+    random = np.random.default_rng(1)
+    count = 250_000
+    sizes = {"page": 60, "region": 31, "device": 6, "channel": 12, "coupon": 10}
+    cube = pd.DataFrame({name: random.integers(size, size=count).astype(str) for name, size in sizes.items()})
+    rate = np.where(cube["page"] == "7", 0.06, 0.1)
+    cube["real_den"] = random.poisson(8, count)
+    cube["real_num"] = random.binomial(cube["real_den"], rate)
+    before = random.poisson(8 * BASELINE_DAYS, count)
+    cube["predict_den"] = before / BASELINE_DAYS
+    cube["predict_num"] = random.binomial(before, 0.1) / BASELINE_DAYS
+    started = time.process_time()
+    found = localise(cube, list(sizes))
+    print(f"\n### A cube of {count:,} leaves\n\n{time.process_time() - started:.1f} s of one core: ", end="")
+    print([finding.slice for finding in found.findings], flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Data or business? Asked before a cause is named."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from funnelscope.diagnosis.baseline import slice_condition
+from funnelscope.diagnosis.steps import VISIT, Step
+from funnelscope.warehouse.connection import Warehouse
+
+# Whoever took the later step must have passed the earlier one: (earlier, later).
+_PAIRS = (
+    ("second_interaction", "product_view"),
+    ("product_view", "favorite_or_cart"),
+    ("product_view", "checkout"),
+    ("favorite_or_cart", "checkout"),
+    ("checkout", "order"),
+)
+PAGE_VIEWS_ARE_GONE = "page_views_are_gone"
+CHECKS = (*(f"{later}_without_{earlier}" for earlier, later in _PAIRS), PAGE_VIEWS_ARE_GONE)
+_FEWEST_LATER = 10
+_SMALLEST_RISE = 0.2
+_COLLAPSE = 0.5
+_USUAL_DAYS = 14
+_SAME_FAULT = 0.9
+_FLOOD = 1.4
+
+
+@dataclass(frozen=True)
+class DataFault:
+    """Why the numbers of a slice cannot be believed.
+
+    Attributes:
+        check: the check of the gate that says so, or one of CHECKS; the playbook's `reasons` word these.
+        observed: the same in English.
+        today, usual: what was compared; None for a check of the gate, which has its own words.
+    """
+
+    check: str
+    observed: str
+    today: float | None = None
+    usual: float | None = None
+
+    @property
+    def move(self) -> float:
+        return abs((self.today or 0) - (self.usual or 0))
+
+
+def data_fault(
+    warehouse: Warehouse, step: Step, slice_: Mapping[str, str], business_date: date, days: Sequence[date]
+) -> DataFault | None:
+    """Events that were lost on their way: later steps go on while an earlier one, or all page events, are gone."""
+    if warned := _slice_warning(warehouse, slice_, business_date):
+        return warned
+    if not slice_ or not set(slice_) <= {*VISIT, "first_category"}:
+        return None
+    counts = ", ".join(
+        f"count(*) filter (where {_took(later)} and not observed_{earlier}) as skipped_{number}, "
+        f"count(*) filter (where {_took(later)}) as later_{number}"
+        for number, (earlier, later) in enumerate(_PAIRS)
+    )
+    query = (
+        f"select count(*) as sessions, sum(page_view_count)::BIGINT as page_views, {counts} "
+        f"from intermediate.session_funnel where is_human and {slice_condition(slice_)} and "
+    )
+    today = warehouse.records(query + "business_date = $day", day=business_date)[0]
+    usual_days = list(days[-_USUAL_DAYS:])
+    usual = warehouse.records(query + "list_contains($days::DATE[], business_date)", days=usual_days)[0]
+    for number in range(len(_PAIRS)):
+        share, usual_share = (
+            counted[f"skipped_{number}"] / max(counted[f"later_{number}"], 1) for counted in (today, usual)
+        )
+        later_today = today[f"later_{number}"]
+        noise = np.sqrt(max(usual_share * (1 - usual_share), 0.01) / max(later_today, 1))
+        if later_today >= _FEWEST_LATER and share >= usual_share + max(_SMALLEST_RISE, 4 * noise):
+            observed = f"{CHECKS[number].replace('_', ' ')}: {share:.0%}, usually {usual_share:.0%}"
+            return DataFault(CHECKS[number], observed, share, usual_share)
+    if step.stage != "landing" or not today["sessions"] or not usual["sessions"]:
+        return None
+    total, usual_total = (float(counted["page_views"] or 0) for counted in (today, usual))
+    views, usual_views = total / today["sessions"], usual_total / usual["sessions"]
+    # Of robots, who look at little, there are fewer a session too, but no fewer views.
+    if views < _COLLAPSE * usual_views and total < _COLLAPSE * usual_total / len(usual_days):
+        observed = f"{views:.2f} page views a session, usually {usual_views:.2f}"
+        return DataFault(PAGE_VIEWS_ARE_GONE, observed, views, usual_views)
+    return None
+
+
+def _took(step: str) -> str:
+    """SQL of sessions that took the step; who lands on a product has looked at one without doing anything."""
+    return f"observed_{step}" + (" and entry_type is distinct from 'product'" if step == "product_view" else "")
+
+
+def whole_of_fault(
+    warehouse: Warehouse, step: Step, slice_: Mapping[str, str], fault: DataFault, day: date, days: Sequence[date]
+) -> Mapping[str, str]:
+    """The widest slice around this one that has the same fault in nine tenths of its strength."""
+    for name in slice_:
+        wider = {other: value for other, value in slice_.items() if other != name}
+        same = data_fault(warehouse, step, wider, day, days)
+        if same and same.check == fault.check and same.move >= _SAME_FAULT * fault.move > 0:
+            return whole_of_fault(warehouse, step, wider, same, day, days)
+    return slice_
+
+
+def _slice_warning(warehouse: Warehouse, slice_: Mapping[str, str], business_date: date) -> DataFault | None:
+    """A warning of the gate about this very slice."""
+    if not warehouse.columns("quality.slice_warnings"):
+        return None
+    for record in warehouse.records(
+        "select * from quality.slice_warnings where business_date = $day order by all", day=business_date
+    ):
+        if slice_.get(record["dimension"]) == record["value"]:
+            check, observed = record["check_name"], f"{record['observed']} (expected: {record['expected']})"
+            return DataFault(check, f"{check}: {observed}")
+    return None
+
+
+def is_flood(entered: float, passed: float, usual_entered: float, usual_passed: float) -> bool:
+    """Whether entries rose and passes did not: robots that nobody flagged.
+
+    Args:
+        usual_entered, usual_passed: of a usual day, at today's size of the rest of the shop.
+    """
+    return entered >= _FLOOD * usual_entered and passed <= 1.15 * usual_passed and passed >= 0.6 * usual_passed
+
+
+def touched_by_warnings(warehouse: Warehouse, business_date: date, cube: str) -> str:
+    """The gate's warnings of the day about the cube or the families, in words; empty without one."""
+    text = warehouse.value(
+        "select reasons from quality.day_verdict where business_date = $day and verdict = 'warn'", day=business_date
+    )
+    reasons = json.loads(text) if text else []
+    named = [
+        f"{reason['subject']}: {reason['observed']}"
+        for reason in reasons
+        if reason["key"] not in ("contract", "expectation")
+        or cube in reason["subject"]
+        or reason["subject"].startswith("staging.")
+    ]
+    return "; ".join(named)

@@ -1,0 +1,155 @@
+"""From a plan and `funnel_events` to the answer: what became of the attempts that count."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+
+import duckdb
+
+from funnelscope.funnels.engine.plan import Attribution, Plan, Semantics
+from funnelscope.funnels.engine.select_attempts import Counted, count
+from funnelscope.funnels.engine.step_matches import Work, mark
+
+MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True)
+class StepCounts:
+    """One step. `units` = `converted` + `lost` + `pending`; seconds are those since the step before."""
+
+    step: int
+    units: int
+    converted: int
+    lost: int
+    pending: int
+    mean_seconds: float | None
+    median_seconds: float | None
+    p90_seconds: float | None
+
+
+@dataclass(frozen=True)
+class DayCounts:
+    """Units that entered on a day, at each step; mature once every window of the day has closed."""
+
+    entered: str
+    units: tuple[int, ...]
+    is_mature: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    steps: tuple[StepCounts, ...]
+    trend: tuple[DayCounts, ...]
+    breakdown: Mapping[str, tuple[StepCounts, ...]] | None
+    units_by_step: Mapping[int, tuple[object, ...]] | None
+
+
+def compute(
+    connection: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    columns: Mapping[str, str],
+    data_end: int,
+    with_units: bool = False,
+) -> Answer:
+    """The funnel over the table or view `funnel_events` (unit, t, event_type and the properties).
+
+    Args:
+        columns: SQL of each property, over `funnel_events`.
+        data_end: the last instant that the events cover, in microseconds; windows beyond it are still open.
+        with_units: whether to name the units of each step.
+    """
+    work = mark(connection, plan, columns, by_slice=False)
+    counted = count(work)
+    nobody = tuple(_nobody(number) for number in plan.numbers)
+    steps = _step_counts(work, counted.units, data_end).get(None, nobody)
+    trend = _trend(work, counted, data_end)
+    units = _units(work, counted) if with_units else None
+    return Answer(steps, trend, _breakdown(work, counted, data_end), units)  # the breakdown makes the tables anew
+
+
+def _nobody(step: int) -> StepCounts:
+    return StepCounts(step, 0, 0, 0, 0, None, None, None)
+
+
+# --- What is counted -----------------------------------------------------------------------------
+
+
+def _step_counts(work: Work, attempts: str, data_end: int, slice: str = "null") -> dict[object, tuple[StepCounts, ...]]:
+    """The rows of each slice; of the only one, called None, where there are none."""
+    plan = work.plan
+    is_open = f"t_1 + {plan.window} > {data_end}"
+    if plan.semantics is Semantics.STRICT:
+        is_open += " and is_alive"
+    found: dict[object, dict[int, StepCounts]] = {}
+    for number in plan.numbers:
+        seconds = f"(t_{number} - {_time_before(plan, number)}) / {MICROSECONDS}"
+        converted = f"(last_step > {number} or t_{plan.required[-1]} is not null)"
+        rows = work.rows(
+            f"select slice, units, converted, units - converted - pending, pending, mean, median, p90 from ("
+            f"select {slice} as slice, count(*) as units, count(*) filter (where {converted}) as converted, "
+            f"count(*) filter (where not {converted} and {is_open}) as pending, "
+            f"avg({seconds}) as mean, quantile_cont({seconds}, 0.5) as median, quantile_cont({seconds}, 0.9) as p90 "
+            f"from {attempts} where t_{number} is not null group by slice)"
+        )
+        for name, *counts in rows:
+            found.setdefault(name, {})[number] = StepCounts(number, *counts)  # type: ignore[arg-type]
+    return {
+        name: tuple(steps.get(number) or _nobody(number) for number in plan.numbers) for name, steps in found.items()
+    }
+
+
+def _time_before(plan: Plan, number: int) -> str:
+    """SQL of the time of the matched step before: at the latest that of the last one that is not optional."""
+    if number == 1:
+        return "null"
+    return f"coalesce({', '.join(f't_{other}' for other in range(number - 1, plan.required_before(number) - 1, -1))})"
+
+
+def _trend(work: Work, counted: Counted, data_end: int) -> tuple[DayCounts, ...]:
+    rows = work.rows(
+        f"select (date '1970-01-01' + entered_day)::varchar, latest_t + {work.plan.window} <= {data_end}, step, units "
+        f"from {counted.days} join {counted.latest} using (entered_day) order by entered_day, step"
+    )
+    found = []
+    for (day, is_mature), steps in groupby(rows, key=itemgetter(0, 1)):
+        units = {step: int(str(count)) for _, _, step, count in steps}
+        found.append(DayCounts(str(day), tuple(units.get(number, 0) for number in work.plan.numbers), bool(is_mature)))
+    return tuple(found)
+
+
+def _units(work: Work, counted: Counted) -> dict[int, tuple[object, ...]]:
+    found = {}
+    for number in work.plan.numbers:
+        rows = work.rows(f"select unit from {counted.units} where t_{number} is not null order by unit")
+        found[number] = tuple(unit for (unit,) in rows)
+    return found
+
+
+# --- By slice ------------------------------------------------------------------------------------
+
+
+def _breakdown(work: Work, counted: Counted, data_end: int) -> dict[str, tuple[StepCounts, ...]] | None:
+    by = work.plan.breakdown
+    if by is None:
+        return None
+    if by.attribution in (Attribution.ALL, Attribution.STEP):
+        work = mark(work.connection, work.plan, work.columns, by_slice=True)
+        found = _step_counts(work, count(work).units, data_end, "slice")
+    else:
+        edge = "min" if by.attribution is Attribution.FIRST else "max"
+        found = _step_counts(work, _touched(work, counted, edge), data_end, "touched")
+    return {str(value): found[value] for value in sorted(found, key=str)}
+
+
+def _touched(work: Work, counted: Counted, edge: str) -> str:
+    """The units with their slice: the first or last value that an event of a step names."""
+    start = work.plan.entered[0]
+    since = f"and t >= {start}" if start is not None else ""
+    work.create(
+        "funnel_touched",
+        f"select best.*, coalesce(touch.value, '') as touched from {counted.units} best left join ("
+        f"select unit, min(value) as value from (select unit, value, t, {edge}(t) over (partition by unit) as edge "
+        f"from funnel_matches where value != '' {since}) where t = edge group by unit) touch using (unit)",
+    )
+    return "funnel_touched"

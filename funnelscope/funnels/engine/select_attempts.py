@@ -1,0 +1,153 @@
+"""Which attempt of a unit counts: the deepest; of equally deep ones that with more steps, then the earliest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from funnelscope.funnels.engine import ordered, strict, unordered
+from funnelscope.funnels.engine.conditions import event_sql
+from funnelscope.funnels.engine.days import day_sql
+from funnelscope.funnels.engine.plan import Plan, Semantics
+from funnelscope.funnels.engine.step_matches import Work
+
+PATHS = {
+    Semantics.ORDERED: ordered.create_paths,
+    Semantics.STRICT: strict.create_paths,
+    Semantics.UNORDERED: unordered.create_paths,
+}
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The attempts that count, as SQL of relations.
+
+    Attributes:
+        units: one row a unit (and slice) with last_step and the times t_1, t_2, …
+        days: (entered_day, step, units), of the attempt that counts for each unit (and slice) and day of entry.
+        latest: (entered_day, latest_t), the last opening of each day.
+    """
+
+    units: str
+    days: str
+    latest: str
+
+
+def count(work: Work) -> Counted:
+    return _earliest(work) if _earliest_is_enough(work.plan) else _best(work)
+
+
+# --- The earliest of the deepest -----------------------------------------------------------------
+
+
+def _earliest_is_enough(plan: Plan) -> bool:
+    """Whether nothing but depth and time decides, so that no two attempts need be compared."""
+    has_optional = any(step.is_optional for step in plan.steps)
+    return plan.semantics is Semantics.ORDERED and not has_optional and not plan.exclusions
+
+
+def _earliest(work: Work) -> Counted:
+    """Of all attempts that reach a step, only the earliest of each unit and day is kept.
+
+    Most units never reach the second step: their openings are put together at once, and no join ever sees them.
+    """
+    day = day_sql(work, "t_1")
+    openings = f"(select {work.key_list()}, t as t_1 from funnel_matches where step = 1 and {work.opens})"
+    reached = ordered.advance(work, only_of_units_that_go_on=True)
+    for step in reached:
+        attempts = openings if step == 1 else f"({ordered.first_candidates(work, step)})"
+        dated = f"(select *, {day} as entered_day from {attempts})"
+        work.create(f"funnel_first_{step}", f"from {_first_paths(dated, (*work.group, 'entered_day'), step)}")
+    _create_best(work, reached)
+    days = (
+        f"select entered_day, {step} as step, count(*) as units from funnel_first_{step} group by all"
+        for step in reached
+    )
+    latest = f"(select {day} as entered_day, max(t_1) as latest_t from {openings} group by all)"
+    return Counted("funnel_best", f"({' union all '.join(days)})", latest)
+
+
+def _first_paths(attempts: str, keys: Sequence[str], step: int) -> str:
+    """The earliest path up to a step, for each value of the keys."""
+    listed = ", ".join(keys)
+    if step == 1:
+        return f"(select {listed}, min(t_1) as t_1 from {attempts} group by all)"
+    path = ", ".join(f"t_{number}: t_{number}" for number in range(1, step + 1))
+    firsts = f"select {listed}, min({{{path}}}) as path from {attempts} group by all"
+    return f"(select {listed}, unnest(path) from ({firsts}))"
+
+
+def _create_best(work: Work, reached: Sequence[int]) -> None:
+    """Makes `funnel_best`: for each step the units that got no further. One statement of all would be long to plan."""
+    group = ", ".join(work.group)
+    for step in reached:
+        stopped = f"funnel_first_{step}"
+        if step < reached[-1]:
+            stopped = f"(from {stopped} anti join funnel_first_{step + 1} using ({group}))"
+        times = (f"t_{number}" if number <= step else f"null::bigint as t_{number}" for number in work.plan.numbers)
+        query = (
+            f"select {group}, {step} as last_step, {', '.join(times)} from {_first_paths(stopped, work.group, step)}"
+        )
+        if step == 1:
+            work.create("funnel_best", query)
+        else:
+            work.connection.execute(f"insert into funnel_best {query}")
+
+
+# --- The best of all -----------------------------------------------------------------------------
+
+
+def _best(work: Work) -> Counted:
+    """Every attempt is followed to its end, and they are compared."""
+    PATHS[work.plan.semantics](work)
+    if work.plan.exclusions:
+        _drop_void(work)
+    numbers = work.plan.numbers
+    last = f"greatest({', '.join(f'case when t_{number} is not null then {number} end' for number in numbers)})"
+    matched = " + ".join(f"(t_{number} is not null)::int" for number in numbers)
+    order = f"last_step desc, matched_steps desc, t_1{''.join(f', t_{number} nulls last' for number in numbers[1:])}"
+    group = ", ".join(work.group)
+    day = day_sql(work, "t_1")
+    work.create(
+        "funnel_days",
+        f"select *, {day} as entered_day, {last} as last_step, {matched} as matched_steps from funnel_attempts "
+        f"qualify row_number() over (partition by {group}, entered_day order by {order}) = 1",
+    )
+    work.create(
+        "funnel_best",
+        f"select * from funnel_days qualify row_number() over (partition by {group} order by {order}) = 1",
+    )
+    counts = ", ".join(f"count(t_{number})" for number in numbers)
+    by_step = f"unnest({list(numbers)}) as step, unnest([{counts}]) as units"
+    days = f"(select entered_day, {by_step} from funnel_days group by entered_day)"
+    latest = f"(select {day} as entered_day, max(t_1) as latest_t from funnel_attempts group by all)"
+    return Counted("funnel_best", days, latest)
+
+
+def _drop_void(work: Work) -> None:
+    """Takes out void attempts, and units that a void attempt drops unless another of theirs completes."""
+    plan = work.plan
+    for number, exclusion in enumerate(plan.exclusions):
+        work.create(
+            "funnel_excluding",
+            f"select distinct unit, t from funnel_events where {event_sql(exclusion.filter, work.columns)}",
+        )
+        end = (
+            f"coalesce({', '.join(f't_{step}' for step in plan.numbers[exclusion.to_step - 1 :])}, t_1 + {plan.window})"
+        )
+        work.create(
+            "funnel_attempts",
+            f"select attempt.*, coalesce(void.t < {end}, false) as is_void_{number} "
+            f"from funnel_attempts attempt asof left join funnel_excluding void "
+            f"on attempt.unit = void.unit and attempt.t_{exclusion.from_step} < void.t",
+        )
+    everyone = [f"is_void_{number}" for number in range(len(plan.exclusions))]
+    dropping = [f"is_void_{number}" for number, exclusion in enumerate(plan.exclusions) if exclusion.drops_unit]
+    is_kept = f"not ({' or '.join(everyone)})"
+    is_dropped = "false"
+    if dropping:
+        completes = f"{is_kept} and t_{plan.required[-1]} is not null"
+        is_dropped = f"bool_or({' or '.join(dropping)}) over units and not bool_or({completes}) over units"
+    work.create(
+        "funnel_attempts",
+        f"select * exclude (is_dropped) from (select *, {is_dropped} as is_dropped from funnel_attempts "
+        f"window units as (partition by {', '.join(work.group)})) where {is_kept} and not is_dropped",
+    )

@@ -1,0 +1,71 @@
+"""The events that a funnel is asked of, as the table or view `funnel_events`: unit, t, event_type and properties.
+
+`files` reads them from a file, `published` from what the shop has published. Only the columns that the funnel reads are
+taken. Times become microseconds since 1970-01-01 UTC.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import duckdb
+
+from funnelscope.funnels.engine.plan import Plan, tests
+from funnelscope.funnels.specification import FunnelFile
+from funnelscope.settings.yaml_source import KeyPath, nearest
+
+
+class EventsError(ValueError):
+    """A file of events cannot be used; the text names file, row, value and the way out."""
+
+
+@dataclass(frozen=True)
+class FunnelEvents:
+    """What `funnel_events` holds.
+
+    Attributes:
+        plan: the funnel as it is asked of these events.
+        columns: SQL of each property that the funnel reads.
+        data_end: time of the last event; 0 where there is none.
+        notes: what an analyst should know before reading the answer.
+    """
+
+    plan: Plan
+    columns: Mapping[str, str]
+    data_end: int
+    notes: tuple[str, ...]
+
+
+def open_events() -> duckdb.DuckDBPyConnection:
+    """A connection for funnels: in memory, its clock UTC."""
+    connection = duckdb.connect()
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def check_columns(file: FunnelFile, plan: Plan, known: list[str], where: str) -> None:
+    """Raises SettingsError for the first column that the specification names and the events have not."""
+    wanted: list[tuple[KeyPath, str]] = [(("unit",), file.spec.unit), *_named_columns(file)]
+    for name in ("event_type", "event_time"):
+        if name not in known:
+            raise EventsError(f"{where}: has no column {name}; {nearest(name, known)}")
+    for path, name in wanted:
+        if name not in known:
+            raise file.problem(path, name, f"is no column of {where}; {nearest(name, known)}")
+
+
+def _named_columns(file: FunnelFile) -> Iterator[tuple[KeyPath, str]]:
+    """Every property that the specification names, with the key that names it."""
+    spec = file.spec
+    for key, parts in (("steps", spec.steps), ("exclude", spec.exclude)):
+        for number, part in enumerate(parts):
+            for test in tests(part.where):
+                yield (key, number, "where", test.column), test.column
+    for name in spec.same:
+        yield ("same",), name
+    if spec.breakdown:
+        yield ("breakdown", "by"), spec.breakdown.by
+
+
+def first_number(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,115 @@
+"""A funnel's events from what the shop has published, or from the staged tables of its warehouse."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import duckdb
+
+from funnelscope.events.schema import FAMILIES, Kind
+from funnelscope.funnels.engine.conditions import text
+from funnelscope.funnels.engine.plan import AllOf, AnyOf, Condition, EventFilter, Operator, Plan, Test
+from funnelscope.funnels.funnel_events import FunnelEvents, check_columns, first_number
+from funnelscope.funnels.specification import FunnelFile
+from funnelscope.ingest.identity import hash_identifier
+from funnelscope.settings import Settings
+from funnelscope.settings.yaml_source import nearest
+from funnelscope.warehouse.snapshots import current_snapshot
+
+
+def load_published(connection: duckdb.DuckDBPyConnection, file: FunnelFile, settings: Settings) -> FunnelEvents:
+    """Reads the staged events of the current snapshot, of all families.
+
+    Raises:
+        FileNotFoundError: nothing has been published yet.
+        SettingsError: the specification names an event type or a column that the contract has not; with its line.
+    """
+    snapshot = current_snapshot(settings.published)
+    if snapshot is None:
+        raise FileNotFoundError(f"{settings.published} holds no snapshot yet. Run: funnelscope run --date YYYY-MM-DD")
+    return load_staged(
+        connection,
+        file,
+        settings,
+        {
+            name: f"read_parquet({text(snapshot / 'staging' / family.table / '*' / '*.parquet')}, union_by_name = true)"
+            for name, family in FAMILIES.items()
+            if any((snapshot / "staging" / family.table).glob("*/*.parquet"))
+        },
+    )
+
+
+def load_staged(
+    connection: duckdb.DuckDBPyConnection, file: FunnelFile, settings: Settings, tables: Mapping[str, str]
+) -> FunnelEvents:
+    """The same of staged tables: the SQL of each family's. Ids stand there as keyed hashes."""
+    known = list(dict.fromkeys(column.name for family in FAMILIES.values() for column in family.columns))
+    check_columns(file, file.spec.plan, known, "the event contract")
+    _check_event_types(file)
+    plan = _with_hashed_ids(file.spec.plan, settings)
+    start = plan.entered[0]
+    needs_all = start is None or needs_history(plan)
+    since = "" if needs_all else f"where event_time >= make_timestamp({start})"
+    selects = []
+    for name, table in tables.items():
+        own = {column.name for column in FAMILIES[name].columns}
+        columns = "".join(
+            f", {column if column in own else 'null'}::{_staged_type(column)} as p{number}"
+            for number, column in enumerate(plan.columns)
+        )
+        selects.append(
+            f"select {file.spec.unit} as unit, epoch_us(event_time) as t, event_type{columns} from {table} {since}"
+        )
+    connection.execute(
+        f"create or replace temp table funnel_events as from ({' union all '.join(selects)}) where unit is not null"
+    )
+    notes = () if first_number(connection, "select count(*) from funnel_events") else ("there are no events",)
+    data_end = first_number(connection, "select coalesce(max(t), 0) from funnel_events")
+    return FunnelEvents(plan, {name: f"p{number}" for number, name in enumerate(plan.columns)}, data_end, notes)
+
+
+def needs_history(plan: Plan) -> bool:
+    """Whether events before the first entry matter."""
+    return any(step.is_first_time for step in plan.steps)
+
+
+def _staged_type(column: str) -> str:
+    return next(found.sql_type for family in FAMILIES.values() for found in family.columns if found.name == column)
+
+
+def _check_event_types(file: FunnelFile) -> None:
+    known = [name for family in FAMILIES.values() for name in family.event_types]
+    for key, parts in (("steps", file.spec.steps), ("exclude", file.spec.exclude)):
+        for number, part in enumerate(parts):
+            if part.event is not None and part.event not in known:
+                text = f"is no event type of the contract; {nearest(part.event, known)}"
+                raise file.problem((key, number, "event"), part.event, text.rstrip("; "))
+
+
+def _with_hashed_ids(plan: Plan, settings: Settings) -> Plan:
+    """The plan with the ids that it compares as they are stored."""
+    return replace(
+        plan,
+        steps=tuple(replace(step, filter=_hashed(step.filter, settings)) for step in plan.steps),
+        exclusions=tuple(replace(each, filter=_hashed(each.filter, settings)) for each in plan.exclusions),
+    )
+
+
+def _hashed(filter: EventFilter, settings: Settings) -> EventFilter:
+    return replace(filter, where=_hashed_condition(filter.where, settings))
+
+
+def _hashed_condition(condition: Condition, settings: Settings) -> Condition:
+    if not isinstance(condition, Test):
+        parts = tuple(_hashed_condition(part, settings) for part in condition.parts)
+        return AnyOf(parts) if isinstance(condition, AnyOf) else AllOf(parts)
+    kinds = {
+        column.kind for family in FAMILIES.values() for column in family.columns if column.name == condition.column
+    }
+    if Kind.IDENTIFIER not in kinds or condition.value is None:
+        return condition
+    if condition.operator not in (Operator.EQUAL, Operator.NOT_EQUAL, Operator.IN):
+        raise ValueError(f"{condition.column} is stored as a hash: it can be equal or not, and nothing else")
+    values: Iterable[Any] = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+    hashed = tuple(str(hash_identifier(settings, str(value))) for value in values)
+    return replace(condition, value=hashed if condition.operator is Operator.IN else hashed[0])

@@ -1,0 +1,312 @@
+"""A funnel's specification: what a YAML or JSON file says, checked, with every mistake named by its line."""
+
+import re
+from collections.abc import Iterator, Mapping
+from copy import copy
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from funnelscope.funnels.engine.plan import (
+    AllOf,
+    AnyOf,
+    Attribution,
+    Breakdown,
+    Condition,
+    EventFilter,
+    Exclusion,
+    Operator,
+    Plan,
+    Semantics,
+    Step,
+    Test,
+)
+from funnelscope.settings.yaml_source import Document, KeyPath, SettingsError, known_timezone, nearest, reject
+
+MICROSECONDS = 1_000_000
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+LONGEST_SECONDS = 100 * 366 * 86_400
+OPERATORS = [operator.value for operator in Operator]
+
+
+def _duration(given: Any) -> int:
+    """Seconds of 90, '90s', '30m', '6h', '7d' or '2w'."""
+    found = re.fullmatch(r"\s*(\d+)\s*([smhdw]?)\s*", str(given)) if isinstance(given, int | str) else None
+    if not found or isinstance(given, bool):
+        reject((), given, "is no duration; write whole seconds or a number with s, m, h, d or w, such as 30m")
+    seconds = int(found[1]) * UNIT_SECONDS[found[2] or "s"]
+    if not 0 < seconds <= LONGEST_SECONDS:
+        reject((), given, "is no duration to wait; it must be more than 0 and at most 100 years")
+    return seconds
+
+
+Duration = Annotated[int, BeforeValidator(_duration)]
+
+
+def _day_or_time(given: Any) -> date | datetime | None:
+    """A day or a time as it was written: midnight is a time, not the whole day."""
+    if given is None or isinstance(given, date):
+        return given
+    try:
+        return date.fromisoformat(given) if len(given) <= 10 else datetime.fromisoformat(given)
+    except (TypeError, ValueError):
+        reject((), given, "is neither a day (2026-05-01) nor a time (2026-05-01T08:00:00, with or without an offset)")
+
+
+Edge = Annotated[Any, BeforeValidator(_day_or_time)]
+
+
+def _condition(given: Any, path: KeyPath = ()) -> Condition:
+    """What `where` says: properties with a value, a list or an operator; `any` and `all` hold lists of such."""
+    if not isinstance(given, Mapping):
+        reject(path, given, "wants properties with their values, such as {page_type: product}")
+    parts: list[Condition] = []
+    for name, wanted in given.items():
+        here = (*path, str(name))
+        if name in ("any", "all") and isinstance(wanted, list):
+            inner = tuple(_condition(part, (*here, number)) for number, part in enumerate(wanted))
+            if not inner:
+                reject(here, wanted, "is empty; give at least one condition")
+            parts.append(AnyOf(inner) if name == "any" else AllOf(inner))
+        else:
+            parts.append(_test(str(name), wanted, here))
+    return AllOf(tuple(parts))
+
+
+def _test(column: str, wanted: Any, path: KeyPath) -> Test:
+    if isinstance(wanted, list):
+        return Test(column, Operator.IN, _values(wanted, path))
+    if not isinstance(wanted, Mapping):
+        return Test(column, Operator.EQUAL, _value(wanted, path))
+    unknown = [key for key in wanted if key not in ("op", "value")]
+    if unknown:
+        reject((*path, unknown[0]), "", "unknown key; accepted: op, value")
+    name = wanted.get("op", "eq")
+    if name not in OPERATORS:
+        reject((*path, "op"), name, f"is no operator; {nearest(str(name), OPERATORS)}")
+    operator = Operator(name)
+    if operator in (Operator.IS_SET, Operator.IS_NOT_SET):
+        return Test(column, operator)
+    if "value" not in wanted:
+        reject(path, dict(wanted), "wants a value as well")
+    value = wanted["value"]
+    if operator is Operator.IN or (operator is Operator.EQUAL and isinstance(value, list)):
+        return Test(column, Operator.IN, _values(value, (*path, "value")))
+    return Test(column, operator, _value(value, (*path, "value")))
+
+
+def _values(given: Any, path: KeyPath) -> tuple[str | int | float | bool, ...]:
+    if not isinstance(given, list) or not given:
+        reject(path, given, "wants a list of at least one value")
+    return tuple(_value(value, path) for value in given)
+
+
+def _value(given: Any, path: KeyPath) -> str | int | float | bool:
+    if isinstance(given, date):
+        return given.isoformat()
+    if not isinstance(given, str | int | float):
+        reject(path, given, "is no value; write a text, a number, true or false, or {op: is_not_set}")
+    return given
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class _EventModel(_Model):
+    event: str | None = Field(description="the event type; null is any event")
+    where: Annotated[Condition, BeforeValidator(_condition)] = AllOf()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_bare_word(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            reject((), given, f"wants keys and values, such as event: {given}")
+        return given
+
+    @property
+    def filter(self) -> EventFilter:
+        return EventFilter(self.event, self.where)
+
+
+class StepSpec(_EventModel):
+    """One step of the funnel."""
+
+    within: Duration | None = Field(None, description="at most so long after the last step that is not optional")
+    optional: bool = Field(False, description="never blocks; counted only where it was really matched")
+    first_time: bool = Field(False, description="only the unit's first such event ever, also before the range")
+
+
+class ExclusionSpec(_EventModel):
+    """Events that void an attempt when they come strictly between two of its steps."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, arbitrary_types_allowed=True)
+
+    from_step: int = Field(1, alias="from", ge=1)
+    to_step: int | None = Field(None, alias="to", ge=1)
+    drops: Literal["unit", "attempt"] = "unit"
+
+
+class BreakdownSpec(_Model):
+    """The property whose values split the funnel, and which events say the value."""
+
+    by: str
+    attribution: str = "first"
+
+    @field_validator("attribution")
+    @classmethod
+    def _known(cls, given: str) -> str:
+        if not re.fullmatch(r"first|last|all|step:\d+", given):
+            reject((), given, "is no attribution; accepted: first, last, all, or step:1 and so on")
+        return given
+
+    @property
+    def step(self) -> int | None:
+        return int(self.attribution.partition(":")[2]) if ":" in self.attribution else None
+
+    @property
+    def parameters(self) -> Breakdown:
+        return Breakdown(self.by, Attribution(self.attribution.partition(":")[0]), self.step)
+
+
+class FunnelSpec(_Model):
+    """One funnel. Times without an offset are on the clock of `timezone`."""
+
+    name: str = Field("", pattern=r"^\w[\w -]*$|^$")
+    semantics: Semantics = Semantics.ORDERED
+    unit: str = Field("visitor_id", min_length=1)
+    entered: tuple[Edge, Edge] = (None, None)
+    timezone: str = "UTC"
+    window: Duration = 14 * 86_400
+    steps: tuple[StepSpec, ...]
+    same: tuple[str, ...] = ()
+    exclude: tuple[ExclusionSpec, ...] = ()
+    ties: Literal["any_order", "strictly_later"] = "any_order"
+    breakdown: BreakdownSpec | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        return known_timezone(name)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "FunnelSpec":
+        if not self.steps:
+            reject(("steps",), [], "is empty; give at least one step, such as {event: paid}")
+        start, end = self._range()
+        if start is not None and end is not None and end < start:
+            text = f"the range ends before it starts; write the earlier first: [{self.entered[1]}, {self.entered[0]}]"
+            reject(("entered",), [str(side) for side in self.entered], text)
+        if self.steps[0].optional:
+            reject(("steps", 0, "optional"), True, "the first step opens an attempt; it cannot be optional")
+        if self.steps[0].within:
+            reject(("steps", 0, "within"), self.steps[0].within, "no step is before the first; give it to the next")
+        for number, exclusion in enumerate(self.exclude):
+            self._check_exclusion(number, exclusion)
+        step = self.breakdown.step if self.breakdown else None
+        if step is not None and not 1 <= step <= len(self.steps):
+            reject(("breakdown", "attribution"), f"step:{step}", f"there are steps 1 to {len(self.steps)}")
+        if self.semantics is Semantics.UNORDERED:
+            for path, found in self._parts_that_need_an_order():
+                reject(path, found, "has no meaning where steps have no order; drop it, or make the funnel ordered")
+        return self
+
+    def _check_exclusion(self, number: int, exclusion: ExclusionSpec) -> None:
+        path = ("exclude", number)
+        last = exclusion.to_step or len(self.steps)
+        if not exclusion.from_step < last <= len(self.steps):
+            text = f"wants from before to, both among the steps 1 to {len(self.steps)}"
+            reject(path, {"from": exclusion.from_step, "to": last}, text)
+
+    def _parts_that_need_an_order(self) -> Iterator[tuple[KeyPath, object]]:
+        for number, step in enumerate(self.steps):
+            if step.within:
+                yield ("steps", number, "within"), step.within
+            if step.optional:
+                yield ("steps", number, "optional"), True
+        for number, exclusion in enumerate(self.exclude):
+            if (exclusion.from_step, exclusion.to_step or len(self.steps)) != (1, len(self.steps)):
+                yield ("exclude", number), {"from": exclusion.from_step, "to": exclusion.to_step}
+        if self.ties == "strictly_later":
+            yield ("ties",), self.ties
+        if self.breakdown and self.breakdown.step is not None:
+            yield ("breakdown", "attribution"), self.breakdown.attribution
+
+    def _range(self) -> tuple[int | None, int | None]:
+        """First and last microsecond at which an attempt may open. A day as the end is that whole day."""
+        start, end = self.entered
+        zone = ZoneInfo(self.timezone)
+        after = instant(end + timedelta(days=1), zone) - 1 if end and not isinstance(end, datetime) else None
+        return instant(start, zone) if start else None, after or (instant(end, zone) if end else None)
+
+    @property
+    def plan(self) -> Plan:
+        """The parameters for funnelscope.funnels.engine."""
+        return Plan(
+            steps=tuple(
+                Step(step.filter, step.within and step.within * MICROSECONDS, step.optional, step.first_time)
+                for step in self.steps
+            ),
+            window=self.window * MICROSECONDS,
+            semantics=self.semantics,
+            entered=self._range(),
+            time_zone=self.timezone,
+            same=self.same,
+            exclusions=tuple(
+                Exclusion(
+                    exclusion.filter,
+                    exclusion.from_step,
+                    exclusion.to_step or len(self.steps),
+                    exclusion.drops == "unit" and self.semantics is not Semantics.UNORDERED,
+                )
+                for exclusion in self.exclude
+            ),
+            is_strictly_later=self.ties == "strictly_later",
+            breakdown=self.breakdown.parameters if self.breakdown else None,
+        )
+
+
+def instant(given: date | datetime, zone: ZoneInfo) -> int:
+    """Microseconds since 1970-01-01 UTC of a day's start or of a time; without an offset it is the zone's clock."""
+    moment = given if isinstance(given, datetime) else datetime.combine(given, time())
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone)
+    return (moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+_MODELS_BELOW: dict[str, type[BaseModel]] = {
+    "steps": StepSpec,
+    "exclude": ExclusionSpec,
+    "breakdown": BreakdownSpec,
+}
+
+
+class FunnelFile:
+    """A specification with the file it was read from: `problem` names the line of a key.
+
+    Raises:
+        SettingsError: the file is missing or wrong; every mistake with its line.
+    """
+
+    def __init__(self, path: Path, timezone: str = "UTC") -> None:
+        self.path = path
+        self._document = Document(path, FunnelSpec, _MODELS_BELOW, "Name a YAML or JSON file that declares a funnel.")
+        content = {"timezone": timezone, **self._document.mapping()}
+        content["name"] = content.get("name") or path.stem
+        try:
+            self.spec = FunnelSpec.model_validate(content)
+        except ValidationError as error:
+            raise SettingsError("\n".join(self._document.problem(details) for details in error.errors())) from None
+
+    def entered(self, first: date, last: date) -> "FunnelFile":
+        """The same funnel, asked of the units that entered on these days, both in."""
+        other = copy(self)
+        other.spec = self.spec.model_copy(update={"entered": (first, last)})
+        return other
+
+    def problem(self, path: KeyPath, found: object, text: str) -> SettingsError:
+        """An error about the key at `path`, for what shows only when the data are at hand."""
+        return SettingsError(self._document.message(path, found, text))

@@ -1,0 +1,490 @@
+"""Takes deliveries into raw: each one whole, in one transaction, and again whenever it changes."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+
+from funnelscope.events.schema import FAMILIES
+from funnelscope.ingest.erased_people import leave_out_forgotten
+from funnelscope.ingest.exclusions import take_exclusions
+from funnelscope.ingest.identity import use_identity_key
+from funnelscope.ingest.landing_zone import Found, Stamp, find_files, split_pattern
+from funnelscope.ingest.ledger_tables import create_tables
+from funnelscope.ingest.mapping.source_mapping import DeliveryError, Mapping, Rows
+from funnelscope.ingest.pruned_days import pruned_deliveries, settle_pruned
+from funnelscope.ingest.readers.query_reader import read_query
+from funnelscope.ingest.readers.text_reader import is_read, read_text
+from funnelscope.ingest.reasons import Reason
+from funnelscope.messages.observations import Told, told_as_json
+from funnelscope.settings import Format, Settings, Source
+from funnelscope.warehouse.connection import Warehouse
+from funnelscope.warehouse.quoting import literal
+
+Progress = Callable[[str], None]
+
+# Not the file's fault: these must stop the run instead of sending a good file to quarantine.
+OUR_OWN_FAULTS = (
+    duckdb.OutOfMemoryException,
+    duckdb.InterruptException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.TransactionException,
+    duckdb.CatalogException,
+    duckdb.ParserException,
+)
+
+# They write the reading of a value anew wherever a check names it: a file costs twice the time.
+REPEATING_OPTIMIZERS = ("filter_pushdown", "in_clause")
+
+
+class IngestError(RuntimeError):
+    """Deliveries cannot be taken in; the text says why and what to do."""
+
+
+@dataclass
+class Intake:
+    """What one call took in. `touched_dates`: family to the business dates whose rows came, changed or went."""
+
+    loaded: int = 0
+    removed: int = 0
+    quarantined: int = 0
+    growing: int = 0
+    unchanged: int = 0
+    rows_read: int = 0
+    rows_loaded: int = 0
+    rows_quarantined: int = 0
+    touched_dates: dict[str, set[date]] = field(default_factory=lambda: {name: set() for name in FAMILIES})
+
+    @property
+    def dates(self) -> set[date]:
+        """Every touched business date."""
+        return set().union(*self.touched_dates.values())
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A delivery as the ledger knows it."""
+
+    delivery_id: int
+    family: str
+    source: str
+    file: str
+    status: str
+    stamp: Stamp
+    content_hash: str | None
+    rules_hash: str
+
+
+@dataclass
+class _Entry:
+    """A delivery as it will stand in the ledger."""
+
+    delivery_id: int
+    found: Found
+    rules_hash: str
+    stamp: Stamp
+    dt: date | None = None
+    content_hash: str | None = None
+    rows_read: int = 0
+    rows_loaded: int = 0
+    rows_quarantined: int = 0
+    rows_erased: int = 0  # of people who were forgotten
+    status: str = "loaded"
+    notes: list[str] = field(default_factory=list)
+    warnings: list[Told] = field(default_factory=list)
+    problem: Told | None = None  # why it cannot be read
+    delivered_columns: list[str] = field(default_factory=list)
+
+    @property
+    def message(self) -> str:
+        return "; ".join(self.notes)
+
+
+def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress | None = None) -> Intake:
+    """Brings raw and the ledger in line with what the sources hold now; repeating it changes nothing.
+
+    Raises:
+        IngestError: the folder of a source that delivered before is gone as a whole.
+    """
+    create_tables(warehouse)
+    use_identity_key(warehouse, settings)
+    intake = Intake()
+    known = _known_deliveries(warehouse)
+    present: set[tuple[str, str]] = set()
+    next_id = max((delivery.delivery_id for delivery in known.values()), default=0) + 1
+    for source in settings.sources:
+        rules_hash = _rules_hash(settings, source)
+        found_files = list(find_files(settings, source))
+        _refuse_vanished_folder(settings, source, known)
+        for found in found_files:
+            key = (source.name, found.file)
+            present.add(key)
+            before = known.get(key)
+            if before and _is_unchanged(warehouse, before, found, rules_hash):
+                intake.unchanged += 1
+                continue
+            entry = _Entry(before.delivery_id if before else next_id, found, rules_hash, found.stamp_or_empty())
+            next_id += before is None
+            _take(warehouse, settings, entry, intake)
+            if progress:
+                progress(f"{found.file}: {entry.status}, {entry.rows_loaded} of {entry.rows_read} rows {entry.message}")
+    archived = pruned_deliveries(warehouse)  # their files need not be there any more
+    for key, before in known.items():
+        if key not in present and before.delivery_id not in archived:
+            with warehouse.transaction():
+                _erase(warehouse, before.delivery_id, before.family, intake)
+                warehouse.execute("delete from quality.deliveries where delivery_id = $id", id=before.delivery_id)
+            intake.removed += 1
+    take_exclusions(warehouse, settings)
+    return intake
+
+
+def _known_deliveries(warehouse: Warehouse) -> dict[tuple[str, str], _Known]:
+    rows = warehouse.rows(
+        "select delivery_id, family, source, file, status, size_bytes, modified_at, content_hash, rules_hash "
+        "from quality.deliveries order by delivery_id"
+    )
+    return {
+        (source, file): _Known(delivery_id, family, source, file, status, Stamp(size, modified), content, rules)
+        for delivery_id, family, source, file, status, size, modified, content, rules in rows
+    }
+
+
+def _rules_hash(settings: Settings, source: Source) -> str:
+    """Changes when the file would be read in another way: the delivery is then taken again."""
+    # Without defaults and `required`: neither a new key in a later version nor a rule of waiting reads a file anew.
+    declared = source.model_dump_json(exclude_defaults=True, exclude={"required"})
+    rules = (declared, settings.shop, settings.timezone, settings.start_date, FAMILIES[source.family])
+    return hashlib.sha256(repr(rules).encode()).hexdigest()
+
+
+def _refuse_vanished_folder(settings: Settings, source: Source, known: dict[tuple[str, str], _Known]) -> None:
+    root, _ = split_pattern(settings, source.pattern)
+    if not source.query and not root.exists() and any(name == source.name for name, _ in known):
+        raise IngestError(
+            f"{root} is gone, and source {source.name!r} delivered from it before. Is a disk not mounted? "
+            "Bring it back; or make an empty folder there if its deliveries are to be taken out of the warehouse."
+        )
+
+
+def _is_unchanged(warehouse: Warehouse, before: _Known, found: Found, rules_hash: str) -> bool:
+    """Whether the ledger already holds this very content; a file that was only touched is noted as such."""
+    stamp = found.stamp_or_empty()
+    if (
+        before.status in ("growing", "unreachable")
+        or before.rules_hash != rules_hash
+        or before.stamp.size_bytes != stamp.size_bytes
+    ):
+        return False
+    if before.stamp == stamp:
+        return True
+    if before.content_hash is None or before.content_hash != found.content_hash():
+        return False
+    warehouse.execute(
+        "update quality.deliveries set modified_at = $modified_at where delivery_id = $id",
+        modified_at=stamp.modified_at,
+        id=before.delivery_id,
+    )
+    return True
+
+
+def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intake) -> None:
+    """Replaces one delivery: its rows, or one line that says why the whole file is in quarantine."""
+    try:
+        entry.found.check_place()
+        entry.dt = entry.found.delivery_date(settings.zone)
+        with warehouse.without_optimizers(*REPEATING_OPTIMIZERS), warehouse.transaction():
+            _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
+            _load(warehouse, settings, entry)
+            _write_ledger(warehouse, entry, intake)
+    except (DeliveryError, duckdb.Error, OSError, EOFError) as error:
+        if isinstance(error, OUR_OWN_FAULTS):
+            raise
+        reason = error.reason if isinstance(error, DeliveryError) else Reason.UNREADABLE
+        entry.rows_read = entry.rows_loaded = entry.rows_quarantined = entry.rows_erased = 0
+        entry.warnings = []
+        if reason is Reason.DAY_IS_PRUNED:
+            entry.status, entry.notes = "unreachable", [_words(error)]
+            _keep(warehouse, entry, reason, intake)
+            return
+        if entry.found.source.query:
+            entry.status, entry.notes = "unreachable", [f"{_words(error)}; tried again next time"]
+            _keep(warehouse, entry, reason, intake)
+            return
+        if entry.found.stamp_or_empty() != entry.stamp:
+            entry.status, entry.notes = "growing", ["changed while it was read; tried again next time"]
+        else:
+            entry.status, entry.problem = "quarantined", _words(error)
+            entry.notes = [entry.problem]
+        with warehouse.transaction():
+            _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
+            if entry.status == "quarantined":
+                _quarantine_file(warehouse, entry, reason)
+            _write_ledger(warehouse, entry, intake)
+    intake.loaded += entry.status == "loaded"
+    intake.growing += entry.status == "growing"
+    intake.quarantined += entry.status == "quarantined"
+    intake.rows_read += entry.rows_read
+    intake.rows_loaded += entry.rows_loaded
+    intake.rows_quarantined += entry.rows_quarantined
+
+
+def _keep(warehouse: Warehouse, entry: _Entry, reason: Reason, intake: Intake) -> None:
+    """Notes that a database cannot be asked now. What it said before stays: it is down, its rows are not gone."""
+    with warehouse.transaction():
+        warehouse.execute(
+            "delete from quality.quarantine where delivery_id = $id and row_number = 0", id=entry.delivery_id
+        )
+        _quarantine_file(warehouse, entry, reason)
+        is_known = warehouse.value(
+            "select count(*) from quality.deliveries where delivery_id = $id", id=entry.delivery_id
+        )
+        if is_known:
+            warehouse.execute(
+                "update quality.deliveries set status = $status, message = $message where delivery_id = $id",
+                status=entry.status,
+                message=entry.message,
+                id=entry.delivery_id,
+            )
+        else:
+            _write_ledger(warehouse, entry, intake)
+    intake.quarantined += 1
+
+
+def _words(error: Exception) -> Told:
+    """What the ledger says of a file that could not be read."""
+    if isinstance(error, DeliveryError):
+        return error.told
+    return Told("cannot_be_read", error=str(error).splitlines()[0] if str(error) else type(error).__name__)
+
+
+def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
+    """Rows into raw and quarantine. Raises DeliveryError or DuckDB's error where the file cannot be read."""
+    found = entry.found
+    assert entry.dt is not None
+    entry.content_hash = found.content_hash()
+    if entry.stamp.size_bytes or found.source.query:  # a database without a byte is no database without rows
+        rows, entry.rows_read = _read(warehouse, found)
+        entry.delivered_columns = [f"{name} {kind}" for name, kind in rows.columns.items()]
+        if found.source.where and rows.columns:
+            chosen, chosen_count = _select(warehouse, rows, found.source.where)
+            if chosen_count < entry.rows_read:
+                entry.notes.append(f"{entry.rows_read - chosen_count} rows left out by where")
+            rows, entry.rows_read = chosen, chosen_count
+        entry.notes += rows.notes
+        if rows.columns:
+            _map(warehouse, settings, entry, rows)
+    if found.stamp() != entry.stamp:
+        raise DeliveryError(Reason.CHANGED, Told("changed"))
+    if entry.rows_read != entry.rows_loaded + entry.rows_quarantined:
+        raise IngestError(
+            f"{found.file}: {entry.rows_read} rows read, but {entry.rows_loaded} loaded and "
+            f"{entry.rows_quarantined} quarantined. Nothing of it was stored; please report this as a defect."
+        )
+    _settle_pruned(warehouse, entry)
+    _leave_out_forgotten(warehouse, entry)
+
+
+def _settle_pruned(warehouse: Warehouse, entry: _Entry) -> None:
+    refused, erased = settle_pruned(warehouse, entry.delivery_id, entry.found.source.family, entry.found.file)
+    entry.rows_loaded -= refused + erased
+    entry.rows_quarantined += refused
+    entry.rows_erased += erased
+
+
+def _leave_out_forgotten(warehouse: Warehouse, entry: _Entry) -> None:
+    loaded, quarantined = leave_out_forgotten(warehouse, entry.delivery_id, entry.found.source.family)
+    entry.rows_loaded -= loaded
+    entry.rows_quarantined -= quarantined
+    entry.rows_erased += loaded + quarantined
+    if entry.rows_erased:
+        entry.notes.append(f"{entry.rows_erased} rows of forgotten people left out")
+
+
+def _map(warehouse: Warehouse, settings: Settings, entry: _Entry, rows: Rows) -> None:
+    found = entry.found
+    assert entry.dt is not None
+    mapping = Mapping(warehouse, settings, found.source, entry.dt, rows)
+    entry.rows_loaded = _count(warehouse, mapping.insert_good(), delivery_id=entry.delivery_id)
+    if entry.rows_loaded < entry.rows_read:
+        entry.rows_quarantined = _count(warehouse, mapping.insert_bad(), delivery_id=entry.delivery_id, file=found.file)
+    taken = warehouse.rows(
+        f"select distinct business_date from raw.{mapping.family.table} where delivery_id = $id", id=entry.delivery_id
+    )
+    entry.warnings = mapping.warnings(warehouse, [day for (day,) in taken], entry.rows_quarantined)
+    entry.notes += entry.warnings
+    if mapping.unused_columns:
+        entry.notes.append(f"columns not read: {', '.join(mapping.unused_columns)}")
+
+
+def _read(warehouse: Warehouse, found: Found) -> tuple[Rows, int]:
+    """The rows of a file and how many they are."""
+    if found.source.query:
+        return read_query(warehouse, found.path, found.source.query)
+    file_format, compression = found.format()
+    if file_format is Format.PARQUET:
+        return _read_parquet(warehouse, found.path, found.source)
+    return read_text(warehouse, found.path, found.source, file_format, compression)
+
+
+def _read_parquet(warehouse: Warehouse, path: Path, source: Source) -> tuple[Rows, int]:
+    # DuckDB takes [ and * in a path for a pattern: a class of one character stands for itself.
+    pattern = "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
+    relation = f"read_parquet({literal(pattern)}, file_row_number = true, hive_partitioning = false)"
+    names = _column_names(warehouse.rows(f"select name, num_children from parquet_schema({literal(pattern)})"))
+    if repeated := next((name for name in names if names.count(name) > 1 and is_read(name, source)), ""):
+        raise DeliveryError(Reason.BAD_HEADER, Told("column_twice", column=repr(repeated)))
+    if "file_row_number" in names:  # the name under which DuckDB counts the rows
+        raise DeliveryError(Reason.BAD_HEADER, Told("reserved_column"))
+    described = warehouse.rows(f"describe select * exclude (file_row_number) from {relation}")
+    row_count = warehouse.value(f"select sum(num_rows) from parquet_file_metadata({literal(pattern)})")
+    return Rows(relation, "file_row_number + 1", {name: kind for name, kind, *_ in described}), int(row_count or 0)
+
+
+def _column_names(schema: list[tuple[str, int | None]]) -> list[str]:
+    """The columns of a Parquet file in lower case, which DuckDB renames where two are alike.
+
+    Args:
+        schema: name and number of children of each element, parents before children, the root first.
+    """
+    (_, columns), *elements = schema
+    names, open_parents = [], [columns or 0]
+    for name, children in elements:
+        while not open_parents[-1]:
+            open_parents.pop()
+        if len(open_parents) == 1:
+            names.append(name.lower())
+        open_parents[-1] -= 1
+        open_parents.append(children or 0)
+    return names
+
+
+def _select(warehouse: Warehouse, rows: Rows, where: str) -> tuple[Rows, int]:
+    """The rows that belong to the source; those on which the condition fails stay, to be quarantined."""
+    relation = f"""(
+        select * from (
+            select *, {rows.row_number} as row_number_, {rows.problem} as problem_,
+                {rows.problem_detail} as problem_detail_, {rows.content} as content_,
+                try(struct_pack(v := ({where}\n))) as chosen_
+            from {rows.relation}
+        )
+        where problem_ is not null or chosen_ is null or chosen_.v
+    )"""
+    chosen = Rows(
+        relation,
+        "row_number_",
+        rows.columns,
+        "case when problem_ is null and chosen_ is null then 'failed_expression' else problem_ end",
+        "case when problem_ is null and chosen_ is null then 'the condition of where fails' else problem_detail_ end",
+        "content_",
+        rows.notes,
+        rows.way_out,
+        rows.is_text,
+    )
+    try:
+        chosen_count = int(warehouse.value(f"select count(*) from {relation}"))
+    except duckdb.BinderException as error:
+        told = Told("where_does_not_fit", error=str(error).splitlines()[0])
+        raise DeliveryError(Reason.FAILED_EXPRESSION, told) from None
+    return chosen, chosen_count
+
+
+def _count(warehouse: Warehouse, statement: str, **parameters: object) -> int:
+    """Runs an insert and returns how many rows it wrote."""
+    row = warehouse.execute(statement, **parameters).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _erase(warehouse: Warehouse, delivery_id: int, family: str, intake: Intake) -> None:
+    """Takes out all that an earlier version of the delivery left, but for its line in the ledger."""
+    dates = warehouse.rows("select business_date from quality.delivery_dates where delivery_id = $id", id=delivery_id)
+    intake.touched_dates[family].update(day for (day,) in dates)
+    names = ("quarantine", "delivery_dates", "duplicate_events", "excluded_events")
+    tables = [f"quality.{name}" for name in names]
+    for table in [f"raw.{FAMILIES[family].table}", *tables] if dates else tables:
+        warehouse.execute(f"delete from {table} where delivery_id = $id", id=delivery_id)
+
+
+def _quarantine_file(warehouse: Warehouse, entry: _Entry, reason: Reason) -> None:
+    warehouse.execute(
+        "insert into quality.quarantine (family, dt, file, row_number, reason, detail, delivery_id) "
+        "values ($family, $dt, $file, 0, $reason, $detail, $delivery_id)",
+        family=entry.found.source.family,
+        dt=entry.dt,
+        file=entry.found.file,
+        reason=reason.value,
+        detail=entry.message,
+        delivery_id=entry.delivery_id,
+    )
+
+
+def _write_ledger(warehouse: Warehouse, entry: _Entry, intake: Intake) -> None:
+    family = FAMILIES[entry.found.source.family]
+    if entry.rows_loaded:
+        warehouse.execute(
+            f"""
+            insert into quality.delivery_dates
+            select delivery_id, $family, dt, $file, business_date, count(*)
+            from raw.{family.table}
+            where delivery_id = $delivery_id
+            group by delivery_id, dt, business_date
+            union all
+            select delivery_id, $family, $dt, $file, business_date, rows
+            from quality.pruned_days
+            where delivery_id = $delivery_id
+            order by business_date
+            """,
+            family=family.name,
+            dt=entry.dt,
+            file=entry.found.file,
+            delivery_id=entry.delivery_id,
+        )
+    repeats_kept = 0
+    if entry.found.source.duplicates == "keep":
+        repeats_kept = warehouse.value(
+            f"select count(*) from raw.{family.table} where delivery_id = $id and repeat_number > 0",
+            id=entry.delivery_id,
+        )
+    warehouse.execute("delete from quality.deliveries where delivery_id = $id", id=entry.delivery_id)
+    warehouse.execute(
+        """
+        insert into quality.deliveries (
+            delivery_id, family, dt, file, source, size_bytes, modified_at, rows_read, rows_loaded,
+            rows_quarantined, repeats_kept, status, message, loaded_at, content_hash, rules_hash,
+            delivered_columns, warning, told, rows_erased
+        )
+        values (
+            $delivery_id, $family, $dt, $file, $source, $size_bytes, $modified_at, $rows_read, $rows_loaded,
+            $rows_quarantined, $repeats_kept, $status, $message, $loaded_at, $content_hash, $rules_hash,
+            $delivered_columns::VARCHAR[], $warning, $told, $rows_erased
+        )
+        """,
+        delivery_id=entry.delivery_id,
+        family=family.name,
+        dt=entry.dt,
+        file=entry.found.file,
+        source=entry.found.source.name,
+        size_bytes=entry.stamp.size_bytes,
+        modified_at=entry.stamp.modified_at,
+        rows_read=entry.rows_read,
+        rows_loaded=entry.rows_loaded,
+        rows_quarantined=entry.rows_quarantined,
+        repeats_kept=repeats_kept,
+        status=entry.status,
+        message=entry.message,
+        loaded_at=datetime.now(UTC).replace(tzinfo=None),
+        content_hash=entry.content_hash,
+        rules_hash=entry.rules_hash,
+        delivered_columns=entry.delivered_columns,
+        rows_erased=entry.rows_erased,
+        warning="; ".join(entry.warnings) or None,
+        told=told_as_json(told) if (told := [entry.problem] if entry.problem else entry.warnings) else None,
+    )
+    dates = warehouse.rows(
+        "select business_date from quality.delivery_dates where delivery_id = $id", id=entry.delivery_id
+    )
+    intake.touched_dates[family.name].update(day for (day,) in dates)

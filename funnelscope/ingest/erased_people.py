@@ -1,0 +1,109 @@
+"""The list of forgotten people: what keeps their rows out when a file is read that still holds them.
+
+Nobody can be found from the list: it holds no id and no number of `funnelscope id hash`, but a second hash of that
+number with the key. A person and a browser are kept out up to the moment of forgetting; who comes back later is a new
+one. An order, session, conversation or click of theirs stays out for ever.
+"""
+
+from collections.abc import Mapping
+
+from funnelscope.events.schema import BLANKS, FAMILIES
+from funnelscope.ingest.identity import identifier_hash
+from funnelscope.warehouse.connection import Warehouse
+
+# Kind of an id to the column that holds it. The first two are people; the others lead to a person's further rows.
+PEOPLE = {"customer": "customer_id", "visitor": "visitor_id"}
+TRACES = {"session": "session_id", "order": "order_id", "conversation": "conversation_id", "click": "click_id"}
+KINDS = PEOPLE | TRACES
+
+FORGOTTEN = (
+    "create table if not exists quality.forgotten (kind VARCHAR, token BIGINT, forgotten_at TIMESTAMP)",
+    "alter table quality.deliveries add column if not exists rows_erased BIGINT default 0",
+)
+
+
+def token(number: str) -> str:
+    """SQL for what the list holds of the BIGINT expression `number`, which is itself the keyed hash of an id."""
+    return identifier_hash(f"'forgotten|' || ({number})::VARCHAR")
+
+
+def kinds_of(family: str) -> Mapping[str, str]:
+    """Kind to column, of those that the family has."""
+    names = {column.name for column in FAMILIES[family].columns}
+    return {kind: column for kind, column in KINDS.items() if column in names}
+
+
+def leave_out_forgotten(warehouse: Warehouse, delivery_id: int, family: str) -> tuple[int, int]:
+    """Takes the rows of forgotten people out of a delivery just read: how many of raw, how many of the quarantine."""
+    if not warehouse.value("select count(*) from quality.forgotten"):
+        return 0, 0
+    table, kinds = f"raw.{FAMILIES[family].table}", kinds_of(family)
+    # Each id is hashed once, not once a row.
+    ids = " union ".join(
+        f"select '{kind}' as kind, {column} as id from {table} where delivery_id = $id and {column} is not null"
+        for kind, column in kinds.items()
+    )
+    warehouse.execute(
+        "create or replace temp table forgotten_ids as "
+        f"select ids.kind, ids.id, max(forgotten_at) as forgotten_at from ({ids}) as ids "
+        f"join quality.forgotten on forgotten.kind = ids.kind and forgotten.token = {token('ids.id')} group by all",
+        id=delivery_id,
+    )
+    rows = " union ".join(
+        f"select row_number from {table} join forgotten_ids on kind = '{kind}' and {column} = id "
+        f"where delivery_id = $id{' and event_time < forgotten_at' if kind in PEOPLE else ''}"
+        for kind, column in kinds.items()
+    )
+    erased = _count(warehouse, f"delete from {table} where delivery_id = $id and row_number in ({rows})", delivery_id)
+    warehouse.execute("drop table forgotten_ids")
+    return erased, _leave_out_quarantined(warehouse, delivery_id)
+
+
+def _leave_out_quarantined(warehouse: Warehouse, delivery_id: int) -> int:
+    """Quarantined rows hold what was delivered: their words are hashed as ids would be, and looked up."""
+    if not warehouse.value(
+        "select count(*) from quality.quarantine where delivery_id = $id and row_number > 0", id=delivery_id
+    ):
+        return 0
+    rows = (
+        f"select distinct row_number from ({quarantined_words('delivery_id = $id')}) as words "
+        f"join quality.forgotten on token = {token('words.id')} and words.day <= forgotten_at::DATE"
+    )
+    statement = f"delete from quality.quarantine where delivery_id = $id and row_number in ({rows})"
+    return _count(warehouse, statement, delivery_id)
+
+
+def quarantined_words(condition: str) -> str:
+    """SQL of (delivery_id, row_number, day, id): every part of a quarantined row, as the number it would have as an id.
+
+    A part is a value of the record's JSON, or what stands between quotes, delimiters or blanks; a conflicting
+    duplicate is kept with its ids as numbers already.
+    """
+    text = "concat_ws(' ', content, detail)"
+    blanks = "'" + BLANKS + "'"
+    return rf"""
+        with parts as (
+            select
+                delivery_id, row_number, coalesce(business_date, dt) as day,
+                unnest(list_distinct(list_concat(
+                    regexp_split_to_array({text}, '"'),
+                    regexp_split_to_array({text}, '[,;\t|]'),
+                    regexp_split_to_array({text}, '[,;|"''(){{}}\[\]<>=:&?/\s]+'),
+                    case when json_valid(content) then json_extract_string(content, '$.*') else [] end
+                ))) as part
+            from quality.quarantine
+            where row_number > 0 and ({condition})
+        ),
+        trimmed as (
+            select distinct delivery_id, row_number, day, trim(part, {blanks}) as part from parts
+        )
+        select delivery_id, row_number, day, {identifier_hash("part")} as id from trimmed where part != ''
+        union
+        select delivery_id, row_number, day, try_cast(part as BIGINT) from trimmed
+        where regexp_full_match(part, '-?\d{{10,19}}') and try_cast(part as BIGINT) is not null
+    """
+
+
+def _count(warehouse: Warehouse, statement: str, delivery_id: int) -> int:
+    row = warehouse.execute(statement, id=delivery_id).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,154 @@
+"""What lies in the landing zone: every file that a source declares, with its delivery day."""
+
+import gzip
+import hashlib
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from funnelscope.ingest.mapping.source_mapping import DeliveryError
+from funnelscope.ingest.readers.sniffing import other_format
+from funnelscope.ingest.reasons import Reason
+from funnelscope.messages.observations import Told
+from funnelscope.settings import Format, Settings, Source
+
+DELIVERY_FOLDER = re.compile(r"dt=(\d{4}-\d{2}-\d{2})(?=/|$)")
+UNFINISHED = (".tmp", ".part")
+SNIFFED_BYTES = 1_000
+WILDCARD = re.compile(r"[*?\[]")
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+FORMATS = {
+    ".parquet": Format.PARQUET,
+    ".pq": Format.PARQUET,
+    ".csv": Format.CSV,
+    ".tsv": Format.CSV,
+    ".txt": Format.CSV,
+    ".jsonl": Format.JSON_LINES,
+    ".ndjson": Format.JSON_LINES,
+    ".json": Format.JSON_LINES,
+}
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What tells one version of a file from the next without reading it."""
+
+    size_bytes: int
+    modified_at: datetime  # UTC, without zone, microseconds
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file of a source. `file` is its name in the ledger: relative to the home folder where it lies below it."""
+
+    source: Source
+    path: Path
+    file: str
+    root: Path  # the folder that the file must not lead out of
+
+    def stamp(self) -> Stamp:
+        """Raises OSError where the file is gone or unreachable."""
+        status = self.path.stat()
+        modified = datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1_000_000, UTC)
+        return Stamp(status.st_size, modified.replace(tzinfo=None))
+
+    def stamp_or_empty(self) -> Stamp:
+        """A broken link or a forbidden file has no size and no time; it stays the same until it can be read."""
+        try:
+            return self.stamp()
+        except OSError:
+            return Stamp(0, datetime(1970, 1, 1))
+
+    def content_hash(self) -> str:
+        with self.path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    def delivery_date(self, zone: ZoneInfo) -> date:
+        """The day of delivery; that of an attached database without another is the day it was last written.
+
+        Raises:
+            DeliveryError: neither the settings nor the path give one.
+        """
+        declared = self.source.delivery_date
+        if isinstance(declared, date):
+            return declared
+        match = (re.compile(declared) if declared else DELIVERY_FOLDER).search(self.path.as_posix())
+        if match:
+            digits = re.sub(r"\D", "", match.group(1) or "")
+            try:
+                return datetime.strptime(digits, "%Y%m%d").date()
+            except ValueError:
+                pass
+        if self.source.query and not declared:
+            return self.stamp().modified_at.replace(tzinfo=UTC).astimezone(zone).date()
+        told = Told("no_date_folder", file=self.file)
+        if declared:
+            told = Told("no_date_found", declared=repr(declared), file=self.file)
+        raise DeliveryError(Reason.NO_DELIVERY_DATE, told)
+
+    def check_place(self) -> None:
+        """Raises DeliveryError for what is no plain file, or leads out of its folder."""
+        if not self.path.resolve().is_relative_to(self.root.resolve()):
+            places = {"target": str(self.path.resolve()), "folder": str(self.root)}
+            raise DeliveryError(Reason.OUTSIDE_LANDING_ZONE, Told("leads_outside", file=self.file, **places))
+        if not self.path.exists() and not self.path.is_symlink():
+            raise DeliveryError(Reason.NOT_A_FILE, Told("not_there", file=self.file))
+        if self.path.is_dir():
+            raise DeliveryError(Reason.NOT_A_FILE, Told("is_a_folder", file=self.file))
+        if not self.path.is_file():
+            raise DeliveryError(Reason.NOT_A_FILE, Told("no_plain_file", file=self.file))
+
+    def _start(self, compression: str) -> bytes:
+        """The first bytes, those within gzip; none where they cannot be read."""
+        opened = gzip.open if compression == "gzip" else open
+        with suppress(OSError, EOFError, zlib.error), opened(self.path, "rb") as stream:
+            return stream.read(SNIFFED_BYTES)
+        return b""
+
+    def format(self) -> tuple[Format, str]:
+        """Format and compression ('', 'gzip' or 'zstd'). Raises DeliveryError for an unknown ending."""
+        suffixes = [suffix.lower() for suffix in self.path.suffixes]
+        compression = COMPRESSIONS.get(suffixes[-1], "") if suffixes else ""
+        inner = suffixes[:-1] if compression else suffixes
+        found = self.source.format or (FORMATS.get(inner[-1]) if inner else None)
+        if found is None and (other := other_format(self._start(compression))):
+            raise DeliveryError(Reason.UNREADABLE, Told(other))
+        if found is None:
+            endings = ", ".join(FORMATS)
+            raise DeliveryError(Reason.UNKNOWN_FORMAT, Told("unknown_ending", file=self.file, endings=endings))
+        return found, compression
+
+
+def find_files(settings: Settings, source: Source) -> Iterator[Found]:
+    """Every finished file that the source's pattern matches, in the order of their paths.
+
+    The one file that a query is declared on is found also where it is not there: that source is down, not empty.
+    """
+    root, pattern = split_pattern(settings, source.pattern)
+    is_one_database = source.query and not WILDCARD.search(pattern)
+    for path in [root / pattern] if is_one_database else sorted(root.glob(pattern)):
+        if is_finished(path, root):
+            yield Found(source, path, ledger_name(settings, path), root)
+
+
+def is_finished(path: Path, root: Path) -> bool:
+    """Whether the file below `root` is delivered: not hidden, nor under a name that says it is still being written."""
+    is_hidden = any(part.startswith((".", "_")) for part in path.relative_to(root).parts)
+    return not is_hidden and not path.name.endswith(UNFINISHED)
+
+
+def split_pattern(settings: Settings, pattern: str) -> tuple[Path, str]:
+    """The folder of a glob without wildcards, and the rest."""
+    given = Path(pattern).expanduser()
+    parts = given.parts
+    fixed = next((index for index, part in enumerate(parts) if WILDCARD.search(part)), len(parts) - 1)
+    return settings.home.joinpath(*parts[:fixed]), str(Path(*parts[fixed:]))
+
+
+def ledger_name(settings: Settings, path: Path) -> str:
+    return path.relative_to(settings.home).as_posix() if path.is_relative_to(settings.home) else path.as_posix()

@@ -1,0 +1,120 @@
+"""Questions to the ledger: do the counts add up, is a day complete, has its input changed."""
+
+from datetime import date
+from typing import Any, Literal
+
+from funnelscope.events.schema import FAMILIES
+from funnelscope.settings import Settings, Source
+from funnelscope.warehouse.connection import Warehouse
+
+Presence = Literal["present", "missing", "absent", "growing"]
+
+
+def reconcile(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """One record a delivery, from the view `quality.reconciliation`; `difference` must be 0 everywhere.
+
+    rows_read = accepted (taken, or waiting in raw for their day) + duplicates + quarantined + erased + difference.
+    """
+    return warehouse.records("select * from quality.reconciliation order by family, dt, file, source")
+
+
+def families_present(warehouse: Warehouse, settings: Settings, business_date: date) -> dict[str, Presence]:
+    """Family to the state of its data for a day.
+
+    absent: not declared (or only declared as not required, and nothing came); present: every required source
+    has a loaded delivery of that day, be it an empty file, or deliveries whose business dates span the day;
+    growing: such a delivery is still being written; missing: none came.
+    """
+    rows = warehouse.rows(
+        """
+        with spans as (
+            select delivery_id, min(business_date) as first_date, max(business_date) as last_date
+            from quality.delivery_dates
+            group by delivery_id
+        )
+        select source, bool_or(status = 'growing'), bool_or(status in ('loaded', 'unreachable'))
+        from quality.deliveries
+        left join spans using (delivery_id)
+        -- What a database said before it became unreachable stands, for the days that it spoke of.
+        where (status in ('loaded', 'growing') or (status = 'unreachable' and rows_loaded > 0))
+            and (dt = $business_date or $business_date between first_date and last_date)
+        group by source
+        """,
+        business_date=business_date,
+    )
+    states: dict[str, Presence] = {
+        source: "growing" if is_growing else "present" for source, is_growing, is_loaded in rows
+    }
+    return {family: _family_presence(settings.family_sources(family), states) for family in FAMILIES}
+
+
+def failures(warehouse: Warehouse, family: str, business_date: date) -> list[str]:
+    """`file: message` of what was to bring the family's data of a day and could not be read."""
+    rows = warehouse.rows(
+        """
+        select concat_ws(': ', file, message)
+        from quality.deliveries
+        where family = $family
+            and ((status = 'quarantined' and dt = $business_date) or status = 'unreachable')
+        order by file
+        """,
+        family=family,
+        business_date=business_date,
+    )
+    return [words for (words,) in rows]
+
+
+def _family_presence(sources: tuple[Source, ...], states: dict[str, Presence]) -> Presence:
+    found: set[Presence] = {
+        states.get(source.name, "missing") for source in sources if source.required or source.name in states
+    }
+    worst_first: tuple[Presence, ...] = ("growing", "missing", "present")
+    return next((state for state in worst_first if state in found), "absent")
+
+
+_INPUT_VERSIONS = """
+    with
+    touching as (
+        select delivery_dates.business_date, delivery_dates.delivery_id, delivery_dates.rows
+        from quality.delivery_dates
+        union all
+        -- A delivery without rows says something about its own day all the same: nothing came, or nothing readable.
+        select deliveries.dt, deliveries.delivery_id, 0
+        from quality.deliveries
+        where deliveries.rows_loaded = 0 and deliveries.dt is not null
+    ),
+    identities as (
+        select
+            touching.business_date,
+            md5(
+                concat_ws(
+                    chr(31), deliveries.family, deliveries.dt, deliveries.source, deliveries.file,
+                    -- A database that is down has changed nothing.
+                    case when deliveries.status = 'unreachable' then 'loaded' else deliveries.status end,
+                    deliveries.content_hash, deliveries.rules_hash, deliveries.rows_loaded, touching.rows
+                )
+            ) as identity
+        from touching
+        join quality.deliveries using (delivery_id)
+        union all
+        select business_date, version
+        from quality.exclusion_changes
+    )
+    select business_date, md5(string_agg(identity, '' order by identity)) as version
+    from identities
+    group by business_date
+"""
+
+
+def input_versions(warehouse: Warehouse) -> dict[date, str]:
+    """Business date to a text that changes when, and only when, the deliveries that touch the date change.
+
+    Or when somebody who was seen on the date comes on or off the list of those who are excluded.
+    """
+    return dict(warehouse.rows(_INPUT_VERSIONS))
+
+
+def input_version(warehouse: Warehouse, business_date: date) -> str:
+    """The version of one date; empty where no delivery touches it."""
+    statement = f"select version from ({_INPUT_VERSIONS}) where business_date = $business_date"
+    return warehouse.value(statement, business_date=business_date) or ""

@@ -1,0 +1,111 @@
+"""The tables that ingest owns: raw, one a family, and the ledger in quality."""
+
+from funnelscope.events.schema import FAMILIES, Family
+from funnelscope.ingest.erased_people import FORGOTTEN
+from funnelscope.ingest.exclusions import EXCLUDED_TABLES
+from funnelscope.warehouse.connection import Warehouse
+
+PLACE_COLUMNS = {
+    "delivery_id": "INTEGER",
+    "row_number": "BIGINT",
+    "dt": "DATE",
+    "business_date": "DATE",
+    "local_hour": "TINYINT",
+    "repeat_number": "INTEGER",
+}
+
+QUALITY_TABLES = {
+    "deliveries": """
+        delivery_id INTEGER, family VARCHAR, dt DATE, file VARCHAR, source VARCHAR, size_bytes BIGINT,
+        modified_at TIMESTAMP, rows_read BIGINT, rows_loaded BIGINT, rows_quarantined BIGINT, repeats_kept BIGINT,
+        status VARCHAR, message VARCHAR, loaded_at TIMESTAMP, content_hash VARCHAR, rules_hash VARCHAR,
+        delivered_columns VARCHAR[], warning VARCHAR, told VARCHAR""",
+    "delivery_dates": "delivery_id INTEGER, family VARCHAR, dt DATE, file VARCHAR, business_date DATE, rows BIGINT",
+    "quarantine": """
+        family VARCHAR, dt DATE, file VARCHAR, row_number BIGINT, reason VARCHAR, detail VARCHAR, content VARCHAR,
+        business_date DATE, delivery_id INTEGER, dropped_at TIMESTAMP""",
+    "duplicate_events": """
+        family VARCHAR, business_date DATE, delivery_id INTEGER, row_number BIGINT, reason VARCHAR""",
+    "excluded_events": """
+        family VARCHAR, business_date DATE, delivery_id INTEGER, row_number BIGINT, reason VARCHAR""",
+    **EXCLUDED_TABLES,
+    "pruned_days": "delivery_id INTEGER, family VARCHAR, business_date DATE, rows BIGINT, content_hash BIGINT",
+}
+
+
+def raw_columns(family: Family) -> dict[str, str]:
+    """Column to SQL type of the family's raw table, in order."""
+    return {**PLACE_COLUMNS, **{column.name: column.sql_type for column in family.columns}}
+
+
+def create_tables(warehouse: Warehouse) -> None:
+    """Creates the raw tables, the ledger and its reconciliation view where they do not exist yet."""
+    for family in FAMILIES.values():
+        columns = ", ".join(f"{name} {kind}" for name, kind in raw_columns(family).items())
+        warehouse.execute(f"create table if not exists raw.{family.table} ({columns})")
+    for table, columns in QUALITY_TABLES.items():
+        warehouse.execute(f"create table if not exists quality.{table} ({columns})")
+    for column in ("delivered_columns VARCHAR[]", "warning VARCHAR", "told VARCHAR"):
+        warehouse.execute(f"alter table quality.deliveries add column if not exists {column}")
+    warehouse.execute("alter table quality.quarantine add column if not exists dropped_at TIMESTAMP")
+    for statement in FORGOTTEN:
+        warehouse.execute(statement)
+    warehouse.execute(f"create or replace view quality.reconciliation as {_reconciliation()}")
+
+
+def _reconciliation() -> str:
+    """Counts every row where it lies now, not where the ledger says it should: that is what makes it a check."""
+    raw_counts = " union all ".join(
+        f"select delivery_id, count(*) as row_count from raw.{family.table} group by delivery_id"
+        for family in FAMILIES.values()
+    )
+    return f"""
+        with
+        in_raw as (
+            select delivery_id, sum(row_count) as row_count
+            from (
+                {raw_counts}
+                union all
+                select delivery_id, rows from quality.pruned_days  -- staging holds them
+            )
+            group by delivery_id
+        ),
+        losing as (
+            select
+                delivery_id,
+                count(*) filter (reason = 'duplicate') as duplicates,
+                count(*) filter (reason = 'conflicting_duplicate') as conflicting
+            from quality.duplicate_events
+            group by delivery_id
+        ),
+        quarantined as (
+            select
+                delivery_id,
+                count(*) as row_count
+            from quality.quarantine
+            where row_number > 0
+            group by delivery_id
+        )
+        select
+            deliveries.delivery_id,
+            deliveries.family,
+            deliveries.dt,
+            deliveries.file,
+            deliveries.source,
+            deliveries.status,
+            deliveries.rows_read,
+            coalesce(in_raw.row_count, 0) - coalesce(losing.duplicates, 0) - coalesce(losing.conflicting, 0)
+                as accepted,
+            coalesce(losing.duplicates, 0) as duplicates,
+            coalesce(quarantined.row_count, 0) as quarantined,
+            coalesce(deliveries.rows_erased, 0) as erased,
+            deliveries.rows_read
+                - coalesce(in_raw.row_count, 0)
+                + coalesce(losing.conflicting, 0)
+                - coalesce(quarantined.row_count, 0)
+                - coalesce(deliveries.rows_erased, 0) as difference
+        from quality.deliveries
+        left join in_raw using (delivery_id)
+        left join losing using (delivery_id)
+        left join quarantined using (delivery_id)
+    """

@@ -1,0 +1,157 @@
+"""What the times of a delivery say of how they were written: another format, day and month swapped, another clock.
+
+Nothing is read by such a guess. It is for people: what to declare, and which accepted days may be wrong ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from funnelscope.messages.observations import Told
+
+# As exports write them, most particular first. A year of two figures would fit a day too.
+FORMATS = tuple(
+    f"{day}{clock}"
+    for day in (
+        "%Y-%m-%d",
+        "%Y/%m/%d",
+        "%d/%m/%Y",
+        "%m/%d/%Y",
+        "%d.%m.%Y",
+        "%d-%m-%Y",
+        "%m-%d-%Y",
+        "%Y年%m月%d日",
+        "%Y%m%d",
+    )
+    for clock in (" %H:%M:%S", " %H:%M", "T%H:%M:%S", " %I:%M:%S %p", " %I:%M %p", "%H%M%S", "")
+)
+EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119, counted from 1899-12-30
+EPOCH_SECONDS = (500_000_000, 5_000_000_000)  # 1985 to 2128
+
+# A delivery brings the last days; what is older came late, or is misread.
+USUAL_AGE_DAYS = 7
+FEWEST_SWAPPED = 3
+SHARE_SWAPPED = 0.9
+
+
+def likely_forms(written: Sequence[str]) -> list[str]:
+    """What reads every one of the texts: formats for `time_format`, names of epochs, Excel's day numbers."""
+    if not written:
+        return []
+    numbers = [_number(text) for text in written]
+    if all(number is not None for number in numbers):
+        for name, (least, most) in {
+            "Excel's day numbers": EXCEL_DAYS,
+            "epoch_seconds": EPOCH_SECONDS,
+            "epoch_milliseconds": (EPOCH_SECONDS[0] * 1000, EPOCH_SECONDS[1] * 1000),
+        }.items():
+            if all(number is not None and least <= number < most for number in numbers):
+                return [name]
+    return [form for form in FORMATS if all(_reads(form, text) for text in written)]
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _reads(form: str, text: str) -> bool:
+    if any(character.isdecimal() and not character.isascii() for character in text):
+        return False  # Python would read digits of any script, DuckDB reads none of them
+    try:
+        datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
+
+
+def unread_words(written: Mapping[str, int], read_count: int) -> Told | None:
+    """What to say of times that could not be read; None where they are like no known format.
+
+    Args:
+        written: text to how often it stands there.
+        read_count: rows whose time could be read.
+    """
+    forms = likely_forms(list(written))
+    if not forms:
+        return None
+    example = min(written)
+    if forms == ["Excel's day numbers"]:
+        like, way_out = Told("excel_days"), Told("dates_as_text")
+    elif len(forms) == 1:
+        like, way_out = Told("as_told", text=forms[0]), Told("declare_time_format", form=forms[0])
+    else:
+        like, way_out = Told("either", first=forms[0], second=forms[1]), Told("declare_the_one_meant")
+    if not read_count:
+        return Told("times_look_like", like=like, example=example, way_out=way_out)
+    count, way_out = sum(written.values()), Told("one_format_each")
+    return Told("times_written_otherwise", count=count, example=example, like=like, way_out=way_out)
+
+
+def swapped_words(read: Mapping[date, int], unread: Mapping[str, int], dt: date, time_format: str) -> Told | None:
+    """What to say where day and month seem swapped; None without evidence.
+
+    The evidence: of the dates that change when day and month do, nearly all that lie far from the delivery lie in its
+    days once they are swapped, and they are most.
+
+    Args:
+        read: date on the source's clock, as it was read, to its rows; refused ones too.
+        unread: text that the format does not read, to its rows.
+        dt: the day of delivery.
+    """
+    moved = {day: rows for day, rows in read.items() if day.day <= 12 and day.day != day.month}
+    far = {day: rows for day, rows in moved.items() if not is_usual(day, dt)}
+    explained = {day: rows for day, rows in far.items() if is_usual(date(day.year, day.day, day.month), dt)}
+    form = _with_day_and_month_swapped(time_format)
+    found = {text: rows for text, rows in unread.items() if form and _reads_as_usual(text, form, dt)}
+    evidence = sum(explained.values()) + sum(found.values())
+    against = sum(far.values()) - sum(explained.values()) + sum(unread.values()) - sum(found.values())
+    is_most = evidence > sum(moved.values()) - sum(far.values())
+    if evidence < FEWEST_SWAPPED or evidence < SHARE_SWAPPED * (evidence + against) or not is_most:
+        return None
+    if explained:
+        meant = Told("would_be", read=str(min(explained)), swapped=str(_swapped(min(explained))))
+    else:
+        meant = Told("is_read_by", text=min(found), form=form)
+    way_out = Told("declare_time_format", form=form) if form else Told("swap_them")
+    return Told("swapped_days", count=evidence, meant=meant, day=str(dt), way_out=way_out)
+
+
+def _swapped(day: date) -> date:
+    return date(day.year, day.day, day.month)
+
+
+def is_usual(day: date, dt: date) -> bool:
+    """Whether rows of the day may be expected in the delivery."""
+    return dt - timedelta(days=USUAL_AGE_DAYS) <= day <= dt + timedelta(days=1)
+
+
+def _with_day_and_month_swapped(form: str) -> str:
+    """The format with day and month in each other's place; empty where it has no number for both."""
+    for day, month in (("%d", "%m"), ("%-d", "%-m"), ("%d", "%-m"), ("%-d", "%m")):
+        if form.count(day) == 1 and form.count(month) == 1:
+            return form.replace(day, "\0").replace(month, day).replace("\0", month)
+    return ""
+
+
+def _reads_as_usual(text: str, form: str, dt: date) -> bool:
+    try:
+        return is_usual(datetime.strptime(text, form.replace("%-", "%")).date(), dt)
+    except ValueError:
+        return False
+
+
+def skipped_hours(zone: str, day: date) -> list[tuple[datetime, datetime]]:
+    """The stretch of a day's local time that the zone's clocks left out, if any: begin, and the first time after."""
+    known = ZoneInfo(zone)
+    begin = datetime.combine(day, time(), known)
+    offsets = [(begin + timedelta(days=days)).utcoffset() or timedelta() for days in (0, 1)]
+    if offsets[1] <= offsets[0]:
+        return []
+    in_utc = datetime.combine(day, time(), UTC) - offsets[0]  # there every minute is
+    minutes = (in_utc + timedelta(minutes=minute) for minute in range(24 * 60))
+    changed = next(minute for minute in minutes if minute.astimezone(known).utcoffset() == offsets[1])
+    local = (changed + offsets[0]).replace(tzinfo=None)
+    return [(local, local + offsets[1] - offsets[0])]

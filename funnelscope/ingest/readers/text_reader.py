@@ -1,0 +1,506 @@
+"""CSV and JSON lines: decoded and split in Python, so that every bad record keeps its line, then staged for SQL.
+
+Python, because DuckDB decodes no GBK without a download, knows no line numbers and drops bad JSON silently. All
+values stay text; SQL casts them by the same rules as those of a Parquet file.
+"""
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import re
+import zlib
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from funnelscope.events.schema import BLANKS, FAMILIES, REQUIRED
+from funnelscope.ingest.mapping.source_mapping import DeliveryError, Rows
+from funnelscope.ingest.readers import sniffing
+from funnelscope.ingest.reasons import Reason
+from funnelscope.messages.observations import Told
+from funnelscope.settings import Format, Source
+from funnelscope.warehouse.connection import Warehouse
+from funnelscope.warehouse.quoting import quoted
+
+CHUNK_RECORDS = 50_000
+MOST_COLUMNS = 1_000
+STAGED = "temp.staged_records"
+DETAILS = {"row_": "BIGINT", "problem_": "VARCHAR", "detail_": "VARCHAR", "record_": "VARCHAR"}
+UNREADABLE_BYTES = "funnelscope.unreadable"
+HEADER_SOUGHT_IN_LINES = 30
+OTHER_DELIMITERS = ",;\t|，"
+UNNAMED = re.compile(r"column_\d+")
+
+
+def _mark_unreadable_bytes(error: UnicodeError) -> tuple[str, int]:
+    """Bytes that the encoding does not know become lone surrogates: the record is found again and keeps its text."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(UNREADABLE_BYTES, _mark_unreadable_bytes)
+
+
+def read_text(
+    warehouse: Warehouse, path: Path, source: Source, file_format: Format, compression: str
+) -> tuple[Rows, int]:
+    """Stages the records of a text file in a temporary table; returns them and how many they are.
+
+    Raises:
+        DeliveryError: the file is no text of its encoding, has no usable header, or too many different keys.
+        OSError, EOFError: the file cannot be read, or its compression is damaged.
+    """
+    try:
+        with _decompressed(path, compression) as stream:
+            start = stream.read(sniffing.SAMPLE_BYTES)
+        encoding = _encoding(start, source, compression)
+        stage = _Stage(warehouse, _not_of_encoding(start, source))
+        if encoding != _declared(source):
+            stage.notes.append(f"read as {encoding.removesuffix('-sig')}, as its byte-order mark says")
+        with _decompressed(path, compression) as stream:
+            text = io.TextIOWrapper(stream, encoding=encoding, errors=UNREADABLE_BYTES, newline="")
+            if file_format is Format.CSV:
+                _stage_csv(stage, text, source, ".tsv" in path.suffixes)
+            else:
+                _stage_json(stage, text)
+    except (zlib.error, UnicodeError) as error:
+        raise DeliveryError(Reason.UNREADABLE, Told("damaged", error=str(error))) from None
+    return stage.finish()
+
+
+def _decompressed(path: Path, compression: str) -> Any:
+    """The bytes of a file; gzip and zstd both raise where the end is missing."""
+    if compression == "gzip":
+        return gzip.open(path, "rb")
+    if compression == "zstd":
+        return pa.input_stream(str(path), compression="zstd")
+    return path.open("rb")
+
+
+# -- encoding
+
+
+def _declared(source: Source) -> str:
+    return "utf-8-sig" if codecs.lookup(source.encoding).name == "utf-8" else source.encoding
+
+
+def _encoding(start: bytes, source: Source, compression: str) -> str:
+    """A byte-order mark decides, else the declaration, which is never overruled by a guess.
+
+    Raises:
+        DeliveryError: the bytes are no text, or would be misread without an error.
+    """
+    if other := sniffing.other_format(start):
+        is_twice = compression and other in ("gzip", "zstd")
+        raise DeliveryError(Reason.UNREADABLE, Told("compressed_twice" if is_twice else other))
+    if marked := sniffing.marked_encoding(start):
+        return _declared(source) if marked == source.encoding.lower() else marked
+    declared = codecs.lookup(source.encoding).name
+    if declared == "utf-16" and start:
+        likely = sniffing.looks_like(start) or "utf-16-le"
+        raise DeliveryError(Reason.BAD_ENCODING, Told("no_byte_order_mark", encoding=likely))
+    if certain := sniffing.misread_as(start, declared):
+        told = Told("misread_encoding", encoding=certain, declared=source.encoding)
+        raise DeliveryError(Reason.BAD_ENCODING, told)
+    if declared == "utf-8" and sniffing.is_encoded_twice(start):
+        raise DeliveryError(Reason.BAD_ENCODING, Told("encoded_twice"))
+    return _declared(source)
+
+
+def _not_of_encoding(start: bytes, source: Source) -> Told:
+    """What to say where bytes are not of the encoding."""
+    like = sniffing.looks_like(start)
+    if not like or codecs.lookup(like).name == codecs.lookup(source.encoding).name:
+        return Told("not_of_encoding", declared=source.encoding)
+    return Told("looks_like_encoding", declared=source.encoding, like=like)
+
+
+# Thousands of rows may have the same fault, and a sentence takes its time.
+_problem = lru_cache(maxsize=1_000)(Told)
+
+
+# -- CSV
+
+
+class _Lines:
+    """The lines of a text, numbered, keeping those of the record that is being read; they may be given back."""
+
+    def __init__(self, text: Iterable[str]) -> None:
+        self.text = iter(text)
+        self.number = 0  # of the last line read
+        self.kept: list[str] = []
+        self.given_back: deque[str] = deque()
+        self.last_given_back = 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self.given_back.popleft() if self.given_back else next(self.text)
+        self.number += 1
+        self.kept.append(line)
+        return line
+
+    def take(self) -> str:
+        """The text of the record."""
+        text = "".join(self.kept)
+        self.kept.clear()
+        return text
+
+    def take_first(self) -> str:
+        """The first line of the record; the others will be read again, as the start of records of their own."""
+        first, *others = self.kept
+        self.given_back.extendleft(reversed(others))
+        self.last_given_back = max(self.last_given_back, self.number)
+        self.number -= len(others)
+        self.kept.clear()
+        return first
+
+    def give_back(self) -> None:
+        """Undoes the reading of all kept lines."""
+        self.given_back.extendleft(reversed(self.kept))
+        self.number -= len(self.kept)
+        self.kept.clear()
+
+
+def _stage_csv(stage: "_Stage", text: io.TextIOWrapper, source: Source, is_tabbed: bool) -> None:
+    lines = _Lines(text)
+    reader = csv.reader(lines, delimiter=source.delimiter or ("\t" if is_tabbed else ","), strict=True)
+    skipped = re.compile(source.skip_lines) if source.skip_lines else None
+    header = _header(reader, lines, stage, source)
+    if not header:
+        return
+    stage.add_columns(header)
+    skipped_count = 0
+    while True:
+        first_line = lines.number + 1
+        try:
+            fields = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            # One bad quote must not swallow the good lines below it.
+            spans_lines = len(lines.kept) > 1
+            record = lines.take_first()
+            if not (skipped and skipped.search(record)):
+                problem = _problem("open_quote") if spans_lines else _problem("not_csv", error=str(error))
+                stage.add_bad(first_line, Reason.BAD_RECORD, problem, record)
+            continue
+        record = lines.take()
+        if not any(fields):
+            continue  # a blank line, or nothing but delimiters, as spreadsheets leave them below a table
+        if skipped and skipped.search(record):
+            skipped_count += 1
+        elif first_line <= lines.last_given_back and record.count('"') % 2:
+            stage.add_bad(first_line, Reason.BAD_RECORD, _problem("lone_quote"), record)
+        elif "\0" in record:
+            stage.add_bad(first_line, Reason.BAD_RECORD, _problem("zero_bytes"), record)
+        elif fields[0].strip(BLANKS) == header[0] and [name.strip(BLANKS) for name in fields] == list(header):
+            stage.add_bad(first_line, Reason.BAD_RECORD, _problem("header_again"), record)
+        elif fitted := _fitted(fields, header):
+            stage.add(first_line, header, fitted, record)
+        else:
+            problem = _problem("field_count", fields=str(len(fields)), columns=str(len(header)))
+            stage.add_bad(first_line, Reason.WRONG_FIELD_COUNT, problem, record)
+    if skipped_count:
+        stage.notes.append(f"{skipped_count} lines left out by skip_lines")
+
+
+def _fitted(fields: list[str], header: tuple[str, ...]) -> list[str]:
+    """The fields, one for each column; none where there are more or fewer, but for empty or unnamed ones at the end."""
+    surplus = len(fields) - len(header)
+    if surplus > 0 and not any(fields[len(header) :]):
+        return fields[: len(header)]
+    if surplus < 0 and all(UNNAMED.fullmatch(name) for name in header[surplus:]):
+        return fields + [""] * -surplus
+    return fields if surplus == 0 else []
+
+
+def _header(reader: Any, lines: _Lines, stage: "_Stage", source: Source) -> tuple[str, ...]:
+    """The names of the header, without the blanks around them; none where the file holds no line.
+
+    A column without a name is called by its place, and so is a repeated one that nobody reads.
+    """
+    above = [line for _, line in zip(range(source.header_row - 1), lines, strict=False)]
+    lines.take()
+    try:
+        header: list[str] = next((names for names in reader if any(name.strip() for name in names)), [])
+    except csv.Error as error:
+        is_json = "".join(lines.kept).lstrip().startswith("{")
+        problem = Told("looks_like_json_lines") if is_json else Told("as_told", text=str(error))
+        told = Told("no_header", line=str(lines.number), problem=problem)
+        raise DeliveryError(Reason.BAD_HEADER, told) from None
+    line = lines.take()
+    if not header:
+        if any(text.strip() for text in above):
+            told = Told("ends_before_header", line=str(len(above)), header_row=str(source.header_row))
+            raise DeliveryError(Reason.BAD_HEADER, told)
+        return ()
+    if not _is_clean(line):
+        raise DeliveryError(Reason.BAD_ENCODING, stage.not_of_encoding)
+    if "\0" in line:
+        told = Told("no_header", line=str(lines.number), problem=Told("zero_bytes"))
+        raise DeliveryError(Reason.BAD_HEADER, told)
+    named: list[str] = []
+    for position, name in enumerate((name.strip(BLANKS) for name in header), start=1):
+        is_repeated = name.lower() in (earlier.lower() for earlier in named)
+        if is_repeated and is_read(name, source):
+            found = ", ".join(name.strip() for name in header)
+            told = Told("column_twice_in_header", column=repr(name), found=found)
+            raise DeliveryError(Reason.BAD_HEADER, told)
+        named.append(f"column_{position}" if is_repeated or not name else name)
+    stage.way_out = _header_elsewhere(lines, named, reader.dialect, source)
+    return tuple(named)
+
+
+def _wanted(source: Source) -> list[str]:
+    """The columns that a file of the source must have."""
+    wanted = list(source.columns.values()) or [name for name in REQUIRED if name not in source.constants]
+    if source.event_types:
+        wanted = [name for name in wanted if name != "event_type"]
+        wanted += [source.event_types.column] if source.event_types.column else []
+    return [name.lower() for name in wanted]
+
+
+def is_read(name: str, source: Source) -> bool:
+    """Whether the source reads the column, as far as can be seen without knowing its SQL."""
+    contracted = [] if source.columns else [column.name for column in FAMILIES[source.family].columns]
+    types = source.event_types.expression if source.event_types else None
+    in_sql = " ".join([source.where, *source.expressions.values(), types or ""]).lower()
+    return name.lower() in (*_wanted(source), *contracted) or name.lower() in in_sql
+
+
+def _header_elsewhere(lines: _Lines, header: list[str], dialect: Any, source: Source) -> Told | None:
+    """Where the header seems to be, when the line that was taken for it lacks what the source wants.
+
+    On another line, or between other delimiters.
+    """
+    wanted = set(_wanted(source))
+    if wanted <= {name.lower() for name in header}:
+        return None
+    first = lines.number + 1
+    ahead = [line for _, line in zip(range(HEADER_SOUGHT_IN_LINES), lines, strict=False)]
+    lines.give_back()
+    candidates = [(0, dialect.delimiter.join(header)), *enumerate(ahead, start=first)]
+    for delimiter in dict.fromkeys(dialect.delimiter + OTHER_DELIMITERS):
+        written = delimiter.replace("\t", r"\t")
+        for number, line in candidates:
+            if wanted <= {name.strip(BLANKS + '"').lower() for name in line.split(delimiter)}:
+                if not number:
+                    return Told("other_delimiter", delimiter=written)
+                if delimiter == dialect.delimiter:
+                    return Told("header_on_line", line=str(number))
+                return Told("header_on_line_and_delimiter", line=str(number), delimiter=written)
+    return None
+
+
+# -- JSON lines
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, which must not name a key twice: nobody knows which of the values is meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"key {next(name for name in names if names.count(name) > 1)!r} stands twice")
+    return found
+
+
+# Numbers stay as they are written: 1.10 is the same event as in a CSV file.
+_JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once)
+
+
+def _stage_json(stage: "_Stage", text: io.TextIOWrapper) -> None:
+    for line_number, line in enumerate(text, start=1):
+        if not line.strip():
+            continue
+        if stage.row_count == 0:
+            stage.otherwise = _instead_of_json_lines(line.strip())
+        if "\0" in line or "\\u0000" in line:
+            stage.add_bad(line_number, Reason.BAD_RECORD, _problem("zero_bytes"), line)
+            continue
+        try:
+            value = _JSON.decode(line.strip())
+        except (ValueError, RecursionError) as error:
+            stage.add_bad(line_number, Reason.BAD_RECORD, _problem("not_json", error=str(error)), line)
+            continue
+        if value == {}:
+            stage.add_bad(line_number, Reason.BAD_RECORD, _problem("no_key"), line)
+        elif isinstance(value, dict):
+            fields = [inner if inner is None or type(inner) is str else _as_text(inner) for inner in value.values()]
+            stage.add(line_number, tuple(value), fields, line)
+        else:
+            stage.add_bad(line_number, Reason.BAD_RECORD, _problem("no_object"), line)
+
+
+def _instead_of_json_lines(first: str) -> Told | None:
+    """What a file without any readable object is, by its first line; None where that does not tell.
+
+    Raises:
+        DeliveryError: it is an array over several lines. Its last object may stand on a line of its own and must not
+            come in alone.
+    """
+    array = Told("json_array")
+    if first == "[" or (first.startswith("[") and first.endswith(",")):
+        raise DeliveryError(Reason.UNREADABLE, array)
+    if first.startswith("["):
+        return array  # or one damaged line, with good ones below it
+    if first == "{":
+        return Told("json_over_lines")
+    return Told("no_json") if "," in first and "{" not in first else None
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+# -- staging
+
+
+@dataclass
+class _Batch:
+    """Records with the same keys, one entry each in every list."""
+
+    lines: list[int] = field(default_factory=list)
+    fields: list[Sequence[str | None]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+
+
+class _Stage:
+    """Collects records and hands them to DuckDB in chunks, so that memory does not grow with the file."""
+
+    def __init__(self, warehouse: Warehouse, not_of_encoding: Told) -> None:
+        self.warehouse = warehouse
+        self.not_of_encoding = not_of_encoding
+        self.notes: list[str] = []
+        self.way_out: Told | None = None
+        self.otherwise: Told | None = None  # what the file is where no record can be read
+        self.columns: dict[str, str] = {}  # lower case to the name in the table: DuckDB's names have no case
+        self.batches: dict[tuple[str, ...], _Batch] = {}
+        self.bad: list[tuple[int, str, str, str]] = []
+        self.first_bad: tuple[int, Told] | None = None
+        self.waiting = 0
+        self.row_count = 0
+        columns = ", ".join(f"{name} {kind}" for name, kind in DETAILS.items())
+        warehouse.execute(f"create or replace temp table {STAGED.removeprefix('temp.')} ({columns})")
+
+    def add_columns(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name.lower() in self.columns:
+                continue
+            if len(self.columns) == MOST_COLUMNS or name.lower() in DETAILS:
+                raise DeliveryError(Reason.BAD_HEADER, Told("too_many_columns", most=MOST_COLUMNS, column=repr(name)))
+            self.columns[name.lower()] = name
+            self.warehouse.execute(f"alter table {STAGED} add column {quoted(name)} VARCHAR")
+
+    def add(self, line: int, names: tuple[str, ...], fields: Sequence[str | None], text: str) -> None:
+        """A readable record: its values in the order of `names`."""
+        batch = self.batches.get(names)
+        if batch is None:
+            batch = self.batches[names] = _Batch()
+        batch.lines.append(line)
+        batch.fields.append(fields)
+        batch.texts.append(text)
+        self._count()
+
+    def add_bad(self, line: int, reason: Reason, detail: Told, text: str) -> None:
+        """A record that goes to quarantine as it is."""
+        self.first_bad = self.first_bad or (line, detail)
+        self.bad.append((line, reason.value, _escaped(detail), _escaped(text)))
+        self._count()
+
+    def finish(self) -> tuple[Rows, int]:
+        """The rows; without any column only where there is no row. Raises DeliveryError where no record is readable."""
+        self._flush()
+        if self.row_count and not self.columns:
+            line, problem = self.first_bad or (1, self.not_of_encoding)
+            told = self.otherwise or Told("no_record", line=str(line), problem=problem)
+            raise DeliveryError(Reason.UNREADABLE, told)
+        columns = dict.fromkeys(self.columns.values(), "VARCHAR")
+        rows = Rows(
+            STAGED,
+            "row_",
+            columns,
+            "problem_",
+            "detail_",
+            "record_",
+            notes=tuple(self.notes),
+            way_out=self.way_out,
+            is_text=True,
+        )
+        return rows, self.row_count
+
+    def _count(self) -> None:
+        self.row_count += 1
+        self.waiting += 1
+        if self.waiting == CHUNK_RECORDS:
+            self._flush()
+
+    def _flush(self) -> None:
+        tables = [table for names, batch in self.batches.items() if (table := self._table(names, batch)) is not None]
+        if self.bad:
+            columns = [pa.array(column) for column in zip(*self.bad, strict=True)]
+            tables.append(pa.table(columns, names=list(DETAILS)))
+        if tables:
+            chunk = pa.concat_tables(tables, promote_options="default")
+            names = ", ".join(quoted(name) for name in chunk.column_names)
+            self.warehouse.connection.register("funnelscope_chunk", chunk)
+            self.warehouse.execute(f"insert into {STAGED} ({names}) select {names} from funnelscope_chunk")
+            self.warehouse.connection.unregister("funnelscope_chunk")
+        self.batches, self.bad, self.waiting = {}, [], 0
+
+    def _table(self, names: tuple[str, ...], batch: _Batch) -> pa.Table | None:
+        """The batch as a table; what cannot be stored goes to the bad records instead."""
+        reason, detail = Reason.BAD_ENCODING, self.not_of_encoding
+        if len({name.lower() for name in names}) < len(names):
+            reason, detail = Reason.BAD_RECORD, _problem("keys_differ_in_case")
+        elif all(_is_clean(name) for name in names):
+            try:
+                return self._clean_table(names, batch)
+            except UnicodeEncodeError:
+                batch = self._without_unreadable(batch, detail)
+                return self._clean_table(names, batch) if batch.lines else None
+        for line, text in zip(batch.lines, batch.texts, strict=True):
+            self.bad.append((line, reason.value, detail, _escaped(text)))
+        return None
+
+    def _clean_table(self, names: tuple[str, ...], batch: _Batch) -> pa.Table:
+        named = [name or "column_1" for name in names]
+        data = {"row_": pa.array(batch.lines, pa.int64()), "record_": pa.array(batch.texts, pa.string())}
+        columns = [pa.array(values, pa.string()) for values in zip(*batch.fields, strict=True)]
+        self.add_columns(named)
+        return pa.table(
+            data | {self.columns[name.lower()]: values for name, values in zip(named, columns, strict=True)}
+        )
+
+    def _without_unreadable(self, batch: _Batch, detail: str) -> _Batch:
+        kept = _Batch()
+        for line, fields, text in zip(batch.lines, batch.fields, batch.texts, strict=True):
+            if _is_clean(text) and all(_is_clean(value) for value in fields if value is not None):
+                kept.lines.append(line)
+                kept.fields.append(fields)
+                kept.texts.append(text)
+            else:
+                self.bad.append((line, Reason.BAD_ENCODING.value, detail, _escaped(text)))
+        return kept
+
+
+def _is_clean(text: str) -> bool:
+    """Whether a text can be written as UTF-8, that is, holds no lone surrogate."""
+    return not any(0xD800 <= ord(character) <= 0xDFFF for character in text)
+
+
+def _escaped(text: str) -> str:
+    """The text with bytes of another encoding as \\xd6."""
+    shown = re.sub("[\udc00-\udcff]", lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
+    return shown.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,212 @@
+"""The texts of one language, and numbers written the way that language's readers expect."""
+
+from collections.abc import Mapping
+from datetime import date
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from funnelscope.messages.values import CountedFigure, Message, Number, PeriodKind, Slice, Unit
+
+MINUS = "−"
+
+# Under these names a message's value is a key of the section, not yet a text.
+TRANSLATED_VALUES = {
+    "family": "families",
+    "stage": "stages",
+    "step": "steps",
+    "previous_step": "steps",
+    "metric": "metrics",
+    "dimension": "dimensions",
+    "check": "checks",
+}
+
+
+class UnknownWordError(LookupError):
+    """A key that the words file does not hold, or a placeholder that nobody filled."""
+
+
+def languages() -> list[str]:
+    """The languages there is a words file for, sorted."""
+    files = (resources.files("funnelscope.messages") / "texts").iterdir()
+    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+
+
+def load_words(language: str, period: PeriodKind = PeriodKind.DAY) -> "Words":
+    """The words of `language`, with those of a weekly or monthly report in place of a day's.
+
+    Raises UnknownWordError where there is no file for the language.
+    """
+    return _load_words(language, period)  # one object for each, however it is asked for
+
+
+@lru_cache
+def _load_words(language: str, period: PeriodKind) -> "Words":
+    file = resources.files("funnelscope.messages") / "texts" / f"{language}.yaml"
+    if not file.is_file():
+        choices = ", ".join(languages())
+        raise UnknownWordError(f"there are no texts in the language {language}; choose one of {choices}")
+    sections = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    of_period = {} if period is PeriodKind.DAY else sections["periods"][period.value]
+    return Words(language, {name: {**entries, **of_period.get(name, {})} for name, entries in sections.items()})
+
+
+class Words:
+    """The words file of one language, as `sections[section][key]`."""
+
+    def __init__(self, language: str, sections: Mapping[str, Mapping[str, Any]]) -> None:
+        self.language = language
+        self.sections = sections
+
+    def text(self, section: str, key: str, /, **values: str) -> str:
+        """The text at `section.key` with its placeholders filled; raises UnknownWordError if there is none."""
+        entry = self._entry(section, key)
+        template = entry["name"] if isinstance(entry, dict) else entry
+        try:
+            return template.format_map(values)
+        except KeyError as missing:
+            raise UnknownWordError(f"{self._file}: {section}.{key} needs a value for {missing}") from None
+
+    def text_or_itself(self, section: str, key: str) -> str:
+        """The text at `section.key`, or the key where the file does not translate it."""
+        return self.text(section, key) if key in self.sections[section] else key
+
+    def detail(self, section: str, key: str, field: str) -> str:
+        """A further field of an entry: a metric's `definition`, a stage's `question`."""
+        return self._entry(section, key)[field]
+
+    def message(self, message: Message) -> str:
+        """The sentence of a message, its values written and translated."""
+        values = {name: self._message_value(name, value) for name, value in message.values.items()}
+        return self.text(message.section, message.key, **values)
+
+    def slice_name(self, conditions: Slice) -> str:
+        """The conditions of a slice: "device android, landing page home"; the whole shop where there are none."""
+        if not conditions:
+            return self.text("labels", "whole_shop")
+        return self.text("labels", "separator").join(self._condition(*condition) for condition in conditions)
+
+    def _condition(self, dimension: str, value: str) -> str:
+        """ "device android"; a value that has a name of its own says enough alone: "new customers"."""
+        if value in self.sections["dimension_values"].get(dimension, {}):
+            return self.value_of(dimension, value)
+        return self.text("labels", "condition", dimension=self.text("dimensions", dimension), value=value)
+
+    def value_of(self, dimension: str, value: str) -> str:
+        """A dimension's value as readers call it: mostly itself."""
+        return str(self.sections["dimension_values"].get(dimension, {}).get(value, value))
+
+    def _message_value(self, name: str, value: str | Number | date | Message | tuple[Message, ...]) -> str:
+        if isinstance(value, Message):
+            return self.message(value)
+        if isinstance(value, tuple):
+            return self.text("labels", "and_then").join(map(self.message, value))
+        if isinstance(value, str):
+            return self.text_or_itself(TRANSLATED_VALUES[name], value) if name in TRANSLATED_VALUES else value
+        return value.isoformat() if isinstance(value, date) else self.plain(value)
+
+    @property
+    def _file(self) -> str:
+        return f"funnelscope/messages/texts/{self.language}.yaml"
+
+    def _entry(self, section: str, key: str) -> Any:
+        if section not in self.sections or key not in self.sections[section]:
+            raise UnknownWordError(f"{self._file} has no {section}.{key}: add it to every language, or mend the key")
+        return self.sections[section][key]
+
+    # Numbers
+
+    @property
+    def no_data(self) -> str:
+        return self.text("labels", "no_data")
+
+    def plain(self, value: Number) -> str:
+        """A number of unknown unit: whole, or with at most three decimals."""
+        if value == int(value):
+            return grouped(value, 0)
+        return grouped(value, 3).rstrip("0")
+
+    def value(self, value: Number | None, unit: Unit, digits: int | None = None) -> str:
+        """`value` with its unit; "no data" where it is None. Money comes without its currency."""
+        if value is None:
+            return self.no_data
+        digits = digits_for(value, unit) if digits is None else digits
+        if unit is Unit.RATE:
+            return grouped(float(value) * 100, digits) + "%"
+        written = grouped(value, digits)
+        if unit in (Unit.SECONDS, Unit.MILLISECONDS, Unit.DAYS):
+            return self.text("labels", unit.value, value=written)
+        return written
+
+    def change(self, value: Number | None, baseline: Number | None, unit: Unit, digits: int | None = None) -> str:
+        """How far `value` lies from `baseline`: percentage points with `digits` for a rate, else percent of it."""
+        if value is None or baseline is None or (unit is not Unit.RATE and not baseline):
+            return self.text("labels", "no_comparison")
+        difference = float(value) - float(baseline)
+        if unit is Unit.RATE:
+            digits = max(digits_for(value, unit), 1) if digits is None else digits
+            return self.text("labels", "points", value=signed(difference * 100, digits))
+        return signed(difference / abs(float(baseline)) * 100, 1) + "%"
+
+    def counts(self, figure: CountedFigure) -> str:
+        """ "numerator of denominator", followed by the share that could be measured; empty where neither is known."""
+        parts = []
+        if figure.numerator is not None and figure.denominator is not None:
+            whole = {"numerator": figure.numerator, "denominator": figure.denominator}
+            label = "of" if figure.unit in (Unit.RATE, Unit.COUNT) else "divided"
+            parts.append(self.text("labels", label, **{name: self.plain(number) for name, number in whole.items()}))
+        if figure.coverage is not None:
+            parts.append(self.text("labels", "coverage", value=self.value(figure.coverage, Unit.RATE)))
+        return self.text("labels", "separator").join(parts)
+
+
+def in_words(message: Message, language: str) -> str:
+    """The message in a language; raises UnknownWordError as `Words.message` does."""
+    return load_words(language).message(message)
+
+
+def digits_for(value: Number, unit: Unit) -> int:
+    """Decimals that keep about three meaningful figures of `value`."""
+    size = abs(float(value))
+    if unit is Unit.RATE:
+        return percent_digits(size * 100)
+    if unit in (Unit.MONEY, Unit.RATIO):
+        return 2
+    if unit is Unit.MILLISECONDS or size >= 100 or size == int(size):
+        return 0
+    return 1
+
+
+def digits_of_usual(value: Number | None, unit: Unit) -> int | None:
+    """A usual value is written as precisely as its value, so that the two can be compared by eye.
+
+    A value of nothing, or of all, is written without decimals: that tells nothing of what is usual.
+    """
+    if value is None or (unit is Unit.RATE and value in (0, 1)):
+        return None
+    return digits_for(value, unit)
+
+
+def percent_digits(percent: float) -> int:
+    """Decimals of a percentage; what is nearly all of a whole must not read as all of it."""
+    if percent in (0, 100):
+        return 0
+    if 99 < percent < 100:
+        return next((digits for digits in (1, 2) if round(percent, digits) < 100), 3)
+    return 1 if percent >= 10 else 2 if percent >= 0.995 else 3
+
+
+def grouped(value: Number, digits: int) -> str:
+    """`value` with thousands separators and a real minus sign; never "−0"."""
+    written = f"{value:,.{digits}f}"
+    if written.startswith("-"):
+        written = MINUS + written[1:] if written.strip("-0.,") else written[1:]
+    return written
+
+
+def signed(value: float, digits: int) -> str:
+    """`value` with its sign written out, also the plus; zero has none."""
+    written = grouped(value, digits)
+    return "+" + written if value > 0 and written.strip("0.,") else written

@@ -1,0 +1,214 @@
+"""Backup and restore: warehouse, published copies and reports as one consistent, checksummed folder.
+
+A backup is a folder with the parts as they lie in the home and a manifest with the SHA-256 of every file. It is made
+under the warehouse's lock, beside its place, and renamed into it: there is a whole backup or none. The identity key is
+never in it, only a fingerprint that tells whether a key is the right one.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from funnelscope.ingest.identity import IdentityKeyError, identity_key
+from funnelscope.settings import Settings
+from funnelscope.warehouse.connection import write_lock
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+PARTS = ("published", "reports", "alerts.log", "warehouse.duckdb")  # the warehouse last: without it a home is none
+HISTORY = "dagster"
+SQLITE_SIDE_FILES = ("-wal", "-shm", "-journal")  # SQLite's own copy of a database needs none of them
+
+Advance = Callable[[int, int], None]  # files done, files in all
+
+
+class BackupError(ValueError):
+    """A backup cannot be made or restored; the text says why and what to do."""
+
+
+def back_up(
+    settings: Settings, folder: Path, *, with_history: bool = False, key_copy: Path | None = None, advance: Advance
+) -> dict[str, Any]:
+    """Writes the backup to `folder`, which must not exist yet; returns its manifest.
+
+    Args:
+        with_history: with Dagster's own history of runs.
+        key_copy: a file outside the backup that gets the identity key, readable by its owner only.
+
+    Raises:
+        BackupError: there is something at `folder` or `key_copy`, or nothing to back up.
+        WarehouseLockedError: a run is writing and does not end in time.
+    """
+    if folder.exists():
+        raise BackupError(f"{folder} exists already; name a folder that does not, such as {folder}-2")
+    if not settings.warehouse_path.exists():
+        raise BackupError(f"{settings.warehouse_path} does not exist: nothing has been run here, nothing to back up")
+    if key_copy and key_copy.resolve().is_relative_to(folder.resolve()):
+        raise BackupError(f"{key_copy} lies in the backup; keep the key apart from the data that it opens")
+    building = folder.with_name(f".{folder.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    with write_lock(settings.lock_path, settings.lock_wait_seconds):
+        with duckdb.connect(str(settings.warehouse_path)) as connection:
+            connection.execute("checkpoint")
+        parts = [part for part in (*PARTS, *([HISTORY] if with_history else [])) if (settings.home / part).exists()]
+        files = _copy_parts(settings.home, building, parts, advance)
+    manifest = {
+        "format": FORMAT,
+        "funnelscope": importlib.metadata.version("funnelscope"),
+        "duckdb": duckdb.__version__,
+        "shop": settings.shop,
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "key_fingerprint": _fingerprint(identity_key(settings)),
+        "parts": parts,
+        "files": files,
+    }
+    (building / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    if key_copy:
+        _write_key(key_copy, identity_key(settings))
+    building.rename(folder)
+    return manifest
+
+
+def restore(
+    settings: Settings, folder: Path, *, force: bool = False, key: Path | None = None, advance: Advance
+) -> dict[str, Any]:
+    """Puts a backup into the home, once every checksum is verified; returns its manifest.
+
+    Args:
+        force: replace what the home holds; else a home that holds anything is refused.
+        key: the file that the identity key was kept in; not needed where the home has the key.
+
+    Raises:
+        BackupError: the folder is no backup or damaged, the home is not empty, or the key is missing or another.
+        WarehouseLockedError: a run is writing in the home.
+    """
+    manifest = _manifest(folder)
+    file = key or settings.identity_key_path
+    text = file.read_text().strip() if file.exists() else ""
+    if _fingerprint(text) != manifest["key_fingerprint"]:
+        problem = "is not the key that this backup was made with" if text else "holds no identity key"
+        raise BackupError(
+            f"{file} {problem}: no new delivery could be joined to the backup. "
+            "Give the file that the key was kept in: --identity-key FILE"
+        )
+    with write_lock(settings.lock_path, 0):
+        present = [part for part in (*PARTS, HISTORY) if (settings.home / part).exists()]
+        if present and not force:
+            raise BackupError(
+                f"{settings.home} holds {', '.join(present)} already; restore into an empty FUNNELSCOPE_HOME, "
+                "or give --force to replace them"
+            )
+        _verify(folder, manifest)
+        incoming, replaced = settings.home / ".restoring", settings.home / ".replaced"
+        for leftover in (incoming, replaced):
+            shutil.rmtree(leftover, ignore_errors=True)
+            leftover.mkdir(parents=True)
+        _copy_parts(folder, incoming, manifest["parts"], advance)
+        for part in reversed(present):
+            (settings.home / part).rename(replaced / part)
+        for part in manifest["parts"]:
+            (incoming / part).rename(settings.home / part)
+        if not settings.identity_key_path.exists():
+            _write_key(settings.identity_key_path, text)
+        for leftover in (incoming, replaced):
+            shutil.rmtree(leftover)
+    return manifest
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.exists():
+        raise BackupError(f"{folder} is no backup: it holds no {MANIFEST}")
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if manifest["format"] != FORMAT:
+        raise BackupError(
+            f"{path} is of format {manifest['format']}, this version reads {FORMAT}; "
+            f"restore it with funnelscope {manifest['funnelscope']}"
+        )
+    return manifest
+
+
+def _verify(folder: Path, manifest: dict[str, Any]) -> None:
+    for name, wanted in manifest["files"].items():
+        path = folder / name
+        if "link" in wanted:
+            found: Any = str(path.readlink()) if path.is_symlink() else None
+            is_right = found == wanted["link"]
+        else:
+            is_right = path.is_file() and _checksum(path) == wanted["sha256"]
+        if not is_right:
+            raise BackupError(f"{path} is missing or not what was backed up; nothing was restored. Use another backup.")
+
+
+def _copy_parts(source: Path, target: Path, parts: list[str], advance: Advance) -> dict[str, dict[str, Any]]:
+    """Copies files and links, hard links as such; returns name to checksum and size, or to where a link leads."""
+    found = [path for part in parts for path in _files(source / part)]
+    copies: dict[tuple[int, int], Path] = {}
+    written: dict[str, dict[str, Any]] = {}
+    for number, path in enumerate(found, start=1):
+        name = path.relative_to(source).as_posix()
+        copy = target / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink():
+            copy.symlink_to(path.readlink())
+            written[name] = {"link": str(path.readlink())}
+        else:
+            status = path.stat()
+            first = copies.setdefault((status.st_dev, status.st_ino), copy)
+            if first is not copy:
+                os.link(first, copy)
+                written[name] = written[first.relative_to(target).as_posix()]
+            else:
+                _copy_file(path, copy)
+                written[name] = {"bytes": copy.stat().st_size, "sha256": _checksum(copy)}
+        advance(number, len(found))
+    return written
+
+
+def _files(part: Path) -> Iterator[Path]:
+    if part.is_dir():
+        found = (path for path in part.rglob("*") if path.is_symlink() or path.is_file())
+        yield from sorted(path for path in found if not path.name.endswith(SQLITE_SIDE_FILES))
+    else:
+        yield part
+
+
+def _copy_file(path: Path, copy: Path) -> None:
+    """SQLite files through SQLite: the UI may be writing to Dagster's history."""
+    if path.suffix == ".db":
+        with closing(sqlite3.connect(path)) as given, closing(sqlite3.connect(copy)) as made:
+            given.backup(made)
+    else:
+        shutil.copyfile(path, copy)
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _fingerprint(key: str) -> str:
+    """Tells one key from another; the key has 108 random bits, so nobody finds it from this."""
+    return hashlib.sha256(f"fingerprint of {key}".encode()).hexdigest()[:16]
+
+
+def _write_key(path: Path, key: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if path.read_text().strip() != key:
+            raise IdentityKeyError(f"{path} exists and holds another key; name another file") from None
+        return
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key)

@@ -1,0 +1,500 @@
+"""Erases a person: who that is, what goes, and the search for what is left.
+
+A person is the ids given and what belongs to nobody else: the customer that a visitor was seen as, the visitors of that
+customer, their sessions, orders, conversations and clicks. What is shared with another person stays with that person.
+
+Three steps, each of which may be repeated: `begin_forgetting` takes the rows out of raw, staging and quarantine and
+notes the ids in `quality.forgetting`; then the days that this changes are built again, as after a late delivery; then
+`scrub` takes the ids out of every other table, file and free block, and the note with them.
+"""
+
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+from funnelscope.events.schema import FAMILIES
+from funnelscope.ingest import create_tables
+from funnelscope.ingest.erased_people import KINDS, PEOPLE, kinds_of, quarantined_words, token
+from funnelscope.ingest.identity import hash_identifier, use_identity_key
+from funnelscope.settings import Settings
+from funnelscope.warehouse.connection import Warehouse, rewrite_database, write_lock
+from funnelscope.warehouse.snapshots import DATABASE, current_snapshot
+
+NOTE = "create table if not exists quality.forgetting (kind VARCHAR, id BIGINT)"
+SHORTEST_TEXT = 6  # a shorter id, or one of digits only, stands for other things too when it is found within a text
+ERASED = "(erased)"
+_NUMBER = re.compile(r"-?\d{10,19}")
+
+
+class ForgetError(ValueError):
+    """Nobody can be erased so; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who would be, or was, erased, in numbers.
+
+    Attributes:
+        ids: kind (customer, visitor, session, order, conversation, click) to how many.
+        rows: family to rows in raw or, where raw no longer has them, in staging.
+        quarantined: rows in quarantine.
+        days: business dates that change by themselves; all later days are restated.
+        orders, amount: how many orders go, and what was paid for them.
+        files: what still holds the person: the shop's own files, which stay as they are.
+        shared_visitors: visitors of the person that were also seen as somebody else, and stay.
+    """
+
+    ids: Mapping[str, int]
+    rows: Mapping[str, int]
+    quarantined: int
+    days: tuple[date, ...]
+    orders: int
+    amount: Decimal
+    files: tuple[str, ...]
+    shared_visitors: int
+
+    @property
+    def is_anybody(self) -> bool:
+        return bool(self.quarantined or sum(self.rows.values()))
+
+
+def find_person(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) -> Person:
+    """Looks for the person behind the ids, as the shop delivers them, and changes nothing.
+
+    Raises:
+        ForgetError: an id is empty.
+        IdentityKeyError: the key is gone.
+    """
+    _select(warehouse, settings, ids)
+    return _person(warehouse)
+
+
+def begin_forgetting(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) -> Person:
+    """Takes the person's rows out of raw, staging and quarantine in one transaction, and out of all later reading.
+
+    Raises:
+        ForgetError, IdentityKeyError: as `find_person`.
+    """
+    _select(warehouse, settings, ids)
+    person = _person(warehouse)
+    with warehouse.transaction():
+        warehouse.execute("insert into quality.forgetting select kind, id from gone except from quality.forgetting")
+        now = datetime.now(UTC).replace(tzinfo=None)
+        warehouse.execute(
+            f"insert into quality.forgotten select kind, {token('id')}, $now from gone order by all", now=now
+        )
+        for family in FAMILIES:
+            _erase_rows(warehouse, family)
+        _erase_quarantined(warehouse)
+        _write_ledger(warehouse)
+    return person
+
+
+def unfinished(warehouse: Warehouse) -> int:
+    """How many ids an earlier erasure has begun with and not finished."""
+    warehouse.execute(NOTE)
+    return int(warehouse.value("select count(*) from quality.forgetting"))
+
+
+def forgotten_numbers(warehouse: Warehouse) -> frozenset[int]:
+    """The keyed hashes of the ids that are being erased."""
+    return frozenset(number for (number,) in warehouse.rows("select distinct id from quality.forgetting"))
+
+
+# --- Who that is -----------------------------------------------------------------------------------
+
+
+def _select(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) -> None:
+    """Fills the temporary tables gone (kind, id), gone_rows and gone_quarantine."""
+    create_tables(warehouse)
+    use_identity_key(warehouse, settings)
+    warehouse.execute(NOTE)
+    try:
+        numbers = [hash_identifier(settings, text) for text in ids]
+    except ValueError as error:
+        raise ForgetError(str(error)) from None
+    # Also as one that nothing was delivered of yet: rows that arrive later about the time before stay out.
+    warehouse.execute(
+        "create or replace temp table gone as select distinct unnest($kinds::VARCHAR[]) as kind, id "
+        "from (select unnest($numbers::BIGINT[]) as id)",
+        kinds=list(PEOPLE),
+        numbers=numbers,
+    )
+    _make_events(warehouse)
+    _add_relatives(warehouse)
+    while _add_traces(warehouse):
+        pass
+    tests = " or ".join(f"{column} in (select id from gone where kind = '{kind}')" for kind, column in KINDS.items())
+    warehouse.execute(f"create or replace temp table gone_rows as from person_events where {tests}")
+    warehouse.execute(
+        f"""
+        create or replace temp table gone_quarantine as
+        select distinct delivery_id, row_number
+        from ({quarantined_words("true")}) as words
+        semi join gone using (id)
+        union
+        select delivery_id, row_number
+        from quality.quarantine, (select unnest($texts::VARCHAR[]) as text)
+        where row_number > 0 and contains(concat_ws(' ', content, detail), text)
+        """,
+        texts=telling_texts(ids),
+    )
+
+
+def telling_texts(ids: Sequence[str]) -> list[str]:
+    """Those of the ids that can only mean the person when they are found within a text."""
+    trimmed = [text.strip() for text in ids]
+    return [text for text in trimmed if len(text) >= SHORTEST_TEXT and not text.isdigit()]
+
+
+def _make_events(warehouse: Warehouse) -> None:
+    """The ids of every row, in raw and, for rows that raw no longer has, in staging."""
+    selects = []
+    for family in FAMILIES.values():
+        have = kinds_of(family.name).values()
+        columns = ", ".join(column if column in have else f"null::BIGINT as {column}" for column in KINDS.values())
+        is_paid = "event_type in ('paid', 'deposit_paid', 'balance_paid')" if family.name == "order" else "false"
+        amount = f"case when {is_paid} then coalesce(amount, 0) + coalesce(shipping_amount, 0) else 0 end"
+        amount = amount if family.name == "order" else "0"
+        rest = f"business_date, event_id, {amount}::DECIMAL(18, 2) as paid, {columns}"
+        selects.append(f"select '{family.name}' as family, delivery_id, row_number, {rest} from raw.{family.table}")
+        if warehouse.columns(f"staging.{family.table}"):
+            # Where raw no longer has the rows.
+            selects.append(
+                f"select '{family.name}', null, null, {rest} from staging.{family.table} where business_date in "
+                f"(select business_date from quality.pruned_days where family = '{family.name}')"
+            )
+    warehouse.execute(f"create or replace temp view person_events as {' union all '.join(selects)}")
+
+
+def _add_relatives(warehouse: Warehouse) -> None:
+    """The one customer of a visitor given, and the visitors that were seen as nobody but the person's customers."""
+    warehouse.execute(
+        "create or replace temp table seen_as as select distinct visitor_id, customer_id from person_events "
+        "where visitor_id is not null and customer_id is not null"
+    )
+    warehouse.execute(
+        """
+        insert into gone
+        select distinct 'customer', customer_id
+        from seen_as
+        where visitor_id in (select id from gone)
+            and visitor_id in (select visitor_id from seen_as group by visitor_id having count(*) = 1)
+            and customer_id not in (select id from gone where kind = 'customer')
+        """
+    )
+    warehouse.execute(
+        """
+        insert into gone
+        select 'visitor', visitor_id
+        from seen_as
+        where visitor_id not in (select id from gone where kind = 'visitor')
+        group by visitor_id
+        having bool_and(customer_id in (select id from gone where kind = 'customer'))
+        """
+    )
+
+
+def _add_traces(warehouse: Warehouse) -> int:
+    """Sessions, orders, conversations and clicks of the person that no row ties to anybody else; how many are new."""
+    is_person = " or ".join(
+        f"coalesce({column} in (select id from gone where kind = '{kind}'), false)" for kind, column in KINDS.items()
+    )
+    is_other = " or ".join(
+        f"coalesce({column} not in (select id from gone where kind = '{kind}'), false)"
+        for kind, column in PEOPLE.items()
+    )
+    new = 0
+    for kind, column in KINDS.items():
+        if kind in PEOPLE:
+            continue
+        row = warehouse.execute(
+            f"""
+            insert into gone
+            with candidates as (
+                select distinct {column} as id
+                from person_events
+                where {column} is not null and ({is_person})
+                    and {column} not in (select id from gone where kind = '{kind}')
+            )
+            select '{kind}', {column}
+            from person_events
+            where {column} in (select id from candidates)
+            group by {column}
+            having not bool_or({is_other})
+            """
+        ).fetchone()
+        new += int(row[0]) if row else 0
+    return new
+
+
+def _person(warehouse: Warehouse) -> Person:
+    seen = " union all ".join(
+        f"select '{kind}' as kind, {column} as id from gone_rows where {column} is not null"
+        for kind, column in KINDS.items()
+    )
+    ids = dict(
+        warehouse.rows(f"select kind, count(distinct id) from ({seen}) semi join gone using (kind, id) group by kind")
+    )
+    files = warehouse.rows(
+        "select distinct file from quality.deliveries semi join (select delivery_id from gone_rows "
+        "union select delivery_id from gone_quarantine) using (delivery_id) order by file"
+    )
+    orders, amount = warehouse.rows("select count(distinct order_id), coalesce(sum(paid), 0) from gone_rows")[0]
+    shared = warehouse.value(
+        "select count(distinct visitor_id) from seen_as where visitor_id not in (select id from gone "
+        "where kind = 'visitor') and customer_id in (select id from gone where kind = 'customer')"
+    )
+    return Person(
+        ids={kind: ids[kind] for kind in KINDS if kind in ids},
+        rows=dict(warehouse.rows("select family, count(*) from gone_rows group by family order by family")),
+        quarantined=int(warehouse.value("select count(*) from gone_quarantine")),
+        days=tuple(day for (day,) in warehouse.rows("select distinct business_date from gone_rows order by 1")),
+        orders=int(orders),
+        amount=amount,
+        files=tuple(file for (file,) in files),
+        shared_visitors=int(shared),
+    )
+
+
+# --- Taking the rows out -----------------------------------------------------------------------------
+
+
+def _erase_rows(warehouse: Warehouse, family: str) -> None:
+    table = FAMILIES[family].table
+    of_raw = f"select delivery_id, row_number from gone_rows where family = '{family}' and delivery_id is not null"
+    duplicates = f"family = '{family}' and (delivery_id, row_number) in ({of_raw})"
+    warehouse.execute(f"delete from quality.duplicate_events where {duplicates}")
+    # The copy of a raw row; the row itself is counted.
+    warehouse.execute(f"delete from quality.quarantine where reason = 'conflicting_duplicate' and {duplicates}")
+    warehouse.execute(f"delete from raw.{table} where (delivery_id, row_number) in ({of_raw})")
+    if warehouse.columns(f"staging.{table}"):
+        events = f"select event_id, business_date from gone_rows where family = '{family}'"
+        warehouse.execute(f"delete from staging.{table} where (event_id, business_date) in ({events})")
+
+
+def _erase_quarantined(warehouse: Warehouse) -> None:
+    warehouse.execute(
+        "delete from quality.quarantine where reason != 'conflicting_duplicate' "
+        "and (delivery_id, row_number) in (from gone_quarantine)"
+    )
+
+
+def _write_ledger(warehouse: Warehouse) -> None:
+    """The ledger says how many rows of each delivery were erased, and that is all that it says."""
+    warehouse.execute(
+        """
+        update quality.deliveries
+        set rows_loaded = rows_loaded - loaded, rows_erased = coalesce(rows_erased, 0) + loaded
+        from (select delivery_id as id, count(*) as loaded from gone_rows where delivery_id is not null group by all)
+        where delivery_id = id
+        """
+    )
+    warehouse.execute(
+        """
+        update quality.deliveries
+        set rows_quarantined = rows_quarantined - refused, rows_erased = coalesce(rows_erased, 0) + refused
+        from (
+            select delivery_id as id, rows_quarantined - count(row_number) as refused
+            from quality.deliveries
+            left join (
+                from quality.quarantine where row_number > 0 and reason != 'conflicting_duplicate'
+            ) using (delivery_id)
+            where status != 'unreachable' and delivery_id in (select delivery_id from gone_quarantine)
+            group by delivery_id, rows_quarantined
+        )
+        where delivery_id = id
+        """
+    )
+    warehouse.execute(
+        """
+        update quality.delivery_dates
+        set rows = rows - erased
+        from (
+            select delivery_id as id, business_date as day, count(*) as erased
+            from gone_rows
+            where delivery_id is not null
+            group by all
+        )
+        where delivery_id = id and business_date = day
+        """
+    )
+    _write_pruned(warehouse)
+    warehouse.execute("delete from quality.delivery_dates where rows = 0")
+
+
+def _write_pruned(warehouse: Warehouse) -> None:
+    """Rows that only staging held: no longer known by delivery, they are taken off the largest one of their day."""
+    for delivery_id, day, erased in warehouse.rows(
+        """
+        select arg_max(pruned_days.delivery_id, (rows, pruned_days.delivery_id)), business_date, any_value(erased)
+        from quality.pruned_days
+        join (
+            select family, business_date, count(*) as erased from gone_rows where delivery_id is null group by all
+        ) using (family, business_date)
+        group by family, business_date
+        order by all
+        """
+    ):
+        parameters = {"id": delivery_id, "day": day, "erased": erased}
+        for table in ("pruned_days", "delivery_dates"):
+            warehouse.execute(
+                f"update quality.{table} set rows = rows - $erased where delivery_id = $id and business_date = $day",
+                **parameters,
+            )
+        warehouse.execute(
+            "update quality.deliveries set rows_loaded = rows_loaded - $erased, "
+            "rows_erased = coalesce(rows_erased, 0) + $erased where delivery_id = $id",
+            id=delivery_id,
+            erased=erased,
+        )
+
+
+# --- What is left ------------------------------------------------------------------------------------
+
+
+def scrub(settings: Settings, ids: Sequence[str]) -> list[str]:
+    """Takes the ids out of everything else under the home folder but the landing zone; returns where they still are.
+
+    Older snapshots go as a whole; the current one and the warehouse are rewritten, so that no free block of theirs
+    holds what was deleted. Readers who have a file of theirs open keep reading it until they close it.
+
+    Raises:
+        WarehouseLockedError: a run is writing and does not end in time.
+    """
+    texts = telling_texts(ids)
+    with write_lock(settings.lock_path, settings.lock_wait_seconds):
+        with duckdb.connect(str(settings.warehouse_path)) as connection:
+            connection.execute(_NUMBERS.format("select distinct id from quality.forgetting"))
+            numbers = {number for (number,) in connection.execute("from gone_numbers").fetchall()}
+            _scrub_tables(connection)
+            _scrub_words(connection, numbers, texts)
+            left = _found_in_texts(connection, texts)
+            connection.execute("drop table quality.forgetting")
+        _scrub_published(settings.published, numbers, texts)
+        alerts = settings.home / "alerts.log"
+        if alerts.exists():
+            alerts.write_text(_without(alerts.read_text("utf-8"), numbers, texts), encoding="utf-8")
+        for leftover in (settings.home / "spill", settings.home / ".restoring", settings.home / ".replaced"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        rewrite_database(settings.warehouse_path)
+    return left
+
+
+# A temporary table: sets of ids are looked up, not compared one by one.
+_NUMBERS = "create or replace temp table gone_numbers as {}"
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, kind: str) -> dict[str, list[str]]:
+    """`schema."table"` to its columns of a type; views are left out."""
+    found: dict[str, list[str]] = {}
+    for schema, table, column in connection.execute(
+        "select schema_name, table_name, column_name from duckdb_columns() semi join duckdb_tables() "
+        "using (database_name, schema_name, table_name) where data_type = $kind "
+        "and database_name = current_database() and table_name != 'forgetting' order by all",
+        {"kind": kind},
+    ).fetchall():
+        found.setdefault(f'{schema}."{table}"', []).append(f'"{column}"')
+    return found
+
+
+def _scrub_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Deletes what the days that were built again have left over, such as the last good version of a blocked day."""
+    for table, columns in _columns(connection, "BIGINT").items():
+        connection.execute(f"delete from {table} where {_is_gone(columns)}")
+
+
+def _is_gone(columns: Sequence[str]) -> str:
+    return " or ".join(f"coalesce({column} in (from gone_numbers), false)" for column in columns)
+
+
+def _scrub_words(connection: duckdb.DuckDBPyConnection, numbers: set[int], texts: Sequence[str]) -> None:
+    """Blots the ids out of what was said: observed values, reasons, messages of the ledger."""
+    for table, columns in _columns(connection, "VARCHAR").items():
+        if not table.startswith(("quality.", "diagnosis.")):
+            continue
+        for column in columns:
+            said_before = connection.execute(
+                f"select distinct {column} from {table} "
+                f"where {_holds(column)} or regexp_matches({column}, '\\d{{10}}')",
+                {"texts": list(texts)},
+            ).fetchall()
+            for (before,) in said_before:
+                if (said := _without(before, numbers, texts)) != before:
+                    statement = f"update {table} set {column} = $said where {column} = $before"
+                    connection.execute(statement, {"said": said, "before": before})
+
+
+def _holds(column: str) -> str:
+    """SQL for whether a column holds one of `$texts`."""
+    return f"coalesce(list_bool_or(list_transform($texts::VARCHAR[], lambda text: contains({column}, text))), false)"
+
+
+def _without(said: str, numbers: set[int], texts: Sequence[str]) -> str:
+    said = _NUMBER.sub(lambda found: ERASED if int(found.group()) in numbers else found.group(), said)
+    for text in texts:
+        said = said.replace(text, ERASED)
+    return said
+
+
+def _found_in_texts(connection: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> list[str]:
+    """Columns that are not for ids, such as a page's address, and hold one all the same."""
+    found = []
+    for table, columns in _columns(connection, "VARCHAR").items() if texts else ():
+        for column in columns:
+            counted = connection.execute(
+                f"select count(*) from {table} where {_holds(column)}", {"texts": list(texts)}
+            ).fetchone()
+            if counted and counted[0]:
+                found.append(f"{table}, column {column}: {counted[0]} rows".replace('"', ""))
+    return found
+
+
+def _scrub_published(published: Path, numbers: set[int], texts: Sequence[str]) -> None:
+    current = current_snapshot(published)
+    if current is None:
+        return
+    for snapshot in (published / "snapshots").iterdir():
+        if snapshot.name != current.name:
+            shutil.rmtree(snapshot)
+    with duckdb.connect() as connection:
+        _take_numbers(connection, numbers)
+        for folder in sorted({file.parents[1] for file in current.glob("*/*/*/*.parquet")}):
+            _scrub_parquet(connection, folder)
+    with duckdb.connect(str(current / DATABASE)) as connection:
+        _take_numbers(connection, numbers)
+        _scrub_tables(connection)
+        _scrub_words(connection, numbers, texts)
+    rewrite_database(current / DATABASE)
+
+
+def _take_numbers(connection: duckdb.DuckDBPyConnection, numbers: set[int]) -> None:
+    connection.execute(_NUMBERS.format("select unnest($numbers::BIGINT[]) as id"), {"numbers": sorted(numbers)})
+
+
+def _scrub_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Writes those files of a table's folder anew that hold a row of the person's."""
+    every = f"read_parquet('{_quoted(folder)}/*/*.parquet', union_by_name = true, filename = true)"
+    columns = _numbers_of(connection, every)
+    found = connection.execute(f"select distinct filename from {every} where {_is_gone(columns) or 'false'}").fetchall()
+    for (name,) in found:
+        fresh = Path(f"{name}.fresh")
+        own = f"read_parquet('{_quoted(Path(name))}', hive_partitioning = false)"
+        kept = f"from {own} where not ({_is_gone(_numbers_of(connection, own))})"
+        connection.execute(f"copy ({kept}) to '{_quoted(fresh)}' (format parquet)")
+        fresh.replace(name)
+
+
+def _numbers_of(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
+    described = connection.execute(f"describe from {relation}").fetchall()
+    return [f'"{name}"' for name, kind, *_ in described if kind == "BIGINT"]
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,378 @@
+"""Publication: readers get a finished copy that nobody writes to.
+
+`published/current` is a link to one of `published/snapshots/<id>`. A snapshot holds funnelscope.duckdb (marts and
+verdicts), the same marts as Parquet, one file a table and day, and the staged events as Parquet. A new snapshot
+starts as a copy of the last one (Parquet as hard links), has the days of the run replaced, and is switched to by
+renaming a link: a reader that resolved `current` before keeps the files it opened.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from funnelscope.diagnosis.diagnosis_tables import PUBLISHED_TABLES
+from funnelscope.diagnosis.diagnosis_tables import create_tables as create_diagnosis_tables
+from funnelscope.events.schema import FAMILIES
+from funnelscope.funnels.answer_table import TABLE as OWN_FUNNELS
+from funnelscope.funnels.answer_table import create_table as create_own_funnels_table
+from funnelscope.ingest import create_tables as create_ingest_tables
+from funnelscope.quality.gate import DayVerdict, Verdict
+from funnelscope.quality.gate import create_tables as create_gate_tables
+from funnelscope.warehouse.bulk_insert import insert_rows
+from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.models import Model, derived_schemas, load_models
+from funnelscope.warehouse.snapshots import DATABASE, current_snapshot
+
+_BUILDING = ".building-"
+LARGEST_BIGINT = 2**63 - 1
+DAYS_OF_A_PASS = 90  # below DuckDB's limit of files that it holds open
+
+
+class OlderCopyError(ValueError):
+    """A snapshot has not the tables that this version reads; the text names what is missing and the way out."""
+
+
+@contextmanager
+def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Opens the current snapshot's database read-only; yields a DuckDB connection.
+
+    Raises:
+        FileNotFoundError: nothing has been published yet.
+        OlderCopyError: what is read in the block names a table or column that this version publishes and that the
+            snapshot lacks. Any other error of a query is its own.
+    """
+    snapshot = current_snapshot(published)
+    if snapshot is None:
+        raise FileNotFoundError(f"{published} holds no snapshot yet. Run: funnelscope run --date YYYY-MM-DD")
+    connection = duckdb.connect(str(snapshot / DATABASE), read_only=True)
+    try:
+        yield connection
+    except (duckdb.BinderException, duckdb.CatalogException) as problem:
+        lacking = _lacking(connection, str(problem))
+        if not lacking:
+            raise
+        raise OlderCopyError(
+            f"{snapshot} was published by an earlier version and lacks what this one reads ({', '.join(lacking)}). "
+            "Publish it anew: funnelscope run --date YYYY-MM-DD, with the last day"
+        ) from problem
+    finally:
+        connection.close()
+
+
+def _lacking(connection: duckdb.DuckDBPyConnection, problem: str) -> list[str]:
+    """Tables and columns that DuckDB's words name, this version publishes and the snapshot lacks; each in full."""
+    quoted_or_table = re.findall(r'"([^"]+)"|Table with name (\w+)', problem.splitlines()[0])
+    named = {part for found in quoted_or_table for name in found for part in name.split(".") if part}
+    present: dict[str, set[str]] = {}
+    for table, column in connection.execute(
+        "select schema_name || '.' || table_name, column_name from duckdb_columns() "
+        "where database_name = current_database()"
+    ).fetchall():
+        present.setdefault(table, set()).add(column)
+    lacking = []
+    for table, columns in _declared_columns().items():
+        if table not in present:
+            lacking += [table] if table.split(".")[1] in named else []
+        else:
+            lacking += [f"{table}.{column}" for column in columns if column in named - present[table]]
+    return lacking
+
+
+def _declared_columns() -> dict[str, list[str]]:
+    """The columns of every table and view that this version publishes, by `schema.table`."""
+    warehouse = in_memory_warehouse()
+    create_ingest_tables(warehouse)
+    create_gate_tables(warehouse)
+    create_diagnosis_tables(warehouse)
+    create_own_funnels_table(warehouse)
+    warehouse.execute("attach ':memory:' as published")
+    for statement in _PUBLISHED_TABLES:
+        warehouse.execute(statement)
+    columns = {table: derived_schemas()[table] for table in (model.table for model in _marts())}
+    for table in (OWN_FUNNELS, *PUBLISHED_TABLES, *_JUDGED_TABLES):
+        columns[table] = _column_types(warehouse, table)
+    for table in _BOOKS:
+        columns[table] = _column_types(warehouse, f"published.{table}")
+    return {table: [name for name, _ in types] for table, types in columns.items()}
+
+
+def publish(warehouse: Warehouse, published: Path, verdicts: Sequence[DayVerdict], snapshots_kept: int) -> Path:
+    """Publishes the days that passed the gate and, of the others, only their verdict; returns the new snapshot.
+
+    A day that did not pass keeps the version that was published last, if there was one.
+    """
+    snapshots = published / "snapshots"
+    snapshots.mkdir(parents=True, exist_ok=True)
+    for leftover in snapshots.glob(f"{_BUILDING}*"):
+        shutil.rmtree(leftover)
+    last = current_snapshot(published)
+    name = _next_name(snapshots, max(verdict.business_date for verdict in verdicts))
+    building = snapshots / f"{_BUILDING}{name}"
+    building.mkdir()
+    if last:
+        shutil.copytree(last, building, copy_function=_link_parquet, dirs_exist_ok=True)
+    good_days = sorted(verdict.business_date for verdict in verdicts if verdict.is_publishable)
+    changed_days = _replace_days(warehouse, building / DATABASE, verdicts, good_days, name)
+    for table, days in changed_days.items():
+        _write_parquet(warehouse, table, building, days)
+    snapshot = snapshots / name
+    building.rename(snapshot)
+    _switch(published / "current", snapshot)
+    _remove_old(snapshots, snapshots_kept)
+    return snapshot
+
+
+def published_days(published: Path) -> dict[date, str]:
+    """The snapshot in which each published day was last written; empty before the first publication."""
+    if current_snapshot(published) is None:
+        return {}
+    with open_published(published) as connection:
+        return dict(connection.execute("select business_date, snapshot from quality.published_days").fetchall())
+
+
+def _next_name(snapshots: Path, last_date: date) -> str:
+    numbers = [int(path.name.rsplit("-", 1)[1]) for path in snapshots.iterdir() if not path.name.startswith(".")]
+    return f"{last_date}-{max(numbers, default=0) + 1:06d}"
+
+
+def _link_parquet(source: str, target: str) -> None:
+    if source.endswith(".parquet"):
+        os.link(source, target)
+    else:
+        shutil.copyfile(source, target)
+
+
+def _marts() -> list[Model]:
+    return [model for model in load_models().values() if model.schema == "marts"]
+
+
+def _replace_days(
+    warehouse: Warehouse, database: Path, verdicts: Sequence[DayVerdict], good_days: list[date], snapshot: str
+) -> dict[str, list[date]]:
+    """Brings the database up to date; returns the days whose content is new, by table, staged events included."""
+    create_diagnosis_tables(warehouse)
+    warehouse.execute(f"attach '{_quoted(database)}' as published")
+    try:
+        with warehouse.transaction():
+            for statement in _PUBLISHED_TABLES:
+                warehouse.execute(statement)
+            changed_days: dict[str, list[date]] = {}
+            for table in _mart_tables(warehouse):
+                _fit_columns(warehouse, table)
+                changed_days[table] = _changed_days(warehouse, table, good_days)
+                _replace_rows(warehouse, table, changed_days[table])
+            for table in _event_tables():
+                changed_days[table] = _changed_days(warehouse, table, good_days)
+            # A blocked day's diagnosis says that it is withheld, and why: readers must see that too.
+            diagnosed_days = [each.business_date for each in verdicts if each.verdict != Verdict.HISTORY]
+            for table in PUBLISHED_TABLES:
+                _fit_columns(warehouse, table)
+                changed_days[table] = _changed_days(warehouse, table, diagnosed_days)
+                _replace_rows(warehouse, table, changed_days[table])
+            judged_days = [verdict.business_date for verdict in verdicts]
+            for table in _JUDGED_TABLES:
+                _fit_columns(warehouse, table)
+                _replace_rows(warehouse, table, judged_days)
+            _note_days(warehouse, set().union(*changed_days.values()) & set(good_days), snapshot)
+    finally:
+        warehouse.execute("detach published")
+    _create_views(database)
+    return changed_days
+
+
+# What is told of every judged day, also of one that is not published.
+_JUDGED_TABLES = (
+    "quality.day_verdict",
+    "quality.results",
+    "quality.slice_warnings",
+    "quality.family_days",
+    "quality.quarantine_days",
+    "quality.delivery_dates",
+)
+_BOOKS = ("quality.published_days", "quality.published_content")  # what publication itself keeps
+_PUBLISHED_TABLES = (
+    "create schema if not exists published.marts",
+    "create schema if not exists published.quality",
+    "create schema if not exists published.diagnosis",
+    "create table if not exists published.quality.published_days (business_date DATE, snapshot VARCHAR)",
+    "create table if not exists published.quality.published_content "
+    "(table_name VARCHAR, business_date DATE, row_count BIGINT, content_hash BIGINT)",
+)
+_OF_THE_DAYS = "business_date between list_min($days::DATE[]) and list_max($days::DATE[]) " + (
+    "and list_contains($days::DATE[], business_date)"  # the range lets DuckDB skip what it need not read
+)
+
+
+def _event_tables() -> list[str]:
+    return [f"staging.{family.table}" for family in FAMILIES.values()]
+
+
+def _mart_tables(warehouse: Warehouse) -> list[str]:
+    """The tables of the marts, and the shop's own funnels where it declares any."""
+    own = [OWN_FUNNELS] if warehouse.columns(OWN_FUNNELS) else []
+    return [*(model.table for model in _marts() if not model.is_view), *own]
+
+
+def _changed_days(warehouse: Warehouse, table: str, days: list[date]) -> list[date]:
+    """The days on which the table differs from what is published; their new content is noted.
+
+    The hash is a sum over the rows: it does not depend on their order.
+    """
+    now = dict.fromkeys(days, (0, 0))
+    for day, *content in warehouse.rows(
+        f"select business_date, count(*), (sum(hash(given)) % {LARGEST_BIGINT})::BIGINT "
+        f"from {table} as given where {_OF_THE_DAYS} group by all",
+        days=days,
+    ):
+        now[day] = tuple(content)
+    published = {
+        day: tuple(content)
+        for day, *content in warehouse.rows(
+            "select business_date, row_count, content_hash from published.quality.published_content "
+            "where table_name = $table",
+            table=table,
+        )
+    }
+    changed = [day for day in days if now[day] != published.get(day)]
+    if changed:
+        warehouse.execute(
+            f"delete from published.quality.published_content where table_name = $table and {_OF_THE_DAYS}",
+            table=table,
+            days=changed,
+        )
+        noted = [(table, day, *now[day]) for day in changed]
+        insert_rows(warehouse, "published.quality.published_content", noted)
+    return changed
+
+
+def _fit_columns(warehouse: Warehouse, table: str) -> None:
+    """Gives the published table the columns of the warehouse's; where they differ, all its days count as changed.
+
+    Days that are not published again keep the columns that both have.
+    """
+    wanted = _column_types(warehouse, table)
+    present = _column_types(warehouse, f"published.{table}")
+    if present == wanted:
+        return
+    if not present:
+        warehouse.execute(f"create table published.{table} as from {table} limit 0")
+        return
+    shared = ", ".join(f'"{name}"' for name, kind in wanted if (name, kind) in present)
+    warehouse.execute(f"create temp table kept_rows as select {shared} from published.{table}")
+    warehouse.execute(f"create or replace table published.{table} as from {table} limit 0")
+    warehouse.execute(f"insert into published.{table} by name from kept_rows")
+    warehouse.execute("drop table kept_rows")
+    warehouse.execute("delete from published.quality.published_content where table_name = $table", table=table)
+
+
+def _replace_rows(warehouse: Warehouse, table: str, days: list[date]) -> None:
+    if not days:
+        return
+    warehouse.execute(f"delete from published.{table} where {_OF_THE_DAYS}", days=days)
+    warehouse.execute(
+        f"insert into published.{table} by name select * from {table} where {_OF_THE_DAYS}",
+        days=days,
+    )
+
+
+def _note_days(warehouse: Warehouse, days: set[date], snapshot: str) -> None:
+    """The snapshot of a day is the one in which its content last changed: that makes a report's edition."""
+    if not days:
+        return
+    warehouse.execute(f"delete from published.quality.published_days where {_OF_THE_DAYS}", days=sorted(days))
+    warehouse.execute(
+        "insert into published.quality.published_days select unnest($days::DATE[]), $snapshot",
+        days=sorted(days),
+        snapshot=snapshot,
+    )
+
+
+def _column_types(warehouse: Warehouse, table: str) -> list[tuple[str, str]]:
+    *database, schema, name = table.split(".")
+    return [
+        (column, kind)
+        for column, kind in warehouse.rows(
+            "select column_name, data_type from duckdb_columns() where schema_name = $schema and table_name = $name "
+            "and database_name = coalesce($database, current_database()) order by column_index",
+            schema=schema,
+            name=name,
+            database=database[0] if database else None,
+        )
+    ]
+
+
+def _create_views(database: Path) -> None:
+    """Views read the published tables: they are made inside the published file itself."""
+    with duckdb.connect(str(database)) as connection:
+        for model in _marts():
+            if model.is_view:
+                connection.execute(f"create or replace view {model.table} as {model.query}")
+
+
+def _write_parquet(warehouse: Warehouse, table: str, building: Path, days: list[date]) -> None:
+    """One file a day, also for a day without rows. The last snapshot keeps its own links."""
+    folder = building / table.replace(".", "/")
+    files = {day: folder / f"business_date={day}" / "part.parquet" for day in days}
+    for file in files.values():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+    if table in _event_tables():  # many rows a day: reading day by day is faster than sorting them apart
+        for day, file in files.items():
+            _copy(warehouse, f"select * from {table} where business_date = date '{day}'", file)
+    elif days:
+        _copy_apart(warehouse, table, days, folder)
+    missing = [file for file in files.values() if not file.exists()]
+    for file in missing[:1]:
+        _copy(warehouse, f"from {table} limit 0", file)
+    for file in missing[1:]:
+        os.link(missing[0], file)
+
+
+def _copy(warehouse: Warehouse, query: str, file: Path) -> None:
+    warehouse.execute(f"copy ({query}) to '{_quoted(file)}' (format parquet)")
+
+
+def _copy_apart(warehouse: Warehouse, table: str, days: list[date], folder: Path) -> None:
+    """One pass over a small table of many days: DuckDB keeps one file open for each."""
+    for start in range(0, len(days), DAYS_OF_A_PASS):
+        some = days[start : start + DAYS_OF_A_PASS]
+        warehouse.execute(
+            f"copy (select * from {table} where {_OF_THE_DAYS}) to '{_quoted(folder)}' (format parquet, "
+            "partition_by (business_date), write_partition_columns true, filename_pattern 'part', "
+            "overwrite_or_ignore true)",
+            days=some,
+        )
+        for day in some:
+            made = list((folder / f"business_date={day}").glob("part?*.parquet"))
+            if len(made) > 1:
+                raise RuntimeError(f"{folder}/business_date={day} got {len(made)} files from one pass")
+            for file in made:
+                file.rename(file.with_name("part.parquet"))
+
+
+def _switch(link: Path, snapshot: Path) -> None:
+    fresh = link.with_name(".current")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(snapshot.relative_to(link.parent))
+    fresh.replace(link)
+
+
+def _remove_old(snapshots: Path, kept: int) -> None:
+    """Keeps the newest ones; a reader that still holds an open file keeps its content."""
+    names = sorted((path for path in snapshots.iterdir() if not path.name.startswith(".")), key=_number)
+    for path in names[:-kept]:
+        shutil.rmtree(path)
+
+
+def _number(path: Path) -> int:
+    return int(path.name.rsplit("-", 1)[1])
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,79 @@
+"""Great Expectations beside the SQL contracts: what the rows, measures, slices and deliveries of a day must look like.
+
+`suites` reads what is expected, `measure_history` learns what is usual, `frames` makes what is looked at, `judging`
+asks Great Expectations, `data_docs` writes its pages.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date
+
+from funnelscope.quality.expectations.data_docs import Page, write_data_docs
+from funnelscope.quality.expectations.frames import (
+    MEASURE_TABLES,
+    DayFrame,
+    day_frame,
+    delivery_frame,
+    row_frames,
+    slice_frame,
+)
+from funnelscope.quality.expectations.judging import Judge, Judgement, SliceFault
+from funnelscope.quality.expectations.measure_history import Calendar
+from funnelscope.quality.expectations.suites import Expectation, Frame, Suite, load_suites
+from funnelscope.settings import Settings
+from funnelscope.warehouse.connection import Warehouse
+
+__all__ = ["Expectation", "Judgement", "SliceFault", "create_tables", "judge_suites", "load_suites"]
+
+
+def create_tables(warehouse: Warehouse) -> None:
+    """Creates, where absent, the tables that hold what was measured."""
+    for statement in MEASURE_TABLES:
+        warehouse.execute(statement)
+
+
+def judge_suites(
+    warehouse: Warehouse, settings: Settings, suites: Collection[Suite], days: Mapping[str, list[date]]
+) -> list[Judgement]:
+    """Judges every suite on its days, and writes the Data Docs of the last day.
+
+    Args:
+        days: the days of each table, in order; those before the opening day left out.
+    """
+    create_tables(warehouse)
+    if not any(days[suite.table] for suite in suites):
+        return []
+    judge = Judge()
+    calendar = Calendar(settings.calendar)
+    last_day = max(day for suite in suites for day in days[suite.table])
+    judgements: list[Judgement] = []
+    pages: list[Page] = []
+    for suite in suites:
+        for frame, data in _frames(warehouse, suite, days[suite.table], calendar):
+            found, said = judge.judge(suite.of(frame), data)
+            judgements += found
+            if said is not None and data.days == (last_day,):
+                pages.append(Page(suite.table, frame, said, [each for each in found if not each.is_passed]))
+    write_data_docs(settings.data_docs, settings.shop, last_day, pages)
+    return judgements
+
+
+def _frames(
+    warehouse: Warehouse, suite: Suite, days: list[date], calendar: Calendar
+) -> Iterator[tuple[Frame, DayFrame]]:
+    """Every frame that the suite has expectations of; the last day stands alone in each kind."""
+    if not days:
+        return
+    for rows in row_frames(warehouse, suite, days):
+        yield Frame.ROWS, rows
+    small = {
+        Frame.DAYS: lambda: day_frame(warehouse, suite, days, calendar),
+        Frame.SLICES: lambda: slice_frame(warehouse, suite, days, calendar),
+        Frame.DELIVERIES: lambda: delivery_frame(warehouse, suite, days),
+    }
+    for frame, make in small.items():
+        if not suite.of(frame):
+            continue
+        data = make()
+        for some in (tuple(days[:-1]), (days[-1],)):
+            if some:
+                yield frame, DayFrame(data[data["business_date"].isin(some)].reset_index(drop=True), some, {})

@@ -1,0 +1,297 @@
+"""What Great Expectations looks at: pandas frames, each row of which belongs to a business day.
+
+`rows` are a table's own rows; above a million rows a day, those whose event_id falls into a fixed residue class: ids
+are keyed hashes, so this is a random sample, and the same on every machine. The other frames are small and computed in
+SQL from every row.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from funnelscope.quality.expectations.measure_history import PROMOTION_DAYS, Calendar, usual
+from funnelscope.quality.expectations.suites import Expectation, Frame, Suite
+from funnelscope.warehouse.bulk_insert import insert_rows
+from funnelscope.warehouse.connection import Warehouse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_ROWS = 1_000_000
+
+MEASURE_TABLES = (
+    "create table if not exists quality.measures "
+    "(business_date DATE, table_name VARCHAR, measure VARCHAR, observed DOUBLE)",
+    "create table if not exists quality.slice_volumes "
+    "(business_date DATE, table_name VARCHAR, dimension VARCHAR, value VARCHAR, volume DOUBLE)",
+)
+
+
+@dataclass(frozen=True)
+class DayFrame:
+    """A frame, the days that its rows may belong to, and of how many rows each stands for all.
+
+    Attributes:
+        data: with a column business_date.
+        sampled: every how many-th row of a day is in the frame, where not every one is.
+    """
+
+    data: "pd.DataFrame"
+    days: tuple[date, ...]
+    sampled: Mapping[date, int]
+
+
+# --- Rows ------------------------------------------------------------------------------------------
+
+
+def row_frames(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> Iterator[DayFrame]:
+    """The table's rows, as many days in a frame as fit into a million rows; the last day has a frame of its own."""
+    expectations = suite.of(Frame.ROWS)
+    if not expectations or not days:
+        return
+    counts = _row_counts(warehouse, suite.table, days)
+    present = warehouse.columns(suite.table)
+    columns = _columns_asked_for(expectations, [name for name, _ in present])
+    for some in _packed(days, counts):
+        every = {day: -(-counts[day] // MOST_ROWS) for day in some if counts.get(day, 0) > MOST_ROWS}
+        sample = "".join(
+            f" and (business_date != date '{day}' or event_id % {number} = 0)" for day, number in every.items()
+        )
+        data = warehouse.execute(
+            f"select {', '.join(columns)} from {suite.table} "
+            f"where business_date between $from_date and $to_date{sample}",
+            from_date=some[0],
+            to_date=some[-1],
+        ).df()
+        yield DayFrame(_with_dates(data), some, every)
+
+
+def _row_counts(warehouse: Warehouse, table: str, days: Sequence[date]) -> dict[date, int]:
+    return dict(
+        warehouse.rows(
+            f"select business_date, count(*) from {table} "
+            "where business_date between $from_date and $to_date group by all",
+            from_date=days[0],
+            to_date=days[-1],
+        )
+    )
+
+
+def _packed(days: Sequence[date], counts: Mapping[date, int]) -> Iterator[tuple[date, ...]]:
+    pack: list[date] = []
+    rows = 0
+    for day in days[:-1]:
+        rows += counts.get(day, 0)
+        if pack and (rows > MOST_ROWS or day != pack[-1] + timedelta(days=1)):
+            yield tuple(pack)
+            pack, rows = [], counts.get(day, 0)
+        pack.append(day)
+    if pack:
+        yield tuple(pack)
+    yield (days[-1],)
+
+
+def _columns_asked_for(expectations: Collection[Expectation], columns: Sequence[str]) -> list[str]:
+    """The columns that the arguments name; all of them for an expectation of the whole table."""
+    asked = {"business_date"}
+    for expectation in expectations:
+        words = set(re.findall(r"\w+", repr(sorted(expectation.arguments.items(), key=str))))
+        named = words & set(columns)
+        asked |= named or set(columns)
+    return [name for name in columns if name in asked]
+
+
+# --- Days ------------------------------------------------------------------------------------------
+
+
+def day_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], calendar: Calendar) -> "pd.DataFrame":
+    """One row a day: each measure, what it usually is, its deviation from that, and days of history.
+
+    Replaces the days in quality.measures, from where later days learn.
+    """
+    import pandas as pd
+
+    _measure(warehouse, suite, days)
+    history = _history(warehouse, suite.table, days)
+    records = []
+    for day in days:
+        record: dict[str, Any] = {"business_date": day}
+        for name, measure in suite.measures.items():
+            values = history.get(name, {})
+            observed = values.get(day)
+            learnt = usual(day, values, measure, calendar)
+            record[name] = observed
+            record[f"{name}_usual"] = learnt.centre if learnt else None
+            record[f"{name}_history"] = learnt.days if learnt else 0
+            record[f"{name}_deviation"] = (
+                learnt.deviation(observed, measure.scale) if learnt and observed is not None else None
+            )
+        records.append(record)
+    data = pd.DataFrame(records)
+    numbers = [name for name in data if name != "business_date"]
+    return _with_dates(data.astype(dict.fromkeys(numbers, "float64")))
+
+
+def _measure(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> None:
+    names = list(suite.measures)
+    selected = ", ".join(f"({suite.measures[name].sql})::DOUBLE as m{number}" for number, name in enumerate(names))
+    found = {
+        day: values
+        for day, *values in warehouse.rows(
+            f"select business_date, {selected} from {suite.table} "
+            "where business_date between $from_date and $to_date group by business_date",
+            from_date=days[0],
+            to_date=days[-1],
+        )
+    }
+    nothing = [0.0 if name == "volume" else None for name in names]
+    rows = [
+        (day, suite.table, name, value)
+        for day in days
+        for name, value in zip(names, found.get(day, nothing), strict=True)
+    ]
+    _replace(warehouse, "quality.measures", suite.table, days, rows)
+
+
+def _history(warehouse: Warehouse, table: str, days: Sequence[date]) -> dict[str, dict[date, float]]:
+    """measure → day → value, of the days and of those before them."""
+    found: dict[str, dict[date, float]] = {}
+    for measure, day, observed in warehouse.rows(
+        "select measure, business_date, observed from quality.measures where table_name = $table "
+        "and business_date between $oldest and $to_date and observed is not null order by business_date",
+        table=table,
+        oldest=days[0] - timedelta(days=PROMOTION_DAYS),
+        to_date=days[-1],
+    ):
+        found.setdefault(measure, {})[day] = observed
+    return found
+
+
+# --- Slices ----------------------------------------------------------------------------------------
+
+
+def slice_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], calendar: Calendar) -> "pd.DataFrame":
+    """One row a day and value that each of the last seven comparable days had: its volume, and the usual one.
+
+    Replaces the days in quality.slice_volumes. Without seven comparable days there is no row: no history yet. Nor is
+    there one of a day on which the shop is closed as it was a week before.
+    """
+    import pandas as pd
+
+    _measure_slices(warehouse, suite, days)
+    volumes: dict[tuple[str, str], dict[date, float]] = {}
+    for dimension, value, day, volume in warehouse.rows(
+        "select dimension, value, business_date, volume from quality.slice_volumes where table_name = $table "
+        "and business_date between $oldest and $to_date order by all",
+        table=suite.table,
+        oldest=days[0] - timedelta(days=30),
+        to_date=days[-1],
+    ):
+        volumes.setdefault((dimension, value), {})[day] = volume
+    known_days = {day for by_day in volumes.values() for day in by_day}
+    records = []
+    for day in days:
+        week = calendar.last_week(day, known_days)
+        if len(week) < 7 or _is_closed(day, known_days):
+            continue
+        for (dimension, value), by_day in volumes.items():
+            seen = sorted(by_day.get(other, 0) for other in week)
+            if seen[0] > 0:
+                volume = by_day.get(day, 0)
+                records.append((day, dimension, value, volume, seen[3], volume / seen[3]))
+    columns = ["business_date", "dimension", "value", "volume", "usual_volume", "share_of_usual"]
+    return _with_dates(pd.DataFrame(records, columns=columns))
+
+
+def _is_closed(day: date, known_days: Collection[date]) -> bool:
+    """Whether the day has nothing at all and had nothing a week before, as when a shop sells nothing on Sundays."""
+    return day not in known_days and day - timedelta(days=7) not in known_days
+
+
+def _measure_slices(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> None:
+    rows: list[tuple[Any, ...]] = []
+    for dimension in suite.slices:
+        rows += [
+            (day, suite.table, dimension, value, volume)
+            for day, value, volume in warehouse.rows(
+                f"select business_date, {dimension}::VARCHAR, ({suite.slice_volume})::DOUBLE from {suite.table} "
+                f"where {dimension} is not null and business_date between $from_date and $to_date group by all",
+                from_date=days[0],
+                to_date=days[-1],
+            )
+            if volume
+        ]
+    _replace(warehouse, "quality.slice_volumes", suite.table, days, rows)
+
+
+# --- Deliveries ------------------------------------------------------------------------------------
+
+
+def delivery_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> "pd.DataFrame":
+    """One row a day of delivery and source: rows read and where they went, columns that came or went since the last.
+
+    A source is compared with its last earlier day of delivery.
+    """
+    return _with_dates(
+        warehouse.execute(
+            """
+            with counted as (
+                select
+                    dt, source, count(*) as files, sum(rows_read) as rows_read, sum(accepted) as accepted,
+                    sum(duplicates) as duplicates, sum(quarantined) as quarantined, sum(abs(difference)) as difference
+                from quality.reconciliation
+                where family = $family and dt between $from_date and $to_date
+                group by dt, source
+            ),
+
+            headers as (
+                select dt, source, list_sort(list_distinct(flatten(list(delivered_columns)))) as columns
+                from quality.deliveries
+                where family = $family and dt <= $to_date and len(delivered_columns) > 0
+                group by dt, source
+            ),
+
+            compared as (
+                select dt, source, columns, lag(columns) over (partition by source order by dt) as columns_before
+                from headers
+            )
+
+            select
+                dt as business_date, source, files, rows_read, accepted, duplicates, quarantined, difference,
+                list_filter(columns, lambda name: not list_contains(columns_before, name)) as new_columns,
+                list_filter(columns_before, lambda name: not list_contains(columns, name)) as lost_columns,
+                coalesce(len(new_columns), 0) as new_column_count,
+                coalesce(len(lost_columns), 0) as lost_column_count
+            from counted
+            left join compared using (dt, source)
+            order by dt, source
+            """,
+            family=suite.table.removeprefix("raw.").removesuffix("_events"),
+            from_date=days[0],
+            to_date=days[-1],
+        ).df()
+    )
+
+
+def _replace(
+    warehouse: Warehouse, table: str, name: str, days: Sequence[date], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    with warehouse.transaction():
+        warehouse.execute(
+            f"delete from {table} where table_name = $name and business_date between $from_date and $to_date",
+            name=name,
+            from_date=days[0],
+            to_date=days[-1],
+        )
+        insert_rows(warehouse, table, rows)
+
+
+def _with_dates(data: "pd.DataFrame") -> "pd.DataFrame":
+    """With plain dates, whatever DuckDB or pandas made of them."""
+    import pandas as pd
+
+    if "business_date" in data:
+        data["business_date"] = pd.to_datetime(data["business_date"]).dt.date
+    return data

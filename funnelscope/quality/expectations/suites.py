@@ -1,0 +1,241 @@
+"""The suites: which expectations hold for which table, from the files beside this one and from the shop's own.
+
+A file names tables, how to measure them, and what is expected of them. Files are merged entry by entry: what a later
+file says about a table and a name replaces what an earlier one said. The shop's files come last.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from funnelscope.events.schema import FAMILIES
+from funnelscope.settings import Settings
+from funnelscope.settings.yaml_source import Document, SettingsError, nearest
+from funnelscope.warehouse.checks import Severity
+from funnelscope.warehouse.models import load_models
+
+FOLDER = Path(__file__).parent / "suites"
+
+
+class Frame(StrEnum):
+    """What an expectation looks at: the rows of the frame that Great Expectations gets."""
+
+    ROWS = "rows"  # the table's rows
+    DAYS = "days"  # one row a day: its measures, and how far each is from the usual
+    SLICES = "slices"  # one row a day and value (of a channel, a region …) that was there all week
+    DELIVERIES = "deliveries"  # one row a day and source: what was delivered, and with which columns
+
+
+class Scale(StrEnum):
+    """How a measure is compared with its history."""
+
+    RATIO = "ratio"  # counts: twice as many is as far as half as many
+    DIFFERENCE = "difference"  # shares and times: so much more or less
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Measure(_Model):
+    """A number of a day.
+
+    Attributes:
+        sql: aggregate over the table's rows of the day.
+        least_spread: days differ at least so much, whatever the history says: relative for a ratio.
+    """
+
+    sql: str
+    scale: Scale
+    least_spread: float = Field(gt=0)
+
+
+class Entry(_Model):
+    """What one file says about one expectation; only the name is needed to change a part of a known one."""
+
+    name: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    frame: Frame | None = None
+    type: str | None = None
+    arguments: dict[str, Any] | None = None
+    severity: Literal["block", "warn", "off"] | None = None
+    reason: str | None = None
+    words: dict[Literal["zh", "en"], str] | None = None
+
+    @field_validator("severity", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, given: Any) -> Any:
+        return "off" if given is False else given  # YAML reads a bare off as false
+
+
+class SuiteFile(_Model):
+    """One file. `volume` is SQL that counts what the table counts; rows, unless told otherwise.
+
+    `slice_volume` is the same for slices, where chance wants counts that are independent of each other: an order of ten
+    lines comes or stays away as one. The table's volume, unless told otherwise.
+    """
+
+    tables: tuple[str, ...] = Field(min_length=1)
+    volume: str | None = None
+    slice_volume: str | None = None
+    measures: dict[str, Measure] = {}
+    slices: tuple[str, ...] = ()
+    expectations: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One expectation of one table.
+
+    Attributes:
+        type: the type of Great Expectations, in snake case, with its `arguments`.
+        reason: why it matters, in plain words.
+        words: its name in the languages of the report, where a shop's file brings it.
+    """
+
+    name: str
+    table: str
+    frame: Frame
+    type: str
+    arguments: Mapping[str, Any]
+    severity: Severity
+    reason: str
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All that is measured and expected of one table."""
+
+    table: str
+    slice_volume: str
+    measures: Mapping[str, Measure]
+    slices: tuple[str, ...]
+    expectations: tuple[Expectation, ...]
+
+    def of(self, frame: Frame) -> tuple[Expectation, ...]:
+        """The expectations that look at one frame."""
+        return tuple(expectation for expectation in self.expectations if expectation.frame == frame)
+
+
+VOLUME = Measure(sql="", scale=Scale.RATIO, least_spread=0.05)
+
+
+def load_suites(settings: Settings) -> tuple[Suite, ...]:
+    """The suites of every table that the shop has, built in and its own merged; in order of tables.
+
+    Raises:
+        SettingsError: a file of the shop is wrong; names file, line and way out.
+    """
+    merged = _Merged()
+    for path in _files(settings):
+        merged.read(path)
+    declared = {source.family for source in settings.sources}
+    absent = {
+        f"{schema}.{family.table}"
+        for family in FAMILIES.values()
+        for schema in ("raw", "staging")
+        if family.name not in declared
+    }
+    return tuple(suite for suite in merged.suites() if suite.table not in absent)
+
+
+def _files(settings: Settings) -> list[Path]:
+    own = sorted(settings.expectations.glob("*.yaml")) if settings.expectations else []
+    return [*sorted(FOLDER.glob("*.yaml")), *own]
+
+
+class _Merged:
+    """The content of the files read so far, table by table."""
+
+    def __init__(self) -> None:
+        self.volumes: dict[str, str] = {}
+        self.slice_volumes: dict[str, str] = {}
+        self.measures: dict[str, dict[str, Measure]] = {}
+        self.slices: dict[str, list[str]] = {}
+        self.expectations: dict[str, dict[str, Expectation]] = {}
+
+    def read(self, path: Path) -> None:
+        document = Document(path, SuiteFile, {"expectations": Entry, "measures": Measure})
+        try:
+            file = SuiteFile.model_validate(document.mapping())
+        except ValidationError as error:
+            raise SettingsError("\n".join(document.problem(details) for details in error.errors())) from None
+        for position, table in enumerate(file.tables):
+            if table not in known_tables():
+                words = f"is no table with expectations; {nearest(table, known_tables())}"
+                raise SettingsError(document.message(("tables", position), table, words))
+            self._add(table, file, document)
+
+    def _add(self, table: str, file: SuiteFile, document: Document) -> None:
+        if file.volume:
+            self.volumes[table] = file.volume
+        if file.slice_volume:
+            self.slice_volumes[table] = file.slice_volume
+        self.measures.setdefault(table, {}).update(file.measures)
+        slices = self.slices.setdefault(table, [])
+        slices += [dimension for dimension in file.slices if dimension not in slices]
+        known = self.expectations.setdefault(table, {})
+        for position, entry in enumerate(file.expectations):
+            if problem := _problem(entry, known.get(entry.name)):
+                raise SettingsError(document.message(("expectations", position), entry.name, problem))
+            if entry.severity == "off":
+                del known[entry.name]
+            else:
+                known[entry.name] = _merge(table, known.get(entry.name), entry)
+
+    def suites(self) -> Iterator[Suite]:
+        for table, expectations in sorted(self.expectations.items()):
+            measures = {"volume": VOLUME.model_copy(update={"sql": self.volumes.get(table, "count(*)")})}
+            yield Suite(
+                table=table,
+                slice_volume=self.slice_volumes.get(table, measures["volume"].sql),
+                measures=measures | self.measures[table],
+                slices=tuple(self.slices[table]),
+                expectations=tuple(expectations.values()),
+            )
+
+
+def _problem(entry: Entry, known: Expectation | None) -> str:
+    """What is wrong with an entry, given what is known of its name; empty where nothing is."""
+    if entry.type and entry.type not in known_types():
+        return f"has a type that Great Expectations lacks, {entry.type!r}; {nearest(entry.type, known_types())}"
+    if entry.severity == "off":
+        if known is None:
+            return "cannot be switched off: no earlier file has it for this table"
+        return "" if entry.reason else "is switched off without a reason"
+    missing = [name for name in ("type", "arguments", "severity", "reason") if getattr(entry, name) is None]
+    if known is None and missing:
+        return f"is new for this table, so it needs {', '.join(missing)} too"
+    return ""
+
+
+def _merge(table: str, known: Expectation | None, entry: Entry) -> Expectation:
+    given = {name: value for name in Entry.model_fields if (value := getattr(entry, name)) is not None}
+    if "severity" in given:
+        given["severity"] = Severity(given["severity"])
+    if known is None:
+        return Expectation(**({"table": table, "frame": Frame.ROWS} | given))
+    arguments = {**known.arguments, **given.pop("arguments", {})}
+    return Expectation(**({**vars(known), **given, "arguments": arguments}))
+
+
+@cache
+def known_tables() -> tuple[str, ...]:
+    """Tables that a suite may be about: delivered and staged events, and the marts that have days."""
+    raw = [f"raw.{family.table}" for family in FAMILIES.values()]
+    models = [model.table for model in load_models().values() if not model.is_view]
+    return (*raw, *models)
+
+
+@cache
+def known_types() -> tuple[str, ...]:
+    """Every expectation type, by the files that define them: importing them would cost seconds."""
+    spec = find_spec("great_expectations")
+    folders: Iterable[str] = spec.submodule_search_locations or () if spec else ()
+    return tuple(sorted(path.stem for folder in folders for path in Path(folder).glob("expectations/core/expect_*.py")))

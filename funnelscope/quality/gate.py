@@ -1,0 +1,405 @@
+"""The gate: runs every contract and expectation on a day, and says whether the day may be published."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from funnelscope.events.schema import FAMILIES
+from funnelscope.ingest import failures, families_present
+from funnelscope.messages.observations import Found
+from funnelscope.quality import expectations
+from funnelscope.quality.expectations import Expectation, Judgement, Suite, load_suites
+from funnelscope.settings import Settings
+from funnelscope.warehouse.bulk_insert import insert_rows
+from funnelscope.warehouse.checks import Contract, Severity, load_contracts
+from funnelscope.warehouse.connection import Warehouse
+
+
+class Verdict(StrEnum):
+    """What the gate says of a day."""
+
+    PASS = "pass"
+    WARN = "warn"
+    BLOCKED = "blocked"
+    HISTORY = "history"  # before the opening day: feeds customer history, is not judged
+
+
+PUBLISHABLE = (Verdict.PASS, Verdict.WARN, Verdict.HISTORY)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a day is warned about or blocked.
+
+    Attributes:
+        key: `family_missing`, `family_growing`, `contract` or `expectation`.
+        subject: the family, or `table: check`.
+        observed: what was found, in plain words.
+        expected: what should have been.
+        severity: what it does to the day.
+    """
+
+    key: str
+    subject: str
+    observed: str
+    expected: str
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class DayVerdict:
+    business_date: date
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+
+    @property
+    def is_publishable(self) -> bool:
+        return self.verdict in PUBLISHABLE
+
+
+@dataclass(frozen=True)
+class Check:
+    """A contract or an expectation: all that the catalogue, the results and the report need to know of it.
+
+    Attributes:
+        words: its name by language, where the shop's own file brings it; else the words files have it.
+    """
+
+    name: str
+    table: str
+    severity: Severity
+    rule: str
+    words: Mapping[str, str]
+
+
+def registered_checks(settings: Settings) -> list[Check]:
+    """Every check that the gate runs, contracts first; raises SettingsError where the shop's own files are wrong."""
+    wanted = [expectation for suite in load_suites(settings) for expectation in suite.expectations]
+    return [
+        *(Check(each.name, each.table, each.severity, each.rule, {}) for each in load_contracts()),
+        *(Check(each.name, each.table, each.severity, each.reason, each.words) for each in wanted),
+    ]
+
+
+def days_between(from_date: date, to_date: date) -> list[date]:
+    """Every day of the range, both ends in."""
+    return [from_date + timedelta(days=offset) for offset in range((to_date - from_date).days + 1)]
+
+
+_TABLES = (
+    "create table if not exists quality.results (business_date DATE, check_name VARCHAR, table_name VARCHAR, "
+    "severity VARCHAR, is_passed BOOLEAN, cases BIGINT, observed VARCHAR, expected VARCHAR, rule VARCHAR, "
+    "kind VARCHAR default 'contract', found VARCHAR)",
+    "alter table quality.results add column if not exists kind VARCHAR default 'contract'",
+    "alter table quality.results add column if not exists found VARCHAR",
+    "create table if not exists quality.slice_warnings (business_date DATE, table_name VARCHAR, check_name VARCHAR, "
+    "dimension VARCHAR, value VARCHAR, observed VARCHAR, expected VARCHAR)",
+    "create table if not exists quality.family_days (business_date DATE, family VARCHAR, state VARCHAR, "
+    "rows_read BIGINT, rows_accepted BIGINT, rows_duplicate BIGINT, rows_quarantined BIGINT, "
+    "latest_event_at TIMESTAMP, rows_excluded BIGINT default 0)",
+    "alter table quality.family_days add column if not exists rows_excluded BIGINT default 0",
+    "create table if not exists quality.quarantine_days "
+    "(business_date DATE, family VARCHAR, reason VARCHAR, row_count BIGINT)",
+    "create table if not exists quality.day_verdict (business_date DATE, verdict VARCHAR, reasons VARCHAR)",
+)
+
+
+def create_tables(warehouse: Warehouse) -> None:
+    """Creates, where absent, the tables that the gate writes."""
+    for statement in _TABLES:
+        warehouse.execute(statement)
+    expectations.create_tables(warehouse)
+
+
+def run_contracts(warehouse: Warehouse, from_date: date, to_date: date) -> None:
+    """Runs every contract on every day of the range and replaces its results in quality.results."""
+    create_tables(warehouse)
+    violations = {contract: _violations(warehouse, contract, from_date, to_date) for contract in load_contracts()}
+    with warehouse.transaction():
+        _clear(warehouse, "quality.results", from_date, to_date, "kind = 'contract'")
+        results = [
+            _result(day, contract, violations[contract].get(day))
+            for day in days_between(from_date, to_date)
+            for contract in violations
+        ]
+        insert_rows(warehouse, "quality.results", results)
+
+
+def _violations(
+    warehouse: Warehouse, contract: Contract, from_date: date, to_date: date
+) -> Mapping[date, tuple[int, Found]]:
+    """How many cases against the contract each day has, and the first of them; days without one are left out."""
+    rows = warehouse.rows(
+        f"select business_date, count(*), min(to_json(cases)::VARCHAR) from ({contract.query}) as cases "
+        "where business_date between $from_date and $to_date group by business_date",
+        from_date=from_date,
+        to_date=to_date,
+    )
+    violations = {}
+    for day, count, text in rows:
+        values = {name: value for name, value in json.loads(text).items() if name != "business_date"}
+        violations[day] = (count, Found(contract.name, values))
+    return violations
+
+
+def _result(day: date, contract: Contract, violation: tuple[int, Found] | None) -> tuple[object, ...]:
+    cases, found = violation or (0, None)
+    return (
+        day,
+        contract.name,
+        contract.table,
+        contract.severity.value,
+        violation is None,
+        cases,
+        found.observed_text if found else "",
+        found.expected_text if found else "",
+        contract.rule,
+        "contract",
+        found.as_json() if found else None,
+    )
+
+
+def run_expectations(
+    warehouse: Warehouse, settings: Settings, from_date: date, to_date: date, built: Collection[str] = ()
+) -> None:
+    """Judges the days of the range, from the opening day on, and replaces their results and slice warnings.
+
+    Args:
+        built: tables that were built just now; the staged rows of others are not read again, their results stay. None
+            named means all.
+    """
+    create_tables(warehouse)
+    first = max(from_date, settings.opening_date)
+    if first > to_date:
+        return
+    suites = load_suites(settings)
+    judged = [suite for suite in suites if not built or suite.table in built or not suite.table.startswith("staging.")]
+    judgements = expectations.judge_suites(
+        warehouse, settings, judged, _judged_days(warehouse, settings, judged, first, to_date)
+    )
+    kept = [suite.table for suite in suites if suite not in judged]
+    is_replaced = "not list_contains($kept::VARCHAR[], table_name)"
+    with warehouse.transaction():
+        _clear(warehouse, "quality.results", from_date, to_date, f"kind = 'expectation' and {is_replaced}", kept=kept)
+        _clear(warehouse, "quality.slice_warnings", from_date, to_date, is_replaced, kept=kept)
+        insert_rows(warehouse, "quality.results", [_judgement_row(each) for each in judgements])
+        insert_rows(warehouse, "quality.slice_warnings", [row for each in judgements for row in _slice_rows(each)])
+
+
+def _judged_days(
+    warehouse: Warehouse, settings: Settings, suites: Collection[Suite], from_date: date, to_date: date
+) -> dict[str, list[date]]:
+    """The days of each suite's table: of events those on which their family was delivered."""
+    days = days_between(from_date, to_date)
+    present = {day: families_present(warehouse, settings, day) for day in days}
+    families = {f"{schema}.{family.table}": name for name, family in FAMILIES.items() for schema in ("raw", "staging")}
+    return {
+        suite.table: [
+            day for day in days if suite.table not in families or present[day][families[suite.table]] == "present"
+        ]
+        for suite in suites
+    }
+
+
+def _judgement_row(judgement: Judgement) -> tuple[object, ...]:
+    expectation: Expectation = judgement.expectation
+    return (
+        judgement.business_date,
+        expectation.name,
+        expectation.table,
+        expectation.severity.value,
+        judgement.is_passed,
+        judgement.cases,
+        judgement.found.observed_text,
+        judgement.found.expected_text,
+        expectation.reason,
+        "expectation",
+        judgement.found.as_json(),
+    )
+
+
+def _slice_rows(judgement: Judgement) -> list[tuple[object, ...]]:
+    """A row a slice that failed; what concerns a whole table stands in the verdict's reasons."""
+    expectation = judgement.expectation
+    if judgement.is_passed or expectation.severity is not Severity.WARN:
+        return []
+    place = (judgement.business_date, expectation.table, expectation.name)
+    return [(*place, fault.dimension, fault.value, fault.observed, fault.expected) for fault in judgement.faults]
+
+
+def judge(warehouse: Warehouse, settings: Settings, from_date: date, to_date: date) -> list[DayVerdict]:
+    """Writes quality.family_days and quality.day_verdict for the range; returns the verdicts in order of days."""
+    create_tables(warehouse)
+    days = days_between(from_date, to_date)
+    families = {day: families_present(warehouse, settings, day) for day in days}
+    failed = _failed_checks(warehouse, from_date, to_date)
+    verdicts = [
+        _verdict(day, settings, [*_absences(warehouse, settings, day, families[day]), *failed.get(day, ())])
+        for day in days
+    ]
+    with warehouse.transaction():
+        for table in ("quality.family_days", "quality.quarantine_days", "quality.day_verdict"):
+            _clear(warehouse, table, from_date, to_date)
+        warehouse.execute(_QUARANTINE_DAYS, from_date=from_date, to_date=to_date)
+        counts = _row_counts(warehouse, from_date, to_date)
+        insert_rows(
+            warehouse,
+            "quality.family_days",
+            [
+                (day, family, str(state), *counts.get((day, family), _NO_ROWS if state == "present" else _UNKNOWN_ROWS))
+                for day in days
+                for family, state in families[day].items()
+            ],
+        )
+        insert_rows(
+            warehouse,
+            "quality.day_verdict",
+            [(v.business_date, v.verdict.value, json.dumps([vars(r) for r in v.reasons])) for v in verdicts],
+        )
+    return verdicts
+
+
+# A quarantined row whose day cannot be read counts on the day of its delivery.
+_QUARANTINE_DAYS = """
+    insert into quality.quarantine_days
+    select coalesce(business_date, dt) as business_date, family, reason, count(*)
+    from quality.quarantine
+    where coalesce(business_date, dt) between $from_date and $to_date
+    group by all
+"""
+_NO_ROWS = (0, 0, 0, 0, None, 0)
+_UNKNOWN_ROWS = (None, None, None, None, None, None)
+
+
+def _row_counts(
+    warehouse: Warehouse, from_date: date, to_date: date
+) -> dict[tuple[date, str], tuple[int, int, int, int, datetime | None, int]]:
+    """Rows read, accepted, duplicate and quarantined, the last event's time, and rows excluded, by date and family.
+
+    Read = accepted + duplicate + quarantined holds here as it holds for each delivery. Excluded are those of the
+    accepted rows that name people whom the shop does not count.
+    """
+    staged = " union all ".join(
+        f"select business_date, '{family.name}' as family, count(*) as accepted, max(event_time) as latest_event_at "
+        f"from staging.{family.table} where business_date between $from_date and $to_date group by business_date"
+        for family in FAMILIES.values()
+    )
+    rows = warehouse.rows(
+        f"""
+        with staged as ({staged}),
+        duplicates as (
+            select business_date, family, count(*) as duplicates
+            from quality.duplicate_events
+            where reason = 'duplicate' and business_date between $from_date and $to_date
+            group by all
+        ),
+        quarantined as (
+            select business_date, family, sum(row_count) as quarantined
+            from quality.quarantine_days
+            where business_date between $from_date and $to_date
+            group by all
+        ),
+        excluded as (
+            select
+                business_date, family, count(*) as excluded,
+                count(*) filter (where family != 'order') as left_out  -- an order stays in staging, marked
+            from quality.excluded_events
+            anti join quality.duplicate_events using (family, business_date, delivery_id, row_number)
+            where business_date between $from_date and $to_date
+            group by all
+        )
+        select
+            business_date, family, coalesce(accepted, 0) + coalesce(left_out, 0), coalesce(duplicates, 0),
+            coalesce(quarantined, 0)::BIGINT, latest_event_at, coalesce(excluded, 0)
+        from staged
+        full join duplicates using (business_date, family)
+        full join quarantined using (business_date, family)
+        full join excluded using (business_date, family)
+        """,
+        from_date=from_date,
+        to_date=to_date,
+    )
+    return {
+        (day, family): (accepted + duplicate + quarantined, accepted, duplicate, quarantined, latest, excluded)
+        for day, family, accepted, duplicate, quarantined, latest, excluded in rows
+    }
+
+
+def _verdict(day: date, settings: Settings, reasons: Sequence[Reason]) -> DayVerdict:
+    if day < settings.opening_date:
+        return DayVerdict(day, Verdict.HISTORY, ())
+    if any(reason.severity == Severity.BLOCK for reason in reasons):
+        return DayVerdict(day, Verdict.BLOCKED, tuple(reasons))
+    return DayVerdict(day, Verdict.WARN if reasons else Verdict.PASS, tuple(reasons))
+
+
+def _absences(warehouse: Warehouse, settings: Settings, day: date, families: Mapping[str, str]) -> list[Reason]:
+    """Families without their data of the day, with what came in their place and could not be read."""
+    reasons = []
+    for family, state in families.items():
+        if state not in ("missing", "growing"):
+            continue
+        found = failures(warehouse, family, day)
+        is_required = any(source.required for source in settings.family_sources(family))
+        reasons.append(
+            Reason(
+                key=f"family_{state}",
+                subject=family,
+                observed=f"{state}: {'; '.join(found)}" if found else str(state),
+                expected="delivered",
+                severity=Severity.BLOCK if is_required else Severity.WARN,
+            )
+        )
+    return reasons
+
+
+def _failed_checks(warehouse: Warehouse, from_date: date, to_date: date) -> dict[date, list[Reason]]:
+    failed: dict[date, list[Reason]] = {}
+    for record in warehouse.records(
+        "select * from quality.results where not is_passed and business_date between $from_date and $to_date "
+        "order by business_date, severity, table_name, check_name",
+        from_date=from_date,
+        to_date=to_date,
+    ):
+        failed.setdefault(record["business_date"], []).append(
+            Reason(
+                key=record["kind"],
+                subject=f"{record['table_name']}: {record['check_name']}",
+                observed=record["observed"],
+                expected=record["expected"],
+                severity=Severity(record["severity"]),
+            )
+        )
+    return failed
+
+
+def verdicts(warehouse: Warehouse, from_date: date, to_date: date) -> list[DayVerdict]:
+    """The verdicts that stand for the range, in order of days; days never judged are left out."""
+    create_tables(warehouse)
+    rows = warehouse.rows(
+        "select business_date, verdict, reasons from quality.day_verdict "
+        "where business_date between $from_date and $to_date order by business_date",
+        from_date=from_date,
+        to_date=to_date,
+    )
+    return [DayVerdict(day, Verdict(verdict), _reasons(json.loads(reasons))) for day, verdict, reasons in rows]
+
+
+def _reasons(written: Sequence[Mapping[str, str]]) -> tuple[Reason, ...]:
+    return tuple(
+        Reason(reason["key"], reason["subject"], reason["observed"], reason["expected"], Severity(reason["severity"]))
+        for reason in written
+    )
+
+
+def _clear(
+    warehouse: Warehouse, table: str, from_date: date, to_date: date, condition: str = "true", **parameters: object
+) -> None:
+    warehouse.execute(
+        f"delete from {table} where business_date between $from_date and $to_date and {condition}",
+        from_date=from_date,
+        to_date=to_date,
+        **parameters,
+    )

@@ -1,0 +1,246 @@
+"""The data behind a period, mostly a day: what was delivered, checked and judged."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import reports
+from funnelscope.events.metrics import METRICS
+from funnelscope.messages.observations import Found, found_of
+from funnelscope.messages.values import Message, Unit
+from funnelscope.quality.gate import registered_checks
+from funnelscope.reporting.published_days import Published
+
+FIGURES_OF_A_DAY = ("paid_amount", "orders", "visitors", "visitor_pay_rate", "landing_rate", "decision_rate")
+
+
+def verdict(published: Published) -> reports.Verdict:
+    """The day's verdict. A longer period passes when all its days do, and is blocked when none has numbers."""
+    if published.is_day:
+        found = published.verdicts.get(published.business_date)
+        return reports.Verdict(found) if found in list(reports.Verdict) else reports.Verdict.UNJUDGED
+    if not published.dates:
+        return reports.Verdict.BLOCKED
+    passed = published.is_whole and all(published.verdicts[day] == "pass" for day in published.dates)
+    return reports.Verdict.PASS if passed else reports.Verdict.WARN
+
+
+def days_of_period(published: Published, editions: Mapping[date, int]) -> tuple[reports.DayInPeriod, ...]:
+    """The days of a longer period with their own numbers; none for a day. `editions`: how many each day has."""
+    if published.is_day:
+        return ()
+    figures = {key: Unit(METRICS[key].unit.value) for key in FIGURES_OF_A_DAY}
+    values = {
+        (day, key): value
+        for day, key, value in published.rows(
+            "select business_date, metric, value from marts.daily_metrics where list_contains($dates, business_date) "
+            "and list_contains($keys, metric)",
+            keys=list(figures),
+        )
+    }
+    return tuple(
+        reports.DayInPeriod(
+            day,
+            _day_verdict(published, day),
+            day in published.dates,
+            editions.get(day, 0),
+            tuple(reports.Figure(key, unit, values.get((day, key))) for key, unit in figures.items()),
+            published.promotion(day, day),
+        )
+        for day in published.period.days
+    )
+
+
+def _day_verdict(published: Published, day: date) -> reports.Verdict | None:
+    found = published.verdicts.get(day)
+    return reports.Verdict(found) if found in list(reports.Verdict) else None
+
+
+def verdict_reasons(published: Published) -> tuple[Message, ...]:
+    """Why the day is not a pass; of a longer period, which of its days lack numbers."""
+    if not published.is_day:
+        return tuple(
+            Message(f"days_{state}", {"first": first, "last": last})
+            if first < last
+            else Message(f"day_{state}", {"day": first})
+            for state, first, last in _runs_left_out(published)
+        )
+    row = published.rows("select reasons from quality.day_verdict where business_date = $to_date")
+    reasons = json.loads(row[0][0]) if row else []
+    warnings = gate_warnings(published)
+    return tuple(_reason_message(reason, warnings) for reason in reasons)
+
+
+def _runs_left_out(published: Published) -> list[tuple[str, date, date]]:
+    """Neighbouring days without numbers, and whether they are blocked or missing: state, first and last day."""
+    runs: list[tuple[str, date, date]] = []
+    for day in published.period.days:
+        if day in published.dates:
+            continue
+        state = "blocked" if published.verdicts.get(day) == "blocked" else "missing"
+        if runs and runs[-1][0] == state and runs[-1][2] == day - timedelta(days=1):
+            runs[-1] = (state, runs[-1][1], day)
+        else:
+            runs.append((state, day, day))
+    return runs
+
+
+def last_good_date(published: Published) -> date | None:
+    good = published.rows(
+        "select max(business_date) from quality.published_days semi join "
+        "(select business_date from quality.day_verdict where verdict in ('pass', 'warn')) using (business_date) "
+        "where business_date <= $to_date"
+    )
+    return good[0][0] if good else None
+
+
+def deliveries(published: Published) -> tuple[reports.Delivery, ...]:
+    if not published.is_day:
+        return _deliveries_of_days(published)
+    states = {"present": reports.DeliveryState.COMPLETE}
+    return tuple(
+        reports.Delivery(
+            family=family,
+            state=states.get(state) or reports.DeliveryState(state),
+            rows_read=read,
+            rows_accepted=accepted,
+            rows_duplicate=duplicate,
+            rows_quarantined=quarantined,
+            latest_event_time=_local_time(published, latest),
+            rows_excluded=excluded,
+        )
+        for family, state, read, accepted, duplicate, quarantined, latest, excluded in published.rows(
+            "select family, state, rows_read, rows_accepted, rows_duplicate, rows_quarantined, latest_event_at, "
+            "rows_excluded from quality.family_days where business_date = $to_date"
+        )
+    )
+
+
+def _deliveries_of_days(published: Published) -> tuple[reports.Delivery, ...]:
+    """Rows added up over the days; complete where every day of the report is."""
+    return tuple(
+        reports.Delivery(
+            family,
+            reports.DeliveryState.ABSENT
+            if is_absent
+            else reports.DeliveryState.COMPLETE
+            if is_complete
+            else reports.DeliveryState.MISSING,
+            rows_read=_added(read),
+            rows_accepted=_added(accepted),
+            rows_duplicate=_added(duplicate),
+            rows_quarantined=_added(quarantined),
+        )
+        for family, is_absent, is_complete, read, accepted, duplicate, quarantined in published.rows(
+            "select family, bool_and(state = 'absent'), bool_and(state in ('present', 'absent')), sum(rows_read), "
+            "sum(rows_accepted), sum(rows_duplicate), sum(rows_quarantined) "
+            "from quality.family_days where list_contains($dates, business_date) group by family "
+            "order by min(rowid)"
+        )
+    )
+
+
+def _added(count: Any) -> int | None:
+    return None if count is None else int(count)
+
+
+def quarantine(published: Published) -> tuple[reports.QuarantineCount, ...]:
+    return tuple(
+        reports.QuarantineCount(family, reason, int(rows))
+        for family, reason, rows in published.rows(
+            "select family, reason, sum(row_count) from quality.quarantine_days "
+            "where list_contains($dates, business_date) group by family, reason order by 3 desc, 1, 2"
+        )
+    )
+
+
+def _local_time(published: Published, instant: datetime | None) -> Any:
+    if instant is None:
+        return None
+    return instant.replace(tzinfo=UTC).astimezone(published.settings.zone).time().replace(microsecond=0)
+
+
+def checks(published: Published) -> tuple[reports.Check, ...]:
+    """Every check of the day; a longer period names the verdicts of its days instead."""
+    if not published.is_day:
+        return ()
+    titles = _own_titles(published)
+    passed: dict[str, list[str]] = {}
+    for name, table in published.rows(
+        "select check_name, table_name from quality.results where business_date = $to_date and is_passed order by all"
+    ):
+        passed.setdefault(name, []).append(table)
+    return (
+        *(
+            reports.Check(
+                record["check_name"],
+                reports.CheckState.FAIL if record["severity"] == "block" else reports.CheckState.WARN,
+                (record["table_name"],),
+                found_of(record).observed,
+                found_of(record).expected,
+                titles.get(record["check_name"]),
+            )
+            for record in _failed_checks(published)
+        ),
+        *(
+            reports.Check(name, reports.CheckState.PASS, tuple(tables), title=titles.get(name))
+            for name, tables in passed.items()
+        ),
+    )
+
+
+def _own_titles(published: Published) -> dict[str, str]:
+    """Names of the checks that the shop's own files bring."""
+    return {
+        check.name: check.words.get(published.language) or next(iter(check.words.values()))
+        for check in registered_checks(published.settings)
+        if check.words
+    }
+
+
+def _failed_checks(published: Published) -> list[dict[str, Any]]:
+    """Rows of quality.results; a copy that an older version published has no column `found`."""
+    names = ("check_name", "table_name", "severity", "observed", "expected", "found")
+    columns = {name for (name,) in published.rows(
+        "select column_name from duckdb_columns() where schema_name = 'quality' and table_name = 'results'"
+    )}  # fmt: skip
+    found = "found" if "found" in columns else "null"
+    rows = published.rows(
+        f"select check_name, table_name, severity, observed, expected, {found} from quality.results "
+        "where business_date = $to_date and not is_passed order by severity, check_name, table_name"
+    )
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def data_docs(published: Published) -> str | None:
+    """Where every expectation is told in detail, under the home folder; None where none has judged the day."""
+    judged = published.rows(
+        "select 1 from quality.results where business_date = $to_date and kind = 'expectation' limit 1"
+    )
+    return f"{published.settings.data_docs.name}/index.html" if judged else None
+
+
+def gate_warnings(published: Published) -> dict[tuple[str, str], Message]:
+    """What the checks say that the day did not pass, by table and name."""
+    titles = _own_titles(published)
+    return {
+        (record["table_name"], record["check_name"]): _warning(
+            record["check_name"], record["severity"], found_of(record), titles
+        )
+        for record in _failed_checks(published)
+    }
+
+
+def _warning(check: str, severity: str, found: Found, titles: Mapping[str, str]) -> Message:
+    key = "check_failed" if severity == "block" else "check_warned"
+    return Message(key, {"check": titles.get(check, check), "observed": found.observed})
+
+
+def _reason_message(reason: Mapping[str, str], warnings: Mapping[tuple[str, str], Message]) -> Message:
+    """A reason of the verdict in words; of a check that the results no longer have, as the verdict tells it."""
+    if reason["key"].startswith("family_"):
+        return Message(reason["key"], {"family": reason["subject"]})
+    table, _, check = reason["subject"].partition(": ")
+    told = _warning(check, reason["severity"], found_of({**reason, "found": None}), {})
+    return warnings.get((table, check), told)

@@ -1,0 +1,249 @@
+"""Sends editions of the report to the channels of funnelscope.yaml, each once, and notes it in `quality.sent_reports`.
+
+A channel's address is an Apprise URL. Its secrets stand in the environment, are put in only to send, and are in no log,
+message or table: of what goes wrong only the kind is told, never the text of the library that failed.
+"""
+
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from urllib.parse import quote
+
+import reports
+from funnelscope.messages.values import PeriodKind
+from funnelscope.reporting import PERIODS_OF, Edition, Period, ended, printed_report, read_report
+from funnelscope.settings import Channel, Settings
+from funnelscope.warehouse.connection import Warehouse
+
+# A run sends reports of the last days only: a backfill of a year, or a late file for one, wakes nobody up.
+DAYS_SENT_BY_A_RUN = 7
+RETRY_WAITS_SECONDS = (2.0, 8.0)
+
+SENT_REPORTS = """
+    create table if not exists quality.sent_reports (
+        business_date DATE, edition INTEGER, channel VARCHAR, state VARCHAR, attempts INTEGER, problem VARCHAR,
+        tried_at TIMESTAMP, period VARCHAR default 'day'
+    )"""
+# A ledger from before there were weekly reports.
+_ADD_PERIOD = "alter table quality.sent_reports add column if not exists period VARCHAR default 'day'"
+
+_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+_HTTP_ERROR = re.compile(r"error=(\d{3})\b")
+_TALKATIVE = ("apprise", "urllib3", "requests", "smtplib", "markdown", "MARKDOWN")
+
+
+class State(StrEnum):
+    """What became of an edition on a channel."""
+
+    SENT = "sent"
+    FAILED = "failed"
+    ALREADY_SENT = "already sent"
+    NOT_WANTED = "not wanted"  # the channel takes other verdicts only
+    TRIAL = "not sent, a trial"
+
+
+class ChannelError(Exception):
+    """A message that did not get through; the text holds no secret."""
+
+
+@dataclass(frozen=True)
+class Sending:
+    """An edition on a channel: what became of it, and what was or would be sent."""
+
+    channel: str
+    state: State
+    edition: int
+    problem: str = ""
+    message: reports.Announcement | None = None
+
+
+def deliver(
+    warehouse: Warehouse,
+    settings: Settings,
+    period: Period | date,
+    *,
+    channels: Sequence[Channel] | None = None,
+    finding: str = "",
+    is_again: bool = False,
+    is_trial: bool = False,
+) -> list[Sending]:
+    """Sends the current edition of a day, week or month to every channel that wants it and does not have it.
+
+    Never raises for a channel.
+
+    `finding` is the top finding in the channel's language. `is_again` sends to those that have it, too; `is_trial`
+    sends and notes nothing.
+
+    Raises:
+        FileNotFoundError: nothing has been published yet.
+    """
+    _prepare_ledger(warehouse)
+    sendings = []
+    for channel in settings.delivery if channels is None else channels:
+        language = channel.language or settings.language
+        edition = printed_report(settings, period, language)
+        report = replace(read_report(settings, period, language), edition=edition.number)
+        message = reports.announcement(report, _where(channel, edition), finding)
+        sending = Sending(channel.name, State.TRIAL, edition.number, message=message)
+        if not channel.wants(report.verdict.value, report.period.value):
+            sending = replace(sending, state=State.NOT_WANTED)
+        elif not is_again and _is_sent(warehouse, edition, channel.name):
+            sending = replace(sending, state=State.ALREADY_SENT)
+        elif not is_trial:
+            sending = _send_and_note(warehouse, channel, edition, sending)
+        sendings.append(sending)
+    return sendings
+
+
+def _prepare_ledger(warehouse: Warehouse) -> None:
+    warehouse.execute(SENT_REPORTS)
+    warehouse.execute(_ADD_PERIOD)
+
+
+def days_to_send(warehouse: Warehouse, settings: Settings, from_date: date, to_date: date, today: date) -> list[date]:
+    """The days of a run whose reports go out: its last one, and the restated ones that went out before."""
+    if not settings.delivery:
+        return []
+    earliest = max(from_date, today - timedelta(days=DAYS_SENT_BY_A_RUN))
+    sent = _sent_before(warehouse, PeriodKind.DAY, earliest)
+    return [day for day in sent if day < to_date] + ([to_date] if to_date >= earliest else [])
+
+
+def periods_to_send(
+    warehouse: Warehouse, settings: Settings, from_date: date, to_date: date, today: date
+) -> list[Period]:
+    """The weeks and months of a run that go out: the last ones that ended in it, and restated ones that went before."""
+    if not settings.delivery:
+        return []
+    earliest = today - timedelta(days=DAYS_SENT_BY_A_RUN)
+    kinds = [PeriodKind(kind) for kind in settings.period_reports]
+    periods = {period for period in ended(kinds, from_date, to_date) if period.to_date >= earliest}
+    for kind in kinds:
+        periods |= {PERIODS_OF[kind](day) for day in _sent_before(warehouse, kind, max(from_date, earliest))}
+    return sorted(periods, key=lambda period: (period.to_date, period.kind))
+
+
+def _sent_before(warehouse: Warehouse, kind: PeriodKind, earliest: date) -> list[date]:
+    """The last days of what went out, from `earliest` on."""
+    _prepare_ledger(warehouse)
+    rows = warehouse.rows(
+        "select distinct business_date from quality.sent_reports "
+        "where period = $period and business_date >= $earliest order by 1",
+        period=kind.value,
+        earliest=earliest,
+    )
+    return [day for (day,) in rows]
+
+
+def _where(channel: Channel, edition: Edition) -> str:
+    if channel.attach == "link":
+        return f"{channel.link.rstrip('/')}/{edition.period.name}/{edition.pdf.name}"
+    return edition.pdf.name
+
+
+def _is_sent(warehouse: Warehouse, edition: Edition, channel: str) -> bool:
+    count = warehouse.value(
+        "select count(*) from quality.sent_reports where business_date = $day and period = $period "
+        "and edition = $edition and channel = $channel and state = 'sent'",
+        day=edition.period.to_date,
+        period=edition.period.kind.value,
+        edition=edition.number,
+        channel=channel,
+    )
+    return bool(count)
+
+
+def _send_and_note(warehouse: Warehouse, channel: Channel, edition: Edition, sending: Sending) -> Sending:
+    """Tries, waits and tries again; the ledger gets one line, whatever came of it."""
+    assert sending.message is not None
+    attempts, problem = 0, ""
+    for wait_seconds in (0.0, *RETRY_WAITS_SECONDS):
+        time.sleep(wait_seconds)
+        attempts += 1
+        try:
+            _send(channel, edition, sending.message)
+            problem = ""
+            break
+        except ChannelError as error:
+            problem = str(error)
+    sending = replace(sending, state=State.FAILED if problem else State.SENT, problem=problem)
+    warehouse.execute(
+        "insert into quality.sent_reports by name select $day as business_date, $period as period, "
+        "$edition as edition, $channel as channel, $state as state, $attempts as attempts, $problem as problem, "
+        "$tried_at as tried_at",
+        day=edition.period.to_date,
+        period=edition.period.kind.value,
+        edition=edition.number,
+        channel=channel.name,
+        state=sending.state.value,
+        attempts=attempts,
+        problem=problem or None,
+        tried_at=datetime.now(UTC).replace(tzinfo=None),
+    )
+    return sending
+
+
+def _send(channel: Channel, edition: Edition, message: reports.Announcement) -> None:
+    import apprise
+
+    url = _with_secrets(channel.url)
+    asset = apprise.AppriseAsset(app_id="Funnelscope", app_desc="Funnelscope", async_mode=False)
+    with _overheard() as lines:
+        try:
+            service: Any = apprise.Apprise(asset=asset)
+            if not service.add(url):
+                raise ChannelError("url is no Apprise URL; see https://appriseit.com for the form of each service")
+            attachment = str(edition.pdf) if channel.attach == "pdf" and service[0].attachment_support else None
+            is_sent = bool(service.notify(title=message.title, body=message.text, attach=attachment))
+        except ChannelError:
+            raise
+        except Exception as error:  # a service's own defect: it must not fail the run, and its text may hold the URL
+            raise ChannelError(f"the service failed: {type(error).__name__}") from None
+    if not is_sent:
+        code = next((found.group(1) for line in lines if (found := _HTTP_ERROR.search(line))), None)
+        answer = f"the service answered {code}" if code else "the service did not take it, or was not reached"
+        raise ChannelError(answer)
+
+
+def _with_secrets(url: str) -> str:
+    """The URL with the environment's values in place of ${NAME}: the whole of it, or parts, which are then encoded."""
+    is_whole = _PLACEHOLDER.fullmatch(url) is not None
+
+    def value(found: re.Match[str]) -> str:
+        name = found.group(1)
+        if name not in os.environ:
+            raise ChannelError(f"the environment has no {name}; set it where funnelscope runs")
+        return os.environ[name] if is_whole else quote(os.environ[name], safe="")
+
+    return _PLACEHOLDER.sub(value, url)
+
+
+@contextmanager
+def _overheard() -> Iterator[list[str]]:
+    """The libraries' warnings, kept from every log: they may hold URLs."""
+    lines: list[str] = []
+    ear = logging.Handler(logging.WARNING)
+    ear.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    before = [(logger, logger.propagate, logger.level) for logger in loggers]
+    disabled = logging.root.manager.disable
+    logging.disable(logging.NOTSET)
+    for logger in loggers:
+        logger.propagate = False
+        logger.setLevel(logging.WARNING)
+        logger.addHandler(ear)
+    try:
+        yield lines
+    finally:
+        logging.disable(disabled)
+        for logger, propagate, level in before:
+            logger.removeHandler(ear)
+            logger.propagate = propagate
+            logger.setLevel(level)

@@ -1,0 +1,312 @@
+"""Editions of a day, week or month: printed from the published snapshot, numbered, kept in `reports/<name>/`."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+import reports
+from funnelscope.messages.values import PeriodKind
+from funnelscope.publication.publish import open_published
+from funnelscope.quality.gate import days_between
+from funnelscope.reporting.data_section import (
+    checks,
+    data_docs,
+    days_of_period,
+    deliveries,
+    last_good_date,
+    quarantine,
+    verdict,
+    verdict_reasons,
+)
+from funnelscope.reporting.diagnosis_section import diagnosis
+from funnelscope.reporting.headline import bridge, headlines
+from funnelscope.reporting.money_section import money
+from funnelscope.reporting.own_funnel_section import own_funnels
+from funnelscope.reporting.periods import PERIODS_OF, Period, day_of, ended
+from funnelscope.reporting.published_days import Published
+from funnelscope.reporting.restatements import restated_since
+from funnelscope.reporting.stage_sections import STAGES, stage
+from funnelscope.settings import Settings
+from funnelscope.warehouse.snapshots import current_snapshot
+
+
+@dataclass(frozen=True)
+class EditionRecord:
+    """What an edition was made of, kept beside it as JSON.
+
+    Attributes:
+        source: what makes an edition; another one is due when it differs.
+        figures: the headline numbers and the main rates, as text, by key.
+        files: deliveries that held rows of its days.
+        printed_from: the snapshot that was current when it was first printed.
+    """
+
+    source: dict[str, str]
+    figures: dict[str, str]
+    files: list[str]
+    printed_from: str = ""
+
+
+def report_of(published: Published, edition: int, snapshot: str, before: EditionRecord | None = None) -> reports.Report:
+    """The period as data; `before` is the edition before, which its changes are told against."""
+    split = money(published)
+    diagnosed = diagnosis(published)
+    editions = {day: len(_editions(_folder(published.settings, day_of(day)))) for day in published.period.days}
+    report = reports.Report(
+        shop=published.settings.shop,
+        business_date=published.business_date,
+        time_zone=published.settings.timezone,
+        language=published.language,
+        currency=published.settings.currency,
+        edition=edition,
+        snapshot=snapshot,
+        verdict=verdict(published),
+        baseline_days=len(published.baseline_days),
+        period=published.period.kind,
+        name="" if published.is_day else published.period.name,
+        days=days_of_period(published, editions),
+        verdict_reasons=verdict_reasons(published),
+        last_good_date=last_good_date(published),
+        promotion=published.promotion(published.business_date) if published.is_day else None,
+        headline=headlines(published),
+        bridge=bridge(published, split),
+        diagnosis=diagnosed,
+        money=split,
+        stages=tuple(stage(published, key, diagnosed.findings if diagnosed else ()) for key in STAGES),
+        own_funnels=own_funnels(published.connection, published.business_date) if published.is_day else (),
+        deliveries=deliveries(published),
+        checks=checks(published),
+        data_docs=data_docs(published) if published.is_day else None,
+        quarantine=quarantine(published),
+    )
+    if before is None:
+        return report
+    return replace(
+        report,
+        changes=_changes(report, before),
+        late_deliveries=tuple(file for file in _files(published) if file not in before.files),
+    )
+
+
+def _figures(report: reports.Report) -> dict[str, reports.Figure]:
+    """What an edition remembers: the headline numbers, and the main rate of each stage."""
+    figures = [headline.figure for headline in report.headline]
+    figures += [stage.rate for stage in report.stages if stage.rate is not None]
+    return {figure.key: figure for figure in figures if figure.value is not None}
+
+
+def _changes(report: reports.Report, before: EditionRecord) -> tuple[reports.EditionChange, ...]:
+    return tuple(
+        reports.EditionChange(figure, Decimal(before.figures[key]) if key in before.figures else None)
+        for key, figure in _figures(report).items()
+        if str(figure.value) != before.figures.get(key)
+    )
+
+
+def _files(published: Published) -> list[str]:
+    rows = published.rows(
+        "select distinct file from quality.delivery_dates where list_contains($dates, business_date) order by 1"
+    )
+    return [file for (file,) in rows]
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A printed report: its number for the period, the snapshot it was made from, and the file."""
+
+    period: Period
+    number: int
+    snapshot: str
+    pdf: Path
+
+    @property
+    def spreadsheet(self) -> Path:
+        """The numbers of the PDF as XLSX."""
+        return self.pdf.with_suffix(".xlsx")
+
+    @property
+    def findings(self) -> Path:
+        """The findings of a day as JSON."""
+        return self.pdf.with_name(f"{self.pdf.stem}-findings.json")
+
+    def picture(self, stage: str) -> Path:
+        """The picture of a stage as PNG."""
+        return self.pdf.with_name(f"{self.pdf.stem}-{stage}.png")
+
+
+def print_report(settings: Settings, period: Period | date, language: str | None = None) -> Edition:
+    """Prints the report into `reports/<name>/` from the published snapshot: PDF, XLSX, a PNG for each stage, and of a
+    day its findings as JSON.
+
+    There is a new edition when what was published for one of the days, or its verdict, has changed; else the last
+    edition is printed again.
+
+    Raises:
+        FileNotFoundError: nothing has been published yet.
+    """
+    language = language or settings.language
+    period = _period(period)
+    folder = _folder(settings, period)
+    with open_published(settings.published) as connection:
+        source = _edition_source(connection, settings, period)
+        records = _editions(folder)
+        number = len(records) if records and records[-1].source == source else len(records) + 1
+        before = records[number - 2] if number > 1 else None
+        snapshot = _newest(source)
+        published = Published(connection, settings, period, language)
+        restated = _restated_before(published, number, records)
+        report = replace(report_of(published, number, snapshot, before), restated_days=restated)
+        files = _files(published)
+    edition = _edition(settings, period, number, snapshot, language)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(edition.pdf, reports.render(report))
+    _write(edition.spreadsheet, reports.spreadsheet(report))
+    if published.is_day:
+        _write(edition.findings, reports.findings_json(report))
+    for stage_ in report.stages:
+        _write(edition.picture(stage_.key), reports.stage_picture_png(stage_, report))
+    current = current_snapshot(settings.published)
+    printed_from = records[number - 1].printed_from if number <= len(records) else current.name if current else ""
+    figures = {key: str(figure.value) for key, figure in _figures(report).items()}
+    record = EditionRecord(source, figures, files, printed_from)
+    _write(folder / f"edition-{number}.json", json.dumps(asdict(record), indent=2, ensure_ascii=False).encode())
+    return edition
+
+
+def _restated_before(published: Published, number: int, records: list[EditionRecord]) -> tuple[date, ...]:
+    """Earlier days restated since the report before: the edition before, else the last one of the days before.
+
+    Of a day alone: a report of a week or month says of each of its days whether it was restated.
+    """
+    if not published.is_day:
+        return ()
+    business_date, settings = published.business_date, published.settings
+    if number > 1:
+        printed_from = records[number - 2].printed_from
+        return tuple(restated_since(published.connection, business_date, business_date, printed_from))
+    days = (date.fromisoformat(folder.name) for folder in settings.reports.glob("????-??-??"))
+    for last in sorted((day for day in days if day < business_date), reverse=True):
+        if earlier := _editions(_folder(settings, day_of(last))):
+            return tuple(restated_since(published.connection, last, business_date, earlier[-1].printed_from))
+    return ()
+
+
+def printed_report(settings: Settings, period: Period | date, language: str | None = None) -> Edition:
+    """The current edition as it lies in `reports/<name>/`; printed only where it does not.
+
+    Raises:
+        FileNotFoundError: nothing has been published yet.
+    """
+    language = language or settings.language
+    period = _period(period)
+    records = _editions(_folder(settings, period))
+    with open_published(settings.published) as connection:
+        source = _edition_source(connection, settings, period)
+    if records and records[-1].source == source:
+        edition = _edition(settings, period, len(records), _newest(source), language)
+        if edition.pdf.exists():
+            return edition
+    return print_report(settings, period, language)
+
+
+def _period(period: Period | date) -> Period:
+    return period if isinstance(period, Period) else day_of(period)
+
+
+def _folder(settings: Settings, period: Period) -> Path:
+    return settings.reports / period.name
+
+
+def _edition(settings: Settings, period: Period, number: int, snapshot: str, language: str) -> Edition:
+    name = f"funnelscope-{period.name}-edition-{number}-{language}.pdf"
+    return Edition(period, number, snapshot, _folder(settings, period) / name)
+
+
+def restated_days(settings: Settings, from_date: date, to_date: date) -> list[date]:
+    """Days of the range that have an edition, and whose published numbers or verdict have changed since."""
+    return [period.to_date for period in _restated(settings, map(day_of, days_between(from_date, to_date)))]
+
+
+def periods_due(settings: Settings, from_date: date, to_date: date) -> list[Period]:
+    """Weeks and months to print after the days of a run: the last ones that ended in them, and restated ones.
+
+    A backfill of a year prints one week and one month; any other is there for the asking. One that ended before the
+    opening day is nobody's.
+    """
+    kinds = [PeriodKind(kind) for kind in settings.period_reports]
+    just_ended = ended(kinds, max(from_date, settings.opening_date), to_date)
+    new = [period for period in just_ended if not _editions(_folder(settings, period))]
+    touched = {PERIODS_OF[kind](day) for kind in kinds for day in days_between(from_date, to_date)}
+    return new + _restated(settings, sorted(touched, key=lambda period: (period.to_date, period.kind)))
+
+
+def _restated(settings: Settings, periods: Iterable[Period]) -> list[Period]:
+    """Of these, the ones that have an edition which is no longer what is published."""
+    printed = [(period, records) for period in periods if (records := _editions(_folder(settings, period)))]
+    with open_published(settings.published) as connection:
+        return [
+            period for period, records in printed if records[-1].source != _edition_source(connection, settings, period)
+        ]
+
+
+def read_report(settings: Settings, period: Period | date, language: str | None = None) -> reports.Report:
+    """The report as data, without printing it; raises FileNotFoundError before the first publication."""
+    period = _period(period)
+    with open_published(settings.published) as connection:
+        snapshot = _newest(_edition_source(connection, settings, period))
+        return report_of(Published(connection, settings, period, language or settings.language), 1, snapshot)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all."""
+    partial = path.with_name(f".{path.name}")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _snapshot_of(connection: duckdb.DuckDBPyConnection, settings: Settings, business_date: date) -> str:
+    """The snapshot in which the day's numbers last changed; the current one where the day has none."""
+    row = connection.execute(
+        "select snapshot from quality.published_days where business_date = $1", [business_date]
+    ).fetchone()
+    if row:
+        return str(row[0])
+    current = current_snapshot(settings.published)
+    return current.name if current else ""
+
+
+def _verdict_fingerprint(connection: duckdb.DuckDBPyConnection, business_date: date) -> str:
+    row = connection.execute(
+        "select verdict || ' ' || md5(reasons) from quality.day_verdict where business_date = $1", [business_date]
+    ).fetchone()
+    return str(row[0]) if row else "unjudged"
+
+
+def _edition_source(connection: duckdb.DuckDBPyConnection, settings: Settings, period: Period) -> dict[str, str]:
+    """What makes an edition: another one is due when this differs. Of a longer period, that of each of its days."""
+    if period.kind is PeriodKind.DAY:
+        return {
+            "snapshot": _snapshot_of(connection, settings, period.to_date),
+            "verdict": _verdict_fingerprint(connection, period.to_date),
+        }
+    snapshots = dict(connection.execute("select business_date, snapshot from quality.published_days").fetchall())
+    return {day.isoformat(): f"{snapshots.get(day, '')} {_verdict_fingerprint(connection, day)}" for day in period.days}
+
+
+def _newest(source: Mapping[str, str]) -> str:
+    """The snapshot that an edition was made from: of a longer period that of the day which changed last."""
+    if "snapshot" in source:
+        return source["snapshot"]
+    snapshots = [text.split(" ")[0] for text in source.values()]
+    return max(snapshots, key=lambda name: name.rsplit("-", 1)[-1], default="")
+
+
+def _editions(folder: Path) -> list[EditionRecord]:
+    """The editions in order; empty before the first."""
+    files = sorted(folder.glob("edition-*.json"), key=lambda path: int(path.stem.split("-")[1]))
+    return [EditionRecord(**json.loads(file.read_text(encoding="utf-8"))) for file in files]

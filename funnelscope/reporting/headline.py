@@ -1,0 +1,191 @@
+"""The first page's numbers against target, month and like promotion; and the way from the usual amount to the day's."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from math import isclose, prod
+from typing import Any
+
+import reports
+from funnelscope.events.metrics import METRICS, SeveralDays
+from funnelscope.messages.values import Unit
+from funnelscope.reporting.periods import Period
+from funnelscope.reporting.published_days import Published, as_date, pool
+
+CENT = Decimal("0.01")
+FINAL_REFUND_AGE = "30d"
+
+
+def headlines(published: Published) -> tuple[reports.Headline, ...]:
+    """Paid amount, expected net amount, visitor pay rate, and spend with its return."""
+    return (
+        _headline(published, "paid_amount"),
+        reports.Headline(_expected_net(published)),
+        _headline(published, "visitor_pay_rate"),
+        _headline(published, "cost", second=published.figure("return_on_ad_spend")),
+    )
+
+
+def _headline(published: Published, key: str, second: reports.Figure | None = None) -> reports.Headline:
+    figure = published.figure(key)
+    target = published.settings.targets.get(key)
+    same_phase_day = _same_phase_day(published)
+    same_phase = _value_on(published, key, same_phase_day) if same_phase_day else None
+    is_sum = METRICS[key].several_days is SeveralDays.SUM
+    if not published.is_day:
+        return reports.Headline(
+            figure,
+            second=second,
+            target=target * len(published.dates) if target is not None and is_sum else target,
+            before=_value_before(published, key, published.period.before()),
+            year_before=_value_before(published, key, published.period.year_before),
+        )
+    return reports.Headline(
+        figure,
+        second=second,
+        target=target,
+        month_to_date=_month_to_date(published, key) if figure.value is not None else None,
+        month_target=target * published.business_date.day if target is not None and is_sum else target,
+        same_phase=same_phase,
+        same_phase_day=same_phase_day if same_phase is not None else None,
+    )
+
+
+def _value_before(published: Published, key: str, period: Period) -> Any:
+    """The metric over an earlier period, of the days that match this one's; None where one of them has no numbers."""
+    days = published.comparable_days(period)
+    if not days:
+        return None
+    records = [
+        {"numerator": numerator, "denominator": denominator, "value": value}
+        for numerator, denominator, value in published.rows(
+            "select numerator, denominator, value from marts.daily_metrics "
+            "where metric = $key and list_contains($days, business_date)",
+            key=key,
+            days=days,
+        )
+    ]
+    pooled = pool(METRICS[key], records)
+    return pooled["value"] if pooled else None
+
+
+def _month_to_date(published: Published, key: str) -> Any:
+    """Over the published days of the month: a sum, or numerators over denominators."""
+    metric = METRICS[key]
+    rows = published.rows(
+        "select sum(numerator), sum(denominator) from marts.daily_metrics "
+        "where metric = $key and business_date between $month and $to_date",
+        key=key,
+        month=published.business_date.replace(day=1),
+    )
+    numerator, denominator = rows[0]
+    if numerator is None:
+        return None
+    if metric.several_days is SeveralDays.SUM:
+        return Decimal(numerator).quantize(CENT) if metric.unit == Unit.MONEY else int(numerator)
+    return float(numerator) / float(denominator) if denominator else None
+
+
+def _same_phase_day(published: Published) -> date | None:
+    """The same day of the same phase of the last promotion before; the shop's calendar decides which are alike.
+
+    One of the same name is preferred; else the last one that had the phase at all.
+    """
+    day = published.business_date
+    calendar = published.settings.calendar
+    now = next((entry for entry in calendar if as_date(entry.starts) <= day <= as_date(entry.ends)), None)
+    if now is None:
+        return None
+    index = day - as_date(now.starts)
+    before = [
+        (entry.name == now.name, as_date(entry.starts) + index)
+        for entry in calendar
+        if entry.phase == now.phase
+        and as_date(entry.ends) < as_date(now.starts)
+        and as_date(entry.starts) + index <= as_date(entry.ends)
+    ]
+    return max(before, default=(False, None))[1]
+
+
+def _value_on(published: Published, key: str, day: date) -> Any:
+    rows = published.rows(
+        "select value from marts.daily_metrics where metric = $key and business_date = $day", key=key, day=day
+    )
+    return rows[0][0] if rows else None
+
+
+def _expected_net(published: Published) -> reports.Figure:
+    """Paid amount less what is expected to come back within 30 days, at the rate of the days that are that old."""
+    paid = published.figure("paid_amount")
+    rows = published.rows(
+        "select sum(refunded_amount) / sum(paid_amount) from marts.refund_rates "
+        "where is_mature and within = $age and paid_date between $mature_from and $to_date",
+        age=FINAL_REFUND_AGE,
+        mature_from=published.business_date - timedelta(days=89),
+    )
+    rate = rows[0][0] if rows else None
+    if paid.value is None or rate is None:
+        return reports.Figure("expected_net_amount", Unit.MONEY, None)
+    kept = 1 - float(rate)
+    return reports.Figure(
+        "expected_net_amount",
+        Unit.MONEY,
+        (Decimal(paid.value) * Decimal(kept)).quantize(CENT),
+        baseline=float(paid.baseline) * kept if paid.baseline is not None else None,
+        trend=tuple(
+            reports.DayPoint(point.day, None if point.value is None else float(point.value) * kept, point.promotion)
+            for point in paid.trend
+        ),
+        rule=paid.rule,
+    )
+
+
+def bridge(published: Published, money: reports.MoneySplit | None) -> reports.Bridge | None:
+    """From the mean of the earlier days, or periods, to this one: five factors of A, then B, C and D; to the cent.
+
+    Changes of the factors are split by logarithmic means (LMDI-I, Ang 2004); what rounding leaves goes to the largest.
+    None without a baseline, or where a part of the money is unknown.
+    """
+    if money is None or not published.baseline_days:
+        return None
+    if any(part.amount is None or part.baseline is None for part in money.parts.values()):
+        return None
+    usual = {key: Decimal(str(part.baseline)).quantize(CENT) for key, part in money.parts.items()}
+    today = {key: Decimal(part.amount or 0) for key, part in money.parts.items()}
+    bars = _same_day_bars(money.factors, usual["same_day"], today["same_day"])
+    bars += [
+        reports.BridgeBar(key, today[key] - usual[key], Unit.MONEY, usual[key], today[key])
+        for key in ("carried_over", "presale_balance", "no_session")
+    ]
+    excluded = money.excluded
+    return reports.Bridge(
+        usual=sum(usual.values(), Decimal(0)),
+        today=sum(today.values(), Decimal(0)),
+        bars=tuple(bars),
+        excluded=reports.BridgeBar(
+            "excluded", Decimal(0), Unit.MONEY, excluded.baseline, excluded.amount
+        ),
+    )  # fmt: skip
+
+
+def _same_day_bars(factors: Sequence[reports.Figure], usual: Decimal, today: Decimal) -> list[reports.BridgeBar]:
+    """A bar for each factor of A, with the values that the table of the factors prints; one for A where they do not
+    multiply to its amounts, because a day among the earlier ones lacks some."""
+    from funnelscope.diagnosis.rate_decomposition import factor_contributions
+
+    values_usual = [float(factor.baseline) for factor in factors if factor.baseline is not None]
+    values_today = [float(factor.value) for factor in factors if factor.value is not None]
+    if not (_multiply_to(usual, values_usual, factors) and _multiply_to(today, values_today, factors)):
+        return [reports.BridgeBar("same_day", today - usual, Unit.MONEY, usual, today)]
+    parts = [float(part) for part in factor_contributions(values_usual, values_today)]  # type: ignore[arg-type]
+    changes = [Decimal(str(part)).quantize(CENT) for part in parts]
+    largest = max(range(len(changes)), key=lambda number: abs(changes[number]))
+    changes[largest] += (today - usual) - sum(changes, Decimal(0))
+    return [
+        reports.BridgeBar(factor.key, change, factor.unit, factor.baseline, factor.value)
+        for factor, change in zip(factors, changes, strict=True)
+    ]
+
+
+def _multiply_to(amount: Decimal, values: Sequence[float], factors: Sequence[reports.Figure]) -> bool:
+    return 0 < len(values) == len(factors) and isclose(prod(values), float(amount), rel_tol=1e-9, abs_tol=float(CENT))

@@ -1,0 +1,116 @@
+"""The money of a period, mostly a day: its four classes, the factors of the same-day part, and the headline numbers."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from statistics import fmean
+from typing import Any
+
+import reports
+from funnelscope.messages.values import Unit
+from funnelscope.reporting.published_days import Published
+
+# The factors of the same-day money, and how each is written; each is a count over the one before it.
+FACTORS = {
+    "sessions": Unit.COUNT,
+    "landing_rate": Unit.RATE,
+    "decision_rate": Unit.RATE,
+    "orders_per_paying_session": Unit.RATIO,
+    "amount_per_order": Unit.MONEY,
+}
+_COUNTS = "human_sessions, qualified_sessions, paying_sessions, same_day_orders, same_day_amount"
+
+
+def money(published: Published) -> reports.MoneySplit | None:
+    records = published.rows(
+        "select business_date, money_class, sum(amount), sum(payments)::BIGINT from marts.daily_money "
+        "where business_date between $from_date and $to_date group by all"
+    )
+    if not has_orders(published):
+        return None
+    amounts: dict[str, dict[date, tuple[Decimal, int]]] = {}
+    for day, money_class, amount, payments in records:
+        amounts.setdefault(money_class, {})[day] = (amount, payments)
+    unknown = () if has_sessions(published) else ("same_day", "carried_over")
+    return reports.MoneySplit(
+        **{
+            part: _money_part(published, amounts.get(part, {})) if part not in unknown else reports.MoneyPart(None)
+            for part in ("same_day", "carried_over", "presale_balance", "no_session", "excluded")
+        },
+        factors=factors(published),
+    )
+
+
+def has_orders(published: Published) -> bool:
+    return _is_any_known(published, "paid_amount")
+
+
+def has_sessions(published: Published) -> bool:
+    return _is_any_known(published, "human_sessions")
+
+
+def _is_any_known(published: Published, column: str) -> bool:
+    rows = published.rows(f"select count({column}) from marts.daily_summary where list_contains($dates, business_date)")
+    return bool(rows[0][0])
+
+
+def _money_part(published: Published, days: Mapping[date, tuple[Decimal, int]]) -> reports.MoneyPart:
+    amounts = published.summed({day: amount for day, (amount, _) in days.items()})
+    payments = published.summed({day: count for day, (_, count) in days.items()})
+    usual = [float(amounts.get(last, 0)) for last in published.baseline_days]
+    return reports.MoneyPart(
+        amounts.get(published.business_date, Decimal("0.00")),
+        payments.get(published.business_date, 0),
+        fmean(usual) if usual else None,
+    )
+
+
+def factors(published: Published) -> tuple[reports.Figure, ...]:
+    """The five factors of the same-day money; their product is its amount."""
+    counts = {
+        last: [None if None in column else sum(column) for column in zip(*rows, strict=True)]
+        for last, rows in published.by_period(_counts(published)).items()
+    }
+    today = counts.get(published.business_date)
+    if today is None or today[0] is None:
+        return ()
+    earlier = [counts[last] for last in published.baseline_days if last in counts]
+    return tuple(
+        reports.Figure(
+            key=key,
+            unit=unit,
+            value=_factor(today, position),
+            numerator=today[position] if position else None,
+            denominator=today[position - 1] if position else None,
+            baseline=_usual_factor(earlier, position),
+        )
+        for position, (key, unit) in enumerate(FACTORS.items())
+    )
+
+
+def _counts(published: Published) -> dict[date, Sequence[Any]]:
+    return {
+        day: counts
+        for day, *counts in published.rows(
+            f"select business_date, {_COUNTS} from marts.daily_summary "
+            "where business_date between $from_date and $to_date"
+        )
+    }
+
+
+def _factor(counts: Sequence[Any], position: int) -> Any:
+    if position == 0:
+        return counts[0]
+    if counts[position] is None or not counts[position - 1]:
+        return None
+    return float(counts[position]) / float(counts[position - 1])
+
+
+def _usual_factor(earlier: Sequence[Sequence[Any]], position: int) -> float | None:
+    """The factor of the mean of the earlier days or periods, so that the usual factors multiply to the usual amount."""
+    known = [counts for counts in earlier if None not in counts[max(position - 1, 0) : position + 1]]
+    if not known:
+        return None
+    means = [sum(column) / len(known) if None not in column else None for column in zip(*known, strict=True)]
+    usual = _factor(means, position)
+    return None if usual is None else float(usual)

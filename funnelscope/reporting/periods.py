@@ -1,0 +1,95 @@
+"""The span of days that a report is about: a day, an ISO week, a calendar month."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from funnelscope.messages.values import PeriodKind
+from funnelscope.quality.gate import days_between
+
+_WEEK = re.compile(r"(\d{4})-?W(\d{2})")
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
+
+
+@dataclass(frozen=True)
+class Period:
+    """Both days are in it."""
+
+    kind: PeriodKind
+    from_date: date
+    to_date: date
+
+    @property
+    def name(self) -> str:
+        """What people and folders call it: 2026-06-14, 2026-W24, 2026-06. Sorts by time within a kind."""
+        if self.kind is PeriodKind.WEEK:
+            year, week, _ = self.from_date.isocalendar()
+            return f"{year}-W{week:02}"
+        return self.from_date.isoformat()[: 7 if self.kind is PeriodKind.MONTH else 10]
+
+    @property
+    def days(self) -> list[date]:
+        return days_between(self.from_date, self.to_date)
+
+    def before(self, count: int = 1) -> "Period":
+        """The period of the same kind that is `count` earlier."""
+        if self.kind is PeriodKind.MONTH:
+            months = self.from_date.year * 12 + self.from_date.month - 1 - count
+            return month_of(date(months // 12, months % 12 + 1, 1))
+        step = timedelta(days=len(self.days) * count)
+        return Period(self.kind, self.from_date - step, self.to_date - step)
+
+    @property
+    def year_before(self) -> "Period":
+        """The like period a year earlier: the same month, the week 52 weeks before."""
+        return self.before(12 if self.kind is PeriodKind.MONTH else 52)
+
+
+def day_of(day: date) -> Period:
+    return Period(PeriodKind.DAY, day, day)
+
+
+def week_of(day: date) -> Period:
+    """The ISO week, Monday to Sunday, that the day lies in."""
+    monday = day - timedelta(days=day.weekday())
+    return Period(PeriodKind.WEEK, monday, monday + timedelta(days=6))
+
+
+def month_of(day: date) -> Period:
+    """The calendar month that the day lies in."""
+    first = day.replace(day=1)
+    next_first = (first + timedelta(days=31)).replace(day=1)
+    return Period(PeriodKind.MONTH, first, next_first - timedelta(days=1))
+
+
+PERIODS_OF = {PeriodKind.WEEK: week_of, PeriodKind.MONTH: month_of}
+
+
+def parse_week(text: str) -> Period:
+    """`2026-W24`, or any day of the week as YYYY-MM-DD; raises ValueError for anything else."""
+    found = _WEEK.fullmatch(text)
+    try:
+        return week_of(date.fromisocalendar(int(found[1]), int(found[2]), 1) if found else date.fromisoformat(text))
+    except ValueError:
+        raise ValueError(f"'{text}' is no week; write 2026-W24, or any day of it as 2026-06-12") from None
+
+
+def parse_month(text: str) -> Period:
+    """`2026-06`, or any day of the month as YYYY-MM-DD; raises ValueError for anything else."""
+    found = _MONTH.fullmatch(text)
+    try:
+        return month_of(date(int(found[1]), int(found[2]), 1) if found else date.fromisoformat(text))
+    except ValueError:
+        raise ValueError(f"'{text}' is no month; write 2026-06, or any day of it as 2026-06-12") from None
+
+
+def ended(kinds: Sequence[PeriodKind], from_date: date, to_date: date) -> list[Period]:
+    """The last period of each kind whose last day lies between the two days, both in."""
+    periods = []
+    for kind in kinds:
+        now = PERIODS_OF[kind](to_date)
+        last = now if now.to_date == to_date else now.before()
+        if last.to_date >= from_date:
+            periods.append(last)
+    return periods

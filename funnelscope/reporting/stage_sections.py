@@ -1,0 +1,462 @@
+"""The four stages of a day: steps, slices, operational figures, later outcomes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from statistics import fmean
+from typing import Any
+
+import reports
+from funnelscope.messages.values import Message, Unit
+from funnelscope.reporting.diagnosis_section import DIMENSION_WORDS, relevance
+from funnelscope.reporting.published_days import Published, band
+
+STAGES = ("traffic", "landing", "decision", "repurchase")
+# What each stage stands on, and what a reader of its page wants beside the funnel.
+MAIN_RATE = {
+    "traffic": ("arrival_rate", "click_rate"),
+    "landing": ("landing_rate",),
+    "decision": ("decision_rate",),
+    "repurchase": ("daily_repurchase_rate",),
+}
+FAMILIES_OF_STAGE = {
+    "traffic": ("traffic",),
+    "landing": ("page",),
+    "decision": ("page", "order"),
+    "repurchase": ("order",),
+}
+INDICATORS = {
+    "traffic": (
+        "click_rate",
+        "visits_per_click",
+        "visitors",
+        "cost",
+        "cost_per_engaged_session",
+        "return_on_ad_spend",
+        "acquisition_cost",
+        "private_domain_share",
+        "bot_sessions",
+    ),
+    "landing": (
+        "first_screen_p50_ms",
+        "first_screen_p75_ms",
+        "first_screen_mean_ms",
+        "three_second_rate",
+        "session_bounce_rate",
+        "deep_read_rate",
+        "average_stay_seconds",
+    ),
+    "decision": (
+        "buyers",
+        "visitor_cart_rate",
+        "visitor_favorite_rate",
+        "deposit_rate",
+        "presale_conversations",
+        "unanswered_conversations",
+        "first_response_median_seconds",
+        "first_response_p90_seconds",
+        "first_response_mean_seconds",
+        "reply_within_30s_rate",
+        "reply_within_3min_rate",
+        "inquiry_pay_rate",
+        "coupon_use_rate",
+        "coupon_error_rate",
+        "payment_failures",
+        "product_rating",
+        "negative_review_rate",
+        "answered_24h_rate",
+        "service_rating",
+    ),
+    "repurchase": (
+        "returning_buyer_share",
+        "repurchase_interval_median_days",
+        "repurchase_interval_mean_days",
+        "care_sent",
+        "care_open_rate",
+        "members_joined",
+        "contacts_added",
+        "contacts_lost",
+        "refund_amount",
+        "refund_amount_same_day",
+        "refund_amount_1_to_7_days",
+        "refund_amount_8_to_15_days",
+        "refund_amount_16_to_30_days",
+        "refund_amount_over_30_days",
+        "refund_amount_unlinked",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class SliceSource:
+    """A table by slice: the dimension's column in a cube, and the counts that enter and pass."""
+
+    cube: str
+    column: str
+    dimension: str
+    entered: str
+    passed: str
+    entered_key: str
+    passed_key: str
+
+
+SLICES = {
+    "traffic": tuple(
+        SliceSource("arrival_cube", column, column, "identified_clicks", "arrived_clicks", "click", "arrival")
+        for column in ("channel", "campaign", "creative")
+    ),
+    "landing": tuple(
+        SliceSource(
+            "landing_cube",
+            column,
+            dimension,
+            "sessions",
+            "reached_qualified_product_view",
+            "arrival",
+            "qualified_product_view",
+        )
+        for column, dimension in (
+            ("entry_type", "entry_type"),
+            ("channel", "channel"),
+            ("landing_page", "landing_page"),
+            ("device", "device"),
+            ("region", "region"),
+        )
+    ),
+    "decision": (
+        *(
+            SliceSource(
+                "decision_cube", column, dimension, "sessions", "reached_paid", "qualified_product_view", "paid"
+            )
+            for column, dimension in (
+                ("first_category", "category"),
+                ("channel", "channel"),
+                ("device", "device"),
+                ("inquiry_class", "inquiry_class"),
+            )
+        ),
+        SliceSource("checkout_cube", "coupon", "coupon", "checkouts", "ordered", "checkout", "order"),
+        SliceSource("payment_cube", "payment_provider", "payment_provider", "orders", "paid", "order", "paid"),
+    ),
+    "repurchase": tuple(
+        SliceSource("repurchase_cube", column, dimension, "active_customers", "purchased", "active", "purchased")
+        for column, dimension in (
+            ("recency", "recency"),
+            ("first_channel", "first_channel"),
+            ("is_member", "member"),
+            ("last_category", "category"),
+        )
+    ),
+}
+
+
+@dataclass(frozen=True)
+class QuestionSource:
+    """A question of a stage, the figures that can answer it, and whether more of them is worse.
+
+    A finding of one of the `faults` answers it with no, whatever the figure of the whole shop says.
+    """
+
+    key: str
+    figures: tuple[str, ...]  # the first that is known
+    is_worse_above: bool
+    faults: tuple[str, ...] = ()
+
+
+QUESTIONS = {
+    "traffic": (
+        QuestionSource("right_people", ("session_bounce_rate",), True),
+        QuestionSource("engaged_cost", ("cost_per_engaged_session",), True),
+    ),
+    "landing": (
+        QuestionSource("three_seconds", ("three_second_rate",), False),
+        QuestionSource("fast_enough", ("first_screen_p75_ms", "first_screen_mean_ms"), True, ("slow_first_screen",)),
+        QuestionSource("detail_clear", ("deep_read_rate",), False),
+    ),
+    "decision": (
+        QuestionSource("reviews_good", ("negative_review_rate",), True, ("bad_reviews",)),
+        QuestionSource("reviews_answered", ("answered_24h_rate",), False),
+        QuestionSource("promotion_works", ("coupon_error_rate",), True, ("broken_coupon",)),
+        QuestionSource(
+            "service_fast", ("first_response_median_seconds", "first_response_mean_seconds"), True, ("late_answers",)
+        ),
+        QuestionSource("service_sells", ("inquiry_pay_rate",), False, ("service_loss",)),
+    ),
+    "repurchase": (
+        QuestionSource("care_sent", ("care_sent",), False, ("care_stopped",)),
+        QuestionSource("members_grow", ("members_joined",), False),
+        QuestionSource("return", ("daily_repurchase_rate",), False, ("repurchase_loss",)),
+    ),
+}
+_STANDING = (reports.FindingStatus.CONFIRMED, reports.FindingStatus.PROVISIONAL)
+# A day in ten lies outside its usual range by chance; "no" is said only half a range further out.
+MARGIN_OF_A_NO = 0.5
+
+PAIRS = {
+    "traffic": (("click_rate", "arrival_rate"), ("cost_per_engaged_session", "return_on_ad_spend")),
+    "landing": (
+        ("first_screen_p75_ms", "three_second_rate"),
+        ("first_screen_mean_ms", "three_second_rate"),
+        ("three_second_rate", "landing_rate"),
+    ),
+    "decision": (
+        ("first_response_median_seconds", "inquiry_pay_rate"),
+        ("first_response_mean_seconds", "inquiry_pay_rate"),
+        ("negative_review_rate", "visitor_cart_rate"),
+        ("answered_24h_rate", "decision_rate"),
+        ("coupon_use_rate", "decision_rate"),
+        ("coupon_error_rate", "decision_rate"),
+        ("payment_failures", "same_day_session_pay_rate"),
+    ),
+    "repurchase": (("care_sent", "daily_repurchase_rate"), ("members_joined", "returning_buyer_share")),
+}
+
+HEAT_MAPS = {
+    "traffic": ("campaign", "device"),
+    "landing": ("landing_page", "device"),
+    "decision": ("first_category", "channel"),
+    "repurchase": ("recency", "first_channel"),
+}
+HEAT_MAP_ROWS, HEAT_MAP_COLUMNS = 8, 6
+IN_ORDER = ("recency",)  # dimensions whose values follow each other; others stand by size
+
+
+def stage(published: Published, key: str, findings: Sequence[reports.Finding] = ()) -> reports.Stage:
+    """The stage with its numbers, or why it has none; `findings` of any stage, for its questions."""
+    absent = _absent_family(published, key)
+    if absent:
+        return reports.Stage(key, no_data=absent)
+    steps = _steps(published, key)
+    if not steps or not steps[0].count:
+        family = FAMILIES_OF_STAGE[key][0]
+        message = "no_customers" if key == "repurchase" else "no_events"
+        return reports.Stage(key, no_data=Message(message, {"family": family}))
+    windows = _windows(published, key)
+    return reports.Stage(
+        key,
+        rate=_main_rate(published, key),
+        steps=steps,
+        slices=tuple(table for source in SLICES[key] if (table := _slice_table(published, source)).rows),
+        indicators=tuple(published.figure(name) for name in INDICATORS[key] if published.is_known(name)),
+        windows=windows,
+        inquiry_windows=_inquiry_windows(published) if key == "decision" else (),
+        heat_map=_heat_map(published, key),
+        pairs=_pairs(published, key),
+        questions=(*_relevance_question(published, key), *_questions(published, key, findings)),
+        relevance=relevance(published) if key == "traffic" and published.is_day else (),
+        maturity=_maturity(key, windows),
+    )
+
+
+def _absent_family(published: Published, stage: str) -> Message | None:
+    states = dict(published.rows("select family, state from quality.family_days where business_date = $to_date"))
+    for family in FAMILIES_OF_STAGE[stage]:
+        if states.get(family) == "absent":
+            return Message("family_not_declared", {"family": family})
+        if states.get(family) in ("missing", "growing") and not published.is_published:
+            return Message(f"family_{states[family]}", {"family": family})
+    if not published.is_published:
+        return Message("not_published", {"day": published.business_date})
+    return None
+
+
+def _main_rate(published: Published, stage: str) -> reports.Figure | None:
+    known = [key for key in MAIN_RATE[stage] if published.is_known(key)]
+    return published.figure(known[0]) if known else None
+
+
+def _steps(published: Published, stage: str) -> tuple[reports.Step, ...]:
+    days: dict[str, dict[date, int]] = {}
+    for step, business_date, reached in published.rows(
+        "select step, business_date, sum(reached)::BIGINT from marts.funnel_steps "
+        "where stage = $stage and business_date between $from_date and $to_date "
+        "group by step, step_number, business_date order by step_number",
+        stage=stage,
+    ):
+        days.setdefault(step, {})[business_date] = reached
+    steps = []
+    previous: dict[date, int] = {}
+    for step, reached_on in days.items():
+        counts = published.summed(reached_on)
+        steps.append(_step(published, step, counts, previous))
+        previous = counts
+    return tuple(steps)
+
+
+def _step(published: Published, key: str, counts: Mapping[date, int], previous: Mapping[date, int]) -> reports.Step:
+    today = counts.get(published.business_date)
+    usual_counts = [counts[last] for last in published.baseline_days if last in counts]
+    followed = [last for last in published.baseline_days if last in counts and previous.get(last)]
+    low, high = band(counts[last] / previous[last] for last in followed)
+    before = previous.get(published.business_date)
+    return reports.Step(
+        key=key,
+        count=today,
+        rate_from_previous=today / before if today is not None and before else None,
+        baseline_count=fmean(usual_counts) if usual_counts else None,
+        baseline_rate=sum(counts[last] for last in followed) / sum(previous[last] for last in followed)
+        if followed
+        else None,
+        usual_low=low,
+        usual_high=high,
+    )
+
+
+def _slice_table(published: Published, source: SliceSource) -> reports.SliceTable:
+    rows = published.rows(
+        f"""
+        select
+            {source.column}::VARCHAR,
+            coalesce(sum({source.entered}) filter (where list_contains($dates, business_date)), 0)::BIGINT,
+            coalesce(sum({source.passed}) filter (where list_contains($dates, business_date)), 0)::BIGINT,
+            coalesce(sum({source.entered}) filter (where list_contains($usual_dates, business_date)), 0)::BIGINT,
+            coalesce(sum({source.passed}) filter (where list_contains($usual_dates, business_date)), 0)::BIGINT
+        from marts.{source.cube}
+        where business_date between $from_date and $to_date
+        group by 1
+        having sum({source.entered}) filter (where list_contains($dates, business_date)) > 0
+        order by 2 desc, 1
+        """
+    )
+    return reports.SliceTable(
+        source.dimension,
+        source.entered_key,
+        source.passed_key,
+        tuple(reports.SliceRow(*row) for row in rows),
+    )
+
+
+def _windows(published: Published, stage: str) -> tuple[reports.Window, ...]:
+    if stage == "decision":
+        return _window_rows(
+            published,
+            "select window_days, min(entry_date), max(entry_date), sum(converted), sum(lost), sum(pending), "
+            "(sum(converted) filter (where is_mature)) / (sum(entered) filter (where is_mature)) "
+            "from marts.session_conversion_windows "
+            "where entry_date between $entry_from and $to_date and window_days > 0 group by window_days order by 1",
+            entry_from=published.business_date - timedelta(days=reports.FULL_BASELINE_DAYS),
+        )
+    if stage == "repurchase":
+        return _window_rows(
+            published,
+            "select window_days, min(cohort_date), max(cohort_date), sum(converted), sum(lost), sum(pending), "
+            "max(kaplan_meier_rate) from marts.repurchase_windows "
+            "where cohort_date between $cohort_from and $to_date group by window_days order by 1",
+            cohort_from=published.business_date - timedelta(days=89),
+        )
+    return ()
+
+
+def _inquiry_windows(published: Published) -> tuple[reports.Window, ...]:
+    """Presale inquiries of the last four weeks; the one of the day itself stands among the figures."""
+    return _window_rows(
+        published,
+        "select window_days, min(entry_date), max(entry_date), sum(converted), sum(lost), sum(pending), "
+        "(sum(converted) filter (where is_mature)) / (sum(entered) filter (where is_mature)) "
+        "from marts.inquiry_conversion_windows "
+        "where entry_date between $entry_from and $to_date and window_days > 0 group by window_days order by 1",
+        entry_from=published.business_date - timedelta(days=reports.FULL_BASELINE_DAYS),
+    )
+
+
+def _window_rows(published: Published, statement: str, **parameters: Any) -> tuple[reports.Window, ...]:
+    return tuple(
+        reports.Window(days, first, last, int(converted), int(lost), int(pending), rate)
+        for days, first, last, converted, lost, pending, rate in published.rows(statement, **parameters)
+    )
+
+
+def _maturity(stage: str, windows: tuple[reports.Window, ...]) -> Message:
+    """Whether the stage's numbers can still change: by midnight, or while windows are open."""
+    keys = {"decision": "window_open", "repurchase": "cohort_open"}
+    if stage not in keys or not windows:
+        return Message("final_at_midnight")
+    window = windows[-1] if stage == "decision" else windows[0]
+    if not window.pending:
+        return Message("final_at_midnight")
+    return Message(keys[stage], {"days": window.window_days, "pending": window.pending})
+
+
+def _heat_map(published: Published, stage: str) -> reports.HeatMap | None:
+    """The stage's rate by its two main dimensions, the values with most entries; None where one has a single value."""
+    source = SLICES[stage][0]
+    row, column = HEAT_MAPS[stage]
+    cells: dict[tuple[str, str], reports.HeatCell] = {}
+    sizes: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    for row_value, column_value, *counts in published.rows(
+        f"""
+        select
+            coalesce({row}::VARCHAR, ''),
+            coalesce({column}::VARCHAR, ''),
+            coalesce(sum({source.entered}) filter (where list_contains($dates, business_date)), 0)::BIGINT,
+            coalesce(sum({source.passed}) filter (where list_contains($dates, business_date)), 0)::BIGINT,
+            coalesce(sum({source.entered}) filter (where list_contains($usual_dates, business_date)), 0)::BIGINT,
+            coalesce(sum({source.passed}) filter (where list_contains($usual_dates, business_date)), 0)::BIGINT
+        from marts.{source.cube}
+        where business_date between $from_date and $to_date
+        group by 1, 2
+        order by 1, 2
+        """
+    ):
+        cells[row_value, column_value] = reports.HeatCell(*counts)
+        for size, value in zip(sizes, (row_value, column_value), strict=True):
+            size[value] = size.get(value, 0) + counts[0]
+    rows, columns = (_largest(size, most) for size, most in zip(sizes, (HEAT_MAP_ROWS, HEAT_MAP_COLUMNS), strict=True))
+    rows = sorted(rows) if row in IN_ORDER else rows
+    if len(rows) < 2 or len(columns) < 2:
+        return None
+    return reports.HeatMap(
+        DIMENSION_WORDS.get(row, row),
+        DIMENSION_WORDS.get(column, column),
+        tuple(rows),
+        tuple(columns),
+        tuple(tuple(cells.get((row_value, column_value)) for column_value in columns) for row_value in rows),
+    )
+
+
+def _largest(sizes: Mapping[str, int], most: int) -> list[str]:
+    named = [value for value in sizes if value and sizes[value]]
+    return sorted(named, key=lambda value: (-sizes[value], value))[:most]
+
+
+def _pairs(published: Published, stage: str) -> tuple[reports.Pair, ...]:
+    """The operational figures that are known on at least two days, each above the rate that it may move."""
+    known = [pair for pair in PAIRS[stage] if all(map(published.is_known, pair))]
+    pairs = [reports.Pair(published.figure(cause), published.figure(effect)) for cause, effect in known]
+    return tuple(pair for pair in pairs if _is_drawn(pair.cause) and _is_drawn(pair.effect))
+
+
+def _is_drawn(figure: reports.Figure) -> bool:
+    return sum(point.value is not None for point in figure.trend) >= 2
+
+
+def _questions(published: Published, stage: str, findings: Sequence[reports.Finding]) -> tuple[reports.Question, ...]:
+    return tuple(_question(published, source, findings) for source in QUESTIONS[stage])
+
+
+def _question(published: Published, source: QuestionSource, findings: Sequence[reports.Finding]) -> reports.Question:
+    """Yes: as good as usual or better. No: clearly worse, or so in a slice. Not known: no number, or no range yet."""
+    known = [key for key in source.figures if published.is_known(key)]
+    figure = published.figure(known[0]) if known else None
+    where = [each.slice for each in findings if each.kind in source.faults and each.status in _STANDING]
+    if where:
+        return reports.Question(source.key, reports.Answer.NO, figure, where[0])
+    if figure is None or figure.value is None:
+        return reports.Question(source.key, reports.Answer.UNKNOWN)
+    if figure.usual_low is None or figure.usual_high is None:
+        return reports.Question(source.key, reports.Answer.UNKNOWN, figure)
+    low, high, value = float(figure.usual_low), float(figure.usual_high), float(figure.value)
+    margin = (high - low) * MARGIN_OF_A_NO
+    is_worse = value > high + margin if source.is_worse_above else value < low - margin
+    return reports.Question(source.key, reports.Answer.NO if is_worse else reports.Answer.YES, figure)
+
+
+def _relevance_question(published: Published, stage: str) -> tuple[reports.Question, ...]:
+    if stage != "traffic" or not published.is_day:
+        return ()
+    cells = relevance(published)
+    if not cells:
+        return (reports.Question("creative_matches_page", reports.Answer.UNKNOWN),)
+    failing = sum(cell.is_failing for cell in cells)
+    figure = reports.Figure("failing_matches", Unit.COUNT, failing, failing, len(cells))
+    return (reports.Question("creative_matches_page", reports.Answer.NO if failing else reports.Answer.YES, figure),)

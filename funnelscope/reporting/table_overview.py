@@ -1,0 +1,148 @@
+"""A table at a glance: the first rows of a day, and a mart's measures over four weeks. Ids of people stay out."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import reports
+from funnelscope.diagnosis.steps import CUBES, steps_of
+from funnelscope.messages.values import Unit
+from funnelscope.warehouse.connection import Warehouse
+from funnelscope.warehouse.models import Model, derived_schemas
+
+SAMPLE_ROWS = 5
+PICTURE_DAYS = 28
+MOST_MEASURES = 12
+
+# Tables with a row for each of several things: what tells them apart, and the column that is drawn.
+LONG_TABLES = {
+    "marts.daily_metrics": ("metric", "value"),
+    "marts.daily_money": ("money_class", "amount"),
+    "marts.funnel_steps": ("stage || ': ' || step", "reached"),
+}
+DRAWN_METRICS = (
+    "paid_amount",
+    "visitors",
+    "visitor_pay_rate",
+    "arrival_rate",
+    "landing_rate",
+    "decision_rate",
+    "daily_repurchase_rate",
+    "cost",
+)
+
+
+def sample_rows(warehouse: Warehouse, model: Model, business_date: date) -> list[dict[str, Any]]:
+    """The first rows of the day: of a mart the largest, else in the order of the grain."""
+    day_column = _day_column(model)
+    if not day_column:
+        return []
+    columns = shown_columns(model)
+    measures = _measures(model)
+    largest = [f"{measures[0]} desc"] if model.schema == "marts" and measures else []
+    rows = warehouse.rows(
+        f"select {', '.join(columns)} from {model.table} where {day_column} = $day "
+        f"order by {', '.join([*largest, *model.grain])} limit {SAMPLE_ROWS}",
+        day=business_date,
+    )
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def shown_columns(model: Model) -> list[str]:
+    """The columns that a sample shows. Ids of people, sessions and orders stay out: Dagster's history keeps what is
+    shown, and a person who is to be forgotten must not live on there."""
+    names = [name for name, _ in derived_schemas()[model.table]]
+    return [name for name in names if not name.endswith("_id") or name == "product_id"]
+
+
+def _day_column(model: Model) -> str | None:
+    """Tables are partitioned by `business_date`, views of rates by the day of entry or payment; others by none."""
+    first = model.grain[0] if model.is_view else "business_date"
+    return first if first.endswith("_date") else None
+
+
+def figures_of_days(warehouse: Warehouse, model: Model, business_date: date) -> list[reports.Figure]:
+    """The mart's measures over four weeks, as figures; empty for one without measures.
+
+    Cubes begin with the rates of the steps that are diagnosed on them.
+    """
+    first = business_date - timedelta(days=PICTURE_DAYS - 1)
+    days = [first + timedelta(days=number) for number in range(PICTURE_DAYS)]
+    return (_long_figures if model.table in LONG_TABLES else _wide_figures)(warehouse, model, days)
+
+
+def _measures(model: Model) -> list[str]:
+    """Columns that may be added up over the slices of a day. Of a table with one row a day, every number."""
+    summed = ("INTEGER", "BIGINT", "HUGEINT", "DECIMAL", *(("DOUBLE",) if model.grain == ("business_date",) else ()))
+    return [
+        name for name, kind in derived_schemas()[model.table] if kind.startswith(summed) and name not in model.grain
+    ]
+
+
+def _wide_figures(warehouse: Warehouse, model: Model, days: Sequence[date]) -> list[reports.Figure]:
+    rates = {
+        f"{step.name} rate": f"sum({step.passed}) / nullif(sum({step.entered}), 0)"
+        for step in (steps_of(model.name) if model.name in CUBES else ())
+    }
+    drawn = {**rates, **{name: f"sum({name})" for name in _measures(model)}}
+    drawn = dict(list(drawn.items())[:MOST_MEASURES])
+    if not drawn:
+        return []
+    rows = warehouse.rows(
+        f"select business_date, {', '.join(drawn.values())} from {model.table} "
+        "where business_date between $first and $last group by business_date",
+        first=days[0],
+        last=days[-1],
+    )
+    return [
+        _figure(name, {row[0]: row[number] for row in rows}, days, name in rates)
+        for number, name in enumerate(drawn, start=1)
+    ]
+
+
+def _long_figures(warehouse: Warehouse, model: Model, days: Sequence[date]) -> list[reports.Figure]:
+    key, value = LONG_TABLES[model.table]
+    series: dict[str, dict[date, Any]] = {}
+    for name, day, amount in warehouse.rows(
+        f"select {key}, business_date, sum({value}) from {model.table} "
+        f"where business_date between $first and $last group by all order by {_order(model)}, business_date",
+        first=days[0],
+        last=days[-1],
+    ):
+        series.setdefault(name, {})[day] = amount
+    if model.table == "marts.daily_metrics":
+        series = {name: series[name] for name in DRAWN_METRICS if name in series}
+    return [_figure(name, values, days, name.endswith("_rate")) for name, values in series.items()]
+
+
+def _order(model: Model) -> str:
+    if "step_number" not in model.grain:
+        return "1"
+    return "list_position(['traffic', 'landing', 'decision', 'repurchase'], min(stage)), min(step_number)"
+
+
+def _figure(name: str, values: dict[date, Any], days: Sequence[date], is_rate: bool) -> reports.Figure:
+    before = [float(values[day]) for day in days[:-1] if values.get(day) is not None]
+    today = values.get(days[-1])
+    return reports.Figure(
+        name,
+        _unit(today, is_rate or name.endswith(("_rate", "_share"))),
+        today,
+        baseline=sum(before) / len(before) if before else None,
+        trend=tuple(reports.DayPoint(day, values.get(day)) for day in days),
+    )
+
+
+def _unit(value: Any, is_rate: bool) -> Unit:
+    if is_rate:
+        return Unit.RATE
+    return Unit.MONEY if isinstance(value, Decimal) else Unit.COUNT
+
+
+def draw_table_days(warehouse: Warehouse, model: Model, business_date: date, language: str) -> bytes | None:
+    """The mart's last four weeks as SVG; None for what is no mart or has no measures."""
+    if model.schema != "marts" or model.is_view:
+        return None
+    figures = figures_of_days(warehouse, model, business_date)
+    return reports.table_days_picture(figures, language) if figures else None

@@ -1,0 +1,46 @@
+"""The settings of a shop, read and checked; each mistake is named with its line.
+
+Holds: funnelscope.yaml (shop, sources, delivery, retention, …), its calendar of promotions and its change log.
+In: YAML files. Out: `Settings`, frozen.
+May import: messages, events.
+"""
+
+from funnelscope.settings.shop_settings import (
+    CONFIG_NAME,
+    CONFIG_VARIABLE,
+    HOME_VARIABLE,
+    STAGES,
+    Change,
+    Channel,
+    EventTypes,
+    Exclusion,
+    Format,
+    Promotion,
+    Retention,
+    Settings,
+    Source,
+    config_path,
+    home_folder,
+    load_settings,
+)
+from funnelscope.settings.yaml_source import SettingsError
+
+__all__ = [
+    "CONFIG_NAME",
+    "CONFIG_VARIABLE",
+    "HOME_VARIABLE",
+    "STAGES",
+    "Change",
+    "Channel",
+    "EventTypes",
+    "Exclusion",
+    "Format",
+    "Promotion",
+    "Retention",
+    "Settings",
+    "SettingsError",
+    "Source",
+    "config_path",
+    "home_folder",
+    "load_settings",
+]

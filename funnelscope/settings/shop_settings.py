@@ -1,0 +1,549 @@
+"""Settings: what funnelscope.yaml says, checked, with every mistake named by its line.
+
+Paths: patterns in `files` and `attach` are relative to the home folder (FUNNELSCOPE_HOME), a calendar
+file is relative to funnelscope.yaml; absolute paths and `~` are taken as they stand.
+"""
+
+import codecs
+import csv
+import os
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+
+from funnelscope.events.metrics import METRICS
+from funnelscope.events.schema import FAMILIES, REQUIRED
+from funnelscope.settings.yaml_source import Document, KeyPath, SettingsError
+from funnelscope.settings.yaml_source import known_timezone as _known_timezone
+from funnelscope.settings.yaml_source import nearest as _nearest
+from funnelscope.settings.yaml_source import reject as _reject
+
+CONFIG_VARIABLE = "FUNNELSCOPE_CONFIG"
+HOME_VARIABLE = "FUNNELSCOPE_HOME"
+CONFIG_NAME = "funnelscope.yaml"
+
+STAGES = ("traffic", "landing", "decision", "repurchase")
+
+
+class Format(StrEnum):
+    PARQUET = "parquet"
+    CSV = "csv"
+    JSON_LINES = "jsonl"
+
+
+def _expression_problem(expression: str) -> str:
+    """What is wrong with a scalar SQL expression; empty where nothing is."""
+    import json
+
+    import duckdb
+
+    with duckdb.connect() as connection:
+        row = connection.execute("select json_serialize_sql($1)", [f"select ({expression}\n)"]).fetchone()
+    tree = json.loads(row[0]) if row else {}
+    if tree.get("error"):
+        return f"is not a DuckDB expression: {tree['error_message']}"
+    statements = tree["statements"]
+    node = statements[0]["node"] if len(statements) == 1 else {}
+    if len(node.get("select_list", ())) != 1:
+        return "must be one expression"
+    classes = {value for key, value in _walk(node["select_list"]) if key == "class"}
+    forbidden = {"SUBQUERY": "a subquery", "WINDOW": "a window function", "STAR": "a star", "PARAMETER": "a parameter"}
+    found = [words for name, words in forbidden.items() if name in classes]
+    return f"must be a scalar over the columns of one row, without {found[0]}" if found else ""
+
+
+def _walk(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key, inner
+            yield from _walk(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _walk(inner)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EventTypes(_Model):
+    """Where a source's event types come from: exactly one of a column (with `values`), an expression, a constant."""
+
+    column: str | None = None
+    values: dict[str, str] = {}
+    expression: str | None = None
+    constant: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_word_is_a_constant(cls, given: Any) -> Any:
+        return {"constant": given} if isinstance(given, str) else given
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _text_keys(cls, given: Any) -> Any:
+        return {str(key): value for key, value in given.items()} if isinstance(given, Mapping) else given
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "EventTypes":
+        ways = [name for name in ("column", "expression", "constant") if getattr(self, name) is not None]
+        if len(ways) != 1:
+            _reject((), ways, "wants exactly one of: column, expression, constant (or just the event type)")
+        if self.values and self.column is None:
+            _reject(("values",), self.values, "belongs to a column")
+        return self
+
+
+class Source(_Model):
+    """One declaration of where a family's events come from and how they are read."""
+
+    family: Literal["traffic", "page", "service", "order"]
+    name: str = Field("", description="the source's name in the ledger; the family (and a number) by default")
+    files: str = Field("", description="glob under the home folder; landing/<family>/dt=*/* by default")
+    query: str = Field("", description="SQL on the attached database instead of files")
+    attach: str = Field("", description="DuckDB, SQLite or Parquet file that the query reads")
+    where: str = Field("", description="SQL condition over the source columns; other rows are no part of the source")
+    format: Format | None = None
+    encoding: str = "utf-8"
+    delimiter: str = ""
+    header_row: int = Field(1, ge=1, description="line of the header in a CSV file; lines above it are skipped")
+    timezone: str = Field("", description="zone of times that carry none; the shop's by default")
+    time_format: str = Field("", description="strptime format, or epoch_seconds, epoch_milliseconds")
+    skip_lines: str = Field("", description="regular expression; lines of a CSV file below the header that it finds")
+    decimal: Literal[".", ","] = Field(".", description="what stands before the decimals in text: 1,234.50 or 1.234,50")
+    empty_values: tuple[str, ...] = Field(
+        ("-", "--", "—", "NULL", "null", "N/A", "n/a", "#N/A", "NaN", "nan", "None", r"\N"),
+        description="text that stands for no value, in every column; given ones replace these",
+    )
+    duplicates: Literal["drop", "keep"] = "drop"
+    negative_amounts: Literal["quarantine", "allow"] = "quarantine"
+    required: bool = True
+    delivery_date: date | str | None = Field(None, description="a date, or a regular expression with one group")
+    columns: dict[str, str] = {}
+    expressions: dict[str, str] = {}
+    constants: dict[str, str] = {}
+    event_types: EventTypes | None = None
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, name: str) -> str:
+        try:
+            codecs.lookup(name)
+        except LookupError:
+            _reject((), name, "is no encoding that Python knows; for example utf-8, gbk, gb18030, utf-16")
+        return name
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str) -> str:
+        if len(delimiter) > 1:
+            _reject((), delimiter, 'must be one character, such as ";" or "\\t"')
+        return delimiter
+
+    @field_validator("skip_lines")
+    @classmethod
+    def _pattern(cls, pattern: str) -> str:
+        try:
+            found_in_nothing = re.compile(pattern).search("")
+        except re.error as problem:
+            _reject((), pattern, f"is no regular expression: {problem}")
+        if pattern and found_in_nothing:
+            _reject((), pattern, "is found in every line; begin with ^ and words, such as '^(合计|总计)'")
+        return pattern
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        return _known_timezone(name) if name else name
+
+    @field_validator("constants", mode="before")
+    @classmethod
+    def _constants_are_text(cls, given: Any) -> Any:
+        return {key: str(value) for key, value in given.items()} if isinstance(given, Mapping) else given
+
+    @field_validator("delivery_date")
+    @classmethod
+    def _date_or_pattern(cls, given: date | str | None) -> date | str | None:
+        if not isinstance(given, str):
+            return given
+        try:
+            groups = re.compile(given).groups
+        except re.error as problem:
+            _reject((), given, f"is neither a date (YYYY-MM-DD) nor a regular expression: {problem}")
+        if groups != 1:
+            _reject((), given, r"must be a date or have one group, such as 'export_(\d{4}-\d{2}-\d{2})'")
+        return given
+
+    @model_validator(mode="after")
+    def _fits_the_contract(self) -> "Source":
+        family = FAMILIES[self.family]
+        names = [column.name for column in family.columns]
+        seen: set[str] = set()
+        for field in ("columns", "expressions", "constants"):
+            for column in getattr(self, field):
+                if column not in names:
+                    text = f"is no column of family {self.family}; {_nearest(column, names)}"
+                    if field == "columns" and (meant := self.columns[column]) in names:
+                        text = f"is no column of family {self.family}, but {meant} is: write {meant}: {column}"
+                    _reject((field, column), column, text)
+                if column in seen:
+                    _reject((field, column), column, "is mapped twice; keep one of columns, expressions, constants")
+                seen.add(column)
+        if self.event_types and "event_type" in seen:
+            _reject(("event_types",), "event_type", "is mapped twice; keep event_types")
+        for path, event_type in self._declared_event_types():
+            if event_type not in family.event_types:
+                text = f"is no event type of family {self.family}; {_nearest(event_type, family.event_types)}"
+                _reject(path, event_type, text)
+        for path, expression in self._declared_expressions():
+            if problem := _expression_problem(expression):
+                _reject(path, expression, problem)
+        if self.duplicates == "keep" and "event_id" in seen:
+            _reject(("duplicates",), "keep", "has no meaning where event_id is mapped: an id names one event; drop one")
+        if bool(self.query) != bool(self.attach) or (self.query and self.files):
+            _reject((), self.query or self.attach, "wants either files, or query together with attach")
+        if self.columns:  # then nothing else is read, so what every event needs must be among them
+            for column in REQUIRED:
+                if column not in seen and not (column == "event_type" and self.event_types):
+                    also = ", or declare event_types" if column == "event_type" else ""
+                    text = f"has no {column}; add it with the name of your column: {column}: …{also}"
+                    _reject(("columns",), ", ".join(self.columns), text)
+        return self
+
+    def _declared_event_types(self) -> Iterator[tuple[KeyPath, str]]:
+        if self.event_types is None:
+            return
+        if self.event_types.constant is not None:
+            yield ("event_types", "constant"), self.event_types.constant
+        for value, event_type in self.event_types.values.items():
+            yield ("event_types", "values", value), event_type
+
+    def _declared_expressions(self) -> Iterator[tuple[KeyPath, str]]:
+        if self.where:
+            yield ("where",), self.where
+        for column, expression in self.expressions.items():
+            yield ("expressions", column), expression
+        if self.event_types and self.event_types.expression is not None:
+            yield ("event_types", "expression"), self.event_types.expression
+
+    @property
+    def pattern(self) -> str:
+        """The glob of the source's files, or the attached file."""
+        return self.attach or self.files or f"landing/{self.family}/dt=*/*"
+
+
+class Promotion(_Model):
+    """A phase of a promotion. A date as `to` is that whole day; both are the shop's clock."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    name: str
+    starts: date | datetime = Field(alias="from")
+    ends: date | datetime = Field(alias="to")
+    phase: Literal["deposit", "preheat", "opening", "main", "after"] = "main"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Promotion":
+        if str(self.ends)[:10] < str(self.starts)[:10]:
+            _reject(("to",), str(self.ends), f"is before its start, {self.starts}")
+        return self
+
+
+class Channel(_Model):
+    """Where the report is sent. `link`: address under which readers find the folder `reports`, for `attach: link`."""
+
+    name: str = Field(min_length=1)
+    url: str = Field(min_length=1, description="Apprise URL; ${NAME} stands for a variable of the environment")
+    language: Literal["zh", "en"] | None = None
+    attach: Literal["pdf", "link", "nothing"] = "pdf"
+    link: str = ""
+    only: Literal["all", "warned", "blocked"] = "all"
+    reports: tuple[Literal["day", "week", "month"], ...] = ("day", "week", "month")
+
+    @model_validator(mode="after")
+    def _link_has_an_address(self) -> "Channel":
+        if (self.attach == "link") != bool(self.link):
+            _reject(("link",), self.link, "belongs to attach: link, which needs it: where readers find the reports")
+        return self
+
+    def wants(self, verdict: str, period: str = "day") -> bool:
+        """Whether a report of this period (day, week, month) with this verdict (pass, warn, blocked, unjudged) goes
+        there."""
+        wanted = {"all": {"pass", "warn", "blocked", "unjudged"}, "warned": {"warn", "blocked"}, "blocked": {"blocked"}}
+        return period in self.reports and verdict in wanted[self.only]
+
+
+class Change(_Model):
+    """An entry of the change log: what the shop itself changed, and on what."""
+
+    date: date
+    kind: Literal["price", "page", "campaign", "roster", "other"]
+    object: str = Field(description="its name as it stands in the events: a product, page, campaign, agent")
+    note: str = ""
+
+
+class Exclusion(_Model):
+    """People whom the shop does not count, by their ids as they are delivered, and why."""
+
+    reason: str = Field(pattern=r"^\w+$", description="one word, such as staff, test, partner")
+    customers: tuple[str, ...] = ()
+    visitors: tuple[str, ...] = ()
+
+    @field_validator("customers", "visitors", mode="before")
+    @classmethod
+    def _ids_are_text(cls, given: Any) -> Any:
+        return [str(each) for each in given] if isinstance(given, list) else given
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> "Exclusion":
+        if not all(text.strip() for text in (*self.customers, *self.visitors)):
+            _reject((), "", "an empty id is nobody")
+        if not self.customers and not self.visitors:
+            _reject((), self.reason, "names nobody; give customers or visitors")
+        return self
+
+
+class Retention(_Model):
+    """What may go after so many days; what is not given is kept."""
+
+    raw_days: int | None = Field(
+        default=None, ge=14, description="raw rows: after that, late rows of a day are refused"
+    )
+    quarantine_days: int | None = Field(default=None, ge=1, description="content of refused rows; they stay counted")
+    editions_days: int | None = Field(
+        default=None, ge=1, description="files of report editions that a newer one replaces"
+    )
+    runs_days: int | None = Field(default=None, ge=14, description="Dagster's own events")
+
+
+class Settings(_Model):
+    """All that a shop decides. Dates are business dates in `timezone`."""
+
+    shop: str = Field(min_length=1)
+    timezone: str = "Asia/Shanghai"
+    currency: str = Field("CNY", description="ISO 4217, one a shop")
+    language: Literal["zh", "en"] = "zh"
+    start_date: date
+    opening_date: date = Field(default=date.min, validate_default=False)
+    memory_limit: str = Field("", pattern=r"^(\d+(\.\d+)? ?([KMGT]i?B))?$", description="DuckDB's, such as 4GB")
+    threads: Annotated[int, Field(ge=1)] | None = None
+    lock_wait_seconds: float = Field(60, ge=0)
+    snapshots_kept: int = Field(14, ge=1)
+    attribution_window_days: int = Field(7, ge=1, le=30, description="an order belongs to a session at most so old")
+    sources: tuple[Source, ...] = ()
+    exclude: tuple[Exclusion, ...] = ()
+    retention: Retention = Retention()
+    calendar: tuple[Promotion, ...] = ()
+    period_reports: tuple[Literal["week", "month"], ...] = Field(
+        ("week", "month"), description="printed by the run of their last day, beside the daily report"
+    )
+    delivery: tuple[Channel, ...] = ()
+    owners: dict[str, str] = {}
+    targets: dict[str, float] = {}
+    changes: tuple[Change, ...] = Field((), alias="change_log")
+    playbook: Path | None = Field(None, description="YAML that extends the playbook")
+    expectations: Path | None = Field(None, description="folder of the shop's own expectations")
+    home: Path = Field(default_factory=lambda: home_folder())
+    _folder: Path = PrivateAttr(default_factory=lambda: config_path().parent)
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        return _known_timezone(name)
+
+    @field_validator("currency")
+    @classmethod
+    def _three_letters(cls, code: str) -> str:
+        if not re.fullmatch("[A-Z]{3}", code):
+            _reject((), code, "is no code of ISO 4217: three capital letters, such as CNY, EUR or USD")
+        return code
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_that_follow(cls, given: Any) -> Any:
+        """The opening day follows the start, a source's name its family."""
+        if not isinstance(given, dict):
+            return given
+        given = {"opening_date": given.get("start_date", date.min), **given}
+        if isinstance(given.get("sources"), list):
+            given["sources"] = _named_sources(given["sources"])
+        return given
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        if self.opening_date < self.start_date:
+            _reject(("opening_date",), str(self.opening_date), f"is before start_date, {self.start_date}")
+        for stage in self.owners:
+            if stage not in STAGES:
+                _reject(("owners", stage), stage, f"is no stage; {_nearest(stage, STAGES)}")
+        for key in self.targets:
+            if key not in METRICS:
+                _reject(("targets", key), key, f"is no metric; {_nearest(key, sorted(METRICS))}")
+        names = [source.name for source in self.sources]
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                _reject(("sources", position, "name"), name, "is the name of another source; names must differ")
+        channels = [channel.name for channel in self.delivery]
+        for position, name in enumerate(channels):
+            if name in channels[:position]:
+                _reject(("delivery", position, "name"), name, "is the name of another channel; names must differ")
+        return self
+
+    @property
+    def landing(self) -> Path:
+        return self.home / "landing"
+
+    @property
+    def warehouse_path(self) -> Path:
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def lock_path(self) -> Path:
+        return self.warehouse_path.with_suffix(".lock")
+
+    @property
+    def identity_key_path(self) -> Path:
+        return self.home / "identity.key"
+
+    @property
+    def published(self) -> Path:
+        return self.home / "published"
+
+    @property
+    def funnels(self) -> Path:
+        """The folder of the shop's own funnels, beside funnelscope.yaml."""
+        return self._folder / "funnels"
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+    @property
+    def data_docs(self) -> Path:
+        return self.home / "data_docs"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    def family_sources(self, family: str) -> tuple[Source, ...]:
+        """The declarations of one family; empty where the shop has none of it."""
+        return tuple(source for source in self.sources if source.family == family)
+
+
+def _named_sources(sources: list[Any]) -> list[Any]:
+    named = []
+    counts: dict[str, int] = {}
+    for source in sources:
+        if isinstance(source, dict) and isinstance(source.get("family"), str):
+            family = source["family"]
+            counts[family] = counts.get(family, 0) + 1
+            default = family if counts[family] == 1 else f"{family}-{counts[family]}"
+            source = {**source, "name": source.get("name") or default}
+        named.append(source)
+    return named
+
+
+def home_folder() -> Path:
+    """Where everything generated lives: FUNNELSCOPE_HOME, else var in the current folder; absolute."""
+    return Path(os.environ.get(HOME_VARIABLE) or "var").expanduser().absolute()
+
+
+def config_path() -> Path:
+    """Where the settings are: FUNNELSCOPE_CONFIG, else ./funnelscope.yaml; absolute."""
+    return Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_NAME).expanduser().absolute()
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """The settings of `path`, else of FUNNELSCOPE_CONFIG, else of ./funnelscope.yaml.
+
+    Raises:
+        SettingsError: the file is missing or wrong; every mistake with its line.
+    """
+    path = path or Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_NAME).expanduser()
+    way_out = f"Start in the folder that holds {CONFIG_NAME}, or set {CONFIG_VARIABLE}."
+    document = Document(path, Settings, _MODELS_BELOW, way_out)
+    content = document.mapping()
+    if "home" in content:
+        raise SettingsError(document.message(("home",), content["home"], f"is set by {HOME_VARIABLE}, not here"))
+    calendar = content.get("calendar")
+    if isinstance(calendar, str):
+        content["calendar"] = _calendar_file(path.parent / Path(calendar).expanduser())
+    changes = content.get("change_log")
+    if isinstance(changes, str):
+        content["change_log"] = _change_log_file(path.parent / Path(changes).expanduser())
+    if isinstance(content.get("playbook"), str):
+        content["playbook"] = path.absolute().parent / Path(content["playbook"]).expanduser()
+    if isinstance(expectations := content.get("expectations"), str):
+        content["expectations"] = path.absolute().parent / Path(expectations).expanduser()
+        if not content["expectations"].is_dir():
+            words = "is no folder; make it, or drop the key"
+            raise SettingsError(document.message(("expectations",), expectations, words))
+    try:
+        settings = Settings.model_validate(content)
+    except ValidationError as error:
+        # The opening day that follows a wrong start_date is not a second mistake.
+        problems = [
+            details for details in error.errors() if details["loc"] != ("opening_date",) or "opening_date" in content
+        ]
+        raise SettingsError("\n".join(document.problem(details) for details in problems)) from None
+    settings._folder = path.absolute().parent
+    return settings
+
+
+class _Calendar(_Model):
+    promotions: tuple[Promotion, ...]
+
+
+def _calendar_file(path: Path) -> list[dict[str, Any]]:
+    document = Document(path, Settings, _MODELS_BELOW)
+    content = document.content
+    promotions = content.get("promotions") if isinstance(content, dict) and "promotions" in content else content
+    try:
+        calendar = _Calendar.model_validate({"promotions": promotions})
+    except ValidationError as error:
+        raise SettingsError("\n".join(document.problem(details) for details in error.errors())) from None
+    return [promotion.model_dump(by_alias=True) for promotion in calendar.promotions]
+
+
+def _change_log_file(path: Path) -> list[Change]:
+    """The entries of a CSV file with the columns date, kind, object and, if there is one, note."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = {"date", "kind", "object"} - set(reader.fieldnames or ())
+            if missing:
+                raise SettingsError(f"{path}, line 1: has no column {', '.join(sorted(missing))}")
+            return [_change(path, reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SettingsError(f"{path}: the change log cannot be read as UTF-8 text: {problem}") from None
+
+
+def _change(path: Path, line: int, row: Mapping[str, str]) -> Change:
+    try:
+        return Change.model_validate({name: row[name] for name in Change.model_fields if row.get(name)})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        column = problem["loc"][0] if problem["loc"] else ""
+        raise SettingsError(f"{path}, line {line}: {column}: {row.get(str(column))!r}: {problem['msg']}") from None
+
+
+_MODELS_BELOW: dict[str, type[BaseModel]] = {
+    "sources": Source,
+    "event_types": EventTypes,
+    "exclude": Exclusion,
+    "retention": Retention,
+    "calendar": Promotion,
+    "change_log": Change,
+    "promotions": Promotion,
+}

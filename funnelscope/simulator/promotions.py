@@ -1,0 +1,128 @@
+"""The shop's sales: which phase holds at which instant, and how it draws people."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from funnelscope.simulator.streams import HOUR, MICROSECONDS, Array, Clock
+
+# First and last day of each phase, counted from the first day of the sale.
+PHASE_DAYS = {"deposit": (0, 3), "preheat": (4, 5), "opening": (6, 6), "main": (7, 7), "after": (8, 8)}
+
+
+@dataclass(frozen=True)
+class Pull:
+    """Factors on the sessions that come, on the chance of a cart, and on that of an order at the checkout."""
+
+    sessions: float = 1.0
+    cart: float = 1.0
+    order: float = 1.0
+
+
+PULLS = {
+    "deposit": Pull(1.05, 1.05, 1.0),
+    "preheat": Pull(1.15, 1.4, 0.75),
+    "opening": Pull(1.8, 1.3, 1.2),
+    "main": Pull(1.4, 1.15, 1.15),
+    "after": Pull(0.9, 0.9, 0.9),
+}
+
+
+class Promotion(BaseModel):
+    """One sale of the shop, presale included.
+
+    Attributes:
+        day: its first day, in days since the shop's first date.
+        shift_hours: so much later (negative: earlier) does every phase begin and end; -4 opens at 20:00 the day before.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = "member_week"
+    day: int = Field(default=6, ge=0)
+    shift_hours: int = Field(default=0, ge=-23, le=23)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase on the clock: from `starts` until before `ends`, in microseconds UTC.
+
+    Attributes:
+        balance_from: in a deposit phase, the instant from which balances are due.
+    """
+
+    promotion: str
+    name: str
+    starts: int
+    ends: int
+    pull: Pull
+    balance_from: int = 0
+
+
+def phases_of(promotion: Promotion, clock: Clock) -> list[Phase]:
+    """All phases of a sale."""
+
+    def starts(day: int) -> int:
+        return clock.start(promotion.day + day) + promotion.shift_hours * HOUR
+
+    opening = starts(PHASE_DAYS["opening"][0])
+    return [
+        Phase(promotion.name, name, starts(first), starts(last + 1), PULLS[name], opening)
+        for name, (first, last) in PHASE_DAYS.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Every phase of every sale; where two overlap, the later in the list holds."""
+
+    phases: Sequence[Phase]
+
+    @property
+    def promotions(self) -> list[str]:
+        return list(dict.fromkeys(phase.promotion for phase in self.phases))
+
+    def at(self, times: Array) -> Array:
+        """The position of the phase that holds at each instant; -1 where none does."""
+        found = np.full(len(times), -1, np.int16)
+        for position, phase in enumerate(self.phases):
+            found[(times >= phase.starts) & (times < phase.ends)] = position
+        return found
+
+    def factor(self, name: str, times: Array) -> Array:
+        """The factor of that name (a field of Pull) at each instant."""
+        factors = np.array([*(getattr(phase.pull, name) for phase in self.phases), 1.0], np.float32)
+        return factors[self.at(times)]
+
+    def promotion_at(self, times: Array) -> Array:
+        """The position of the sale's name in `promotions` at each instant; -1 where none is on."""
+        names = np.array([*(self.promotions.index(phase.promotion) for phase in self.phases), -1], np.int8)
+        return names[self.at(times)]
+
+    def balance_at(self, times: Array) -> Array:
+        """From when the balance of a deposit paid at each instant is due; 0 where no deposits are taken."""
+        due = np.array([*(phase.balance_from * (phase.name == "deposit") for phase in self.phases), 0], np.int64)
+        return due[self.at(times)]
+
+    def declared(self, clock: Clock) -> dict[str, Any]:
+        """The content of a calendar file: dates where a phase is whole days, else times of the shop's clock."""
+        return {
+            "promotions": [
+                {"name": phase.promotion, "phase": phase.name, **_declared(phase, clock)} for phase in self.phases
+            ]
+        }
+
+
+def _declared(phase: Phase, clock: Clock) -> dict[str, date | datetime]:
+    """`from` and `to`: whole days as dates with the last one included, else local times."""
+    starts, ends = (
+        datetime.fromtimestamp(instant // MICROSECONDS, clock.zone).replace(tzinfo=None)
+        for instant in (phase.starts, phase.ends)
+    )
+    if starts.time() == ends.time() == datetime.min.time():
+        return {"from": starts.date(), "to": ends.date() - timedelta(days=1)}
+    return {"from": starts, "to": ends}

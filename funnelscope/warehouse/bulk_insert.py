@@ -1,0 +1,24 @@
+"""Many small rows into a table at once: one by one they cost about half a millisecond each."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from funnelscope.warehouse.connection import Warehouse
+
+
+def insert_rows(warehouse: Warehouse, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Inserts rows whose values stand in the order of the table's columns.
+
+    Raises:
+        ValueError: the rows are not equally long.
+    """
+    if not rows:
+        return
+    columns = [pa.array(values) for values in zip(*rows, strict=True)]
+    warehouse.connection.register("inserted_rows", pa.table(columns, names=[f"c{n}" for n in range(len(columns))]))
+    try:
+        warehouse.execute(f"insert into {table} select * from inserted_rows")
+    finally:
+        warehouse.connection.unregister("inserted_rows")

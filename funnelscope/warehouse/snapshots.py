@@ -1,0 +1,11 @@
+"""Where the published copy lies that readers see."""
+
+from pathlib import Path
+
+DATABASE = "funnelscope.duckdb"
+
+
+def current_snapshot(published: Path) -> Path | None:
+    """The folder of the snapshot that readers see; None before the first publication."""
+    link = published / "current"
+    return link.resolve() if link.exists() else None

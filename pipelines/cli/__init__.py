@@ -1,0 +1,5 @@
+"""The command line: one module a group of commands, assembled in `app`."""
+
+from pipelines.cli.app import main
+
+__all__ = ["main"]

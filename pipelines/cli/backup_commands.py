@@ -1,0 +1,54 @@
+"""`funnelscope backup` and `funnelscope restore`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.console import errors_in_plain_words, progress
+
+
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that does not exist yet.")],
+    with_history: Annotated[bool, typer.Option("--with-history", help="Dagster's history of runs too.")] = False,
+    identity_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Copy the identity key there (0600): keep it apart from the backup."),
+    ] = None,
+) -> None:
+    """Copies warehouse, published data and reports into one checksummed folder, while nothing is writing.
+
+    The landing zone, funnelscope.yaml and the identity key are not in it.
+    """
+    with errors_in_plain_words():
+        from funnelscope.publication.backup import back_up
+        from funnelscope.settings import load_settings
+
+        with progress("backing up") as advance:
+            manifest = back_up(
+                load_settings(), folder.absolute(), with_history=with_history, key_copy=identity_key, advance=advance
+            )
+        size = sum(file.get("bytes", 0) for file in manifest["files"].values())
+        typer.echo(f"Backup: {folder}, {len(manifest['files'])} files, {size / 1e6:.1f} MB before hard links")
+        kept = f"in {identity_key}" if identity_key else "NOT kept (--identity-key FILE keeps it); a restore needs it"
+        typer.echo(f"Identity key: {kept}. Not in the backup: the landing zone, funnelscope.yaml.")
+
+
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `funnelscope backup` made.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace what FUNNELSCOPE_HOME holds.")] = False,
+    identity_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the identity key was kept; else the one in the home.")
+    ] = None,
+) -> None:
+    """Puts a backup into FUNNELSCOPE_HOME after verifying every checksum. The landing zone is left as it is."""
+    with errors_in_plain_words():
+        from funnelscope.publication.backup import restore as restore_backup
+        from funnelscope.settings import load_settings
+
+        settings = load_settings()
+        with progress("restoring") as advance:
+            manifest = restore_backup(settings, folder.absolute(), force=force, key=identity_key, advance=advance)
+        typer.echo(
+            f"Restored into {settings.home} what was backed up at {manifest['made_at']}. Run: funnelscope status"
+        )

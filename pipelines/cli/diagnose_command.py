@@ -1,0 +1,107 @@
+"""`funnelscope diagnose`: which slices explain that a measure left its baseline."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from funnelscope.localization.localize import Localisation
+    from funnelscope.localization.scan import Finding
+
+
+CubeOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Localise this cube instead of a day: CSV (also gzip) or Parquet with dimensions, and real_num, real_den, "
+        "predict_num, predict_den (a ratio; predict is the mean of a baseline period), or real, predict (a sum).",
+    ),
+]
+DimensionsOption = Annotated[str, typer.Option(metavar="A,B,C", help="The dimensions of the cube.")]
+HierarchyOption = Annotated[
+    str,
+    typer.Option(
+        metavar="INNER:OUTER,…",
+        help="What determines what in the cube, nearest first: creative:campaign,creative:channel,campaign:channel.",
+    ),
+]
+PeriodsOption = Annotated[float, typer.Option(help="How many periods the cube's predict_… is the mean of.")]
+
+
+def diagnose_cube(cube: Path, dims: str, hierarchy: str, baseline_periods: float, as_json: bool) -> None:
+    """Names the slices of a cube that explain its change, or none if nothing is wrong. See docs/diagnosis.md.
+
+    Exit code 0 with an answer, also when it is that nothing is wrong; 1 when nothing can be said, and why.
+    """
+    from funnelscope.localization.localize import CubeError, Localisation, localise, read_cube
+
+    dimensions = [name.strip() for name in dims.split(",") if name.strip()]
+    found, mistake = Localisation((), 0.0, ()), None
+    try:
+        found = localise(read_cube(cube), dimensions, _hierarchy(hierarchy), baseline_periods)
+    except CubeError as error:
+        mistake = str(error) if str(error).startswith(str(cube)) else f"{cube}: {error}"
+    except MemoryError:
+        mistake = f"{cube} does not fit in memory: name fewer dimensions, or sum its rows over fewer"
+    if as_json:
+        findings = [_as_json(finding) for finding in found.findings]
+        answer = {"findings": findings, "seconds": round(found.seconds, 4), "remarks": found.remarks}
+        typer.echo(json.dumps(answer | ({"error": mistake} if mistake else {}), ensure_ascii=False))
+    elif not mistake:
+        _print(found)
+    if mistake:
+        typer.echo(f"Error: {mistake}", err=True)
+        raise typer.Exit(1)
+
+
+def _hierarchy(text: str) -> dict[str, list[str]]:
+    """Inner dimension → the outer ones that it determines; raises CubeError for what is no pair."""
+    from funnelscope.localization.localize import CubeError
+
+    above: dict[str, list[str]] = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        inner, colon, outer = (part.strip() for part in pair.partition(":"))
+        if not (inner and colon and outer):
+            raise CubeError(f"--hierarchy: '{pair}' is no pair; write INNER:OUTER, such as campaign:channel")
+        above.setdefault(inner, []).append(outer)
+    return above
+
+
+def _as_json(finding: "Finding") -> dict[str, Any]:
+    return {**asdict(finding), "effect": finding.effect, "lost": finding.lost}
+
+
+def _print(found: "Localisation") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console() if sys.stdout.isatty() else Console(width=160)  # a file has room for whole names
+    for remark in found.remarks:
+        typer.echo(f"Note: {remark}", err=True)
+    if not found.findings:
+        console.print("No slice left its baseline by more than chance explains.")
+        return
+    table = Table(box=None)
+    for name in ("slice", "effect", "90 % interval", "lost", "p", "stable", "runner-up"):
+        is_slice = name in ("slice", "runner-up")
+        table.add_column(name, justify="left" if is_slice else "right", overflow="fold", no_wrap=not is_slice)
+    for finding in found.findings:
+        table.add_row(
+            escape(_words(finding.slice)),
+            f"{finding.effect:+.1%}",
+            f"{finding.theta_low - 1:+.1%} … {finding.theta_high - 1:+.1%}",
+            f"{finding.lost:,.1f}",
+            f"{finding.p_value:.2g}",
+            f"{finding.stability:.0%}",
+            escape(_words(finding.runner_up or {})),
+        )
+    console.print(table)
+
+
+def _words(named: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in named.items()) or "–"

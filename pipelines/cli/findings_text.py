@@ -1,0 +1,38 @@
+"""`funnelscope diagnose --date`: the findings of a published day, in words or as JSON."""
+
+import json
+from datetime import date
+
+import typer
+
+from funnelscope.diagnosis.narrative import diagnosis_in_words
+from funnelscope.diagnosis.stored_diagnosis import Diagnosis, read_diagnosis
+from funnelscope.publication.publish import open_published
+from funnelscope.settings import Settings
+
+
+def print_findings(settings: Settings, business_date: date, language: str, as_json: bool) -> None:
+    """Prints what was published of the day's diagnosis; a day that has none says what to do.
+
+    Raises:
+        FileNotFoundError: nothing has been published yet.
+    """
+    with open_published(settings.published) as connection:
+        diagnosis = read_diagnosis(connection, business_date)
+    if as_json:
+        typer.echo(json.dumps(_as_json(diagnosis), indent=2, ensure_ascii=False, default=str))
+        return
+    for paragraph in diagnosis_in_words(diagnosis, settings, language):
+        typer.echo(f"{paragraph}\n")
+
+
+def _as_json(diagnosis: Diagnosis) -> dict[str, object]:
+    return {
+        "date": diagnosis.business_date,
+        "state": diagnosis.state,
+        "why": diagnosis.why,
+        "baseline_days": diagnosis.baseline_days,
+        "findings": diagnosis.findings,
+        "follow_ups": diagnosis.follow_ups,
+        "visible_drops": diagnosis.visible_drops,
+    }

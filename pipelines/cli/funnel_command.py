@@ -1,0 +1,138 @@
+"""`funnelscope funnel`: an analyst's own funnel, over published events or a file of them."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.cli.console import errors_in_plain_words
+
+if TYPE_CHECKING:
+    import duckdb
+    from rich.table import Table
+
+    from funnelscope.funnels.funnel_events import FunnelEvents
+    from funnelscope.funnels.specification import FunnelFile
+
+BAR_WIDTH = 10
+LARGEST_WIDTH = 10_000
+
+
+def funnel(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="YAML or JSON file that declares the funnel.")],
+    events: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Parquet, CSV or JSON lines file of events; else the published events."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+    units: Annotated[bool, typer.Option("--units", help="Name the units that matched each step.")] = False,
+    only_counts: Annotated[
+        bool, typer.Option("--counts", help="Only how many units reached each step: the fastest answer.")
+    ] = False,
+) -> None:
+    """Answers a funnel: units, rates and times of each step, by slice and by day of entry. See docs/funnels.md."""
+    with errors_in_plain_words():
+        from funnelscope.funnels.answers import answer, counts
+        from funnelscope.funnels.funnel_events import open_events
+
+        if only_counts and units:
+            raise ValueError("--counts answers without naming units; drop it, or --units")
+        with open_events() as connection:
+            file, loaded = _loaded(connection, spec, events)
+            if only_counts:
+                found = counts(connection, file.spec, loaded)
+            else:
+                found = answer(connection, file.spec, loaded, units)
+    for note in loaded.notes:
+        typer.echo(f"Note: {note}", err=True)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, default=str))
+    else:
+        _print(found)
+
+
+def _loaded(
+    connection: "duckdb.DuckDBPyConnection", spec: Path, events: Path | None
+) -> "tuple[FunnelFile, FunnelEvents]":
+    """The funnel and its events: those of a file, else what the shop has published, which costs more imports."""
+    from funnelscope.funnels.specification import FunnelFile
+
+    if events:
+        from funnelscope.funnels.event_files import load_file
+
+        file = FunnelFile(spec)
+        return file, load_file(connection, file, events)
+    from funnelscope.funnels.published_events import load_published
+    from funnelscope.settings import load_settings
+
+    settings = load_settings()
+    file = FunnelFile(spec, settings.timezone)
+    return file, load_published(connection, file, settings)
+
+
+def _print(found: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    console = Console()
+    tables = [_steps_table(found["name"], found["steps"])]
+    tables += [_steps_table(value or "(none)", steps) for value, steps in found.get("breakdown", {}).items()]
+    if found.get("trend"):
+        tables.append(_trend_table(found["trend"]))
+    # A narrow terminal breaks a line; a figure is never cut.
+    unbounded = console.options.update(max_width=LARGEST_WIDTH)
+    console.width = max(console.width, *(console.measure(table, options=unbounded).maximum for table in tables))
+    for table in tables:
+        console.print(table)
+    for step, units in found.get("units_by_step", {}).items():
+        console.print(f"Step {step}: {', '.join(map(str, units)) or 'nobody'}", markup=False, soft_wrap=True)
+
+
+def _steps_table(title: str, steps: list[dict[str, Any]]) -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title), box=None, title_justify="left")
+    more = ("lost", "open", "median", "p90") if "lost" in steps[0] else ()
+    for name in ("step", "units", "", "rate", "of all", *more):
+        table.add_column(name, justify="left" if name in ("step", "") else "right", no_wrap=True)
+    for step in steps:
+        table.add_row(
+            f"{step['step']} {escape(step['event'])}",
+            f"{step['units']:,}",
+            "█" * round(BAR_WIDTH * (step["rate_from_start"] or 0)),
+            _percent(step["rate_from_previous"]),
+            _percent(step["rate_from_start"]),
+            *([f"{step['lost']:,}", f"{step['pending']:,}"] if more else []),
+            *(_duration(step[name]) for name in ("median_seconds", "p90_seconds") if more),
+        )
+    return table
+
+
+def _trend_table(trend: list[dict[str, Any]]) -> "Table":
+    from rich.table import Table
+
+    table = Table(title="By day of entry", box=None, title_justify="left")
+    table.add_column("entered")
+    for number in range(1, len(trend[0]["units"]) + 1):
+        table.add_column(str(number), justify="right")
+    table.add_column("")
+    for day in trend:
+        table.add_row(
+            day["entered"], *(f"{units:,}" for units in day["units"]), "" if day["mature"] else "not over yet"
+        )
+    return table
+
+
+def _percent(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:.1%}"
+
+
+def _duration(seconds: float | None) -> str:
+    """Seconds as people say them: 45 s, 12 min, 3.5 h, 2.0 d."""
+    if seconds is None:
+        return ""
+    for size, name, digits in ((86_400, "d", 1), (3_600, "h", 1), (60, "min", 0)):
+        if seconds >= size:
+            return f"{seconds / size:.{digits}f} {name}"
+    return f"{seconds:.0f} s"

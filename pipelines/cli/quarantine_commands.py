@@ -1,0 +1,210 @@
+"""`funnelscope quarantine`: what lies in quarantine, row by row; taking it again, and giving it up."""
+
+import csv
+import json
+import sys
+from contextlib import contextmanager
+from datetime import date, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.cli.console import errors_in_plain_words, shop_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from funnelscope.ingest.quarantine import Selection
+    from funnelscope.warehouse.connection import Warehouse
+
+quarantine = typer.Typer(
+    help="What lies in quarantine and why; how to see it, mend it and take it again, or give it up.",
+    no_args_is_help=True,
+)
+
+
+class Family(StrEnum):
+    TRAFFIC = "traffic"
+    PAGE = "page"
+    SERVICE = "service"
+    ORDER = "order"
+
+
+FamilyOption = Annotated[Family | None, typer.Option(help="Only this family.")]
+SourceOption = Annotated[str | None, typer.Option(metavar="NAME", help="Only this source of funnelscope.yaml.")]
+ReasonOption = Annotated[str | None, typer.Option(metavar="CODE", help="Only this reason, such as bad_time.")]
+FileOption = Annotated[str | None, typer.Option(metavar="NAME", help="Only files whose name ends so.")]
+DayOption = Annotated[
+    datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Only this day.")
+]
+
+
+@quarantine.command("list", short_help="Count them by day, file and reason.")
+def list_counts(
+    family: FamilyOption = None,
+    source: SourceOption = None,
+    reason: ReasonOption = None,
+    file: FileOption = None,
+    day: DayOption = None,
+    dropped: Annotated[
+        bool, typer.Option("--dropped", help="Those that were given up, instead of the others.")
+    ] = False,
+) -> None:
+    """Counts the rows by day, family, source, file and reason, and says for each reason what to do."""
+    with errors_in_plain_words():
+        from funnelscope.ingest.quarantine import count_rows
+        from funnelscope.ingest.reasons import Reason
+
+        with _warehouse() as warehouse:
+            counts = count_rows(warehouse, _selection(family, source, reason, file, day, dropped))
+        if not counts:
+            typer.echo("Nothing was dropped." if dropped else "Nothing is in quarantine.")
+            return
+        _print_counts(counts)
+        present = {count["reason"] for count in counts}
+        for known in Reason:
+            if known.value in present:
+                typer.echo(f"{known.value}: {known.meaning}. Way out: {known.way_out}.")
+
+
+@quarantine.command(short_help="Rows with line, reason and content.")
+def show(
+    family: FamilyOption = None,
+    source: SourceOption = None,
+    reason: ReasonOption = None,
+    file: FileOption = None,
+    day: DayOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, for a repair tool.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV, for a repair tool.")] = False,
+) -> None:
+    """Shows rows with file, line, reason and original content; row 0 is a whole file."""
+    with errors_in_plain_words():
+        from funnelscope.ingest.quarantine import show_rows
+
+        if as_json and as_csv:
+            raise ValueError("--json and --csv exclude each other; keep one")
+        with _warehouse() as warehouse:
+            rows = show_rows(warehouse, _selection(family, source, reason, file, day), limit)
+        if as_json:
+            for row in rows:
+                typer.echo(json.dumps(row, ensure_ascii=False, default=str))
+        elif as_csv and rows:
+            writer = csv.DictWriter(sys.stdout, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        else:
+            for row in rows:
+                typer.echo(f"{row['file']}:{row['row_number']}: {row['reason']}: {row['detail'] or ''}")
+                typer.echo(f"    {row['content'] or '(the whole file)'}")
+
+
+@quarantine.command(short_help="Read their files again.")
+def replay(
+    family: FamilyOption = None,
+    source: SourceOption = None,
+    reason: ReasonOption = None,
+    file: FileOption = None,
+    day: DayOption = None,
+) -> None:
+    """Reads the files of the chosen rows again, and builds every day that this changes.
+
+    A file that was mended, or whose mapping was, is read again by every run; this is for the rest, such as a
+    permission that was missing, or a database that was down.
+    """
+    with errors_in_plain_words():
+        from funnelscope.ingest.quarantine import ask_again, count_rows
+        from pipelines.runs import bring_up_to_date
+
+        chosen = _selection(family, source, reason, file, day)
+        with _warehouse() as warehouse:
+            files = ask_again(warehouse, chosen)
+        pieces = bring_up_to_date(shop_settings(), [])
+        with _warehouse() as warehouse:
+            left = sum(count["rows"] for count in count_rows(warehouse, chosen))
+        built = ", ".join(f"{piece.job} {piece.from_date} to {piece.to_date}" for piece in pieces) or "no day changed"
+        typer.echo(f"Read again: {files} files. Built: {built}. Rows of this choice still in quarantine: {left}")
+
+
+@quarantine.command(short_help="Give them up: erase their content.")
+def drop(
+    family: FamilyOption = None,
+    source: SourceOption = None,
+    reason: ReasonOption = None,
+    file: FileOption = None,
+    day: DayOption = None,
+    is_confirmed: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Gives the chosen rows up: erases their content, and builds their days without the warning about them.
+
+    File, line and reason of each stay, so that every row read is still accounted for; `list --dropped` counts them. The
+    files in the landing zone stay too: when one is read anew, what still does not fit is in quarantine again.
+    """
+    with errors_in_plain_words():
+        from funnelscope.ingest.build_state import standing
+        from funnelscope.ingest.quarantine import count_rows, drop_rows
+        from pipelines.runs import bring_up_to_date
+
+        chosen = _selection(family, source, reason, file, day)
+        if chosen.is_everything:
+            raise ValueError("say which rows to drop: --family, --source, --reason, --file or --date")
+        with _warehouse() as warehouse:
+            counts = count_rows(warehouse, chosen)
+        if not counts:
+            typer.echo("Nothing of this choice is in quarantine.")
+            return
+        _print_counts(counts)
+        total = sum(count["rows"] for count in counts)
+        if not is_confirmed:
+            typer.confirm(f"Drop these {total} rows for good? Their content is erased from the warehouse", abort=True)
+        with _warehouse() as warehouse:
+            days = drop_rows(warehouse, chosen)
+            built = standing(warehouse).built
+        if affected := [touched for touched in days if touched in built]:
+            bring_up_to_date(shop_settings(), affected)
+        typer.echo(f"Dropped: {total} rows. Built again: {', '.join(map(str, affected)) or 'no day'}")
+
+
+def _print_counts(counts: "list[dict[str, Any]]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("day", "family", "source", box=None, pad_edge=False)
+    for heading in ("file", "reason", "rows"):
+        table.add_column(heading, overflow="fold")  # --file asks for the end of a name, --reason for all of it
+    for count in counts:
+        table.add_row(*(str(value) for value in count.values()))
+    Console(soft_wrap=True).print(table)
+
+
+def _selection(
+    family: Family | None,
+    source: str | None,
+    reason: str | None,
+    file: str | None,
+    day: datetime | None,
+    dropped: bool = False,
+) -> "Selection":
+    from funnelscope.ingest.quarantine import Selection
+    from funnelscope.ingest.reasons import Reason
+
+    known = [code.value for code in Reason]
+    if reason and reason not in known:
+        raise ValueError(f"'{reason}' is no reason; the reasons are {', '.join(known)}")
+    wanted_day: date | None = day.date() if day else None
+    return Selection(family.value if family else None, source, reason, file, wanted_day, dropped)
+
+
+@contextmanager
+def _warehouse() -> "Iterator[Warehouse]":
+    from funnelscope.ingest import create_tables
+    from funnelscope.settings import load_settings
+    from funnelscope.warehouse.connection import open_warehouse
+
+    settings = load_settings()
+    if not settings.warehouse_path.exists():
+        raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet. Run: funnelscope run --date YYYY-MM-DD")
+    with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
+        create_tables(warehouse)
+        yield warehouse

@@ -1,0 +1,163 @@
+"""The data behind the report, and what its words mean."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from funnelscope.messages.values import Unit
+from funnelscope.messages.wording import Words
+from reports.fonts import SPELLED_OUT
+from reports.model import Check, CheckState, Delivery, Figure, Report, drawn
+from reports.pages.table_blocks import Content, Widths, heads, named, section, table
+
+DELIVERY_WIDTHS: Widths = (None, 42, 22, 22, 20, 22, 20)
+CHECK_WIDTHS: Widths = (46, 20, 36, None, 34)
+QUARANTINE_WIDTHS: Widths = (30, None, 22)
+CHANGE_WIDTHS: Widths = (None, 34, 34, 24)
+
+
+def data_chapter(report: Report, words: Words) -> Content:
+    return {
+        "heading": words.text("headings", "data"),
+        "sections": [
+            section(
+                words.text("headings", "deliveries"),
+                deliveries_table(report.deliveries, words),
+                restated_note(report.restated_days, words),
+            ),
+            checks_section(report, words),
+            quarantine_section(report, words),
+            *([section(None, None, words.text("notes", "spelled_out"))] if is_spelled_out(report) else []),
+        ],
+    }
+
+
+def is_spelled_out(report: Report) -> bool:
+    """Whether a text of the shop holds characters that are printed as their code points."""
+    return SPELLED_OUT in repr(report)
+
+
+def restated_note(days: Sequence[date], words: Words) -> str | None:
+    """Earlier days whose numbers have changed since the report before, stretches as from and to."""
+    if not days:
+        return None
+    stretches: list[list[date]] = []
+    for day in days:
+        if stretches and day - stretches[-1][-1] == timedelta(days=1):
+            stretches[-1].append(day)
+        else:
+            stretches.append([day])
+    named = (f"{days[0]} – {days[-1]}" if len(days) > 1 else f"{days[0]}" for days in stretches)
+    return words.text("notes", "restated_days", days=words.text("labels", "separator").join(named))
+
+
+def deliveries_table(deliveries: Sequence[Delivery], words: Words) -> Content:
+    names = ["family", "state", "rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined", "latest_event"]
+    has_exclusions = any(delivery.rows_excluded for delivery in deliveries)
+    head = heads(words, *names, *(["rows_excluded"] if has_exclusions else []))
+    rows = []
+    for delivery in deliveries:
+        counts = (delivery.rows_read, delivery.rows_accepted, delivery.rows_duplicate, delivery.rows_quarantined)
+        latest = delivery.latest_event_time
+        rows.append(
+            [
+                words.text("families", delivery.family),
+                words.text("delivery_states", delivery.state.value),
+                *(words.value(count, Unit.COUNT) for count in counts),
+                latest.strftime("%H:%M") if latest else words.no_data,
+                *([words.value(delivery.rows_excluded, Unit.COUNT)] if has_exclusions else []),
+            ]
+        )
+    return table(head, rows, (*DELIVERY_WIDTHS, *((22,) if has_exclusions else ())), left=2)
+
+
+def checks_section(report: Report, words: Words) -> Content:
+    heading = words.text("headings", "checks")
+    if not report.checks:
+        return section(heading, None, words.text("notes", "no_checks"))
+    rows = []
+    passed = [check for check in report.checks if check.state is CheckState.PASS]
+    for check in report.checks:
+        if check in passed:
+            continue
+        rows.append(check_row(check, words))
+    notes = [words.text("notes", "checks_passed", count=words.plain(len(passed)))] if passed else []
+    notes += [words.text("notes", "data_docs", path=report.data_docs)] if report.data_docs else []
+    head = heads(words, "check", "state", "tables", "observed", "expected")
+    body = table(head, rows, CHECK_WIDTHS, left=len(head)) if rows else None
+    return section(heading, body, " ".join(notes))
+
+
+def check_row(check: Check, words: Words) -> list[str]:
+    """A check in words: what it is, how it went, where, what was seen, what should have been."""
+    return [
+        check.title or words.text_or_itself("checks", check.name),
+        words.text("check_states", check.state.value),
+        words.text("labels", "separator").join(check.tables),
+        *(words.message(said) if said else "" for said in (check.observed, check.expected)),
+    ]
+
+
+def quarantine_section(report: Report, words: Words) -> Content:
+    heading = words.text("headings", "quarantine")
+    if not report.quarantine:
+        return section(heading, None, words.text("notes", "no_quarantine"))
+    rows = [
+        [
+            words.text("families", count.family),
+            words.text_or_itself("quarantine_reasons", count.reason),
+            words.value(count.rows, Unit.COUNT),
+        ]
+        for count in report.quarantine
+    ]
+    return section(
+        heading,
+        table(heads(words, "family", "reason", "rows"), rows, QUARANTINE_WIDTHS, left=2),
+        words.text("notes", "quarantine"),
+    )
+
+
+def changes_chapter(report: Report, words: Words) -> list[Content]:
+    """What differs from the edition before, and the files that came in between; nothing in a first edition."""
+    if report.edition == 1:
+        return []
+    rows = [
+        [
+            named(change.figure, report.currency, words),
+            words.value(change.before, change.figure.unit),
+            words.value(change.figure.value, change.figure.unit),
+            words.change(change.figure.value, change.before, change.figure.unit),
+        ]
+        for change in report.changes
+    ]
+    body = table(heads(words, "figure", "before", "now", "change"), rows, CHANGE_WIDTHS) if rows else None
+    files = words.text("labels", "separator").join(report.late_deliveries)
+    note = words.text("notes", "late_deliveries", files=files) if files else words.text("notes", "no_late_deliveries")
+    sections = [section(None, body, note if rows else f"{words.text('notes', 'no_changes')} {note}")]
+    return [{"heading": words.text("headings", "changes"), "sections": sections}]
+
+
+def printed_figures(report: Report) -> list[Figure]:
+    """Every figure that the report shows, in the order of appearance."""
+    figures = [headline.figure for headline in report.headline]
+    figures += [headline.second for headline in report.headline if headline.second]
+    if report.money:
+        figures += report.money.factors
+    for stage in report.stages:
+        if stage.no_data is None:
+            figures += ([stage.rate] if stage.rate else []) + list(stage.indicators)
+            figures += [figure for pair in drawn(report, stage).pairs for figure in (pair.cause, pair.effect)]
+    return figures
+
+
+def definitions_chapter(report: Report, words: Words) -> Content:
+    terms = [("metrics", key) for key in dict.fromkeys(figure.key for figure in printed_figures(report))]
+    if report.money and report.money.paid_amount is not None:
+        terms += [("money_parts", key) for key in (*report.money.parts, "excluded")]
+    rules = {figure.key: figure.rule for figure in printed_figures(report)}
+    terms_of = []
+    for group, key in terms:
+        rule = rules.get(key) if group == "metrics" else None
+        explained = words.text("several_days", rule) if rule else ""
+        meaning = f"{words.detail(group, key, 'definition')} {explained}".strip()
+        terms_of.append({"term": words.text(group, key), "meaning": meaning})
+    return {"heading": words.text("headings", "definitions"), "terms": terms_of}

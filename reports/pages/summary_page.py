@@ -1,0 +1,213 @@
+"""The first page: what a reader of ten minutes must know."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from funnelscope.messages.values import PeriodKind, Unit
+from funnelscope.messages.wording import Words, signed
+from reports.model import FULL_BASELINE_DAYS, Delivery, Figure, Headline, Report, Stage, Verdict
+from reports.pages.finding_blocks import findings_in_brief, follow_ups_section, sentence_of_the_day
+from reports.pages.table_blocks import Content, marked_value, named, usual_and_change
+from reports.pictures.funnel_picture import outside_mark
+from reports.pictures.trend import has_trend
+
+
+def summary(report: Report, words: Words) -> Content:
+    strip = days_strip(report, words) if report.days else [family_strip(each, words) for each in report.deliveries]
+    return {
+        "title": words.text("report", "heading", shop=report.shop),
+        "day": day_line(report, words),
+        "families": strip,
+        "verdict": verdict(report, words),
+        "headline_heading": words.text("headings", "headline"),
+        "headline": [big_figure(headline, report, words) for headline in report.headline],
+        "bridge": bridge_section(report, words),
+        "tiles_heading": words.text("headings", "stages"),
+        "tiles": [tile(stage, words) for stage in report.stages],
+        "outside": outside_note(report, words),
+        "findings": findings_in_brief(report, words),
+        "follow_ups": follow_ups_section(report, words),
+    }
+
+
+def day_line(report: Report, words: Words) -> str:
+    """Which day or days, on whose clock."""
+    if report.days:
+        first, last = report.days[0].day.isoformat(), report.days[-1].day.isoformat()
+        days = words.text("labels", "date_range", first=first, last=last)
+        return words.text("report", "days", name=report.name, days=days, time_zone=report.time_zone)
+    weekday = words.text("weekdays", str(report.business_date.isoweekday()))
+    return words.text("report", "day", date=report.label, weekday=weekday, time_zone=report.time_zone)
+
+
+def days_strip(report: Report, words: Words) -> list[Content]:
+    """Which of the period's days are in it, warned, left out, and restated since their first edition."""
+    groups = {
+        "counted": [day.day for day in report.days if day.is_counted],
+        "warned": [day.day for day in report.days if day.is_counted and day.verdict is Verdict.WARN],
+        "left_out": [day.day for day in report.days if not day.is_counted],
+        "restated": [day.day for day in report.days if day.editions > 1],
+    }
+    cells = []
+    for key, days in groups.items():
+        named = "" if key == "counted" else words.text("labels", "separator").join(runs_of(days, words))
+        whole = {"numerator": words.plain(len(days)), "denominator": words.plain(len(report.days))}
+        state = words.text("labels", "of", **whole)
+        cells.append({"name": words.text("days_strip", key), "state": state, "detail": named})
+    return cells
+
+
+def runs_of(days: Sequence[date], words: Words) -> list[str]:
+    """Days in order, neighbours as one: "06-03", "06-08 to 06-12"."""
+    runs: list[list[date]] = []
+    for day in days:
+        if runs and runs[-1][-1] == day - timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return [
+        f"{run[0]:%m-%d}"
+        if len(run) == 1
+        else words.text("labels", "date_range", first=f"{run[0]:%m-%d}", last=f"{run[-1]:%m-%d}")
+        for run in runs
+    ]
+
+
+def verdict(report: Report, words: Words) -> Content:
+    """The sentence of the day, and below it whether the data may be used. A blocked day says only the latter."""
+    key = report.verdict.value
+    if report.verdict is Verdict.BLOCKED and report.last_good_date is None:
+        key = "blocked_no_good_day"
+    last = report.last_good_date.isoformat() if report.last_good_date else ""
+    data = words.text("verdicts", key, date=report.label, last_good_date=last)
+    is_usable = report.verdict in (Verdict.PASS, Verdict.WARN)
+    return {
+        "state": report.verdict.value,
+        "sentence": sentence_of_the_day(report, words) if is_usable else data,
+        "data": data if is_usable else None,
+        "reasons": [words.message(reason) for reason in report.verdict_reasons],
+        "baseline": baseline_sentence(report, words),
+    }
+
+
+def baseline_sentence(report: Report, words: Words) -> str:
+    days = report.baseline_days
+    if report.promotion is not None and days:
+        return words.text("baseline", "promotion", promotion=report.promotion, days=str(days))
+    is_short = report.period is PeriodKind.DAY and days < FULL_BASELINE_DAYS
+    key = "none" if days == 0 else "short" if is_short else "full"
+    return words.text("baseline", key, days=str(days), full=str(FULL_BASELINE_DAYS))
+
+
+def family_strip(delivery: Delivery, words: Words) -> Content:
+    details = []
+    if delivery.rows_accepted is not None:
+        details.append(words.text("labels", "rows", count=words.plain(delivery.rows_accepted)))
+    if delivery.latest_event_time is not None:
+        details.append(words.text("labels", "latest_event", time=delivery.latest_event_time.strftime("%H:%M")))
+    return {
+        "name": words.text("families", delivery.family),
+        "state": words.text("delivery_states", delivery.state.value),
+        "detail": words.text("labels", "separator").join(details) or words.no_data,
+    }
+
+
+def big_figure(headline: Headline, report: Report, words: Words) -> Content:
+    figure = headline.figure
+    usual, change = usual_and_change(figure, words)
+    lines = [words.counts(figure)] if figure.denominator is not None else []
+    if headline.second is not None:
+        second = headline.second
+        value = words.value(second.value, second.unit)
+        lines.append(words.text("labels", "main_rate", name=named(second, report.currency, words), value=value))
+    return {
+        "name": named(figure, report.currency, words),
+        "value": marked_value(figure, words),
+        "usual": usual,
+        "change": change,
+        "lines": lines + comparisons(headline, words),
+        "picture": spark(figure, words),
+    }
+
+
+def comparisons(headline: Headline, words: Words) -> list[str]:
+    """The figure against its target, the month to date, and the same day of the last like promotion.
+
+    Of a week or month: against the one before and a year earlier, and by the marketplaces' rule.
+    """
+    unit = headline.figure.unit
+    digits = 0 if unit is Unit.MONEY else None
+    lines = []
+    for key, before in (("before", headline.before), ("year_before", headline.year_before)):
+        if before is not None:
+            change = words.change(headline.figure.value, before, unit)
+            lines.append(words.text("labels", key, value=words.value(before, unit, digits), change=change))
+    if headline.figure.mean_of_days is not None:
+        lines.append(words.text("labels", "mean_of_days", value=words.value(headline.figure.mean_of_days, unit)))
+    if headline.target is not None:
+        target = words.value(headline.target, unit, digits)
+        change = words.change(headline.figure.value, headline.target, unit)
+        lines.append(words.text("labels", "target", value=target, change=change))
+    if headline.month_to_date is not None:
+        line = words.text("labels", "month_to_date", value=words.value(headline.month_to_date, unit, digits))
+        if headline.month_target is not None:
+            change = words.change(headline.month_to_date, headline.month_target, unit)
+            line += words.text("labels", "of_target", change=change)
+        lines.append(line)
+    if headline.same_phase is not None and headline.same_phase_day is not None:
+        value = words.value(headline.same_phase, unit, digits)
+        lines.append(words.text("labels", "same_phase", value=value, date=headline.same_phase_day.isoformat()))
+    return lines
+
+
+def bridge_section(report: Report, words: Words) -> Content | None:
+    bridge = report.bridge
+    if bridge is None:
+        return None
+    spoken = words.text("labels", "separator").join(
+        f"{words.text('bridge', bar.key)} {signed(float(bar.change), 0)}" for bar in bridge.bars
+    )
+    return {
+        "heading": words.text("headings", "bridge", currency=report.currency),
+        "picture": {"file": "bridge.svg", "alt": words.text("alternatives", "bridge", parts=spoken)},
+    }
+
+
+def spark(figure: Figure, words: Words) -> Content | None:
+    if not has_trend(figure.trend):
+        return None
+    known = [point.value for point in figure.trend if point.value is not None]
+    alternative = words.text(
+        "alternatives",
+        "spark",
+        name=words.text("metrics", figure.key),
+        days=str(len(figure.trend)),
+        low=words.value(min(known), figure.unit),
+        high=words.value(max(known), figure.unit),
+    )
+    return {"file": f"spark_{figure.key}.svg", "alt": alternative}
+
+
+def outside_note(report: Report, words: Words) -> str | None:
+    """What the marks of this page mean, where there is one."""
+    figures = [headline.figure for headline in report.headline]
+    figures += [stage.rate for stage in report.stages if stage.rate is not None and stage.no_data is None]
+    if any(outside_mark(figure.value, figure.usual_low, figure.usual_high, words) for figure in figures):
+        return words.text("pictures", "outside")
+    return None
+
+
+def tile(stage: Stage, words: Words) -> Content:
+    name = words.text("stages", stage.key)
+    if stage.no_data is not None or stage.rate is None:
+        reason = words.message(stage.no_data) if stage.no_data else ""
+        return {"name": name, "rate": words.no_data, "value": "", "lines": [reason] if reason else []}
+    usual, change = usual_and_change(stage.rate, words)
+    maturity = words.message(stage.maturity) if stage.maturity else ""
+    lines = [words.counts(stage.rate), f"{usual} {change}".strip(), maturity]
+    return {
+        "name": name,
+        "rate": words.text("metrics", stage.rate.key),
+        "value": marked_value(stage.rate, words),
+        "lines": [line for line in lines if line],
+    }

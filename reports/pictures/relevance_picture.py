@@ -1,0 +1,57 @@
+"""Creatives on landing pages: where a match does better or worse than both alone let expect."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from funnelscope.messages.wording import Words, signed
+from reports.model import RelevanceCell
+from reports.pictures.canvas import ALARM, BLUE, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, new_canvas, sheet_over
+from reports.pictures.heat_map import shortened
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+LABEL_MM, CELL_MM, HEAD_MM = 40.0, 5.2, 6.0
+ROWS_SHOWN, COLUMNS_SHOWN = 10, 8
+FULL_COLOUR_AT = 0.8  # log odds; rates that differ by a factor of about two
+
+
+def relevance_canvas(cells: Sequence[RelevanceCell], words: Words) -> "Canvas":
+    """Those creatives and pages that fail each other first, then by sessions; each cell shows the log odds."""
+    creatives = _largest(cells, "creative", ROWS_SHOWN)
+    pages = _largest(cells, "landing_page", COLUMNS_SHOWN)
+    found = {(cell.creative, cell.landing_page): cell for cell in cells}
+    height = HEAD_MM + CELL_MM * len(creatives)
+    canvas = new_canvas(height)
+    sheet = sheet_over(canvas, 0, height)
+    width = min(22.0, (PAGE_WIDTH_MM - LABEL_MM) / max(len(pages), 1))
+    for column, page in enumerate(pages):
+        label = shortened(page, int(width / 1.5))
+        x = LABEL_MM + width * (column + 0.5)
+        sheet.text(x, HEAD_MM / 2, label, ha="center", va="center", color=QUIET, fontsize=SMALL_POINTS)
+    for row, creative in enumerate(creatives):
+        centre = HEAD_MM + CELL_MM * (row + 0.5)
+        sheet.text(0, centre, shortened(creative, 24), va="center")
+        for column, page in enumerate(pages):
+            cell = found.get((creative, page))
+            left = LABEL_MM + width * column
+            if cell is None:
+                continue
+            strength = min(abs(cell.log_odds) / FULL_COLOUR_AT, 1.0) * 0.6
+            colour = ALARM if cell.log_odds < 0 else BLUE
+            sheet.barh(
+                centre, width - 0.6, left=left + 0.3, height=CELL_MM - 0.6, color=colour, alpha=strength, linewidth=0
+            )
+            mark = words.text("labels", "below" if cell.log_odds < 0 else "above") + " " if cell.is_notable else ""
+            text = f"{mark}{signed(cell.log_odds, 2)}"
+            sheet.text(left + width / 2, centre, text, ha="center", va="center", fontsize=SMALL_POINTS)
+    return canvas
+
+
+def _largest(cells: Sequence[RelevanceCell], field: str, count: int) -> list[str]:
+    sizes: dict[str, int] = {}
+    failing = {getattr(cell, field) for cell in cells if cell.is_failing}
+    for cell in cells:
+        name = getattr(cell, field)
+        sizes[name] = sizes.get(name, 0) + cell.sessions
+    return sorted(sizes, key=lambda name: (name not in failing, -sizes[name], name))[:count]
