@@ -73,10 +73,10 @@ class Shop(dg.ConfigurableResource):
         pruned = pruned_days(self.warehouse) if model.schema == "staging" else set()
         if not pruned:
             return chunks
-        return [(first, last) for chunk in chunks for first, last in _without(pruned, *chunk)]
+        return [(first, last) for chunk in chunks for first, last in _split_around(pruned, *chunk)]
 
 
-def _without(days: set[date], from_date: date, to_date: date) -> list[tuple[date, date]]:
+def _split_around(days: set[date], from_date: date, to_date: date) -> list[tuple[date, date]]:
     """The stretches of a range that hold none of the days."""
     stretches: list[tuple[date, date]] = []
     for offset in range((to_date - from_date).days + 1):

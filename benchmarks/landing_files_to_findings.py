@@ -280,15 +280,15 @@ def run_days(settings: Settings, from_date: date, to_date: date) -> None:
     from pipelines.definitions import build_definitions
     from pipelines.instance import open_instance
     from pipelines.jobs import INGEST
-    from pipelines.planning import Piece, plan
-    from pipelines.runs import execute_piece, quiet_dagster
+    from pipelines.planning import Piece, plan_runs
+    from pipelines.runs import execute_piece, silence_dagster
 
-    with open_instance(settings) as instance, quiet_dagster():
+    with open_instance(settings) as instance, silence_dagster():
         defs = build_definitions(settings)
         execute_piece(instance, defs, Piece(INGEST, to_date, to_date), "taking deliveries")
         with open_warehouse(settings.warehouse_path) as warehouse:
             days = [from_date + timedelta(days=number) for number in range((to_date - from_date).days + 1)]
-            pieces = plan(days, standing(warehouse), settings.opening_date)
+            pieces = plan_runs(days, standing(warehouse), settings.opening_date)
         for piece in pieces:
             keys = defs.resolve_job_def(piece.job).asset_layer.executable_asset_keys
             wanted = [key for key in keys if key.path[0] not in ("published", "stages")]

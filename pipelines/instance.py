@@ -68,10 +68,10 @@ def fail_dead_runs(instance: dg.DagsterInstance, settings: Settings, now: float 
     gave the lock back is given SECONDS_TO_REPORT to say so.
     """
     now = now or time.time()
-    if not _dead_runs(instance, settings, now):
+    if not _find_dead_runs(instance, settings, now):
         return []
     time.sleep(SECONDS_TO_REPORT)
-    dead = _dead_runs(instance, settings, now)
+    dead = _find_dead_runs(instance, settings, now)
     for run in dead:
         instance.report_run_failed(
             run, "The process of this run is gone: nobody holds the warehouse's lock. Its days can be run again."
@@ -79,7 +79,7 @@ def fail_dead_runs(instance: dg.DagsterInstance, settings: Settings, now: float 
     return [run.run_id for run in dead]
 
 
-def _dead_runs(instance: dg.DagsterInstance, settings: Settings, now: float) -> list[dg.DagsterRun]:
+def _find_dead_runs(instance: dg.DagsterInstance, settings: Settings, now: float) -> list[dg.DagsterRun]:
     if lock_is_held(settings.lock_path):
         return []
     return [

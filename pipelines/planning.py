@@ -17,7 +17,7 @@ class Piece:
     to_date: date
 
 
-def plan(requested: Iterable[date], standing: Standing, opening: date) -> list[Piece]:
+def plan_runs(requested: Iterable[date], standing: Standing, opening: date) -> list[Piece]:
     """The runs that bring the requested days, and all that no longer stands, up to date, oldest first.
 
     Args:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from assets.common import FINDINGS, OUTCOME, REPORT, RESULTS, SNAPSHOT, STAGES, VERDICT, asset_key
+from assets.common import FINDINGS, OUTCOME, REPORT, RESULTS, SNAPSHOT, STAGES, VERDICT, make_asset_key
 from funnelscope.ingest.build_state import begin_rebuilding, end_rebuilding, standing
 from funnelscope.quality.gate import DayVerdict, verdicts
 from funnelscope.settings import Settings
@@ -13,7 +13,7 @@ from funnelscope.warehouse.snapshots import current_snapshot
 from pipelines.instance import open_instance
 from pipelines.jobs import DAILY
 from pipelines.planning import Piece
-from pipelines.runs import Outcome, execute_piece, outcome_of, quiet_dagster
+from pipelines.runs import Outcome, execute_piece, judge_outcome, silence_dagster
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Rebuilt:
 
     @property
     def outcome(self) -> Outcome:
-        return outcome_of(self.verdicts)
+        return judge_outcome(self.verdicts)
 
 
 def rebuild_model(settings: Settings, name: str) -> Rebuilt:
@@ -39,7 +39,7 @@ def rebuild_model(settings: Settings, name: str) -> Rebuilt:
     from pipelines.definitions import build_definitions
 
     model = _find(name)
-    tables = with_dependents(model)
+    tables = list_dependents(model)
     if not settings.warehouse_path.exists():
         raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet. Run: funnelscope run --date YYYY-MM-DD")
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
@@ -52,7 +52,7 @@ def rebuild_model(settings: Settings, name: str) -> Rebuilt:
                 kind = "view" if load_models()[table].is_view else "table"
                 warehouse.execute(f"drop {kind} if exists {table}")
     keys = [
-        *(asset_key(table) for table in tables),
+        *(make_asset_key(table) for table in tables),
         RESULTS,
         VERDICT,
         FINDINGS,
@@ -61,7 +61,7 @@ def rebuild_model(settings: Settings, name: str) -> Rebuilt:
         REPORT,
         OUTCOME,
     ]
-    with open_instance(settings) as instance, quiet_dagster():
+    with open_instance(settings) as instance, silence_dagster():
         piece = Piece(DAILY, settings.opening_date, max(days))
         execute_piece(instance, build_definitions(settings), piece, f"rebuilding {model.table}", asset_selection=keys)
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
@@ -79,7 +79,7 @@ def _find(name: str) -> Model:
     return found[0]
 
 
-def with_dependents(model: Model) -> list[str]:
+def list_dependents(model: Model) -> list[str]:
     """The model's table and every table that reads it, directly or through others, in building order."""
     found = {model.table}
     for table, other in load_models().items():

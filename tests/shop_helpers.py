@@ -22,7 +22,7 @@ from funnelscope.warehouse.canonical_export import canonical_export
 from funnelscope.warehouse.connection import open_warehouse
 from funnelscope.warehouse.models import build, create_inputs, load_models
 from pipelines.jobs import DAILY
-from pipelines.planning import Piece, plan
+from pipelines.planning import Piece, plan_runs
 
 OPENING = date(2026, 5, 1)
 HISTORY_DAYS = 10
@@ -148,7 +148,7 @@ def build_days(home: Home, from_date: date, to_date: date, *, is_published: bool
     settings = home.settings
     with open_shop(settings) as shop:
         take_deliveries(shop.warehouse, settings)
-        pieces = plan(gate.days_between(from_date, to_date), standing(shop.warehouse), settings.opening_date)
+        pieces = plan_runs(gate.days_between(from_date, to_date), standing(shop.warehouse), settings.opening_date)
         for piece in pieces:
             build_piece(shop, piece, is_published=is_published)
     return pieces

@@ -15,7 +15,7 @@ from test_cli import Done, funnelscope
 import reports
 from funnelscope.funnels import daily_answers
 from funnelscope.funnels.specification import FunnelFile
-from funnelscope.reporting.own_funnel_section import own_funnel, own_funnels
+from funnelscope.reporting.own_funnel_section import read_own_funnel, read_own_funnels
 from funnelscope.warehouse.connection import in_memory_warehouse
 from funnelscope.warehouse.models import create_inputs, create_table, load_models, query_parameters
 
@@ -369,8 +369,8 @@ def test_a_day_of_an_own_funnel_knows_nothing_of_later_days(tmp_path: Path) -> N
     shop.happens("order", "paid", 1, visitor=1)
     (both,) = shop.build(0, 1).cohorts
     assert [step.units for step in both.steps] == [1, 1]
-    assert own_funnel(shop.warehouse.connection, "own", OPENING) == before
-    assert len(own_funnels(shop.warehouse.connection, OPENING)) == 1
+    assert read_own_funnel(shop.warehouse.connection, "own", OPENING) == before
+    assert len(read_own_funnels(shop.warehouse.connection, OPENING)) == 1
 
 
 def test_who_is_lost_is_told_from_who_may_still_come(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from funnelscope.ingest.build_state import (
 from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
 from funnelscope.warehouse.models import load_models
 from pipelines.jobs import DAILY, RESTATE
-from pipelines.planning import Piece, plan
+from pipelines.planning import Piece, plan_runs
 
 OPENING = date(2026, 5, 1)
 REACH = 8
@@ -102,7 +102,7 @@ def test_no_model_of_the_whole_history_is_near(monkeypatch: pytest.MonkeyPatch) 
 def test_the_plan(
     case: str, requested: frozenset[date], standing: Standing, pieces: list[tuple[str, int, int]]
 ) -> None:
-    made = plan(requested, standing, OPENING)
+    made = plan_runs(requested, standing, OPENING)
     assert made == [Piece(job, may(first), may(last)) for job, first, last in pieces], case
 
 

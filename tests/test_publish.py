@@ -97,7 +97,7 @@ def home(three_days: Home, tmp_path: Path) -> Home:
 def quick_printing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pages are not the point here: a report is printed as its text."""
     monkeypatch.setattr("funnelscope.reporting.editions.reports.render", lambda report: repr(report).encode())
-    monkeypatch.setattr("funnelscope.reporting.editions.reports.stage_picture_png", lambda stage, report: b"")
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_stage_png", lambda stage, report: b"")
 
 
 def published_rows(home: Home, table: str, business_date: date) -> list[tuple[object, ...]]:

@@ -12,7 +12,7 @@ from funnelscope.diagnosis.stored_diagnosis import read_diagnosis
 from funnelscope.events.metrics import METRICS
 from funnelscope.messages.values import Slice, Unit
 from funnelscope.messages.wording import in_words
-from funnelscope.reporting.data_section import gate_warnings
+from funnelscope.reporting.data_section import read_gate_warnings
 from funnelscope.reporting.published_days import Published
 
 # Columns of the cubes whose name for readers is that of another dimension.
@@ -142,7 +142,7 @@ def _status_reason(published: Published, record: Mapping[str, Any], playbook: Ma
     told = record["status_reason"] or ""
     warnings = [
         warning
-        for (table, check), warning in gate_warnings(published).items()
+        for (table, check), warning in read_gate_warnings(published).items()
         if check in named or f"{table}: {check}: " in told
     ]
     if not warnings:

@@ -19,7 +19,7 @@ def send_report(settings: Settings, period: "Period | date | None", channel: str
         FileNotFoundError: nothing has been published yet.
     """
     from funnelscope.publication.publish import published_days
-    from funnelscope.reporting.delivery import State, deliver
+    from funnelscope.reporting.delivery import DeliveryOutcome, deliver
     from funnelscope.warehouse.connection import open_warehouse
     from pipelines.status import check_was_run
 
@@ -41,6 +41,6 @@ def send_report(settings: Settings, period: "Period | date | None", channel: str
     for sending in sendings:
         problem = f": {sending.problem}" if sending.problem else ""
         typer.echo(f"{sending.channel}: {sending.state.value}{problem} ({name}, edition {sending.edition})")
-        if sending.state is State.TRIAL and sending.message:
+        if sending.state is DeliveryOutcome.TRIAL and sending.message:
             typer.echo(f"\n{sending.message.title}\n{sending.message.text}\n")
-    return all(sending.state is not State.FAILED for sending in sendings)
+    return all(sending.state is not DeliveryOutcome.FAILED for sending in sendings)
