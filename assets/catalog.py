@@ -12,15 +12,15 @@ from assets.raw_assets import define_duplicate_events, define_excluded_events, d
 from assets.report_assets import define_daily_report, define_delivery
 from funnelscope.funnels import daily_answers
 from funnelscope.settings import Settings
-from funnelscope.warehouse.lineage import column_lineage
+from funnelscope.warehouse.lineage import load_column_lineage
 from funnelscope.warehouse.models import load_models
 
 
 def build_all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetChecksDefinition]:
     """Every asset and every check of the shop, in flow order."""
     days = define_partitions(settings)
-    lineage = column_lineage(settings.home / "lineage.json")
-    funnels = daily_answers.declared_funnels(settings)
+    lineage = load_column_lineage(settings.home / "lineage.json")
+    funnels = daily_answers.load_declared_funnels(settings)
     return [
         define_raw_events(days, settings),
         define_duplicate_events(days),

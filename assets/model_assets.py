@@ -6,7 +6,7 @@ from assets.common import FAR_BACK_DAYS, SINGLE_RUN, make_asset_key, read_date_r
 from assets.metadata import count_rows_for_display, describe_table_day
 from assets.resources import Shop
 from funnelscope.warehouse.lineage import Lineage
-from funnelscope.warehouse.models import Model, build, derived_schemas
+from funnelscope.warehouse.models import Model, derive_schemas, materialize_model
 
 
 def define_model(model: Model, days: dg.DailyPartitionsDefinition, lineage: Lineage) -> dg.AssetsDefinition:
@@ -33,7 +33,7 @@ def define_model(model: Model, days: dg.DailyPartitionsDefinition, lineage: Line
     )
     def build_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         from_date, to_date = read_date_range(context, shop)
-        build(shop.warehouse, model, shop.chunks_of(model, from_date, to_date), **shop.query_parameters)
+        materialize_model(shop.warehouse, model, shop.chunks_of(model, from_date, to_date), **shop.query_parameters)
         shop.built_tables.add(model.table)
         counts = {} if model.is_view else count_rows_for_display(shop, model.table, from_date, to_date)
         return dg.MaterializeResult(metadata={**counts, **describe_table_day(shop, model, to_date)})
@@ -54,7 +54,7 @@ def _define_column_schema(model: Model) -> dg.TableSchema:
     return dg.TableSchema(
         [
             dg.TableColumn(name, kind, description=model.column_comments[name])
-            for name, kind in derived_schemas()[model.table]
+            for name, kind in derive_schemas()[model.table]
         ]
     )
 

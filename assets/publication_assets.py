@@ -22,7 +22,7 @@ def define_snapshot(days: dg.DailyPartitionsDefinition, funnels: list[dg.AssetKe
     def snapshot(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """The copy that readers use: marts and staged events of every day that passed, switched to at once."""
         from_date, to_date = read_date_range(context, shop)
-        verdicts = gate.verdicts(shop.warehouse, from_date, to_date)
+        verdicts = gate.read_verdicts(shop.warehouse, from_date, to_date)
         folder = publish.publish(shop.warehouse, shop.settings.published, verdicts, shop.settings.snapshots_kept)
         record_built(shop.warehouse, from_date, to_date, shop.built_tables)
         return dg.MaterializeResult(
@@ -72,7 +72,7 @@ def define_outcome(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     @define_daily_asset(days, OUTCOME, [REPORT, DELIVERY, RETENTION], "report")
     def outcome(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Fails for a blocked day, after everything else is done: so the run is red and the alert goes out."""
-        verdicts = gate.verdicts(shop.warehouse, *read_date_range(context, shop))
+        verdicts = gate.read_verdicts(shop.warehouse, *read_date_range(context, shop))
         blocked = [verdict for verdict in verdicts if verdict.verdict == gate.Verdict.BLOCKED]
         if blocked:
             raise dg.Failure(

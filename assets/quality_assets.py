@@ -48,7 +48,7 @@ def define_verdict(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     @define_daily_asset(days, VERDICT, [RESULTS], "quality", "duckdb")
     def day_verdict(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Pass, warn or blocked for each day, with the reasons. Only days that are not blocked are published."""
-        verdicts = gate.judge(shop.warehouse, shop.settings, *read_date_range(context, shop))
+        verdicts = gate.decide_verdicts(shop.warehouse, shop.settings, *read_date_range(context, shop))
         last = verdicts[-1]
         return dg.MaterializeResult(
             metadata={
@@ -77,7 +77,7 @@ def define_checks(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.
         dg.AssetCheckSpec(
             check.name, asset=make_asset_key(check.table), description=check.rule, additional_deps=[RESULTS]
         )
-        for check in gate.registered_checks(settings)
+        for check in gate.list_checks(settings)
     ]
 
     @dg.multi_asset_check(name="checks", specs=specs, can_subset=True)

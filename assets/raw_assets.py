@@ -34,7 +34,7 @@ def define_raw_events(days: dg.DailyPartitionsDefinition, settings: Settings) ->
 
 
 def _define_raw_spec(family: Family, settings: Settings) -> dg.AssetSpec:
-    sources = settings.family_sources(family.name)
+    sources = settings.list_family_sources(family.name)
     declared = ", ".join(source.pattern for source in sources) or "not declared: this shop delivers none"
     columns = [(name, kind, meaning) for name, kind, meaning in RAW_LEADING_COLUMNS]
     columns += [(column.name, column.sql_type, column.meaning) for column in family.columns]

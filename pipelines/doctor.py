@@ -11,9 +11,9 @@ from pathlib import Path
 from funnelscope.events.schema import FAMILIES
 from funnelscope.ingest.landing_zone import find_files, is_finished
 from funnelscope.ingest.mapping.source_mapping import DeliveryError
-from funnelscope.publication.erasure import unfinished
+from funnelscope.publication.erasure import count_unfinished
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import lock_is_held, open_warehouse
+from funnelscope.warehouse.connection import is_lock_held, open_warehouse
 from pipelines.instance import UNFINISHED, open_instance
 
 PACKAGES = ("dagster", "duckdb", "pandas", "matplotlib", "typst")
@@ -73,7 +73,7 @@ def _check_home(settings: Settings) -> HealthNote:
 
 def _check_landing_zone(settings: Settings) -> Iterator[HealthNote]:
     for family in FAMILIES:
-        sources = settings.family_sources(family)
+        sources = settings.list_family_sources(family)
         if not sources:
             yield HealthNote(f"landing {family}", True, "not declared; its sections say 'no data'")
         for source in sources:
@@ -162,16 +162,16 @@ def _check_retention(settings: Settings) -> HealthNote:
 
 def _check_erasure(settings: Settings) -> Iterator[HealthNote]:
     """Whether a person is half erased; not to be seen while a run is writing."""
-    if not settings.warehouse_path.exists() or lock_is_held(settings.lock_path):
+    if not settings.warehouse_path.exists() or is_lock_held(settings.lock_path):
         return
     with open_warehouse(settings.warehouse_path, wait_seconds=0) as warehouse:
-        if unfinished(warehouse):
+        if count_unfinished(warehouse):
             words = "a person was being erased when the process ended. Finish it: funnelscope forget"
             yield HealthNote("forget", False, words)
 
 
 def _check_lock(settings: Settings) -> HealthNote:
-    if lock_is_held(settings.lock_path):
+    if is_lock_held(settings.lock_path):
         process = settings.lock_path.read_text().strip() or "unknown"
         return HealthNote("lock", True, f"process {process} is writing now; a new run waits for it")
     with open_instance(settings) as instance:

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import lock_is_held
+from funnelscope.warehouse.connection import is_lock_held
 
 DAGSTER_YAML = """\
 # Written by funnelscope; change it here and it stays.
@@ -80,7 +80,7 @@ def fail_dead_runs(instance: dg.DagsterInstance, settings: Settings, now: float 
 
 
 def _find_dead_runs(instance: dg.DagsterInstance, settings: Settings, now: float) -> list[dg.DagsterRun]:
-    if lock_is_held(settings.lock_path):
+    if is_lock_held(settings.lock_path):
         return []
     return [
         record.dagster_run

@@ -16,7 +16,7 @@ from assets.common import (
     make_asset_key,
 )
 from assets.funnel_assets import OWN_FUNNELS
-from funnelscope.ingest.build_state import far_reaching_models
+from funnelscope.ingest.build_state import list_far_reaching_models
 
 INGEST = "take_deliveries_job"
 DAILY = "daily"
@@ -28,7 +28,7 @@ RANGE_END = "dagster/asset_partition_range_end"
 
 def define_jobs() -> list[AssetJob]:
     """Every job; its partitions are those of its assets."""
-    restated = [make_asset_key(table) for table in far_reaching_models()]
+    restated = [make_asset_key(table) for table in list_far_reaching_models()]
     return [
         dg.define_asset_job(
             INGEST,

@@ -12,8 +12,8 @@ import dagster as dg
 from dagster._utils.error import SerializableErrorInfo
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from funnelscope.ingest.build_state import standing
-from funnelscope.quality.gate import DayVerdict, Verdict, days_between, verdicts
+from funnelscope.ingest.build_state import read_build_state
+from funnelscope.quality.gate import DayVerdict, Verdict, list_days, read_verdicts
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import open_warehouse
 from pipelines.instance import fail_dead_runs, open_instance
@@ -48,9 +48,9 @@ def run_days(settings: Settings, from_date: date, to_date: date) -> DaysRun:
     Raises:
         RunFailedError: a step failed; what was published before stays as it is.
     """
-    pieces = bring_up_to_date(settings, days_between(from_date, to_date))
+    pieces = bring_up_to_date(settings, list_days(from_date, to_date))
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
-        judged = tuple(verdicts(warehouse, from_date, to_date))
+        judged = tuple(read_verdicts(warehouse, from_date, to_date))
     return DaysRun(judge_outcome(judged), pieces, judged)
 
 
@@ -74,7 +74,7 @@ def bring_up_to_date(settings: Settings, requested: Sequence[date]) -> tuple[Pie
         defs = build_definitions(settings)
         execute_piece(instance, defs, Piece(INGEST, intake_day, intake_day), "taking deliveries")
         with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
-            pieces = plan_runs(requested, standing(warehouse), settings.opening_date)
+            pieces = plan_runs(requested, read_build_state(warehouse), settings.opening_date)
         for piece in pieces:
             title = "building" if piece.job == DAILY else "restating"
             execute_piece(instance, defs, piece, f"{title} {_format_days(piece)}")

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import dagster as dg
 
 from assets.common import SNAPSHOT
-from funnelscope.ingest.landing_zone import DeliveryError, Found, find_files
+from funnelscope.ingest.landing_zone import DeliveryError, FoundFile, find_files
 from funnelscope.settings import Settings, Source
 from pipelines.jobs import AssetJob
 
@@ -60,7 +60,7 @@ def _is_delivered(settings: Settings, source: Source, day: date) -> bool:
     return bool(files) and all(found.path.stat().st_mtime <= newest for found in files)
 
 
-def _is_of(found: Found, settings: Settings, day: date) -> bool:
+def _is_of(found: FoundFile, settings: Settings, day: date) -> bool:
     try:
         return found.delivery_date(settings.zone) >= day
     except DeliveryError:  # the run itself says what is wrong with the file

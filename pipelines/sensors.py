@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from funnelscope.ingest.build_state import standing
+from funnelscope.ingest.build_state import read_build_state
 from funnelscope.ingest.landing_zone import find_files
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import WarehouseLockedError, lock_is_held, open_warehouse
+from funnelscope.warehouse.connection import WarehouseLockedError, is_lock_held, open_warehouse
 from pipelines.instance import UNFINISHED, fail_dead_runs
 from pipelines.jobs import INGEST, RANGE_END, RANGE_START, AssetJob
 from pipelines.planning import Piece, plan_runs
@@ -42,7 +42,7 @@ def _define_late_delivery_sensor(settings: Settings, jobs: list[AssetJob]) -> dg
         """Takes in new or changed files, then reruns the built days that they change, and no others."""
         if not settings.warehouse_path.exists():
             return dg.SkipReason("No run so far.")
-        if lock_is_held(settings.lock_path) or context.instance.get_runs_count(dg.RunsFilter(statuses=WAITING)):
+        if is_lock_held(settings.lock_path) or context.instance.get_runs_count(dg.RunsFilter(statuses=WAITING)):
             return dg.SkipReason("A run is writing or waiting.")
         today = datetime.now(settings.zone).date()
         fingerprint = compute_landing_fingerprint(settings)
@@ -53,14 +53,14 @@ def _define_late_delivery_sensor(settings: Settings, jobs: list[AssetJob]) -> dg
             return dg.SensorResult(run_requests=[request], cursor=fingerprint)
         try:
             with open_warehouse(settings.warehouse_path, wait_seconds=0) as warehouse:
-                stands = standing(warehouse)
+                stands = read_build_state(warehouse)
         except WarehouseLockedError:
             return dg.SkipReason("A run has just begun to write.")
         pieces = plan_runs((), stands, settings.opening_date)
         if not pieces:
             return dg.SkipReason("Nothing late.")
         # A run that failed is asked for again the next day, or when the deliveries change.
-        key = hashlib.sha256(f"{today} {fingerprint} {sorted(stands.late)}".encode()).hexdigest()
+        key = hashlib.sha256(f"{today} {fingerprint} {sorted(stands.stale_days)}".encode()).hexdigest()
         return dg.SensorResult(run_requests=[_request_run(piece, key) for piece in pieces], cursor=fingerprint)
 
     return late_deliveries
@@ -73,7 +73,7 @@ def compute_landing_fingerprint(settings: Settings) -> str:
         for source in settings.sources
         if not source.query
         for file in find_files(settings, source)
-        if (stamp := file.stamp_or_empty())
+        if (stamp := file.read_stamp_or_empty())
     )
     return hashlib.sha256(repr(sorted(found)).encode()).hexdigest()
 

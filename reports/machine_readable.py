@@ -4,7 +4,7 @@ import json
 from datetime import date
 from typing import Any
 
-from funnelscope.messages.values import Slice
+from funnelscope.messages.message_types import Slice
 from reports.model import Diagnosis, Estimate, Evidence, Finding, FollowUp, Report
 
 FORM_VERSION = 1

@@ -15,7 +15,7 @@ from datetime import date, time
 from decimal import Decimal
 from enum import StrEnum
 
-from funnelscope.messages.values import Message, Number, PeriodKind, Slice, Unit
+from funnelscope.messages.message_types import Message, Number, PeriodKind, Slice, Unit
 
 FULL_BASELINE_DAYS = 28
 

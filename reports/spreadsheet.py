@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from funnelscope.messages.values import Number, Unit
+from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, load_words
 from reports.model import Bridge, Estimate, Figure, Finding, Report, SliceTable, Stage, StageStep, Window
 from reports.pages.data_page import write_check_row
@@ -219,7 +219,7 @@ def _write_finding_row(finding: Finding, words: Words) -> Sequence[Value]:
     return (
         finding.title,
         words.text("stages", finding.stage),
-        words.slice_name(finding.slice),
+        words.format_slice(finding.slice),
         words.text("finding_states", finding.status.value),
         finding.owner,
         finding.since or "",
@@ -317,7 +317,7 @@ def _write_data(sheet: _Sheet, report: Report, words: Words) -> None:
         [
             (
                 words.text("families", count.family),
-                words.text_or_itself("quarantine_reasons", count.reason),
+                words.translate_or_keep("quarantine_reasons", count.reason),
                 _format_count(count.rows),
             )
             for count in report.quarantine

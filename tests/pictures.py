@@ -22,7 +22,7 @@ from small_shop import shop_with_refused_rows
 import reports
 from assets.metadata import describe_diagnosis_day, describe_stage, describe_table_day
 from funnelscope.messages.wording import load_words
-from funnelscope.publication.publish import published_days
+from funnelscope.publication.publish import read_published_days
 from funnelscope.reporting import find_or_print_report, read_report
 from funnelscope.settings import Settings, load_settings
 from funnelscope.warehouse.models import load_models
@@ -49,7 +49,7 @@ def report_picture(settings: Settings, day: date, language: str) -> bytes:
 
 
 def take_report_pictures(folder: Path, settings: Settings) -> None:
-    days = published_days(settings.published)
+    days = read_published_days(settings.published)
     if not days:
         raise SystemExit(f"{settings.home} holds no demo; run: funnelscope demo --language en")
     for language, name in (("en", "report.png"), ("zh", "report.zh.png")):
@@ -59,7 +59,7 @@ def take_report_pictures(folder: Path, settings: Settings) -> None:
 def show_in_english(settings: Settings) -> None:
     """The demo's shop has Chinese pages, as its settings say: its last day is shown once more, as an English shop's."""
     english = settings.model_copy(update={"language": "en"})
-    day = max(published_days(settings.published))
+    day = max(read_published_days(settings.published))
     edition = find_or_print_report(english, day, "en")
     with open_shop(english) as shop:
         shown = {

@@ -5,7 +5,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from math import sin
 
-from funnelscope.messages.values import Message, Unit
+from funnelscope.messages.message_types import Message, Unit
 from reports import (
     Bridge,
     BridgeBar,

@@ -27,10 +27,10 @@ from assets.common import (
     VERDICT,
     make_asset_key,
 )
-from funnelscope.ingest.build_state import near_reach_days, record_built
+from funnelscope.ingest.build_state import compute_near_reach_days, record_built
 from funnelscope.warehouse.checks import load_contracts
-from funnelscope.warehouse.connection import write_lock
-from funnelscope.warehouse.models import Model, derived_schemas, load_models
+from funnelscope.warehouse.connection import hold_write_lock
+from funnelscope.warehouse.models import Model, derive_schemas, load_models
 from pipelines.instance import open_instance, prepare_home
 from pipelines.jobs import DAILY, INGEST, RANGE_END, RANGE_START, RESTATE
 
@@ -90,7 +90,7 @@ def test_every_model_is_an_asset_that_shows_its_sql(repository: RepositoryDefini
     assert {"duckdb", "sql"} <= set(spec.kinds)
     assert {dep.asset_key for dep in spec.deps} == {make_asset_key(table) for table in model.dependencies}
     schema = spec.metadata["dagster/column_schema"]
-    assert [(column.name, column.type) for column in schema.columns] == derived_schemas()[model.table]
+    assert [(column.name, column.type) for column in schema.columns] == derive_schemas()[model.table]
     assert all(column.description for column in schema.columns)
 
 
@@ -299,11 +299,11 @@ def test_a_late_day_is_asked_for_once_with_the_days_that_stand_on_it(built: Home
         assert isinstance(asked, dg.SensorResult)
         assert isinstance(again, dg.SensorResult)
         requests = list(asked.run_requests or ())
-        near_end = day(3 + near_reach_days())
+        near_end = day(3 + compute_near_reach_days())
         assert [(request.job_name, request.tags[RANGE_START], request.tags[RANGE_END]) for request in requests] == [
             (DAILY, str(day(3)), str(near_end)),
             (RESTATE, str(near_end + timedelta(days=1)), str(day(12))),
         ]
         assert [r.run_key for r in requests] == [r.run_key for r in again.run_requests or ()]
-        with write_lock(built.settings.lock_path, 0):
+        with hold_write_lock(built.settings.lock_path, 0):
             assert isinstance(tick(built, instance, seen), dg.SkipReason)

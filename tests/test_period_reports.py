@@ -15,7 +15,7 @@ from pypdf import PdfReader
 
 import reports
 from funnelscope.ingest import create_tables as create_ingest_tables
-from funnelscope.messages.values import PeriodKind
+from funnelscope.messages.message_types import PeriodKind
 from funnelscope.messages.wording import load_words
 from funnelscope.publication.publish import open_published, publish
 from funnelscope.quality.gate import DayVerdict, Verdict

@@ -22,14 +22,14 @@ import pytest
 from pypdf import PdfReader
 from report_example import BLOCKED, BUSY, CALM, EMPTY
 
-from funnelscope.messages.wording import languages, load_words
+from funnelscope.messages.wording import list_languages, load_words
 from reports import MoneySplit, Report, SliceRow, SliceTable, render, render_pictures
 from reports.pages import build_content
 from reports.pages.stage_pages import SLICE_ROWS_SHOWN
 from reports.printing import make_drawable
 
 REPORTS = {"busy": BUSY, "calm": replace(BUSY, diagnosis=CALM), "blocked": BLOCKED, "empty": EMPTY}
-CASES = [pytest.param(name, language, id=f"{name}-{language}") for name in REPORTS for language in languages()]
+CASES = [pytest.param(name, language, id=f"{name}-{language}") for name in REPORTS for language in list_languages()]
 
 NUMBER = re.compile(r"\d+(?:[,.:\-]\d+)*")
 PLAIN = re.compile(r"[\d,]+(?:\.\d+)?")
@@ -233,7 +233,7 @@ def values_of(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
             yield from values_of(item, f"{path}.{name}")
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_value_of_the_report_is_on_a_page(language: str) -> None:
     report = report_of("busy", language)
     printed = [number for number in numbers_in(pages_of("busy", language)) if PLAIN.fullmatch(number)]

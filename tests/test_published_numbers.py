@@ -670,7 +670,7 @@ def the_slices(printed: Printed, tables: Tables) -> Iterator[Wanted]:
             )
             for name, size, passing, usual_size, usual_passing, count, _ in found:
                 other = printed.words.text("labels", "other", count=f"{count:,}")
-                label = printed.words.value_of(dimension, name) if name else other
+                label = printed.words.translate_dimension_value(dimension, name) if name else other
                 rate = float(passing / size)
                 usual = float(usual_passing / usual_size) if usual_size else None
                 far = None if usual is None else float(passing) - float(size) * usual
@@ -742,7 +742,7 @@ def the_evidence(printed: Printed, tables: Tables) -> Iterator[Wanted]:
     )
     assert found
     for stage, slice_text, *effect, finding in found:
-        name = printed.words.slice_name(tuple(json.loads(slice_text).items()))
+        name = printed.words.format_slice(tuple(json.loads(slice_text).items()))
         part = printed.part(printed.stage(stage), printed.words.text("headings", "effects"))
         yield Wanted(f"{stage}: effect {name}", printed.row(part, name), tuple(map(float, effect)))
         for series, today, usual in tables.rows(

@@ -8,7 +8,7 @@ import pytest
 from pypdf import PdfReader
 from report_example import BLOCKED, BRIDGE, BUSY, CALM, DIAGNOSIS, EMPTY, FINDING, LANDING, LONG_NAME, TRAFFIC
 
-from funnelscope.messages.values import Message, Unit
+from funnelscope.messages.message_types import Message, Unit
 from funnelscope.messages.wording import UnknownWordError, load_words
 from reports import (
     CheckState,

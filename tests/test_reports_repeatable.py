@@ -15,7 +15,7 @@ from pypdf import PdfReader
 from pypdf.generic import DictionaryObject
 from report_example import BUSY
 
-from funnelscope.messages.wording import languages
+from funnelscope.messages.wording import list_languages
 from reports import render, render_stage_png, write_findings_json, write_spreadsheet
 
 TESTS = Path(__file__).parent
@@ -49,7 +49,7 @@ def elements(node: Any) -> Iterator[DictionaryObject]:
             yield from elements(child)
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_picture_is_told_to_those_who_cannot_see_it(language: str) -> None:
     root = PdfReader(BytesIO(render(replace(BUSY, language=language)))).trailer["/Root"]
     told = [str(each.get("/Alt", "")) for each in elements(root["/StructTreeRoot"]) if each.get("/S") == "/Figure"]

@@ -11,7 +11,7 @@ import pytest
 from openpyxl import Workbook, load_workbook
 from report_example import BUSY, LONG_NAME
 
-from funnelscope.messages.wording import languages, load_words
+from funnelscope.messages.wording import list_languages, load_words
 from reports import Report, SliceRow, SliceTable, write_spreadsheet
 
 
@@ -32,7 +32,7 @@ def book() -> Workbook:
     return opened(replace(BUSY, language="en"))
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_there_is_a_sheet_for_the_day_each_stage_and_the_data(language: str) -> None:
     words = load_words(language)
     stages = [words.text("stages", stage.key) for stage in BUSY.stages]

@@ -13,7 +13,7 @@ from diagnosis_world import World, settings_of
 from assets import metadata
 from assets.resources import Shop
 from funnelscope.reporting import table_overview
-from funnelscope.warehouse.models import derived_schemas, load_models
+from funnelscope.warehouse.models import derive_schemas, load_models
 
 LAST = 31
 MOST_BYTES_OF_A_TABLE = 30_000
@@ -100,7 +100,7 @@ def test_a_cube_shows_its_largest_slices_and_the_rate_and_counts_of_four_weeks(s
 def test_a_sample_holds_no_id_of_a_person_a_session_or_an_order() -> None:
     """Dagster keeps what it was shown; a person who is to be forgotten must not live on there."""
     for model in MODELS:
-        ids = {name for name, _ in derived_schemas()[model.table] if name.endswith("_id")} - {"product_id"}
+        ids = {name for name, _ in derive_schemas()[model.table] if name.endswith("_id")} - {"product_id"}
         assert not ids & set(table_overview.select_shown_columns(model)), model.table
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import reports
 from funnelscope.events.metrics import METRICS
-from funnelscope.messages.observations import Found, found_of
-from funnelscope.messages.values import Message, Unit
-from funnelscope.quality.gate import registered_checks
+from funnelscope.messages.check_observations import CheckObservation, read_observation
+from funnelscope.messages.message_types import Message, Unit
+from funnelscope.quality.gate import list_checks
 from funnelscope.reporting.published_days import Published
 
 FIGURES_OF_A_DAY = ("paid_amount", "orders", "visitors", "visitor_pay_rate", "landing_rate", "decision_rate")
@@ -177,8 +177,8 @@ def read_checks(published: Published) -> tuple[reports.CheckResult, ...]:
                 record["check_name"],
                 reports.CheckState.FAIL if record["severity"] == "block" else reports.CheckState.WARN,
                 (record["table_name"],),
-                found_of(record).observed,
-                found_of(record).expected,
+                read_observation(record).observed,
+                read_observation(record).expected,
                 titles.get(record["check_name"]),
             )
             for record in _read_failed_checks(published)
@@ -194,7 +194,7 @@ def _read_own_titles(published: Published) -> dict[str, str]:
     """Names of the checks that the shop's own files bring."""
     return {
         check.name: check.words.get(published.language) or next(iter(check.words.values()))
-        for check in registered_checks(published.settings)
+        for check in list_checks(published.settings)
         if check.words
     }
 
@@ -226,13 +226,13 @@ def read_gate_warnings(published: Published) -> dict[tuple[str, str], Message]:
     titles = _read_own_titles(published)
     return {
         (record["table_name"], record["check_name"]): _build_warning(
-            record["check_name"], record["severity"], found_of(record), titles
+            record["check_name"], record["severity"], read_observation(record), titles
         )
         for record in _read_failed_checks(published)
     }
 
 
-def _build_warning(check: str, severity: str, found: Found, titles: Mapping[str, str]) -> Message:
+def _build_warning(check: str, severity: str, found: CheckObservation, titles: Mapping[str, str]) -> Message:
     key = "check_failed" if severity == "block" else "check_warned"
     return Message(key, {"check": titles.get(check, check), "observed": found.observed})
 
@@ -242,5 +242,5 @@ def _build_reason_message(reason: Mapping[str, str], warnings: Mapping[tuple[str
     if reason["key"].startswith("family_"):
         return Message(reason["key"], {"family": reason["subject"]})
     table, _, check = reason["subject"].partition(": ")
-    told = _build_warning(check, reason["severity"], found_of({**reason, "found": None}), {})
+    told = _build_warning(check, reason["severity"], read_observation({**reason, "found": None}), {})
     return warnings.get((table, check), told)

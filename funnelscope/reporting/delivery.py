@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 import reports
-from funnelscope.messages.values import PeriodKind
+from funnelscope.messages.message_types import PeriodKind
 from funnelscope.reporting import PERIODS_OF, Edition, Period, find_ended_periods, find_or_print_report, read_report
 from funnelscope.settings import Channel, Settings
 from funnelscope.warehouse.connection import Warehouse

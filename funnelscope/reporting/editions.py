@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 
 import reports
-from funnelscope.messages.values import PeriodKind
+from funnelscope.messages.message_types import PeriodKind
 from funnelscope.publication.publish import open_published
-from funnelscope.quality.gate import days_between
+from funnelscope.quality.gate import list_days
 from funnelscope.reporting.data_section import (
     find_data_docs,
     find_last_good_date,
@@ -32,7 +32,7 @@ from funnelscope.reporting.published_days import Published
 from funnelscope.reporting.restatements import find_restated_since
 from funnelscope.reporting.stage_sections import STAGES, read_stage
 from funnelscope.settings import Settings
-from funnelscope.warehouse.snapshots import current_snapshot
+from funnelscope.warehouse.snapshots import find_current_snapshot
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def print_report(settings: Settings, period: Period | date, language: str | None
         _write(edition.findings, reports.write_findings_json(report))
     for stage_ in report.stages:
         _write(edition.picture(stage_.key), reports.render_stage_png(stage_, report))
-    current = current_snapshot(settings.published)
+    current = find_current_snapshot(settings.published)
     printed_from = records[number - 1].printed_from if number <= len(records) else current.name if current else ""
     figures = {key: str(figure.value) for key, figure in _select_remembered_figures(report).items()}
     record = EditionRecord(source, figures, files, printed_from)
@@ -233,7 +233,7 @@ def _locate_edition(settings: Settings, period: Period, number: int, snapshot: s
 
 def find_restated_days(settings: Settings, from_date: date, to_date: date) -> list[date]:
     """Days of the range that have an edition, and whose published numbers or verdict have changed since."""
-    return [period.to_date for period in _find_restated(settings, map(get_day, days_between(from_date, to_date)))]
+    return [period.to_date for period in _find_restated(settings, map(get_day, list_days(from_date, to_date)))]
 
 
 def find_due_periods(settings: Settings, from_date: date, to_date: date) -> list[Period]:
@@ -245,7 +245,7 @@ def find_due_periods(settings: Settings, from_date: date, to_date: date) -> list
     kinds = [PeriodKind(kind) for kind in settings.period_reports]
     just_ended = find_ended_periods(kinds, max(from_date, settings.opening_date), to_date)
     new = [period for period in just_ended if not _read_editions(_locate_folder(settings, period))]
-    touched = {PERIODS_OF[kind](day) for kind in kinds for day in days_between(from_date, to_date)}
+    touched = {PERIODS_OF[kind](day) for kind in kinds for day in list_days(from_date, to_date)}
     return new + _find_restated(settings, sorted(touched, key=lambda period: (period.to_date, period.kind)))
 
 
@@ -282,7 +282,7 @@ def _find_snapshot(connection: duckdb.DuckDBPyConnection, settings: Settings, bu
     ).fetchone()
     if row:
         return str(row[0])
-    current = current_snapshot(settings.published)
+    current = find_current_snapshot(settings.published)
     return current.name if current else ""
 
 

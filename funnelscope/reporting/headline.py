@@ -8,7 +8,7 @@ from typing import Any
 
 import reports
 from funnelscope.events.metrics import METRICS, SeveralDays
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.reporting.periods import Period
 from funnelscope.reporting.published_days import Published, convert_to_date, pool
 

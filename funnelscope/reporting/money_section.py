@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 import reports
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.reporting.published_days import Published
 
 # The factors of the same-day money, and how each is written; each is a count over the one before it.

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from funnelscope.messages.values import PeriodKind
-from funnelscope.quality.gate import days_between
+from funnelscope.messages.message_types import PeriodKind
+from funnelscope.quality.gate import list_days
 
 _WEEK = re.compile(r"(\d{4})-?W(\d{2})")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
@@ -30,7 +30,7 @@ class Period:
 
     @property
     def days(self) -> list[date]:
-        return days_between(self.from_date, self.to_date)
+        return list_days(self.from_date, self.to_date)
 
     def before(self, count: int = 1) -> "Period":
         """The period of the same kind that is `count` earlier."""

@@ -10,7 +10,7 @@ import duckdb
 
 import reports
 from funnelscope.events.metrics import METRICS, Metric, SeveralDays
-from funnelscope.messages.values import PeriodKind, Unit
+from funnelscope.messages.message_types import PeriodKind, Unit
 from funnelscope.reporting.periods import Period
 from funnelscope.settings import Settings
 

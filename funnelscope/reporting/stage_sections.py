@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 import reports
-from funnelscope.messages.values import Message, Unit
+from funnelscope.messages.message_types import Message, Unit
 from funnelscope.reporting.diagnosis_section import DIMENSION_WORDS, relevance
 from funnelscope.reporting.published_days import Published, compute_band
 

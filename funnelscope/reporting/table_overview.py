@@ -7,9 +7,9 @@ from typing import Any
 
 import reports
 from funnelscope.diagnosis.steps import CUBES, steps_of
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.warehouse.connection import Warehouse
-from funnelscope.warehouse.models import Model, derived_schemas
+from funnelscope.warehouse.models import Model, derive_schemas
 
 SAMPLE_ROWS = 5
 PICTURE_DAYS = 28
@@ -52,7 +52,7 @@ def read_sample_rows(warehouse: Warehouse, model: Model, business_date: date) ->
 def select_shown_columns(model: Model) -> list[str]:
     """The columns that a sample shows. Ids of people, sessions and orders stay out: Dagster's history keeps what is
     shown, and a person who is to be forgotten must not live on there."""
-    names = [name for name, _ in derived_schemas()[model.table]]
+    names = [name for name, _ in derive_schemas()[model.table]]
     return [name for name in names if not name.endswith("_id") or name == "product_id"]
 
 
@@ -75,9 +75,7 @@ def read_figures(warehouse: Warehouse, model: Model, business_date: date) -> lis
 def _list_measures(model: Model) -> list[str]:
     """Columns that may be added up over the slices of a day. Of a table with one row a day, every number."""
     summed = ("INTEGER", "BIGINT", "HUGEINT", "DECIMAL", *(("DOUBLE",) if model.grain == ("business_date",) else ()))
-    return [
-        name for name, kind in derived_schemas()[model.table] if kind.startswith(summed) and name not in model.grain
-    ]
+    return [name for name, kind in derive_schemas()[model.table] if kind.startswith(summed) and name not in model.grain]
 
 
 def _read_wide_figures(warehouse: Warehouse, model: Model, days: Sequence[date]) -> list[reports.Figure]:

@@ -250,13 +250,13 @@ def report(
     with explain_errors():
         from rich.console import Console
 
-        from funnelscope.publication.publish import published_days
+        from funnelscope.publication.publish import read_published_days
         from funnelscope.reporting import print_report
         from pipelines.status import check_was_run
 
         settings = load_shop_settings()
         period = _choose_period(business_date, week, month)
-        period = period or max(published_days(settings.published), default=_find_yesterday(settings))
+        period = period or max(read_published_days(settings.published), default=_find_yesterday(settings))
         check_was_run(settings, period)
         with Console(stderr=True).status("printing"):
             edition = print_report(settings, period, language)
@@ -304,12 +304,12 @@ def diagnose(
                 raise typer.BadParameter("a cube is no day: give either --cube or --date")
             diagnose_cube(cube, dims, hierarchy, baseline_periods, as_json)
             return
-        from funnelscope.publication.publish import published_days
+        from funnelscope.publication.publish import read_published_days
         from pipelines.cli.findings_text import print_findings
         from pipelines.status import check_was_run
 
         settings = load_shop_settings()
-        day = business_date or max(published_days(settings.published), default=_find_yesterday(settings))
+        day = business_date or max(read_published_days(settings.published), default=_find_yesterday(settings))
         check_was_run(settings, day)
         print_findings(settings, day, language.value if language else settings.language, as_json)
 

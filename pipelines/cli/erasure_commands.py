@@ -28,7 +28,7 @@ def forget(
     It cannot be undone. Without an ID it finishes an erasure that was interrupted.
     """
     with explain_errors():
-        from funnelscope.publication.erasure import find_person, unfinished
+        from funnelscope.publication.erasure import count_unfinished, find_person
         from funnelscope.settings import load_settings
         from funnelscope.warehouse.connection import open_warehouse
 
@@ -37,7 +37,7 @@ def forget(
             raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet: nobody is known here")
         with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
             person = find_person(warehouse, settings, ids or ())
-            is_unfinished = unfinished(warehouse) > 0
+            is_unfinished = count_unfinished(warehouse) > 0
         if not ids and not is_unfinished:
             raise ValueError(
                 "nothing was interrupted; give the id to forget, such as: funnelscope forget ann@example.com"

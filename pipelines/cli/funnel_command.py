@@ -33,7 +33,7 @@ def funnel(
 ) -> None:
     """Answers a funnel: units, rates and times of each step, by slice and by day of entry. See docs/funnels.md."""
     with explain_errors():
-        from funnelscope.funnels.answers import answer, counts
+        from funnelscope.funnels.funnel_answers import answer_funnel, count_steps
         from funnelscope.funnels.funnel_events import open_events
 
         if only_counts and units:
@@ -41,9 +41,9 @@ def funnel(
         with open_events() as connection:
             file, loaded = _load_events(connection, spec, events)
             if only_counts:
-                found = counts(connection, file.spec, loaded)
+                found = count_steps(connection, file.spec, loaded)
             else:
-                found = answer(connection, file.spec, loaded, units)
+                found = answer_funnel(connection, file.spec, loaded, units)
     for note in loaded.notes:
         typer.echo(f"Note: {note}", err=True)
     if as_json:

@@ -54,7 +54,7 @@ def list_counts(
     """Counts the rows by day, family, source, file and reason, and says for each reason what to do."""
     with explain_errors():
         from funnelscope.ingest.quarantine import count_rows
-        from funnelscope.ingest.reasons import Reason
+        from funnelscope.ingest.quarantine_reasons import QuarantineReason
 
         with _open_warehouse() as warehouse:
             counts = count_rows(warehouse, _select_rows(family, source, reason, file, day, dropped))
@@ -63,9 +63,9 @@ def list_counts(
             return
         _print_counts(counts)
         present = {count["reason"] for count in counts}
-        for known in Reason:
+        for known in QuarantineReason:
             if known.value in present:
-                typer.echo(f"{known.value}: {known.meaning}. Way out: {known.way_out}.")
+                typer.echo(f"{known.value}: {known.meaning}. Way out: {known.remedy}.")
 
 
 @quarantine.command(short_help="Rows with line, reason and content.")
@@ -114,12 +114,12 @@ def replay(
     permission that was missing, or a database that was down.
     """
     with explain_errors():
-        from funnelscope.ingest.quarantine import ask_again, count_rows
+        from funnelscope.ingest.quarantine import count_rows, request_retry
         from pipelines.runs import bring_up_to_date
 
         chosen = _select_rows(family, source, reason, file, day)
         with _open_warehouse() as warehouse:
-            files = ask_again(warehouse, chosen)
+            files = request_retry(warehouse, chosen)
         pieces = bring_up_to_date(load_shop_settings(), [])
         with _open_warehouse() as warehouse:
             left = sum(count["rows"] for count in count_rows(warehouse, chosen))
@@ -142,7 +142,7 @@ def drop(
     files in the landing zone stay too: when one is read anew, what still does not fit is in quarantine again.
     """
     with explain_errors():
-        from funnelscope.ingest.build_state import standing
+        from funnelscope.ingest.build_state import read_build_state
         from funnelscope.ingest.quarantine import count_rows, drop_rows
         from pipelines.runs import bring_up_to_date
 
@@ -160,7 +160,7 @@ def drop(
             typer.confirm(f"Drop these {total} rows for good? Their content is erased from the warehouse", abort=True)
         with _open_warehouse() as warehouse:
             days = drop_rows(warehouse, chosen)
-            built = standing(warehouse).built
+            built = read_build_state(warehouse).built
         if affected := [touched for touched in days if touched in built]:
             bring_up_to_date(load_shop_settings(), affected)
         typer.echo(f"Dropped: {total} rows. Built again: {', '.join(map(str, affected)) or 'no day'}")
@@ -187,9 +187,9 @@ def _select_rows(
     dropped: bool = False,
 ) -> "Selection":
     from funnelscope.ingest.quarantine import Selection
-    from funnelscope.ingest.reasons import Reason
+    from funnelscope.ingest.quarantine_reasons import QuarantineReason
 
-    known = [code.value for code in Reason]
+    known = [code.value for code in QuarantineReason]
     if reason and reason not in known:
         raise ValueError(f"'{reason}' is no reason; the reasons are {', '.join(known)}")
     wanted_day: date | None = day.date() if day else None

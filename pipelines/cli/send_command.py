@@ -18,7 +18,7 @@ def send_report(settings: Settings, period: "Period | date | None", channel: str
         ValueError: no such channel, or none at all; or the period has never been run.
         FileNotFoundError: nothing has been published yet.
     """
-    from funnelscope.publication.publish import published_days
+    from funnelscope.publication.publish import read_published_days
     from funnelscope.reporting.delivery import DeliveryOutcome, deliver
     from funnelscope.warehouse.connection import open_warehouse
     from pipelines.status import check_was_run
@@ -28,7 +28,7 @@ def send_report(settings: Settings, period: "Period | date | None", channel: str
         named = ", ".join(one.name for one in settings.delivery)
         found = f"no channel {channel!r}; there are {named}" if named else "no channel"
         raise ValueError(f"funnelscope.yaml declares {found}. See delivery: in docs/operating.md")
-    days = published_days(settings.published)
+    days = read_published_days(settings.published)
     period = period or max(days, default=None)
     if period is None:
         raise FileNotFoundError("Nothing is published yet. Run: funnelscope run --date YYYY-MM-DD")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
 from reports.fonts import SPELLED_OUT
 from reports.model import CheckResult, CheckState, FamilyDelivery, Figure, Report, select_drawn_parts
@@ -90,7 +90,7 @@ def build_checks_section(report: Report, words: Words) -> Content:
 def write_check_row(check: CheckResult, words: Words) -> list[str]:
     """A check in words: what it is, how it went, where, what was seen, what should have been."""
     return [
-        check.title or words.text_or_itself("checks", check.name),
+        check.title or words.translate_or_keep("checks", check.name),
         words.text("check_states", check.state.value),
         words.text("labels", "separator").join(check.tables),
         *(words.message(said) if said else "" for said in (check.observed, check.expected)),
@@ -104,7 +104,7 @@ def build_quarantine_section(report: Report, words: Words) -> Content:
     rows = [
         [
             words.text("families", count.family),
-            words.text_or_itself("quarantine_reasons", count.reason),
+            words.translate_or_keep("quarantine_reasons", count.reason),
             words.value(count.rows, Unit.COUNT),
         ]
         for count in report.quarantine

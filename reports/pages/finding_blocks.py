@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from funnelscope.messages.values import Number, Unit
-from funnelscope.messages.wording import Words, signed
+from funnelscope.messages.message_types import Number, Unit
+from funnelscope.messages.wording import Words, format_signed
 from reports.model import Diagnosis, Estimate, Evidence, Finding, FindingStatus, Report
 from reports.pages.table_blocks import Content, Widths, build_section, build_table
 
@@ -55,7 +55,7 @@ def write_calm_sentence(diagnosis: Diagnosis, words: Words) -> str:
 
 def write_finding_title(finding: Finding, words: Words) -> str:
     """What happened where: "Coupon refused: coupon SHOP20"."""
-    return words.text("labels", "finding", title=finding.title, slice=words.slice_name(finding.slice))
+    return words.text("labels", "finding", title=finding.title, slice=words.format_slice(finding.slice))
 
 
 def write_since(finding: Finding, words: Words) -> str:
@@ -133,7 +133,7 @@ def select_moved_evidence(finding: Finding) -> list[Evidence]:
 def write_evidence(evidence: Evidence, words: Words) -> str:
     since = evidence.since.isoformat() if evidence.since else ""
     if evidence.key != "series":
-        name = words.text_or_itself("changes", evidence.name)
+        name = words.translate_or_keep("changes", evidence.name)
         return words.text("labels", "logged", name=name, date=since, note=evidence.note)
     return words.text(
         "labels",
@@ -150,7 +150,7 @@ def build_follow_ups_section(report: Report, words: Words) -> Content | None:
         return None
     lines = []
     for follow_up in report.diagnosis.follow_ups:
-        title = words.text("labels", "finding", title=follow_up.title, slice=words.slice_name(follow_up.slice))
+        title = words.text("labels", "finding", title=follow_up.title, slice=words.format_slice(follow_up.slice))
         facts = [title, words.text("follow_ups", follow_up.state)]
         if follow_up.lost_amount is not None:
             money = write_money(follow_up.lost_amount, report.currency, words)
@@ -182,12 +182,14 @@ def build_finding_table(finding: Finding, currency: str, words: Words) -> Conten
     amounts = (("lost_amount", finding.lost_amount), ("lost_net_amount", finding.lost_net_amount))
     known += [(key, write_money(amount, currency, words)) for key, amount in amounts if amount is not None]
     if finding.mix is not None and finding.rate is not None:
-        parts = {name: signed(float(part) * 100, 3) for name, part in (("rate", finding.rate), ("mix", finding.mix))}
+        parts = {
+            name: format_signed(float(part) * 100, 3) for name, part in (("rate", finding.rate), ("mix", finding.mix))
+        }
         known.append(("parts", words.text("labels", "rate_and_mix", **parts)))
     if finding.stability is not None:
         known.append(("stability", words.value(finding.stability, Unit.RATE, 0)))
     if finding.runner_up:
-        known.append(("runner_up", words.slice_name(finding.runner_up)))
+        known.append(("runner_up", words.format_slice(finding.runner_up)))
     known += [("evidence", write_evidence(evidence, words)) for evidence in select_moved_evidence(finding)]
     known += [(key, text) for key, text in (("status_reason", finding.status_reason), ("question", finding.question),
                                             ("next_step", finding.next_step)) if text]  # fmt: skip

@@ -1,6 +1,6 @@
 """The funnels that the shop declared itself."""
 
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
 from reports.model import OwnCohort, OwnFunnel, Report
 from reports.pages.table_blocks import Content, Widths, build_section, build_table, write_column_heads

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from funnelscope.messages.values import Unit
-from funnelscope.messages.wording import Words, digits_for, signed
+from funnelscope.messages.message_types import Unit
+from funnelscope.messages.wording import Words, choose_digits, format_signed
 from reports.model import (
     Figure,
     Question,
@@ -132,7 +132,7 @@ def write_question_row(question: Question, words: Words) -> list[str]:
         parts = [words.text("labels", "main_rate", name=name, value=value), usual]
         behind = words.text("labels", "separator").join(part for part in parts if part)
     if question.slice is not None:
-        where = words.text("labels", "see_finding", slice=words.slice_name(question.slice))
+        where = words.text("labels", "see_finding", slice=words.format_slice(question.slice))
         behind = words.text("labels", "dot").join(part for part in (where, behind) if part)
     return [words.text("questions", question.key), words.text("answers", question.answer.value), behind]
 
@@ -233,7 +233,7 @@ def write_window_row(window: Window, words: Words) -> list[str]:
 def build_slice_section(slices: SliceTable, note: str | None, words: Words) -> Content:
     shown, other = split_largest(slices.rows)
     whole = pool_rows(slices.rows)
-    digits = None if whole.rate is None else max(digits_for(whole.rate, Unit.RATE), 1)
+    digits = None if whole.rate is None else max(choose_digits(whole.rate, Unit.RATE), 1)
     rows = [write_slice_row(row, name_value(row.value, slices.dimension, words), digits, words) for row in shown]
     if other:
         name = words.text("labels", "other", count=words.plain(len(other)))
@@ -246,7 +246,7 @@ def build_slice_section(slices: SliceTable, note: str | None, words: Words) -> C
 
 
 def name_value(value: str | None, dimension: str, words: Words) -> str:
-    return words.value_of(dimension, value) if value else words.text("labels", "not_named")
+    return words.translate_dimension_value(dimension, value) if value else words.text("labels", "not_named")
 
 
 def name_count(key: str, words: Words) -> str:
@@ -276,7 +276,7 @@ def pool_rows(rows: Sequence[SliceRow]) -> SliceRow:
 def write_slice_row(row: SliceRow, name: str, digits: int | None, words: Words) -> list[str]:
     surplus = words.text("labels", "no_comparison")
     if row.baseline_rate is not None:
-        surplus = signed(row.passed - row.entered * row.baseline_rate, 0)
+        surplus = format_signed(row.passed - row.entered * row.baseline_rate, 0)
     return [
         name,
         words.value(row.entered, Unit.COUNT),

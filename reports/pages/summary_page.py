@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from funnelscope.messages.values import PeriodKind, Unit
-from funnelscope.messages.wording import Words, signed
+from funnelscope.messages.message_types import PeriodKind, Unit
+from funnelscope.messages.wording import Words, format_signed
 from reports.model import FULL_BASELINE_DAYS, FamilyDelivery, Figure, Headline, Report, ReportVerdict, Stage
 from reports.pages.finding_blocks import build_finding_briefs, build_follow_ups_section, write_day_sentence
 from reports.pages.table_blocks import Content, name_figure, write_baseline_and_change, write_marked_value
@@ -169,7 +169,7 @@ def build_bridge_section(report: Report, words: Words) -> Content | None:
     if bridge is None:
         return None
     spoken = words.text("labels", "separator").join(
-        f"{words.text('bridge', bar.key)} {signed(float(bar.change), 0)}" for bar in bridge.bars
+        f"{words.text('bridge', bar.key)} {format_signed(float(bar.change), 0)}" for bar in bridge.bars
     )
     return {
         "heading": words.text("headings", "bridge", currency=report.currency),

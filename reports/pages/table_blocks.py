@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from funnelscope.messages.values import Unit
-from funnelscope.messages.wording import Words, digits_of_usual
+from funnelscope.messages.message_types import Unit
+from funnelscope.messages.wording import Words, choose_baseline_digits
 from reports.model import DayPoint, Figure
 from reports.pictures.funnel_picture import choose_outside_mark
 from reports.pictures.trend import find_promotion_runs
@@ -52,7 +52,7 @@ def name_figure(figure: Figure, currency: str, words: Words) -> str:
 def write_baseline_and_change(figure: Figure, words: Words) -> tuple[str, str]:
     if figure.baseline is None:
         return words.text("labels", "usual", value=words.no_data), ""
-    digits = digits_of_usual(figure.value, figure.unit)
+    digits = choose_baseline_digits(figure.value, figure.unit)
     usual = words.text("labels", "usual", value=words.value(figure.baseline, figure.unit, digits))
     return usual, words.change(figure.value, figure.baseline, figure.unit)
 
@@ -71,7 +71,7 @@ def build_figures_table(figures: Sequence[Figure], currency: str, words: Words) 
                 name_figure(figure, currency, words),
                 words.counts(figure),
                 write_marked_value(figure, words),
-                words.value(figure.baseline, figure.unit, digits_of_usual(figure.value, figure.unit)),
+                words.value(figure.baseline, figure.unit, choose_baseline_digits(figure.value, figure.unit)),
                 words.change(figure.value, figure.baseline, figure.unit),
             ]
         )

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from funnelscope.messages.values import Number, Unit
-from funnelscope.messages.wording import Words, digits_of_usual, signed
+from funnelscope.messages.message_types import Number, Unit
+from funnelscope.messages.wording import Words, choose_baseline_digits, format_signed
 from reports.model import Bridge, BridgeBar
 from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, add_text_sheet, create_canvas
 
@@ -66,7 +66,7 @@ def _draw_bar(sheet: "Axes", y: float, start: float, end: float, colour: str) ->
 def _write_row(sheet: "Axes", y: float, bar: BridgeBar, words: Words, quiet: bool = False) -> None:
     colour = QUIET if quiet else INK
     sheet.text(0, y, words.text("bridge", bar.key), va="center", color=colour)
-    change = words.text("labels", "no_comparison") if quiet else signed(float(bar.change), 0)
+    change = words.text("labels", "no_comparison") if quiet else format_signed(float(bar.change), 0)
     sheet.text(CHANGE_MM, y, change, ha="right", va="center", color=colour)
     for x, value in ((USUAL_MM, bar.usual), (PAGE_WIDTH_MM, bar.today)):
         sheet.text(
@@ -80,4 +80,4 @@ def write_bar_value(value: Number | None, bar: BridgeBar, words: Words) -> str:
         return words.no_data
     if bar.unit is Unit.MONEY and bar.key != "amount_per_order":
         return words.value(value, Unit.MONEY, 0)
-    return words.value(value, bar.unit, digits_of_usual(bar.today, bar.unit))
+    return words.value(value, bar.unit, choose_baseline_digits(bar.today, bar.unit))

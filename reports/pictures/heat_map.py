@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from funnelscope.messages.values import Unit
-from funnelscope.messages.wording import Words, signed
+from funnelscope.messages.message_types import Unit
+from funnelscope.messages.wording import Words, format_signed
 from reports.model import HeatCell, HeatMap
 from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, add_text_sheet, create_canvas
 
@@ -76,6 +76,6 @@ def _draw_cell(sheet: "Axes", left: float, top: float, width: float, cell: HeatC
             color=ALARM if change < 0 else BLUE, alpha=strength,
         )  # fmt: skip
         mark = "" if abs(z) < NOTABLE_STANDARD_ERRORS else words.text("labels", "below" if z < 0 else "above") + " "
-        below = f"{mark}{signed((rate - usual) * 100, 1)}"
+        below = f"{mark}{format_signed((rate - usual) * 100, 1)}"
         sheet.text(middle, centre + 1.7, below, ha="center", va="center", color=INK, fontsize=SMALL_POINTS - 0.5)
     sheet.text(middle, centre - (1.5 if usual else 0), words.value(rate, Unit.RATE), ha="center", va="center")

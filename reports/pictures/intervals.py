@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from funnelscope.messages.wording import Words, signed
+from funnelscope.messages.wording import Words, format_signed
 from reports.model import Finding, FindingStatus
 from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, PALE, QUIET, ROW_MM, add_text_sheet, create_canvas
 from reports.pictures.heat_map import shorten
@@ -41,10 +41,10 @@ def draw_effects(findings: Sequence[Finding], words: Words) -> "Canvas":
             sheet.plot(ends_mm, [y, y], color=colour, linewidth=1.4)
         at = LEFT_MM + (float(effect.value) - low) * scale
         sheet.plot(at, y, marker="o", markersize=4.5, color=colour, markerfacecolor=colour if is_sure else "white")
-        sheet.text(0, y, shorten(words.slice_name(finding.slice), LONGEST_NAME), va="center", color=INK)
-        label = signed(float(effect.value) * 100, 0) + "%"
+        sheet.text(0, y, shorten(words.format_slice(finding.slice), LONGEST_NAME), va="center", color=INK)
+        label = format_signed(float(effect.value) * 100, 0) + "%"
         if effect.low is not None and effect.high is not None:
-            bounds = [signed(float(end) * 100, 0) + "%" for end in (effect.low, effect.high)]
+            bounds = [format_signed(float(end) * 100, 0) + "%" for end in (effect.low, effect.high)]
             label = words.text("labels", "between", value=label, low=bounds[0], high=bounds[1])
         sheet.text(PAGE_WIDTH_MM, y, label, ha="right", va="center", color=QUIET)
     return canvas

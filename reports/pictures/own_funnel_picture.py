@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
 from reports.model import OwnCohort
 from reports.pictures.canvas import (

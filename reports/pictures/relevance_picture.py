@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from funnelscope.messages.wording import Words, signed
+from funnelscope.messages.wording import Words, format_signed
 from reports.model import RelevanceCell
 from reports.pictures.canvas import ALARM, BLUE, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, add_text_sheet, create_canvas
 from reports.pictures.heat_map import shorten
@@ -43,7 +43,7 @@ def draw_relevance(cells: Sequence[RelevanceCell], words: Words) -> "Canvas":
                 centre, width - 0.6, left=left + 0.3, height=CELL_MM - 0.6, color=colour, alpha=strength, linewidth=0
             )
             mark = words.text("labels", "below" if cell.log_odds < 0 else "above") + " " if cell.is_notable else ""
-            text = f"{mark}{signed(cell.log_odds, 2)}"
+            text = f"{mark}{format_signed(cell.log_odds, 2)}"
             sheet.text(left + width / 2, centre, text, ha="center", va="center", fontsize=SMALL_POINTS)
     return canvas
 

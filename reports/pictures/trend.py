@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
 from reports.model import DayPoint, Figure, Report
 from reports.pictures.canvas import (
