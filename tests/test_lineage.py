@@ -11,6 +11,7 @@ from sql.models import derived_schemas, load_models
 
 # Counts of rows and constants are made of no column.
 WITHOUT_SOURCES = {
+    "staging.refused_events": {"is_duplicate"},
     "intermediate.derived_sessions": {"family"},
     "intermediate.session_days": {"page_event_count"},
     "intermediate.conversations": {"turn_count"},

@@ -12,7 +12,7 @@ from reports.wording import languages, load_words
 from sql.contract import FAMILIES
 from sql.contracts import load_contracts
 from sql.metrics import METRICS
-from sql.models import LAYERS, Model, create_inputs, derived_schemas, load_models
+from sql.models import DEFAULT_PARAMETERS, LAYERS, Model, create_inputs, derived_schemas, load_models
 from sql.warehouse import in_memory_warehouse
 
 MODELS = list(load_models().values())
@@ -76,8 +76,7 @@ def test_a_model_says_what_it_is(model: Model) -> None:
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.table)
 def test_a_model_reads_only_its_own_layer_and_those_below(model: Model) -> None:
     below = {"staging": {"raw", "quality"}, "intermediate": {"staging"}, "marts": {"staging", "intermediate"}}
-    readable = below[model.schema] | ({model.schema} if model.schema != "staging" else set())
-    assert {table.split(".")[0] for table in model.dependencies} <= readable
+    assert {table.split(".")[0] for table in model.dependencies} <= below[model.schema] | {model.schema}
     assert model.table not in model.dependencies
     inputs = {f"raw.{family.table}" for family in FAMILIES.values()} | {
         "quality.duplicate_events",
@@ -97,7 +96,8 @@ def test_models_come_after_what_they_read() -> None:
 def test_a_model_reaches_no_further_back_than_its_header_says(model: Model) -> None:
     """Late rows of a day rebuild as many days as headers say; one that reads further would keep old numbers."""
     query = without_comments(model.query)
-    reach = max((int(days) for days in re.findall(r"\$from_date - (\d+)", query)), default=0)
+    named = {f"${name}": value for name, value in DEFAULT_PARAMETERS.items()}
+    reach = max((int(named.get(days, days)) for days in re.findall(r"\$from_date - (\$?\w+)", query)), default=0)
     if model.history_days is not None:
         assert reach <= model.history_days
         assert not re.search(r"business_date <= \$to_date", query), "reads all days: the header needs 'history: all'"

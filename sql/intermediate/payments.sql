@@ -6,7 +6,7 @@
 with order_events as (
     select *
     from staging.order_events
-    where order_id is not null and business_date between $from_date - 60 and $to_date
+    where order_id is not null and business_date between $from_date - $order_lifetime_days and $to_date
 ),
 
 payment_days as (
@@ -48,8 +48,8 @@ deposits as (
     inner join order_events
         on payment_days.order_id = order_events.order_id
         and order_events.event_type = 'deposit_paid'
-        and order_events.business_date between payment_days.business_date - 60 and payment_days.business_date
-        and order_events.business_date > coalesce(previous_balance_date, payment_days.business_date - 61)
+        and order_events.business_date between payment_days.business_date - $order_lifetime_days and payment_days.business_date
+        and (previous_balance_date is null or order_events.business_date > previous_balance_date)
     group by payment_days.order_id, payment_days.business_date
 ),
 
@@ -58,7 +58,7 @@ exclusions as (
     from payment_days
     inner join order_events
         on payment_days.order_id = order_events.order_id
-        and order_events.business_date between payment_days.business_date - 60 and payment_days.business_date
+        and order_events.business_date between payment_days.business_date - $order_lifetime_days and payment_days.business_date
     where order_events.excluded_reason is not null
     group by payment_days.order_id, payment_days.business_date
 ),
@@ -81,7 +81,7 @@ creations as (
     from payment_days
     inner join intermediate.orders
         on payment_days.order_id = orders.order_id
-        and orders.business_date between payment_days.business_date - 60 and payment_days.business_date
+        and orders.business_date between payment_days.business_date - $order_lifetime_days and payment_days.business_date
     group by payment_days.order_id, payment_days.business_date
 ),
 

@@ -20,14 +20,14 @@ voids as (
 purchases as (
     select customer_id, business_date as purchase_date, order_count
     from intermediate.purchase_days
-    where business_date between $from_date - 180 and $to_date
+    where business_date between $from_date - $active_customer_days and $to_date
 ),
 
 valid_purchases as (
     select days.business_date, purchases.customer_id, purchases.purchase_date
     from days
     inner join purchases
-        on purchases.purchase_date between days.business_date - 180 and days.business_date
+        on purchases.purchase_date between days.business_date - $active_customer_days and days.business_date
     left join voids
         on purchases.customer_id = voids.customer_id
         and purchases.purchase_date = voids.business_date
@@ -55,7 +55,7 @@ active_customers as (
 care as (
     select customer_id, business_date, event_type
     from staging.service_events
-    where customer_id is not null and event_type = 'care_sent' and business_date between $from_date - 180 and $to_date
+    where customer_id is not null and event_type = 'care_sent' and business_date between $from_date - $active_customer_days and $to_date
 ),
 
 cared_for as (
@@ -71,7 +71,7 @@ deliveries as (
     from staging.order_events
     left join intermediate.orders
         on order_events.order_id = orders.order_id and orders.business_date <= order_events.business_date
-    where order_events.event_type = 'delivered' and order_events.business_date between $from_date - 180 and $to_date
+    where order_events.event_type = 'delivered' and order_events.business_date between $from_date - $active_customer_days and $to_date
 ),
 
 delivered as (
@@ -118,7 +118,7 @@ first_channels as (
 last_categories as (
     select customer_id, business_date, arg_max(first_category, (paid_at, order_id)) as category
     from paid_orders
-    where business_date >= $from_date - 180
+    where business_date >= $from_date - $active_customer_days
     group by customer_id, business_date
 ),
 
@@ -129,9 +129,9 @@ described as (
         coalesce(memberships.is_member, false) as is_member,
         coalesce(last_categories.category, 'none') as last_category,
         case
-            when active_customers.business_date - last_purchase_date <= 7 then '001-007'
-            when active_customers.business_date - last_purchase_date <= 30 then '008-030'
-            when active_customers.business_date - last_purchase_date <= 90 then '031-090'
+            when date_diff('day', last_purchase_date, active_customers.business_date) <= 7 then '001-007'
+            when date_diff('day', last_purchase_date, active_customers.business_date) <= 30 then '008-030'
+            when date_diff('day', last_purchase_date, active_customers.business_date) <= 90 then '031-090'
             else '091-180'
         end as recency,
         cared_for.customer_id is not null as is_cared_for,
