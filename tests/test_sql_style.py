@@ -4,13 +4,18 @@ import re
 from collections.abc import Iterator
 
 import pytest
+import sqlglot
 import yaml
+from sqlglot import exp
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
 
 from assets.expectations.suites import FOLDER
 from assets.ingest.reasons import Reason
 from reports.wording import languages, load_words
 from sql.contract import FAMILIES
 from sql.contracts import load_contracts
+from sql.lineage import _nested, _open_lists, _schemas
 from sql.metrics import METRICS
 from sql.models import DEFAULT_PARAMETERS, LAYERS, Model, create_inputs, derived_schemas, load_models
 from sql.warehouse import in_memory_warehouse
@@ -34,6 +39,16 @@ BANNED = {
     "chance": r"\b(random|uuid|gen_random_uuid|setseed)\s*\(|\busing\s+sample\b|\btablesample\b",
     "the engine's own hash": r"\bhash\s*\(",
     "a cut without a total order": r"\blimit\s+\d",
+    "a filter without where": r"\bfilter\s*\((?!\s*where\b)",
+    "to_days and its like; write n * interval 1 day": r"\bto_(years|months|weeks|days|hours|minutes|seconds)\s*\(",
+    "list_intersect; write list_contains": r"\blist_(intersect|has_any|has_all)\s*\(",
+    "range of numbers; write generate_series": r"(?<!\.)\brange\s*\(",
+}
+
+# What orders rows is never null: Spark and DuckDB put nulls inside a struct at other ends.
+NEVER_NULL = {
+    *("event_time", "event_id", "asked_at", "conversation_id", "paid_at", "order_id", "started_at", "session_id"),
+    *("first_seen_at", "product_id", "customer_id", "messages.event_time", "messages.event_id"),
 }
 
 # arg_min and arg_max that are not ordered by a row of columns, and why no tie can occur.
@@ -125,10 +140,87 @@ def test_a_query_runs_anywhere_and_twice_the_same(table: str) -> None:
         "select random()",
         "select hash(name)",
         "select * from a limit 1",
+        "select count(*) filter (is_paid)",
+        "select started_at - to_days(7)",
+        "where len(list_intersect(families, ['page'])) > 0",
+        "cross join unnest(range(3))",
     ],
 )
 def test_the_ban_sees_what_it_is_about(query: str) -> None:
     assert any(re.search(pattern, query) for pattern in BANNED.values())
+
+
+def find_unportable_forms(query: str) -> list[str]:
+    """What DuckDB and Spark read differently, or only one of them reads; types as far as sqlglot can tell them."""
+    tree = sqlglot.parse_one(query, dialect="duckdb")
+    found = [f"{union.key} by name" for union in tree.find_all(exp.SetOperation) if union.args.get("by_name")]
+    found += [f"{star}: rename" for star in tree.find_all(exp.Star) if star.args.get("rename")]
+    found += [
+        f"{cast}: cast the list, not what is unnested"
+        for cast in tree.find_all(exp.Cast)
+        if isinstance(cast.this, exp.Explode | exp.Unnest)
+    ]
+    for call in tree.find_all(exp.ArgMin, exp.ArgMax):
+        order = call.expression.expressions if isinstance(call.expression, exp.Tuple) else []
+        found += [
+            f"{part} may be null in {call}"
+            for part in order
+            if not isinstance(part, exp.Coalesce) and part.sql() not in NEVER_NULL
+        ]
+    _open_lists(tree)
+    schema = _nested(_schemas())
+    qualified = qualify(tree, schema=schema, dialect="duckdb", validate_qualify_columns=False)
+    typed = annotate_types(qualified, schema=schema, dialect="duckdb")
+    found += [
+        f"{difference}: write date_diff('day', …)"
+        for difference in typed.find_all(exp.Sub)
+        if difference.left.is_type("date") and difference.right.is_type("date")
+    ]
+    found += [
+        f"{cast}: DuckDB rounds, Spark cuts off; say floor or round"
+        for cast in typed.find_all(exp.Cast)
+        if cast.to.is_type(*exp.DataType.INTEGER_TYPES)
+        and cast.this.is_type(*exp.DataType.REAL_TYPES)
+        and not isinstance(cast.this, exp.Floor | exp.Ceil | exp.Round)
+    ]
+    return found
+
+
+# The ledger of deliveries is DuckDB's on any engine.
+@pytest.mark.parametrize("table", [table for table, query in QUERIES.items() if "quality.deliveries" not in query])
+def test_a_query_is_written_for_duckdb_and_spark(table: str) -> None:
+    assert not find_unportable_forms(QUERIES[table])
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("select 1 as a union all by name select 2 as a", "by name"),
+        ("select sessions.* rename (business_date as entry_date) from sessions", "rename"),
+        ("select unnest([1, 2])::INTEGER as a", "cast the list"),
+        ("select arg_min(agent, (event_time, line)) as a from staging.service_events", "line may be null"),
+        ("select business_date - paid_date as a from intermediate.refunds", "date_diff"),
+        ("with a as (select max(paid_date) as b from intermediate.refunds) select b - b as c from a", "date_diff"),
+        ("select amount::BIGINT as a from intermediate.refunds", "cuts off"),
+        ("select (sum(refund_count) / 2)::INTEGER as a from intermediate.refunds", "cuts off"),
+    ],
+)
+def test_the_lint_sees_what_it_is_about(query: str, said: str) -> None:
+    assert any(said in form for form in find_unportable_forms(query))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select 1 as a union all select 2 as a",
+        "select unnest([1, 2]::INTEGER[]) as a",
+        "select arg_min(agent, (event_time, coalesce(line, ''), event_id)) as a from staging.service_events",
+        "select date_diff('day', paid_date, business_date) as a, business_date - 1 as b from intermediate.refunds",
+        "select floor(amount)::BIGINT as a, refund_count::INTEGER as b from intermediate.refunds",
+    ],
+)
+def test_the_lint_lets_the_portable_form_pass(query: str) -> None:
+    assert not find_unportable_forms(query)
 
 
 @pytest.mark.parametrize("table", QUERIES)
@@ -182,9 +274,9 @@ def raw_columns(table: str) -> list[tuple[str, str]]:
 
 
 def test_the_registry_holds_exactly_the_metrics_that_are_computed() -> None:
-    query = load_models()["marts.daily_metrics"].query
-    keys = re.findall(r"'metric': '(\w+)'", query)
-    durations = re.findall(r"select business_date, '(\w+)'", query)
+    queries = "".join(model.query for model in MODELS if model.name.endswith("_metrics"))
+    keys = re.findall(r"'metric': '(\w+)'", queries)
+    durations = re.findall(r"select business_date, '(\w+)'", queries)
     assert len(keys) == len(set(keys))
     assert {*keys, *durations} == set(METRICS)
     assert {key for key, metric in METRICS.items() if metric.several_days == "period"} == set(durations)

@@ -48,7 +48,7 @@ counts as (
     select
         business_date,
         count(*) as orders,
-        count(*) filter (is_reported and not is_created) as unknown,
+        count(*) filter (where is_reported and not is_created) as unknown,
         0 as nameless
     from looked_up
     group by business_date

@@ -46,7 +46,7 @@ rows_of_day as (
         coalesce(cost, 0) as cost
     from advertising
     left join arrived_clicks using (business_date, click_id)
-    union all by name
+    union all
     select
         business_date, channel, campaign, creative, landing_page, audience, device, region,
         0 as impressions, 0 as clicks, 0 as identified_clicks, 0 as arrived_clicks, 1 as sessions, 0 as cost

@@ -13,8 +13,8 @@ with sessions as (
 
 days as (
     select
-        unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day))::DATE as business_date,
-        len(list_intersect($declared_families, ['traffic', 'page'])) > 0 as has_sessions,
+        unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day)::DATE[]) as business_date,
+        list_contains($declared_families, 'traffic') or list_contains($declared_families, 'page') as has_sessions,
         list_contains($declared_families, 'page') as has_pages,
         list_contains($declared_families, 'order') as has_orders
 ),
@@ -84,7 +84,7 @@ buyer_kinds as (
     select
         business_date,
         count(*) as customers,
-        count(*) filter (where business_date - previous_date <= 365) as returning_buyers,
+        count(*) filter (where date_diff('day', previous_date, business_date) <= 365) as returning_buyers,
         count(*) filter (where previous_date is null) as first_time_buyers
     from history
     where business_date >= $from_date

@@ -7,8 +7,8 @@
 -- owner: analytics
 with days as (
     select
-        unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day))::DATE as business_date,
-        len(list_intersect($declared_families, ['traffic', 'page'])) > 0 as has_sessions,
+        unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day)::DATE[]) as business_date,
+        list_contains($declared_families, 'traffic') or list_contains($declared_families, 'page') as has_sessions,
         list_contains($declared_families, 'order') as has_orders
 ),
 

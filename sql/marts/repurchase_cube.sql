@@ -4,7 +4,7 @@
 -- history: all
 -- owner: membership
 with days as (
-    select unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day))::DATE as business_date
+    select unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day)::DATE[]) as business_date
 ),
 
 -- A purchase day is void once all its orders are refunded in full with nothing shipped.

@@ -9,7 +9,7 @@
 -- owner: membership
 -- kind: view
 with windows as (
-    select unnest([30, 60, 90])::INTEGER as window_days
+    select unnest([30, 60, 90]::INTEGER[]) as window_days
 ),
 
 data_end as (

@@ -5,7 +5,7 @@
 -- owner: analytics
 -- kind: view
 with windows as (
-    select unnest([0, 1, 3, 7])::INTEGER as window_days
+    select unnest([0, 1, 3, 7]::INTEGER[]) as window_days
 ),
 
 data_end as (
