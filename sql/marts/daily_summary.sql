@@ -145,11 +145,11 @@ select
     case when has_sessions and has_orders then coalesce(same_day_orders, 0) end as same_day_orders, -- orders paid on the day their session entered
     case when has_sessions and has_orders then coalesce(same_day_amount, 0)::DECIMAL(18, 2) end as same_day_amount, -- amount paid for them
     case when has_orders then coalesce(refunded_amount, 0)::DECIMAL(18, 2) end as refunded_amount, -- refunded on the day, for payments of any day
-    case when has_orders then coalesce(paying_sessions, 0) / nullif(human_sessions, 0) end
+    case when has_orders then paying_sessions / nullif(human_sessions, 0) end
         as same_day_session_rate, -- headline: paying / human sessions
     case
         when has_orders
-            then coalesce((expected_paying / weight)::DOUBLE, coalesce(paying_sessions, 0) / nullif(human_sessions, 0))
+            then coalesce((expected_paying / weight)::DOUBLE, paying_sessions / nullif(human_sessions, 0))
     end as standardised_session_rate, -- the same, each entry hour weighted as in the 28 days before
     case when has_orders then coalesce(buyers, 0) / nullif(visitors, 0) end
         as visitor_pay_rate -- platform-comparable: buyers / visitors
