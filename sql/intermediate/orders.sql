@@ -25,7 +25,8 @@ order_dates as (
 with_previous as (
     select
         *,
-        date_diff('day', lag(business_date) over order_history, business_date) <= $order_lifetime_days as is_seen_before,
+        date_diff('day', lag(business_date) over order_history, business_date) <= $order_lifetime_days
+            as is_seen_before,
         date_diff(
             'day', lag(case when is_reported then business_date end ignore nulls) over order_history, business_date
         ) <= $order_lifetime_days as is_reported_before
@@ -82,7 +83,8 @@ exclusions as (
     from creations
     inner join staging.order_events
         on creations.order_id = order_events.order_id
-        and order_events.business_date between creations.business_date - $order_lifetime_days and creations.business_date
+        and order_events.business_date
+            between creations.business_date - $order_lifetime_days and creations.business_date
     where order_events.excluded_reason is not null
     group by creations.order_id, creations.business_date
 ),

@@ -25,16 +25,18 @@ payment_days as (
     group by order_id, business_date
 ),
 
+balances as (
+    select distinct order_id, business_date
+    from order_events
+    where event_type = 'balance_paid'
+),
+
 balance_days as (
     select
         order_id,
         business_date,
         lag(business_date) over (partition by order_id order by business_date) as previous_balance_date
-    from (
-        select distinct order_id, business_date
-        from order_events
-        where event_type = 'balance_paid'
-    )
+    from balances
 ),
 
 -- A presale counts on the day of its balance, deposit included; of two balance days the first takes it.
@@ -48,7 +50,8 @@ deposits as (
     inner join order_events
         on payment_days.order_id = order_events.order_id
         and order_events.event_type = 'deposit_paid'
-        and order_events.business_date between payment_days.business_date - $order_lifetime_days and payment_days.business_date
+        and order_events.business_date
+            between payment_days.business_date - $order_lifetime_days and payment_days.business_date
         and (previous_balance_date is null or order_events.business_date > previous_balance_date)
     group by payment_days.order_id, payment_days.business_date
 ),
@@ -58,7 +61,8 @@ exclusions as (
     from payment_days
     inner join order_events
         on payment_days.order_id = order_events.order_id
-        and order_events.business_date between payment_days.business_date - $order_lifetime_days and payment_days.business_date
+        and order_events.business_date
+            between payment_days.business_date - $order_lifetime_days and payment_days.business_date
     where order_events.excluded_reason is not null
     group by payment_days.order_id, payment_days.business_date
 ),
@@ -81,7 +85,8 @@ creations as (
     from payment_days
     inner join intermediate.orders
         on payment_days.order_id = orders.order_id
-        and orders.business_date between payment_days.business_date - $order_lifetime_days and payment_days.business_date
+        and orders.business_date
+            between payment_days.business_date - $order_lifetime_days and payment_days.business_date
     group by payment_days.order_id, payment_days.business_date
 ),
 

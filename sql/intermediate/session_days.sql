@@ -94,15 +94,17 @@ busy_sessions as (
     where page_event_count > $most_page_events_a_minute
 ),
 
+busy_minutes as (
+    select session_id, business_date
+    from page_events
+    semi join busy_sessions using (session_id, business_date)
+    group by session_id, business_date, date_trunc('minute', event_time)
+    having count(*) > $most_page_events_a_minute
+),
+
 floods as (
     select distinct session_id, business_date
-    from (
-        select session_id, business_date
-        from page_events
-        semi join busy_sessions using (session_id, business_date)
-        group by session_id, business_date, date_trunc('minute', event_time)
-        having count(*) > $most_page_events_a_minute
-    )
+    from busy_minutes
 ),
 
 session_dates as (

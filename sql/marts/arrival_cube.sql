@@ -40,8 +40,10 @@ rows_of_day as (
         advertising.* exclude (event_type, click_id, quantity, cost),
         case when event_type = 'impression' then quantity else 0 end as impressions,
         case when event_type = 'click' then quantity else 0 end as clicks,
-        case when event_type = 'click' and advertising.click_id is not null then quantity else 0 end as identified_clicks,
-        case when event_type = 'click' and arrived_clicks.click_id is not null then quantity else 0 end as arrived_clicks,
+        case when event_type = 'click' and advertising.click_id is not null then quantity else 0 end
+            as identified_clicks,
+        case when event_type = 'click' and arrived_clicks.click_id is not null then quantity else 0 end
+            as arrived_clicks,
         0 as sessions,
         coalesce(cost, 0) as cost
     from advertising

@@ -155,7 +155,7 @@ durations as (
     union all
     select business_date, 'repurchase_interval_days', gap_days::DECIMAL(18, 3)
     from marts.repurchase_outcomes
-    cross join unnest(generate_series(1, customers)) as cases(number)  -- a case for each customer
+    cross join unnest(generate_series(1, customers)) as cases (number)  -- a case for each customer
     where gap_days is not null and business_date between $from_date and $to_date
 ),
 

@@ -55,7 +55,8 @@ active_customers as (
 care as (
     select customer_id, business_date, event_type
     from staging.service_events
-    where customer_id is not null and event_type = 'care_sent' and business_date between $from_date - $active_customer_days and $to_date
+    where customer_id is not null and event_type = 'care_sent'
+        and business_date between $from_date - $active_customer_days and $to_date
 ),
 
 cared_for as (
@@ -71,7 +72,8 @@ deliveries as (
     from staging.order_events
     left join intermediate.orders
         on order_events.order_id = orders.order_id and orders.business_date <= order_events.business_date
-    where order_events.event_type = 'delivered' and order_events.business_date between $from_date - $active_customer_days and $to_date
+    where order_events.event_type = 'delivered'
+        and order_events.business_date between $from_date - $active_customer_days and $to_date
 ),
 
 delivered as (
@@ -101,7 +103,12 @@ memberships as (
 
 paid_orders as (
     select
-        payments.customer_id, payments.business_date, payments.paid_at, payments.order_id, orders.first_category, orders.channel
+        payments.customer_id,
+        payments.business_date,
+        payments.paid_at,
+        payments.order_id,
+        orders.first_category,
+        orders.channel
     from intermediate.payments
     left join intermediate.orders
         on payments.order_id = orders.order_id and payments.created_date = orders.business_date
@@ -160,7 +167,8 @@ select
     count(*) filter (where is_member) as observed_member, -- members
     count(*) filter (where is_delivered or is_cared_for or is_member or is_purchasing)
         as reached_delivered, -- delivered or any later step
-    count(*) filter (where is_cared_for or is_member or is_purchasing) as reached_cared_for, -- cared for or any later step
+    count(*) filter (where is_cared_for or is_member or is_purchasing)
+        as reached_cared_for, -- cared for or any later step
     count(*) filter (where is_member or is_purchasing) as reached_member, -- member or purchased
     count(*) filter (where is_purchasing) as purchased -- bought again on the day
 from described

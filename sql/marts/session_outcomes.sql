@@ -19,7 +19,9 @@ paid_days as (
 with_previous as (
     select
         *,
-        coalesce(date_diff('day', lag(business_date) over session_payments, business_date) <= $order_lifetime_days, false) as is_paid_before
+        coalesce(
+            date_diff('day', lag(business_date) over session_payments, business_date) <= $order_lifetime_days, false
+        ) as is_paid_before
     from paid_days
     window session_payments as (partition by session_id, session_entry_date order by business_date)
 )

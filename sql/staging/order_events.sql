@@ -26,7 +26,8 @@ select
     shop, -- the shop; the configured shop where the delivery names none
     case when refused.reason is null then visitor_id end as visitor_id, -- the browser or device
     case when refused.reason is null then customer_id end as customer_id, -- the person, once known
-    case when refused.reason is null then session_id end as session_id, -- the source's own session; derived where it has none
+    case when refused.reason is null then session_id end
+        as session_id, -- the source's own session; derived where it has none
     is_bot, -- the source's own robot flag
     order_id, -- the order
     line, -- the line of the order
