@@ -17,6 +17,7 @@ check: .venv/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/sqlfluff lint sql --processes 1
 	FUNNELSCOPE_HOME=var/check $(BIN)/python -W ignore -m dagster definitions validate -w workspace.yaml
 
 ui: .venv/ready

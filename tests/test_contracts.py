@@ -16,6 +16,9 @@ from funnelscope.warehouse.models import derive_schemas, load_models
 
 DAY = date(2026, 6, 10)
 YESTERDAY = DAY - timedelta(days=1)
+TOMORROW = DAY + timedelta(days=1)
+SIXTY_DAYS_BEFORE = DAY - timedelta(days=60)
+SIXTY_ONE_DAYS_BEFORE = DAY - timedelta(days=61)
 COMPLETENESS = "events_are_complete"
 CONTRACTS = {
     f"{contract.table} {contract.name}" if contract.name == COMPLETENESS else contract.name: contract
@@ -49,11 +52,12 @@ def cases(warehouse: Warehouse, contract: Contract, from_date: date = DAY, to_da
 
 @dataclass(frozen=True)
 class Rule:
-    """A sound warehouse, and the ways to break it: each a statement that makes the contract report DAY."""
+    """A sound warehouse, statements that make the contract report DAY, and others that stay just inside its limits."""
 
     contract: str
     sound: tuple[tuple[str, Row], ...]
     broken_by: tuple[str, ...] = field(default=())
+    kept_by: tuple[str, ...] = field(default=())
 
 
 def rows(table: str, *given: Row) -> tuple[tuple[str, Row], ...]:
@@ -80,28 +84,63 @@ def event(number: int, event_type: str, order: int, amount: str, day: date = DAY
     return {"event_id": number, "business_date": day, "event_type": event_type, "order_id": order, "amount": amount}
 
 
+def more_orders_of_the_till(count: int) -> str:
+    """A statement: so many orders of DAY which nobody creates."""
+    values = ", ".join(f"({n}, '2026-06-10', 'paid', {n}, 'till')" for n in range(2000, 2000 + count))
+    return f"insert into staging.order_events (event_id, business_date, event_type, order_id, shop) values {values}"
+
+
 def payment(order: int, money_class: str, amount: str, day: date = DAY) -> Row:
     return {"order_id": order, "business_date": day, "money_class": money_class, "amount": amount}
 
 
 def completeness(family: str) -> Rule:
-    """Three rows came: one counts today, one is its duplicate, one is of another day."""
+    """Four rows came for today: one counts, 2 is its duplicate, 4 is of somebody excluded, 5 of one and a duplicate.
+
+    An order of somebody excluded stays. Two more of today were let go after staging; yesterday has one of each kind.
+    """
     raw, staged = f"raw.{family}_events", f"staging.{family}_events"
     duplicate = {"family": family, "business_date": DAY, "delivery_id": 1, "row_number": 2}
+    excluded = duplicate | {"row_number": 4, "reason": "staff"}
     return Rule(
         f"{staged} {COMPLETENESS}",
         (
-            *rows(raw, *({"business_date": DAY, "delivery_id": 1, "row_number": number} for number in (1, 2))),
-            *rows(raw, {"business_date": YESTERDAY, "delivery_id": 1, "row_number": 3}),
-            *rows("quality.duplicate_events", duplicate, duplicate | {"family": "other"}),
-            *rows(staged, {"business_date": DAY, "event_id": 1}, {"business_date": YESTERDAY, "event_id": 3}),
+            *rows(raw, *({"business_date": DAY, "delivery_id": 1, "row_number": number} for number in (1, 2, 4, 5))),
+            *rows(raw, *({"business_date": YESTERDAY, "delivery_id": 2, "row_number": number} for number in (2, 3, 4))),
+            *rows(
+                "quality.duplicate_events",
+                *(duplicate, duplicate | {"family": "other"}, duplicate | {"row_number": 5}),
+                duplicate | {"business_date": YESTERDAY, "delivery_id": 2},
+            ),
+            *rows(
+                "quality.excluded_events",
+                *(excluded, excluded | {"family": "other"}, excluded | {"row_number": 5}),
+                excluded | {"business_date": YESTERDAY, "delivery_id": 2},
+            ),
+            *rows(
+                "quality.pruned_days",
+                *({"family": name, "business_date": DAY, "rows": count} for name, count in ((family, 2), ("other", 9))),
+                {"family": family, "business_date": YESTERDAY, "rows": 1},
+            ),
+            *rows(staged, *({"business_date": DAY, "event_id": number} for number in (1, 21, 22))),
+            *rows(staged, *({"business_date": YESTERDAY, "event_id": number} for number in (3, 23))),
+            *(
+                rows(staged, *({"business_date": day, "event_id": 4} for day in (YESTERDAY, DAY)))
+                if family == "order"
+                else ()
+            ),
         ),
         (
             f"delete from {staged} where event_id = 1",
             f"insert into {staged} (business_date, event_id) values ('2026-06-10', 2)",
             "update quality.duplicate_events set business_date = '2026-06-09'",
             f"delete from {raw} where row_number < 3",
+            f"update quality.pruned_days set rows = 3 where family = '{family}' and business_date = '2026-06-10'",
+            f"delete from {staged} where event_id = 4"
+            if family == "order"
+            else f"delete from quality.excluded_events where family = '{family}' and row_number = 4",
         ),
+        (f"delete from quality.excluded_events where family = '{family}' and row_number = 5",),
     )
 
 
@@ -121,6 +160,7 @@ RULES = (
             "update quality.deliveries set rows_read = 4",
             # A delivery whose rows are all lost has no business date: it shows on its own day.
             "delete from raw.order_events; delete from quality.delivery_dates",
+            "update quality.deliveries set rows_read = 4, dt = '2026-06-11'",
         ),
     ),
     Rule(
@@ -130,6 +170,7 @@ RULES = (
             *rows(
                 "quality.deliveries",
                 delivery(delivery_id=2, status="quarantined", rows_read=0, message="given up"),
+                delivery(delivery_id=3, rows_read=0),
             ),
             *rows(
                 "quality.quarantine",
@@ -139,6 +180,7 @@ RULES = (
         (
             "update quality.deliveries set rows_read = 0, message = 'damaged' where delivery_id = 1",
             "update quality.quarantine set dropped_at = null",
+            "update quality.quarantine set row_number = 1",
         ),
     ),
     Rule(
@@ -159,7 +201,10 @@ RULES = (
             "update quality.quarantine set dropped_at = null",
             "update quality.deliveries set rows_quarantined = 4 where rows_read = 50",
             "update quality.deliveries set rows_quarantined = 2 where family = 'page'",
+            "update quality.quarantine set reason = 'conflicting_duplicate'",
+            "update quality.quarantine set row_number = 0",
         ),
+        ("update quality.quarantine set row_number = 1",),
     ),
     Rule(
         "most_rows_are_taken",
@@ -178,7 +223,10 @@ RULES = (
         (
             "update quality.quarantine set dropped_at = null",
             "update quality.deliveries set rows_quarantined = 51 where family = 'page'",
+            "update quality.quarantine set reason = 'conflicting_duplicate'",
+            "update quality.quarantine set row_number = 0",
         ),
+        ("update quality.quarantine set row_number = 1",),
     ),
     Rule(
         "money_adds_up",
@@ -196,19 +244,41 @@ RULES = (
                 event(8, "deposit_paid", 4, "1.00", DAY - timedelta(days=5)),
                 event(9, "balance_paid", 4, "9.00"),
                 event(10, "deposit_paid", 5, "4.00"),
+                # A deposit of 60 days ago is the balance's, one of 61 is not; nor is one that an earlier balance took.
+                event(11, "deposit_paid", 6, "1.00", SIXTY_DAYS_BEFORE) | {"shipping_amount": "0.50"},
+                event(12, "balance_paid", 6, "10.00"),
+                event(13, "deposit_paid", 7, "1.00", SIXTY_ONE_DAYS_BEFORE),
+                event(14, "balance_paid", 7, "10.00"),
+                event(15, "deposit_paid", 8, "5.00", SIXTY_DAYS_BEFORE),
+                event(16, "balance_paid", 8, "5.00", SIXTY_DAYS_BEFORE),
+                event(17, "balance_paid", 8, "7.00"),
+                event(18, "deposit_paid", 9, "1.00"),
+                event(19, "balance_paid", 9, "5.00"),
+                event(20, "deposit_paid", 10, "3.00", YESTERDAY),
+                event(21, "balance_paid", 10, "4.00", TOMORROW),
+                {"event_id": 22, "business_date": DAY, "event_type": "paid", "order_id": 1, "shipping_amount": "2.00"},
+                event(23, "deposit_paid", 11, "1.00", YESTERDAY) | {"amount": None, "shipping_amount": "0.25"},
+                event(24, "balance_paid", 11, "4.00"),
             ),
             *rows(
                 "intermediate.payments",
-                payment(1, "same_day", "18.05"),
+                payment(1, "same_day", "20.05"),
                 payment(2, "excluded", "70.00"),
                 payment(3, "presale_balance", "22.00", YESTERDAY),
                 payment(3, "presale_balance", "8.00"),
                 payment(4, "presale_balance", "10.00"),
+                payment(6, "presale_balance", "11.50"),
+                payment(7, "presale_balance", "10.00"),
+                payment(8, "presale_balance", "7.00"),
+                payment(9, "presale_balance", "6.00"),
+                payment(10, "presale_balance", "7.00", TOMORROW),
+                payment(11, "presale_balance", "4.25"),
             ),
             *rows(
                 "marts.daily_money",
-                {"business_date": DAY, "money_class": "same_day", "amount": "18.05"},
-                {"business_date": DAY, "money_class": "presale_balance", "amount": "18.00"},
+                {"business_date": DAY, "money_class": "same_day", "amount": "20.05"},
+                {"business_date": DAY, "money_class": "presale_balance", "amount": "56.75"},
+                {"business_date": TOMORROW, "money_class": "presale_balance", "amount": "7.00"},
                 {"business_date": DAY, "money_class": "excluded", "amount": "70.00"},
                 {"business_date": YESTERDAY, "money_class": "presale_balance", "amount": "22.00"},
             ),
@@ -216,9 +286,9 @@ RULES = (
         (
             "update marts.daily_money set amount = amount + 0.01 where money_class = 'same_day'",
             "update marts.daily_money set money_class = 'no_session' where money_class = 'excluded'",
-            "delete from marts.daily_money",
+            "delete from marts.daily_money where business_date = '2026-06-10'",
             "update staging.order_events set amount = amount + 1 where event_id = 8",
-            "delete from staging.order_events",
+            "delete from staging.order_events where business_date = '2026-06-10'",
         ),
     ),
     Rule(
@@ -250,6 +320,11 @@ RULES = (
                 step("landing", 1, "arrival", 4, 4),
                 step("decision", 1, "qualified_product_view", 2, 2),
                 step("decision", 5, "paid", 1, 1),
+                # Steps of the same name in other stages.
+                step("traffic", 3, "arrival", 7, 7),
+                step("landing", 2, "three_seconds", 7, 7),
+                step("landing", 4, "qualified_product_view", 7, 7),
+                step("repurchase", 5, "paid", 7, 7),
             ),
         ),
         (
@@ -259,9 +334,18 @@ RULES = (
             "update marts.decision_cube set reached_paid = 2",
             "update marts.decision_cube set paid_orders = 1",
             "update marts.decision_cube set paid_amount = 10.51",
-            "update marts.funnel_steps set reached = 5 where step = 'arrival'",
-            "update marts.funnel_steps set reached = 2 where step = 'paid'",
+            "update marts.funnel_steps set reached = 5 where step = 'arrival' and stage = 'landing'",
+            "update marts.funnel_steps set reached = 2 where step = 'paid' and stage = 'decision'",
             "delete from marts.decision_cube",
+            "delete from marts.landing_cube",
+            "delete from marts.arrival_cube",
+            "delete from marts.funnel_steps",
+        ),
+        (
+            # A day without a session, or of a shop without pages.
+            "delete from marts.landing_cube; delete from marts.arrival_cube; delete from marts.decision_cube; "
+            "delete from marts.funnel_steps; update marts.daily_summary set human_sessions = null, "
+            "qualified_sessions = null, paying_sessions = null, same_day_orders = null, same_day_amount = null",
         ),
     ),
     Rule(
@@ -275,8 +359,14 @@ RULES = (
             step("landing", 2, "three_seconds", 1, 1, "live"),
             step("traffic", 2, "click", 1, 1),
             step("traffic", 3, "arrival", 11, 11),
+            step("decision", 4, "order", 5, 5),
+            step("decision", 5, "paid", 5, 5),
+            step("repurchase", 4, "member", 5, 5),
+            step("repurchase", 5, "purchased", 5, 5),
         ),
         (
+            "update marts.funnel_steps set reached = 6 where step = 'paid'",
+            "update marts.funnel_steps set reached = 6 where step = 'purchased'",
             "update marts.funnel_steps set reached = 10 where step = 'three_seconds' and entry_type = 'home'",
             "update marts.funnel_steps set reached = 3 where step = 'three_seconds' and entry_type = 'live'",
         ),
@@ -290,8 +380,11 @@ RULES = (
             step("decision", 2, "favorite_or_cart", 10, 60, "live"),
             step("decision", 3, "checkout", 0, 99),
             step("landing", 5, "deep_read", 0, 500),
+            step("landing", 2, "three_seconds", 50, 100),
+            step("repurchase", 2, "delivered", 0, 500),
         ),
         (
+            "update marts.funnel_steps set observed = 49 where step = 'three_seconds'",
             "update marts.funnel_steps set observed = 9 where entry_type = 'live'",
             "update marts.funnel_steps set reached = 100 where step = 'checkout'",
         ),
@@ -299,15 +392,31 @@ RULES = (
     Rule(
         "payments_follow_orders",
         (
-            *rows("intermediate.orders", {"order_id": 1, "business_date": DAY, "created_at": "2026-06-10 05:00:00"}),
+            # 2 was paid before anything of it was created. 3's payment is of an earlier life of its number.
+            *rows(
+                "intermediate.orders",
+                {"order_id": 1, "business_date": DAY, "created_at": "2026-06-10 05:00:00"},
+                {"order_id": 3, "business_date": DAY, "created_at": "2026-06-10 05:00:00"},
+                {"order_id": 3, "business_date": "2026-04-01", "created_at": "2026-04-01 05:00:00"},
+            ),
             *rows(
                 "intermediate.payments",
                 {"order_id": 1, "business_date": DAY, "created_date": DAY, "paid_at": "2026-06-10 05:00:00"},
+                {"order_id": 2, "business_date": DAY, "created_date": DAY, "paid_at": "2026-06-10 04:00:00"},
+                {"order_id": 2, "business_date": YESTERDAY, "created_date": None, "paid_at": "2026-06-09 04:00:00"},
+                {"order_id": 3, "business_date": DAY, "created_date": "2026-04-01", "paid_at": "2026-06-10 04:00:00"},
             ),
         ),
         (
-            "update intermediate.payments set paid_at = '2026-06-10 04:59:59'",
-            "update intermediate.payments set business_date = '2026-06-09', created_date = '2026-06-09'",
+            "update intermediate.payments set paid_at = '2026-06-10 04:59:59' where order_id = 1",
+            *(
+                f"update intermediate.payments set business_date = '{day}', created_date = '{day}' where order_id = 1"
+                for day in (YESTERDAY, SIXTY_DAYS_BEFORE)
+            ),
+        ),
+        (
+            f"update intermediate.payments set business_date = '{SIXTY_ONE_DAYS_BEFORE}', "
+            f"created_date = '{SIXTY_ONE_DAYS_BEFORE}' where order_id = 1",
         ),
     ),
     Rule(
@@ -326,6 +435,32 @@ RULES = (
             "update staging.order_events set business_date = '2026-06-11' where event_id = 1",
             "update staging.order_events set business_date = '2026-04-01' where event_id = 1",
             "update staging.order_events set shop = 'web', sales_channel = null where event_id > 899",
+            f"update staging.order_events set business_date = '{SIXTY_ONE_DAYS_BEFORE}' where event_id = 1",
+            "update staging.order_events set order_id = null, event_type = 'deposit_paid' where event_id = 201",
+            "update staging.order_events set order_id = null, event_type = 'balance_paid' where event_id = 201",
+            # Three of 59, which is more than one in twenty.
+            f"delete from staging.order_events where event_id = 1; {more_orders_of_the_till(9)}",
+            # One creation in 60 days, or of the day itself, is enough to expect them of all.
+            "delete from staging.order_events where event_id between 2 and 38; "
+            f"update staging.order_events set business_date = '{SIXTY_DAYS_BEFORE}' where event_id = 1",
+            "delete from staging.order_events where event_id between 2 and 38; "
+            "update staging.order_events set business_date = '2026-06-10' where event_id = 1",
+        ),
+        (
+            f"update staging.order_events set business_date = '{SIXTY_DAYS_BEFORE}' where event_id = 1",
+            "update staging.order_events set business_date = '2026-06-10' where event_id = 1",
+            f"delete from staging.order_events where event_id = 1; {more_orders_of_the_till(10)}",
+            "delete from staging.order_events where order_id between 3 and 38 or order_id > 899",
+            *(
+                f"insert into staging.order_events (event_id, business_date, event_type, shop) "
+                f"values (1, '2026-06-10', '{event_type}', 'web')"
+                for event_type in ("created", "shipped")
+            ),
+            *(
+                "delete from staging.order_events where event_id between 2 and 38; "
+                f"update staging.order_events set business_date = '{day}' where event_id = 1"
+                for day in (SIXTY_ONE_DAYS_BEFORE, TOMORROW)
+            ),
         ),
     ),
     Rule(
@@ -338,6 +473,15 @@ RULES = (
         (
             "update intermediate.refunds set order_id = null, refund_count = 1 where order_id = 2",
             "update intermediate.refunds set refund_count = 10 where order_id = 2",
+            "delete from intermediate.refunds where order_id = 1; "
+            "update intermediate.refunds set refund_count = 3 where order_id = 2",
+        ),
+        (
+            # A tenth of 36 and three standard deviations are 9; two are too few to say anything.
+            "update intermediate.refunds set refund_count = 9 where order_id = 2",
+            "delete from intermediate.refunds where order_id = 1; "
+            "update intermediate.refunds set refund_count = 2 where order_id = 2",
+            "update intermediate.refunds set business_date = '2026-06-08'",
         ),
     ),
     Rule(
@@ -356,7 +500,14 @@ RULES = (
         rows(
             "marts.daily_summary", {"business_date": DAY, "orders": 20, "orders_with_session": 10, "human_sessions": 9}
         ),
-        ("update marts.daily_summary set orders_with_session = 9",),
+        (
+            "update marts.daily_summary set orders_with_session = 9",
+            "update marts.daily_summary set orders_with_session = 9, human_sessions = 1",
+        ),
+        (
+            "update marts.daily_summary set orders = 19, orders_with_session = 0",
+            "update marts.daily_summary set human_sessions = 0, orders_with_session = 0",
+        ),
     ),
 )
 
@@ -384,7 +535,18 @@ def test_a_contract_is_silent_on_empty_tables(warehouse: Warehouse, name: str) -
 def test_a_contract_is_silent_where_its_rule_holds(warehouse: Warehouse, rule: Rule) -> None:
     fill(warehouse, rule)
     assert cases(warehouse, CONTRACTS[rule.contract]) == []
-    assert cases(warehouse, CONTRACTS[rule.contract], YESTERDAY, DAY + timedelta(days=1)) == []
+    assert cases(warehouse, CONTRACTS[rule.contract], YESTERDAY, TOMORROW) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "statement"),
+    [(rule, statement) for rule in RULES for statement in rule.kept_by],
+    ids=[f"{rule.contract}-{number}" for rule in RULES for number, _ in enumerate(rule.kept_by, start=1)],
+)
+def test_a_contract_is_silent_just_inside_its_limits(warehouse: Warehouse, rule: Rule, statement: str) -> None:
+    fill(warehouse, rule)
+    warehouse.execute(statement)
+    assert cases(warehouse, CONTRACTS[rule.contract]) == []
 
 
 @pytest.mark.parametrize(
@@ -406,7 +568,81 @@ def test_a_contract_reports_the_day_on_which_its_rule_is_broken(
         for message in (said.observed, said.expected):
             for language in ("zh", "en"):
                 assert translate_message(message, language), case
-    assert cases(warehouse, CONTRACTS[rule.contract], DAY + timedelta(days=1), DAY + timedelta(days=1)) == []
+    assert cases(warehouse, CONTRACTS[rule.contract], TOMORROW, TOMORROW) == []
+    before = cases(warehouse, CONTRACTS[rule.contract], YESTERDAY, YESTERDAY)
+    assert DAY not in {case["business_date"] for case in before}
+
+
+@pytest.mark.parametrize(
+    ("contract", "statement", "said"),
+    [
+        (
+            "money_adds_up",
+            "update marts.daily_money set amount = amount + 0.01 where money_class = 'same_day'",
+            {"parts": "76.81", "delivered": "76.80"},
+        ),
+        ("money_adds_up", "delete from marts.daily_money", {"parts": "0.00", "delivered": "76.80"}),
+        (
+            "cubes_agree_with_the_summary",
+            "update marts.decision_cube set paid_orders = 1",
+            {
+                "sessions": "[4, 4, 4, 4]",
+                "qualified": "[2, 2, 2, 2]",
+                "paying": "[1, 1, 1]",
+                "orders": "[2, 1]",
+                "amount": "[10.50, 10.50]",
+            },
+        ),
+        (
+            "steps_are_observed",
+            "update marts.funnel_steps set observed = 49 where step = 'three_seconds'",
+            {"stage": "landing", "step": "three_seconds", "seen": 49, "reached": 100},
+        ),
+        (
+            "payments_have_orders",
+            "update staging.order_events set order_id = null where event_id = 201",
+            {"nameless": 1, "unknown": 2, "orders": 49},
+        ),
+        (
+            "refunds_have_orders",
+            "insert into intermediate.refunds (order_id, business_date, refund_count) values (null, '2026-06-10', 1)",
+            {"nameless": 1, "unpaid": 8, "refunds": 36},
+        ),
+        (
+            "reconciliation",
+            "insert into quality.duplicate_events (delivery_id, family, row_number, reason) "
+            "values (1, 'order', 1, 'duplicate'); update quality.deliveries set rows_read = 5",
+            {"rows_read": 5, "accounted_for": 3},
+        ),
+        (
+            "whole_files_are_readable",
+            "update quality.deliveries set rows_read = 0, message = 'damaged' where delivery_id = 1 and status = "
+            "'quarantined'",
+            {"message": '[{"key":"as_told","values":{"text":"damaged"}}]'},
+        ),
+        (
+            "whole_files_are_readable",
+            "update quality.deliveries set rows_read = 0, message = 'damaged', told = '[\"a sentence\"]' "
+            "where delivery_id = 1 and status = 'quarantined'",
+            {"message": '["a sentence"]'},
+        ),
+        (
+            "deliveries_read_as_meant",
+            "update quality.deliveries set warning = 'swapped' where delivery_id = 1",
+            {"warning": '[{"key":"as_told","values":{"text":"swapped"}}]'},
+        ),
+        (
+            "deliveries_read_as_meant",
+            "update quality.deliveries set warning = 'swapped', told = '[\"a sentence\"]' where delivery_id = 1",
+            {"warning": '["a sentence"]'},
+        ),
+    ],
+)
+def test_a_contract_says_how_much_it_found(warehouse: Warehouse, contract: str, statement: str, said: Row) -> None:
+    fill(warehouse, next(rule for rule in RULES if rule.contract == contract))
+    warehouse.execute(statement)
+    (found,) = cases(warehouse, CONTRACTS[contract])
+    assert {name: found[name] for name in said} == said
 
 
 def test_a_source_that_does_not_link_refunds_to_orders_is_told_until_that_is_known_of_it(warehouse: Warehouse) -> None:
@@ -418,7 +654,27 @@ def test_a_source_that_does_not_link_refunds_to_orders_is_told_until_that_is_kno
     insert(warehouse, "intermediate.refunds", unlinked | {"order_id": None, "business_date": YESTERDAY})
     assert cases(warehouse, contract) == []
     assert len(cases(warehouse, contract, DAY - timedelta(days=28), DAY)) == 1, "YESTERDAY itself knew of none"
-    linked = {"order_id": 3, "business_date": YESTERDAY, "refund_count": 4, "paid_date": YESTERDAY}
+    warehouse.execute(
+        "update intermediate.refunds set business_date = business_date - 27 where business_date < $d", d=DAY
+    )
+    assert cases(warehouse, contract) == [], "28 days are remembered"
+    warehouse.execute(
+        "update intermediate.refunds set business_date = business_date - 1 where business_date < $d", d=DAY
+    )
+    assert len(cases(warehouse, contract)) == 1, "29 are not"
+    warehouse.execute("update intermediate.refunds set business_date = $y where business_date < $d", d=DAY, y=YESTERDAY)
+    warehouse.execute(
+        "update intermediate.refunds set refund_count = if(order_id is null, 1, 18) where business_date < $d", d=DAY
+    )
+    assert len(cases(warehouse, contract)) == 1, "of 19 refunds nothing is known"
+    warehouse.execute("update intermediate.refunds set refund_count = 17 where refund_count = 18")
+    insert(
+        warehouse,
+        "intermediate.refunds",
+        {"order_id": 4, "business_date": YESTERDAY, "refund_count": 2, "paid_date": YESTERDAY},
+    )
+    assert cases(warehouse, contract) == [], "18 of 20 are not linked"
+    linked = {"order_id": 3, "business_date": YESTERDAY, "refund_count": 1, "paid_date": YESTERDAY}
     insert(warehouse, "intermediate.refunds", linked)
     assert len(cases(warehouse, contract)) == 1
 

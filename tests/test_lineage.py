@@ -11,6 +11,11 @@ from funnelscope.warehouse.models import derive_schemas, load_models
 
 # Counts of rows and constants are made of no column.
 WITHOUT_SOURCES = {
+    "staging.refused_events": {"is_duplicate"},
+    "intermediate.product_categories": {"business_date"},
+    "intermediate.page_metrics": {"metric"},
+    "intermediate.service_metrics": {"metric"},
+    "intermediate.order_metrics": {"metric"},
     "intermediate.derived_sessions": {"family"},
     "intermediate.session_days": {"page_event_count"},
     "intermediate.conversations": {"turn_count"},
@@ -39,7 +44,6 @@ WITHOUT_SOURCES = {
     "marts.landing_cube": {"sessions"},
     "marts.product_cube": {"viewed"},
     "marts.funnel_steps": {"stage", "step_number", "step"},
-    "marts.daily_metrics": {"metric"},
     "marts.refund_rates": {"within"},
     "marts.people_to_date": {"business_date", "period"},
     "marts.repurchase_windows": {"window_days"},

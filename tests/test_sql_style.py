@@ -4,7 +4,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
+import sqlglot
 import yaml
+from sqlglot import exp
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
 
 from funnelscope.events.metrics import METRICS
 from funnelscope.events.schema import FAMILIES
@@ -13,7 +17,8 @@ from funnelscope.messages.wording import list_languages, load_words
 from funnelscope.quality.expectations.suites import FOLDER
 from funnelscope.warehouse.checks import load_contracts
 from funnelscope.warehouse.connection import open_in_memory_warehouse
-from funnelscope.warehouse.models import LAYERS, Model, create_inputs, derive_schemas, load_models
+from funnelscope.warehouse.lineage import _build_schemas, _expand_lists, _nest_schemas
+from funnelscope.warehouse.models import DEFAULT_PARAMETERS, LAYERS, Model, create_inputs, derive_schemas, load_models
 
 MODELS = list(load_models().values())
 QUERIES = {model.table: model.query for model in MODELS} | {
@@ -34,6 +39,16 @@ BANNED = {
     "chance": r"\b(random|uuid|gen_random_uuid|setseed)\s*\(|\busing\s+sample\b|\btablesample\b",
     "the engine's own hash": r"\bhash\s*\(",
     "a cut without a total order": r"\blimit\s+\d",
+    "a filter without where": r"\bfilter\s*\((?!\s*where\b)",
+    "to_days and its like; write n * interval 1 day": r"\bto_(years|months|weeks|days|hours|minutes|seconds)\s*\(",
+    "list_intersect; write list_contains": r"\blist_(intersect|has_any|has_all)\s*\(",
+    "range of numbers; write generate_series": r"(?<!\.)\brange\s*\(",
+}
+
+# What orders rows is never null: Spark and DuckDB put nulls inside a struct at other ends.
+NEVER_NULL = {
+    *("event_time", "event_id", "asked_at", "conversation_id", "paid_at", "order_id", "started_at", "session_id"),
+    *("first_seen_at", "product_id", "customer_id", "messages.event_time", "messages.event_id"),
 }
 
 # arg_min and arg_max that are not ordered by a row of columns, and why no tie can occur.
@@ -76,8 +91,7 @@ def test_a_model_says_what_it_is(model: Model) -> None:
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.table)
 def test_a_model_reads_only_its_own_layer_and_those_below(model: Model) -> None:
     below = {"staging": {"raw", "quality"}, "intermediate": {"staging"}, "marts": {"staging", "intermediate"}}
-    readable = below[model.schema] | ({model.schema} if model.schema != "staging" else set())
-    assert {table.split(".")[0] for table in model.dependencies} <= readable
+    assert {table.split(".")[0] for table in model.dependencies} <= below[model.schema] | {model.schema}
     assert model.table not in model.dependencies
     inputs = {f"raw.{family.table}" for family in FAMILIES.values()} | {
         "quality.duplicate_events",
@@ -97,7 +111,8 @@ def test_models_come_after_what_they_read() -> None:
 def test_a_model_reaches_no_further_back_than_its_header_says(model: Model) -> None:
     """Late rows of a day rebuild as many days as headers say; one that reads further would keep old numbers."""
     query = without_comments(model.query)
-    reach = max((int(days) for days in re.findall(r"\$from_date - (\d+)", query)), default=0)
+    named = {f"${name}": value for name, value in DEFAULT_PARAMETERS.items()}
+    reach = max((int(named.get(days, days)) for days in re.findall(r"\$from_date - (\$?\w+)", query)), default=0)
     if model.history_days is not None:
         assert reach <= model.history_days
         assert not re.search(r"business_date <= \$to_date", query), "reads all days: the header needs 'history: all'"
@@ -125,10 +140,87 @@ def test_a_query_runs_anywhere_and_twice_the_same(table: str) -> None:
         "select random()",
         "select hash(name)",
         "select * from a limit 1",
+        "select count(*) filter (is_paid)",
+        "select started_at - to_days(7)",
+        "where len(list_intersect(families, ['page'])) > 0",
+        "cross join unnest(range(3))",
     ],
 )
 def test_the_ban_sees_what_it_is_about(query: str) -> None:
     assert any(re.search(pattern, query) for pattern in BANNED.values())
+
+
+def find_unportable_forms(query: str) -> list[str]:
+    """What DuckDB and Spark read differently, or only one of them reads; types as far as sqlglot can tell them."""
+    tree = sqlglot.parse_one(query, dialect="duckdb")
+    found = [f"{union.key} by name" for union in tree.find_all(exp.SetOperation) if union.args.get("by_name")]
+    found += [f"{star}: rename" for star in tree.find_all(exp.Star) if star.args.get("rename")]
+    found += [
+        f"{cast}: cast the list, not what is unnested"
+        for cast in tree.find_all(exp.Cast)
+        if isinstance(cast.this, exp.Explode | exp.Unnest)
+    ]
+    for call in tree.find_all(exp.ArgMin, exp.ArgMax):
+        order = call.expression.expressions if isinstance(call.expression, exp.Tuple) else []
+        found += [
+            f"{part} may be null in {call}"
+            for part in order
+            if not isinstance(part, exp.Coalesce) and part.sql() not in NEVER_NULL
+        ]
+    _expand_lists(tree)
+    schema = _nest_schemas(_build_schemas())
+    qualified = qualify(tree, schema=schema, dialect="duckdb", validate_qualify_columns=False)
+    typed = annotate_types(qualified, schema=schema, dialect="duckdb")
+    found += [
+        f"{difference}: write date_diff('day', …)"
+        for difference in typed.find_all(exp.Sub)
+        if difference.left.is_type("date") and difference.right.is_type("date")
+    ]
+    found += [
+        f"{cast}: DuckDB rounds, Spark cuts off; say floor or round"
+        for cast in typed.find_all(exp.Cast)
+        if cast.to.is_type(*exp.DataType.INTEGER_TYPES)
+        and cast.this.is_type(*exp.DataType.REAL_TYPES)
+        and not isinstance(cast.this, exp.Floor | exp.Ceil | exp.Round)
+    ]
+    return found
+
+
+# The ledger of deliveries is DuckDB's on any engine.
+@pytest.mark.parametrize("table", [table for table, query in QUERIES.items() if "quality.deliveries" not in query])
+def test_a_query_is_written_for_duckdb_and_spark(table: str) -> None:
+    assert not find_unportable_forms(QUERIES[table])
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("select 1 as a union all by name select 2 as a", "by name"),
+        ("select sessions.* rename (business_date as entry_date) from sessions", "rename"),
+        ("select unnest([1, 2])::INTEGER as a", "cast the list"),
+        ("select arg_min(agent, (event_time, line)) as a from staging.service_events", "line may be null"),
+        ("select business_date - paid_date as a from intermediate.refunds", "date_diff"),
+        ("with a as (select max(paid_date) as b from intermediate.refunds) select b - b as c from a", "date_diff"),
+        ("select amount::BIGINT as a from intermediate.refunds", "cuts off"),
+        ("select (sum(refund_count) / 2)::INTEGER as a from intermediate.refunds", "cuts off"),
+    ],
+)
+def test_the_lint_sees_what_it_is_about(query: str, said: str) -> None:
+    assert any(said in form for form in find_unportable_forms(query))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select 1 as a union all select 2 as a",
+        "select unnest([1, 2]::INTEGER[]) as a",
+        "select arg_min(agent, (event_time, coalesce(line, ''), event_id)) as a from staging.service_events",
+        "select date_diff('day', paid_date, business_date) as a, business_date - 1 as b from intermediate.refunds",
+        "select floor(amount)::BIGINT as a, refund_count::INTEGER as b from intermediate.refunds",
+    ],
+)
+def test_the_lint_lets_the_portable_form_pass(query: str) -> None:
+    assert not find_unportable_forms(query)
 
 
 @pytest.mark.parametrize("table", QUERIES)
@@ -182,9 +274,9 @@ def raw_columns(table: str) -> list[tuple[str, str]]:
 
 
 def test_the_registry_holds_exactly_the_metrics_that_are_computed() -> None:
-    query = load_models()["marts.daily_metrics"].query
-    keys = re.findall(r"'metric': '(\w+)'", query)
-    durations = re.findall(r"select business_date, '(\w+)'", query)
+    queries = "".join(model.query for model in MODELS if model.name.endswith("_metrics"))
+    keys = re.findall(r"'metric': '(\w+)'", queries)
+    durations = re.findall(r"select business_date, '(\w+)'", queries)
     assert len(keys) == len(set(keys))
     assert {*keys, *durations} == set(METRICS)
     assert {key for key, metric in METRICS.items() if metric.several_days == "period"} == set(durations)

@@ -1,19 +1,20 @@
-"""SQL contracts: queries that return what breaks a rule, a row a case; no row means that the rule holds.
+"""SQL checks: queries that return what breaks a rule, one row for each violation; no row means that the rule holds.
 
-A file in sql/checks opens with one line that says the rule, then `table:` (the table it guards) and
-`severity:` (block or warn). Its query reads `$from_date` to `$to_date` and returns `business_date` and what was found,
-a column each, which fill the sentences under the check's name in `messages/texts` (`observed` and `expected`).
-Two rules that hold for many tables are made here: that a table's grain is unique, from the models' headers, and that
-staged events are the delivered ones, for each family.
+A file in sql/checks opens with one line that states the rule, then `table:` (the table it guards) and `severity:`
+(block or warn). Its query reads `$from_date` to `$to_date` and returns `business_date` and the observed values; these
+fill the sentences under the check's name in `messages/texts` (`observed` and `expected`). A query may name the models'
+constants (`DEFAULT_PARAMETERS`), which are filled in as values. Rules that many tables share are made here: the grain
+is unique, staged events are the delivered ones, and only so much of a delivery waits in quarantine.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
 from funnelscope.events.schema import FAMILIES, Family
-from funnelscope.warehouse.models import ROOT, Model, ModelError, load_models
+from funnelscope.warehouse.models import DEFAULT_PARAMETERS, ROOT, Model, ModelError, load_models
 
 
 class Severity(StrEnum):
@@ -45,20 +46,71 @@ def parse_contract(path: Path) -> Contract:
     header = [line.removeprefix("--").strip() for line in lines if line.startswith("--")]
     entries = dict(line.split(": ", 1) for line in header[1:] if ": " in line)
     try:
-        return Contract(path.stem, entries["table"], Severity(entries["severity"]), header[0], "\n".join(lines))
+        severity = Severity(entries["severity"])
+        return Contract(path.stem, entries["table"], severity, header[0], _fill_constants("\n".join(lines)))
     except (KeyError, ValueError) as error:
         raise ModelError(f"{path}: the header needs 'table:' and 'severity: block' or 'severity: warn'") from error
 
 
+def _fill_constants(query: str) -> str:
+    """The query with the models' constants in place of their names; only the range of days is left to be bound."""
+    return re.sub(r"\$(\w+)", lambda name: str(DEFAULT_PARAMETERS.get(name[1], name[0])), query)
+
+
 @cache
 def load_contracts() -> tuple[Contract, ...]:
-    """The contracts of sql/checks, one a family on its staged rows, one on the grain of every table that has days."""
+    """The contracts of sql/checks, those on quarantine, one a family on its staged rows, one on each table's grain."""
     written = [parse_contract(path) for path in sorted((ROOT / "checks").glob("*.sql"))]
+    quarantine = [
+        _build_quarantine_contract(
+            "little_is_in_quarantine",
+            Severity.WARN,
+            "At most one delivered row in a hundred waits in quarantine; dropped rows do not count.",
+            most_waiting="0.01",
+        ),
+        _build_quarantine_contract(
+            "most_rows_are_taken",
+            Severity.BLOCK,
+            "Of what a family delivers for a day, at least half is taken; dropped rows do not count.",
+            most_waiting="0.5",
+        ),
+    ]
     completeness = [_build_completeness_contract(family) for family in FAMILIES.values()]
-    return (
-        *written,
-        *completeness,
-        *(_build_grain_contract(model) for model in load_models().values() if not model.is_view),
+    grains = [_build_grain_contract(model) for model in load_models().values() if not model.is_view]
+    return (*written, *quarantine, *completeness, *grains)
+
+
+def _build_quarantine_contract(name: str, severity: Severity, rule: str, most_waiting: str) -> Contract:
+    """The rule on the share of a family's delivered rows that waits; `most_waiting` is a decimal from 0 to 1."""
+    return Contract(
+        name=name,
+        table="staging.order_events",
+        severity=severity,
+        rule=rule,
+        query=f"""
+            with dropped as (
+                select delivery_id, count(*) as rows_dropped
+                from quality.quarantine
+                where dropped_at is not null and row_number > 0 and reason != 'conflicting_duplicate'
+                group by delivery_id
+            ),
+
+            totals as (
+                select
+                    dt as business_date,
+                    family,
+                    sum(rows_read) as rows_read,
+                    sum(rows_quarantined - coalesce(rows_dropped, 0)) as quarantined
+                from quality.deliveries
+                left join dropped using (delivery_id)
+                where dt between $from_date and $to_date
+                group by dt, family
+            )
+
+            select business_date, family, quarantined, rows_read
+            from totals
+            where quarantined > {most_waiting} * rows_read
+        """,
     )
 
 

@@ -24,7 +24,7 @@ counted_orders as (
 balances as (
     select distinct order_id, business_date
     from staging.order_events
-    where event_type = 'balance_paid' and business_date between $from_date - 60 and $to_date
+    where event_type = 'balance_paid' and business_date between $from_date - $order_lifetime_days and $to_date
 ),
 
 -- A deposit counts on the first balance day from its own day on.
@@ -38,8 +38,10 @@ deposits_with_balance as (
     from staging.order_events
     inner join balances
         on order_events.order_id = balances.order_id
-        and balances.business_date between order_events.business_date and order_events.business_date + 60
-    where event_type = 'deposit_paid' and order_events.business_date between $from_date - 60 and $to_date
+        and balances.business_date
+            between order_events.business_date and order_events.business_date + $order_lifetime_days
+    where event_type = 'deposit_paid'
+        and order_events.business_date between $from_date - $order_lifetime_days and $to_date
     group by order_events.order_id, order_events.event_id, order_events.business_date
 ),
 

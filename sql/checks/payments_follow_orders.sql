@@ -14,7 +14,7 @@ with payments_first as (
     from intermediate.orders
     inner join intermediate.payments
         on orders.order_id = payments.order_id
-        and payments.business_date between orders.business_date - 60 and orders.business_date - 1
+        and payments.business_date between orders.business_date - $order_lifetime_days and orders.business_date - 1
     where orders.business_date between $from_date and $to_date
 )
 

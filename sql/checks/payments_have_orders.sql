@@ -6,7 +6,7 @@ with order_events as (
     select business_date, event_type, order_id, shop, coalesce(sales_channel, '') as sales_channel
     from staging.order_events
     where event_type in ('created', 'deposit_paid', 'balance_paid', 'paid')
-        and business_date between $from_date - 60 and $to_date
+        and business_date between $from_date - $order_lifetime_days and $to_date
 ),
 
 created as (
@@ -37,10 +37,10 @@ looked_up as (
     from paid
     left join created
         on paid.order_id = created.order_id
-        and created.created_date between paid.business_date - 60 and paid.business_date
+        and created.created_date between paid.business_date - $order_lifetime_days and paid.business_date
     left join creating
         on paid.shop = creating.shop and paid.sales_channel = creating.sales_channel
-        and creating.created_date between paid.business_date - 60 and paid.business_date
+        and creating.created_date between paid.business_date - $order_lifetime_days and paid.business_date
     group by paid.business_date, paid.order_id
 ),
 
@@ -48,7 +48,7 @@ counts as (
     select
         business_date,
         count(*) as orders,
-        count(*) filter (is_reported and not is_created) as unknown,
+        count(*) filter (where is_reported and not is_created) as unknown,
         0 as nameless
     from looked_up
     group by business_date

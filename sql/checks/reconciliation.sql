@@ -3,7 +3,8 @@
 -- table: staging.order_events
 -- severity: block
 select
-    coalesce(delivery_dates.business_date, reconciliation.dt) as business_date, -- a day the delivery touches, else its own
+    coalesce(delivery_dates.business_date, reconciliation.dt)
+        as business_date, -- a day the delivery touches, else its own
     reconciliation.family, -- what was delivered
     reconciliation.file, -- where
     rows_read, -- what came

@@ -2,6 +2,12 @@
 --
 -- table: staging.page_events
 -- severity: block
+with dropped as (
+    select distinct delivery_id
+    from quality.quarantine
+    where row_number = 0 and dropped_at is not null
+)
+
 select
     dt as business_date, -- the day of delivery
     family, -- what was delivered
@@ -9,10 +15,6 @@ select
     -- why it cannot be read, as sentences for every language; a ledger of before has them as text alone
     coalesce(told::JSON, [{'key': 'as_told', 'values': {'text': message}}]::JSON) as message
 from quality.deliveries
-left join (
-    select distinct delivery_id
-    from quality.quarantine
-    where row_number = 0 and dropped_at is not null
-) as dropped using (delivery_id)
+left join dropped using (delivery_id)
 where status = 'quarantined' and rows_read = 0 and dropped.delivery_id is null
     and dt between $from_date and $to_date

@@ -35,7 +35,8 @@ with_previous as (
         *,
         coalesce(event_time - lag(event_time) over visitor_order > interval 30 minutes, true) as follows_silence,
         lag(campaign ignore nulls) over visitor_order as previous_campaign,
-        lag(case when campaign is not null then event_time end ignore nulls) over visitor_order as previous_campaign_time
+        lag(case when campaign is not null then event_time end ignore nulls) over visitor_order
+            as previous_campaign_time
     from seen_events
     window visitor_order as (partition by visitor_id, seen_date order by event_time, family, event_id)
 ),

@@ -45,7 +45,8 @@ select
         else 'evening'
     end as shift, -- night 0–8, day 8–16, evening 16–24 on the shop's clock
     presale.first_response_seconds, -- seconds until a human answered; null where none did that day
-    presale.bot_message_count > 0 and presale.agent_message_count = 0 as is_robot_only, -- only a robot spoke to the customer
+    presale.bot_message_count > 0 and presale.agent_message_count = 0
+        as is_robot_only, -- only a robot spoke to the customer
     case
         when first_response_seconds is null then 'unanswered'
         when first_response_seconds <= 30 then 'within_30s'

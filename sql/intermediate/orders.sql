@@ -8,7 +8,7 @@ with order_events as (
     from staging.order_events
     where order_id is not null
         and event_type in ('created', 'deposit_paid', 'paid')
-        and business_date between $from_date - 60 and $to_date
+        and business_date between $from_date - $order_lifetime_days and $to_date
 ),
 
 order_dates as (
@@ -25,9 +25,11 @@ order_dates as (
 with_previous as (
     select
         *,
-        business_date - lag(business_date) over order_history <= 60 as is_seen_before,
-        business_date
-        - lag(case when is_reported then business_date end ignore nulls) over order_history <= 60 as is_reported_before
+        date_diff('day', lag(business_date) over order_history, business_date) <= $order_lifetime_days
+            as is_seen_before,
+        date_diff(
+            'day', lag(case when is_reported then business_date end ignore nulls) over order_history, business_date
+        ) <= $order_lifetime_days as is_reported_before
     from order_dates
     window order_history as (partition by order_id order by business_date)
 ),
@@ -81,7 +83,8 @@ exclusions as (
     from creations
     inner join staging.order_events
         on creations.order_id = order_events.order_id
-        and order_events.business_date between creations.business_date - 60 and creations.business_date
+        and order_events.business_date
+            between creations.business_date - $order_lifetime_days and creations.business_date
     where order_events.excluded_reason is not null
     group by creations.order_id, creations.business_date
 ),
@@ -109,18 +112,18 @@ order_visitors as (
 ),
 
 sessions as (
-    select session_id, business_date, visitor_id, started_at, channel, device, region
+    select session_id, business_date as entry_date, visitor_id, started_at, channel, device, region
     from intermediate.session_days
     where is_entry and is_human
-        and business_date between $from_date - $attribution_window_days::INTEGER and $to_date
+        and business_date between $from_date - $attribution_window_days and $to_date
 ),
 
 candidates as (
-    select order_visitors.order_id, order_visitors.business_date, sessions.* rename (business_date as entry_date)
+    select order_visitors.order_id, order_visitors.business_date, sessions.*
     from order_visitors
     inner join sessions on order_visitors.visitor_id = sessions.visitor_id
     union
-    select identified.order_id, identified.business_date, sessions.* rename (business_date as entry_date)
+    select identified.order_id, identified.business_date, sessions.*
     from identified
     inner join sessions on identified.source_session_id = sessions.session_id
 ),
@@ -142,8 +145,8 @@ attributed as (
     from candidates
     inner join identified using (order_id, business_date)
     where candidates.started_at <= identified.created_at
-        and candidates.started_at >= identified.created_at - to_days($attribution_window_days::INTEGER)
-        and candidates.entry_date >= candidates.business_date - $attribution_window_days::INTEGER
+        and candidates.started_at >= identified.created_at - $attribution_window_days * interval 1 day
+        and candidates.entry_date >= candidates.business_date - $attribution_window_days
     group by candidates.order_id, candidates.business_date
 )
 

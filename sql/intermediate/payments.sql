@@ -6,7 +6,7 @@
 with order_events as (
     select *
     from staging.order_events
-    where order_id is not null and business_date between $from_date - 60 and $to_date
+    where order_id is not null and business_date between $from_date - $order_lifetime_days and $to_date
 ),
 
 payment_days as (
@@ -25,16 +25,18 @@ payment_days as (
     group by order_id, business_date
 ),
 
+balances as (
+    select distinct order_id, business_date
+    from order_events
+    where event_type = 'balance_paid'
+),
+
 balance_days as (
     select
         order_id,
         business_date,
         lag(business_date) over (partition by order_id order by business_date) as previous_balance_date
-    from (
-        select distinct order_id, business_date
-        from order_events
-        where event_type = 'balance_paid'
-    )
+    from balances
 ),
 
 -- A presale counts on the day of its balance, deposit included; of two balance days the first takes it.
@@ -48,8 +50,9 @@ deposits as (
     inner join order_events
         on payment_days.order_id = order_events.order_id
         and order_events.event_type = 'deposit_paid'
-        and order_events.business_date between payment_days.business_date - 60 and payment_days.business_date
-        and order_events.business_date > coalesce(previous_balance_date, payment_days.business_date - 61)
+        and order_events.business_date
+            between payment_days.business_date - $order_lifetime_days and payment_days.business_date
+        and (previous_balance_date is null or order_events.business_date > previous_balance_date)
     group by payment_days.order_id, payment_days.business_date
 ),
 
@@ -58,7 +61,8 @@ exclusions as (
     from payment_days
     inner join order_events
         on payment_days.order_id = order_events.order_id
-        and order_events.business_date between payment_days.business_date - 60 and payment_days.business_date
+        and order_events.business_date
+            between payment_days.business_date - $order_lifetime_days and payment_days.business_date
     where order_events.excluded_reason is not null
     group by payment_days.order_id, payment_days.business_date
 ),
@@ -81,7 +85,8 @@ creations as (
     from payment_days
     inner join intermediate.orders
         on payment_days.order_id = orders.order_id
-        and orders.business_date between payment_days.business_date - 60 and payment_days.business_date
+        and orders.business_date
+            between payment_days.business_date - $order_lifetime_days and payment_days.business_date
     group by payment_days.order_id, payment_days.business_date
 ),
 

@@ -74,9 +74,10 @@ select
     refund_days.refund_count, -- refund lines
     refund_days.amount, -- refunded that day
     paid_before.paid_date, -- the day the order was first paid; null for an unlinked refund
-    refund_days.business_date - paid_before.paid_date as age_days, -- days since then
+    date_diff('day', paid_before.paid_date, refund_days.business_date) as age_days, -- days since then
     date_diff('second', paid_before.paid_at, refund_days.refunded_at) as age_seconds, -- seconds since then
-    coalesce(paid_before.is_excluded, refund_days.is_marked_excluded) as is_excluded, -- of an order the shop does not count
+    coalesce(paid_before.is_excluded, refund_days.is_marked_excluded)
+        as is_excluded, -- of an order the shop does not count
     coalesce(refunded_so_far.amount >= paid_before.paid_amount, false)
     and shipped_before.order_id is null as is_void -- all money is back and nothing was shipped: no purchase took place
 from refund_days

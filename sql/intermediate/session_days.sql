@@ -87,22 +87,24 @@ visit_days as (
     group by session_id, business_date
 ),
 
--- Rule 1: a robot is flagged by the source, or sends more than 60 page events within one minute.
+-- Rule 1: a robot is flagged by the source, or sends too many page events within one minute.
 busy_sessions as (
     select session_id, business_date
     from page_days
-    where page_event_count > 60
+    where page_event_count > $most_page_events_a_minute
+),
+
+busy_minutes as (
+    select session_id, business_date
+    from page_events
+    semi join busy_sessions using (session_id, business_date)
+    group by session_id, business_date, date_trunc('minute', event_time)
+    having count(*) > $most_page_events_a_minute
 ),
 
 floods as (
     select distinct session_id, business_date
-    from (
-        select session_id, business_date
-        from page_events
-        semi join busy_sessions using (session_id, business_date)
-        group by session_id, business_date, date_trunc('minute', event_time)
-        having count(*) > 60
-    )
+    from busy_minutes
 ),
 
 session_dates as (
@@ -178,7 +180,7 @@ select
     longest_dwell_ms is not null
     or coalesce(last_interaction_at > first_page_event_at or interaction_count >= 2, false)
         as is_stay_measured, -- a stay was reported or an interaction seen: a lost page_leave is no bounce
-    coalesce(longest_dwell_ms >= 3000, false) as is_past_three_seconds, -- stayed 3 seconds on a page
+    coalesce(longest_dwell_ms >= $shortest_stay_ms, false) as is_past_three_seconds, -- stayed 3 seconds on a page
     coalesce(last_interaction_at > first_page_event_at or interaction_count >= 2, false)
         as is_interacting, -- had a second interaction
     coalesce(is_product_viewed, false) as is_product_viewed, -- opened a product page

@@ -43,25 +43,10 @@ paid as (
     group by session_id, business_date
 ),
 
--- Page events know no category: a product's is the one it was ordered under in the last four weeks.
-ordered_categories as (
-    select distinct product_id, category, business_date
-    from staging.order_events
-    where product_id is not null and category is not null and excluded_reason is null
-        and business_date between $from_date - 28 and $to_date
-),
-
-days as (
-    select distinct business_date
-    from entries
-),
-
 product_categories as (
-    select product_id as first_product_id, days.business_date, min(category) as category
-    from ordered_categories
-    inner join days
-        on ordered_categories.business_date between days.business_date - 28 and days.business_date
-    group by product_id, days.business_date
+    select product_id as first_product_id, business_date, category as first_category
+    from intermediate.product_categories
+    where business_date between $from_date and $to_date
 ),
 
 inquiries as (
@@ -77,7 +62,7 @@ observed as (
         is_favorite or is_carted as is_favorite_or_cart,
         coalesce(first_purchases.first_paid_at < identified.started_at, false) as is_returning,
         coalesce(inquiries.inquiry_class, 'none') as inquiry_class,
-        coalesce(product_categories.category, 'none') as first_category,
+        coalesce(product_categories.first_category, 'none') as first_category,
         coalesce(ordered.order_count, 0) as order_count,
         coalesce(paid.order_count, 0) as paid_order_count,
         coalesce(paid.unit_count, 0) as paid_unit_count,

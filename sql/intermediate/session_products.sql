@@ -35,7 +35,8 @@ select
     bool_or(event_type = 'product_view') as is_viewed, -- its page was opened
     -- opened, and stayed on for 3 seconds or interacted with
     bool_or(event_type = 'product_view')
-    and (coalesce(max(dwell_ms), 0) >= 3000 or bool_or(is_interaction)) as is_qualified, -- a qualified product view
+    and (coalesce(max(dwell_ms), 0) >= $shortest_stay_ms or bool_or(is_interaction))
+        as is_qualified, -- a qualified product view
     coalesce(max(dwell_ms) >= 30000, false) or coalesce(max(scroll_ratio) >= 0.75, false)
         as is_deeply_read, -- stayed on for 30 seconds or scrolled through three quarters
     bool_or(event_type in ('favorite', 'add_to_cart')) as is_favorite_or_cart, -- kept for later or put into the cart

@@ -40,13 +40,15 @@ rows_of_day as (
         advertising.* exclude (event_type, click_id, quantity, cost),
         case when event_type = 'impression' then quantity else 0 end as impressions,
         case when event_type = 'click' then quantity else 0 end as clicks,
-        case when event_type = 'click' and advertising.click_id is not null then quantity else 0 end as identified_clicks,
-        case when event_type = 'click' and arrived_clicks.click_id is not null then quantity else 0 end as arrived_clicks,
+        case when event_type = 'click' and advertising.click_id is not null then quantity else 0 end
+            as identified_clicks,
+        case when event_type = 'click' and arrived_clicks.click_id is not null then quantity else 0 end
+            as arrived_clicks,
         0 as sessions,
         coalesce(cost, 0) as cost
     from advertising
     left join arrived_clicks using (business_date, click_id)
-    union all by name
+    union all
     select
         business_date, channel, campaign, creative, landing_page, audience, device, region,
         0 as impressions, 0 as clicks, 0 as identified_clicks, 0 as arrived_clicks, 1 as sessions, 0 as cost

@@ -6,7 +6,7 @@
 select
     business_date, -- the day of the payments
     money_class, -- same_day (A), carried_over (B), presale_balance (C), no_session (D); excluded stands beside them
-    case when money_class = 'carried_over' then business_date - session_entry_date else 0 end
+    case when money_class = 'carried_over' then date_diff('day', session_entry_date, business_date) else 0 end
         as age_days, -- for carried_over: days since the session entered
     count(*) as payments, -- orders paid
     count(distinct session_id) as sessions, -- sessions they belong to

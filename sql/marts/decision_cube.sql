@@ -24,7 +24,8 @@ select
     first_category, -- category of the first product opened
     inquiry_class, -- asked before buying: none, or how fast a human answered
     count(*) as sessions, -- with a qualified product view
-    count(*) filter (where reached_favorite_or_cart) as reached_favorite_or_cart, -- favourite or cart, or any later step
+    count(*) filter (where reached_favorite_or_cart)
+        as reached_favorite_or_cart, -- favourite or cart, or any later step
     count(*) filter (where reached_checkout) as reached_checkout, -- checkout or any later step
     count(*) filter (where reached_order) as reached_order, -- order or payment
     count(*) filter (where reached_paid) as reached_paid, -- paid by the end of the day

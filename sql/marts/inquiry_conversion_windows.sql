@@ -5,7 +5,7 @@
 -- owner: service
 -- kind: view
 with windows as (
-    select unnest([0, 1, 3, 7])::INTEGER as window_days
+    select unnest([0, 1, 3, 7]::INTEGER[]) as window_days
 ),
 
 data_end as (
@@ -14,7 +14,7 @@ data_end as (
 ),
 
 entered as (
-    select business_date as entry_date, denominator::BIGINT as inquiries
+    select business_date as entry_date, floor(denominator)::BIGINT as inquiries
     from marts.daily_metrics
     where metric = 'inquiry_pay_rate' and denominator > 0
 ),

@@ -40,7 +40,7 @@ first_paid as (
 select
     business_date, -- the day of the payment
     entry_date, -- the day the inquiries began
-    business_date - entry_date as age_days, -- days between, at most 7
+    date_diff('day', entry_date, business_date) as age_days, -- days between, at most 7
     count(*) as first_paid_inquiries -- inquiries whose customer had not paid since asking
 from first_paid
 where business_date between $from_date and $to_date

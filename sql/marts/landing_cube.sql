@@ -29,7 +29,8 @@ select
     count(*) filter (where observed_three_seconds and observed_second_interaction)
         as engaged_sessions, -- past 3 seconds with a second interaction
     count(*) filter (where reached_three_seconds) as reached_three_seconds, -- past 3 seconds or any later step
-    count(*) filter (where reached_second_interaction) as reached_second_interaction, -- a second interaction or any later step
+    count(*) filter (where reached_second_interaction)
+        as reached_second_interaction, -- a second interaction or any later step
     count(*) filter (where reached_qualified_product_view)
         as reached_qualified_product_view, -- a qualified product view or any later step
     count(*) filter (where observed_product_view) as product_view_sessions, -- that opened a product page

@@ -7,8 +7,8 @@
 -- owner: analytics
 with days as (
     select
-        unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day))::DATE as business_date,
-        len(list_intersect($declared_families, ['traffic', 'page'])) > 0 as has_sessions,
+        unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day)::DATE[]) as business_date,
+        list_contains($declared_families, 'traffic') or list_contains($declared_families, 'page') as has_sessions,
         list_contains($declared_families, 'order') as has_orders
 ),
 
@@ -16,7 +16,8 @@ periods as (
     select business_date, has_sessions, has_orders, 'week' as period, date_trunc('week', business_date)::DATE as starts
     from days
     union all
-    select business_date, has_sessions, has_orders, 'month' as period, date_trunc('month', business_date)::DATE as starts
+    select business_date, has_sessions, has_orders, 'month' as period, date_trunc('month', business_date)::DATE
+        as starts
     from days
 ),
 
@@ -60,7 +61,8 @@ new_people as (
 select
     periods.business_date, -- the day up to which people are counted, itself included
     periods.period, -- week: since its Monday; month: since its first day
-    case when has_sessions then coalesce(sum(new_people.visitors), 0)::BIGINT end as visitors, -- distinct visitors of human sessions
+    case when has_sessions then coalesce(sum(new_people.visitors), 0)::BIGINT end
+        as visitors, -- distinct visitors of human sessions
     case when has_orders then coalesce(sum(new_people.buyers), 0)::BIGINT end as buyers -- distinct buyers who paid
 from periods
 left join new_people

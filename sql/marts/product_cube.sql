@@ -1,7 +1,7 @@
 -- Products viewed in human sessions and put into the cart.
 --
 -- grain: business_date, product_id, category, channel, device
--- history: 28
+-- history: 0
 -- owner: product
 with viewed as (
     select session_id, business_date, product_id, is_qualified, is_favorite_or_cart, is_carted
@@ -15,24 +15,10 @@ sessions as (
     where is_human and business_date between $from_date and $to_date
 ),
 
-ordered_categories as (
-    select distinct product_id, category, business_date
-    from staging.order_events
-    where product_id is not null and category is not null and excluded_reason is null
-        and business_date between $from_date - 28 and $to_date
-),
-
-days as (
-    select distinct business_date
-    from sessions
-),
-
 product_categories as (
-    select product_id, days.business_date, min(category) as category
-    from ordered_categories
-    inner join days
-        on ordered_categories.business_date between days.business_date - 28 and days.business_date
-    group by product_id, days.business_date
+    select product_id, business_date, category
+    from intermediate.product_categories
+    where business_date between $from_date and $to_date
 )
 
 select

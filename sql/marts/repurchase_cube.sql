@@ -4,7 +4,7 @@
 -- history: all
 -- owner: membership
 with days as (
-    select unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day))::DATE as business_date
+    select unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day)::DATE[]) as business_date
 ),
 
 -- A purchase day is void once all its orders are refunded in full with nothing shipped.
@@ -20,14 +20,14 @@ voids as (
 purchases as (
     select customer_id, business_date as purchase_date, order_count
     from intermediate.purchase_days
-    where business_date between $from_date - 180 and $to_date
+    where business_date between $from_date - $active_customer_days and $to_date
 ),
 
 valid_purchases as (
     select days.business_date, purchases.customer_id, purchases.purchase_date
     from days
     inner join purchases
-        on purchases.purchase_date between days.business_date - 180 and days.business_date
+        on purchases.purchase_date between days.business_date - $active_customer_days and days.business_date
     left join voids
         on purchases.customer_id = voids.customer_id
         and purchases.purchase_date = voids.business_date
@@ -55,7 +55,8 @@ active_customers as (
 care as (
     select customer_id, business_date, event_type
     from staging.service_events
-    where customer_id is not null and event_type = 'care_sent' and business_date between $from_date - 180 and $to_date
+    where customer_id is not null and event_type = 'care_sent'
+        and business_date between $from_date - $active_customer_days and $to_date
 ),
 
 cared_for as (
@@ -71,7 +72,8 @@ deliveries as (
     from staging.order_events
     left join intermediate.orders
         on order_events.order_id = orders.order_id and orders.business_date <= order_events.business_date
-    where order_events.event_type = 'delivered' and order_events.business_date between $from_date - 180 and $to_date
+    where order_events.event_type = 'delivered'
+        and order_events.business_date between $from_date - $active_customer_days and $to_date
 ),
 
 delivered as (
@@ -101,7 +103,12 @@ memberships as (
 
 paid_orders as (
     select
-        payments.customer_id, payments.business_date, payments.paid_at, payments.order_id, orders.first_category, orders.channel
+        payments.customer_id,
+        payments.business_date,
+        payments.paid_at,
+        payments.order_id,
+        orders.first_category,
+        orders.channel
     from intermediate.payments
     left join intermediate.orders
         on payments.order_id = orders.order_id and payments.created_date = orders.business_date
@@ -118,7 +125,7 @@ first_channels as (
 last_categories as (
     select customer_id, business_date, arg_max(first_category, (paid_at, order_id)) as category
     from paid_orders
-    where business_date >= $from_date - 180
+    where business_date >= $from_date - $active_customer_days
     group by customer_id, business_date
 ),
 
@@ -129,9 +136,9 @@ described as (
         coalesce(memberships.is_member, false) as is_member,
         coalesce(last_categories.category, 'none') as last_category,
         case
-            when active_customers.business_date - last_purchase_date <= 7 then '001-007'
-            when active_customers.business_date - last_purchase_date <= 30 then '008-030'
-            when active_customers.business_date - last_purchase_date <= 90 then '031-090'
+            when date_diff('day', last_purchase_date, active_customers.business_date) <= 7 then '001-007'
+            when date_diff('day', last_purchase_date, active_customers.business_date) <= 30 then '008-030'
+            when date_diff('day', last_purchase_date, active_customers.business_date) <= 90 then '031-090'
             else '091-180'
         end as recency,
         cared_for.customer_id is not null as is_cared_for,
@@ -160,7 +167,8 @@ select
     count(*) filter (where is_member) as observed_member, -- members
     count(*) filter (where is_delivered or is_cared_for or is_member or is_purchasing)
         as reached_delivered, -- delivered or any later step
-    count(*) filter (where is_cared_for or is_member or is_purchasing) as reached_cared_for, -- cared for or any later step
+    count(*) filter (where is_cared_for or is_member or is_purchasing)
+        as reached_cared_for, -- cared for or any later step
     count(*) filter (where is_member or is_purchasing) as reached_member, -- member or purchased
     count(*) filter (where is_purchasing) as purchased -- bought again on the day
 from described

@@ -32,7 +32,7 @@ with_previous as (
 select
     business_date, -- the purchase day
     previous_date, -- the customers' purchase day before; null for a first purchase
-    (business_date - previous_date)::INTEGER as gap_days, -- days between
+    date_diff('day', previous_date, business_date)::INTEGER as gap_days, -- days between
     count(*) as customers -- customers
 from with_previous
 where business_date >= $from_date

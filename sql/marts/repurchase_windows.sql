@@ -9,7 +9,7 @@
 -- owner: membership
 -- kind: view
 with windows as (
-    select unnest([30, 60, 90])::INTEGER as window_days
+    select unnest([30, 60, 90]::INTEGER[]) as window_days
 ),
 
 data_end as (
@@ -98,8 +98,10 @@ select
     cohorts.customers::BIGINT as customers, -- customers with a purchase day
     coalesce(returned.customers, 0)::BIGINT as converted, -- bought again within the window
     case when is_mature then cohorts.customers - coalesce(returned.customers, 0) else 0 end::BIGINT as lost, -- did not
-    case when is_mature then 0 else cohorts.customers - coalesce(returned.customers, 0) end::BIGINT as pending, -- may yet
-    case when is_mature then coalesce(returned.customers, 0) / cohorts.customers end as repurchase_rate, -- null until mature
+    case when is_mature then 0 else cohorts.customers - coalesce(returned.customers, 0) end::BIGINT
+        as pending, -- may yet
+    case when is_mature then coalesce(returned.customers, 0) / cohorts.customers end
+        as repurchase_rate, -- null until mature
     case
         when oldest_date + windows.window_days <= last_date then coalesce(survival.kaplan_meier_rate, 0)
     end as kaplan_meier_rate -- over all cohorts so far, the pending ones in; null where none is as old as the window

@@ -5,7 +5,7 @@
 -- owner: analytics
 -- kind: view
 with windows as (
-    select unnest([0, 1, 3, 7])::INTEGER as window_days
+    select unnest([0, 1, 3, 7]::INTEGER[]) as window_days
 ),
 
 data_end as (
@@ -34,7 +34,8 @@ select
     entered.entry_date + windows.window_days <= last_date as is_mature, -- the window is over
     human_sessions as entered, -- human sessions
     coalesce(converted, 0)::BIGINT as converted, -- paid within the window
-    case when is_mature then human_sessions - coalesce(converted, 0) else 0 end::BIGINT as lost, -- not paid, window over
+    case when is_mature then human_sessions - coalesce(converted, 0) else 0 end::BIGINT
+        as lost, -- not paid, window over
     case when is_mature then 0 else human_sessions - coalesce(converted, 0) end::BIGINT as pending, -- not paid yet
     case when is_mature then coalesce(converted, 0) / human_sessions end as conversion_rate -- null until mature
 from entered

@@ -7,7 +7,7 @@ with payments as (
     select session_id, session_entry_date, business_date, amount
     from intermediate.payments
     where money_class in ('same_day', 'carried_over')
-        and business_date between $from_date - 60 and $to_date
+        and business_date between $from_date - $order_lifetime_days and $to_date
 ),
 
 paid_days as (
@@ -19,7 +19,9 @@ paid_days as (
 with_previous as (
     select
         *,
-        coalesce(business_date - lag(business_date) over session_payments <= 60, false) as is_paid_before
+        coalesce(
+            date_diff('day', lag(business_date) over session_payments, business_date) <= $order_lifetime_days, false
+        ) as is_paid_before
     from paid_days
     window session_payments as (partition by session_id, session_entry_date order by business_date)
 )
@@ -27,7 +29,7 @@ with_previous as (
 select
     business_date, -- the day of the payment
     session_entry_date as entry_date, -- the day the sessions entered
-    business_date - session_entry_date as age_days, -- days between
+    date_diff('day', session_entry_date, business_date) as age_days, -- days between
     count(*) filter (where not is_paid_before) as first_paying_sessions, -- sessions paid for the first time
     sum(orders)::BIGINT as orders, -- orders paid
     sum(amount)::DECIMAL(18, 2) as amount -- amount paid

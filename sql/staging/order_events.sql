@@ -1,25 +1,20 @@
 -- One accepted order event, line by line: created, paid, shipped, refunded and so on.
 --
+-- Of people whom the shop does not count: the order stays, with the reason and without the person.
+--
 -- grain: event_id, business_date
 -- history: 0
 -- owner: data
-with delivered as (
-    select *
-    from raw.order_events
-    where business_date between $from_date and $to_date
+with refused as (
+    select delivery_id, row_number, is_duplicate, excluded_reason as reason
+    from staging.refused_events
+    where family = 'order' and business_date between $from_date and $to_date
 ),
 
 duplicates as (
     select delivery_id, row_number
-    from quality.duplicate_events
-    where family = 'order' and business_date between $from_date and $to_date
-),
-
--- Of people whom the shop does not count: the order stays, with the reason and without the person.
-excluded as (
-    select delivery_id, row_number, reason
-    from quality.excluded_events
-    where family = 'order' and business_date between $from_date and $to_date
+    from refused
+    where is_duplicate
 )
 
 select
@@ -29,9 +24,10 @@ select
     local_hour, -- the event's hour on the shop's clock, 0 to 23
     event_type, -- what happened: one of the family's event types
     shop, -- the shop; the configured shop where the delivery names none
-    case when excluded.reason is null then visitor_id end as visitor_id, -- the browser or device
-    case when excluded.reason is null then customer_id end as customer_id, -- the person, once known
-    case when excluded.reason is null then session_id end as session_id, -- the source's own session; derived where it has none
+    case when refused.reason is null then visitor_id end as visitor_id, -- the browser or device
+    case when refused.reason is null then customer_id end as customer_id, -- the person, once known
+    case when refused.reason is null then session_id end
+        as session_id, -- the source's own session; derived where it has none
     is_bot, -- the source's own robot flag
     order_id, -- the order
     line, -- the line of the order
@@ -52,8 +48,9 @@ select
     refund_type, -- kind of refund
     error_code, -- the source's own error code
     rating, -- stars given to the product, 1 to 5
-    coalesce(excluded_reason, excluded.reason)
+    coalesce(excluded_reason, refused.reason)
         as excluded_reason -- why the shop does not count the order: test, staff, brushing
-from delivered
+from raw.order_events
 anti join duplicates using (delivery_id, row_number)
-left join excluded using (delivery_id, row_number)
+left join refused using (delivery_id, row_number)
+where business_date between $from_date and $to_date

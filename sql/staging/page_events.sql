@@ -3,22 +3,9 @@
 -- grain: event_id, business_date
 -- history: 0
 -- owner: data
-with delivered as (
-    select *
-    from raw.page_events
-    where business_date between $from_date and $to_date
-),
-
-duplicates as (
+with refused as (
     select delivery_id, row_number
-    from quality.duplicate_events
-    where family = 'page' and business_date between $from_date and $to_date
-),
-
--- Of people whom the shop does not count: its staff, its testers.
-excluded as (
-    select delivery_id, row_number
-    from quality.excluded_events
+    from staging.refused_events
     where family = 'page' and business_date between $from_date and $to_date
 )
 
@@ -49,6 +36,6 @@ select
     scroll_ratio, -- how far the page was scrolled, 0 to 1
     displayed_price, -- the price shown
     stock_state -- in stock, low, out: the source's words
-from delivered
-anti join duplicates using (delivery_id, row_number)
-anti join excluded using (delivery_id, row_number)
+from raw.page_events
+anti join refused using (delivery_id, row_number)
+where business_date between $from_date and $to_date

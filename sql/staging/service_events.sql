@@ -3,22 +3,9 @@
 -- grain: event_id, business_date
 -- history: 0
 -- owner: data
-with delivered as (
-    select *
-    from raw.service_events
-    where business_date between $from_date and $to_date
-),
-
-duplicates as (
+with refused as (
     select delivery_id, row_number
-    from quality.duplicate_events
-    where family = 'service' and business_date between $from_date and $to_date
-),
-
--- Of people whom the shop does not count: its staff, its testers.
-excluded as (
-    select delivery_id, row_number
-    from quality.excluded_events
+    from staging.refused_events
     where family = 'service' and business_date between $from_date and $to_date
 )
 
@@ -42,6 +29,6 @@ select
     rating, -- stars given to the service, 1 to 5
     care_type, -- kind of care message after the purchase
     message_id -- the message
-from delivered
-anti join duplicates using (delivery_id, row_number)
-anti join excluded using (delivery_id, row_number)
+from raw.service_events
+anti join refused using (delivery_id, row_number)
+where business_date between $from_date and $to_date

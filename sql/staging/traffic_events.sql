@@ -3,22 +3,9 @@
 -- grain: event_id, business_date
 -- history: 0
 -- owner: data
-with delivered as (
-    select *
-    from raw.traffic_events
-    where business_date between $from_date and $to_date
-),
-
-duplicates as (
+with refused as (
     select delivery_id, row_number
-    from quality.duplicate_events
-    where family = 'traffic' and business_date between $from_date and $to_date
-),
-
--- Of people whom the shop does not count: its staff, its testers.
-excluded as (
-    select delivery_id, row_number
-    from quality.excluded_events
+    from staging.refused_events
     where family = 'traffic' and business_date between $from_date and $to_date
 )
 
@@ -46,6 +33,6 @@ select
     quantity, -- how many events a report row stands for; 1 where empty
     cost, -- what the row cost
     domain -- public platform traffic or the shop's own private domain: public, private
-from delivered
-anti join duplicates using (delivery_id, row_number)
-anti join excluded using (delivery_id, row_number)
+from raw.traffic_events
+anti join refused using (delivery_id, row_number)
+where business_date between $from_date and $to_date
