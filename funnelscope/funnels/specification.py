@@ -124,7 +124,7 @@ class _EventModel(_SpecificationModel):
     @classmethod
     def _no_bare_word(cls, given: Any) -> Any:
         if isinstance(given, str):
-            reject((), given, f"wants keys and values, such as event: {given}")
+            reject((), given, f"must be keys and values, such as event: {given}")
         return given
 
     @property
