@@ -1,10 +1,10 @@
-"""SQL contracts: queries that return what breaks a rule, a row a case; no row means that the rule holds.
+"""SQL contracts: queries that return the violations of a rule, one row each. No row means that the rule holds.
 
-A file in sql/checks opens with one line that says the rule, then `table:` (the table it guards) and
-`severity:` (block or warn). Its query reads `$from_date` to `$to_date` and returns `business_date` and what was found,
-a column each, which fill the sentences under the check's name in `messages/texts` (`observed` and `expected`).
-Two rules that hold for many tables are made here: that a table's grain is unique, from the models' headers, and that
-staged events are the delivered ones, for each family.
+A file in sql/checks begins with one line that states the rule, then `table:` (the table it guards) and `severity:`
+(block or warn). Its query reads `$from_date` to `$to_date` and returns `business_date` and the observed values, one
+column each. These fill the sentences under the check's name in `messages/texts` (`observed` and `expected`). Two rules
+that hold for many tables are generated here: the grain of every table is unique, from the model headers, and the staged
+events of each family are the delivered ones.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ from funnelscope.warehouse.models import ROOT, Model, ModelError, load_models
 
 
 class Severity(StrEnum):
+    """What a violation does to the day."""
+
     BLOCK = "block"  # the day is not published
     WARN = "warn"  # the day is published with a warning
 
@@ -27,9 +29,9 @@ class Contract:
 
     Attributes:
         name: the file's name, `events_are_complete` or `grain_is_unique`.
-        table: `schema.table` that it guards.
+        table: the `schema.table` that it guards.
         rule: the rule in one sentence.
-        query: returns business_date and the values of the check's sentences, for each case against the rule.
+        query: returns business_date and the values of the check's sentences, one row per violation.
     """
 
     name: str
@@ -40,7 +42,7 @@ class Contract:
 
 
 def parse_contract(path: Path) -> Contract:
-    """Reads one file of sql/checks; raises ModelError with the file where the header breaks the form."""
+    """Reads one file of sql/checks. Raises ModelError with the file's path if the header is malformed."""
     lines = path.read_text(encoding="utf-8").splitlines()
     header = [line.removeprefix("--").strip() for line in lines if line.startswith("--")]
     entries = dict(line.split(": ", 1) for line in header[1:] if ": " in line)
@@ -52,7 +54,7 @@ def parse_contract(path: Path) -> Contract:
 
 @cache
 def load_contracts() -> tuple[Contract, ...]:
-    """The contracts of sql/checks, one a family on its staged rows, one on the grain of every table that has days."""
+    """Every contract: those of sql/checks, one per family for staged rows, one per table of days for its grain."""
     written = [parse_contract(path) for path in sorted((ROOT / "checks").glob("*.sql"))]
     completeness = [_build_completeness_contract(family) for family in FAMILIES.values()]
     return (
