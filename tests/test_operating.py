@@ -85,7 +85,7 @@ def test_a_damaged_backup_is_refused_before_anything_is_touched(shop: Home, back
     home = empty_home(shop, tmp_path / "fresh")
     done = funnelscope(home, "restore", str(damaged), "--identity-key", str(backup.with_name("identity.key")))
     assert done.code == 1
-    assert "warehouse.duckdb is missing or not what was backed up; nothing was restored" in done.errors
+    assert "warehouse.duckdb is missing or differs from what was backed up; nothing was restored" in done.errors
     assert not home.settings.warehouse_path.exists()
 
 
