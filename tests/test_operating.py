@@ -140,7 +140,7 @@ def test_the_quarantine_is_counted_and_shown_with_the_way_out(refused: Home, mon
     listed = funnelscope(refused, "quarantine", "list")
     assert listed.code == 0, listed.errors
     assert f"landing/order/dt={day(1)}/all.parquet" in listed.out
-    assert "unreadable: damaged, cut short, not permitted" in listed.out
+    assert "unreadable: damaged, truncated, not permitted" in listed.out
     assert "Way out: deliver it again." in listed.out
     shown = funnelscope(refused, "quarantine", "show", "--family", "order", "--json")
     (row,) = [json.loads(line) for line in shown.out.splitlines()]
