@@ -95,7 +95,7 @@ def select_printed_slices(stage: Stage, report: Report) -> Sequence[SliceTable]:
 def write_slices_note(stage: Stage, report: Report, words: Words) -> str:
     """Explains the column "against usual" where it is printed.
 
-    On a day without findings, names the dimensions that only the workbook has.
+    On a day without comparable days, names the dimensions that only the workbook has.
     """
     parts = [words.text("notes", "slices")] if any(map(has_baseline_rate, stage.slices)) else []
     others = [words.text("dimensions", each.dimension) for each in stage.slices[1:] if each.rows]
