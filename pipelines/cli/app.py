@@ -441,7 +441,7 @@ def _run(settings: "Settings", from_date: date, to_date: date) -> "DaysRun":
 
     if settings.opening_date > _find_yesterday(settings):
         raise ValueError(
-            f"the opening day of funnelscope.yaml, {settings.opening_date}, is not over yet: no day can be run yet"
+            f"the opening day of funnelscope.yaml, {settings.opening_date}, is not over yet, so no day can be run"
         )
     if min(from_date, to_date) < settings.opening_date:
         raise ValueError(
