@@ -146,7 +146,7 @@ def test_the_quarantine_is_counted_and_shown_with_the_way_out(refused: Home, mon
     (row,) = [json.loads(line) for line in shown.out.splitlines()]
     assert (row["row_number"], row["reason"], row["dt"]) == (0, "unreadable", str(day(1)))
     assert "Nothing is in quarantine" in funnelscope(refused, "quarantine", "list", "--family", "page").out
-    assert "'no_such' is no reason" in funnelscope(refused, "quarantine", "list", "--reason", "no_such").errors
+    assert "'no_such' is not a reason" in funnelscope(refused, "quarantine", "list", "--reason", "no_such").errors
 
 
 def test_replayed_rows_end_in_the_tables_of_a_shop_that_was_right_at_once(refused: Home, shop: Home) -> None:
