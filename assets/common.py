@@ -1,4 +1,4 @@
-"""What the assets of every layer share: their keys, the shop's days as partitions, and a range of days as one run."""
+"""Shared by the assets of every layer: keys, the shop's days as partitions, and a range of days as one run."""
 
 import warnings
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from funnelscope import reporting
 from funnelscope.events.schema import FAMILIES
 from funnelscope.settings import Settings
 
-# Single-run backfills and mappings over days that do not exist are in beta; their versions are pinned.
+# Single-run backfills and partition mappings over nonexistent days are in beta; their versions are pinned.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 FAR_BACK_DAYS = 3650  # how far `history: all` reaches in the partition mapping
@@ -38,7 +38,7 @@ OUTCOME = dg.AssetKey(["published", "outcome"])
 
 
 def read_date_range(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, shop: Shop) -> tuple[date, date]:
-    """First and last business date of the run, both in. The opening day brings the shop's history with it."""
+    """First and last business date of the run, both included. The opening day includes the shop's history."""
     keys = context.partition_key_range
     from_date, to_date = date.fromisoformat(keys.start), date.fromisoformat(keys.end)
     if from_date == shop.settings.opening_date:
@@ -47,7 +47,7 @@ def read_date_range(context: dg.AssetExecutionContext | dg.AssetCheckExecutionCo
 
 
 def define_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
-    """One partition a business date, from the opening day to yesterday on the shop's clock.
+    """One partition per business date, from the opening day to yesterday in the shop's time zone.
 
     Days before the opening only feed customer history: they have no partitions and are built with the opening day.
     """
@@ -62,7 +62,7 @@ def define_daily_asset(
     *kinds: str,
     owner: str = "data",
 ) -> Callable[[Callable[..., dg.MaterializeResult]], dg.AssetsDefinition]:
-    """What all hand-written assets share: daily partitions, and a range of days as one run."""
+    """A decorator for hand-written assets: daily partitions, and a range of days as one run."""
     return dg.asset(
         key=key,
         deps=deps,

@@ -1,4 +1,4 @@
-"""What is wrong, where, since when and at what cost."""
+"""The asset of the findings: what is wrong, where, since when and at what cost."""
 
 import dagster as dg
 
@@ -9,9 +9,11 @@ from funnelscope.diagnosis.daily_diagnosis import diagnose_days
 
 
 def define_findings(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset `diagnosis / findings`."""
+
     @define_daily_asset(days, FINDINGS, [VERDICT], "diagnosis", "duckdb", "python", owner="analytics")
     def findings(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
-        """What is wrong, in which slice, since when, how surely, at what cost. Never stops what comes after it."""
+        """What is wrong, in which slice, since when, with what confidence, at what cost. Never stops later steps."""
         from_date, to_date = read_date_range(context, shop)
         diagnose_days(shop.warehouse, shop.settings, from_date, to_date)
         return dg.MaterializeResult(metadata=describe_diagnosis_day(shop, to_date))

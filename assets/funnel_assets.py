@@ -1,4 +1,4 @@
-"""The shop's own funnels, one asset a file."""
+"""The shop's own funnels, one asset per file."""
 
 import re
 
@@ -17,10 +17,12 @@ OWN_FUNNELS = "funnels"
 
 
 def make_own_funnel_key(file: FunnelFile) -> dg.AssetKey:
+    """The asset key of a funnel: its file name, with other characters replaced by underscores."""
     return dg.AssetKey([OWN_FUNNELS, re.sub(r"[^A-Za-z0-9_]", "_", file.path.stem)])
 
 
 def define_own_funnel(file: FunnelFile, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset of one funnel. It depends on as many earlier days of staged events as its answer reads."""
     back = (
         FAR_BACK_DAYS
         if is_history_needed(file.spec.plan)

@@ -1,6 +1,6 @@
-"""What the UI shows of an asset, beside what it is: counts, rows and pictures of the last day of a run.
+"""Metadata of assets for the UI: counts, rows and pictures of the last day of a run.
 
-Of the last day only, and as small as they can be: Dagster keeps what is shown for ever.
+Only the last day, and as small as possible, because Dagster keeps metadata for ever.
 """
 
 import base64
@@ -25,7 +25,7 @@ Metadata = dict[str, Any]
 
 
 def count_rows_for_display(shop: Shop, table: str, from_date: date, to_date: date) -> Metadata:
-    """Rows of the days, and of the table."""
+    """The number of rows of the days, and of the whole table."""
     count = shop.warehouse.value(
         f"select count(*) from {table} where business_date between $from_date and $to_date",
         from_date=from_date,
@@ -36,7 +36,7 @@ def count_rows_for_display(shop: Shop, table: str, from_date: date, to_date: dat
 
 
 def describe_table_day(shop: Shop, model: Model, business_date: date) -> Metadata:
-    """Rows of the day; of a mart also its last four weeks as a picture."""
+    """Rows of the day; for a mart also its last four weeks as a picture."""
 
     def shown() -> Metadata:
         rows = read_sample_rows(shop.warehouse, model, business_date)
@@ -64,7 +64,7 @@ def describe_diagnosis_day(shop: Shop, business_date: date) -> Metadata:
 
 
 def describe_stage(edition: Edition, stage: str) -> Metadata:
-    """The stage's picture of the printed edition."""
+    """The picture of the stage in the printed edition."""
     return _describe_or_explain(
         lambda: {
             "picture": embed_picture(stage, edition.picture(stage).read_bytes(), "png"),
@@ -75,7 +75,7 @@ def describe_stage(edition: Edition, stage: str) -> Metadata:
 
 
 def describe_funnel_day(shop: Shop, name: str, business_date: date) -> Metadata:
-    """Each cohort of a shop's own funnel: its picture, its days, how many entered, and how many got to the end."""
+    """Each cohort of a shop's own funnel: its picture, its days, how many entered, and how many completed it."""
     shown: Metadata = {}
     for cohort in read_own_funnel(shop.warehouse.connection, name, business_date).cohorts:
         kind = "mature" if cohort.is_mature else "open"
@@ -89,14 +89,14 @@ def describe_funnel_day(shop: Shop, name: str, business_date: date) -> Metadata:
 
 
 def embed_picture(title: str, content: bytes, kind: str) -> dg.MarkdownMetadataValue:
-    """The picture as markdown; `kind` is the second half of its media type, such as `png`."""
+    """The picture as Markdown. `kind` is the subtype of its media type, such as `png`."""
     return dg.MetadataValue.md(f"![{title}](data:image/{kind};base64,{base64.b64encode(content).decode()})")
 
 
 def show_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> Metadata:
-    """The rows as a table under `name`; nothing where there is none.
+    """The rows as a table under `name`; empty without rows.
 
-    Markdown, for the UI cuts a wide table value off: it shows markdown in a window of its own.
+    Markdown, because the UI truncates wide table values but opens Markdown in a window of its own.
     """
     return {name: dg.MetadataValue.md(_format_rows(rows))} if rows else {}
 
@@ -106,7 +106,7 @@ def _format_rows(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _format_transposed(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A column for each row, and a line for each of its values: for few rows of many columns."""
+    """A column for each row and a line for each of its values, for few rows with many columns."""
     if not rows:
         return ""
     return _format_markdown_table(
@@ -127,18 +127,15 @@ def _format_cell(value: Any) -> str:
 
 
 def _describe_or_explain(shown: Callable[[], Metadata]) -> Metadata:
-    """What cannot be shown must stop neither the table that is built, nor the publication, nor the report."""
+    """Metadata that cannot be built must stop neither the table, nor the publication, nor the report."""
     try:
         return shown()
     except Exception as error:
         return {"not_shown": f"{type(error).__name__}: {error}"}
 
 
-# --- Findings ------------------------------------------------------------------------------------
-
-
 def _findings_told(shop: Shop, diagnosis: Diagnosis) -> str:
-    """In words, side by side, what moved with them, and the worst as pictures."""
+    """The findings in words, side by side, the signals that moved with them, and the worst ones as pictures."""
     parts = [
         diagnosis_as_markdown(diagnosis, shop.settings),
         _format_transposed([_finding_row(finding) for finding in diagnosis.findings]),
@@ -149,7 +146,7 @@ def _findings_told(shop: Shop, diagnosis: Diagnosis) -> str:
 
 
 def _finding_row(finding: Mapping[str, Any]) -> Metadata:
-    """What a reader asks first comes first: may I rely on it, what is it, where, since when, how much."""
+    """The reader's first questions come first: is it reliable, what is it, where, since when, how much."""
     return {
         "status": finding["status"],
         "why not confirmed": finding["status_reason"],
@@ -199,5 +196,5 @@ def _interval(finding: Mapping[str, Any], name: str) -> str:
 
 
 def _rounded(value: float | None) -> float | None:
-    """Four meaningful figures."""
+    """Rounded to four significant figures."""
     return None if value is None else float(f"{value:.4g}")

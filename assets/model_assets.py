@@ -1,4 +1,4 @@
-"""Staging, intermediate and marts: one asset for each SQL file, with its query, columns and lineage."""
+"""Staging, intermediate and marts: one asset per SQL file, with its query, columns and lineage."""
 
 import dagster as dg
 
@@ -10,6 +10,8 @@ from funnelscope.warehouse.models import Model, derive_schemas, materialize_mode
 
 
 def define_model(model: Model, days: dg.DailyPartitionsDefinition, lineage: Lineage) -> dg.AssetsDefinition:
+    """The asset of one SQL model."""
+
     @dg.asset(
         key=make_asset_key(model.table),
         deps=[

@@ -1,4 +1,4 @@
-"""The readers' copy, what retention lets go, and the outcome of the run."""
+"""The published copy, retention, and the outcome of the run."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,9 +18,11 @@ _ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRu
 
 
 def define_snapshot(days: dg.DailyPartitionsDefinition, funnels: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    """The asset that publishes the run's days."""
+
     @define_daily_asset(days, SNAPSHOT, [FINDINGS, *funnels], "published", "duckdb", "parquet")
     def snapshot(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
-        """The copy that readers use: marts and staged events of every day that passed, switched to at once."""
+        """The copy that readers use: marts and staged events of every day that passed, replaced atomically."""
         from_date, to_date = read_date_range(context, shop)
         verdicts = gate.read_verdicts(shop.warehouse, from_date, to_date)
         folder = publish.publish(shop.warehouse, shop.settings.published, verdicts, shop.settings.snapshots_kept)
@@ -38,9 +40,11 @@ def define_snapshot(days: dg.DailyPartitionsDefinition, funnels: list[dg.AssetKe
 
 
 def define_retention(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset that applies retention."""
+
     @define_daily_asset(days, RETENTION, [REPORT, DELIVERY], "report")
     def retention_of_the_old(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
-        """Lets go what `retention` of the settings allows: raw rows, refused rows, old editions, old runs."""
+        """Deletes what `retention` in the settings allows: raw rows, refused rows, old editions, old runs."""
         pruned = retention.prune(shop.warehouse, shop.settings)
         runs = prune_runs(context.instance, shop.settings, context.run_id)
         return dg.MaterializeResult(metadata={**vars(pruned), "runs": runs})
@@ -49,9 +53,9 @@ def define_retention(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
 
 
 def prune_runs(instance: dg.DagsterInstance, settings: Settings, current_run_id: str) -> int:
-    """Deletes Dagster's runs that ended before `runs_days`, with their events; returns how many.
+    """Deletes Dagster's runs that ended before `runs_days`, with their events. Returns their number.
 
-    The UI then shows the days that only they built as never run. Nothing else reads them.
+    The UI then shows days that only these runs built as never run. Nothing else reads them.
     """
     if settings.retention.runs_days is None:
         return 0
@@ -69,9 +73,11 @@ def prune_runs(instance: dg.DagsterInstance, settings: Settings, current_run_id:
 
 
 def define_outcome(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset that fails if a day is blocked."""
+
     @define_daily_asset(days, OUTCOME, [REPORT, DELIVERY, RETENTION], "report")
     def outcome(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
-        """Fails for a blocked day, after everything else is done: so the run is red and the alert goes out."""
+        """Fails for a blocked day after everything else is done, so that the run is red and the alert is sent."""
         verdicts = gate.read_verdicts(shop.warehouse, *read_date_range(context, shop))
         blocked = [verdict for verdict in verdicts if verdict.verdict == gate.Verdict.BLOCKED]
         if blocked:

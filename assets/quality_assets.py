@@ -1,4 +1,4 @@
-"""What the gate found of each day, its verdict, and the checks beside each table."""
+"""The gate's results for each day, its verdict, and the asset checks of each table."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -21,9 +21,11 @@ def _list_built_tables() -> list[dg.AssetKey]:
 
 
 def define_results(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset that runs the gate."""
+
     @define_daily_asset(days, RESULTS, _list_built_tables(), "quality", "duckdb")
     def results(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
-        """What every contract and expectation found on every day: passed or not, observed, expected, and why."""
+        """The result of every contract and expectation on every day: passed or not, observed, expected, and why."""
         from_date, to_date = read_date_range(context, shop)
         gate.run_contracts(shop.warehouse, from_date, to_date)
         gate.run_expectations(shop.warehouse, shop.settings, from_date, to_date, shop.built_tables)
@@ -45,6 +47,8 @@ def define_results(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
 
 
 def define_verdict(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset that decides the verdicts."""
+
     @define_daily_asset(days, VERDICT, [RESULTS], "quality", "duckdb")
     def day_verdict(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Pass, warn or blocked for each day, with the reasons. Only days that are not blocked are published."""
@@ -62,6 +66,7 @@ def define_verdict(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
 
 
 def format_reasons(verdicts: Iterable[gate.DayVerdict], most: int = 50) -> str:
+    """One line per reason, at most `most`; the text none without reasons."""
     lines = (
         f"- {verdict.business_date} {verdict.verdict.value}: {reason.subject}: {reason.observed} "
         f"(expected: {reason.expected})"
@@ -72,7 +77,7 @@ def format_reasons(verdicts: Iterable[gate.DayVerdict], most: int = 50) -> str:
 
 
 def define_checks(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetChecksDefinition:
-    """Shows the gate's results beside each table. None is blocking: that would skip the report too."""
+    """Displays the gate's results on each table. No check is blocking: that would also skip the report."""
     specs = [
         dg.AssetCheckSpec(
             check.name, asset=make_asset_key(check.table), description=check.rule, additional_deps=[RESULTS]

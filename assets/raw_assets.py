@@ -1,4 +1,4 @@
-"""The first layer: deliveries as they stand in the landing zone, and the rows that staging leaves out."""
+"""The first layer: deliveries as they are in the landing zone, and the rows that staging leaves out."""
 
 from collections.abc import Iterator
 
@@ -14,6 +14,8 @@ from funnelscope.warehouse.models import RAW_LEADING_COLUMNS
 
 
 def define_raw_events(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:
+    """The assets of raw events, one per family, loaded together."""
+
     @dg.multi_asset(
         name="take_deliveries",
         specs=[_define_raw_spec(family, settings) for family in FAMILIES.values()],
@@ -21,7 +23,7 @@ def define_raw_events(days: dg.DailyPartitionsDefinition, settings: Settings) ->
         backfill_policy=SINGLE_RUN,
     )
     def take_deliveries(context: dg.AssetExecutionContext, shop: Shop) -> Iterator[dg.MaterializeResult]:
-        """Takes every new, changed or removed file of the landing zone, whatever day it belongs to."""
+        """Loads every new, changed or removed file of the landing zone, whatever day it belongs to."""
         ingest.take_deliveries(shop.warehouse, shop.settings)
         from_date, to_date = read_date_range(context, shop)
         for family in FAMILIES.values():
@@ -43,7 +45,7 @@ def _define_raw_spec(family: Family, settings: Settings) -> dg.AssetSpec:
         group_name="raw",
         kinds={"duckdb"},
         owners=["team:data"],
-        description=f"Delivered {family.name} events as they stand in the landing zone. Source: {declared}.",
+        description=f"Delivered {family.name} events as they are in the landing zone. Source: {declared}.",
         metadata={
             "dagster/column_schema": dg.TableSchema(
                 [dg.TableColumn(name, kind, description=meaning) for name, kind, meaning in columns]
@@ -53,9 +55,11 @@ def _define_raw_spec(family: Family, settings: Settings) -> dg.AssetSpec:
 
 
 def define_duplicate_events(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset that finds repeated events."""
+
     @define_daily_asset(days, DUPLICATES, list(RAW_KEYS.values()), "raw", "duckdb")
     def duplicate_events(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
-        """Raw rows that staging leaves out: the same event delivered again, or with other content (quarantined)."""
+        """Raw rows that staging leaves out: the same event delivered again, or with different content (quarantined)."""
         from_date, to_date = read_date_range(context, shop)
         ingest.find_duplicates(shop.warehouse, from_date, to_date)
         return dg.MaterializeResult(
@@ -66,9 +70,11 @@ def define_duplicate_events(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefi
 
 
 def define_excluded_events(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset that finds the rows of excluded people."""
+
     @define_daily_asset(days, EXCLUDED, list(RAW_KEYS.values()), "raw", "duckdb")
     def excluded_events(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
-        """Raw rows of people whom the shop does not count, by `exclude` of its settings, with the reason."""
+        """Raw rows of people whom the shop does not count, from `exclude` in its settings, with the reason."""
         from_date, to_date = read_date_range(context, shop)
         ingest.find_excluded(shop.warehouse, from_date, to_date)
         return dg.MaterializeResult(

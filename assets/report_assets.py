@@ -20,6 +20,8 @@ STAGE_MEANINGS = {
 
 
 def define_daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The assets of the report and its stages, printed together."""
+
     @dg.multi_asset(
         name="print_report",
         specs=[*map(_define_stage_spec, STAGES), _define_report_spec()],
@@ -57,7 +59,7 @@ def _define_stage_spec(stage: str) -> dg.AssetSpec:
         kinds={"png"},
         owners=["team:analytics"],
         description=f"The stage of the last day as the report prints it: the funnel {STAGE_MEANINGS[stage]}, each "
-        "step beside its usual range, and four weeks of its rate.",
+        "step with its baseline range, and four weeks of its rate.",
     )
 
 
@@ -68,15 +70,17 @@ def _define_report_spec() -> dg.AssetSpec:
         group_name="report",
         kinds={"pdf"},
         owners=["team:analytics"],
-        description="The PDF of the last day of the run, also of a blocked one; and anew of every earlier day it "
-        "restated. So too of the week and the month that ended in the run, or that it restated.",
+        description="The PDF of the last day of the run, even if blocked, and a new one of every earlier day that it "
+        "restated. Likewise for the week and the month that ended in the run, or that it restated.",
     )
 
 
 def define_delivery(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset that sends the reports."""
+
     @define_daily_asset(days, DELIVERY, [REPORT], "report", owner="analytics")
     def delivery_of_reports(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
-        """Sends the report to the declared channels, once an edition. A channel that fails does not fail the run."""
+        """Sends the report to the declared channels, once per edition. A failing channel does not fail the run."""
         from_date, to_date = read_date_range(context, shop)
         today = datetime.now(shop.settings.zone).date()
         span = (shop.warehouse, shop.settings, from_date, to_date, today)

@@ -1,4 +1,4 @@
-"""The shop as a Dagster resource: its settings, and its warehouse held open and locked for one run."""
+"""The shop as a Dagster resource: its settings, and its warehouse, open and locked for one run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from funnelscope.warehouse.models import Model, create_inputs, split_days
 
 
 class Shop(dg.ConfigurableResource):
-    """Opens the warehouse when the run begins and closes it when the run ends, however it ends."""
+    """Opens the warehouse when the run begins and closes it when the run ends, in whatever way."""
 
     _settings: Settings | None = PrivateAttr(None)
     _warehouse: Warehouse | None = PrivateAttr(None)
@@ -23,6 +23,7 @@ class Shop(dg.ConfigurableResource):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Shop"]:
+        """The resource with an open warehouse, for the duration of the run."""
         settings = self.settings
         with open_warehouse(
             settings.warehouse_path,
@@ -38,13 +39,14 @@ class Shop(dg.ConfigurableResource):
 
     @property
     def settings(self) -> Settings:
+        """The shop's settings, loaded on first use."""
         if self._settings is None:
             self._settings = load_settings()
         return self._settings
 
     @property
     def warehouse(self) -> Warehouse:
-        """The open warehouse; raises RuntimeError outside of a run."""
+        """The open warehouse. Raises RuntimeError outside of a run."""
         if self._warehouse is None:
             raise RuntimeError("The warehouse is open only while a run executes.")
         return self._warehouse
@@ -56,19 +58,19 @@ class Shop(dg.ConfigurableResource):
 
     @property
     def query_parameters(self) -> dict[str, Any]:
-        """What the SQL models may know of the settings."""
+        """The settings that SQL models may use, as query parameters."""
         return {
             "attribution_window_days": self.settings.attribution_window_days,
             "declared_families": sorted({source.family for source in self.settings.sources}),
         }
 
     def chunks(self, from_date: date, to_date: date) -> list[tuple[date, date]]:
-        """The range in pieces that fit into memory, by the rows delivered for each day."""
+        """The range in chunks that fit into memory, by the rows delivered for each day."""
         rows = self.warehouse.rows("select business_date, sum(rows) from quality.delivery_dates group by business_date")
         return split_days(from_date, to_date, {day: int(count) for day, count in rows})
 
     def chunks_of(self, model: Model, from_date: date, to_date: date) -> list[tuple[date, date]]:
-        """The same for a model; staged days whose raw rows are pruned are left as they stand."""
+        """The same for a model. For staging, days whose raw rows are pruned are left out and stay as they are."""
         chunks = self.chunks(from_date, to_date)
         pruned = read_pruned_days(self.warehouse) if model.schema == "staging" else set()
         if not pruned:
@@ -77,7 +79,7 @@ class Shop(dg.ConfigurableResource):
 
 
 def _split_around(days: set[date], from_date: date, to_date: date) -> list[tuple[date, date]]:
-    """The stretches of a range that hold none of the days."""
+    """The parts of a range without the given days."""
     stretches: list[tuple[date, date]] = []
     for offset in range((to_date - from_date).days + 1):
         day = from_date + timedelta(days=offset)

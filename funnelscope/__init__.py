@@ -1,6 +1,6 @@
 """The library: everything that Funnelscope does, without Dagster.
 
-Rooms, each importing only those above it (tests/test_architecture.py holds it):
+Rooms, each importing only those above it (tests/test_architecture.py checks this):
 
 messages      every sentence that a user reads, in Chinese and English
 events        the event schema of the four families, and the metrics registry
@@ -13,5 +13,5 @@ diagnosis     what is wrong with a day, where, since when, and what it costs
 funnels       funnels that a shop declares itself, and the engine that counts them
 publication   the readers' copy, backup, retention, erasure of a person
 reporting     queries over the published copy -> the report's data; editions and delivery
-simulator     a shop that does not exist, and the truth about it
+simulator     a simulated shop, and the truth about it
 """

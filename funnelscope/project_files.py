@@ -1,4 +1,4 @@
-"""Where the files lie that are no Python: beside this package in a checkout, inside it in an installed wheel."""
+"""Finds project files that are not Python: next to this package in a checkout, inside it in an installed wheel."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def find_project_path(name: str) -> Path:
-    """The file or folder `name` that the project ships: `sql`, `examples`, `workspace.yaml`, `funnelscope.yaml`, ….
+    """Path of a file or folder of the project: `sql`, `examples`, `workspace.yaml`, `funnelscope.yaml`, ….
 
     Raises:
         FileNotFoundError: the installation lacks it.
@@ -14,4 +14,4 @@ def find_project_path(name: str) -> Path:
     for folder in (_PACKAGE, _PACKAGE.parent):
         if (folder / name).exists():
             return folder / name
-    raise FileNotFoundError(f"{name} is neither in {_PACKAGE} nor beside it: install Funnelscope again")
+    raise FileNotFoundError(f"{name} is neither in {_PACKAGE} nor next to it: install Funnelscope again")

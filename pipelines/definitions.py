@@ -1,4 +1,4 @@
-"""What Dagster loads: assets, checks, jobs, schedule and sensors of the shop that funnelscope.yaml describes."""
+"""The Dagster definitions of the shop in funnelscope.yaml: assets, checks, jobs, schedule and sensors."""
 
 import dagster as dg
 
@@ -11,7 +11,7 @@ from pipelines.sensors import define_sensors
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
-    """The shop's definitions. One process and one run at a time: DuckDB has one writer."""
+    """The shop's definitions, with one process and one run at a time, because DuckDB has one writer."""
     catalogue = build_all_assets(settings)
     jobs = define_jobs()
     checks = define_freshness_checks(settings)
@@ -29,5 +29,5 @@ def build_definitions(settings: Settings) -> dg.Definitions:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The entry point that workspace.yaml names: the shop of this process's environment."""
+    """The entry point named in workspace.yaml, for the shop of this process's environment."""
     return build_definitions(load_settings())

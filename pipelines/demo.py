@@ -9,7 +9,7 @@ FIRST_DATE = date(2026, 5, 1)
 
 
 def check_may_be_emptied(home: Path) -> None:
-    """A demo empties its home, but not of a shop's own deliveries, which may lie nowhere else.
+    """Refuses a home with a shop's own deliveries, which may exist nowhere else, because a demo empties its home.
 
     Raises:
         ValueError: the landing zone holds files that no simulation wrote.
@@ -24,7 +24,7 @@ def check_may_be_emptied(home: Path) -> None:
 
 
 def plan_demo_faults(last_date: date) -> list[Fault]:
-    """A coupon that breaks six days before the end, and a page that gets slow on Android two days later."""
+    """A coupon that breaks six days before the end, and a page that becomes slow on Android two days later."""
     return [
         Fault(kind="broken_coupon", slice={"coupon": "WELCOME10"}, from_date=last_date - timedelta(days=5)),
         Fault(

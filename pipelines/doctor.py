@@ -1,4 +1,4 @@
-"""Looks at everything a run needs, and says what to do about what is wrong."""
+"""Checks everything that a run needs, and says what to do about problems."""
 
 import importlib.metadata
 import shutil
@@ -23,7 +23,7 @@ DAYS_OF_THE_FORECAST = 7
 
 @dataclass(frozen=True)
 class HealthNote:
-    """One thing looked at: whether it is fine, and in words what was found and what to do."""
+    """The result of one check: whether it is fine, and in words what was found and what to do."""
 
     subject: str
     is_fine: bool
@@ -31,7 +31,7 @@ class HealthNote:
 
 
 def examine_shop(settings: Settings) -> list[HealthNote]:
-    """Everything worth knowing before the next run; the settings themselves have been checked by loading them."""
+    """Everything to know before the next run. The settings themselves were checked when they were loaded."""
     return [
         _check_settings(settings),
         _check_versions(),
@@ -82,7 +82,7 @@ def _check_landing_zone(settings: Settings) -> Iterator[HealthNote]:
                 continue
             files = [found.path for found in find_files(settings, source)]
             if not files:
-                words = f"no file matches {settings.home / source.pattern}; deliver one, or take the source out"
+                words = f"no file matches {settings.home / source.pattern}; deliver one, or remove the source"
                 yield HealthNote(f"landing {family}", False, words)
                 continue
             newest = max(files, key=lambda path: path.as_posix())
@@ -91,7 +91,7 @@ def _check_landing_zone(settings: Settings) -> Iterator[HealthNote]:
 
 
 def _find_unread_files(settings: Settings) -> Iterator[HealthNote]:
-    """Files in the landing zone that no source finds, or finds without their day of delivery; one finding a family."""
+    """Files in the landing zone that no source reads, or that have no day of delivery; one note per family."""
     read: set[Path] = set()
     undated: dict[Path, str] = {}
     for source in settings.sources:
@@ -107,8 +107,8 @@ def _find_unread_files(settings: Settings) -> Iterator[HealthNote]:
             left.setdefault(file.relative_to(settings.landing).parts[0], []).append(file)
     for folder, files in left.items():
         words = undated.get(files[0]) or (
-            f"no source reads {files[0]}; it reads landing/FAMILY/dt=YYYY-MM-DD/ of each declared family, one of "
-            f"{', '.join(FAMILIES)}, or what `files` of a source says"
+            f"no source reads {files[0]}; sources read landing/FAMILY/dt=YYYY-MM-DD/ of each declared family, one of "
+            f"{', '.join(FAMILIES)}, or the `files` of a source"
         )
         more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
         yield HealthNote(f"landing {folder}", False, words + more)
@@ -117,7 +117,7 @@ def _find_unread_files(settings: Settings) -> Iterator[HealthNote]:
 def _check_identity_key(settings: Settings) -> HealthNote:
     key = settings.identity_key_path
     if not key.exists():
-        return HealthNote("identity key", True, "made by the first run")
+        return HealthNote("identity key", True, "created by the first run")
     mode = stat.S_IMODE(key.stat().st_mode)
     if mode & 0o077:
         return HealthNote("identity key", False, f"{key} can be read by others ({mode:o}). Run: chmod 600 {key}")
@@ -125,7 +125,7 @@ def _check_identity_key(settings: Settings) -> HealthNote:
 
 
 def _check_disk(settings: Settings) -> HealthNote:
-    """How long the disk lasts if every day takes what the latest ones took, warehouse and copies in proportion."""
+    """How long the disk lasts if every day takes as much as the latest ones, warehouse and copies in proportion."""
     free = shutil.disk_usage(settings.home).free
     delivered = _measure_size(settings.landing)
     latest = sorted({path.name for path in settings.landing.glob("*/dt=*")})[-DAYS_OF_THE_FORECAST:]
@@ -161,7 +161,7 @@ def _check_retention(settings: Settings) -> HealthNote:
 
 
 def _check_erasure(settings: Settings) -> Iterator[HealthNote]:
-    """Whether a person is half erased; not to be seen while a run is writing."""
+    """Whether an erasure is incomplete; unknown while a run is writing."""
     if not settings.warehouse_path.exists() or is_lock_held(settings.lock_path):
         return
     with open_warehouse(settings.warehouse_path, wait_seconds=0) as warehouse:

@@ -1,4 +1,4 @@
-"""Erases a person end to end: rows, the days built on them, published copies, and Dagster's own history."""
+"""Erases a person completely: rows, the days built on them, published copies, and Dagster's own history."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ _NUMBER = re.compile(rb"-?\d{10,19}")
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What was erased. `left`: columns and files that still hold an id, and are not ours to change."""
+    """The result of an erasure. `left`: columns and files that still hold an id and are not ours to change."""
 
     person: Person
     built: tuple[str, ...]
@@ -27,24 +27,27 @@ class Forgotten:
 
 
 def forget(settings: Settings, ids: Sequence[str]) -> Forgotten:
-    """Erases the person behind the ids; killed at any point, it is finished by being repeated.
+    """Erases the person with these ids. If it is interrupted at any point, repeating it completes it.
 
     Raises:
-        ForgetError: an id is empty.
+        ErasureError: an id is empty.
         RunFailedError: a day could not be built again; what is erased stays erased.
         WarehouseLockedError: a run is writing and does not end in time.
     """
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
         person = begin_erasure(warehouse, settings, ids)
         numbers = read_erased_numbers(warehouse)
-    shutil.rmtree(settings.data_docs, ignore_errors=True)  # quote rows; the next run makes them again
+    shutil.rmtree(settings.data_docs, ignore_errors=True)  # they quote rows; the next run creates them again
     pieces = bring_up_to_date(settings, [])
     left = [*scrub(settings, ids), *_scrub_history(settings, numbers, ids)]
     return Forgotten(person, tuple(f"{piece.from_date} to {piece.to_date}" for piece in pieces), tuple(left))
 
 
 def _scrub_history(settings: Settings, numbers: frozenset[int], ids: Sequence[str]) -> list[str]:
-    """Takes runs whose events name an id, mostly in an error, out of Dagster's history; returns files that still do."""
+    """Removes runs whose events name an id, usually in an error, from Dagster's history.
+
+    Returns files that still do.
+    """
     texts = [text.encode() for text in select_telling_texts(ids)]
 
     def named_in(file: Path) -> bool:

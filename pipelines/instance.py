@@ -1,4 +1,4 @@
-"""Dagster's own home: history that stays, one run at a time, and no run that is dead but counts as started."""
+"""Dagster's home: permanent history, one run at a time, and no dead run that counts as started."""
 
 import os
 import time
@@ -42,7 +42,7 @@ UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.Dags
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Creates Dagster's home with its settings, and points DAGSTER_HOME at it; returns it."""
+    """Creates Dagster's home with its configuration, sets DAGSTER_HOME, and returns the folder."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
@@ -61,11 +61,11 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, settings: Settings, now: float | None = None) -> list[str]:
-    """Marks runs as failed that count as started although nobody holds the warehouse's lock; returns their ids.
+    """Marks started runs as failed if nobody holds the warehouse's lock. Returns their ids.
 
-    A killed process frees the lock but reports nothing, and would hold the queue for ever. A run whose status changed
-    less than SECONDS_TO_TAKE_THE_LOCK ago may not have come to the lock yet and is left alone; and a run that just
-    gave the lock back is given SECONDS_TO_REPORT to say so.
+    A killed process releases the lock but reports nothing, and would block the queue for ever. A run whose status
+    changed less than SECONDS_TO_TAKE_THE_LOCK ago may not hold the lock yet and is left alone. A run that has just
+    released the lock has SECONDS_TO_REPORT to report its end.
     """
     now = now or time.time()
     if not _find_dead_runs(instance, settings, now):

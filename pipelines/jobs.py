@@ -1,4 +1,4 @@
-"""The jobs: take deliveries, run days whole, and restate days whose past has changed."""
+"""The jobs: take deliveries, run days completely, and restate days after their past has changed."""
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as AssetJob
@@ -27,13 +27,13 @@ RANGE_END = "dagster/asset_partition_range_end"
 
 
 def define_jobs() -> list[AssetJob]:
-    """Every job; its partitions are those of its assets."""
+    """Every job. Its partitions are those of its assets."""
     restated = [make_asset_key(table) for table in list_far_reaching_models()]
     return [
         dg.define_asset_job(
             INGEST,
-            selection=dg.AssetSelection.assets(*RAW_KEYS.values()).without_checks(),  # those need the results of a day
-            description="Takes every new, changed or removed file of the landing zone into raw.",
+            selection=dg.AssetSelection.assets(*RAW_KEYS.values()).without_checks(),  # checks need the results of a day
+            description="Loads every new, changed or removed file of the landing zone into raw.",
         ),
         dg.define_asset_job(
             DAILY,
@@ -46,6 +46,6 @@ def define_jobs() -> list[AssetJob]:
                 *restated, RESULTS, VERDICT, FINDINGS, SNAPSHOT, *STAGES.values(), REPORT, DELIVERY, OUTCOME
             )
             | dg.AssetSelection.groups(OWN_FUNNELS),
-            description="Days after a late delivery: what reads all history, then gate, diagnosis, publication.",
+            description="Days after a late delivery: models that read all history, then gate, diagnosis, publication.",
         ),
     ]

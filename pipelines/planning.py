@@ -1,4 +1,4 @@
-"""Which days a run must build, and how, so that late deliveries end in the same tables as punctual ones."""
+"""Plans the days to build so that late deliveries give the same tables as punctual ones."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pipelines.jobs import DAILY, RESTATE
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of days that one run of `job` builds, both ends in."""
+    """A range of days, both ends included, that one run of `job` builds."""
 
     job: str
     from_date: date
@@ -18,15 +18,15 @@ class Piece:
 
 
 def plan_runs(requested: Iterable[date], standing: BuildState, opening: date) -> list[Piece]:
-    """The runs that bring the requested days, and all that no longer stands, up to date, oldest first.
+    """The runs that build the requested days and all stale days, oldest first.
 
     Args:
         requested: days to build, changed or not.
-        standing: days that were built before, and what has changed under them.
+        standing: the built days, and their changes since.
         opening: the first day that runs by itself; earlier days are built along with it.
 
-    A changed day (or one requested and never built) is built whole, and so are the few days after it that read it;
-    the days from there to the last built one are restated, for some models read all of the past.
+    A changed day (or one requested and never built) is built completely, and so are the few days after it that read it.
+    The days from there to the last built one are restated, because some models read the whole past.
     """
     requested = set(requested)
     built = {max(day, opening) for day in standing.built}

@@ -1,4 +1,4 @@
-"""Builds a model anew over all days, with everything that reads it: after its SQL has changed."""
+"""Rebuilds a model over all days, with everything that reads it, after a change of its SQL."""
 
 from dataclasses import dataclass
 
@@ -18,19 +18,22 @@ from pipelines.runs import Outcome, execute_piece, judge_outcome, silence_dagste
 
 @dataclass(frozen=True)
 class Rebuilt:
+    """The rebuilt tables in building order, the new snapshot, and the verdicts of the days."""
+
     tables: tuple[str, ...]
     snapshot: str
     verdicts: tuple[DayVerdict, ...]
 
     @property
     def outcome(self) -> Outcome:
+        """The outcome of the verdicts."""
         return judge_outcome(self.verdicts)
 
 
 def rebuild_model(settings: Settings, name: str) -> Rebuilt:
     """Drops the model's table and those that read it, builds every built day again, judges and publishes.
 
-    Killed in between, the days count as late, and the next run builds them whole.
+    If it is killed, the days count as late, and the next run builds them completely.
 
     Raises:
         ValueError: no such model, or nothing has been built yet.
@@ -75,7 +78,7 @@ def _find(name: str) -> Model:
     found = [model for table, model in load_models().items() if name in (table, model.name)]
     if not found:
         names = [model.name for model in load_models().values()]
-        raise ValueError(f"{name!r} is no model; {suggest_nearest(name.split('.')[-1], names)}")
+        raise ValueError(f"{name!r} is not a model; {suggest_nearest(name.split('.')[-1], names)}")
     return found[0]
 
 

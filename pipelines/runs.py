@@ -22,7 +22,7 @@ from pipelines.planning import Piece, plan_runs
 
 
 class Outcome(IntEnum):
-    """What a run of days came to; the command line's exit code."""
+    """The outcome of a run of days: the exit code of the command line."""
 
     PUBLISHED = 0
     ERROR = 1
@@ -30,12 +30,12 @@ class Outcome(IntEnum):
 
 
 class RunFailedError(RuntimeError):
-    """A step failed for another reason than a blocked day; the text is the step and its error."""
+    """A step failed, and not because of a blocked day. The text is the step and its error."""
 
 
 @dataclass(frozen=True)
 class DaysRun:
-    """The runs that were made, and the verdicts of the requested days."""
+    """The executed runs, and the verdicts of the requested days."""
 
     outcome: Outcome
     pieces: tuple[Piece, ...]
@@ -43,10 +43,10 @@ class DaysRun:
 
 
 def run_days(settings: Settings, from_date: date, to_date: date) -> DaysRun:
-    """Takes all deliveries, then builds the requested days and whatever late deliveries have changed before them.
+    """Takes all deliveries, then builds the requested days and all days that late deliveries have changed.
 
     Raises:
-        RunFailedError: a step failed; what was published before stays as it is.
+        RunFailedError: a step failed; earlier publications are kept.
     """
     pieces = bring_up_to_date(settings, list_days(from_date, to_date))
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
@@ -55,13 +55,13 @@ def run_days(settings: Settings, from_date: date, to_date: date) -> DaysRun:
 
 
 def judge_outcome(judged: Sequence[DayVerdict]) -> Outcome:
-    """What days with these verdicts come to."""
+    """The outcome of days with these verdicts."""
     is_blocked = any(verdict.verdict == Verdict.BLOCKED for verdict in judged)
     return Outcome.BLOCKED if is_blocked else Outcome.PUBLISHED
 
 
 def bring_up_to_date(settings: Settings, requested: Sequence[date]) -> tuple[Piece, ...]:
-    """Takes all deliveries, builds the requested days, maybe none, and those that the deliveries changed.
+    """Takes all deliveries, then builds the requested days, if any, and those that the deliveries changed.
 
     Raises:
         RunFailedError: a step failed.
@@ -92,10 +92,10 @@ def execute_piece(
     title: str,
     asset_selection: Sequence[dg.AssetKey] | None = None,
 ) -> None:
-    """Executes one piece in this process, all of its job or the selected assets, with a bar on the terminal.
+    """Executes one piece in this process, its whole job or the selected assets, with a progress bar on the terminal.
 
     Raises:
-        RunFailedError: a step failed; that a day is blocked is no failure here.
+        RunFailedError: a step failed; a blocked day is not a failure here.
     """
     job = defs.resolve_job_def(piece.job)
     chosen = job.get_subset(asset_selection=set(asset_selection)) if asset_selection else job
@@ -117,7 +117,7 @@ def execute_piece(
         for event in failures
         if event.step_key != "published__outcome"
     ]
-    if not failures:  # the run failed before its first step: mostly for the warehouse's lock
+    if not failures:  # the run failed before its first step, usually because of the lock
         texts = [
             _find_innermost_error(event.job_failure_data.error) for event in result.all_events if event.is_job_failure
         ]
@@ -129,13 +129,13 @@ def _find_innermost_error(error: SerializableErrorInfo | None) -> str:
     while error and error.cause:
         error = error.cause
     if error and error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
-        return "interrupted. What was published before stands; give the command again to go on."
+        return "interrupted. Earlier publications are kept; run the command again to continue."
     return error.message.strip() if error else "the run did not finish"
 
 
 @contextmanager
 def show_step_progress(title: str, steps: int) -> Iterator[Callable[[dg.EventLogEntry], None]]:
-    """A progress bar on the terminal; yields what a Dagster instance calls with each event."""
+    """A progress bar on the terminal. Yields the function that a Dagster instance calls with each event."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns) as progress:
         task = progress.add_task(title, total=steps)
@@ -151,7 +151,7 @@ def show_step_progress(title: str, steps: int) -> Iterator[Callable[[dg.EventLog
 
 @contextmanager
 def silence_dagster() -> Iterator[None]:
-    """Dagster's own log lines stay in its event log; the terminal shows progress and results."""
+    """Keeps Dagster's log lines in its event log, so that the terminal shows only progress and results."""
     previous = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

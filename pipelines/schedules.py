@@ -1,4 +1,4 @@
-"""When it runs by itself: every morning once the deliveries are there, and freshness that is watched."""
+"""The automatic runs: every morning once the deliveries are there, and a check of freshness."""
 
 import time
 import warnings
@@ -11,15 +11,15 @@ from funnelscope.ingest.landing_zone import DeliveryError, FoundFile, find_files
 from funnelscope.settings import Settings, Source
 from pipelines.jobs import AssetJob
 
-FIRST_LOOK = "*/10 6-9 * * *"  # on the shop's clock
-LAST_LOOK_HOUR = 9  # from then on a day runs with what is there, and is blocked if that is not enough
+FIRST_LOOK = "*/10 6-9 * * *"  # in the shop's time zone
+LAST_LOOK_HOUR = 9  # then a day runs with what is there, and is blocked if too little is
 FRESHNESS_DEADLINE = "30 9 * * *"
-SECONDS_OF_REST = 60  # a file that was written to more lately may still be growing
+SECONDS_OF_REST = 60  # a file written to more recently may still be growing
 DAYS_LOOKED_BACK = 7  # days missed while the machine was off are run too
 
 
 def define_daily_schedule(settings: Settings, daily: AssetJob) -> dg.ScheduleDefinition:
-    """Runs yesterday as soon as every declared family is delivered, at nine in any case."""
+    """Runs yesterday as soon as every declared family is delivered, and in any case at nine."""
 
     @dg.schedule(
         job=daily,
@@ -29,7 +29,7 @@ def define_daily_schedule(settings: Settings, daily: AssetJob) -> dg.ScheduleDef
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     def every_morning(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
-        """Looks every ten minutes from six to nine; a day is asked for once."""
+        """Checks every ten minutes from six to nine. Each day is requested once."""
         now = context.scheduled_execution_time.astimezone(settings.zone)
         yesterday = now.date() - timedelta(days=1)
         if yesterday < settings.opening_date:
@@ -46,7 +46,7 @@ def define_daily_schedule(settings: Settings, daily: AssetJob) -> dg.ScheduleDef
 
 
 def find_undelivered_sources(settings: Settings, day: date) -> list[str]:
-    """The required sources with no file delivered for the day yet, or with one that was written to just now."""
+    """The required sources whose files for the day are missing, or were written to just now."""
     return [
         source.name
         for source in settings.sources
@@ -63,21 +63,21 @@ def _is_delivered(settings: Settings, source: Source, day: date) -> bool:
 def _is_of(found: FoundFile, settings: Settings, day: date) -> bool:
     try:
         return found.delivery_date(settings.zone) >= day
-    except DeliveryError:  # the run itself says what is wrong with the file
+    except DeliveryError:  # the run itself reports the error
         return False
 
 
 def _find_missed_days(instance: dg.DagsterInstance, settings: Settings, yesterday: date) -> list[date]:
-    """Days of the last week that have no published partition although an earlier day has one."""
+    """Days of the last week without a published partition, although an earlier day has one."""
     published = {date.fromisoformat(key) for key in instance.get_materialized_partitions(SNAPSHOT)}
     back = (yesterday - timedelta(days=offset) for offset in range(DAYS_LOOKED_BACK, 0, -1))
     return [day for day in back if day not in published and published and settings.opening_date <= min(published) < day]
 
 
 def define_freshness_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
-    """Red when yesterday's partition is not published half an hour after the last look."""
+    """Fails if yesterday's partition is not published half an hour after the last check of the schedule."""
     with warnings.catch_warnings():
-        # Dagster's newer freshness policies look at the time of the last run, not at which day it published.
+        # Dagster's newer freshness policies use the time of the last run, not the day that it published.
         warnings.simplefilter("ignore")
         return list(
             dg.build_time_partition_freshness_checks(

@@ -1,4 +1,4 @@
-"""What reacts: late deliveries, runs whose process is gone, failures, freshness."""
+"""The sensors: late deliveries, dead runs, failures, freshness."""
 
 import hashlib
 import warnings
@@ -39,7 +39,7 @@ def _define_freshness_sensor(checks: list[dg.AssetChecksDefinition]) -> dg.Senso
 def _define_late_delivery_sensor(settings: Settings, jobs: list[AssetJob]) -> dg.SensorDefinition:
     @dg.sensor(jobs=jobs, minimum_interval_seconds=60, default_status=RUNNING)
     def late_deliveries(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        """Takes in new or changed files, then reruns the built days that they change, and no others."""
+        """Takes in new or changed files, then reruns only the built days that they change."""
         if not settings.warehouse_path.exists():
             return dg.SkipReason("No run so far.")
         if is_lock_held(settings.lock_path) or context.instance.get_runs_count(dg.RunsFilter(statuses=WAITING)):
@@ -59,7 +59,7 @@ def _define_late_delivery_sensor(settings: Settings, jobs: list[AssetJob]) -> dg
         pieces = plan_runs((), stands, settings.opening_date)
         if not pieces:
             return dg.SkipReason("Nothing late.")
-        # A run that failed is asked for again the next day, or when the deliveries change.
+        # A failed run is requested again on the next day, or when the deliveries change.
         key = hashlib.sha256(f"{today} {fingerprint} {sorted(stands.stale_days)}".encode()).hexdigest()
         return dg.SensorResult(run_requests=[_request_run(piece, key) for piece in pieces], cursor=fingerprint)
 
@@ -67,7 +67,7 @@ def _define_late_delivery_sensor(settings: Settings, jobs: list[AssetJob]) -> dg
 
 
 def compute_landing_fingerprint(settings: Settings) -> str:
-    """A text that changes when a file of a declared source comes, goes or is written to, or a broken link is mended."""
+    """A text that changes when a file of a declared source is added, removed or changed, or a broken link is fixed."""
     found = (
         (file.file, stamp.size_bytes, stamp.modified_at)
         for source in settings.sources
@@ -89,7 +89,7 @@ def _request_run(piece: Piece, key: str) -> dg.RunRequest:
 def _define_dead_run_sensor(settings: Settings) -> dg.SensorDefinition:
     @dg.sensor(minimum_interval_seconds=30, default_status=RUNNING)
     def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        """Frees the queue from runs that were killed: they hold no lock but still count as started."""
+        """Removes killed runs from the queue: they hold no lock but still count as started."""
         failed = fail_dead_runs(context.instance, settings)
         return dg.SkipReason(f"Marked as failed: {', '.join(failed)}" if failed else "No dead run.")
 
@@ -99,7 +99,7 @@ def _define_dead_run_sensor(settings: Settings) -> dg.SensorDefinition:
 def _define_failure_alert(settings: Settings) -> dg.SensorDefinition:
     @dg.run_failure_sensor(name="failure_alert", default_status=RUNNING)
     def failure_alert(context: dg.RunFailureSensorContext) -> None:
-        """Appends every failed run to alerts.log in the home folder, where a monitor or a person looks."""
+        """Appends every failed run to alerts.log in the home folder, for monitoring."""
         days = context.dagster_run.tags.get("dagster/partition") or " to ".join(
             context.dagster_run.tags.get(tag, "") for tag in (RANGE_START, RANGE_END)
         )

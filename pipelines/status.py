@@ -1,4 +1,4 @@
-"""What stands: the state of every day, and a day's four stages, as tables on the terminal."""
+"""The state of every day, and the four stages of a day, as tables on the terminal."""
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
@@ -19,7 +19,7 @@ MOST_DAYS = 45
 
 
 def print_status(settings: Settings) -> None:
-    """Prints a line a day, the latest last, and what to do about days that are late or missing.
+    """Prints a line per day, the latest last, and what to do about late or missing days.
 
     Raises:
         FileNotFoundError: nothing has ever run here.
@@ -41,7 +41,7 @@ def print_status(settings: Settings) -> None:
     built, late = stands.built, stands.stale_days
     last = max({*built, *delivered}, default=settings.opening_date)
     table = Table("day", "state", "snapshot", box=None, pad_edge=False)
-    table.add_column("why", overflow="fold")  # the name of a file is of no use without its end
+    table.add_column("why", overflow="fold")  # a file name is useless without its end
     days = [day for day in list_days(settings.opening_date, last) if day >= settings.opening_date]
     for day in days[-MOST_DAYS:]:
         state, why = _describe_state(day, by_day.get(day), day in built, day in late, published)
@@ -54,7 +54,7 @@ def print_status(settings: Settings) -> None:
 
 
 def check_was_run(settings: Settings, period: Period | date) -> None:
-    """Nothing can be told of days that were never run, and an edition of nothing would stand beside the first real one.
+    """Refuses a period without any day that was run: its empty edition would precede the first real one.
 
     Raises:
         ValueError: no day of the period has been judged, published or blocked.
@@ -64,7 +64,7 @@ def check_was_run(settings: Settings, period: Period | date) -> None:
     with open_published(settings.published) as connection:
         judged = [day for (day,) in connection.execute("select business_date from quality.day_verdict").fetchall()]
     if not set(days) & set(judged):
-        known = f"those run so far lie between {min(judged)} and {max(judged)}" if judged else "none has"
+        known = f"days run so far are between {min(judged)} and {max(judged)}" if judged else "none has"
         raise ValueError(f"{name} has not been run; {known}. Run: funnelscope run --date {days[-1]}")
 
 
@@ -96,7 +96,7 @@ def _give_advice(
 
 
 def print_stages(settings: Settings, business_date: date) -> None:
-    """Prints the day's four stages step by step beside the mean of the four weeks before, from what is published."""
+    """Prints the day's four stages step by step with the mean of the four weeks before, from the published copy."""
     with open_published(settings.published) as connection:
         rows = connection.execute(
             """

@@ -3,7 +3,7 @@
 Holds: the report's model, its pages (`pages`, laid out by page.typ), its pictures, spreadsheet, findings as JSON, and
 the announcement for a mail or a chat group.
 In: a `Report`. Out: PDF, XLSX, PNG, SVG and JSON as bytes or text.
-May import: funnelscope.messages, the sentences; only funnelscope.reporting imports it.
+May import: funnelscope.messages, for the sentences; only funnelscope.reporting imports this package.
 """
 
 from reports.announcement import Announcement, write_announcement

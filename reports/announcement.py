@@ -9,14 +9,14 @@ from reports.pages.summary_page import build_verdict
 
 @dataclass(frozen=True)
 class Announcement:
-    """A message: one line of title, and its text without markup."""
+    """A message: a title of one line, and a text without markup."""
 
     title: str
     text: str
 
 
 def write_announcement(report: Report, where: str, finding: str = "") -> Announcement:
-    """Title, verdict with its reasons, the top finding if there is one, and where the report lies.
+    """Title, verdict with its reasons, the top finding if there is one, and the address of the report.
 
     Raises UnknownWordError for a key or language without words.
     """

@@ -1,11 +1,11 @@
-"""The one font of the report, and the promise that it has every character that is printed."""
+"""The only font of the report, and the check that it has every printed character."""
 
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
 FAMILY = "Noto Sans SC"
-SPELLED_OUT = "[U+"  # how a character that the font lacks begins on the page
+SPELLED_OUT = "[U+"  # prefix of the printed code point of a character that the font lacks
 
 
 class MissingGlyphError(ValueError):
@@ -13,13 +13,13 @@ class MissingGlyphError(ValueError):
 
 
 def find_font_file() -> Path:
-    """The static regular face, as installed with its package."""
+    """The path of the static regular face in the installed package."""
     return Path(str(resources.files("pylopdf_fonts_zh_cn") / "NotoSansSC-Regular.otf"))
 
 
 @lru_cache
 def read_drawable_characters() -> frozenset[str]:
-    """Every character that the font has a glyph for."""
+    """Every character for which the font has a glyph."""
     from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 
     with TTFont(find_font_file(), lazy=True) as font:
@@ -27,7 +27,7 @@ def read_drawable_characters() -> frozenset[str]:
 
 
 def require_glyphs(text: str, where: str) -> None:
-    """Raise MissingGlyphError, naming the characters and `where` they stand, if the font lacks any of `text`."""
+    """Raises MissingGlyphError, naming the characters and `where` they are, if the font lacks any of `text`."""
     missing = sorted(set(text) - read_drawable_characters())
     if missing:
         named = ", ".join(f"U+{ord(character):04X}" for character in missing)
@@ -35,9 +35,9 @@ def require_glyphs(text: str, where: str) -> None:
 
 
 def spell_out(text: str) -> str:
-    """`text` from the shop's data with each character that the font lacks written as its code point, "[U+1F525]".
+    """`text` from the shop's data, with each character that the font lacks as its code point, such as "[U+1F525]".
 
-    A campaign named with an emoji must not cost the shop its morning report, and must not be printed as a box.
+    A campaign with an emoji in its name must neither stop the morning report nor be printed as a box.
     """
     characters = read_drawable_characters()
     return "".join(

@@ -1,4 +1,4 @@
-"""The findings of a day as JSON, for dashboards and assistants; docs/findings.schema.json says its form."""
+"""The findings of a day as JSON, for dashboards and assistants. docs/findings.schema.json defines the format."""
 
 import json
 from datetime import date
@@ -11,7 +11,7 @@ FORM_VERSION = 1
 
 
 def write_findings_json(report: Report) -> bytes:
-    """One UTF-8 JSON object. The same report gives the same bytes; rates are 0 to 1, money is in the currency named."""
+    """One UTF-8 JSON object. The same report gives the same bytes. Rates are 0 to 1, money is in the named currency."""
     document = {
         "form_version": FORM_VERSION,
         "shop": report.shop,

@@ -1,13 +1,13 @@
-"""What one daily report says, as plain frozen data.
+"""The content of one report, as plain frozen data.
 
-Whoever fills these classes decides what is true; this package only prints it. Three rules hold throughout:
+The caller decides what is true; this package only prints it. Three rules hold throughout:
 
-- A number that is absent is None and is printed as "no data", never as 0.
-- Keys (of metrics, steps, stages, dimensions, families, messages) are looked up in `messages/texts/<language>.yaml`;
-  an unknown key is an error. Dimension values, check names without a translation, and the shop are printed as they are.
-- "Baseline" means the latest days of the shop, at most 28, that are fit to compare with; `Report.baseline_days` says
-  how many there were. A baseline *figure* is that of their mean day: the mean of amounts, counts and medians; a rate
-  has the counts of all of them added, then divided.
+- A missing number is None and is printed as "no data", never as 0.
+- Keys (of metrics, steps, stages, dimensions, families, messages) are looked up in `messages/texts/<language>.yaml`; an
+  unknown key is an error. Dimension values, check names without a translation, and the shop are printed unchanged.
+- "Baseline" means the latest comparable days of the shop, at most 28; `Report.baseline_days` is their number. A
+  baseline *figure* is that of their mean day: the mean of amounts, counts and medians. For a rate, numerators and
+  denominators are summed over all of them, then divided.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ FULL_BASELINE_DAYS = 28
 
 
 class ReportVerdict(StrEnum):
-    """What the gate said of the day."""
+    """The verdict of the gate on the day."""
 
     PASS = "pass"
     WARN = "warn"
@@ -30,20 +30,20 @@ class ReportVerdict(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """Whether a family of events arrived."""
+    """Whether the events of a family were delivered."""
 
     COMPLETE = "complete"
-    MISSING = "missing"  # declared, but nothing came
+    MISSING = "missing"  # declared, but not delivered
     GROWING = "growing"  # declared, and still being written
     ABSENT = "absent"  # not declared: the shop does not deliver it
 
 
 class FindingStatus(StrEnum):
-    """How far a finding may be relied on."""
+    """How reliable a finding is."""
 
     CONFIRMED = "confirmed"
     PROVISIONAL = "provisional"  # touched by a warning about the data
-    WITHHELD = "withheld"  # the data are at fault: no loss is named
+    WITHHELD = "withheld"  # the data are faulty: no loss is given
     RECOVERED = "recovered"
 
 
@@ -56,7 +56,7 @@ class QuestionAnswer(StrEnum):
 
 
 class CheckState(StrEnum):
-    """The result of one check on the data."""
+    """The result of one check of the data."""
 
     PASS = "pass"
     WARN = "warn"
@@ -66,9 +66,9 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True)
 class DayPoint:
-    """One day of a series. `value` is None where the day has no usable number; `promotion` names a promotion day.
+    """One day of a series. `value` is None if the day has no usable number; `promotion` names the promotion of the day.
 
-    `usual_low` and `usual_high` bound what is usual on that weekday, where that is known.
+    `usual_low` and `usual_high` bound the baseline range of that weekday, if it is known.
     """
 
     day: date
@@ -80,12 +80,12 @@ class DayPoint:
 
 @dataclass(frozen=True)
 class Figure:
-    """One number of the day beside its usual value.
+    """One number of the day with its baseline.
 
-    `numerator` and `denominator` are the counts behind a rate or a mean; `usual_low` and `usual_high` bound the usual
-    range where one is known; `coverage` (0 to 1) is the share of the population that could be measured; `trend` ends
-    with the business date. Over several days, `rule` says how they make the value (a key of the words'
-    `several_days`), and `mean_of_days` is the figure by the marketplaces' rule, where theirs is another.
+    `numerator` and `denominator` are the counts behind a rate or a mean. `usual_low` and `usual_high` bound the
+    baseline range if one is known. `coverage` (0 to 1) is the share of the population that could be measured. `trend`
+    ends with the business date. Over several days, `rule` is the aggregation rule (a key of the words' `several_days`),
+    and `mean_of_days` is the figure by the marketplaces' rule if that differs.
     """
 
     key: str
@@ -104,11 +104,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Headline:
-    """One of the first page's large numbers with what it is held against; `second` stands beside it, smaller.
+    """One of the first page's large numbers with its comparisons. `second` is printed with it, smaller.
 
-    `month_to_date` covers the month up to the day, `month_target` the same days; `same_phase` is the figure's value on
-    the same day of the same phase of the last like promotion, `same_phase_day` that day. Of a week or month, `before`
-    is the value of the one before, `year_before` that of the like one a year earlier.
+    `month_to_date` covers the month up to the day, `month_target` the same days. `same_phase` is the figure's value on
+    the same day of the same phase of the last comparable promotion, `same_phase_day` that day. For a week or month,
+    `before` is the value of the previous one, `year_before` that of the corresponding one a year earlier.
     """
 
     figure: Figure
@@ -124,7 +124,7 @@ class Headline:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with the interval that holds it nine times out of ten."""
+    """A number with its 90 % interval."""
 
     value: Number
     low: Number | None = None
@@ -133,7 +133,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class BridgeBar:
-    """One step from the usual amount to the day's: what it changed, and the quantity's usual and present value."""
+    """One step from the baseline amount to the day's: its effect, and its quantity in the baseline and now."""
 
     key: str
     change: Number
@@ -144,9 +144,9 @@ class BridgeBar:
 
 @dataclass(frozen=True)
 class Bridge:
-    """The way from the usual paid amount to the day's: the bars add up to `today - usual`, to the cent.
+    """The steps from the baseline paid amount to the day's. The bars sum to `today - usual`, to the cent.
 
-    `excluded` stands beside the sum.
+    `excluded` is not part of the sum.
     """
 
     usual: Decimal
@@ -162,10 +162,10 @@ class Bridge:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What moved with a finding: an operational series, or an entry of the change log.
+    """What moved along with a finding: an operational series, or an entry of the change log.
 
-    `key` is `series`, `change_log` or `data_check`; `name` the series (a key of the words' `series`), or the kind of
-    entry. `is_before` says that it moved on an earlier day than the finding.
+    `key` is `series`, `change_log` or `data_check`. `name` is the series (a key of the words' `series`), or the kind of
+    entry. `is_before` means that it moved on an earlier day than the finding.
     """
 
     key: str
@@ -180,15 +180,13 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that moved, what it costs, and what to do about it.
+    """One thing that moved, its cost, and what to do about it.
 
-    `kind` names the class of fault for machines, `title` for readers; `named` is the one object to open, as (dimension,
-    value). `effect` is the
-    change of the slice's rate relative to what was expected (-0.45 = 45 % below). Orders and money are losses: positive
-    where something was lost. `mix` and `rate` are the slice's two parts of the change of the stage's rate, 0 to 1.
-    Over several days they are sums, `days` says of how many. `stability` (0 to 1) is the share of resamples that name
-    the same slice. `question` and `next_step` are finished
-    sentences in the report's language.
+    `kind` names the class of fault for machines, `title` for readers. `named` is the one object to open, as (dimension,
+    value). `effect` is the change of the slice's rate relative to the expected rate (-0.45 = 45 % below). Orders and
+    money are losses: positive if something was lost. `mix` and `rate` are the slice's two parts of the change of the
+    stage's rate, 0 to 1. For a week or month they are sums over `days` days. `stability` (0 to 1) is the share of
+    resamples that name the same slice. `question` and `next_step` are complete sentences in the report's language.
     """
 
     stage: str
@@ -220,7 +218,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class FollowUp:
-    """What became of an earlier finding: `state` is a key of the words' `follow_ups`."""
+    """The present state of an earlier finding. `state` is a key of the words' `follow_ups`."""
 
     stage: str
     kind: str
@@ -233,7 +231,7 @@ class FollowUp:
 
 @dataclass(frozen=True)
 class VisibleDrop:
-    """The smallest relative drop (0 to 1) of a stage's rate that one day's traffic can show."""
+    """The minimum detectable effect: the smallest relative drop (0 to 1) of a stage's rate that one day can show."""
 
     stage: str
     drop: float
@@ -241,7 +239,7 @@ class VisibleDrop:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the diagnosis of the day says. `state` is a key of the words' `diagnosis_states`, `reason` says why."""
+    """The diagnosis of the day. `state` is a key of the words' `diagnosis_states`, `reason` explains it."""
 
     state: str
     reason: str = ""
@@ -252,7 +250,7 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class MoneyPart:
-    """One class of the day's payments: its amount, how many payments it holds, and its baseline amount."""
+    """One class of the day's payments: its amount, its number of payments, and its baseline amount."""
 
     amount: Decimal | None
     payments: int | None = None
@@ -261,10 +259,10 @@ class MoneyPart:
 
 @dataclass(frozen=True)
 class MoneySplit:
-    """The money paid on the day, split so that A + B + C + D is the whole, to the cent.
+    """The money paid on the day, split so that A + B + C + D is the total, to the cent.
 
-    A `same_day`, B `carried_over`, C `presale_balance`, D `no_session`; `excluded` stands beside the sum, not in it.
-    `factors` multiply to A: sessions, landing_rate, decision_rate, orders_per_paying_session, amount_per_order.
+    A `same_day`, B `carried_over`, C `presale_balance`, D `no_session`; `excluded` is not part of the sum. The product
+    of `factors` is A: sessions, landing_rate, decision_rate, orders_per_paying_session, amount_per_order.
     """
 
     same_day: MoneyPart
@@ -276,7 +274,7 @@ class MoneySplit:
 
     @property
     def parts(self) -> dict[str, MoneyPart]:
-        """The four parts that add up to the day's paid amount, by key, in their printed order."""
+        """The four parts that sum to the day's paid amount, by key, in printed order."""
         return {
             "same_day": self.same_day,
             "carried_over": self.carried_over,
@@ -286,7 +284,7 @@ class MoneySplit:
 
     @property
     def paid_amount(self) -> Decimal | None:
-        """The known parts added up; None where every part is absent."""
+        """The sum of the known parts; None if no part is known."""
         amounts = [part.amount for part in self.parts.values() if part.amount is not None]
         return sum(amounts, Decimal(0)) if amounts else None
 
@@ -295,8 +293,8 @@ class MoneySplit:
 class StageStep:
     """One step of a stage's funnel.
 
-    `rate_from_previous` is 0 to 1 and None for the first step; `baseline_rate` is that rate of the baseline days
-    together, `usual_low` and `usual_high` bound it by day. `baseline_count` is the mean daily count.
+    `rate_from_previous` is 0 to 1 and None for the first step. `baseline_rate` is that rate pooled over the baseline
+    days, `usual_low` and `usual_high` bound it by day. `baseline_count` is the mean daily count.
     """
 
     key: str
@@ -312,7 +310,7 @@ class StageStep:
 class SliceRow:
     """One value of a dimension. Baseline counts are sums over all baseline days, so that rates can be pooled.
 
-    `value` None means that the events named none.
+    `value` is None for events without a value.
     """
 
     value: str | None
@@ -323,7 +321,7 @@ class SliceRow:
 
     @property
     def rate(self) -> float | None:
-        """Passed / entered of the day."""
+        """Passed / entered on the day."""
         return self.passed / self.entered if self.entered else None
 
     @property
@@ -338,8 +336,8 @@ class SliceRow:
 class SliceTable:
     """A stage's entries and passes by one dimension.
 
-    Hand over every value, in any order: the largest are printed and the rest is added up as "other".
-    `entered` and `passed` are the metric or step keys that head the columns.
+    Pass every value, in any order: the largest are printed and the rest is summed as "other". `entered` and `passed`
+    are the metric or step keys in the column headings.
     """
 
     dimension: str
@@ -350,7 +348,7 @@ class SliceTable:
 
 @dataclass(frozen=True)
 class HeatCell:
-    """Entries and passes of one cell, with the sums over the baseline days."""
+    """Entries and passes of one cell, with their sums over the baseline days."""
 
     entered: int
     passed: int
@@ -360,7 +358,7 @@ class HeatCell:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """A stage's rate by two dimensions: one cell for each row and column, None where nothing entered."""
+    """A stage's rate by two dimensions: one cell for each row and column, None without entries."""
 
     row_dimension: str
     column_dimension: str
@@ -371,7 +369,7 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class Pair:
-    """An operational figure above the rate that it may move, over the same days."""
+    """An operational figure above the rate that it may influence, over the same days."""
 
     cause: Figure
     effect: Figure
@@ -379,9 +377,9 @@ class Pair:
 
 @dataclass(frozen=True)
 class Question:
-    """A question of the stage (a key of the words' `questions`), its answer, and the figure it rests on.
+    """A question of the stage (a key of the words' `questions`), its answer, and the figure behind it.
 
-    `slice` is where a finding says no, though the whole shop's figure may be as usual.
+    `slice` is set if a finding answers no although the figure of the whole shop is within its baseline range.
     """
 
     key: str
@@ -392,7 +390,7 @@ class Question:
 
 @dataclass(frozen=True)
 class RelevanceCell:
-    """How far a creative on a landing page does better or worse than both alone let expect: log odds, with counts."""
+    """The deviation of a creative on a landing page from what both alone predict: log odds, with counts."""
 
     creative: str
     landing_page: str
@@ -402,15 +400,15 @@ class RelevanceCell:
 
     @property
     def is_failing(self) -> bool:
-        """Worse than creative and page alone, and not by chance."""
+        """Whether it does worse than creative and page alone predict, beyond chance."""
         return self.is_notable and self.log_odds < 0
 
 
 @dataclass(frozen=True)
 class Window:
-    """Entries followed for `window_days`: each has converted, is lost, or is still pending.
+    """Entries followed for `window_days`: each is converted, lost, or still pending.
 
-    `rate` is 0 to 1 (converted / entered, or Kaplan–Meier; the caller's choice), None while it cannot be known.
+    `rate` is 0 to 1 (converted / entered, or Kaplan–Meier, as the caller chooses), None while it is unknown.
     """
 
     window_days: int
@@ -426,9 +424,9 @@ class Window:
 class Stage:
     """One of the four stages: traffic, landing, decision, repurchase.
 
-    `no_data` is None where the stage has numbers; else the reason, printed in their place. `rate` is the stage's main
-    rate with its counts and its trend. `indicators` are operational figures that explain it.
-    `inquiry_windows` follow presale inquiries until their customer pays.
+    `no_data` is None if the stage has numbers; else the reason, printed in their place. `rate` is the stage's main rate
+    with its counts and trend. `indicators` are operational figures that explain it. `inquiry_windows` follow presale
+    inquiries until their customer pays.
     """
 
     key: str
@@ -448,7 +446,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class EditionChange:
-    """A printed number that differs from the edition before."""
+    """A printed number that differs from the previous edition."""
 
     figure: Figure
     before: Number | None
@@ -458,8 +456,8 @@ class EditionChange:
 class FamilyDelivery:
     """What one family delivered for the day: rows read = accepted + duplicates + quarantined.
 
-    `rows_excluded` are those of the accepted rows that name people whom the shop does not count. `latest_event_time` is
-    the shop's clock at the day's last event.
+    `rows_excluded` are the accepted rows of people whom the shop does not count. `latest_event_time` is the shop's
+    local time of the day's last event.
     """
 
     family: str
@@ -474,9 +472,9 @@ class FamilyDelivery:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check on the day's data: its name, its result, the tables it is about, what was seen and what should be.
+    """One check of the day's data: its name, its result, its tables, what was observed and expected.
 
-    `title` is what is printed for a name that the words files do not have: a check of the shop's own.
+    `title` is printed for a check without a name in the words files: one of the shop's own.
     """
 
     name: str
@@ -489,7 +487,7 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class QuarantineCount:
-    """How many rows of a family lie in quarantine for one reason."""
+    """The number of rows of a family in quarantine for one reason."""
 
     family: str
     reason: str
@@ -498,7 +496,7 @@ class QuarantineCount:
 
 @dataclass(frozen=True)
 class OwnStep:
-    """One step of a funnel that the shop declared: units there = converted + lost + pending. Rates are 0 to 1."""
+    """One step of a funnel that the shop declared: units = converted + lost + pending. Rates are 0 to 1."""
 
     event: str
     units: int
@@ -512,7 +510,7 @@ class OwnStep:
 
 @dataclass(frozen=True)
 class OwnCohort:
-    """The units that entered between two days, both in; mature once all their windows are over."""
+    """The units that entered between two days, both included. Mature when all their windows are over."""
 
     entered_from: date
     entered_to: date
@@ -522,7 +520,7 @@ class OwnCohort:
 
 @dataclass(frozen=True)
 class OwnFunnel:
-    """A funnel that the shop declared: of the last mature days, where there are any, and of the days since."""
+    """A funnel that the shop declared, for the last mature days, if any, and for the days since."""
 
     name: str
     cohorts: tuple[OwnCohort, ...]
@@ -530,10 +528,10 @@ class OwnFunnel:
 
 @dataclass(frozen=True)
 class DayInPeriod:
-    """One day of a week or month: its verdict, None where it has not been judged, and its own numbers.
+    """One day of a week or month: its verdict, None if it has not been judged, and its own numbers.
 
-    `is_counted` says that its numbers are in the report; `editions` counts the editions of its own report: more than
-    one, and it was restated.
+    `is_counted` means that its numbers are in the report. `editions` is the number of editions of its own report: if
+    there is more than one, it was restated.
     """
 
     day: date
@@ -548,16 +546,15 @@ class DayInPeriod:
 class Report:
     """One edition of the report of a day, a week or a month.
 
-    `business_date` is the day, or the last one of the period that `period` and `name` tell ("2026-W24", "2026-06");
-    `days` lists the period's days, and "baseline" then means the earlier periods. A day has neither name nor days.
+    `business_date` is the day, or the last one of the period that `period` and `name` give ("2026-W24", "2026-06").
+    `days` lists the period's days; "baseline" then means the earlier periods. A daily report has neither name nor days.
 
-    `language` names a file of `messages/texts`; `currency` is printed beside money; `edition` counts from 1 and rises
-    when the day is restated; `snapshot` names the published data it was made from; `time_zone` is the shop's.
-    `last_good_date` is the latest day whose numbers may be used, given where the verdict is blocked. `promotion` names
-    the promotion and phase that the day belongs to. `diagnosis` is
-    None where none has run. `changes` lists what differs from the edition before, `late_deliveries` the files that came
-    in between, `restated_days` the earlier days whose numbers have changed since the report before. `data_docs` is
-    where every expectation is told in detail, under the home folder.
+    `language` names a file of `messages/texts`; `currency` is printed with money; `edition` counts from 1 and rises
+    when the day is restated; `snapshot` names the published data behind it; `time_zone` is the shop's. `last_good_date`
+    is the latest day with usable numbers, given if the verdict is blocked. `promotion` names the promotion and phase of
+    the day. `diagnosis` is None if none has run. `changes` lists differences from the previous edition,
+    `late_deliveries` the files that came in between, `restated_days` the earlier days whose numbers have changed since
+    the previous report. `data_docs` is the path of the Data Docs pages, under the home folder.
     """
 
     shop: str
@@ -591,32 +588,32 @@ class Report:
 
     @property
     def label(self) -> str:
-        """What the report is about, in a title: 2026-06-14, 2026-W24, 2026-06."""
+        """The name of the day or period in titles: 2026-06-14, 2026-W24, 2026-06."""
         return self.name or self.business_date.isoformat()
 
 
 def select_findings_of_stage(report: Report, stage: str) -> tuple[Finding, ...]:
-    """The day's findings in one stage, the worst first as the diagnosis orders them."""
+    """The day's findings in one stage, the worst first, in the order of the diagnosis."""
     if report.diagnosis is None:
         return ()
     return tuple(finding for finding in report.diagnosis.findings if finding.stage == stage)
 
 
 def is_diagnosed(report: Report) -> bool:
-    """Whether findings were looked for, so that no finding means that nothing was found."""
+    """Whether findings were looked for, so that no finding means that nothing is wrong."""
     return report.diagnosis is not None and report.diagnosis.state in ("calm", "found")
 
 
 def lacks_comparable_days(report: Report) -> bool:
-    """Whether no earlier days are fit to say what is unusual: too few of them, or a promotion without one like it."""
+    """Whether there are too few comparable earlier days to know what is unusual, as in a promotion of a new kind."""
     return report.diagnosis is not None and report.diagnosis.state in ("no_baseline", "not_comparable")
 
 
 def select_drawn_parts(report: Report, stage: Stage) -> Stage:
-    """The stage as it is drawn: without slices against usual and without what may have moved its rate, where nothing
-    was found, or where nothing can be.
+    """The stage as it is drawn.
 
-    The workbook has them all the same.
+    Without findings, or if none are possible, it lacks comparisons of slices with their baseline and figures that may
+    have influenced the rate. The workbook always has them.
     """
     is_calm = is_diagnosed(report) and not select_findings_of_stage(report, stage.key)
     return replace(stage, heat_map=None, pairs=()) if is_calm or lacks_comparable_days(report) else stage

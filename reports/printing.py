@@ -21,28 +21,28 @@ Anything = TypeVar("Anything")
 
 
 class PrintingError(RuntimeError):
-    """The page could not be set without loss."""
+    """The typesetter reported a problem, so the pages may be incomplete."""
 
 
 def render(report: Report) -> bytes:
     """The report as a tagged PDF (PDF/UA-1, A4). The same report gives the same bytes.
 
-    Raises UnknownWordError for a key or language without words, MissingGlyphError where a text of the words file
-    cannot be drawn, and PrintingError where the typesetter complains. Characters of the shop's own data that the font
-    lacks are printed as code points.
+    Raises UnknownWordError for a key or language without words, MissingGlyphError if a text of the words file cannot be
+    drawn, and PrintingError if the typesetter complains. Characters of the shop's own data that the font lacks are
+    printed as code points.
     """
     pdf: bytes = _typeset(report, format="pdf", pdf_standards=["ua-1"], timestamp=_compute_timestamp(report))
     return pdf
 
 
 def render_pages(report: Report, dots_per_inch: int) -> list[bytes]:
-    """The same pages as PNG, one each. Raises as `render` does."""
+    """The same pages as PNG, one image per page. Raises the same errors as `render`."""
     pages = _typeset(report, format="png", ppi=dots_per_inch)
     return pages if isinstance(pages, list) else [pages]
 
 
 def _typeset(report: Report, **options: Any) -> Any:
-    """What the typesetter makes of the report."""
+    """The output of the typesetter for the report."""
     import typst
 
     report = make_drawable(report)
@@ -62,7 +62,7 @@ def _typeset(report: Report, **options: Any) -> Any:
 def render_pictures(report: Report) -> dict[str, bytes]:
     """The report's pictures as SVG, by name: `money`, `<stage>`, `<stage>_windows`, `spark_<figure>`.
 
-    A stage without data has no picture. Raises as `render` does.
+    A stage without data has no picture. Raises the same errors as `render`.
     """
     report = make_drawable(report)
     return draw_pictures(report, load_words(report.language, report.period))
@@ -71,14 +71,14 @@ def render_pictures(report: Report) -> dict[str, bytes]:
 def render_stage_png(stage: Stage, report: Report) -> bytes:
     """The funnel and trend of one stage of `report` as a PNG with a title; a stage without data says so.
 
-    Raises as `render` does.
+    Raises the same errors as `render`.
     """
     report = make_drawable(report)
     return draw_stage_png(make_drawable(stage), report, load_words(report.language, report.period))
 
 
 def render_cohort_png(cohort: OwnCohort, name: str, language: str) -> bytes:
-    """The picture of one cohort of the shop's own funnel `name` as PNG. Raises as `render` does."""
+    """The picture of one cohort of the shop's own funnel `name` as PNG. Raises the same errors as `render`."""
     words = load_words(language)
     with apply_drawing_style():
         return save_png(draw_own_funnel(make_drawable(cohort), words), name)
@@ -115,5 +115,5 @@ def _require_all_glyphs(value: Any, where: str) -> None:
 
 
 def _compute_timestamp(report: Report) -> int:
-    """The PDF's creation time: midnight UTC of the business date, because a clock would change the bytes."""
+    """The PDF's creation time: midnight UTC of the business date. The current time would change the bytes."""
     return int(datetime.combine(report.business_date, time(), UTC).timestamp())

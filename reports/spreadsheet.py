@@ -1,7 +1,7 @@
-"""The report's numbers as a workbook: a sheet for the day, one for each stage, one for the data behind them.
+"""The report's numbers as a workbook: one sheet for the day, one per stage, one for the data behind them.
 
-Numbers are numbers with a format, unrounded, and every slice stands there, not only the largest. Texts are never
-formulas, whatever they begin with: campaign names come from outside.
+Numbers are unrounded and formatted, and every slice is included, not only the largest. Texts never become formulas,
+whatever they begin with, because campaign names come from outside.
 """
 
 import io
@@ -30,15 +30,15 @@ FORMATS = {
     Unit.MILLISECONDS: "#,##0",
     Unit.DAYS: "#,##0.0",
 }
-MEAN_FORMAT = "#,##0.0"  # of counts: a usual day may hold half an order
+MEAN_FORMAT = "#,##0.0"  # of counts: an average day may have half an order
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
-LONGEST_TEXT = 32_767  # of a cell
+LONGEST_TEXT = 32_767  # the limit of a cell
 FIRST_WIDTH, OTHER_WIDTH = 44, 16
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A number and how it is shown."""
+    """A number and its format."""
 
     value: Number | None
     format: str
@@ -69,7 +69,7 @@ def write_spreadsheet(report: Report) -> bytes:
 
 
 class _Sheet:
-    """Tables below each other, each with its title and the names of its columns."""
+    """Tables below each other, each with its title and its column names."""
 
     def __init__(self, workbook: "Workbook", words: Words, name: str) -> None:
         self.workbook = workbook
@@ -81,7 +81,10 @@ class _Sheet:
         self.formats: dict[str, Format] = {}
 
     def table(self, title: str, columns: Sequence[str], rows: Rows, more_columns: Sequence[str] = ()) -> None:
-        """`columns` are keys of the section `spreadsheet`; `more_columns`, right of them, are finished texts."""
+        """Writes a table.
+
+        `columns` are keys of the section `spreadsheet`; `more_columns`, right of them, are finished texts.
+        """
         self._write(0, title, {"bold": True, "font_size": 13})
         self.row += 1
         names = [*(self.words.text("spreadsheet", key) for key in columns), *more_columns]
@@ -101,7 +104,7 @@ class _Sheet:
                     self.row, column, float(value.value), self._format(num_format=value.format, **style)
                 )
         elif isinstance(value, str):
-            # The mark of a text: so it stays one when somebody edits the cell.
+            # Marks the cell as text, so that it stays one when somebody edits it.
             style |= {"quote_prefix": True} if value.startswith(FORMULA_SIGNS) else {}
             self.sheet.write_string(self.row, column, value[:LONGEST_TEXT], self._format(**style))
         elif isinstance(value, date):
@@ -115,8 +118,6 @@ class _Sheet:
             self.formats[key] = self.workbook.add_format(style)
         return self.formats[key]
 
-
-# --- Sheets --------------------------------------------------------------------------------------
 
 FIGURE_COLUMNS = ("figure", "value", "numerator", "denominator", "usual", "usual_low", "usual_high", "coverage")
 
@@ -162,7 +163,7 @@ def _write_day(sheet: _Sheet, report: Report, words: Words) -> None:
 
 
 def _write_days(sheet: _Sheet, report: Report, words: Words) -> None:
-    """A row a day of a longer period; the columns of its numbers carry the names of the metrics."""
+    """One row per day of a longer period. Columns of numbers have the names of the metrics."""
     keys = [figure.key for figure in report.days[0].figures]
     sheet.table(
         words.text("headings", "days"),
@@ -323,9 +324,6 @@ def _write_data(sheet: _Sheet, report: Report, words: Words) -> None:
             for count in report.quarantine
         ],
     )
-
-
-# --- Rows and cells ------------------------------------------------------------------------------
 
 
 def _write_figure_rows(figures: Iterable[Figure], words: Words) -> Rows:

@@ -282,12 +282,12 @@ RECORDS: dict[str, tuple[str, int, list[tuple[int, str, str]]]] = {
     "an id that Python has rounded": (
         HEADER + line(1) + line(2).replace("2,", "2.02601e+17,", 1),
         1,
-        [(3, "bad_type", "order_id: 2.02601e+17 was rounded by a spreadsheet; export it anew, as text")],
+        [(3, "bad_type", "order_id: 2.02601e+17 was rounded by a spreadsheet; export it again as text")],
     ),
     "an id that a spreadsheet has rounded": (
         HEADER + line(1) + line(2).replace("2,", "2.02601E+17,", 1),
         1,
-        [(3, "bad_type", "order_id: 2.02601E+17 was rounded by a spreadsheet; export it anew, as text")],
+        [(3, "bad_type", "order_id: 2.02601E+17 was rounded by a spreadsheet; export it again as text")],
     ),
 }
 
@@ -442,7 +442,7 @@ JSON_RECORDS: dict[str, tuple[str, int, list[tuple[int, str, str]]]] = {
     "a key that stands twice": (
         f'{{{JSON_START}, "amount": 5}}\n{{{JSON_START}, "amount": 5, "amount": 6}}\n',
         1,
-        [(2, "bad_record", "not JSON: key 'amount' stands twice")],
+        [(2, "bad_record", "not JSON: key 'amount' appears twice")],
     ),
     "a value within a value": (
         f'{{{JSON_START}, "amount": {{"value": 5}}}}\n',

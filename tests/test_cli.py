@@ -172,7 +172,7 @@ def test_doctor_names_files_that_nothing_reads(home: Home) -> None:
     (landing / "page" / "dt=2026-05-01" / "later.csv.part").write_text("")
     told = [line for line in funnelscope(home, "doctor").out.splitlines() if line.startswith("BAD")]
     assert [line.split(":")[0] for line in told] == ["BAD  landing order", "BAD  landing orders", "BAD  landing page"]
-    assert f"no source reads {landing / 'order/2026-05-01/a.csv'}; it reads landing/FAMILY/dt=YYYY-MM-DD/" in told[0]
+    assert f"no source reads {landing / 'order/2026-05-01/a.csv'}; sources read landing/FAMILY/" in told[0]
     assert "no source reads" in told[1]
     assert "no folder dt=YYYY-MM-DD in landing/page/dt=14.6.2026/a.csv; move the file" in told[2]
     assert all("(and 1 more)" in line for line in told)
@@ -210,18 +210,18 @@ def test_a_locked_warehouse_names_the_process_that_holds_it(home: Home) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["run", "--date", "14.6.2026"], "'14.6.2026' is no date; write it as YYYY-MM-DD"),
+        (["run", "--date", "14.6.2026"], "'14.6.2026' is not a date; write it as YYYY-MM-DD"),
         (["run", "--date", "2026-04-30"], "2026-04-30 is before the opening day 2026-05-01"),
-        (["run", "--date", "2999-01-01"], "2999-01-01 is not over yet on the shop's clock (Asia/Shanghai)"),
+        (["run", "--date", "2999-01-01"], "2999-01-01 is not over yet in the shop's time zone (Asia/Shanghai)"),
         (["backfill", "--from", "2026-05-02", "--to", "2026-05-01"], "--from 2026-05-02 is after --to 2026-05-01"),
-        (["rebuild", "sesion_days"], "'sesion_days' is no model; did you mean 'session_days'?"),
-        (["rebuild", "marts.daily_metric"], "'marts.daily_metric' is no model; did you mean 'daily_metrics'?"),
+        (["rebuild", "sesion_days"], "'sesion_days' is not a model; did you mean 'session_days'?"),
+        (["rebuild", "marts.daily_metric"], "'marts.daily_metric' is not a model; did you mean 'daily_metrics'?"),
         (
             ["report", "--date", "2026-07-01"],
-            "2026-07-01 has not been run; those run so far lie between",
+            "2026-07-01 has not been run; days run so far are between",
         ),
-        (["report", "--week", "2026-W30"], "2026-W30 has not been run; those run so far"),
-        (["diagnose", "--date", "2026-07-01"], "2026-07-01 has not been run; those run so far"),
+        (["report", "--week", "2026-W30"], "2026-W30 has not been run; days run so far"),
+        (["diagnose", "--date", "2026-07-01"], "2026-07-01 has not been run; days run so far"),
         (["run", "--language", "fr"], "'fr'"),
         (["runn"], "runn"),
         (["simulate", "--out", "x", "--days", "0"], "--days"),
@@ -256,9 +256,9 @@ def test_nothing_run_yet_is_no_stack_trace(ran: Home, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (errno.EACCES, "may not be written or read; make it yours"),
+        (errno.EACCES, "cannot be read or written; change it"),
         (errno.EROFS, "is on a read-only disk; set FUNNELSCOPE_HOME"),
-        (errno.ENOSPC, "does not fit on the disk; what was published before stands"),
+        (errno.ENOSPC, "does not fit on the disk; earlier publications are kept"),
     ],
 )
 def test_a_disk_that_refuses_is_told_with_the_way_out(

@@ -140,7 +140,7 @@ def test_each_type_s_redeemers_are_those_of_the_data_and_no_more(tmp_path: Path)
     [
         (["--example", "completejourney", "--data", "x.parquet"], "--data belongs to --example online_retail"),
         (["--example", "online_retail"], "--data FILE is missing"),
-        (["--example", "online_retail", "--data", "nowhere.parquet"], "nowhere.parquet is no file"),
+        (["--example", "online_retail", "--data", "nowhere.parquet"], "nowhere.parquet is not a file"),
     ],
 )
 def test_a_demo_without_its_data_says_so_and_takes_nothing_away(

@@ -235,22 +235,22 @@ def test_an_event_type_that_never_occurs_is_noted(tmp_path: Path) -> None:
 
 
 MISTAKES = {
-    "window: 0": "line 1: window: 0 is no duration to wait",
-    "window: soon": "is no duration; write whole seconds",
+    "window: 0": "line 1: window: 0 is not a valid duration",
+    "window: soon": "is not a duration; write whole seconds",
     "entered: [2026-05-14, 2026-05-01]": "['2026-05-14', '2026-05-01'] the range ends before it starts",
     "timezone: Asia/Shangai": "did you mean 'Asia/Shanghai'?",
-    "unit: visitor": "line 1: unit: 'visitor' is no column",
-    "same: [skuu]": "line 1: same: 'skuu' is no column",
+    "unit: visitor": "line 1: unit: 'visitor' is not a column",
+    "same: [skuu]": "line 1: same: 'skuu' is not a column",
     "stepz: []": "unknown key; did you mean 'steps'?",
-    "exclude: [{event: x, from: 2, to: 1}]": "wants from before to",
+    "exclude: [{event: x, from: 2, to: 1}]": "from must be before to",
     "breakdown: {by: sku, attribution: step:4}": "there are steps 1 to 2",
-    "entered: 2026-05-14": "entered: 2026-05-14 wants a list: [2026-05-14]",
+    "entered: 2026-05-14": "entered: 2026-05-14 must be a list: [2026-05-14]",
     "ties: random": "ties: 'random' is not accepted; accepted: any_order, strictly_later",
-    "breakdown: sku": "breakdown: sku wants keys and values",
-    "exclude: [x]": "line 2: exclude[0]: 'x' wants keys and values, such as event: x",
-    "breakdown: {by: sku, attribution: middle}": "is no attribution; accepted: first, last, all",
+    "breakdown: sku": "breakdown: sku must be keys and values",
+    "exclude: [x]": "line 2: exclude[0]: 'x' must be keys and values, such as event: x",
+    "breakdown: {by: sku, attribution: middle}": "is not an attribution; accepted: first, last, all",
     "exclude: [{event: x, drops: all}]": "'all' is not accepted; accepted: unit, attempt",
-    "{semantics: unordered, ties: strictly_later}": "has no meaning where steps have no order",
+    "{semantics: unordered, ties: strictly_later}": "has no meaning in an unordered funnel",
 }
 
 
@@ -267,9 +267,9 @@ def test_a_time_that_is_none_is_told_with_its_line(tmp_path: Path) -> None:
     events = [*line("a@0"), {"visitor_id": "u", "event_type": "b", "event_time": "noon"}]
     done = ask(tmp_path, abc(), events)
     assert done.code == 1
-    assert f"{tmp_path}/events.jsonl, line 2: event_time 'noon' is no time; write ISO 8601" in done.errors
+    assert f"{tmp_path}/events.jsonl, line 2: event_time 'noon' is not a time; write ISO 8601" in done.errors
     done = ask(tmp_path, abc(), [*events, {**events[-1], "event_time": None}])
-    assert "line 2: event_time 'noon' is no time, and so is 1 more" in done.errors
+    assert "line 2: event_time 'noon' is not a time, and so is 1 more" in done.errors
 
 
 def test_an_endless_time_in_parquet_is_none(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_an_endless_time_in_parquet_is_none(tmp_path: Path) -> None:
         )
     done = funnelscope(Home(tmp_path), "funnel", str(tmp_path / "spec.yaml"), "--events", str(file), "--json")
     assert (done.code, done.out) == (1, "")
-    assert "row 2: event_time 'infinity' is no time" in done.errors
+    assert "row 2: event_time 'infinity' is not a time" in done.errors
 
 
 def test_a_line_of_a_csv_with_other_cells_than_the_first_is_told_and_not_left_out(tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_a_line_of_a_csv_with_other_cells_than_the_first_is_told_and_not_left_ou
         ("visitor_id,event_type,event_time\nu,a,2026-05-01,x\n", "Line: 2"),
         ("visitor_id,event_type,visitor_id\n", "line 1: names the column 'visitor_id' twice"),
         ("visitor_id,event_type,time\n", "has no column event_time"),
-        ("", "is empty; a header without rows says that there are no events"),
+        ("", "is empty; if there are no events, give a header without rows"),
     ):
         file.write_text(text)
         done = funnelscope(Home(tmp_path), "funnel", str(tmp_path / "spec.yaml"), "--events", str(file), "--json")
@@ -312,7 +312,7 @@ def test_two_hundred_steps_are_answered(tmp_path: Path) -> None:
     steps = [{"event": f"s{number}"} for number in range(200)]
     done = ask(tmp_path, {"window": "1h", "steps": steps}, line("s0@0", "s1@1"), "--json")
     assert [step["units"] for step in json.loads(done.out)["steps"]] == [1, 1] + [0] * 198
-    assert "nor are there 193 other event types" in done.errors
+    assert "193 other event types do not occur either" in done.errors
     every = line(*(f"s{number}@{number}" for number in range(200)))
     found = answer(tmp_path, {"window": "1h", "steps": steps}, every + line("s0@0", "s1@1", unit="v"))
     assert [step["units"] for step in found["steps"]] == [2, 2] + [1] * 198
@@ -353,11 +353,9 @@ class OwnShop:
         return OPENING + timedelta(days=number)
 
     def build(self, first: int, last: int) -> reports.OwnFunnel:
-        found = daily_answers.build_daily_answers(
-            self.warehouse, self.settings, self.file, [(self.day(first), self.day(last))]
-        )
-        assert found
-        return found
+        days = [(self.day(first), self.day(last))]
+        assert daily_answers.build_daily_answers(self.warehouse, self.settings, self.file, days) == self.day(last)
+        return read_own_funnel(self.warehouse.connection, "own", self.day(last))
 
 
 def test_a_day_of_an_own_funnel_knows_nothing_of_later_days(tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def test_the_command_says_what_is_wrong_and_shows_no_stack_trace(tmp_path: Path)
     for arguments, words in [
         (("--cube", str(path), "--dims", "page"), "the cube has no rows"),
         (("--cube", str(tmp_path / "none.csv"), "--dims", "page"), "there is no such file"),
-        (("--cube", str(path), "--dims", "page", "--hierarchy", "page"), "--hierarchy: 'page' is no pair"),
+        (("--cube", str(path), "--dims", "page", "--hierarchy", "page"), "--hierarchy: 'page' is not a pair"),
     ]:
         done = diagnose(*arguments)
         assert done.returncode == 1

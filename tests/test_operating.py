@@ -85,7 +85,7 @@ def test_a_damaged_backup_is_refused_before_anything_is_touched(shop: Home, back
     home = empty_home(shop, tmp_path / "fresh")
     done = funnelscope(home, "restore", str(damaged), "--identity-key", str(backup.with_name("identity.key")))
     assert done.code == 1
-    assert "warehouse.duckdb is missing or not what was backed up; nothing was restored" in done.errors
+    assert "warehouse.duckdb is missing or differs from what was backed up; nothing was restored" in done.errors
     assert not home.settings.warehouse_path.exists()
 
 
@@ -140,13 +140,13 @@ def test_the_quarantine_is_counted_and_shown_with_the_way_out(refused: Home, mon
     listed = funnelscope(refused, "quarantine", "list")
     assert listed.code == 0, listed.errors
     assert f"landing/order/dt={day(1)}/all.parquet" in listed.out
-    assert "unreadable: damaged, cut short, not permitted" in listed.out
+    assert "unreadable: damaged, truncated, not permitted" in listed.out
     assert "Way out: deliver it again." in listed.out
     shown = funnelscope(refused, "quarantine", "show", "--family", "order", "--json")
     (row,) = [json.loads(line) for line in shown.out.splitlines()]
     assert (row["row_number"], row["reason"], row["dt"]) == (0, "unreadable", str(day(1)))
     assert "Nothing is in quarantine" in funnelscope(refused, "quarantine", "list", "--family", "page").out
-    assert "'no_such' is no reason" in funnelscope(refused, "quarantine", "list", "--reason", "no_such").errors
+    assert "'no_such' is not a reason" in funnelscope(refused, "quarantine", "list", "--reason", "no_such").errors
 
 
 def test_replayed_rows_end_in_the_tables_of_a_shop_that_was_right_at_once(refused: Home, shop: Home) -> None:

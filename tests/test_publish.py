@@ -339,7 +339,7 @@ def test_an_older_copy_is_named_with_what_it_lacks(home: Home, left_out: str, qu
     with duckdb.connect(str(home.settings.published / "current" / DATABASE)) as connection:
         connection.execute(left_out)
     with (
-        pytest.raises(OlderCopyError, match=re.escape(f"lacks what this one reads ({lacking})")),
+        pytest.raises(OlderCopyError, match=re.escape(f"lacks what this version reads ({lacking})")),
         open_published(home.settings.published) as connection,
     ):
         connection.execute(query)

@@ -164,7 +164,7 @@ def test_the_command_shows_what_it_would_drop_and_asks(tmp_path: Path, monkeypat
     with open_warehouse(home.settings.warehouse_path) as given.warehouse:
         given.take(CONTRACT)
     run = CliRunner().invoke
-    assert "say which rows to drop" in run(app, ["quarantine", "drop"]).output
+    assert "choose the rows to drop" in run(app, ["quarantine", "drop"]).output
     asked = run(app, ["quarantine", "drop", "--reason", "bad_time"], input="n\n")
     assert asked.exit_code == 1
     assert "Drop these 1 rows for good? Their content is erased from the warehouse" in asked.output
@@ -175,7 +175,7 @@ def test_the_command_shows_what_it_would_drop_and_asks(tmp_path: Path, monkeypat
     assert "bad_time" in run(app, ["quarantine", "list", "--dropped"]).output
     assert "Dropped: 2 rows" in run(app, ["quarantine", "drop", "--family", "order", "--yes"]).output
     assert "Nothing is in quarantine." in run(app, ["quarantine", "list"]).output
-    assert "Nothing of this choice" in run(app, ["quarantine", "drop", "--family", "order"]).output
+    assert "None of these rows is in quarantine" in run(app, ["quarantine", "drop", "--family", "order"]).output
 
 
 @pytest.mark.slow

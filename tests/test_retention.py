@@ -100,7 +100,7 @@ def test_a_late_row_of_such_a_day_is_refused_with_words_and_the_rest_of_its_file
         (record,) = [each for each in reconcile(shop.warehouse) if each["file"].endswith("late.csv")]
         assert (record["accepted"], record["quarantined"], record["difference"]) == (1, 1, 0)
         said = shop.warehouse.rows("select reason, detail from quality.quarantine where row_number > 0")
-    assert said == [("day_is_pruned", f"the raw rows of {day(1)} are pruned: its tables stand")]
+    assert said == [("day_is_pruned", f"the raw rows of {day(1)} are pruned; its tables are kept")]
 
 
 def test_a_file_that_now_says_something_else_of_such_a_day_is_not_taken(built: Home, home: Home) -> None:

@@ -1,6 +1,6 @@
-"""The metrics registry: every metric's key, unit and rule over several days, once for SQL, report and documentation.
+"""The metrics registry: key, unit and aggregation rule of every metric, shared by SQL, report and documentation.
 
-`marts.daily_metrics` computes them per day under these keys; messages/texts names and defines them for readers.
+`marts.daily_metrics` computes the metrics per day under these keys. messages/texts holds their names and definitions.
 """
 
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from funnelscope.messages.message_types import Unit
 
 
 class SeveralDays(StrEnum):
-    """How days make a period."""
+    """How the daily values of a metric combine into a value for a period."""
 
     SUM = "sum"
     POOLED = "pooled"  # add numerators and denominators, then divide
-    DISTINCT = "distinct"  # count again over the period; days must not be added
+    DISTINCT = "distinct"  # count again over the period: daily counts must not be added
     PERIOD = "period"  # take the measured values of the whole period
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric. `platform_mean` marks those that marketplaces show as the mean of the daily values."""
+    """One metric. `platform_mean` marks metrics that marketplaces show as the mean of the daily values."""
 
     key: str
     unit: Unit

@@ -1,7 +1,7 @@
-"""The event contract: what a shop delivers, family by family.
+"""The event schema: what a shop delivers, family by family.
 
-One event is one row. The contract is the only place that names a family's event types and
-columns; the landing reader, the raw tables, the simulator and docs/contract.md are derived from it.
+One event is one row. Event types and columns of a family are named only here. The readers, the raw tables, the
+simulator and docs/contract.md are derived from this module.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a column holds, which decides how it is read and how it is stored."""
+    """The kind of value in a column. It decides how the value is read and stored."""
 
     IDENTIFIER = "identifier"  # any text; stored as a keyed 64-bit hash, never in clear
     TIME = "time"  # an instant; stored in UTC
@@ -31,13 +31,13 @@ SQL_TYPES = {
 }
 
 
-REQUIRED = ("event_time", "event_type")  # of every event; all other columns may be missing or empty
+REQUIRED = ("event_time", "event_type")  # in every event; all other columns may be missing or empty
 
-# What may stand around a value and is no part of it: spaces, also the wide ones of Chinese and French and those of no
-# width that web pages leave, and the tab that payment exports append to keep Excel from rounding.
+# Characters around a value that do not belong to it: spaces, including the wide ones of Chinese and French text and the
+# zero-width ones of web pages, and the tab that payment exports append to keep Excel from rounding.
 BLANKS = " \t\r\n\u00a0\u202f\u3000\ufeff\u200b\u200e\u200f\u2060"
 
-# No amount in any currency, but every phone number and time in milliseconds that slipped into a wrong column.
+# Above any real amount, but below phone numbers and millisecond timestamps that slip into the wrong column.
 MAXIMUM_AMOUNT = 10_000_000_000
 MAXIMUM_UNITS = 1_000_000
 HOUR_MS = 3_600_000
@@ -45,21 +45,24 @@ HOUR_MS = 3_600_000
 
 @dataclass(frozen=True)
 class Column:
+    """One column of the event schema, with the values that it accepts."""
+
     name: str
     kind: Kind
     meaning: str
     values: tuple[str, ...] = ()  # the only values accepted, where the contract closes the list
     minimum: int | None = None  # the least value accepted
-    maximum: int | None = None  # the greatest value accepted; beyond it lie other things, such as ids and phone numbers
+    maximum: int | None = None  # the greatest value accepted; larger numbers are misplaced ids or phone numbers
 
     @property
     def sql_type(self) -> str:
+        """The DuckDB type in which the column is stored."""
         return SQL_TYPES[self.kind]
 
 
 @dataclass(frozen=True)
 class Family:
-    """A family of events: `name` is its landing folder, `table` its table in raw and staging."""
+    """A family of events. `name` is its folder in the landing zone."""
 
     name: str
     event_types: tuple[str, ...]
@@ -67,15 +70,16 @@ class Family:
 
     @property
     def table(self) -> str:
+        """Name of the family's table, the same in `raw` and `staging`."""
         return f"{self.name}_events"
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The common columns, then the family's own, in stored order."""
+        """The columns shared by all families, then the family's own, in stored order."""
         return COMMON_COLUMNS + self.own_columns
 
     def column(self, name: str) -> Column:
-        """The column called `name`; raises KeyError where the family has none."""
+        """The column called `name`. Raises KeyError if the family has no such column."""
         return {column.name: column for column in self.columns}[name]
 
 

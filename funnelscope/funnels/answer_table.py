@@ -1,4 +1,4 @@
-"""The table of the shop's own funnels; a shop that declares none has none."""
+"""The table of the shop's own funnels. It exists only if the shop declares funnels."""
 
 from funnelscope.warehouse.connection import Warehouse
 
@@ -13,7 +13,7 @@ _ADDED = ("entered_from DATE", "entered_to DATE", "is_mature BOOLEAN")
 
 
 def create_table(warehouse: Warehouse) -> None:
-    """Creates it where it is absent, and adds the columns that it got since."""
+    """Creates the table if absent, and adds columns of later versions."""
     warehouse.execute(_CREATE)
     for column in _ADDED:
         warehouse.execute(f"alter table {TABLE} add column if not exists {column}")

@@ -1,7 +1,7 @@
-"""The shop's own funnels, day by day: the files of its `funnels/` folder, their answers in the warehouse and published.
+"""Daily answers of the funnels in the shop's `funnels/` folder, stored in the warehouse and published.
 
-The answer of a day is as known at its end: it reads nothing later, so it does not change when later days come. It is of
-the units that entered in the last week whose windows are over by then, and of those that entered since.
+The answer of a day is as of its end: it reads nothing later, so later days do not change it. It covers the units that
+entered in the last week whose windows are over by then, and those that entered since.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ _FIGURES = ("rate_from_previous", "rate_from_start", "median_seconds", "p90_seco
 
 @dataclass(frozen=True)
 class EntryDays:
-    """Days of entry, both in; mature once every window that opened on them is over."""
+    """A range of entry days, both ends included. Mature if every window that opened on them is over."""
 
     first: date
     last: date
@@ -37,7 +37,7 @@ class EntryDays:
 
 
 def find_entry_days(day: date, plan: FunnelPlan, settings: Settings) -> list[EntryDays]:
-    """What the answer of a day is of: the last week of mature days, if the shop has any, and the days since."""
+    """The entry days that the answer of a day covers: the last mature week, if the shop has one, and the days since."""
     closed = EPOCH + timedelta(microseconds=_find_day_end(day, settings) - plan.window)
     last_mature = closed.astimezone(settings.zone).date() - timedelta(days=1)
     found = [
@@ -49,7 +49,7 @@ def find_entry_days(day: date, plan: FunnelPlan, settings: Settings) -> list[Ent
 
 
 def count_days_back(plan: FunnelPlan) -> int:
-    """How many days before its own the answer of a day may read; a change of the clocks may add one."""
+    """How many days before its own day an answer may read, including one day for a change of the clocks."""
     return MATURE_DAYS + -(-plan.window // DAY)
 
 
@@ -58,7 +58,7 @@ def _find_day_end(day: date, settings: Settings) -> int:
 
 
 def load_declared_funnels(settings: Settings) -> list[FunnelFile]:
-    """The funnels that the shop declares, by file name; empty where there is no such folder.
+    """The funnels that the shop declares, by file name; empty if the folder does not exist.
 
     Raises:
         SettingsError: a file is wrong, with its line; or two funnels share a name.
@@ -68,17 +68,17 @@ def load_declared_funnels(settings: Settings) -> list[FunnelFile]:
     names = [file.spec.name for file in files]
     for path, name in zip(paths, names, strict=True):
         if names.count(name) > 1:
-            raise SettingsError(f"{path}: name: {name!r} is the name of another funnel as well; names must differ")
+            raise SettingsError(f"{path}: name: {name!r} is also the name of another funnel; names must differ")
     return files
 
 
 def build_daily_answers(
     warehouse: Warehouse, settings: Settings, file: FunnelFile, chunks: Iterable[tuple[date, date]]
 ) -> date | None:
-    """Answers the funnel for each day and keeps the answers; returns the last day, None where there is none.
+    """Answers the funnel for each day and stores the answers. Returns the last day; None if there is none.
 
     Raises:
-        SettingsError: the funnel names an event type or a column that the contract has not; with its line.
+        SettingsError: the funnel names an event type or column that the event schema does not have; with its line.
     """
     create_table(warehouse)
     last = None
@@ -93,7 +93,7 @@ def build_daily_answers(
 def _load_events(
     warehouse: Warehouse, settings: Settings, file: FunnelFile, from_date: date, to_date: date
 ) -> tuple[FunnelPlan, dict[str, str]]:
-    """The events that the days read, as the table `funnel_days_events`."""
+    """Loads the events that the days read into the table `funnel_days_events`."""
     first = find_entry_days(from_date, file.spec.plan, settings)[0].first
     asked = file.entered(first, to_date)
     since = settings.start_date if is_history_needed(asked.spec.plan) else first
@@ -114,7 +114,7 @@ def _build_day(
     rows: list[tuple[Any, ...]] = []
     for entries in find_entry_days(day, plan, settings):
         asked = file.entered(entries.first, entries.last).spec
-        # The ids of conditions are hashed in the loaded plan; only the days of entry are these.
+        # The loaded plan has hashed ids in its conditions, so only the entry days are taken from here.
         asked_plan = replace(plan, entered=asked.plan.entered)
         answer = format_answer(asked, compute_answer(warehouse.connection, asked_plan, columns, data_end=end))
         for value, steps in {None: answer["steps"], **answer.get("breakdown", {})}.items():

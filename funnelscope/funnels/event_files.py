@@ -12,24 +12,24 @@ from funnelscope.funnels.funnel_events import EventsError, FunnelEvents, check_c
 from funnelscope.funnels.specification import FunnelFile
 from funnelscope.settings.yaml_source import suggest_nearest
 
-# A number as a time: seconds, or what it must be when it is too large for seconds.
+# A number as a time is in seconds, or in the unit that its size requires.
 LARGEST_SECONDS, LARGEST_MILLISECONDS, LARGEST_MICROSECONDS = 1e11, 1e14, 1e17
 FORMATS = (".parquet", ".csv", ".jsonl", ".ndjson")
 TIMES = ("TIMESTAMP", "DATE")
-MAXIMUM_NOTES = 5  # of event types that never occur
+MAXIMUM_NOTES = 5  # about event types that never occur
 
 
 def load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Path) -> FunnelEvents:
     """Reads a Parquet, CSV or JSON lines file with the unit's column, `event_type`, `event_time` and properties.
 
     Raises:
-        EventsError: the file is missing, of another format or damaged, or holds a time that is none.
-        SettingsError: the specification names a column that the file has not; with its line.
+        EventsError: the file is missing, damaged or of another format, or holds an invalid time.
+        SettingsError: the specification names a column that the file does not have; with its line.
     """
     if not path.is_file():
         raise EventsError(f"{path}: no such file of events")
     if path.suffix not in FORMATS:
-        raise EventsError(f"{path}: '{path.suffix}' is no format of events; accepted: {', '.join(FORMATS)}")
+        raise EventsError(f"{path}: '{path.suffix}' is not a format of events; accepted: {', '.join(FORMATS)}")
     try:
         return _load_file(connection, file, path)
     except duckdb.Error as problem:
@@ -37,7 +37,7 @@ def load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Pat
 
 
 def _shorten_error(problem: duckdb.Error) -> str:
-    """What DuckDB says without the ways out, which are options of SQL."""
+    """DuckDB's error without its suggestions, which are SQL options."""
     lines = str(problem).splitlines()
     return "; ".join(itertools.takewhile(lambda line: line and not line.startswith("Possible"), lines))
 
@@ -45,7 +45,7 @@ def _shorten_error(problem: duckdb.Error) -> str:
 def _load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Path) -> FunnelEvents:
     plan = file.spec.plan
     relation, known = _read_relation(connection, path)
-    if known or path.suffix not in (".jsonl", ".ndjson"):  # JSON lines without a line have no columns to speak of
+    if known or path.suffix not in (".jsonl", ".ndjson"):  # an empty JSON lines file has no columns
         check_columns(file, plan, list(known), str(path))
     time, kind = known.get("event_time", ("null", "VARCHAR"))
     unit, event_type = (known.get(name, ("null", "VARCHAR")) for name in (file.spec.unit, "event_type"))
@@ -56,10 +56,10 @@ def _load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Pa
         f"{event_type[0]}::varchar as event_type"
         f"{selected}, {time} as given_time from {relation}"
     )
-    # Parquet is read by column as often as need be; text is parsed once.
+    # Parquet is read by column as often as needed; text is parsed once.
     stored = "view" if path.suffix == ".parquet" and kind != "VARCHAR" else "table"
     connection.execute(f"create or replace temp {stored} funnel_given as {query}")
-    # Of a column as it is, Parquet's own statistics tell what is missing and which value is the last.
+    # For an unchanged column, Parquet's statistics give the number of nulls and the last value.
     are_finite = "coalesce(isfinite(min(given_time)) and isfinite(max(given_time)), true)"
     is_time = kind.startswith(TIMES) and bool(read_first_number(connection, f"select {are_finite} from funnel_given"))
     _check_times(connection, path, "given_time" if is_time else "t")
@@ -76,18 +76,18 @@ def _load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Pa
 
 
 def _build_unit_sql(unit: str, kind: str) -> str:
-    """The unit's SQL; an empty text is no unit."""
+    """SQL of the unit. An empty text is not a unit."""
     return f"nullif({unit}, '')" if kind == "VARCHAR" else unit
 
 
 def _read_relation(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, dict[str, tuple[str, str]]]:
-    """What to read from, and (SQL, type) of each column, those inside `properties` included."""
+    """The relation to read, and (SQL, type) of each column, including those inside `properties`."""
     if path.suffix in (".jsonl", ".ndjson"):
         relation = f"(select json from read_ndjson_objects({quote_text(path)}))"
         return relation, _read_json_columns(connection, relation, "json", ("properties",))
     if path.suffix == ".csv":
         if path.stat().st_size == 0:
-            raise EventsError(f"{path}: is empty; a header without rows says that there are no events")
+            raise EventsError(f"{path}: is empty; if there are no events, give a header without rows")
         relation = _build_csv_relation(path)
     else:
         relation = f"read_parquet({quote_text(path)})"
@@ -101,7 +101,7 @@ def _read_relation(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[s
 
 
 def _build_csv_relation(path: Path) -> str:
-    """The file with the columns of its first line: a line that has more or fewer is an error, not left out."""
+    """The file with the columns of its first line. A line with more or fewer fields is an error, not left out."""
     with path.open("rb") as file:
         first = file.readline().decode("utf-8-sig", errors="replace")
     delimiter = max(",;\t|", key=first.count)
@@ -120,7 +120,7 @@ def _build_csv_relation(path: Path) -> str:
 def _read_json_columns(
     connection: duckdb.DuckDBPyConnection, relation: str, column: str, nested: tuple[str, ...]
 ) -> dict[str, tuple[str, str]]:
-    """The keys of JSON objects, as text; those of a nested object as well, after those beside it."""
+    """The keys of JSON objects, as text. Those of a nested object come after the others."""
     found: dict[str, tuple[str, str]] = {}
     for prefix in (*nested, ""):
         path = f"{column}->'/{prefix}'" if prefix else column
@@ -164,7 +164,7 @@ def _check_times(connection: duckdb.DuckDBPyConnection, path: Path, time: str) -
     assert row
     number = row[0] + (path.suffix == ".csv")
     word = "row" if path.suffix == ".parquet" else "line"
-    found = "event_time is empty" if row[1] is None else f"event_time '{row[1]}' is no time"
+    found = "event_time is empty" if row[1] is None else f"event_time '{row[1]}' is not a time"
     more = f", and so {'is' if count == 2 else 'are'} {count - 1:,} more" if count > 1 else ""
     raise EventsError(
         f"{path}, {word} {number}: {found}{more}; write ISO 8601 (without an offset it is UTC) or seconds since 1970"
@@ -172,7 +172,7 @@ def _check_times(connection: duckdb.DuckDBPyConnection, path: Path, time: str) -
 
 
 def _list_notes(connection: duckdb.DuckDBPyConnection, plan: FunnelPlan) -> list[str]:
-    """Event types that never occur: perhaps misspelt."""
+    """Notes about event types that never occur, perhaps because they are misspelt."""
     names = [str(name) for (name,) in connection.execute("select distinct event_type from funnel_events").fetchall()]
     if not names:
         return ["there are no events"]
@@ -183,5 +183,5 @@ def _list_notes(connection: duckdb.DuckDBPyConnection, plan: FunnelPlan) -> list
     ]
     return [
         *notes,
-        *([f"nor are there {len(absent) - MAXIMUM_NOTES} other event types"] if absent[MAXIMUM_NOTES:] else []),
+        *([f"{len(absent) - MAXIMUM_NOTES} other event types do not occur either"] if absent[MAXIMUM_NOTES:] else []),
     ]

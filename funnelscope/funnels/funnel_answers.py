@@ -1,4 +1,4 @@
-"""A funnel's answer in the form in which it is handed out."""
+"""The answer of a funnel in its output format."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,12 +15,12 @@ from funnelscope.funnels.specification import FunnelSpec
 def answer_funnel(
     connection: duckdb.DuckDBPyConnection, spec: FunnelSpec, events: FunnelEvents, with_units: bool = False
 ) -> dict[str, Any]:
-    """The funnel over events that are loaded: one object, in the form that --json prints."""
+    """The answer of the funnel over loaded events: one object, as --json prints it."""
     return format_answer(spec, compute_answer(connection, events.plan, events.columns, events.data_end, with_units))
 
 
 def count_steps(connection: duckdb.DuckDBPyConnection, spec: FunnelSpec, events: FunnelEvents) -> dict[str, Any]:
-    """Of the same object only `name` and, of each step, its units and rates: a faster answer to a smaller question."""
+    """The same object with only `name` and, for each step, its units and rates: less, but faster."""
     units = count_units(connection, events.plan, events.columns, events.data_end)
     labels = list_step_labels(spec)
     steps = [
@@ -39,14 +39,14 @@ def count_steps(connection: duckdb.DuckDBPyConnection, spec: FunnelSpec, events:
 
 
 def list_step_labels(spec: FunnelSpec) -> list[str]:
-    """What each step is called. Without an order a step is so many distinct ones."""
+    """The label of each step. Without an order, a step is a number of distinct steps."""
     if spec.semantics is Semantics.UNORDERED:
         return [f"any {number} of {len(spec.steps)}" for number in range(1, len(spec.steps) + 1)]
     return [step.event or "any event" for step in spec.steps]
 
 
 def format_answer(spec: FunnelSpec, answer: FunnelAnswer) -> dict[str, Any]:
-    """One object: steps, trend, and breakdown and units where they were asked for."""
+    """One object: steps, trend, and, if they were asked for, breakdown and units."""
     found: dict[str, Any] = {"name": spec.name, "steps": build_step_rows(spec, answer.steps)}
     if answer.units_by_step is not None:
         found["units_by_step"] = {str(step): list(units) for step, units in answer.units_by_step.items()}
@@ -59,7 +59,7 @@ def format_answer(spec: FunnelSpec, answer: FunnelAnswer) -> dict[str, Any]:
 
 
 def build_step_rows(spec: FunnelSpec, steps: Sequence[StepCounts]) -> list[dict[str, Any]]:
-    """The steps with their rates: from the first, and from the last step before that is not optional."""
+    """The steps with their rates: from the first step, and from the last step before that is not optional."""
     plan = spec.plan
     labels = list_step_labels(spec)
     return [

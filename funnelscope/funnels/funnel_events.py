@@ -1,7 +1,7 @@
-"""The events that a funnel is asked of, as the table or view `funnel_events`: unit, t, event_type and properties.
+"""The events of a funnel, as the table or view `funnel_events`: unit, t, event_type and properties.
 
-`files` reads them from a file, `published` from what the shop has published. Only the columns that the funnel reads are
-taken. Times become microseconds since 1970-01-01 UTC.
+`event_files` reads them from a file, `published_events` from the published copy or the staged tables. Only the columns
+that the funnel reads are loaded. Times become microseconds since 1970-01-01 UTC.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from funnelscope.settings.yaml_source import KeyPath, suggest_nearest
 
 
 class EventsError(ValueError):
-    """A file of events cannot be used; the text names file, row, value and the way out."""
+    """A file of events cannot be used. The text names file, row and value, and says what to do."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class FunnelEvents:
     """What `funnel_events` holds.
 
     Attributes:
-        plan: the funnel as it is asked of these events.
+        plan: the funnel as it applies to these events.
         columns: SQL of each property that the funnel reads.
-        data_end: time of the last event; 0 where there is none.
+        data_end: time of the last event in microseconds; 0 without events.
         notes: what an analyst should know before reading the answer.
     """
 
@@ -36,21 +36,21 @@ class FunnelEvents:
 
 
 def open_events() -> duckdb.DuckDBPyConnection:
-    """A connection for funnels: in memory, its clock UTC."""
+    """A DuckDB connection for funnels: in memory, time zone UTC."""
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")
     return connection
 
 
 def check_columns(file: FunnelFile, plan: FunnelPlan, known: list[str], where: str) -> None:
-    """Raises SettingsError for the first column that the specification names and the events have not."""
+    """Raises SettingsError for the first column that the specification names and the events do not have."""
     wanted: list[tuple[KeyPath, str]] = [(("unit",), file.spec.unit), *_list_named_columns(file)]
     for name in ("event_type", "event_time"):
         if name not in known:
             raise EventsError(f"{where}: has no column {name}; {suggest_nearest(name, known)}")
     for path, name in wanted:
         if name not in known:
-            raise file.problem(path, name, f"is no column of {where}; {suggest_nearest(name, known)}")
+            raise file.problem(path, name, f"is not a column of {where}; {suggest_nearest(name, known)}")
 
 
 def _list_named_columns(file: FunnelFile) -> Iterator[tuple[KeyPath, str]]:
@@ -67,5 +67,6 @@ def _list_named_columns(file: FunnelFile) -> Iterator[tuple[KeyPath, str]]:
 
 
 def read_first_number(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    """The first value of the first row as an integer; 0 without rows."""
     row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0

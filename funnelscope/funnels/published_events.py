@@ -18,11 +18,12 @@ from funnelscope.warehouse.snapshots import find_current_snapshot
 
 
 def load_published(connection: duckdb.DuckDBPyConnection, file: FunnelFile, settings: Settings) -> FunnelEvents:
-    """Reads the staged events of the current snapshot, of all families.
+    """Reads the staged events of all families from the current snapshot.
 
     Raises:
         FileNotFoundError: nothing has been published yet.
-        SettingsError: the specification names an event type or a column that the contract has not; with its line.
+        SettingsError: the specification names an event type or column that the event schema does not have; with its
+            line.
     """
     snapshot = find_current_snapshot(settings.published)
     if snapshot is None:
@@ -42,7 +43,7 @@ def load_published(connection: duckdb.DuckDBPyConnection, file: FunnelFile, sett
 def load_staged(
     connection: duckdb.DuckDBPyConnection, file: FunnelFile, settings: Settings, tables: Mapping[str, str]
 ) -> FunnelEvents:
-    """The same of staged tables: the SQL of each family's. Ids stand there as keyed hashes."""
+    """Like `load_published`, from staged tables: `tables` maps each family to its SQL. Their ids are keyed hashes."""
     known = list(dict.fromkeys(column.name for family in FAMILIES.values() for column in family.columns))
     check_columns(file, file.spec.plan, known, "the event contract")
     _check_event_types(file)
@@ -82,12 +83,12 @@ def _check_event_types(file: FunnelFile) -> None:
     for key, parts in (("steps", file.spec.steps), ("exclude", file.spec.exclude)):
         for number, part in enumerate(parts):
             if part.event is not None and part.event not in known:
-                text = f"is no event type of the contract; {suggest_nearest(part.event, known)}"
+                text = f"is not an event type of the contract; {suggest_nearest(part.event, known)}"
                 raise file.problem((key, number, "event"), part.event, text.rstrip("; "))
 
 
 def _hash_ids(plan: FunnelPlan, settings: Settings) -> FunnelPlan:
-    """The plan with the ids that it compares as they are stored."""
+    """The plan with the ids in its conditions hashed, as they are stored."""
     return replace(
         plan,
         steps=tuple(replace(step, filter=_hash_filter(step.filter, settings)) for step in plan.steps),
@@ -109,7 +110,7 @@ def _hash_condition(condition: Condition, settings: Settings) -> Condition:
     if Kind.IDENTIFIER not in kinds or condition.value is None:
         return condition
     if condition.operator not in (Operator.EQUAL, Operator.NOT_EQUAL, Operator.IN):
-        raise ValueError(f"{condition.column} is stored as a hash: it can be equal or not, and nothing else")
+        raise ValueError(f"{condition.column} is stored as a hash: only equality can be tested")
     values: Iterable[Any] = condition.value if isinstance(condition.value, tuple) else (condition.value,)
     hashed = tuple(str(hash_identifier(settings, str(value))) for value in values)
     return replace(condition, value=hashed if condition.operator is Operator.IN else hashed[0])

@@ -1,4 +1,4 @@
-"""A funnel's specification: what a YAML or JSON file says, checked, with every mistake named by its line."""
+"""The specification of a funnel: the checked content of a YAML or JSON file. Each error names its line."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -36,10 +36,10 @@ def _parse_duration(given: Any) -> int:
     """Seconds of 90, '90s', '30m', '6h', '7d' or '2w'."""
     found = re.fullmatch(r"\s*(\d+)\s*([smhdw]?)\s*", str(given)) if isinstance(given, int | str) else None
     if not found or isinstance(given, bool):
-        reject((), given, "is no duration; write whole seconds or a number with s, m, h, d or w, such as 30m")
+        reject((), given, "is not a duration; write whole seconds or a number with s, m, h, d or w, such as 30m")
     seconds = int(found[1]) * UNIT_SECONDS[found[2] or "s"]
     if not 0 < seconds <= LONGEST_SECONDS:
-        reject((), given, "is no duration to wait; it must be more than 0 and at most 100 years")
+        reject((), given, "is not a valid duration; it must be more than 0 and at most 100 years")
     return seconds
 
 
@@ -47,7 +47,7 @@ Duration = Annotated[int, BeforeValidator(_parse_duration)]
 
 
 def _parse_day_or_time(given: Any) -> date | datetime | None:
-    """A day or a time as it was written: midnight is a time, not the whole day."""
+    """A day or a time as it was written. Midnight is a time, not the whole day."""
     if given is None or isinstance(given, date):
         return given
     try:
@@ -60,9 +60,9 @@ Edge = Annotated[Any, BeforeValidator(_parse_day_or_time)]
 
 
 def _parse_condition(given: Any, path: KeyPath = ()) -> Condition:
-    """What `where` says: properties with a value, a list or an operator; `any` and `all` hold lists of such."""
+    """The condition in `where`: properties with a value, list or operator; `any` and `all` hold lists of conditions."""
     if not isinstance(given, Mapping):
-        reject(path, given, "wants properties with their values, such as {page_type: product}")
+        reject(path, given, "must be properties with values, such as {page_type: product}")
     parts: list[Condition] = []
     for name, wanted in given.items():
         here = (*path, str(name))
@@ -86,12 +86,12 @@ def _parse_test(column: str, wanted: Any, path: KeyPath) -> PropertyTest:
         reject((*path, unknown[0]), "", "unknown key; accepted: op, value")
     name = wanted.get("op", "eq")
     if name not in OPERATORS:
-        reject((*path, "op"), name, f"is no operator; {suggest_nearest(str(name), OPERATORS)}")
+        reject((*path, "op"), name, f"is not an operator; {suggest_nearest(str(name), OPERATORS)}")
     operator = Operator(name)
     if operator in (Operator.IS_SET, Operator.IS_NOT_SET):
         return PropertyTest(column, operator)
     if "value" not in wanted:
-        reject(path, dict(wanted), "wants a value as well")
+        reject(path, dict(wanted), "needs a value as well")
     value = wanted["value"]
     if operator is Operator.IN or (operator is Operator.EQUAL and isinstance(value, list)):
         return PropertyTest(column, Operator.IN, _parse_values(value, (*path, "value")))
@@ -100,7 +100,7 @@ def _parse_test(column: str, wanted: Any, path: KeyPath) -> PropertyTest:
 
 def _parse_values(given: Any, path: KeyPath) -> tuple[str | int | float | bool, ...]:
     if not isinstance(given, list) or not given:
-        reject(path, given, "wants a list of at least one value")
+        reject(path, given, "must be a list of at least one value")
     return tuple(_parse_value(value, path) for value in given)
 
 
@@ -108,7 +108,7 @@ def _parse_value(given: Any, path: KeyPath) -> str | int | float | bool:
     if isinstance(given, date):
         return given.isoformat()
     if not isinstance(given, str | int | float):
-        reject(path, given, "is no value; write a text, a number, true or false, or {op: is_not_set}")
+        reject(path, given, "is not a value; write a text, a number, true or false, or {op: is_not_set}")
     return given
 
 
@@ -117,14 +117,14 @@ class _SpecificationModel(BaseModel):
 
 
 class _EventModel(_SpecificationModel):
-    event: str | None = Field(description="the event type; null is any event")
+    event: str | None = Field(description="the event type; null means any event")
     where: Annotated[Condition, BeforeValidator(_parse_condition)] = AllOf()
 
     @model_validator(mode="before")
     @classmethod
     def _no_bare_word(cls, given: Any) -> Any:
         if isinstance(given, str):
-            reject((), given, f"wants keys and values, such as event: {given}")
+            reject((), given, f"must be keys and values, such as event: {given}")
         return given
 
     @property
@@ -135,13 +135,13 @@ class _EventModel(_SpecificationModel):
 class StepSpec(_EventModel):
     """One step of the funnel."""
 
-    within: Duration | None = Field(None, description="at most so long after the last step that is not optional")
-    optional: bool = Field(False, description="never blocks; counted only where it was really matched")
-    first_time: bool = Field(False, description="only the unit's first such event ever, also before the range")
+    within: Duration | None = Field(None, description="at most this long after the last step that is not optional")
+    optional: bool = Field(False, description="never blocks; counted only if it was matched")
+    first_time: bool = Field(False, description="only the unit's first such event ever, even before the range")
 
 
 class ExclusionSpec(_EventModel):
-    """Events that void an attempt when they come strictly between two of its steps."""
+    """Events that void an attempt if they occur strictly between two of its steps."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, arbitrary_types_allowed=True)
 
@@ -151,7 +151,7 @@ class ExclusionSpec(_EventModel):
 
 
 class BreakdownSpec(_SpecificationModel):
-    """The property whose values split the funnel, and which events say the value."""
+    """The property whose values split the funnel, and the events that determine the value."""
 
     by: str
     attribution: str = "first"
@@ -160,20 +160,22 @@ class BreakdownSpec(_SpecificationModel):
     @classmethod
     def _known(cls, given: str) -> str:
         if not re.fullmatch(r"first|last|all|step:\d+", given):
-            reject((), given, "is no attribution; accepted: first, last, all, or step:1 and so on")
+            reject((), given, "is not an attribution; accepted: first, last, all, or step:1 and so on")
         return given
 
     @property
     def step(self) -> int | None:
+        """The number of the step in `step:N`; None for other attributions."""
         return int(self.attribution.partition(":")[2]) if ":" in self.attribution else None
 
     @property
     def parameters(self) -> Breakdown:
+        """The breakdown for the plan."""
         return Breakdown(self.by, Attribution(self.attribution.partition(":")[0]), self.step)
 
 
 class FunnelSpec(_SpecificationModel):
-    """One funnel. Times without an offset are on the clock of `timezone`."""
+    """One funnel. Times without an offset are in `timezone`."""
 
     name: str = Field("", pattern=r"^\w[\w -]*$|^$")
     semantics: Semantics = Semantics.ORDERED
@@ -203,7 +205,11 @@ class FunnelSpec(_SpecificationModel):
         if self.steps[0].optional:
             reject(("steps", 0, "optional"), True, "the first step opens an attempt; it cannot be optional")
         if self.steps[0].within:
-            reject(("steps", 0, "within"), self.steps[0].within, "no step is before the first; give it to the next")
+            reject(
+                ("steps", 0, "within"),
+                self.steps[0].within,
+                "there is no step before the first; set it on the next step",
+            )
         for number, exclusion in enumerate(self.exclude):
             self._check_exclusion(number, exclusion)
         step = self.breakdown.step if self.breakdown else None
@@ -211,14 +217,14 @@ class FunnelSpec(_SpecificationModel):
             reject(("breakdown", "attribution"), f"step:{step}", f"there are steps 1 to {len(self.steps)}")
         if self.semantics is Semantics.UNORDERED:
             for path, found in self._parts_that_need_an_order():
-                reject(path, found, "has no meaning where steps have no order; drop it, or make the funnel ordered")
+                reject(path, found, "has no meaning in an unordered funnel; remove it, or make the funnel ordered")
         return self
 
     def _check_exclusion(self, number: int, exclusion: ExclusionSpec) -> None:
         path = ("exclude", number)
         last = exclusion.to_step or len(self.steps)
         if not exclusion.from_step < last <= len(self.steps):
-            text = f"wants from before to, both among the steps 1 to {len(self.steps)}"
+            text = f"from must be before to, both among the steps 1 to {len(self.steps)}"
             reject(path, {"from": exclusion.from_step, "to": last}, text)
 
     def _parts_that_need_an_order(self) -> Iterator[tuple[KeyPath, object]]:
@@ -236,7 +242,7 @@ class FunnelSpec(_SpecificationModel):
             yield ("breakdown", "attribution"), self.breakdown.attribution
 
     def _range(self) -> tuple[int | None, int | None]:
-        """First and last microsecond at which an attempt may open. A day as the end is that whole day."""
+        """First and last microsecond at which an attempt may open. A day as the end includes that whole day."""
         start, end = self.entered
         zone = ZoneInfo(self.timezone)
         after = (
@@ -250,7 +256,7 @@ class FunnelSpec(_SpecificationModel):
 
     @property
     def plan(self) -> FunnelPlan:
-        """The parameters for funnelscope.funnels.engine."""
+        """The plan for funnelscope.funnels.engine."""
         return FunnelPlan(
             steps=tuple(
                 PlanStep(step.filter, step.within and step.within * MICROSECONDS, step.optional, step.first_time)
@@ -276,7 +282,7 @@ class FunnelSpec(_SpecificationModel):
 
 
 def convert_to_microseconds(given: date | datetime, zone: ZoneInfo) -> int:
-    """Microseconds since 1970-01-01 UTC of a day's start or of a time; without an offset it is the zone's clock."""
+    """Microseconds since 1970-01-01 UTC of the start of a day, or of a time; without an offset it is in `zone`."""
     moment = given if isinstance(given, datetime) else datetime.combine(given, time())
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
@@ -291,10 +297,10 @@ _MODELS_BELOW: dict[str, type[BaseModel]] = {
 
 
 class FunnelFile:
-    """A specification with the file it was read from: `problem` names the line of a key.
+    """A specification with the file it was read from. `problem` names the line of a key.
 
     Raises:
-        SettingsError: the file is missing or wrong; every mistake with its line.
+        SettingsError: the file is missing or wrong; names every error with its line.
     """
 
     def __init__(self, path: Path, timezone: str = "UTC") -> None:
@@ -308,11 +314,11 @@ class FunnelFile:
             raise SettingsError("\n".join(self._document.problem(details) for details in error.errors())) from None
 
     def entered(self, first: date, last: date) -> "FunnelFile":
-        """The same funnel, asked of the units that entered on these days, both in."""
+        """The same funnel for the units that entered on these days, both included."""
         other = copy(self)
         other.spec = self.spec.model_copy(update={"entered": (first, last)})
         return other
 
     def problem(self, path: KeyPath, found: object, text: str) -> SettingsError:
-        """An error about the key at `path`, for what shows only when the data are at hand."""
+        """An error about the key at `path` that can only be detected with the data."""
         return SettingsError(self._document.message(path, found, text))

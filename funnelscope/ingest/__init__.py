@@ -1,7 +1,7 @@
 """From the landing zone into `raw`, with a ledger in `quality` that accounts for every row.
 
-Holds: readers, mapping, ledger, quarantine, exclusions, keyed hashes of ids, and the build state: which deliveries each
-built day was built on.
+Holds: readers, mapping, ledger, quarantine, exclusions, keyed hashes of ids, and the build state: the deliveries from
+which each day was built.
 In: files as delivered, the sources of the settings. Out: raw.*, quality.deliveries, quality.quarantine.
 May import: messages, events, settings, warehouse.
 """

@@ -1,9 +1,9 @@
-"""What each day was built from, and what no longer stands: the memory that makes runs repeatable after any death.
+"""What each day was built from, and which days are stale. This makes runs repeatable after a crash at any point.
 
-A day of `quality.built` notes three versions: of the deliveries that its events came from, of the few days before it
-that most models look back on, and of all days before it, on which models of the whole history stand. A day whose note
-differs from what lies there now is built again. So nothing is lost between two runs that belong together, whoever
-kills the first one, and whatever arrives in between.
+Each day of `quality.built` has three recorded versions: of the deliveries with its own events, of the few days before
+it that most models read, and of all days before it, which the models of the whole history read. A day whose record
+differs from the current versions is built again. So a crash between two runs loses nothing, whatever arrives in the
+meantime.
 """
 
 import hashlib
@@ -25,13 +25,13 @@ REBUILDING = "rebuilding "
 
 @dataclass(frozen=True)
 class BuildState:
-    """The days that were built, and those of them that no longer stand.
+    """The built days, and which of them are stale.
 
     Attributes:
         built: every day that a finished run has built.
-        changed: their own deliveries have changed since.
-        near_behind: one of the few days before them was built again since.
-        past_behind: any day before them was built again since.
+        changed: days whose own deliveries have changed since.
+        near_behind: days of which one of the few days before them was rebuilt since.
+        past_behind: days of which any day before them was rebuilt since.
     """
 
     built: frozenset[date] = frozenset()
@@ -41,7 +41,7 @@ class BuildState:
 
     @property
     def stale_days(self) -> frozenset[date]:
-        """Every built day that a run must touch again."""
+        """Every built day that a run must rebuild or restate."""
         return self.changed | self.near_stale | self.past_stale
 
 
@@ -53,7 +53,7 @@ class _Versions:
 
 
 def list_far_reaching_models() -> list[str]:
-    """Models that a changed day changes for ever after: all that read the whole history, directly or not."""
+    """The models that read the whole history, directly or not: a changed day changes all their later days."""
     return [table for table, days in compute_downstream_history_days(load_models()).items() if days is None]
 
 
@@ -63,12 +63,12 @@ def compute_near_reach_days() -> int:
 
 
 def create_built_table(warehouse: Warehouse) -> None:
-    """Creates, where absent, the note of what each day was built from."""
+    """Creates, if absent, the table that records what each day was built from."""
     warehouse.execute(_BUILT_TABLE)
 
 
 def read_build_state(warehouse: Warehouse) -> BuildState:
-    """What stands in the warehouse, measured against the deliveries that it holds now."""
+    """The build state of the warehouse, compared with the deliveries that it holds now."""
     create_tables(warehouse)
     notes = _read_versions(warehouse)
     delivered = read_input_versions(warehouse)
@@ -82,11 +82,12 @@ def read_build_state(warehouse: Warehouse) -> BuildState:
 
 
 def record_built(warehouse: Warehouse, from_date: date, to_date: date, tables: Collection[str]) -> None:
-    """Notes what the days of a run were built from, as far as the run went.
+    """Records what the days of a run were built from, as far as the run has completed.
 
     Args:
-        tables: the `schema.table` names that the run has built for all of the range. With every model, the days stand
-            anew; with those of the whole history only, they have caught up with their past; else nothing is noted.
+        tables: the `schema.table` names that the run has built for the whole range. With every model, the days are up
+            to date. With only the models of the whole history, they are up to date with the days before them. Otherwise
+            nothing is recorded.
     """
     notes = _read_versions(warehouse)
     days = [from_date + timedelta(days=offset) for offset in range((to_date - from_date).days + 1)]
@@ -109,13 +110,13 @@ def record_built(warehouse: Warehouse, from_date: date, to_date: date, tables: C
 
 
 def begin_rebuilding(warehouse: Warehouse) -> None:
-    """Marks every day as behind, until `end_rebuilding`: a rebuild that dies is made up for by the next run."""
+    """Marks every day as stale until `end_rebuilding`, so that the next run completes a rebuild that crashed."""
     create_built_table(warehouse)
     warehouse.execute("update quality.built set near_version = $mark || near_version", mark=REBUILDING)
 
 
 def end_rebuilding(warehouse: Warehouse) -> None:
-    """Takes back the mark; days that were behind before the rebuild still are."""
+    """Removes the mark. Days that were stale before the rebuild stay stale."""
     warehouse.execute(
         "update quality.built set near_version = substr(near_version, $length + 1) "
         "where starts_with(near_version, $mark)",
@@ -131,7 +132,7 @@ def _read_versions(warehouse: Warehouse) -> dict[date, _Versions]:
 
 
 def _compute_expected(inputs: Mapping[date, str]) -> dict[date, _Versions]:
-    """What each built day would note if it were built now on the others as they are."""
+    """The record that each built day would get if it were built now from the other days as they are."""
     reach = compute_near_reach_days()
     expected: dict[date, _Versions] = {}
     past = ""

@@ -1,4 +1,4 @@
-"""The tables of docs/contract.md, from the event schema; `python -m funnelscope.ingest.contract_page` writes them."""
+"""Generates the tables of docs/contract.md from the event schema: `python -m funnelscope.ingest.contract_page`."""
 
 import re
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "contract.md"
 
 
 def update_tables(page: str) -> str:
-    """The page with each part between `<!-- table: name -->` and `<!-- end -->` made anew.
+    """The page with each part between `<!-- table: name -->` and `<!-- end -->` regenerated.
 
     Raises:
-        KeyError: the page names a table that there is not.
+        KeyError: the page names an unknown table.
     """
     tables = {"common": _format_columns(COMMON_COLUMNS), "reasons": _format_reasons()}
     tables |= {family.name: _format_family(family) for family in FAMILIES.values()}

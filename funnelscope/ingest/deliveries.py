@@ -1,4 +1,4 @@
-"""Takes deliveries into raw: each one whole, in one transaction, and again whenever it changes."""
+"""Loads deliveries into raw: each one completely, in one transaction, and again whenever it changes."""
 
 import hashlib
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from funnelscope.warehouse.quoting import quote_literal
 
 Progress = Callable[[str], None]
 
-# Not the file's fault: these must stop the run instead of sending a good file to quarantine.
+# Errors that the file does not cause. They must stop the run instead of sending a good file to quarantine.
 OUR_OWN_FAULTS = (
     duckdb.OutOfMemoryException,
     duckdb.InterruptException,
@@ -37,17 +37,20 @@ OUR_OWN_FAULTS = (
     duckdb.ParserException,
 )
 
-# They write the reading of a value anew wherever a check names it: a file costs twice the time.
+# These optimizers repeat the reading of a value for each check that uses it, which doubles the time of a file.
 REPEATING_OPTIMIZERS = ("filter_pushdown", "in_clause")
 
 
 class IngestError(RuntimeError):
-    """Deliveries cannot be taken in; the text says why and what to do."""
+    """Deliveries cannot be loaded. The text gives the reason and what to do."""
 
 
 @dataclass
 class Intake:
-    """What one call took in. `touched_dates`: family to the business dates whose rows came, changed or went."""
+    """What one call has loaded.
+
+    `touched_dates` maps a family to the business dates whose rows were added, changed or removed.
+    """
 
     loaded: int = 0
     removed: int = 0
@@ -67,7 +70,7 @@ class Intake:
 
 @dataclass(frozen=True)
 class _KnownDelivery:
-    """A delivery as the ledger knows it."""
+    """A delivery as recorded in the ledger."""
 
     delivery_id: int
     family: str
@@ -81,7 +84,7 @@ class _KnownDelivery:
 
 @dataclass
 class _LedgerEntry:
-    """A delivery as it will stand in the ledger."""
+    """A delivery as it will be recorded in the ledger."""
 
     delivery_id: int
     found: FoundFile
@@ -92,11 +95,11 @@ class _LedgerEntry:
     rows_read: int = 0
     rows_loaded: int = 0
     rows_quarantined: int = 0
-    rows_erased: int = 0  # of people who were forgotten
+    rows_erased: int = 0  # rows of erased people
     status: str = "loaded"
     notes: list[str] = field(default_factory=list)
     warnings: list[LocalizedMessage] = field(default_factory=list)
-    problem: LocalizedMessage | None = None  # why it cannot be read
+    problem: LocalizedMessage | None = None  # the reason why it cannot be read
     delivered_columns: list[str] = field(default_factory=list)
 
     @property
@@ -105,10 +108,10 @@ class _LedgerEntry:
 
 
 def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress | None = None) -> Intake:
-    """Brings raw and the ledger in line with what the sources hold now; repeating it changes nothing.
+    """Brings raw and the ledger in line with what the sources hold now. Repeating the call changes nothing.
 
     Raises:
-        IngestError: the folder of a source that delivered before is gone as a whole.
+        IngestError: the folder of a source that delivered before no longer exists.
     """
     create_tables(warehouse)
     use_identity_key(warehouse, settings)
@@ -134,7 +137,7 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
             _take_delivery(warehouse, settings, entry, intake)
             if progress:
                 progress(f"{found.file}: {entry.status}, {entry.rows_loaded} of {entry.rows_read} rows {entry.message}")
-    archived = read_pruned_deliveries(warehouse)  # their files need not be there any more
+    archived = read_pruned_deliveries(warehouse)  # their files may have been deleted
     for key, before in known.items():
         if key not in present and before.delivery_id not in archived:
             with warehouse.transaction():
@@ -157,8 +160,9 @@ def _read_known_deliveries(warehouse: Warehouse) -> dict[tuple[str, str], _Known
 
 
 def _compute_rules_hash(settings: Settings, source: Source) -> str:
-    """Changes when the file would be read in another way: the delivery is then taken again."""
-    # Without defaults and `required`: neither a new key in a later version nor a rule of waiting reads a file anew.
+    """A hash that changes if the file would be read differently. The delivery is then loaded again."""
+    # Without defaults and `required`, so that neither a new key in a later version nor a change of what a run waits for
+    # makes every file be read again.
     declared = source.model_dump_json(exclude_defaults=True, exclude={"required"})
     rules = (declared, settings.shop, settings.timezone, settings.start_date, FAMILIES[source.family])
     return hashlib.sha256(repr(rules).encode()).hexdigest()
@@ -168,7 +172,7 @@ def _refuse_vanished_folder(settings: Settings, source: Source, known: dict[tupl
     root, _ = split_pattern(settings, source.pattern)
     if not source.query and not root.exists() and any(name == source.name for name, _ in known):
         raise IngestError(
-            f"{root} is gone, and source {source.name!r} delivered from it before. Is a disk not mounted? "
+            f"{root} is gone, and source {source.name!r} delivered from it before. Is its disk mounted? "
             "Bring it back; or make an empty folder there if its deliveries are to be taken out of the warehouse."
         )
 
@@ -396,8 +400,8 @@ def _select_rows(warehouse: Warehouse, rows: DeliveryRows, where: str) -> tuple[
     try:
         chosen_count = int(warehouse.value(f"select count(*) from {relation}"))
     except duckdb.BinderException as error:
-        told = LocalizedMessage("where_does_not_fit", error=str(error).splitlines()[0])
-        raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, told) from None
+        message = LocalizedMessage("where_does_not_fit", error=str(error).splitlines()[0])
+        raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, message) from None
     return chosen, chosen_count
 
 
@@ -490,7 +494,9 @@ def _write_ledger(warehouse: Warehouse, entry: _LedgerEntry, intake: Intake) -> 
         delivered_columns=entry.delivered_columns,
         rows_erased=entry.rows_erased,
         warning="; ".join(entry.warnings) or None,
-        told=format_messages_as_json(told) if (told := [entry.problem] if entry.problem else entry.warnings) else None,
+        told=format_messages_as_json(messages)
+        if (messages := [entry.problem] if entry.problem else entry.warnings)
+        else None,
     )
     dates = warehouse.rows(
         "select business_date from quality.delivery_dates where delivery_id = $id", id=entry.delivery_id

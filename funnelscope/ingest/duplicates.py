@@ -1,4 +1,4 @@
-"""Which rows of raw are deliveries of an event that is already there."""
+"""Finds rows of raw that repeat an event already delivered."""
 
 from datetime import date
 
@@ -9,10 +9,10 @@ from funnelscope.warehouse.connection import Warehouse
 def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date) -> None:
     """Rebuilds `quality.duplicate_events` for the business dates from `from_date` to `to_date`, both included.
 
-    One event is one (event_id, business date). The row of the earliest delivery day wins, then the smallest md5 of
-    the content, then file and row. A loser with the winner's content is a 'duplicate'; with another content it is
-    a 'conflicting_duplicate', which also goes to the quarantine with its content as stored (ids are hashes); one that
-    was dropped from there stays dropped.
+    One event is one (event_id, business date). The row of the earliest delivery day wins, then the smallest md5 of the
+    content, then file and row. A losing row with the same content is a 'duplicate'. One with different content is a
+    'conflicting_duplicate', which also goes to quarantine with its content as stored (ids are hashes). Rows that were
+    dropped from quarantine stay dropped.
     """
     with warehouse.transaction():
         warehouse.execute(

@@ -1,8 +1,8 @@
-"""The list of forgotten people: what keeps their rows out when a file is read that still holds them.
+"""The list of erased people. It keeps their rows out when a file that still holds them is read.
 
-Nobody can be found from the list: it holds no id and no number of `funnelscope id hash`, but a second hash of that
-number with the key. A person and a browser are kept out up to the moment of forgetting; who comes back later is a new
-one. An order, session, conversation or click of theirs stays out for ever.
+Nobody can be identified from the list: it holds neither ids nor the numbers of `funnelscope id hash`, but a second
+keyed hash of those numbers. Rows of a person or browser are kept out up to the time of erasure; someone who returns
+later is a new person. Their orders, sessions, conversations and clicks stay out for ever.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from funnelscope.events.schema import BLANKS, FAMILIES
 from funnelscope.ingest.identity import build_identifier_hash_sql
 from funnelscope.warehouse.connection import Warehouse
 
-# Kind of an id to the column that holds it. The first two are people; the others lead to a person's further rows.
+# Kind of an id to the column that holds it. The first two identify people, the others lead to further rows of a person.
 PEOPLE = {"customer": "customer_id", "visitor": "visitor_id"}
 TRACES = {"session": "session_id", "order": "order_id", "conversation": "conversation_id", "click": "click_id"}
 KINDS = PEOPLE | TRACES
@@ -23,22 +23,22 @@ ERASED_TABLES = (
 
 
 def build_token_sql(number: str) -> str:
-    """SQL for what the list holds of the BIGINT expression `number`, which is itself the keyed hash of an id."""
+    """SQL for the token in the list, from the BIGINT expression `number`, which is itself the keyed hash of an id."""
     return build_identifier_hash_sql(f"'forgotten|' || ({number})::VARCHAR")
 
 
 def list_kinds(family: str) -> Mapping[str, str]:
-    """Kind to column, of those that the family has."""
+    """Kind of id to column, for those that the family has."""
     names = {column.name for column in FAMILIES[family].columns}
     return {kind: column for kind, column in KINDS.items() if column in names}
 
 
 def leave_out_erased(warehouse: Warehouse, delivery_id: int, family: str) -> tuple[int, int]:
-    """Takes the rows of forgotten people out of a delivery just read: how many of raw, how many of the quarantine."""
+    """Removes the rows of erased people from a delivery just loaded: (rows removed from raw, from quarantine)."""
     if not warehouse.value("select count(*) from quality.forgotten"):
         return 0, 0
     table, kinds = f"raw.{FAMILIES[family].table}", list_kinds(family)
-    # Each id is hashed once, not once a row.
+    # Hashes each id once instead of once per row.
     ids = " union ".join(
         f"select '{kind}' as kind, {column} as id from {table} where delivery_id = $id and {column} is not null"
         for kind, column in kinds.items()
@@ -63,7 +63,7 @@ def leave_out_erased(warehouse: Warehouse, delivery_id: int, family: str) -> tup
 
 
 def _leave_out_quarantined(warehouse: Warehouse, delivery_id: int) -> int:
-    """Quarantined rows hold what was delivered: their words are hashed as ids would be, and looked up."""
+    """Quarantined rows hold text as delivered. Its words are hashed like ids and looked up in the list."""
     if not warehouse.value(
         "select count(*) from quality.quarantine where delivery_id = $id and row_number > 0", id=delivery_id
     ):
@@ -77,10 +77,10 @@ def _leave_out_quarantined(warehouse: Warehouse, delivery_id: int) -> int:
 
 
 def build_quarantined_words_sql(condition: str) -> str:
-    """SQL of (delivery_id, row_number, day, id): every part of a quarantined row, as the number it would have as an id.
+    """SQL of (delivery_id, row_number, day, id): every part of a quarantined row, hashed as if it were an id.
 
-    A part is a value of the record's JSON, or what stands between quotes, delimiters or blanks; a conflicting
-    duplicate is kept with its ids as numbers already.
+    A part is a value of the record's JSON, or the text between quotes, delimiters or blanks. Conflicting duplicates
+    already hold hashed ids.
     """
     text = "concat_ws(' ', content, detail)"
     blanks = "'" + BLANKS + "'"

@@ -1,9 +1,10 @@
-"""People whom the shop does not count: its staff, testers, partners, as `exclude` of the settings lists them.
+"""People whom the shop does not count: its staff, testers and partners, as listed under `exclude` in the settings.
 
-Of a day, every row that names one of them is excluded, and so are the rows of the browsers that were seen as them on
-that day and as nobody else, and of the sessions and conversations of those rows. Their traffic, pages and messages are
-left out of staging; their orders stay there without a person, carry the reason, and are the money's bar `excluded`.
-A day on which a browser was seen as nobody is counted, unless its visitor id is listed: no day depends on another.
+On each day, every row with a listed id is excluded. So are the rows of browsers that were seen on that day as listed
+people only, and of the sessions and conversations of all these rows. Their traffic, pages and messages are left out of
+staging. Their orders stay there without a person, carry the reason, and make up the bar `excluded` of the money page. A
+browser without a customer id on a day is counted on that day, unless its visitor id is listed: no day depends on
+another.
 """
 
 import hashlib
@@ -25,9 +26,9 @@ _TRACES = ("session", "conversation", "click")
 
 
 def take_exclusions(warehouse: Warehouse, settings: Settings) -> set[date]:
-    """Brings the list in line with the settings; returns the days on which someone who came on or off it was seen.
+    """Brings the list in line with the settings. Returns the days with rows of people who were added or removed.
 
-    Those days count as changed, so that the next run builds them again; no file is read for it.
+    These days count as changed, so the next run builds them again. No file is read for this.
     """
     wanted = _list_excluded(settings)
     present = set(warehouse.rows("from quality.excluded_people"))
@@ -81,7 +82,7 @@ def find_excluded(warehouse: Warehouse, from_date: date, to_date: date) -> None:
                 f"join excluded_ids using (business_date) where kind = '{kind}' and id = {column} and {between}"
                 + ("" if kind in _PEOPLE else f" and {nameless}")
                 for kind, column in kinds.items()
-                # An order that names nobody is known by its number, which its other events carry with the reason.
+                # An order without a person is recognized by its number, whose other events carry the reason.
                 if kind in _PEOPLE or family.name != "order"
             )
             warehouse.execute(
@@ -93,7 +94,7 @@ def find_excluded(warehouse: Warehouse, from_date: date, to_date: date) -> None:
 
 
 def _find_ids(warehouse: Warehouse, between: str, days: dict[str, date]) -> None:
-    """Fills the temporary table excluded_ids (business_date, kind, id, reason): who and what is left out of a day."""
+    """Fills the temporary table excluded_ids (business_date, kind, id, reason) with the ids to exclude on each day."""
     events = " union all ".join(
         f"select business_date, visitor_id, customer_id, session_id, "
         f"{'conversation_id' if family.name == 'service' else 'null::BIGINT as conversation_id'}, "

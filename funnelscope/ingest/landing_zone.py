@@ -1,4 +1,4 @@
-"""What lies in the landing zone: every file that a source declares, with its delivery day."""
+"""Finds the files that a source declares in the landing zone, with their delivery days."""
 
 import gzip
 import hashlib
@@ -36,7 +36,7 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Stamp:
-    """What tells one version of a file from the next without reading it."""
+    """Size and time of a file, which distinguish its versions without reading it."""
 
     size_bytes: int
     modified_at: datetime  # UTC, without zone, microseconds
@@ -44,35 +44,36 @@ class Stamp:
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file of a source. `file` is its name in the ledger: relative to the home folder where it lies below it."""
+    """A file of a source. `file` is its name in the ledger, relative to the home folder if it is inside it."""
 
     source: Source
     path: Path
     file: str
-    root: Path  # the folder that the file must not lead out of
+    root: Path  # the folder that the file must be in, once links are resolved
 
     def stamp(self) -> Stamp:
-        """Raises OSError where the file is gone or unreachable."""
+        """Size and time of the file. Raises OSError if it is gone or unreachable."""
         status = self.path.stat()
         modified = datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1_000_000, UTC)
         return Stamp(status.st_size, modified.replace(tzinfo=None))
 
     def read_stamp_or_empty(self) -> Stamp:
-        """A broken link or a forbidden file has no size and no time; it stays the same until it can be read."""
+        """Size and time of the file; none for a broken link or a forbidden file, until it can be read."""
         try:
             return self.stamp()
         except OSError:
             return Stamp(0, datetime(1970, 1, 1))
 
     def content_hash(self) -> str:
+        """SHA-256 of the content, in hexadecimal."""
         with self.path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
     def delivery_date(self, zone: ZoneInfo) -> date:
-        """The day of delivery; that of an attached database without another is the day it was last written.
+        """The day of delivery. For an attached database without a declared one, the day it was last written.
 
         Raises:
-            DeliveryError: neither the settings nor the path give one.
+            DeliveryError: neither the settings nor the path give a date.
         """
         declared = self.source.delivery_date
         if isinstance(declared, date):
@@ -86,13 +87,13 @@ class FoundFile:
                 pass
         if self.source.query and not declared:
             return self.stamp().modified_at.replace(tzinfo=UTC).astimezone(zone).date()
-        told = LocalizedMessage("no_date_folder", file=self.file)
+        message = LocalizedMessage("no_date_folder", file=self.file)
         if declared:
-            told = LocalizedMessage("no_date_found", declared=repr(declared), file=self.file)
-        raise DeliveryError(QuarantineReason.NO_DELIVERY_DATE, told)
+            message = LocalizedMessage("no_date_found", declared=repr(declared), file=self.file)
+        raise DeliveryError(QuarantineReason.NO_DELIVERY_DATE, message)
 
     def check_place(self) -> None:
-        """Raises DeliveryError for what is no plain file, or leads out of its folder."""
+        """Raises DeliveryError if the path is not a plain file, or leads out of its folder."""
         if not self.path.resolve().is_relative_to(self.root.resolve()):
             places = {"target": str(self.path.resolve()), "folder": str(self.root)}
             raise DeliveryError(
@@ -106,14 +107,14 @@ class FoundFile:
             raise DeliveryError(QuarantineReason.NOT_A_FILE, LocalizedMessage("no_plain_file", file=self.file))
 
     def _start(self, compression: str) -> bytes:
-        """The first bytes, those within gzip; none where they cannot be read."""
+        """The first bytes of the decompressed file; empty if they cannot be read."""
         opened = gzip.open if compression == "gzip" else open
         with suppress(OSError, EOFError, zlib.error), opened(self.path, "rb") as stream:
             return stream.read(SNIFFED_BYTES)
         return b""
 
     def format(self) -> tuple[Format, str]:
-        """Format and compression ('', 'gzip' or 'zstd'). Raises DeliveryError for an unknown ending."""
+        """Format and compression ('', 'gzip' or 'zstd'). Raises DeliveryError for an unknown file extension."""
         suffixes = [suffix.lower() for suffix in self.path.suffixes]
         compression = COMPRESSIONS.get(suffixes[-1], "") if suffixes else ""
         inner = suffixes[:-1] if compression else suffixes
@@ -129,9 +130,9 @@ class FoundFile:
 
 
 def find_files(settings: Settings, source: Source) -> Iterator[FoundFile]:
-    """Every finished file that the source's pattern matches, in the order of their paths.
+    """Every completely delivered file that matches the source's pattern, sorted by path.
 
-    The one file that a query is declared on is found also where it is not there: that source is down, not empty.
+    The file of a query is included even if it does not exist: such a source is down, not empty.
     """
     root, pattern = split_pattern(settings, source.pattern)
     is_one_database = source.query and not WILDCARD.search(pattern)
@@ -141,13 +142,13 @@ def find_files(settings: Settings, source: Source) -> Iterator[FoundFile]:
 
 
 def is_finished(path: Path, root: Path) -> bool:
-    """Whether the file below `root` is delivered: not hidden, nor under a name that says it is still being written."""
+    """Whether the file below `root` is complete: neither hidden nor named like a file still being written."""
     is_hidden = any(part.startswith((".", "_")) for part in path.relative_to(root).parts)
     return not is_hidden and not path.name.endswith(UNFINISHED)
 
 
 def split_pattern(settings: Settings, pattern: str) -> tuple[Path, str]:
-    """The folder of a glob without wildcards, and the rest."""
+    """Splits a glob into its leading folder without wildcards and the rest."""
     given = Path(pattern).expanduser()
     parts = given.parts
     fixed = next((index for index, part in enumerate(parts) if WILDCARD.search(part)), len(parts) - 1)
@@ -155,4 +156,5 @@ def split_pattern(settings: Settings, pattern: str) -> tuple[Path, str]:
 
 
 def build_ledger_name(settings: Settings, path: Path) -> str:
+    """The name of a file in the ledger: relative to the home folder if it is inside it, else absolute."""
     return path.relative_to(settings.home).as_posix() if path.is_relative_to(settings.home) else path.as_posix()

@@ -1,4 +1,4 @@
-"""Questions to the ledger: do the counts add up, is a day complete, has its input changed."""
+"""Queries on the ledger: whether the counts add up, whether a day is complete, whether its input has changed."""
 
 from datetime import date
 from typing import Any, Literal
@@ -11,9 +11,10 @@ Presence = Literal["present", "missing", "absent", "growing"]
 
 
 def reconcile(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """One record a delivery, from the view `quality.reconciliation`; `difference` must be 0 everywhere.
+    """One record per delivery, from the view `quality.reconciliation`. `difference` must always be 0.
 
-    rows_read = accepted (taken, or waiting in raw for their day) + duplicates + quarantined + erased + difference.
+    rows_read = accepted (in staging, or in raw until their day is built) + duplicates + quarantined + erased +
+    difference.
     """
     return warehouse.records("select * from quality.reconciliation order by family, dt, file, source")
 
@@ -21,9 +22,9 @@ def reconcile(warehouse: Warehouse) -> list[dict[str, Any]]:
 def find_family_presence(warehouse: Warehouse, settings: Settings, business_date: date) -> dict[str, Presence]:
     """Family to the state of its data for a day.
 
-    absent: not declared (or only declared as not required, and nothing came); present: every required source
-    has a loaded delivery of that day, be it an empty file, or deliveries whose business dates span the day;
-    growing: such a delivery is still being written; missing: none came.
+    absent: not declared (or only declared as not required, and nothing was delivered); present: every required source
+    has a loaded delivery of that day, possibly an empty file, or deliveries whose business dates span the day; growing:
+    such a delivery is still being written; missing: there is none.
     """
     rows = warehouse.rows(
         """
@@ -49,7 +50,7 @@ def find_family_presence(warehouse: Warehouse, settings: Settings, business_date
 
 
 def list_failures(warehouse: Warehouse, family: str, business_date: date) -> list[str]:
-    """`file: message` of what was to bring the family's data of a day and could not be read."""
+    """`file: message` for every file that should have delivered the family's data of a day but could not be read."""
     rows = warehouse.rows(
         """
         select concat_ws(': ', file, message)
@@ -107,14 +108,14 @@ _INPUT_VERSIONS = """
 
 
 def read_input_versions(warehouse: Warehouse) -> dict[date, str]:
-    """Business date to a text that changes when, and only when, the deliveries that touch the date change.
+    """Business date to a version that changes if and only if the deliveries that touch the date change.
 
-    Or when somebody who was seen on the date comes on or off the list of those who are excluded.
+    It also changes if someone seen on the date is added to or removed from the exclusions.
     """
     return dict(warehouse.rows(_INPUT_VERSIONS))
 
 
 def read_input_version(warehouse: Warehouse, business_date: date) -> str:
-    """The version of one date; empty where no delivery touches it."""
+    """The version of one date; empty if no delivery touches it."""
     statement = f"select version from ({_INPUT_VERSIONS}) where business_date = $business_date"
     return warehouse.value(statement, business_date=business_date) or ""

@@ -1,4 +1,4 @@
-"""The tables that ingest owns: raw, one a family, and the ledger in quality."""
+"""The tables that ingest owns: one raw table per family, and the ledger in quality."""
 
 from funnelscope.events.schema import FAMILIES, Family
 from funnelscope.ingest.erased_people import ERASED_TABLES
@@ -39,7 +39,7 @@ def list_raw_columns(family: Family) -> dict[str, str]:
 
 
 def create_tables(warehouse: Warehouse) -> None:
-    """Creates the raw tables, the ledger and its reconciliation view where they do not exist yet."""
+    """Creates the raw tables, the ledger and its reconciliation view if they do not exist."""
     for family in FAMILIES.values():
         columns = ", ".join(f"{name} {kind}" for name, kind in list_raw_columns(family).items())
         warehouse.execute(f"create table if not exists raw.{family.table} ({columns})")
@@ -54,7 +54,7 @@ def create_tables(warehouse: Warehouse) -> None:
 
 
 def _build_reconciliation_sql() -> str:
-    """Counts every row where it lies now, not where the ledger says it should: that is what makes it a check."""
+    """Counts every row where it is now, not where the ledger says it should be: only so is it a check."""
     raw_counts = " union all ".join(
         f"select delivery_id, count(*) as row_count from raw.{family.table} group by delivery_id"
         for family in FAMILIES.values()

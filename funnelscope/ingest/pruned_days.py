@@ -1,8 +1,8 @@
-"""Days whose raw rows have been let go, by `retention` of the settings: staging holds them, and is built no more.
+"""Days whose raw rows have been deleted by `retention` of the settings. Their staged rows stay and are not rebuilt.
 
-The ledger keeps, for each delivery and day, how many rows there were and a hash of what they said. So a file that is
-read again and says the same changes nothing, one that says something else is not taken, and one that is gone, because
-it was archived, is not missed.
+For each delivery and day, the ledger keeps the number of rows and a hash of their content. A file that is read again
+with the same content changes nothing, one with other content is not loaded, and one that is gone because it was
+archived is not missed.
 """
 
 from collections.abc import Collection
@@ -16,7 +16,7 @@ from funnelscope.warehouse.connection import Warehouse
 
 
 def read_pruned_days(warehouse: Warehouse) -> set[date]:
-    """The business dates whose raw rows are gone."""
+    """The business dates whose raw rows are deleted."""
     return {day for (day,) in warehouse.rows("select distinct business_date from quality.pruned_days")}
 
 
@@ -26,7 +26,10 @@ def read_pruned_deliveries(warehouse: Warehouse) -> set[int]:
 
 
 def prune_raw(warehouse: Warehouse, days: Collection[date]) -> int:
-    """Lets the raw rows of the days go, in one transaction; returns how many. They must be in staging as they stand."""
+    """Deletes the raw rows of the days in one transaction and returns their number.
+
+    Staging must be up to date with them.
+    """
     rows = 0
     of_the_days = "list_contains($days::DATE[], business_date)"
     with warehouse.transaction():
@@ -50,10 +53,12 @@ def _build_content_hash_sql(family: Family) -> str:
 
 
 def settle_pruned(warehouse: Warehouse, delivery_id: int, family_name: str, file: str) -> tuple[int, int]:
-    """Takes rows of pruned days out of a delivery just read: how many went to quarantine, how many are a forgotten's.
+    """Removes rows of pruned days from a delivery just loaded.
+
+    Returns (rows moved to quarantine, rows of erased people).
 
     Raises:
-        DeliveryError: the delivery says something else of such a day than it did before.
+        DeliveryError: the content of such a day differs from what was delivered before.
     """
     closed = read_pruned_days(warehouse)
     if not closed:
@@ -81,7 +86,7 @@ def settle_pruned(warehouse: Warehouse, delivery_id: int, family_name: str, file
         row = warehouse.execute(
             "insert into quality.quarantine (family, dt, file, row_number, reason, detail, content, business_date, "
             f"delivery_id) select '{family_name}', dt, $file, row_number, '{QuarantineReason.DAY_IS_PRUNED.value}', "
-            "'the raw rows of ' || business_date || ' are pruned: its tables stand', "
+            "'the raw rows of ' || business_date || ' are pruned; its tables are kept', "
             f"to_json(struct_pack({content}))::VARCHAR, business_date, delivery_id from raw.{family.table} "
             "where delivery_id = $id and list_contains($days::DATE[], business_date)",
             id=delivery_id,

@@ -1,4 +1,4 @@
-"""The quarantine as a place to work: what lies in it, row by row, what is taken again, and what is given up."""
+"""Work on the quarantine: list its rows, read their files again, or drop rows."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 from funnelscope.warehouse.connection import Warehouse
 
-# Told apart from the rows of other deliveries on every build: reading its own file again does not help it.
+# These are found by comparison with other deliveries on every build. Reading their own file again does not help.
 NEVER_RETRIED = "conflicting_duplicate"
 
 _QUARANTINE = """
@@ -22,12 +22,12 @@ _QUARANTINE = """
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows are meant; what is None is not asked for.
+    """Selects rows in quarantine. A filter that is None selects all.
 
     Attributes:
         file: the file's name in the ledger, or the end of it.
         day: the business date; for a row without a readable one, the day of its delivery.
-        dropped: those that were given up, instead of those that wait to be mended.
+        dropped: selects the dropped rows instead of those that wait to be fixed.
     """
 
     family: str | None = None
@@ -39,22 +39,24 @@ class Selection:
 
     @property
     def condition(self) -> str:
-        """SQL over the quarantine with `$name` for each part asked for."""
+        """SQL condition on the quarantine with `$name` for each filter."""
         parts = [f"dropped_at is {'not ' if self.dropped else ''}null"]
         parts += [f"{name} = ${name}" for name in self.parameters if name != "file"]
         return " and ".join([*parts, *(["ends_with(file, $file)"] if self.file else [])])
 
     @property
     def is_everything(self) -> bool:
+        """Whether no filter is set."""
         return not self.parameters
 
     @property
     def parameters(self) -> dict[str, Any]:
+        """The filters that are set, as parameters of `condition`."""
         return {name: value for name, value in vars(self).items() if value is not None and name != "dropped"}
 
 
 def count_rows(warehouse: Warehouse, selection: Selection) -> list[dict[str, Any]]:
-    """Rows in quarantine by day, family, source, file and reason, the newest day first."""
+    """Number of rows in quarantine by day, family, source, file and reason, newest day first."""
     return warehouse.records(
         f"select day, family, source, file, reason, count(*) as rows from {_QUARANTINE} "
         f"where {selection.condition} group by all order by day desc, family, source, file, reason",
@@ -63,7 +65,7 @@ def count_rows(warehouse: Warehouse, selection: Selection) -> list[dict[str, Any
 
 
 def show_rows(warehouse: Warehouse, selection: Selection, limit: int) -> list[dict[str, Any]]:
-    """The rows themselves with their original content; row 0 stands for a whole file."""
+    """The rows with their original content, at most `limit`. Row 0 stands for a whole file."""
     return warehouse.records(
         f"select family, source, file, row_number, reason, detail, content, dt, business_date from {_QUARANTINE} "
         f"where {selection.condition} order by dt, family, file, row_number, reason limit $limit",
@@ -73,11 +75,11 @@ def show_rows(warehouse: Warehouse, selection: Selection, limit: int) -> list[di
 
 
 def drop_rows(warehouse: Warehouse, selection: Selection) -> list[date]:
-    """Gives the chosen rows up; returns their days.
+    """Drops the selected rows and returns their days.
 
-    Their content is erased, and they no longer weigh on any check. A line with file, row and reason stays for each, so
-    that rows read are still accepted + duplicates + quarantined. When its file is read anew, a row that still does not
-    fit is in quarantine again.
+    Their content is erased and no check counts them any more. A line with file, row and reason stays for each, so that
+    rows read still equal accepted + duplicates + quarantined. If the file is read again, rows that are still bad go to
+    quarantine again.
     """
     days = warehouse.rows(
         f"select distinct day from {_QUARANTINE} where {selection.condition} and day is not null order by day",
@@ -93,7 +95,7 @@ def drop_rows(warehouse: Warehouse, selection: Selection) -> list[date]:
 
 
 def drop_older_rows(warehouse: Warehouse, before: date) -> int:
-    """Gives up the rows of all days before one, but no whole file; returns how many."""
+    """Drops the rows of all days before `before`, but no whole files. Returns their number."""
     dropped = warehouse.execute(
         "update quality.quarantine set dropped_at = $now, content = null, detail = null "
         "where row_number > 0 and dropped_at is null and coalesce(business_date, dt) < $before",
@@ -104,10 +106,10 @@ def drop_older_rows(warehouse: Warehouse, before: date) -> int:
 
 
 def request_retry(warehouse: Warehouse, selection: Selection) -> int:
-    """Marks the deliveries that the chosen rows came with, so that the next intake reads them anew; returns how many.
+    """Marks the deliveries of the selected rows to be read again by the next run. Returns their number.
 
-    A file that was written to, or whose declaration has changed, is read again without this. It is for what the
-    ledger cannot see: a permission that was given, a database that answers again, a reader that was mended.
+    A file that changed, or whose declaration changed, is read again anyway. This is for what the ledger cannot see: a
+    granted permission, a database that is up again, a fixed reader.
     """
     marked = warehouse.execute(
         "update quality.deliveries set rules_hash = 'asked for again' where delivery_id in "

@@ -1,10 +1,10 @@
-"""Why a row or a file is in quarantine. docs/contract.md prints this list."""
+"""The reasons why a row or a file is in quarantine. docs/contract.md lists them."""
 
 from enum import StrEnum
 
 
 class QuarantineReason(StrEnum):
-    """The reason as it stands in `quality.quarantine`, with what it means and the way out."""
+    """The reason as stored in `quality.quarantine`, with its meaning and a remedy."""
 
     def __new__(cls, code: str, meaning: str, way_out: str) -> "QuarantineReason":
         reason = str.__new__(cls, code)
@@ -19,55 +19,55 @@ class QuarantineReason(StrEnum):
     # One row
     DAY_IS_PRUNED = (
         "day_is_pruned",
-        "the raw rows of its day have been pruned (`retention`), so that the day is not built again; as a whole file "
-        "(row 0): it says something else of such a day than before",
-        "raise `raw_days` for the time to come; the tables of the day stand",
+        "the raw rows of its day have been pruned (`retention`), so the day is not built again; as a whole file "
+        "(row 0): its content for such a day differs from before",
+        "raise `raw_days` for the future; the tables of the day are kept",
     )
     BAD_RECORD = (
         "bad_record",
-        "the line is no CSV record or no JSON object, or holds zero bytes",
-        "mend the line in the export",
+        "the line is not a CSV record or JSON object, or holds zero bytes",
+        "fix the line in the export",
     )
     WRONG_FIELD_COUNT = (
         "wrong_field_count",
         "the record has more or fewer fields than the header",
-        "quote fields that hold the delimiter; check `delimiter`; leave totals below the table out with `skip_lines`",
+        "quote fields that hold the delimiter; check `delimiter`; skip totals below the table with `skip_lines`",
     )
     BAD_ENCODING = (
         "bad_encoding",
-        "bytes that the encoding does not know; or a whole file (row 0) that is surely of another one",
-        "declare `encoding`; the detail says which it looks like",
+        "bytes that are invalid in the encoding; or a whole file (row 0) that certainly has another encoding",
+        "declare `encoding`; the detail names the likely one",
     )
     FAILED_EXPRESSION = (
         "failed_expression",
         "an expression of the mapping fails on the row, or does not fit the file at all (row 0)",
-        "mend the expression; try_cast gives NULL where ::TYPE fails",
+        "fix the expression; try_cast returns NULL where ::TYPE fails",
     )
     MISSING_VALUE = (
         "missing_value",
         "event_time or event_type is empty",
         "deliver it; leave such rows out with `where` or `skip_lines`",
     )
-    BAD_TIME = "bad_time", "event_time is no time", "declare `time_format`"
+    BAD_TIME = "bad_time", "event_time is not a time", "declare `time_format`"
     UNKNOWN_EVENT_TYPE = (
         "unknown_event_type",
-        "no event type of the family, and not mapped to one",
+        "not an event type of the family, and not mapped to one",
         "map the value under `event_types`, or leave such rows out with `where`",
     )
     BAD_TYPE = (
         "bad_type",
-        "the value is not of the column's kind, could be read in two ways, or is an id that a spreadsheet has rounded",
-        "export it anew; declare `decimal`; or convert it with an expression",
+        "the value is not of the column's kind, is ambiguous, or is an id that a spreadsheet has rounded",
+        "export it again; declare `decimal`; or convert it with an expression",
     )
     VALUE_OUT_OF_CONTRACT = (
         "value_out_of_contract",
         "the value is beyond its bounds, or not one of a closed list",
-        "mend it at the source, or convert it with an expression",
+        "fix it at the source, or convert it with an expression",
     )
     NEGATIVE_AMOUNT = (
         "negative_amount",
         "an amount below zero",
-        "deliver refunds as `refunded` with a positive amount; `negative_amounts: allow` where a minus is meant",
+        "deliver refunds as `refunded` with a positive amount; `negative_amounts: allow` if a minus is intended",
     )
     BEFORE_START_DATE = "before_start_date", "the business date is before start_date", "set an earlier `start_date`"
     FUTURE_DATE = (
@@ -81,11 +81,11 @@ class QuarantineReason(StrEnum):
         "give every event its own id",
     )
     # A whole file: row_number is 0
-    UNREADABLE = "unreadable", "damaged, cut short, not permitted, or not what its name says", "deliver it again"
-    UNKNOWN_FORMAT = "unknown_format", "the name's ending says no known format", "rename it, or declare `format`"
+    UNREADABLE = "unreadable", "damaged, truncated, not permitted, or not of the format in its name", "deliver it again"
+    UNKNOWN_FORMAT = "unknown_format", "the file extension is unknown", "rename it, or declare `format`"
     BAD_HEADER = (
         "bad_header",
-        "the header has a column twice that is read, or the file ends before it",
+        "the header has a mapped column twice, or the file ends before the header",
         "check `header_row`, and the export",
     )
     MISSING_COLUMN = (
@@ -96,5 +96,5 @@ class QuarantineReason(StrEnum):
     NO_DELIVERY_DATE = "no_delivery_date", "no day of delivery in the path", "use dt= folders, or `delivery_date`"
     NOT_A_FILE = "not_a_file", "a folder, a broken link or a device", "put plain files under dt=..."
     OUTSIDE_LANDING_ZONE = "outside_landing_zone", "a link that leads out of the source's folder", "copy the file"
-    FAILED_QUERY = "failed_query", "the query on the attached file fails", "mend `query`"
-    CHANGED = "changed", "the file changed while it was read; never stored, the ledger says growing", "wait"
+    FAILED_QUERY = "failed_query", "the query on the attached file fails", "fix `query`"
+    CHANGED = "changed", "the file changed while it was read; never stored, the ledger shows growing", "wait"

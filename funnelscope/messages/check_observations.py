@@ -1,4 +1,4 @@
-"""What was found, as values; the sentences around them stand in the words files, in every language."""
+"""Results of checks as a key and values. The words files hold the sentences for every language."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,14 @@ from funnelscope.messages.message_types import Message
 from funnelscope.messages.wording import translate_message
 
 Value = str | int | float
-TABLE_LANGUAGE = "en"  # the language of the tables in `quality` and of whatever shows them as they are
+TABLE_LANGUAGE = "en"  # the language of the texts stored in `quality`
 
 
 class LocalizedMessage(str):
-    """A sentence of the words' section `told`: as text that of the tables, as a record that of every language.
+    """A sentence of the section `told` in the words files.
 
-    Values may be sentences themselves, or lists of such.
+    As a string it is the sentence in `TABLE_LANGUAGE`. `record` holds key and values, from which any language can be
+    built. Values may be messages themselves, or lists of messages.
     """
 
     record: dict[str, Any]
@@ -24,13 +25,14 @@ class LocalizedMessage(str):
         cls, key: str, /, **values: "Value | LocalizedMessage | Sequence[LocalizedMessage]"
     ) -> "LocalizedMessage":
         record = {"key": key, "values": {name: _build_record(value) for name, value in values.items()}}
-        told = super().__new__(cls, translate_message(_build_message(record), TABLE_LANGUAGE))
-        told.record = record
-        return told
+        message = super().__new__(cls, translate_message(_build_message(record), TABLE_LANGUAGE))
+        message.record = record
+        return message
 
 
-def format_messages_as_json(told: Sequence[LocalizedMessage]) -> str:
-    return json.dumps([each.record for each in told], ensure_ascii=False)
+def format_messages_as_json(messages: Sequence[LocalizedMessage]) -> str:
+    """JSON array of key and values of each message."""
+    return json.dumps([each.record for each in messages], ensure_ascii=False)
 
 
 def _build_record(value: Any) -> Any:
@@ -52,9 +54,10 @@ def _resolve_messages(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class CheckObservation:
-    """`key` names a sentence in each of the sections `observed` and `expected` of the words, `values` fill both.
+    """What a check observed and expected, as a key and values.
 
-    A value that is a list of records is a list of sentences of `told`.
+    `key` names a sentence in the sections `observed` and `expected` of the words files. `values` fill both sentences. A
+    value that is a list of records becomes a list of sentences of the section `told`.
     """
 
     key: str
@@ -62,12 +65,12 @@ class CheckObservation:
 
     @property
     def observed(self) -> Message:
-        """What was found."""
+        """The sentence that says what the check observed."""
         return self._message("observed")
 
     @property
     def expected(self) -> Message:
-        """What should have been."""
+        """The sentence that says what the check expected."""
         return self._message("expected")
 
     def _message(self, section: str) -> Message:
@@ -76,18 +79,24 @@ class CheckObservation:
 
     @property
     def observed_text(self) -> str:
+        """What the check observed, in the language of the tables."""
         return translate_message(self.observed, TABLE_LANGUAGE)
 
     @property
     def expected_text(self) -> str:
+        """What the check expected, in the language of the tables."""
         return translate_message(self.expected, TABLE_LANGUAGE)
 
     def format_json(self) -> str:
+        """Key and values as JSON, as quality.results stores them."""
         return json.dumps({"key": self.key, "values": dict(self.values)}, ensure_ascii=False)
 
 
 def read_observation(record: Mapping[str, Any]) -> CheckObservation:
-    """What a row of quality.results tells; of an older version, which has no `found`, the finished texts."""
+    """The observation in a row of quality.results.
+
+    Rows of older versions have no `found`: their finished texts are used.
+    """
     if record["found"]:
         return CheckObservation(**json.loads(record["found"]))
     return CheckObservation("as_told", {name: record[name] for name in ("observed", "expected")})

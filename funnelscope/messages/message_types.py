@@ -1,4 +1,4 @@
-"""What sentences and reports are made of: numbers with their unit, slices, and a sentence as a key with its values."""
+"""The types that sentences and reports are made of: units, slices, and messages as a key with values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ Slice = tuple[tuple[str, str], ...]  # (dimension, value) of each condition
 
 
 class Unit(StrEnum):
-    """How a figure is written."""
+    """How a figure is formatted."""
 
     MONEY = "money"  # in the report's currency
     RATE = "rate"  # 0 to 1, printed as a percentage
@@ -25,7 +25,7 @@ class Unit(StrEnum):
 
 
 class PeriodKind(StrEnum):
-    """What a report is about."""
+    """The length of the period that a report covers."""
 
     DAY = "day"
     WEEK = "week"  # ISO: Monday to Sunday
@@ -34,11 +34,11 @@ class PeriodKind(StrEnum):
 
 @dataclass(frozen=True)
 class Message:
-    """A sentence of the words file (of `section`) with its values.
+    """A sentence of the words file (in `section`) with its values.
 
-    `values` fill the sentence's placeholders. Whole numbers get thousands separators, dates are written as ISO dates;
-    under the names `family`, `stage`, `step`, `previous_step`, `metric` and `dimension` a known key is translated.
-    A value may itself be a message, or several. The key `verbatim` prints the value `text` as it is.
+    `values` fill the placeholders of the sentence. Whole numbers get thousands separators, dates are written in ISO
+    format. A known key under the name `family`, `stage`, `step`, `previous_step`, `metric` or `dimension` is
+    translated. A value may be a message or a tuple of messages. The key `verbatim` prints the value `text` as it is.
     """
 
     key: str
@@ -47,7 +47,13 @@ class Message:
 
 
 class CountedFigure(Protocol):
-    """A figure with the counts behind it."""
+    """A figure with the counts behind it.
+
+    Attributes:
+        unit: how the figure is formatted.
+        numerator, denominator: the counts whose ratio it is; None if unknown.
+        coverage: share of the denominator that could be measured, 0 to 1; None if unknown.
+    """
 
     @property
     def unit(self) -> Unit: ...

@@ -1,4 +1,4 @@
-"""The texts of one language, and numbers written the way that language's readers expect."""
+"""The texts of one language, and numbers formatted for its readers."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -12,7 +12,7 @@ from funnelscope.messages.message_types import CountedFigure, Message, Number, P
 
 MINUS = "−"
 
-# Under these names a message's value is a key of the section, not yet a text.
+# A value with one of these names is a key of the given section and is translated.
 TRANSLATED_VALUES = {
     "family": "families",
     "stage": "stages",
@@ -25,21 +25,21 @@ TRANSLATED_VALUES = {
 
 
 class UnknownWordError(LookupError):
-    """A key that the words file does not hold, or a placeholder that nobody filled."""
+    """The words file lacks a key, or a placeholder has no value."""
 
 
 def list_languages() -> list[str]:
-    """The languages there is a words file for, sorted."""
+    """The languages that have a words file, sorted."""
     files = (resources.files("funnelscope.messages") / "texts").iterdir()
     return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
 
 
 def load_words(language: str, period: PeriodKind = PeriodKind.DAY) -> "Words":
-    """The words of `language`, with those of a weekly or monthly report in place of a day's.
+    """The words of `language`. For a weekly or monthly report, the texts of that period replace the daily ones.
 
-    Raises UnknownWordError where there is no file for the language.
+    Raises UnknownWordError if the language has no words file.
     """
-    return _load_words(language, period)  # one object for each, however it is asked for
+    return _load_words(language, period)  # normalizes the arguments, so that the cache holds one object for each pair
 
 
 @lru_cache
@@ -47,7 +47,7 @@ def _load_words(language: str, period: PeriodKind) -> "Words":
     file = resources.files("funnelscope.messages") / "texts" / f"{language}.yaml"
     if not file.is_file():
         choices = ", ".join(list_languages())
-        raise UnknownWordError(f"there are no texts in the language {language}; choose one of {choices}")
+        raise UnknownWordError(f"no texts in the language {language}; choose one of {choices}")
     sections = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     of_period = {} if period is PeriodKind.DAY else sections["periods"][period.value]
     return Words(language, {name: {**entries, **of_period.get(name, {})} for name, entries in sections.items()})
@@ -61,7 +61,10 @@ class Words:
         self.sections = sections
 
     def text(self, section: str, key: str, /, **values: str) -> str:
-        """The text at `section.key` with its placeholders filled; raises UnknownWordError if there is none."""
+        """The text at `section.key` with its placeholders filled.
+
+        Raises UnknownWordError if the file has no such text.
+        """
         entry = self._entry(section, key)
         template = entry["name"] if isinstance(entry, dict) else entry
         try:
@@ -70,7 +73,7 @@ class Words:
             raise UnknownWordError(f"{self._file}: {section}.{key} needs a value for {missing}") from None
 
     def translate_or_keep(self, section: str, key: str) -> str:
-        """The text at `section.key`, or the key where the file does not translate it."""
+        """The text at `section.key`, or the key itself if the file does not translate it."""
         return self.text(section, key) if key in self.sections[section] else key
 
     def detail(self, section: str, key: str, field: str) -> str:
@@ -78,24 +81,27 @@ class Words:
         return self._entry(section, key)[field]
 
     def message(self, message: Message) -> str:
-        """The sentence of a message, its values written and translated."""
+        """The sentence of a message, with its values formatted and translated."""
         values = {name: self._message_value(name, value) for name, value in message.values.items()}
         return self.text(message.section, message.key, **values)
 
     def format_slice(self, conditions: Slice) -> str:
-        """The conditions of a slice: "device android, landing page home"; the whole shop where there are none."""
+        """The conditions of a slice, such as "device android, landing page home"; the whole shop if there are none."""
         if not conditions:
             return self.text("labels", "whole_shop")
         return self.text("labels", "separator").join(self._condition(*condition) for condition in conditions)
 
     def _condition(self, dimension: str, value: str) -> str:
-        """ "device android"; a value that has a name of its own says enough alone: "new customers"."""
+        """A condition such as "device android".
+
+        A value with a name of its own is enough without the dimension: "new customers".
+        """
         if value in self.sections["dimension_values"].get(dimension, {}):
             return self.translate_dimension_value(dimension, value)
         return self.text("labels", "condition", dimension=self.text("dimensions", dimension), value=value)
 
     def translate_dimension_value(self, dimension: str, value: str) -> str:
-        """A dimension's value as readers call it: mostly itself."""
+        """The name of a dimension's value for readers: usually the value itself."""
         return str(self.sections["dimension_values"].get(dimension, {}).get(value, value))
 
     def _message_value(self, name: str, value: str | Number | date | Message | tuple[Message, ...]) -> str:
@@ -113,13 +119,12 @@ class Words:
 
     def _entry(self, section: str, key: str) -> Any:
         if section not in self.sections or key not in self.sections[section]:
-            raise UnknownWordError(f"{self._file} has no {section}.{key}: add it to every language, or mend the key")
+            raise UnknownWordError(f"{self._file} has no {section}.{key}: add it to every language, or correct the key")
         return self.sections[section][key]
-
-    # Numbers
 
     @property
     def no_data(self) -> str:
+        """The text for a value that is missing."""
         return self.text("labels", "no_data")
 
     def plain(self, value: Number) -> str:
@@ -129,7 +134,7 @@ class Words:
         return format_grouped(value, 3).rstrip("0")
 
     def value(self, value: Number | None, unit: Unit, digits: int | None = None) -> str:
-        """`value` with its unit; "no data" where it is None. Money comes without its currency."""
+        """`value` with its unit; the text `no_data` if it is None. Money has no currency sign."""
         if value is None:
             return self.no_data
         digits = choose_digits(value, unit) if digits is None else digits
@@ -141,7 +146,7 @@ class Words:
         return written
 
     def change(self, value: Number | None, baseline: Number | None, unit: Unit, digits: int | None = None) -> str:
-        """How far `value` lies from `baseline`: percentage points with `digits` for a rate, else percent of it."""
+        """Change of `value` against `baseline`: in percentage points for a rate, else in percent of the baseline."""
         if value is None or baseline is None or (unit is not Unit.RATE and not baseline):
             return self.text("labels", "no_comparison")
         difference = float(value) - float(baseline)
@@ -163,12 +168,12 @@ class Words:
 
 
 def translate_message(message: Message, language: str) -> str:
-    """The message in a language; raises UnknownWordError as `Words.message` does."""
+    """The message in `language`. Raises UnknownWordError like `Words.message`."""
     return load_words(language).message(message)
 
 
 def choose_digits(value: Number, unit: Unit) -> int:
-    """Decimals that keep about three meaningful figures of `value`."""
+    """Number of decimals that shows about three significant figures of `value`."""
     size = abs(float(value))
     if unit is Unit.RATE:
         return choose_percent_digits(size * 100)
@@ -180,9 +185,9 @@ def choose_digits(value: Number, unit: Unit) -> int:
 
 
 def choose_baseline_digits(value: Number | None, unit: Unit) -> int | None:
-    """A usual value is written as precisely as its value, so that the two can be compared by eye.
+    """Number of decimals for a baseline, equal to that of its value so that the two can be compared.
 
-    A value of nothing, or of all, is written without decimals: that tells nothing of what is usual.
+    None if the value is 0 or 100 %: such a value is printed without decimals, which says nothing about its baseline.
     """
     if value is None or (unit is Unit.RATE and value in (0, 1)):
         return None
@@ -190,7 +195,7 @@ def choose_baseline_digits(value: Number | None, unit: Unit) -> int | None:
 
 
 def choose_percent_digits(percent: float) -> int:
-    """Decimals of a percentage; what is nearly all of a whole must not read as all of it."""
+    """Number of decimals for a percentage, so that a value just below 100 is not rounded to 100."""
     if percent in (0, 100):
         return 0
     if 99 < percent < 100:
@@ -207,6 +212,6 @@ def format_grouped(value: Number, digits: int) -> str:
 
 
 def format_signed(value: float, digits: int) -> str:
-    """`value` with its sign written out, also the plus; zero has none."""
+    """`value` with an explicit sign, also the plus. Zero has none."""
     written = format_grouped(value, digits)
     return "+" + written if value > 0 and written.strip("0.,") else written

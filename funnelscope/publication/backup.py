@@ -1,8 +1,8 @@
-"""Backup and restore: warehouse, published copies and reports as one consistent, checksummed folder.
+"""Backup and restore: warehouse, published copies and reports as one consistent folder with checksums.
 
-A backup is a folder with the parts as they lie in the home and a manifest with the SHA-256 of every file. It is made
-under the warehouse's lock, beside its place, and renamed into it: there is a whole backup or none. The identity key is
-never in it, only a fingerprint that tells whether a key is the right one.
+A backup is a folder with the parts as they are in the home, and a manifest with the SHA-256 of every file. It is made
+under the warehouse's lock in a temporary folder next to its destination and then renamed: there is a complete backup or
+none. It never contains the identity key, only a fingerprint to recognize it.
 """
 
 import hashlib
@@ -25,36 +25,41 @@ from funnelscope.warehouse.connection import hold_write_lock
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-PARTS = ("published", "reports", "alerts.log", "warehouse.duckdb")  # the warehouse last: without it a home is none
+PARTS = (
+    "published",
+    "reports",
+    "alerts.log",
+    "warehouse.duckdb",
+)  # the warehouse last: a home without it counts as empty
 HISTORY = "dagster"
-SQLITE_SIDE_FILES = ("-wal", "-shm", "-journal")  # SQLite's own copy of a database needs none of them
+SQLITE_SIDE_FILES = ("-wal", "-shm", "-journal")  # not needed by a copy that SQLite makes
 
-Advance = Callable[[int, int], None]  # files done, files in all
+Advance = Callable[[int, int], None]  # files done, files in total
 
 
 class BackupError(ValueError):
-    """A backup cannot be made or restored; the text says why and what to do."""
+    """A backup cannot be made or restored. The text gives the reason and what to do."""
 
 
 def back_up(
     settings: Settings, folder: Path, *, with_history: bool = False, key_copy: Path | None = None, advance: Advance
 ) -> dict[str, Any]:
-    """Writes the backup to `folder`, which must not exist yet; returns its manifest.
+    """Writes the backup to `folder`, which must not exist yet. Returns its manifest.
 
     Args:
-        with_history: with Dagster's own history of runs.
+        with_history: include Dagster's own history of runs.
         key_copy: a file outside the backup that gets the identity key, readable by its owner only.
 
     Raises:
-        BackupError: there is something at `folder` or `key_copy`, or nothing to back up.
+        BackupError: `folder` or `key_copy` exists, or there is nothing to back up.
         WarehouseLockedError: a run is writing and does not end in time.
     """
     if folder.exists():
-        raise BackupError(f"{folder} exists already; name a folder that does not, such as {folder}-2")
+        raise BackupError(f"{folder} exists already; name a new folder, such as {folder}-2")
     if not settings.warehouse_path.exists():
         raise BackupError(f"{settings.warehouse_path} does not exist: nothing has been run here, nothing to back up")
     if key_copy and key_copy.resolve().is_relative_to(folder.resolve()):
-        raise BackupError(f"{key_copy} lies in the backup; keep the key apart from the data that it opens")
+        raise BackupError(f"{key_copy} is inside the backup; keep the key apart from the data that it opens")
     building = folder.with_name(f".{folder.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
@@ -83,14 +88,14 @@ def back_up(
 def restore(
     settings: Settings, folder: Path, *, force: bool = False, key: Path | None = None, advance: Advance
 ) -> dict[str, Any]:
-    """Puts a backup into the home, once every checksum is verified; returns its manifest.
+    """Restores a backup into the home, after verifying every checksum. Returns its manifest.
 
     Args:
-        force: replace what the home holds; else a home that holds anything is refused.
-        key: the file that the identity key was kept in; not needed where the home has the key.
+        force: replace the content of the home; else a home that is not empty is refused.
+        key: the file in which the identity key was kept; not needed if the home has the key.
 
     Raises:
-        BackupError: the folder is no backup or damaged, the home is not empty, or the key is missing or another.
+        BackupError: the folder is not a backup or damaged, the home is not empty, or the key is missing or wrong.
         WarehouseLockedError: a run is writing in the home.
     """
     manifest = _read_manifest(folder)
@@ -100,7 +105,7 @@ def restore(
         problem = "is not the key that this backup was made with" if text else "holds no identity key"
         raise BackupError(
             f"{file} {problem}: no new delivery could be joined to the backup. "
-            "Give the file that the key was kept in: --identity-key FILE"
+            "Give the file in which the key was kept: --identity-key FILE"
         )
     with hold_write_lock(settings.lock_path, 0):
         present = [part for part in (*PARTS, HISTORY) if (settings.home / part).exists()]
@@ -129,7 +134,7 @@ def restore(
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.exists():
-        raise BackupError(f"{folder} is no backup: it holds no {MANIFEST}")
+        raise BackupError(f"{folder} is not a backup: it holds no {MANIFEST}")
     manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if manifest["format"] != FORMAT:
         raise BackupError(
@@ -148,11 +153,13 @@ def _verify(folder: Path, manifest: dict[str, Any]) -> None:
         else:
             is_right = path.is_file() and _compute_checksum(path) == wanted["sha256"]
         if not is_right:
-            raise BackupError(f"{path} is missing or not what was backed up; nothing was restored. Use another backup.")
+            raise BackupError(
+                f"{path} is missing or differs from what was backed up; nothing was restored. Use another backup."
+            )
 
 
 def _copy_parts(source: Path, target: Path, parts: list[str], advance: Advance) -> dict[str, dict[str, Any]]:
-    """Copies files and links, hard links as such; returns name to checksum and size, or to where a link leads."""
+    """Copies files and links, keeping hard links. Returns name to checksum and size, or to the target of a link."""
     found = [path for part in parts for path in _list_files(source / part)]
     copies: dict[tuple[int, int], Path] = {}
     written: dict[str, dict[str, Any]] = {}
@@ -185,7 +192,7 @@ def _list_files(part: Path) -> Iterator[Path]:
 
 
 def _copy_file(path: Path, copy: Path) -> None:
-    """SQLite files through SQLite: the UI may be writing to Dagster's history."""
+    """Copies a file. SQLite files are copied by SQLite, because the UI may be writing to Dagster's history."""
     if path.suffix == ".db":
         with closing(sqlite3.connect(path)) as given, closing(sqlite3.connect(copy)) as made:
             given.backup(made)
@@ -199,7 +206,7 @@ def _compute_checksum(path: Path) -> str:
 
 
 def _compute_fingerprint(key: str) -> str:
-    """Tells one key from another; the key has 108 random bits, so nobody finds it from this."""
+    """A fingerprint that identifies a key. The key has 108 random bits, so it cannot be recovered from this."""
     return hashlib.sha256(f"fingerprint of {key}".encode()).hexdigest()[:16]
 
 
@@ -208,7 +215,7 @@ def _write_key(path: Path, key: str) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         if path.read_text().strip() != key:
-            raise IdentityKeyError(f"{path} exists and holds another key; name another file") from None
+            raise IdentityKeyError(f"{path} exists and holds a different key; name another file") from None
         return
     with os.fdopen(descriptor, "w") as file:
         file.write(key)

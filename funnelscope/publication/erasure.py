@@ -1,11 +1,12 @@
-"""Erases a person: who that is, what goes, and the search for what is left.
+"""Erases a person: determines what belongs to the person, removes it, and searches for remains.
 
-A person is the ids given and what belongs to nobody else: the customer that a visitor was seen as, the visitors of that
-customer, their sessions, orders, conversations and clicks. What is shared with another person stays with that person.
+A person is the given ids and whatever belongs to nobody else: the customer that a visitor was seen as, the visitors of
+that customer, their sessions, orders, conversations and clicks. What is shared with another person stays with that
+person.
 
-Three steps, each of which may be repeated: `begin_erasure` takes the rows out of raw, staging and quarantine and
-notes the ids in `quality.forgetting`; then the days that this changes are built again, as after a late delivery; then
-`scrub` takes the ids out of every other table, file and free block, and the note with them.
+There are three steps, and each can be repeated. `begin_erasure` removes the rows from raw, staging and quarantine and
+records the ids in `quality.forgetting`. Then the days that this changes are built again, as after a late delivery. Then
+`scrub` removes the ids from every other table, file and free block, and finally the record of the ids.
 """
 
 import re
@@ -27,26 +28,26 @@ from funnelscope.warehouse.connection import Warehouse, hold_write_lock, rewrite
 from funnelscope.warehouse.snapshots import DATABASE, find_current_snapshot
 
 ERASURE_TABLE = "create table if not exists quality.forgetting (kind VARCHAR, id BIGINT)"
-SHORTEST_TEXT = 6  # a shorter id, or one of digits only, stands for other things too when it is found within a text
+SHORTEST_TEXT = 6  # within a text, a shorter id or one of digits only may mean something else
 ERASED = "(erased)"
 _NUMBER = re.compile(r"-?\d{10,19}")
 
 
 class ErasureError(ValueError):
-    """Nobody can be erased so; the text says why and what to do."""
+    """The ids cannot be erased as given. The text gives the reason and what to do."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who would be, or was, erased, in numbers.
+    """What would be, or was, erased of a person, in numbers.
 
     Attributes:
-        ids: kind (customer, visitor, session, order, conversation, click) to how many.
-        rows: family to rows in raw or, where raw no longer has them, in staging.
+        ids: kind (customer, visitor, session, order, conversation, click) to the number of ids.
+        rows: family to the number of rows in raw or, if raw no longer has them, in staging.
         quarantined: rows in quarantine.
-        days: business dates that change by themselves; all later days are restated.
-        orders, amount: how many orders go, and what was paid for them.
-        files: what still holds the person: the shop's own files, which stay as they are.
+        days: business dates that change directly; all later days are restated.
+        orders, amount: number of orders removed, and the amount paid for them.
+        files: the shop's own files that still hold the person and stay as they are.
         shared_visitors: visitors of the person that were also seen as somebody else, and stay.
     """
 
@@ -61,14 +62,15 @@ class Person:
 
     @property
     def is_anybody(self) -> bool:
+        """Whether any row of the person was found."""
         return bool(self.quarantined or sum(self.rows.values()))
 
 
 def find_person(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) -> Person:
-    """Looks for the person behind the ids, as the shop delivers them, and changes nothing.
+    """Finds the person with these ids, given as the shop delivers them, and changes nothing.
 
     Raises:
-        ForgetError: an id is empty.
+        ErasureError: an id is empty.
         IdentityKeyError: the key is gone.
     """
     _select_person(warehouse, settings, ids)
@@ -76,10 +78,10 @@ def find_person(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) ->
 
 
 def begin_erasure(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) -> Person:
-    """Takes the person's rows out of raw, staging and quarantine in one transaction, and out of all later reading.
+    """Removes the person's rows from raw, staging and quarantine in one transaction, and from everything read later.
 
     Raises:
-        ForgetError, IdentityKeyError: as `find_person`.
+        ErasureError, IdentityKeyError: as `find_person`.
     """
     _select_person(warehouse, settings, ids)
     person = _describe_person(warehouse)
@@ -97,7 +99,7 @@ def begin_erasure(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) 
 
 
 def count_unfinished(warehouse: Warehouse) -> int:
-    """How many ids an earlier erasure has begun with and not finished."""
+    """The number of ids whose erasure was begun but not finished."""
     warehouse.execute(ERASURE_TABLE)
     return int(warehouse.value("select count(*) from quality.forgetting"))
 
@@ -105,9 +107,6 @@ def count_unfinished(warehouse: Warehouse) -> int:
 def read_erased_numbers(warehouse: Warehouse) -> frozenset[int]:
     """The keyed hashes of the ids that are being erased."""
     return frozenset(number for (number,) in warehouse.rows("select distinct id from quality.forgetting"))
-
-
-# --- Who that is -----------------------------------------------------------------------------------
 
 
 def _select_person(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) -> None:
@@ -119,7 +118,7 @@ def _select_person(warehouse: Warehouse, settings: Settings, ids: Sequence[str])
         numbers = [hash_identifier(settings, text) for text in ids]
     except ValueError as error:
         raise ErasureError(str(error)) from None
-    # Also as one that nothing was delivered of yet: rows that arrive later about the time before stay out.
+    # Include ids of which nothing was delivered yet: later rows about the time before the erasure stay out.
     warehouse.execute(
         "create or replace temp table gone as select distinct unnest($kinds::VARCHAR[]) as kind, id "
         "from (select unnest($numbers::BIGINT[]) as id)",
@@ -148,13 +147,13 @@ def _select_person(warehouse: Warehouse, settings: Settings, ids: Sequence[str])
 
 
 def select_telling_texts(ids: Sequence[str]) -> list[str]:
-    """Those of the ids that can only mean the person when they are found within a text."""
+    """Those of the ids that can only mean the person when found within a text."""
     trimmed = [text.strip() for text in ids]
     return [text for text in trimmed if len(text) >= SHORTEST_TEXT and not text.isdigit()]
 
 
 def _make_events(warehouse: Warehouse) -> None:
-    """The ids of every row, in raw and, for rows that raw no longer has, in staging."""
+    """The ids of every row in raw and, for rows that raw no longer has, in staging."""
     selects = []
     for family in FAMILIES.values():
         have = list_kinds(family.name).values()
@@ -165,7 +164,7 @@ def _make_events(warehouse: Warehouse) -> None:
         rest = f"business_date, event_id, {amount}::DECIMAL(18, 2) as paid, {columns}"
         selects.append(f"select '{family.name}' as family, delivery_id, row_number, {rest} from raw.{family.table}")
         if warehouse.columns(f"staging.{family.table}"):
-            # Where raw no longer has the rows.
+            # Rows that raw no longer has.
             selects.append(
                 f"select '{family.name}', null, null, {rest} from staging.{family.table} where business_date in "
                 f"(select business_date from quality.pruned_days where family = '{family.name}')"
@@ -174,7 +173,7 @@ def _make_events(warehouse: Warehouse) -> None:
 
 
 def _add_relatives(warehouse: Warehouse) -> None:
-    """The one customer of a visitor given, and the visitors that were seen as nobody but the person's customers."""
+    """Adds the only customer of a given visitor, and the visitors seen only as the person's customers."""
     warehouse.execute(
         "create or replace temp table seen_as as select distinct visitor_id, customer_id from person_events "
         "where visitor_id is not null and customer_id is not null"
@@ -202,7 +201,7 @@ def _add_relatives(warehouse: Warehouse) -> None:
 
 
 def _add_traces(warehouse: Warehouse) -> int:
-    """Sessions, orders, conversations and clicks of the person that no row ties to anybody else; how many are new."""
+    """Adds sessions, orders, conversations and clicks that no row links to anybody else. Returns the number added."""
     is_person = " or ".join(
         f"coalesce({column} in (select id from gone where kind = '{kind}'), false)" for kind, column in KINDS.items()
     )
@@ -263,15 +262,12 @@ def _describe_person(warehouse: Warehouse) -> Person:
     )
 
 
-# --- Taking the rows out -----------------------------------------------------------------------------
-
-
 def _erase_rows(warehouse: Warehouse, family: str) -> None:
     table = FAMILIES[family].table
     of_raw = f"select delivery_id, row_number from gone_rows where family = '{family}' and delivery_id is not null"
     duplicates = f"family = '{family}' and (delivery_id, row_number) in ({of_raw})"
     warehouse.execute(f"delete from quality.duplicate_events where {duplicates}")
-    # The copy of a raw row; the row itself is counted.
+    # The quarantined copy of a raw row; the raw row itself is counted.
     warehouse.execute(f"delete from quality.quarantine where reason = 'conflicting_duplicate' and {duplicates}")
     warehouse.execute(f"delete from raw.{table} where (delivery_id, row_number) in ({of_raw})")
     if warehouse.columns(f"staging.{table}"):
@@ -287,7 +283,7 @@ def _erase_quarantined(warehouse: Warehouse) -> None:
 
 
 def _write_ledger(warehouse: Warehouse) -> None:
-    """The ledger says how many rows of each delivery were erased, and that is all that it says."""
+    """Records in the ledger how many rows of each delivery were erased, and nothing else."""
     warehouse.execute(
         """
         update quality.deliveries
@@ -330,7 +326,7 @@ def _write_ledger(warehouse: Warehouse) -> None:
 
 
 def _write_pruned(warehouse: Warehouse) -> None:
-    """Rows that only staging held: no longer known by delivery, they are taken off the largest one of their day."""
+    """Subtracts rows that only staging held. Their delivery is unknown, so the largest one of their day is used."""
     for delivery_id, day, erased in warehouse.rows(
         """
         select arg_max(pruned_days.delivery_id, (rows, pruned_days.delivery_id)), business_date, any_value(erased)
@@ -356,14 +352,11 @@ def _write_pruned(warehouse: Warehouse) -> None:
         )
 
 
-# --- What is left ------------------------------------------------------------------------------------
-
-
 def scrub(settings: Settings, ids: Sequence[str]) -> list[str]:
-    """Takes the ids out of everything else under the home folder but the landing zone; returns where they still are.
+    """Removes the ids from everything under the home folder except the landing zone. Returns where they still are.
 
-    Older snapshots go as a whole; the current one and the warehouse are rewritten, so that no free block of theirs
-    holds what was deleted. Readers who have a file of theirs open keep reading it until they close it.
+    Older snapshots are deleted. The current one and the warehouse are rewritten, so that their free blocks hold nothing
+    of deleted rows. Readers with an open file keep reading it until they close it.
 
     Raises:
         WarehouseLockedError: a run is writing and does not end in time.
@@ -387,12 +380,12 @@ def scrub(settings: Settings, ids: Sequence[str]) -> list[str]:
     return left
 
 
-# A temporary table: sets of ids are looked up, not compared one by one.
+# A temporary table, so that sets of ids are looked up instead of compared one by one.
 _NUMBERS = "create or replace temp table gone_numbers as {}"
 
 
 def _list_columns(connection: duckdb.DuckDBPyConnection, kind: str) -> dict[str, list[str]]:
-    """`schema."table"` to its columns of a type; views are left out."""
+    """`schema."table"` to its columns of a type, without views."""
     found: dict[str, list[str]] = {}
     for schema, table, column in connection.execute(
         "select schema_name, table_name, column_name from duckdb_columns() semi join duckdb_tables() "
@@ -405,7 +398,7 @@ def _list_columns(connection: duckdb.DuckDBPyConnection, kind: str) -> dict[str,
 
 
 def _scrub_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Deletes what the days that were built again have left over, such as the last good version of a blocked day."""
+    """Deletes what remains after the days were built again, such as the last good version of a blocked day."""
     for table, columns in _list_columns(connection, "BIGINT").items():
         connection.execute(f"delete from {table} where {_build_gone_condition(columns)}")
 
@@ -415,7 +408,7 @@ def _build_gone_condition(columns: Sequence[str]) -> str:
 
 
 def _scrub_words(connection: duckdb.DuckDBPyConnection, numbers: set[int], texts: Sequence[str]) -> None:
-    """Blots the ids out of what was said: observed values, reasons, messages of the ledger."""
+    """Redacts the ids in texts: observed values, reasons, messages of the ledger."""
     for table, columns in _list_columns(connection, "VARCHAR").items():
         if not table.startswith(("quality.", "diagnosis.")):
             continue
@@ -432,7 +425,7 @@ def _scrub_words(connection: duckdb.DuckDBPyConnection, numbers: set[int], texts
 
 
 def _build_holds_condition(column: str) -> str:
-    """SQL for whether a column holds one of `$texts`."""
+    """SQL for whether a column contains any of `$texts`."""
     return f"coalesce(list_bool_or(list_transform($texts::VARCHAR[], lambda text: contains({column}, text))), false)"
 
 
@@ -444,7 +437,7 @@ def _remove_ids(said: str, numbers: set[int], texts: Sequence[str]) -> str:
 
 
 def _find_in_texts(connection: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> list[str]:
-    """Columns that are not for ids, such as a page's address, and hold one all the same."""
+    """Columns that are not meant for ids, such as the address of a page, but contain one."""
     found = []
     for table, columns in _list_columns(connection, "VARCHAR").items() if texts else ():
         for column in columns:
@@ -479,7 +472,7 @@ def _take_numbers(connection: duckdb.DuckDBPyConnection, numbers: set[int]) -> N
 
 
 def _scrub_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Writes those files of a table's folder anew that hold a row of the person's."""
+    """Rewrites those files of a table's folder that hold a row of the person."""
     every = f"read_parquet('{_escape_path(folder)}/*/*.parquet', union_by_name = true, filename = true)"
     columns = _list_number_columns(connection, every)
     found = connection.execute(

@@ -1,9 +1,9 @@
-"""Publication: readers get a finished copy that nobody writes to.
+"""Publication: readers get a complete copy that is never written to.
 
 `published/current` is a link to one of `published/snapshots/<id>`. A snapshot holds funnelscope.duckdb (marts and
-verdicts), the same marts as Parquet, one file a table and day, and the staged events as Parquet. A new snapshot
-starts as a copy of the last one (Parquet as hard links), has the days of the run replaced, and is switched to by
-renaming a link: a reader that resolved `current` before keeps the files it opened.
+verdicts), the same marts as Parquet with one file per table and day, and the staged events as Parquet. A new snapshot
+starts as a copy of the last one (Parquet as hard links), gets the days of the run replaced, and becomes current when
+the link is renamed: a reader that resolved `current` before keeps the files it opened.
 """
 
 import os
@@ -31,21 +31,21 @@ from funnelscope.warehouse.snapshots import DATABASE, find_current_snapshot
 
 _BUILDING = ".building-"
 LARGEST_BIGINT = 2**63 - 1
-DAYS_PER_PASS = 90  # below DuckDB's limit of files that it holds open
+DAYS_PER_PASS = 90  # below DuckDB's limit of open files
 
 
 class OlderCopyError(ValueError):
-    """A snapshot has not the tables that this version reads; the text names what is missing and the way out."""
+    """A snapshot lacks tables that this version reads. The text names them and says what to do."""
 
 
 @contextmanager
 def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Opens the current snapshot's database read-only; yields a DuckDB connection.
+    """Opens the current snapshot's database read-only and yields a DuckDB connection.
 
     Raises:
         FileNotFoundError: nothing has been published yet.
-        OlderCopyError: what is read in the block names a table or column that this version publishes and that the
-            snapshot lacks. Any other error of a query is its own.
+        OlderCopyError: the block reads a table or column that this version publishes and the snapshot lacks. Any other
+            error of a query is passed on.
     """
     snapshot = find_current_snapshot(published)
     if snapshot is None:
@@ -58,15 +58,15 @@ def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         if not lacking:
             raise
         raise OlderCopyError(
-            f"{snapshot} was published by an earlier version and lacks what this one reads ({', '.join(lacking)}). "
-            "Publish it anew: funnelscope run --date YYYY-MM-DD, with the last day"
+            f"{snapshot} was published by an earlier version and lacks what this version reads ({', '.join(lacking)}). "
+            "Publish it again: funnelscope run --date YYYY-MM-DD, with the last day"
         ) from problem
     finally:
         connection.close()
 
 
 def _find_lacking(connection: duckdb.DuckDBPyConnection, problem: str) -> list[str]:
-    """Tables and columns that DuckDB's words name, this version publishes and the snapshot lacks; each in full."""
+    """Full names of tables and columns in DuckDB's error that this version publishes and the snapshot lacks."""
     quoted_or_table = re.findall(r'"([^"]+)"|Table with name (\w+)', problem.splitlines()[0])
     named = {part for found in quoted_or_table for name in found for part in name.split(".") if part}
     present: dict[str, set[str]] = {}
@@ -103,9 +103,9 @@ def _list_declared_columns() -> dict[str, list[str]]:
 
 
 def publish(warehouse: Warehouse, published: Path, verdicts: Sequence[DayVerdict], snapshots_kept: int) -> Path:
-    """Publishes the days that passed the gate and, of the others, only their verdict; returns the new snapshot.
+    """Publishes the days that passed the gate, and only the verdict of the others. Returns the new snapshot.
 
-    A day that did not pass keeps the version that was published last, if there was one.
+    A day that did not pass keeps its last published version, if there is one.
     """
     snapshots = published / "snapshots"
     snapshots.mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ def _list_marts() -> list[Model]:
 def _replace_days(
     warehouse: Warehouse, database: Path, verdicts: Sequence[DayVerdict], good_days: list[date], snapshot: str
 ) -> dict[str, list[date]]:
-    """Brings the database up to date; returns the days whose content is new, by table, staged events included."""
+    """Updates the database. Returns the days with new content, by table, staged events included."""
     create_diagnosis_tables(warehouse)
     warehouse.execute(f"attach '{_escape_path(database)}' as published")
     try:
@@ -169,7 +169,7 @@ def _replace_days(
                 _replace_rows(warehouse, table, changed_days[table])
             for table in _list_event_tables():
                 changed_days[table] = _find_changed_days(warehouse, table, good_days)
-            # A blocked day's diagnosis says that it is withheld, and why: readers must see that too.
+            # The diagnosis of a blocked day says that it is withheld, and why: readers must see that too.
             diagnosed_days = [each.business_date for each in verdicts if each.verdict != Verdict.HISTORY]
             for table in PUBLISHED_TABLES:
                 _fit_columns(warehouse, table)
@@ -186,7 +186,7 @@ def _replace_days(
     return changed_days
 
 
-# What is told of every judged day, also of one that is not published.
+# Tables that are published for every judged day, even if the day itself is not published.
 _JUDGED_TABLES = (
     "quality.day_verdict",
     "quality.results",
@@ -195,7 +195,7 @@ _JUDGED_TABLES = (
     "quality.quarantine_days",
     "quality.delivery_dates",
 )
-_BOOKKEEPING_TABLES = ("quality.published_days", "quality.published_content")  # what publication itself keeps
+_BOOKKEEPING_TABLES = ("quality.published_days", "quality.published_content")  # kept by publication itself
 _PUBLISHED_TABLES = (
     "create schema if not exists published.marts",
     "create schema if not exists published.quality",
@@ -205,7 +205,7 @@ _PUBLISHED_TABLES = (
     "(table_name VARCHAR, business_date DATE, row_count BIGINT, content_hash BIGINT)",
 )
 _DAYS_CONDITION = "business_date between list_min($days::DATE[]) and list_max($days::DATE[]) " + (
-    "and list_contains($days::DATE[], business_date)"  # the range lets DuckDB skip what it need not read
+    "and list_contains($days::DATE[], business_date)"  # the range lets DuckDB skip data
 )
 
 
@@ -214,15 +214,15 @@ def _list_event_tables() -> list[str]:
 
 
 def _list_mart_tables(warehouse: Warehouse) -> list[str]:
-    """The tables of the marts, and the shop's own funnels where it declares any."""
+    """The tables of the marts, and that of the shop's own funnels if it declares any."""
     own = [OWN_FUNNELS] if warehouse.columns(OWN_FUNNELS) else []
     return [*(model.table for model in _list_marts() if not model.is_view), *own]
 
 
 def _find_changed_days(warehouse: Warehouse, table: str, days: list[date]) -> list[date]:
-    """The days on which the table differs from what is published; their new content is noted.
+    """The days on which the table differs from what is published. Records their new content hash.
 
-    The hash is a sum over the rows: it does not depend on their order.
+    The hash is a sum over the rows, so it does not depend on their order.
     """
     now = dict.fromkeys(days, (0, 0))
     for day, *content in warehouse.rows(
@@ -252,7 +252,7 @@ def _find_changed_days(warehouse: Warehouse, table: str, days: list[date]) -> li
 
 
 def _fit_columns(warehouse: Warehouse, table: str) -> None:
-    """Gives the published table the columns of the warehouse's; where they differ, all its days count as changed.
+    """Gives the published table the columns of the warehouse table. If they differ, all its days count as changed.
 
     Days that are not published again keep the columns that both have.
     """
@@ -282,7 +282,7 @@ def _replace_rows(warehouse: Warehouse, table: str, days: list[date]) -> None:
 
 
 def _note_days(warehouse: Warehouse, days: set[date], snapshot: str) -> None:
-    """The snapshot of a day is the one in which its content last changed: that makes a report's edition."""
+    """Records the snapshot in which the content of a day last changed. It determines the edition of a report."""
     if not days:
         return
     warehouse.execute(f"delete from published.quality.published_days where {_DAYS_CONDITION}", days=sorted(days))
@@ -308,7 +308,7 @@ def _read_column_types(warehouse: Warehouse, table: str) -> list[tuple[str, str]
 
 
 def _create_views(database: Path) -> None:
-    """Views read the published tables: they are made inside the published file itself."""
+    """Views read the published tables, so they are created inside the published file."""
     with duckdb.connect(str(database)) as connection:
         for model in _list_marts():
             if model.is_view:
@@ -316,13 +316,13 @@ def _create_views(database: Path) -> None:
 
 
 def _write_parquet(warehouse: Warehouse, table: str, building: Path, days: list[date]) -> None:
-    """One file a day, also for a day without rows. The last snapshot keeps its own links."""
+    """Writes one file per day, also for a day without rows. The last snapshot keeps its own links."""
     folder = building / table.replace(".", "/")
     files = {day: folder / f"business_date={day}" / "part.parquet" for day in days}
     for file in files.values():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.unlink(missing_ok=True)
-    if table in _list_event_tables():  # many rows a day: reading day by day is faster than sorting them apart
+    if table in _list_event_tables():  # many rows a day: reading day by day is faster than partitioning
         for day, file in files.items():
             _copy_query(warehouse, f"select * from {table} where business_date = date '{day}'", file)
     elif days:
@@ -339,7 +339,7 @@ def _copy_query(warehouse: Warehouse, query: str, file: Path) -> None:
 
 
 def _copy_by_day(warehouse: Warehouse, table: str, days: list[date], folder: Path) -> None:
-    """One pass over a small table of many days: DuckDB keeps one file open for each."""
+    """One pass over a small table of many days. DuckDB keeps one file open for each."""
     for start in range(0, len(days), DAYS_PER_PASS):
         some = days[start : start + DAYS_PER_PASS]
         warehouse.execute(
@@ -364,7 +364,7 @@ def _switch_link(link: Path, snapshot: Path) -> None:
 
 
 def _remove_old(snapshots: Path, kept: int) -> None:
-    """Keeps the newest ones; a reader that still holds an open file keeps its content."""
+    """Keeps the newest snapshots. A reader with an open file keeps its content."""
     names = sorted((path for path in snapshots.iterdir() if not path.name.startswith(".")), key=_parse_number)
     for path in names[:-kept]:
         shutil.rmtree(path)

@@ -1,7 +1,8 @@
-"""Retention: lets go what the settings allow, as the last step of a day's run.
+"""Retention: deletes what the settings allow, as the last step of a day's run.
 
-Nothing goes that a run still needs: raw rows only of days that stand, and the ledger notes each; refused rows are
-given up and stay counted; of the editions of a report the newest stays whole, and every one keeps its record.
+It deletes nothing that a run still needs: raw rows only of days that are up to date, with a record of each in the
+ledger; the content of refused rows, which stay counted; and files of report editions. Of each report, the newest
+edition stays complete, and every edition keeps its record.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from funnelscope.warehouse.connection import Warehouse
 
 @dataclass(frozen=True)
 class PruneCounts:
-    """What has gone: rows of raw, contents of the quarantine, files of reports."""
+    """The numbers of deleted rows of raw, contents of the quarantine, and files of reports."""
 
     raw_rows: int = 0
     quarantined_rows: int = 0
@@ -24,7 +25,7 @@ class PruneCounts:
 
 
 def prune(warehouse: Warehouse, settings: Settings) -> PruneCounts:
-    """Prunes the warehouse and the reports; ages count back from the last day that was built."""
+    """Prunes the warehouse and the reports. Ages are counted from the last day that was built."""
     stands = read_build_state(warehouse)
     if not stands.built:
         return PruneCounts()
@@ -44,7 +45,7 @@ def prune(warehouse: Warehouse, settings: Settings) -> PruneCounts:
 
 
 def _prune_editions(settings: Settings, before: date) -> int:
-    """Deletes the files of every edition but the newest of its day; `edition-N.json` stays."""
+    """Deletes the files of every edition except the newest of its day. `edition-N.json` stays."""
     removed = 0
     for folder in settings.reports.glob("????-??-??"):
         if date.fromisoformat(folder.name) >= before:

@@ -1,4 +1,4 @@
-"""The gate: runs every contract and expectation on a day, and says whether the day may be published."""
+"""The gate: runs every contract and expectation on a day, and decides whether the day may be published."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -18,12 +18,12 @@ from funnelscope.warehouse.connection import Warehouse
 
 
 class Verdict(StrEnum):
-    """What the gate says of a day."""
+    """The decision of the gate about a day."""
 
     PASS = "pass"
     WARN = "warn"
     BLOCKED = "blocked"
-    HISTORY = "history"  # before the opening day: feeds customer history, is not judged
+    HISTORY = "history"  # before the opening day: only for customer history, not judged
 
 
 PUBLISHABLE = (Verdict.PASS, Verdict.WARN, Verdict.HISTORY)
@@ -31,14 +31,14 @@ PUBLISHABLE = (Verdict.PASS, Verdict.WARN, Verdict.HISTORY)
 
 @dataclass(frozen=True)
 class VerdictReason:
-    """Why a day is warned about or blocked.
+    """Why a day has a warning or is blocked.
 
     Attributes:
         key: `family_missing`, `family_growing`, `contract` or `expectation`.
         subject: the family, or `table: check`.
-        observed: what was found, in plain words.
-        expected: what should have been.
-        severity: what it does to the day.
+        observed: the observation, in plain words.
+        expected: the expected state, in plain words.
+        severity: whether it warns or blocks.
     """
 
     key: str
@@ -50,21 +50,24 @@ class VerdictReason:
 
 @dataclass(frozen=True)
 class DayVerdict:
+    """The verdict of a day with its reasons."""
+
     business_date: date
     verdict: Verdict
     reasons: tuple[VerdictReason, ...]
 
     @property
     def is_publishable(self) -> bool:
+        """Whether the verdict allows publication."""
         return self.verdict in PUBLISHABLE
 
 
 @dataclass(frozen=True)
 class RegisteredCheck:
-    """A contract or an expectation: all that the catalogue, the results and the report need to know of it.
+    """A contract or an expectation, as the catalogue, the results and the report need it.
 
     Attributes:
-        words: its name by language, where the shop's own file brings it; else the words files have it.
+        words: its name by language, if the shop's own file gives one; else the words files have it.
     """
 
     name: str
@@ -75,7 +78,7 @@ class RegisteredCheck:
 
 
 def list_checks(settings: Settings) -> list[RegisteredCheck]:
-    """Every check that the gate runs, contracts first; raises SettingsError where the shop's own files are wrong."""
+    """Every check that the gate runs, contracts first. Raises SettingsError if the shop's own files are wrong."""
     wanted = [expectation for suite in load_suites(settings) for expectation in suite.expectations]
     return [
         *(RegisteredCheck(each.name, each.table, each.severity, each.rule, {}) for each in load_contracts()),
@@ -84,7 +87,7 @@ def list_checks(settings: Settings) -> list[RegisteredCheck]:
 
 
 def list_days(from_date: date, to_date: date) -> list[date]:
-    """Every day of the range, both ends in."""
+    """Every day of the range, both ends included."""
     return [from_date + timedelta(days=offset) for offset in range((to_date - from_date).days + 1)]
 
 
@@ -107,7 +110,7 @@ _TABLES = (
 
 
 def create_tables(warehouse: Warehouse) -> None:
-    """Creates, where absent, the tables that the gate writes."""
+    """Creates, if absent, the tables that the gate writes."""
     for statement in _TABLES:
         warehouse.execute(statement)
     expectations.create_tables(warehouse)
@@ -130,7 +133,7 @@ def run_contracts(warehouse: Warehouse, from_date: date, to_date: date) -> None:
 def _find_violations(
     warehouse: Warehouse, contract: Contract, from_date: date, to_date: date
 ) -> Mapping[date, tuple[int, CheckObservation]]:
-    """How many cases against the contract each day has, and the first of them; days without one are left out."""
+    """The number of violations of the contract on each day, and the first of them; only days with violations."""
     rows = warehouse.rows(
         f"select business_date, count(*), min(to_json(cases)::VARCHAR) from ({contract.query}) as cases "
         "where business_date between $from_date and $to_date group by business_date",
@@ -167,8 +170,8 @@ def run_expectations(
     """Judges the days of the range, from the opening day on, and replaces their results and slice warnings.
 
     Args:
-        built: tables that were built just now; the staged rows of others are not read again, their results stay. None
-            named means all.
+        built: tables that were just built. The staged rows of other tables are not read again and their results stay.
+            If empty, all tables are judged.
     """
     create_tables(warehouse)
     first = max(from_date, settings.opening_date)
@@ -195,7 +198,7 @@ def run_expectations(
 def _find_judged_days(
     warehouse: Warehouse, settings: Settings, suites: Collection[Suite], from_date: date, to_date: date
 ) -> dict[str, list[date]]:
-    """The days of each suite's table: of events those on which their family was delivered."""
+    """The days to judge of each suite's table: for events, only days on which their family was delivered."""
     days = list_days(from_date, to_date)
     present = {day: find_family_presence(warehouse, settings, day) for day in days}
     families = {f"{schema}.{family.table}": name for name, family in FAMILIES.items() for schema in ("raw", "staging")}
@@ -225,7 +228,7 @@ def _build_judgement_row(judgement: Judgement) -> tuple[object, ...]:
 
 
 def _build_slice_rows(judgement: Judgement) -> list[tuple[object, ...]]:
-    """A row a slice that failed; what concerns a whole table stands in the verdict's reasons."""
+    """One row per failed slice. A failure of a whole table is among the verdict's reasons instead."""
     expectation = judgement.expectation
     if judgement.is_passed or expectation.severity is not Severity.WARN:
         return []
@@ -234,7 +237,7 @@ def _build_slice_rows(judgement: Judgement) -> list[tuple[object, ...]]:
 
 
 def decide_verdicts(warehouse: Warehouse, settings: Settings, from_date: date, to_date: date) -> list[DayVerdict]:
-    """Writes quality.family_days and quality.day_verdict for the range; returns the verdicts in order of days."""
+    """Writes quality.family_days and quality.day_verdict for the range. Returns the verdicts in order of days."""
     create_tables(warehouse)
     days = list_days(from_date, to_date)
     families = {day: find_family_presence(warehouse, settings, day) for day in days}
@@ -265,7 +268,7 @@ def decide_verdicts(warehouse: Warehouse, settings: Settings, from_date: date, t
     return verdicts
 
 
-# A quarantined row whose day cannot be read counts on the day of its delivery.
+# A quarantined row without a readable date counts on the day of its delivery.
 _QUARANTINE_DAYS = """
     insert into quality.quarantine_days
     select coalesce(business_date, dt) as business_date, family, reason, count(*)
@@ -280,10 +283,10 @@ _UNKNOWN_ROWS = (None, None, None, None, None, None)
 def _count_rows(
     warehouse: Warehouse, from_date: date, to_date: date
 ) -> dict[tuple[date, str], tuple[int, int, int, int, datetime | None, int]]:
-    """Rows read, accepted, duplicate and quarantined, the last event's time, and rows excluded, by date and family.
+    """(read, accepted, duplicate, quarantined, time of the last event, excluded) by date and family.
 
-    Read = accepted + duplicate + quarantined holds here as it holds for each delivery. Excluded are those of the
-    accepted rows that name people whom the shop does not count.
+    Read = accepted + duplicate + quarantined, as for each delivery. Excluded rows are the accepted rows of people whom
+    the shop does not count.
     """
     staged = " union all ".join(
         f"select business_date, '{family.name}' as family, count(*) as accepted, max(event_time) as latest_event_at "
@@ -342,7 +345,7 @@ def _decide_verdict(day: date, settings: Settings, reasons: Sequence[VerdictReas
 def _find_absences(
     warehouse: Warehouse, settings: Settings, day: date, families: Mapping[str, str]
 ) -> list[VerdictReason]:
-    """Families without their data of the day, with what came in their place and could not be read."""
+    """Families without data for the day, with unreadable files that were delivered in their place."""
     reasons = []
     for family, state in families.items():
         if state not in ("missing", "growing"):
@@ -382,7 +385,7 @@ def _read_failed_checks(warehouse: Warehouse, from_date: date, to_date: date) ->
 
 
 def read_verdicts(warehouse: Warehouse, from_date: date, to_date: date) -> list[DayVerdict]:
-    """The verdicts that stand for the range, in order of days; days never judged are left out."""
+    """The stored verdicts of the range, in order of days. Days never judged are left out."""
     create_tables(warehouse)
     rows = warehouse.rows(
         "select business_date, verdict, reasons from quality.day_verdict "

@@ -1,6 +1,6 @@
 """From the published snapshot to a printed report: queries in, editions out.
 
-Holds: one section a module that fills the dataclasses of `reports`, editions (numbered, never overwritten), and their
+Holds: one module per section, which fills the dataclasses of `reports`; editions (numbered, never overwritten); their
 delivery to mail and chat groups.
 In: the published copy. Out: PDF, XLSX, PNG and JSON in reports/<day>/.
 May import: every room above it, and the package `reports`, which nobody else imports.

@@ -1,4 +1,4 @@
-"""The data behind a period, mostly a day: what was delivered, checked and judged."""
+"""The data behind a period, usually a day: deliveries, checks and verdicts."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ FIGURES_OF_A_DAY = ("paid_amount", "orders", "visitors", "visitor_pay_rate", "la
 
 
 def read_verdict(published: Published) -> reports.ReportVerdict:
-    """The day's verdict. A longer period passes when all its days do, and is blocked when none has numbers."""
+    """The day's verdict. A longer period passes if all its days do, and is blocked if none has numbers."""
     if published.is_day:
         found = published.verdicts.get(published.business_date)
         return reports.ReportVerdict(found) if found in list(reports.ReportVerdict) else reports.ReportVerdict.UNJUDGED
@@ -27,7 +27,11 @@ def read_verdict(published: Published) -> reports.ReportVerdict:
 
 
 def read_days_of_period(published: Published, editions: Mapping[date, int]) -> tuple[reports.DayInPeriod, ...]:
-    """The days of a longer period with their own numbers; none for a day. `editions`: how many each day has."""
+    """The days of a longer period with their own numbers; empty for a day.
+
+    Args:
+        editions: the number of editions of each day's report.
+    """
     if published.is_day:
         return ()
     figures = {key: Unit(METRICS[key].unit.value) for key in FIGURES_OF_A_DAY}
@@ -58,7 +62,7 @@ def _read_day_verdict(published: Published, day: date) -> reports.ReportVerdict 
 
 
 def read_verdict_reasons(published: Published) -> tuple[Message, ...]:
-    """Why the day is not a pass; of a longer period, which of its days lack numbers."""
+    """The reasons why the day is not a pass; for a longer period, which of its days lack numbers."""
     if not published.is_day:
         return tuple(
             Message(f"days_{state}", {"first": first, "last": last})
@@ -73,7 +77,7 @@ def read_verdict_reasons(published: Published) -> tuple[Message, ...]:
 
 
 def _find_runs_left_out(published: Published) -> list[tuple[str, date, date]]:
-    """Neighbouring days without numbers, and whether they are blocked or missing: state, first and last day."""
+    """Consecutive days without numbers that are all blocked or all missing: (state, first day, last day)."""
     runs: list[tuple[str, date, date]] = []
     for day in published.period.days:
         if day in published.dates:
@@ -87,6 +91,7 @@ def _find_runs_left_out(published: Published) -> list[tuple[str, date, date]]:
 
 
 def find_last_good_date(published: Published) -> date | None:
+    """The latest published day up to the period's end whose verdict is pass or warn; None if there is none."""
     good = published.rows(
         "select max(business_date) from quality.published_days semi join "
         "(select business_date from quality.day_verdict where verdict in ('pass', 'warn')) using (business_date) "
@@ -96,6 +101,7 @@ def find_last_good_date(published: Published) -> date | None:
 
 
 def read_deliveries(published: Published) -> tuple[reports.FamilyDelivery, ...]:
+    """What each family delivered, with row counts; for a longer period their sums."""
     if not published.is_day:
         return _add_up_deliveries(published)
     states = {"present": reports.DeliveryState.COMPLETE}
@@ -118,7 +124,7 @@ def read_deliveries(published: Published) -> tuple[reports.FamilyDelivery, ...]:
 
 
 def _add_up_deliveries(published: Published) -> tuple[reports.FamilyDelivery, ...]:
-    """Rows added up over the days; complete where every day of the report is."""
+    """Row counts summed over the days; complete if every day of the report is."""
     return tuple(
         reports.FamilyDelivery(
             family,
@@ -146,6 +152,7 @@ def _convert_sum(count: Any) -> int | None:
 
 
 def read_quarantine(published: Published) -> tuple[reports.QuarantineCount, ...]:
+    """The number of quarantined rows by family and reason, the largest first."""
     return tuple(
         reports.QuarantineCount(family, reason, int(rows))
         for family, reason, rows in published.rows(
@@ -162,7 +169,7 @@ def _convert_to_local_time(published: Published, instant: datetime | None) -> An
 
 
 def read_checks(published: Published) -> tuple[reports.CheckResult, ...]:
-    """Every check of the day; a longer period names the verdicts of its days instead."""
+    """Every check of the day. A longer period lists the verdicts of its days instead."""
     if not published.is_day:
         return ()
     titles = _read_own_titles(published)
@@ -191,7 +198,7 @@ def read_checks(published: Published) -> tuple[reports.CheckResult, ...]:
 
 
 def _read_own_titles(published: Published) -> dict[str, str]:
-    """Names of the checks that the shop's own files bring."""
+    """Names of the checks from the shop's own files."""
     return {
         check.name: check.words.get(published.language) or next(iter(check.words.values()))
         for check in list_checks(published.settings)
@@ -200,7 +207,7 @@ def _read_own_titles(published: Published) -> dict[str, str]:
 
 
 def _read_failed_checks(published: Published) -> list[dict[str, Any]]:
-    """Rows of quality.results; a copy that an older version published has no column `found`."""
+    """Rows of quality.results. A copy published by an older version has no column `found`."""
     names = ("check_name", "table_name", "severity", "observed", "expected", "found")
     columns = {name for (name,) in published.rows(
         "select column_name from duckdb_columns() where schema_name = 'quality' and table_name = 'results'"
@@ -214,7 +221,7 @@ def _read_failed_checks(published: Published) -> list[dict[str, Any]]:
 
 
 def find_data_docs(published: Published) -> str | None:
-    """Where every expectation is told in detail, under the home folder; None where none has judged the day."""
+    """The path of the Data Docs pages, under the home folder; None if no expectation has judged the day."""
     judged = published.rows(
         "select 1 from quality.results where business_date = $to_date and kind = 'expectation' limit 1"
     )
@@ -222,7 +229,7 @@ def find_data_docs(published: Published) -> str | None:
 
 
 def read_gate_warnings(published: Published) -> dict[tuple[str, str], Message]:
-    """What the checks say that the day did not pass, by table and name."""
+    """The messages of the checks that the day did not pass, by table and name."""
     titles = _read_own_titles(published)
     return {
         (record["table_name"], record["check_name"]): _build_warning(
@@ -238,7 +245,7 @@ def _build_warning(check: str, severity: str, found: CheckObservation, titles: M
 
 
 def _build_reason_message(reason: Mapping[str, str], warnings: Mapping[tuple[str, str], Message]) -> Message:
-    """A reason of the verdict in words; of a check that the results no longer have, as the verdict tells it."""
+    """A reason of the verdict in words. For a check that the results no longer have, as the verdict states it."""
     if reason["key"].startswith("family_"):
         return Message(reason["key"], {"family": reason["subject"]})
     table, _, check = reason["subject"].partition(": ")

@@ -1,7 +1,7 @@
-"""Sends editions of the report to the channels of funnelscope.yaml, each once, and notes it in `quality.sent_reports`.
+"""Sends editions of the report to the channels of funnelscope.yaml, once each; `quality.sent_reports` records it.
 
-A channel's address is an Apprise URL. Its secrets stand in the environment, are put in only to send, and are in no log,
-message or table: of what goes wrong only the kind is told, never the text of the library that failed.
+A channel's address is an Apprise URL. Its secrets are in the environment, are inserted only for sending, and are in no
+log, message or table. Of an error only the kind is reported, never the text of the failing library.
 """
 
 import logging
@@ -22,7 +22,7 @@ from funnelscope.reporting import PERIODS_OF, Edition, Period, find_ended_period
 from funnelscope.settings import Channel, Settings
 from funnelscope.warehouse.connection import Warehouse
 
-# A run sends reports of the last days only: a backfill of a year, or a late file for one, wakes nobody up.
+# A run only sends reports of the last days, so that a backfill of a year, or a late file for one, alerts nobody.
 DAYS_SENT_BY_A_RUN = 7
 RETRY_WAITS_SECONDS = (2.0, 8.0)
 
@@ -31,7 +31,7 @@ SENT_REPORTS = """
         business_date DATE, edition INTEGER, channel VARCHAR, state VARCHAR, attempts INTEGER, problem VARCHAR,
         tried_at TIMESTAMP, period VARCHAR default 'day'
     )"""
-# A ledger from before there were weekly reports.
+# For a ledger from before weekly reports existed.
 _ADD_PERIOD = "alter table quality.sent_reports add column if not exists period VARCHAR default 'day'"
 
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
@@ -40,22 +40,22 @@ _TALKATIVE = ("apprise", "urllib3", "requests", "smtplib", "markdown", "MARKDOWN
 
 
 class DeliveryOutcome(StrEnum):
-    """What became of an edition on a channel."""
+    """The outcome of sending an edition to a channel."""
 
     SENT = "sent"
     FAILED = "failed"
     ALREADY_SENT = "already sent"
-    NOT_WANTED = "not wanted"  # the channel takes other verdicts only
+    NOT_WANTED = "not wanted"  # the channel only takes other verdicts
     TRIAL = "not sent, a trial"
 
 
 class ChannelError(Exception):
-    """A message that did not get through; the text holds no secret."""
+    """A message was not delivered. The text holds no secret."""
 
 
 @dataclass(frozen=True)
 class SentEdition:
-    """An edition on a channel: what became of it, and what was or would be sent."""
+    """An edition on a channel: the outcome, and what was or would be sent."""
 
     channel: str
     state: DeliveryOutcome
@@ -76,10 +76,12 @@ def deliver(
 ) -> list[SentEdition]:
     """Sends the current edition of a day, week or month to every channel that wants it and does not have it.
 
-    Never raises for a channel.
+    A failing channel does not raise.
 
-    `finding` is the top finding in the channel's language. `is_again` sends to those that have it, too; `is_trial`
-    sends and notes nothing.
+    Args:
+        finding: the top finding in the channel's language.
+        is_again: send it also to channels that have it.
+        is_trial: send and record nothing.
 
     Raises:
         FileNotFoundError: nothing has been published yet.
@@ -110,7 +112,7 @@ def _prepare_ledger(warehouse: Warehouse) -> None:
 def find_days_to_send(
     warehouse: Warehouse, settings: Settings, from_date: date, to_date: date, today: date
 ) -> list[date]:
-    """The days of a run whose reports go out: its last one, and the restated ones that went out before."""
+    """The days of a run whose reports are sent: its last one, and restated ones that were sent before."""
     if not settings.delivery:
         return []
     earliest = max(from_date, today - timedelta(days=DAYS_SENT_BY_A_RUN))
@@ -121,7 +123,7 @@ def find_days_to_send(
 def find_periods_to_send(
     warehouse: Warehouse, settings: Settings, from_date: date, to_date: date, today: date
 ) -> list[Period]:
-    """The weeks and months of a run that go out: the last ones that ended in it, and restated ones that went before."""
+    """The weeks and months of a run to send: the last ones that ended in it, and restated ones already sent."""
     if not settings.delivery:
         return []
     earliest = today - timedelta(days=DAYS_SENT_BY_A_RUN)
@@ -133,7 +135,7 @@ def find_periods_to_send(
 
 
 def _find_sent_before(warehouse: Warehouse, kind: PeriodKind, earliest: date) -> list[date]:
-    """The last days of what went out, from `earliest` on."""
+    """The last days of the sent periods, from `earliest` on."""
     _prepare_ledger(warehouse)
     rows = warehouse.rows(
         "select distinct business_date from quality.sent_reports "
@@ -163,7 +165,7 @@ def _is_sent(warehouse: Warehouse, edition: Edition, channel: str) -> bool:
 
 
 def _send_and_note(warehouse: Warehouse, channel: Channel, edition: Edition, sending: SentEdition) -> SentEdition:
-    """Tries, waits and tries again; the ledger gets one line, whatever came of it."""
+    """Sends with retries. The ledger gets one line, whatever the outcome."""
     assert sending.message is not None
     attempts, problem = 0, ""
     for wait_seconds in (0.0, *RETRY_WAITS_SECONDS):
@@ -206,7 +208,7 @@ def _send(channel: Channel, edition: Edition, message: reports.Announcement) -> 
             is_sent = bool(service.notify(title=message.title, body=message.text, attach=attachment))
         except ChannelError:
             raise
-        except Exception as error:  # a service's own defect: it must not fail the run, and its text may hold the URL
+        except Exception as error:  # a defect of a service must not fail the run, and its text may hold the URL
             raise ChannelError(f"the service failed: {type(error).__name__}") from None
     if not is_sent:
         code = next((found.group(1) for line in lines if (found := _HTTP_ERROR.search(line))), None)
@@ -215,7 +217,7 @@ def _send(channel: Channel, edition: Edition, message: reports.Announcement) -> 
 
 
 def _fill_in_secrets(url: str) -> str:
-    """The URL with the environment's values in place of ${NAME}: the whole of it, or parts, which are then encoded."""
+    """The URL with ${NAME} replaced by environment variables. Parts of a URL are encoded, a whole one is not."""
     is_whole = _PLACEHOLDER.fullmatch(url) is not None
 
     def value(found: re.Match[str]) -> str:
@@ -229,7 +231,7 @@ def _fill_in_secrets(url: str) -> str:
 
 @contextmanager
 def _collect_warnings() -> Iterator[list[str]]:
-    """The libraries' warnings, kept from every log: they may hold URLs."""
+    """Keeps the libraries' warnings out of every log: they may hold URLs."""
     lines: list[str] = []
     ear = logging.Handler(logging.WARNING)
     ear.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]

@@ -37,13 +37,13 @@ from funnelscope.warehouse.snapshots import find_current_snapshot
 
 @dataclass(frozen=True)
 class EditionRecord:
-    """What an edition was made of, kept beside it as JSON.
+    """The inputs of an edition, stored with it as JSON.
 
     Attributes:
-        source: what makes an edition; another one is due when it differs.
+        source: what an edition depends on; if it differs, a new edition is due.
         figures: the headline numbers and the main rates, as text, by key.
-        files: deliveries that held rows of its days.
-        printed_from: the snapshot that was current when it was first printed.
+        files: deliveries with rows of its days.
+        printed_from: the current snapshot when it was first printed.
     """
 
     source: dict[str, str]
@@ -55,7 +55,7 @@ class EditionRecord:
 def build_report(
     published: Published, edition: int, snapshot: str, before: EditionRecord | None = None
 ) -> reports.Report:
-    """The period as data; `before` is the edition before, which its changes are told against."""
+    """The period as data. `before` is the previous edition, with which it is compared."""
     split = read_money(published)
     diagnosed = diagnosis(published)
     editions = {
@@ -98,7 +98,7 @@ def build_report(
 
 
 def _select_remembered_figures(report: reports.Report) -> dict[str, reports.Figure]:
-    """What an edition remembers: the headline numbers, and the main rate of each stage."""
+    """The figures that an edition records: the headline numbers, and the main rate of each stage."""
     figures = [headline.figure for headline in report.headline]
     figures += [stage.rate for stage in report.stages if stage.rate is not None]
     return {figure.key: figure for figure in figures if figure.value is not None}
@@ -121,7 +121,7 @@ def _list_late_files(published: Published) -> list[str]:
 
 @dataclass(frozen=True)
 class Edition:
-    """A printed report: its number for the period, the snapshot it was made from, and the file."""
+    """A printed report: its number within the period, its snapshot, and its file."""
 
     period: Period
     number: int
@@ -130,25 +130,24 @@ class Edition:
 
     @property
     def spreadsheet(self) -> Path:
-        """The numbers of the PDF as XLSX."""
+        """Path of the numbers of the PDF as XLSX."""
         return self.pdf.with_suffix(".xlsx")
 
     @property
     def findings(self) -> Path:
-        """The findings of a day as JSON."""
+        """Path of the findings of a day as JSON."""
         return self.pdf.with_name(f"{self.pdf.stem}-findings.json")
 
     def picture(self, stage: str) -> Path:
-        """The picture of a stage as PNG."""
+        """Path of the picture of a stage as PNG."""
         return self.pdf.with_name(f"{self.pdf.stem}-{stage}.png")
 
 
 def print_report(settings: Settings, period: Period | date, language: str | None = None) -> Edition:
-    """Prints the report into `reports/<name>/` from the published snapshot: PDF, XLSX, a PNG for each stage, and of a
-    day its findings as JSON.
+    """Prints the report into `reports/<name>/` from the published snapshot.
 
-    There is a new edition when what was published for one of the days, or its verdict, has changed; else the last
-    edition is printed again.
+    Writes PDF, XLSX, a PNG for each stage, and for a day its findings as JSON. There is a new edition if the published
+    content of one of the days, or its verdict, has changed; else the last edition is printed again.
 
     Raises:
         FileNotFoundError: nothing has been published yet.
@@ -183,9 +182,9 @@ def print_report(settings: Settings, period: Period | date, language: str | None
 
 
 def _find_restated_before(published: Published, number: int, records: list[EditionRecord]) -> tuple[date, ...]:
-    """Earlier days restated since the report before: the edition before, else the last one of the days before.
+    """Earlier days restated since the previous report: the previous edition, else the last one of an earlier day.
 
-    Of a day alone: a report of a week or month says of each of its days whether it was restated.
+    Only for a day: a report of a week or month states for each of its days whether it was restated.
     """
     if not published.is_day:
         return ()
@@ -201,7 +200,7 @@ def _find_restated_before(published: Published, number: int, records: list[Editi
 
 
 def find_or_print_report(settings: Settings, period: Period | date, language: str | None = None) -> Edition:
-    """The current edition as it lies in `reports/<name>/`; printed only where it does not.
+    """The current edition in `reports/<name>/`, printed only if it is not there.
 
     Raises:
         FileNotFoundError: nothing has been published yet.
@@ -232,15 +231,15 @@ def _locate_edition(settings: Settings, period: Period, number: int, snapshot: s
 
 
 def find_restated_days(settings: Settings, from_date: date, to_date: date) -> list[date]:
-    """Days of the range that have an edition, and whose published numbers or verdict have changed since."""
+    """Days of the range that have an edition and whose published numbers or verdict have changed since."""
     return [period.to_date for period in _find_restated(settings, map(get_day, list_days(from_date, to_date)))]
 
 
 def find_due_periods(settings: Settings, from_date: date, to_date: date) -> list[Period]:
-    """Weeks and months to print after the days of a run: the last ones that ended in them, and restated ones.
+    """Weeks and months to print after a run of days: the last ones that ended in them, and restated ones.
 
-    A backfill of a year prints one week and one month; any other is there for the asking. One that ended before the
-    opening day is nobody's.
+    A backfill of a year prints one week and one month; others are printed on request. A period that ended before the
+    opening day is never due.
     """
     kinds = [PeriodKind(kind) for kind in settings.period_reports]
     just_ended = find_ended_periods(kinds, max(from_date, settings.opening_date), to_date)
@@ -250,7 +249,7 @@ def find_due_periods(settings: Settings, from_date: date, to_date: date) -> list
 
 
 def _find_restated(settings: Settings, periods: Iterable[Period]) -> list[Period]:
-    """Of these, the ones that have an edition which is no longer what is published."""
+    """Those periods that have an edition which differs from what is published."""
     printed = [(period, records) for period in periods if (records := _read_editions(_locate_folder(settings, period)))]
     with open_published(settings.published) as connection:
         return [
@@ -261,7 +260,7 @@ def _find_restated(settings: Settings, periods: Iterable[Period]) -> list[Period
 
 
 def read_report(settings: Settings, period: Period | date, language: str | None = None) -> reports.Report:
-    """The report as data, without printing it; raises FileNotFoundError before the first publication."""
+    """The report as data, without printing it. Raises FileNotFoundError before the first publication."""
     period = _convert_to_period(period)
     with open_published(settings.published) as connection:
         snapshot = _find_newest(_read_edition_source(connection, settings, period))
@@ -269,14 +268,14 @@ def read_report(settings: Settings, period: Period | date, language: str | None 
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
+    """Writes the file atomically."""
     partial = path.with_name(f".{path.name}")
     partial.write_bytes(content)
     partial.replace(path)
 
 
 def _find_snapshot(connection: duckdb.DuckDBPyConnection, settings: Settings, business_date: date) -> str:
-    """The snapshot in which the day's numbers last changed; the current one where the day has none."""
+    """The snapshot in which the day's numbers last changed; the current one if the day has none."""
     row = connection.execute(
         "select snapshot from quality.published_days where business_date = $1", [business_date]
     ).fetchone()
@@ -294,7 +293,10 @@ def _compute_verdict_fingerprint(connection: duckdb.DuckDBPyConnection, business
 
 
 def _read_edition_source(connection: duckdb.DuckDBPyConnection, settings: Settings, period: Period) -> dict[str, str]:
-    """What makes an edition: another one is due when this differs. Of a longer period, that of each of its days."""
+    """What an edition depends on: if it differs, a new edition is due.
+
+    For a longer period, that of each of its days.
+    """
     if period.kind is PeriodKind.DAY:
         return {
             "snapshot": _find_snapshot(connection, settings, period.to_date),
@@ -308,7 +310,7 @@ def _read_edition_source(connection: duckdb.DuckDBPyConnection, settings: Settin
 
 
 def _find_newest(source: Mapping[str, str]) -> str:
-    """The snapshot that an edition was made from: of a longer period that of the day which changed last."""
+    """The snapshot of an edition; for a longer period, that of the day that changed last."""
     if "snapshot" in source:
         return source["snapshot"]
     snapshots = [text.split(" ")[0] for text in source.values()]

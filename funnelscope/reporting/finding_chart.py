@@ -1,4 +1,4 @@
-"""A finding's slice, day by day, as a small picture for the UI."""
+"""The slice of a finding, day by day, as a small picture for the UI."""
 
 import base64
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _DAYS = 35
 
 
 def finding_chart(warehouse: Warehouse, business_date: date, finding: Mapping[str, Any]) -> str:
-    """Markdown with the picture in it: the rate of the slice over five weeks, the usual one, and the first day."""
+    """Markdown with an embedded picture: the slice's rate over five weeks, its baseline, and the first day."""
     from matplotlib.dates import DateFormatter, date2num
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter

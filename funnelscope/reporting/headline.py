@@ -1,4 +1,4 @@
-"""The first page's numbers against target, month and like promotion; and the way from the usual amount to the day's."""
+"""The first page's numbers with target, month and comparable promotion, and the steps from the baseline amount."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -52,7 +52,7 @@ def _build_headline(published: Published, key: str, second: reports.Figure | Non
 
 
 def _read_value_before(published: Published, key: str, period: Period) -> Any:
-    """The metric over an earlier period, of the days that match this one's; None where one of them has no numbers."""
+    """The metric over those days of an earlier period that match this one's; None if one of them has no numbers."""
     days = published.comparable_days(period)
     if not days:
         return None
@@ -70,7 +70,7 @@ def _read_value_before(published: Published, key: str, period: Period) -> Any:
 
 
 def _compute_month_to_date(published: Published, key: str) -> Any:
-    """Over the published days of the month: a sum, or numerators over denominators."""
+    """The metric over the published days of the month: a sum, or sum of numerators over sum of denominators."""
     metric = METRICS[key]
     rows = published.rows(
         "select sum(numerator), sum(denominator) from marts.daily_metrics "
@@ -87,9 +87,9 @@ def _compute_month_to_date(published: Published, key: str) -> Any:
 
 
 def _find_same_phase_day(published: Published) -> date | None:
-    """The same day of the same phase of the last promotion before; the shop's calendar decides which are alike.
+    """The same day of the same phase of the last earlier promotion, as determined by the shop's calendar.
 
-    One of the same name is preferred; else the last one that had the phase at all.
+    One of the same name is preferred; else the last one with that phase.
     """
     day = published.business_date
     calendar = published.settings.calendar
@@ -117,7 +117,7 @@ def _read_value_on(published: Published, key: str, day: date) -> Any:
 
 
 def _estimate_net_amount(published: Published) -> reports.Figure:
-    """Paid amount less what is expected to come back within 30 days, at the rate of the days that are that old."""
+    """Paid amount less expected refunds within 30 days, at the refund rate of days that are that old."""
     paid = published.figure("paid_amount")
     rows = published.rows(
         "select sum(refunded_amount) / sum(paid_amount) from marts.refund_rates "
@@ -143,10 +143,10 @@ def _estimate_net_amount(published: Published) -> reports.Figure:
 
 
 def build_bridge(published: Published, money: reports.MoneySplit | None) -> reports.Bridge | None:
-    """From the mean of the earlier days, or periods, to this one: five factors of A, then B, C and D; to the cent.
+    """From the mean of the earlier days, or periods, to this one: five factors of A, then B, C and D, to the cent.
 
-    Changes of the factors are split by logarithmic means (LMDI-I, Ang 2004); what rounding leaves goes to the largest.
-    None without a baseline, or where a part of the money is unknown.
+    Changes of the factors are split by logarithmic means (LMDI-I, Ang 2004). The rounding difference goes to the
+    largest. None without a baseline, or if a part of the money is unknown.
     """
     if money is None or not published.baseline_days:
         return None
@@ -171,8 +171,10 @@ def build_bridge(published: Published, money: reports.MoneySplit | None) -> repo
 
 
 def _build_same_day_bars(factors: Sequence[reports.Figure], usual: Decimal, today: Decimal) -> list[reports.BridgeBar]:
-    """A bar for each factor of A, with the values that the table of the factors prints; one for A where they do not
-    multiply to its amounts, because a day among the earlier ones lacks some."""
+    """A bar for each factor of A, with the values in the table of the factors.
+
+    One bar for A if the factors do not multiply to its amounts, because an earlier day lacks some of them.
+    """
     from funnelscope.diagnosis.rate_decomposition import factor_contributions
 
     values_usual = [float(factor.baseline) for factor in factors if factor.baseline is not None]

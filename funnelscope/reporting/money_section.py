@@ -1,4 +1,4 @@
-"""The money of a period, mostly a day: its four classes, the factors of the same-day part, and the headline numbers."""
+"""The money of a period, usually a day: its four classes, the factors of the same-day part, the headline numbers."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -10,7 +10,7 @@ import reports
 from funnelscope.messages.message_types import Unit
 from funnelscope.reporting.published_days import Published
 
-# The factors of the same-day money, and how each is written; each is a count over the one before it.
+# The factors of the same-day money and their formats. Each is a count over the previous one.
 FACTORS = {
     "sessions": Unit.COUNT,
     "landing_rate": Unit.RATE,
@@ -22,6 +22,7 @@ _COUNTS = "human_sessions, qualified_sessions, paying_sessions, same_day_orders,
 
 
 def read_money(published: Published) -> reports.MoneySplit | None:
+    """The paid amount by class with its factors; None if the shop delivers no orders."""
     records = published.rows(
         "select business_date, money_class, sum(amount), sum(payments)::BIGINT from marts.daily_money "
         "where business_date between $from_date and $to_date group by all"
@@ -44,10 +45,12 @@ def read_money(published: Published) -> reports.MoneySplit | None:
 
 
 def has_orders(published: Published) -> bool:
+    """Whether the paid amount is known on any day, which requires orders."""
     return _is_any_known(published, "paid_amount")
 
 
 def has_sessions(published: Published) -> bool:
+    """Whether the number of sessions is known on any day."""
     return _is_any_known(published, "human_sessions")
 
 
@@ -68,7 +71,7 @@ def _build_money_part(published: Published, days: Mapping[date, tuple[Decimal, i
 
 
 def read_factors(published: Published) -> tuple[reports.Figure, ...]:
-    """The five factors of the same-day money; their product is its amount."""
+    """The five factors of the same-day money. Their product is its amount."""
     counts = {
         last: [None if None in column else sum(column) for column in zip(*rows, strict=True)]
         for last, rows in published.by_period(_read_counts(published)).items()
@@ -109,7 +112,7 @@ def _compute_factor(counts: Sequence[Any], position: int) -> Any:
 
 
 def _compute_baseline_factor(earlier: Sequence[Sequence[Any]], position: int) -> float | None:
-    """The factor of the mean of the earlier days or periods, so that the usual factors multiply to the usual amount."""
+    """The factor of the mean earlier day or period, so that the baseline factors multiply to the baseline amount."""
     known = [counts for counts in earlier if None not in counts[max(position - 1, 0) : position + 1]]
     if not known:
         return None

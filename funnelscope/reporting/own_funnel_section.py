@@ -1,4 +1,4 @@
-"""The shop's own funnels as the report prints them, from their kept answers."""
+"""The shop's own funnels for the report, from their stored answers."""
 
 from datetime import date
 from itertools import groupby
@@ -10,7 +10,7 @@ from funnelscope.funnels.answer_table import TABLE
 
 
 def read_own_funnel(connection: duckdb.DuckDBPyConnection, name: str, day: date) -> reports.OwnFunnel:
-    """A funnel's kept answer of a day, without its slices."""
+    """The stored answer of a funnel for a day, without its slices."""
     rows = connection.execute(
         "select entered_from, entered_to, is_mature, "
         "event, units, converted, lost, pending, rate_from_previous, rate_from_start, median_seconds "
@@ -25,7 +25,7 @@ def read_own_funnel(connection: duckdb.DuckDBPyConnection, name: str, day: date)
 
 
 def read_own_funnels(connection: duckdb.DuckDBPyConnection, day: date) -> tuple[reports.OwnFunnel, ...]:
-    """Every funnel that was answered for the day; empty where the shop declares none."""
+    """Every funnel with an answer for the day; empty if the shop declares none."""
     schema, table = TABLE.split(".")
     known = connection.execute(
         "select 1 from duckdb_tables() where schema_name = $schema and table_name = $table",

@@ -1,4 +1,4 @@
-"""The span of days that a report is about: a day, an ISO week, a calendar month."""
+"""The range of days that a report covers: a day, an ISO week, a calendar month."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _MONTH = re.compile(r"(\d{4})-(\d{2})")
 
 @dataclass(frozen=True)
 class Period:
-    """Both days are in it."""
+    """A range of days, both ends included."""
 
     kind: PeriodKind
     from_date: date
@@ -22,7 +22,7 @@ class Period:
 
     @property
     def name(self) -> str:
-        """What people and folders call it: 2026-06-14, 2026-W24, 2026-06. Sorts by time within a kind."""
+        """The name for people and folders: 2026-06-14, 2026-W24, 2026-06. Sorts by time within a kind."""
         if self.kind is PeriodKind.WEEK:
             year, week, _ = self.from_date.isocalendar()
             return f"{year}-W{week:02}"
@@ -30,6 +30,7 @@ class Period:
 
     @property
     def days(self) -> list[date]:
+        """Every day of the period, in order."""
         return list_days(self.from_date, self.to_date)
 
     def before(self, count: int = 1) -> "Period":
@@ -42,22 +43,23 @@ class Period:
 
     @property
     def year_before(self) -> "Period":
-        """The like period a year earlier: the same month, the week 52 weeks before."""
+        """The corresponding period a year earlier: the same month, or the week 52 weeks before."""
         return self.before(12 if self.kind is PeriodKind.MONTH else 52)
 
 
 def get_day(day: date) -> Period:
+    """The day as a period."""
     return Period(PeriodKind.DAY, day, day)
 
 
 def get_week(day: date) -> Period:
-    """The ISO week, Monday to Sunday, that the day lies in."""
+    """The ISO week, Monday to Sunday, of the day."""
     monday = day - timedelta(days=day.weekday())
     return Period(PeriodKind.WEEK, monday, monday + timedelta(days=6))
 
 
 def get_month(day: date) -> Period:
-    """The calendar month that the day lies in."""
+    """The calendar month of the day."""
     first = day.replace(day=1)
     next_first = (first + timedelta(days=31)).replace(day=1)
     return Period(PeriodKind.MONTH, first, next_first - timedelta(days=1))
@@ -67,7 +69,7 @@ PERIODS_OF = {PeriodKind.WEEK: get_week, PeriodKind.MONTH: get_month}
 
 
 def parse_week(text: str) -> Period:
-    """`2026-W24`, or any day of the week as YYYY-MM-DD; raises ValueError for anything else."""
+    """The week of `2026-W24`, or of any day as YYYY-MM-DD. Raises ValueError for anything else."""
     found = _WEEK.fullmatch(text)
     try:
         return get_week(date.fromisocalendar(int(found[1]), int(found[2]), 1) if found else date.fromisoformat(text))
@@ -76,7 +78,7 @@ def parse_week(text: str) -> Period:
 
 
 def parse_month(text: str) -> Period:
-    """`2026-06`, or any day of the month as YYYY-MM-DD; raises ValueError for anything else."""
+    """The month of `2026-06`, or of any day as YYYY-MM-DD. Raises ValueError for anything else."""
     found = _MONTH.fullmatch(text)
     try:
         return get_month(date(int(found[1]), int(found[2]), 1) if found else date.fromisoformat(text))
@@ -85,7 +87,7 @@ def parse_month(text: str) -> Period:
 
 
 def find_ended_periods(kinds: Sequence[PeriodKind], from_date: date, to_date: date) -> list[Period]:
-    """The last period of each kind whose last day lies between the two days, both in."""
+    """The last period of each kind that ends between the two days, both included."""
     periods = []
     for kind in kinds:
         now = PERIODS_OF[kind](to_date)

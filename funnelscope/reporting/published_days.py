@@ -1,4 +1,4 @@
-"""One period, mostly a day, as the published tables tell it, with the earlier ones that it is compared with."""
+"""One period, usually a day, from the published tables, with the earlier ones that it is compared with."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
@@ -18,11 +18,11 @@ FEWEST_DAYS_FOR_A_BAND = 7
 DAYS_FOR_WEEKDAYS = 14
 EARLIER_PERIODS = {
     PeriodKind.DAY: reports.FULL_BASELINE_DAYS,
-    PeriodKind.WEEK: 12,  # with this one a quarter
-    PeriodKind.MONTH: 12,  # the same month a year earlier is the last
+    PeriodKind.WEEK: 12,  # a quarter, with this one
+    PeriodKind.MONTH: 12,  # back to the same month a year earlier
 }
 # Keys that the registry holds as one measured duration and the report prints as single figures. Medians and quartiles
-# of days make none of the period; means do, because the number of cases stands beside them.
+# of days cannot be combined into those of the period; means can, because the number of cases is known.
 DURATION_FIGURES = {
     "first_screen_p50_ms": ("first_screen_ms", "median"),
     "first_screen_p75_ms": ("first_screen_ms", "p75"),
@@ -38,19 +38,19 @@ DURATION_FIGURES_OF_DAYS = {
 POOLED_RULES = (SeveralDays.POOLED, SeveralDays.PERIOD)
 COVERAGE = {"three_second_rate": "measured_stay_share"}
 
-Record = dict[str, Any]  # numerator, denominator, value; of a duration median, p75, p90; over days mean_of_days
+Record = dict[str, Any]  # numerator, denominator, value; for durations median, p75, p90; for several days mean_of_days
 
 
 class Published:
-    """Reads one period and the earlier ones it is compared with from the published tables.
+    """Reads one period and the earlier ones that it is compared with from the published tables.
 
-    A period is known by its last day, everywhere: `business_date` is that of the report's own.
+    A period is always identified by its last day: `business_date` is that of the report.
 
     Attributes:
-        dates: the days whose numbers are in the report: the day itself; of a longer period those that are published
+        dates: the days whose numbers are in the report: the day itself; for a longer period those that are published
             and passed the gate.
-        earlier: last day → days of each earlier period that is fit to compare with. Where this period lacks days, the
-            earlier ones are compared without those days too, so that like stands beside like.
+        earlier: last day → days of each earlier comparable period. Days that this period lacks are left out of the
+            earlier ones too, so that like is compared with like.
         baseline_days: the last days of the earlier periods, in order.
     """
 
@@ -81,7 +81,7 @@ class Published:
         return day in self.published and self.verdicts.get(day) in ("pass", "warn")
 
     def comparable_days(self, earlier: Period) -> list[date]:
-        """The days of the earlier period that match this one's; empty where one of them is not usable."""
+        """The days of the earlier period that match this one's; empty if one of them is unusable."""
         days = earlier.days
         if not self.is_whole:
             places = [(day - self.period.from_date).days for day in self.dates]
@@ -96,22 +96,24 @@ class Published:
         return [day for days in self.earlier.values() for day in days]
 
     def rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        """Rows of the published copy. Known parameters: the first and last day read, the report's days and the usual
-        ones."""
+        """Rows of the published copy.
+
+        Known parameters: the first and last day read, the report's days, and those of the baseline.
+        """
         given = {"from_date": self.first_date, "to_date": self.business_date, **parameters}
         given |= {name: getattr(self, name) for name in ("dates", "usual_dates") if f"${name}" in statement}
         used = {name: value for name, value in given.items() if f"${name}" in statement}
         return self.connection.execute(statement, used).fetchall()
 
     def by_period(self, days: Mapping[date, Any]) -> dict[date, list[Any]]:
-        """What the days hold, gathered by period: last day → values in order. Days that are in none are left out."""
+        """The values of the days by period: last day → values in order, without days that are in no period."""
         periods = {**self.earlier, self.business_date: self.dates}
         return {
             last: values for last, dates in periods.items() if (values := [days[day] for day in dates if day in days])
         }
 
     def summed(self, days: Mapping[date, Any]) -> dict[date, Any]:
-        """Counts or amounts added up by period."""
+        """Counts or amounts summed by period."""
         return {last: sum(values) for last, values in self.by_period(days).items()}
 
     def _metrics(self) -> dict[str, dict[date, Record]]:
@@ -145,7 +147,7 @@ class Published:
         return pooled | self._people()
 
     def _people(self) -> dict[str, dict[date, Record]]:
-        """Distinct people: counted anew up to the period's last day, known where it lacks no day before."""
+        """Distinct people, counted again up to the period's last day; known if the period lacks no earlier day."""
         if not self.has_table("marts", "people_to_date"):
             return {"visitors": {}, "buyers": {}}
         people: dict[str, dict[date, Record]] = {"visitors": {}, "buyers": {}}
@@ -166,6 +168,7 @@ class Published:
         return people
 
     def has_table(self, schema: str, table: str) -> bool:
+        """Whether the published copy has the table."""
         rows = self.rows(
             "select 1 from duckdb_tables() where schema_name = $schema and table_name = $table",
             schema=schema,
@@ -174,11 +177,11 @@ class Published:
         return bool(rows)
 
     def _source(self, key: str) -> tuple[str, str]:
-        """The metric and the field of its record that a printed figure stands for."""
+        """The metric and the field of its record behind a printed figure."""
         return (DURATION_FIGURES if self.is_day else DURATION_FIGURES_OF_DAYS).get(key, (key, "value"))
 
     def figure(self, key: str) -> reports.Figure:
-        """The metric's figure of the day with its baseline, band and trend."""
+        """The metric's figure of the day with its baseline, range and trend."""
         metric_key, field = self._source(key)
         days = self.metrics.get(metric_key, {})
         today = days.get(self.business_date, {})
@@ -202,8 +205,10 @@ class Published:
         )
 
     def _usual(self, key: str, field: str) -> float | None:
-        """What the earlier days or periods make usual: the mean of amounts, counts and medians; rates and means are
-        pooled as over several days, so that they are those of the mean day."""
+        """The baseline from the earlier days or periods: the mean of amounts, counts and medians.
+
+        Rates and means are pooled as over several days, so that they are those of the mean day.
+        """
         days = self.metrics.get(key, {})
         known = [days[day] for day in self.baseline_days if day in days and days[day][field] is not None]
         if not known:
@@ -214,6 +219,7 @@ class Published:
         return fmean(float(record[field]) for record in known)
 
     def trend(self, days: Mapping[date, Mapping[str, Any]], field: str) -> tuple[reports.DayPoint, ...]:
+        """The series of a field up to this period, with promotions and baseline ranges. Unusable days have no value."""
         usable = {*self.baseline_days, self.business_date}
         first = min((day for day in days if day in usable), default=self.business_date)
         bands = self._bands(days, field)
@@ -229,7 +235,7 @@ class Published:
         )
 
     def _bands(self, days: Mapping[date, Mapping[str, Any]], field: str) -> dict[date, tuple[float, float]]:
-        """What is usual on each day of the trend, promotions left out where a week remains without them."""
+        """The baseline range on each day of the trend, without promotions if a week remains without them."""
         known = {
             day: float(days[day][field]) for day in self.baseline_days if day in days and days[day][field] is not None
         }
@@ -240,7 +246,7 @@ class Published:
     def promotion(self, last: date, first: date | None = None) -> str | None:
         """The first promotion of the shop's calendar that touches the period that ends with `last`.
 
-        Of days within it, `first` says where they begin.
+        For a range within it, `first` is its first day.
         """
         begins = {each.to_date: each.from_date for each in self.series}
         first = first or begins.get(last, last)
@@ -254,14 +260,15 @@ class Published:
         )
 
     def is_known(self, key: str) -> bool:
+        """Whether the metric of a printed figure is known on any day."""
         metric_key, _ = self._source(key)
         return bool(self.metrics.get(metric_key))
 
 
 def pool(metric: Metric, days: Sequence[Record]) -> Record | None:
-    """The metric over several days, from its daily records, by the rule of the registry; None where no day has it.
+    """The metric over several days, from its daily records, by the rule of the registry; None if no day has it.
 
-    Distinct people cannot be told from days.
+    Distinct people cannot be derived from days.
     """
     known = [day for day in days if day["numerator"] is not None]
     if not known or metric.several_days is SeveralDays.DISTINCT:
@@ -296,7 +303,7 @@ def _find_unit(key: str) -> Unit:
 
 
 def _make_printable(value: Any, unit: Unit, total: Any) -> Any:
-    """Money that is a sum keeps its cents exactly; everything else is a float."""
+    """Sums of money keep their cents exactly; everything else becomes a float."""
     if value is None:
         return None
     if unit == Unit.MONEY and total is not None:
@@ -311,10 +318,10 @@ def _round_whole(value: Any) -> Any:
 
 
 def compute_weekday_bands(values: Mapping[date, float], days: Iterable[date]) -> dict[date, tuple[float, float]]:
-    """The usual range of each of `days`: the middle 80 % of the values, scaled to the day's weekday.
+    """The baseline range of each of `days`: the middle 80 % of the values, scaled to the day's weekday.
 
-    A weekday's factor is its mean over the mean of all, shrunk to 1 by one day's weight; below two weeks it is 1, and
-    below one week there is no range.
+    A weekday's factor is its mean over the mean of all, shrunk to 1 by one day's weight. Below two weeks of values it
+    is 1, and below one week there is no range.
     """
     known = list(values.values())
     if len(known) < FEWEST_DAYS_FOR_A_BAND:
@@ -336,7 +343,7 @@ def _compute_weekday_factors(values: Mapping[date, float]) -> list[float]:
 
 
 def compute_band(values: Iterable[float]) -> tuple[float | None, float | None]:
-    """The middle 80 % of the baseline days; none for fewer than a week of them."""
+    """The middle 80 % of the baseline days; (None, None) for fewer than a week of them."""
     known = list(values)
     if len(known) < FEWEST_DAYS_FOR_A_BAND:
         return None, None
@@ -345,4 +352,5 @@ def compute_band(values: Iterable[float]) -> tuple[float | None, float | None]:
 
 
 def convert_to_date(moment: date | datetime) -> date:
+    """The date of a date or datetime."""
     return moment.date() if isinstance(moment, datetime) else moment

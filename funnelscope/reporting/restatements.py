@@ -1,22 +1,22 @@
-"""Which earlier days a report must name, because their numbers are no longer those of the report before."""
+"""Finds earlier days that a report must name because their numbers have changed since the previous report."""
 
 from datetime import date
 
 import duckdb
 
-# Snapshots are called by their last day and a number that only grows.
+# The name of a snapshot is its last day and a number that only grows.
 NUMBER = "split_part({}, '-', -1)::INTEGER"
 
 
 def find_restated_since(
     connection: duckdb.DuckDBPyConnection, last_known: date, before: date, snapshot: str
 ) -> list[date]:
-    """Days whose published numbers have changed after the snapshot that the report before was printed from.
+    """Days whose published numbers have changed after the snapshot from which the previous report was printed.
 
     Args:
-        last_known: the day of the report before; what lies after it came anew, and was not restated.
-        before: the day of the report; it is told apart from the days that it names.
-        snapshot: name of that snapshot; empty where no report says it, and then nothing is known to have changed.
+        last_known: the day of the previous report; later days are new, not restated.
+        before: the day of the report, which is not among the days that it names.
+        snapshot: name of that snapshot; empty if no report states it, and then no change is known.
     """
     if not snapshot:
         return []

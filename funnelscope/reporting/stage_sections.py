@@ -12,7 +12,7 @@ from funnelscope.reporting.diagnosis_section import DIMENSION_WORDS, relevance
 from funnelscope.reporting.published_days import Published, compute_band
 
 STAGES = ("traffic", "landing", "decision", "repurchase")
-# What each stage stands on, and what a reader of its page wants beside the funnel.
+# The inputs of each stage, and what its page has in addition to the funnel.
 MAIN_RATE = {
     "traffic": ("arrival_rate", "click_rate"),
     "landing": ("landing_rate",),
@@ -152,13 +152,13 @@ SLICES = {
 
 @dataclass(frozen=True)
 class QuestionSource:
-    """A question of a stage, the figures that can answer it, and whether more of them is worse.
+    """A question of a stage, the figures that can answer it, and whether higher values are worse.
 
-    A finding of one of the `faults` answers it with no, whatever the figure of the whole shop says.
+    A finding of one of the `faults` answers it with no, whatever the figure of the whole shop.
     """
 
     key: str
-    figures: tuple[str, ...]  # the first that is known
+    figures: tuple[str, ...]  # the first known one is used
     is_worse_above: bool
     faults: tuple[str, ...] = ()
 
@@ -189,7 +189,7 @@ QUESTIONS = {
     ),
 }
 _STANDING = (reports.FindingStatus.CONFIRMED, reports.FindingStatus.PROVISIONAL)
-# A day in ten lies outside its usual range by chance; "no" is said only half a range further out.
+# One day in ten is outside its baseline range by chance. The answer is no only if the distance exceeds half a range.
 MARGIN_OF_A_NO = 0.5
 
 PAIRS = {
@@ -218,11 +218,11 @@ HEAT_MAPS = {
     "repurchase": ("recency", "first_channel"),
 }
 HEAT_MAP_ROWS, HEAT_MAP_COLUMNS = 8, 6
-IN_ORDER = ("recency",)  # dimensions whose values follow each other; others stand by size
+IN_ORDER = ("recency",)  # dimensions with ordered values; others are sorted by size
 
 
 def read_stage(published: Published, key: str, findings: Sequence[reports.Finding] = ()) -> reports.Stage:
-    """The stage with its numbers, or why it has none; `findings` of any stage, for its questions."""
+    """The stage with its numbers, or the reason why it has none. `findings` of any stage serve its questions."""
     absent = _find_absent_family(published, key)
     if absent:
         return reports.Stage(key, no_data=absent)
@@ -350,7 +350,7 @@ def _read_windows(published: Published, stage: str) -> tuple[reports.Window, ...
 
 
 def _read_inquiry_windows(published: Published) -> tuple[reports.Window, ...]:
-    """Presale inquiries of the last four weeks; the one of the day itself stands among the figures."""
+    """Presale inquiries of the last four weeks; that of the day itself is among the figures."""
     return _read_window_rows(
         published,
         "select window_days, min(entry_date), max(entry_date), sum(converted), sum(lost), sum(pending), "
@@ -369,7 +369,7 @@ def _read_window_rows(published: Published, statement: str, **parameters: Any) -
 
 
 def _describe_maturity(stage: str, windows: tuple[reports.Window, ...]) -> Message:
-    """Whether the stage's numbers can still change: by midnight, or while windows are open."""
+    """Whether the stage's numbers can still change: until midnight, or while windows are open."""
     keys = {"decision": "window_open", "repurchase": "cohort_open"}
     if stage not in keys or not windows:
         return Message("final_at_midnight")
@@ -380,7 +380,7 @@ def _describe_maturity(stage: str, windows: tuple[reports.Window, ...]) -> Messa
 
 
 def _read_heat_map(published: Published, stage: str) -> reports.HeatMap | None:
-    """The stage's rate by its two main dimensions, the values with most entries; None where one has a single value."""
+    """The stage's rate by its two main dimensions, for the values with most entries; None if one has a single value."""
     source = SLICES[stage][0]
     row, column = HEAT_MAPS[stage]
     cells: dict[tuple[str, str], reports.HeatCell] = {}
@@ -424,7 +424,7 @@ def _select_largest(sizes: Mapping[str, int], most: int) -> list[str]:
 
 
 def _read_pairs(published: Published, stage: str) -> tuple[reports.Pair, ...]:
-    """The operational figures that are known on at least two days, each above the rate that it may move."""
+    """The operational figures that are known on at least two days, each with the rate that it may influence."""
     known = [pair for pair in PAIRS[stage] if all(map(published.is_known, pair))]
     pairs = [reports.Pair(published.figure(cause), published.figure(effect)) for cause, effect in known]
     return tuple(pair for pair in pairs if _is_drawn(pair.cause) and _is_drawn(pair.effect))
@@ -443,7 +443,10 @@ def _answer_questions(
 def _answer_question(
     published: Published, source: QuestionSource, findings: Sequence[reports.Finding]
 ) -> reports.Question:
-    """Yes: as good as usual or better. No: clearly worse, or so in a slice. Not known: no number, or no range yet."""
+    """Yes: as good as the baseline or better.
+
+    No: clearly worse, or so in a slice. Unknown: no number, or no range yet.
+    """
     known = [key for key in source.figures if published.is_known(key)]
     figure = published.figure(known[0]) if known else None
     where = [each.slice for each in findings if each.kind in source.faults and each.status in _STANDING]

@@ -1,4 +1,4 @@
-"""A table at a glance: the first rows of a day, and a mart's measures over four weeks. Ids of people stay out."""
+"""An overview of a table: the first rows of a day, and a mart's measures over four weeks, without ids of people."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -15,7 +15,7 @@ SAMPLE_ROWS = 5
 PICTURE_DAYS = 28
 MOST_MEASURES = 12
 
-# Tables with a row for each of several things: what tells them apart, and the column that is drawn.
+# Tables with one row for each of several things: the columns that distinguish them, and the column that is drawn.
 LONG_TABLES = {
     "marts.daily_metrics": ("metric", "value"),
     "marts.daily_money": ("money_class", "amount"),
@@ -34,7 +34,7 @@ DRAWN_METRICS = (
 
 
 def read_sample_rows(warehouse: Warehouse, model: Model, business_date: date) -> list[dict[str, Any]]:
-    """The first rows of the day: of a mart the largest, else in the order of the grain."""
+    """The first rows of the day: for a mart the largest, else in the order of the grain."""
     day_column = _find_day_column(model)
     if not day_column:
         return []
@@ -50,14 +50,20 @@ def read_sample_rows(warehouse: Warehouse, model: Model, business_date: date) ->
 
 
 def select_shown_columns(model: Model) -> list[str]:
-    """The columns that a sample shows. Ids of people, sessions and orders stay out: Dagster's history keeps what is
-    shown, and a person who is to be forgotten must not live on there."""
+    """The columns of a sample.
+
+    Ids of people, sessions and orders are left out: Dagster's history keeps what is displayed, and an erased person
+    must not remain there.
+    """
     names = [name for name, _ in derive_schemas()[model.table]]
     return [name for name in names if not name.endswith("_id") or name == "product_id"]
 
 
 def _find_day_column(model: Model) -> str | None:
-    """Tables are partitioned by `business_date`, views of rates by the day of entry or payment; others by none."""
+    """The column of days:
+
+    `business_date` for tables, the day of entry or payment for views of rates; None for others.
+    """
     first = model.grain[0] if model.is_view else "business_date"
     return first if first.endswith("_date") else None
 
@@ -73,7 +79,7 @@ def read_figures(warehouse: Warehouse, model: Model, business_date: date) -> lis
 
 
 def _list_measures(model: Model) -> list[str]:
-    """Columns that may be added up over the slices of a day. Of a table with one row a day, every number."""
+    """Columns that may be summed over the slices of a day. For a table with one row per day, every number."""
     summed = ("INTEGER", "BIGINT", "HUGEINT", "DECIMAL", *(("DOUBLE",) if model.grain == ("business_date",) else ()))
     return [name for name, kind in derive_schemas()[model.table] if kind.startswith(summed) and name not in model.grain]
 
@@ -139,7 +145,7 @@ def _choose_unit(value: Any, is_rate: bool) -> Unit:
 
 
 def draw_last_weeks(warehouse: Warehouse, model: Model, business_date: date, language: str) -> bytes | None:
-    """The mart's last four weeks as SVG; None for what is no mart or has no measures."""
+    """The mart's last four weeks as SVG; None if it is not a mart or has no measures."""
     if model.schema != "marts" or model.is_view:
         return None
     figures = read_figures(warehouse, model, business_date)

@@ -1,4 +1,4 @@
-"""The settings of a shop, read and checked; each mistake is named with its line.
+"""The settings of a shop, read and checked. Each error names its line.
 
 Holds: funnelscope.yaml (shop, sources, delivery, retention, …), its calendar of promotions and its change log.
 In: YAML files. Out: `Settings`, frozen.

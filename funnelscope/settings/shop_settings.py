@@ -1,7 +1,7 @@
-"""Settings: what funnelscope.yaml says, checked, with every mistake named by its line.
+"""The content of funnelscope.yaml as checked settings. Each error names its line.
 
-Paths: patterns in `files` and `attach` are relative to the home folder (FUNNELSCOPE_HOME), a calendar
-file is relative to funnelscope.yaml; absolute paths and `~` are taken as they stand.
+Paths: patterns in `files` and `attach` are relative to the home folder (FUNNELSCOPE_HOME), a calendar file is relative
+to funnelscope.yaml. Absolute paths and `~` are accepted.
 """
 
 import codecs
@@ -32,13 +32,15 @@ STAGES = ("traffic", "landing", "decision", "repurchase")
 
 
 class Format(StrEnum):
+    """Formats of delivered files."""
+
     PARQUET = "parquet"
     CSV = "csv"
     JSON_LINES = "jsonl"
 
 
 def _find_expression_problem(expression: str) -> str:
-    """What is wrong with a scalar SQL expression; empty where nothing is."""
+    """What is wrong with a scalar SQL expression; empty if nothing is."""
     import json
 
     import duckdb
@@ -73,7 +75,7 @@ class _SettingsModel(BaseModel):
 
 
 class EventTypes(_SettingsModel):
-    """Where a source's event types come from: exactly one of a column (with `values`), an expression, a constant."""
+    """How a source determines event types: exactly one of a column (with `values`), an expression, a constant."""
 
     column: str | None = None
     values: dict[str, str] = {}
@@ -94,7 +96,7 @@ class EventTypes(_SettingsModel):
     def _one_way(self) -> "EventTypes":
         ways = [name for name in ("column", "expression", "constant") if getattr(self, name) is not None]
         if len(ways) != 1:
-            _reject((), ways, "wants exactly one of: column, expression, constant (or just the event type)")
+            _reject((), ways, "must have exactly one of: column, expression, constant (or just the event type)")
         if self.values and self.column is None:
             _reject(("values",), self.values, "belongs to a column")
         return self
@@ -105,21 +107,23 @@ class Source(_SettingsModel):
 
     family: Literal["traffic", "page", "service", "order"]
     name: str = Field("", description="the source's name in the ledger; the family (and a number) by default")
-    files: str = Field("", description="glob under the home folder; landing/<family>/dt=*/* by default")
+    files: str = Field("", description="glob relative to the home folder; landing/<family>/dt=*/* by default")
     query: str = Field("", description="SQL on the attached database instead of files")
     attach: str = Field("", description="DuckDB, SQLite or Parquet file that the query reads")
-    where: str = Field("", description="SQL condition over the source columns; other rows are no part of the source")
+    where: str = Field("", description="SQL condition over the source columns; rows that do not meet it are left out")
     format: Format | None = None
     encoding: str = "utf-8"
     delimiter: str = ""
     header_row: int = Field(1, ge=1, description="line of the header in a CSV file; lines above it are skipped")
-    timezone: str = Field("", description="zone of times that carry none; the shop's by default")
+    timezone: str = Field("", description="time zone of times without an offset; the shop's by default")
     time_format: str = Field("", description="strptime format, or epoch_seconds, epoch_milliseconds")
-    skip_lines: str = Field("", description="regular expression; lines of a CSV file below the header that it finds")
-    decimal: Literal[".", ","] = Field(".", description="what stands before the decimals in text: 1,234.50 or 1.234,50")
+    skip_lines: str = Field(
+        "", description="regular expression; matching lines of a CSV file below its header are left out"
+    )
+    decimal: Literal[".", ","] = Field(".", description="decimal separator in text: 1,234.50 or 1.234,50")
     empty_values: tuple[str, ...] = Field(
         ("-", "--", "—", "NULL", "null", "N/A", "n/a", "#N/A", "NaN", "nan", "None", r"\N"),
-        description="text that stands for no value, in every column; given ones replace these",
+        description="texts that mean no value, in every column; a list given here replaces the default",
     )
     duplicates: Literal["drop", "keep"] = "drop"
     negative_amounts: Literal["quarantine", "allow"] = "quarantine"
@@ -136,7 +140,7 @@ class Source(_SettingsModel):
         try:
             codecs.lookup(name)
         except LookupError:
-            _reject((), name, "is no encoding that Python knows; for example utf-8, gbk, gb18030, utf-16")
+            _reject((), name, "is not an encoding that Python knows; use for example utf-8, gbk, gb18030, utf-16")
         return name
 
     @field_validator("delimiter")
@@ -152,9 +156,9 @@ class Source(_SettingsModel):
         try:
             found_in_nothing = re.compile(pattern).search("")
         except re.error as problem:
-            _reject((), pattern, f"is no regular expression: {problem}")
+            _reject((), pattern, f"is not a regular expression: {problem}")
         if pattern and found_in_nothing:
-            _reject((), pattern, "is found in every line; begin with ^ and words, such as '^(合计|总计)'")
+            _reject((), pattern, "matches every line; begin with ^ and words, such as '^(合计|总计)'")
         return pattern
 
     @field_validator("timezone")
@@ -188,9 +192,9 @@ class Source(_SettingsModel):
         for field in ("columns", "expressions", "constants"):
             for column in getattr(self, field):
                 if column not in names:
-                    text = f"is no column of family {self.family}; {_nearest(column, names)}"
+                    text = f"is not a column of family {self.family}; {_nearest(column, names)}"
                     if field == "columns" and (meant := self.columns[column]) in names:
-                        text = f"is no column of family {self.family}, but {meant} is: write {meant}: {column}"
+                        text = f"is not a column of family {self.family}, but {meant} is: write {meant}: {column}"
                     _reject((field, column), column, text)
                 if column in seen:
                     _reject((field, column), column, "is mapped twice; keep one of columns, expressions, constants")
@@ -199,7 +203,7 @@ class Source(_SettingsModel):
             _reject(("event_types",), "event_type", "is mapped twice; keep event_types")
         for path, event_type in self._declared_event_types():
             if event_type not in family.event_types:
-                text = f"is no event type of family {self.family}; {_nearest(event_type, family.event_types)}"
+                text = f"is not an event type of family {self.family}; {_nearest(event_type, family.event_types)}"
                 _reject(path, event_type, text)
         for path, expression in self._declared_expressions():
             if problem := _find_expression_problem(expression):
@@ -207,8 +211,8 @@ class Source(_SettingsModel):
         if self.duplicates == "keep" and "event_id" in seen:
             _reject(("duplicates",), "keep", "has no meaning where event_id is mapped: an id names one event; drop one")
         if bool(self.query) != bool(self.attach) or (self.query and self.files):
-            _reject((), self.query or self.attach, "wants either files, or query together with attach")
-        if self.columns:  # then nothing else is read, so what every event needs must be among them
+            _reject((), self.query or self.attach, "must have either files, or query together with attach")
+        if self.columns:  # the only columns read, so the required ones must be among them
             for column in REQUIRED:
                 if column not in seen and not (column == "event_type" and self.event_types):
                     also = ", or declare event_types" if column == "event_type" else ""
@@ -234,12 +238,12 @@ class Source(_SettingsModel):
 
     @property
     def pattern(self) -> str:
-        """The glob of the source's files, or the attached file."""
+        """The glob of the source's files, or the path of the attached file."""
         return self.attach or self.files or f"landing/{self.family}/dt=*/*"
 
 
 class Promotion(_SettingsModel):
-    """A phase of a promotion. A date as `to` is that whole day; both are the shop's clock."""
+    """A phase of a promotion, in the shop's local time. A plain date as `to` includes that whole day."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -256,10 +260,13 @@ class Promotion(_SettingsModel):
 
 
 class Channel(_SettingsModel):
-    """Where the report is sent. `link`: address under which readers find the folder `reports`, for `attach: link`."""
+    """A destination of the report.
+
+    `link` is the address at which readers find the folder `reports`, for `attach: link`.
+    """
 
     name: str = Field(min_length=1)
-    url: str = Field(min_length=1, description="Apprise URL; ${NAME} stands for a variable of the environment")
+    url: str = Field(min_length=1, description="Apprise URL; ${NAME} is replaced by the environment variable")
     language: Literal["zh", "en"] | None = None
     attach: Literal["pdf", "link", "nothing"] = "pdf"
     link: str = ""
@@ -269,27 +276,35 @@ class Channel(_SettingsModel):
     @model_validator(mode="after")
     def _link_has_an_address(self) -> "Channel":
         if (self.attach == "link") != bool(self.link):
-            _reject(("link",), self.link, "belongs to attach: link, which needs it: where readers find the reports")
+            _reject(
+                ("link",),
+                self.link,
+                "belongs to attach: link, which needs it; it is the address where readers find the reports",
+            )
         return self
 
     def wants(self, verdict: str, period: str = "day") -> bool:
-        """Whether a report of this period (day, week, month) with this verdict (pass, warn, blocked, unjudged) goes
-        there."""
+        """Whether the channel gets such a report.
+
+        Args:
+            verdict: pass, warn, blocked or unjudged.
+            period: day, week or month.
+        """
         wanted = {"all": {"pass", "warn", "blocked", "unjudged"}, "warned": {"warn", "blocked"}, "blocked": {"blocked"}}
         return period in self.reports and verdict in wanted[self.only]
 
 
 class Change(_SettingsModel):
-    """An entry of the change log: what the shop itself changed, and on what."""
+    """An entry of the change log: what the shop itself changed, and on which object."""
 
     date: date
     kind: Literal["price", "page", "campaign", "roster", "other"]
-    object: str = Field(description="its name as it stands in the events: a product, page, campaign, agent")
+    object: str = Field(description="its name as written in the events: a product, page, campaign, agent")
     note: str = ""
 
 
 class Exclusion(_SettingsModel):
-    """People whom the shop does not count, by their ids as they are delivered, and why."""
+    """People whom the shop does not count, by their ids as delivered, and the reason."""
 
     reason: str = Field(pattern=r"^\w+$", description="one word, such as staff, test, partner")
     customers: tuple[str, ...] = ()
@@ -303,19 +318,17 @@ class Exclusion(_SettingsModel):
     @model_validator(mode="after")
     def _names_somebody(self) -> "Exclusion":
         if not all(text.strip() for text in (*self.customers, *self.visitors)):
-            _reject((), "", "an empty id is nobody")
+            _reject((), "", "an empty id identifies nobody")
         if not self.customers and not self.visitors:
             _reject((), self.reason, "names nobody; give customers or visitors")
         return self
 
 
 class Retention(_SettingsModel):
-    """What may go after so many days; what is not given is kept."""
+    """How many days each kind of data is kept. Without a limit, it is kept for ever."""
 
-    raw_days: int | None = Field(
-        default=None, ge=14, description="raw rows: after that, late rows of a day are refused"
-    )
-    quarantine_days: int | None = Field(default=None, ge=1, description="content of refused rows; they stay counted")
+    raw_days: int | None = Field(default=None, ge=14, description="raw rows; late rows of older days are refused")
+    quarantine_days: int | None = Field(default=None, ge=1, description="content of refused rows; their count is kept")
     editions_days: int | None = Field(
         default=None, ge=1, description="files of report editions that a newer one replaces"
     )
@@ -323,25 +336,25 @@ class Retention(_SettingsModel):
 
 
 class Settings(_SettingsModel):
-    """All that a shop decides. Dates are business dates in `timezone`."""
+    """All settings of a shop. Dates are business dates in `timezone`."""
 
     shop: str = Field(min_length=1)
     timezone: str = "Asia/Shanghai"
-    currency: str = Field("CNY", description="ISO 4217, one a shop")
+    currency: str = Field("CNY", description="ISO 4217, one per shop")
     language: Literal["zh", "en"] = "zh"
     start_date: date
     opening_date: date = Field(default=date.min, validate_default=False)
-    memory_limit: str = Field("", pattern=r"^(\d+(\.\d+)? ?([KMGT]i?B))?$", description="DuckDB's, such as 4GB")
+    memory_limit: str = Field("", pattern=r"^(\d+(\.\d+)? ?([KMGT]i?B))?$", description="for DuckDB, such as 4GB")
     threads: Annotated[int, Field(ge=1)] | None = None
     lock_wait_seconds: float = Field(60, ge=0)
     snapshots_kept: int = Field(14, ge=1)
-    attribution_window_days: int = Field(7, ge=1, le=30, description="an order belongs to a session at most so old")
+    attribution_window_days: int = Field(7, ge=1, le=30, description="an order belongs to a session at most this old")
     sources: tuple[Source, ...] = ()
     exclude: tuple[Exclusion, ...] = ()
     retention: Retention = Retention()
     calendar: tuple[Promotion, ...] = ()
     period_reports: tuple[Literal["week", "month"], ...] = Field(
-        ("week", "month"), description="printed by the run of their last day, beside the daily report"
+        ("week", "month"), description="printed by the run of their last day, in addition to the daily report"
     )
     delivery: tuple[Channel, ...] = ()
     owners: dict[str, str] = {}
@@ -361,13 +374,13 @@ class Settings(_SettingsModel):
     @classmethod
     def _three_letters(cls, code: str) -> str:
         if not re.fullmatch("[A-Z]{3}", code):
-            _reject((), code, "is no code of ISO 4217: three capital letters, such as CNY, EUR or USD")
+            _reject((), code, "is not an ISO 4217 code: three capital letters, such as CNY, EUR or USD")
         return code
 
     @model_validator(mode="before")
     @classmethod
     def _defaults_that_follow(cls, given: Any) -> Any:
-        """The opening day follows the start, a source's name its family."""
+        """Defaults that depend on other keys: the opening day on the start, the name of a source on its family."""
         if not isinstance(given, dict):
             return given
         given = {"opening_date": given.get("start_date", date.min), **given}
@@ -381,10 +394,10 @@ class Settings(_SettingsModel):
             _reject(("opening_date",), str(self.opening_date), f"is before start_date, {self.start_date}")
         for stage in self.owners:
             if stage not in STAGES:
-                _reject(("owners", stage), stage, f"is no stage; {_nearest(stage, STAGES)}")
+                _reject(("owners", stage), stage, f"is not a stage; {_nearest(stage, STAGES)}")
         for key in self.targets:
             if key not in METRICS:
-                _reject(("targets", key), key, f"is no metric; {_nearest(key, sorted(METRICS))}")
+                _reject(("targets", key), key, f"is not a metric; {_nearest(key, sorted(METRICS))}")
         names = [source.name for source in self.sources]
         for position, name in enumerate(names):
             if name in names[:position]:
@@ -397,47 +410,56 @@ class Settings(_SettingsModel):
 
     @property
     def landing(self) -> Path:
+        """The landing zone: where files are delivered."""
         return self.home / "landing"
 
     @property
     def warehouse_path(self) -> Path:
+        """The DuckDB file that one process at a time writes to."""
         return self.home / "warehouse.duckdb"
 
     @property
     def lock_path(self) -> Path:
+        """The file that a writer of the warehouse locks."""
         return self.warehouse_path.with_suffix(".lock")
 
     @property
     def identity_key_path(self) -> Path:
+        """The file of the key that hashes ids."""
         return self.home / "identity.key"
 
     @property
     def published(self) -> Path:
+        """The folder of the published copy and its snapshots."""
         return self.home / "published"
 
     @property
     def funnels(self) -> Path:
-        """The folder of the shop's own funnels, beside funnelscope.yaml."""
+        """The folder of the shop's own funnels, next to funnelscope.yaml."""
         return self._folder / "funnels"
 
     @property
     def reports(self) -> Path:
+        """The folder of the report editions."""
         return self.home / "reports"
 
     @property
     def data_docs(self) -> Path:
+        """The folder of the Data Docs pages of Great Expectations."""
         return self.home / "data_docs"
 
     @property
     def dagster_home(self) -> Path:
+        """The folder of Dagster's instance: runs, events, configuration."""
         return self.home / "dagster"
 
     @property
     def zone(self) -> ZoneInfo:
+        """The shop's time zone."""
         return ZoneInfo(self.timezone)
 
     def list_family_sources(self, family: str) -> tuple[Source, ...]:
-        """The declarations of one family; empty where the shop has none of it."""
+        """The sources of one family; empty if the shop does not declare the family."""
         return tuple(source for source in self.sources if source.family == family)
 
 
@@ -455,24 +477,24 @@ def _name_sources(sources: list[Any]) -> list[Any]:
 
 
 def find_home_folder() -> Path:
-    """Where everything generated lives: FUNNELSCOPE_HOME, else var in the current folder; absolute."""
+    """Absolute path of the folder for everything generated: FUNNELSCOPE_HOME, else var in the current folder."""
     return Path(os.environ.get(HOME_VARIABLE) or "var").expanduser().absolute()
 
 
 def find_config_path() -> Path:
-    """Where the settings are: FUNNELSCOPE_CONFIG, else ./funnelscope.yaml; absolute."""
+    """Absolute path of the settings: FUNNELSCOPE_CONFIG, else ./funnelscope.yaml."""
     return Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_NAME).expanduser().absolute()
 
 
 def load_settings(path: Path | None = None) -> Settings:
-    """The settings of `path`, else of FUNNELSCOPE_CONFIG, else of ./funnelscope.yaml.
+    """The settings in `path`, else in FUNNELSCOPE_CONFIG, else in ./funnelscope.yaml.
 
     Raises:
-        SettingsError: the file is missing or wrong; every mistake with its line.
+        SettingsError: the file is missing or wrong; names every error with its line.
     """
     path = path or Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_NAME).expanduser()
-    way_out = f"Start in the folder that holds {CONFIG_NAME}, or set {CONFIG_VARIABLE}."
-    document = YamlSource(path, Settings, _MODELS_BELOW, way_out)
+    remedy = f"Start in the folder that holds {CONFIG_NAME}, or set {CONFIG_VARIABLE}."
+    document = YamlSource(path, Settings, _MODELS_BELOW, remedy)
     content = document.mapping()
     if "home" in content:
         raise SettingsError(document.message(("home",), content["home"], f"is set by {HOME_VARIABLE}, not here"))
@@ -487,12 +509,12 @@ def load_settings(path: Path | None = None) -> Settings:
     if isinstance(expectations := content.get("expectations"), str):
         content["expectations"] = path.absolute().parent / Path(expectations).expanduser()
         if not content["expectations"].is_dir():
-            words = "is no folder; make it, or drop the key"
+            words = "is not a folder; create it, or remove the key"
             raise SettingsError(document.message(("expectations",), expectations, words))
     try:
         settings = Settings.model_validate(content)
     except ValidationError as error:
-        # The opening day that follows a wrong start_date is not a second mistake.
+        # An opening day that defaults to a wrong start_date is not a second error.
         problems = [
             details for details in error.errors() if details["loc"] != ("opening_date",) or "opening_date" in content
         ]
@@ -517,7 +539,7 @@ def _read_calendar(path: Path) -> list[dict[str, Any]]:
 
 
 def _read_change_log(path: Path) -> list[Change]:
-    """The entries of a CSV file with the columns date, kind, object and, if there is one, note."""
+    """The entries of a CSV file with the columns date, kind, object and, optionally, note."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)

@@ -1,4 +1,4 @@
-"""YAML and JSON files that people write: every mistake is told with its file, line, key, value and the way out."""
+"""YAML and JSON files that people write. Each error names file, line, key and value, and says how to correct it."""
 
 import difflib
 import json
@@ -17,17 +17,17 @@ KeyPath = tuple[str | int, ...]
 
 
 class SettingsError(ValueError):
-    """A file that people write is wrong; the text names file, line, key, value and the way out."""
+    """A file that people write is wrong. The text names file, line, key and value, and says how to correct it."""
 
 
 def reject(path: KeyPath, found: object, message: str) -> NoReturn:
-    """Raises for the key at `path` below the model that is being validated."""
+    """Raises an error for the key at `path` below the model that is being validated."""
     context = {"path": path, "found": repr(found), "text": message}
     raise PydanticCustomError("settings", "{text}", context)
 
 
 def suggest_nearest(name: str, accepted: Sequence[str]) -> str:
-    """The way out for a wrong name: the nearest accepted one, and all of them when they are few."""
+    """A suggestion for a wrong name: the nearest accepted one, and all accepted ones if there are at most 40."""
     close = difflib.get_close_matches(name, accepted, n=1, cutoff=0.6)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}accepted: {', '.join(accepted)}" if len(accepted) <= 40 else hint.strip()
@@ -35,15 +35,15 @@ def suggest_nearest(name: str, accepted: Sequence[str]) -> str:
 
 @cache
 def check_timezone(name: str) -> str:
-    """The name, once it is known as a zone; looking through them takes a tenth of a second, so once a process."""
+    """`name`, if it is a known time zone. Cached, because listing all zones takes a tenth of a second."""
     if name != "UTC" and name not in (zones := available_timezones()):
         near = suggest_nearest(name, sorted(zones))
-        reject((), name, f"is no IANA time zone such as Asia/Shanghai; {near}".rstrip("; "))
+        reject((), name, f"is not an IANA time zone such as Asia/Shanghai; {near}".rstrip("; "))
     return name
 
 
 class _Loader(yaml.SafeLoader):
-    """Leaves an impossible date as text, so that it is reported with its line like any other wrong value."""
+    """Keeps an impossible date as text, so that it is reported with its line like any other wrong value."""
 
     def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> Any:
         try:
@@ -59,9 +59,12 @@ class YamlSource:
     """A YAML or JSON file that remembers the line of every key.
 
     Args:
-        model: what the content is checked against; its keys are the ones that are suggested for an unknown key.
+        model: the model that validates the content; its keys are suggested for an unknown key.
         below: the models of nested keys, by key.
-        way_out: what to do where there is no such file.
+        way_out: what to do if the file does not exist.
+
+    Raises:
+        SettingsError: the file is missing, unreadable, not YAML or JSON, or repeats a key.
     """
 
     def __init__(
@@ -80,7 +83,7 @@ class YamlSource:
         try:
             json_content = _parse_json(text)
             if json_content is not None:
-                text = text.replace("\t", " ")  # YAML, which remembers the lines, forbids the tabs that JSON allows
+                text = text.replace("\t", " ")  # the line numbers come from YAML, which forbids tabs
             self.root = yaml.compose(text, Loader=yaml.SafeLoader)
             self.content: Any = yaml.load(text, Loader=_Loader) if json_content is None else json_content
         except yaml.MarkedYAMLError as problem:
@@ -92,14 +95,14 @@ class YamlSource:
         self._reject_repeated_keys(self.root)
 
     def mapping(self) -> dict[str, Any]:
-        """The content as keys and values. Raises SettingsError where the file holds something else."""
+        """The content as keys and values. Raises SettingsError if the file holds anything else."""
         if not isinstance(self.content, dict):
             found = type(self.content).__name__ if self.content is not None else "nothing"
-            raise SettingsError(f"{self.path}, line 1: wants keys and values such as 'name: value', found {found}")
+            raise SettingsError(f"{self.path}, line 1: must hold keys and values such as 'name: value'; found {found}")
         return dict(self.content)
 
     def problem(self, details: ErrorDetails) -> str:
-        """One validation error in words."""
+        """The text of one validation error."""
         context = details.get("ctx", {})
         path = tuple(part for part in details["loc"] if not _is_branch(part)) + tuple(context.get("path", ()))
         found: object = details["input"]
@@ -112,19 +115,20 @@ class YamlSource:
             case "missing":
                 return self._message(path, "", "is missing")
             case "tuple_type" | "list_type":
-                return self._message(path, str(found), "wants a list" + (f": [{found}]" if _is_plain(found) else ""))
+                return self._message(path, str(found), "must be a list" + (f": [{found}]" if _is_plain(found) else ""))
             case "model_type" | "dict_type":
-                return self._message(path, str(found), "wants keys and values: {key: value}")
+                return self._message(path, str(found), "must be keys and values: {key: value}")
             case "literal_error" | "enum":
                 accepted = re.findall(r"'([^']+)'", str(context["expected"]))
                 near = suggest_nearest(str(found), accepted)
                 return self._message(path, repr(found), f"is not accepted; {near}")
             case kind if kind.startswith("date_"):
-                return self._message(path, repr(found), "is no date; write YYYY-MM-DD, such as 2026-06-01")
+                return self._message(path, repr(found), "is not a date; write YYYY-MM-DD, such as 2026-06-01")
         words = details["msg"][0].lower() + details["msg"][1:]
         return self._message(path, repr(found), words)
 
     def message(self, path: KeyPath, found: object, text: str) -> str:
+        """The text of an error that the caller found at `path`: file, line, key, value and `text`."""
         return self._message(path, repr(found), text)
 
     def _message(self, path: KeyPath, found: str, text: str) -> str:
@@ -133,7 +137,7 @@ class YamlSource:
         return f"{self.path}, line {self._line(path)}: {key}: {shown + ' ' if shown else ''}{text}"
 
     def _line(self, path: KeyPath) -> int:
-        """Line (from 1) of the key at `path`, or of the nearest key above it."""
+        """Line (from 1) of the key at `path`, or of its nearest parent."""
         node = self.root
         line: int = 1
         for part in path:
@@ -152,7 +156,7 @@ class YamlSource:
         return line
 
     def _siblings(self, path: KeyPath) -> list[str]:
-        """The keys that the model accepts where `path` has an unknown one."""
+        """The keys that the model accepts in place of the unknown key at `path`."""
         model = self._model
         for part in path[:-1]:
             model = self._below.get(str(part), model)
@@ -175,7 +179,7 @@ class YamlSource:
 
 
 def _parse_json(text: str) -> Any:
-    """The content of a text that opens like JSON and is JSON; else None."""
+    """The content of a text that looks like JSON and is JSON; else None."""
     try:
         return json.loads(text) if text.lstrip().startswith("{") else None
     except ValueError:
@@ -187,5 +191,5 @@ def _is_plain(found: object) -> bool:
 
 
 def _is_branch(part: str | int) -> bool:
-    """Whether a part of pydantic's location names a member of a union, not a key."""
+    """Whether a part of a pydantic location names a member of a union rather than a key."""
     return isinstance(part, str) and bool(re.fullmatch(r"\[key\]|(function-.*|date|datetime|str)(\[.*)?", part))

@@ -1,7 +1,7 @@
-"""A shop that never was: landing files of any size, and the truth about them.
+"""A simulated shop: landing files of any size, and the truth about them.
 
-`simulate` writes what a shop would deliver, and beside it `truth.json` with what really happened. Choices made
-where the definitions leave room are listed in `funnelscope.simulator.simulation`.
+`simulate` writes what a shop would deliver, and `truth.json` with what really happened.
+`funnelscope.simulator.simulation` lists the choices made where a definition leaves room.
 In: seed, days, sessions a day, faults. Out: landing files, truth.json.
 May import: events.
 """

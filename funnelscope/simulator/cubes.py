@@ -1,7 +1,7 @@
-"""Cubes with planted causes, as a day of a shop would show them; the localiser is measured on them.
+"""Cubes with planted causes, like those of a shop's day, to measure the accuracy of the localization.
 
-Every level is one difficulty of real life, over a baseline of 28 days and traffic and rates that wander a little in
-every slice. A cube is told by (level, seed).
+Each level is one difficulty found in practice, with a baseline of 28 days and traffic and rates that vary a little in
+every slice. (level, seed) determines a cube.
 """
 
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ _PLAIN = {"channel": 6, "device": 4, "page": 8, "region": 6, "user": 2}
 _NESTED = {"channel": 6, "campaign": 14, "creative": 40, "page": 8, "device": 4, "region": 10, "user": 2}
 _NESTED_ABOVE = {"creative": ("campaign", "channel"), "campaign": ("channel",)}
 _MAXIMUM_ATTEMPTS = 10_000
-_SMALLEST_SHARE = 0.07  # of the loss of another cause in the same cube
+_SMALLEST_SHARE = 0.07  # relative to the loss of another cause in the same cube
 
 
 @dataclass(frozen=True)
 class Level:
-    """A difficulty. `z` bounds how clearly one day shows each cause; `sizes` are dimensions that a cause names.
+    """A level of difficulty. `z` bounds how clearly one day shows each cause; `sizes` are the dimensions per cause.
 
     `rate_noise` and `leaf_noise` are standard deviations of log rates on the day, by value of each dimension and by
-    leaf; `mixed_dimensions` is how many dimensions see their shares change.
+    leaf. `mixed_dimensions` is the number of dimensions whose shares change.
     """
 
     entries: tuple[int, ...]
@@ -61,11 +61,12 @@ LEVELS: Mapping[str, Level] = {
 
 @dataclass(frozen=True)
 class SumLevel:
-    """A difficulty of sums. Each cause holds up to `slices` slices of the same dimensions, between `layers` of them.
+    """A level of difficulty for sums. Each cause has up to `slices` slices of the same `layers` dimensions.
 
-    `filled` is the share of combinations that occur; `noise` the standard deviation of what a forecast is off by, as a
-    share; `severity` (beyond the noise) is how much of a cause's leaves is lost or missing from the forecast, `spread`
-    how unequally among them. `tail`: degrees of freedom of the noise, None for normal. `is_counted`: counts, not money.
+    `filled` is the share of combinations that occur. `noise` is the standard deviation of the forecast error, as a
+    share. `severity` (beyond the noise) is the share of a cause's leaves that is lost or missing from the forecast,
+    `spread` its variation among them. `tail`: degrees of freedom of the noise, None for normal. `is_counted`: counts,
+    not money.
     """
 
     sizes: Mapping[str, int]
@@ -104,7 +105,7 @@ SUM_LEVELS: Mapping[str, SumLevel] = {
 
 @dataclass(frozen=True)
 class PlantedCube:
-    """A cube for `localise`, and the slices that were planted."""
+    """A cube for `localise`, and the slices that were planted in it."""
 
     cube: pd.DataFrame
     dimensions: tuple[str, ...]
@@ -156,7 +157,7 @@ def generate_ratio_cube(level_name: str, seed: int, baseline_days: int = BASELIN
 
 
 def generate_sum_cube(level_name: str, seed: int) -> PlantedCube:
-    """A cube of sums, real and predict, of one level. Every leaf deviates by its own draw, large or small alike."""
+    """A cube of sums, real and predict, of one level. Every leaf deviates independently, whatever its size."""
     level = SUM_LEVELS[level_name]
     random = np.random.default_rng([seed, crc32(level_name.encode())])
     codes = _draw_leaves(random, level.sizes)
@@ -187,7 +188,7 @@ def generate_sum_cube(level_name: str, seed: int) -> PlantedCube:
 
 
 def _blur_amounts(random: np.random.Generator, usual: np.ndarray, noise: float, level: SumLevel) -> np.ndarray:
-    """What a forecast makes of the usual amounts; counts are drawn by chance as well."""
+    """The forecast of the baseline amounts. Counts are drawn at random as well."""
     if level.tail is None:
         draws = random.normal(0, 1, len(usual))
     else:
@@ -216,7 +217,7 @@ def _draw_slices(
 
 
 def _draw_leaves(random: np.random.Generator, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """The code of every leaf in every dimension: all combinations, creatives within campaigns within channels."""
+    """The code of every leaf in every dimension: all combinations, creatives nested in campaigns nested in channels."""
     below = {
         name: size for name, size in sizes.items() if name not in ("channel", "campaign") or "creative" not in sizes
     }
@@ -229,7 +230,7 @@ def _draw_leaves(random: np.random.Generator, sizes: Mapping[str, int]) -> dict[
 
 
 def _draw_parents(random: np.random.Generator, inner: int, outer: int) -> np.ndarray:
-    """Which outer value each inner value belongs to; none is empty."""
+    """The outer value of each inner value. No outer value is empty."""
     return np.concatenate([np.arange(outer), random.integers(0, outer, inner - outer)])
 
 
@@ -251,7 +252,7 @@ def _draw_cause(
     losses: list[float],
     is_gain: bool,
 ) -> tuple[tuple[str, ...], int, float, float]:
-    """The dimensions of a cause, one of its leaves, and its effect; clear enough to be seen, and in nobody's way."""
+    """The dimensions of a cause, one of its leaves, and its effect: clear enough to be detected, without overlap."""
     above = _NESTED_ABOVE if level.is_nested else {}
     choices = {
         size: [

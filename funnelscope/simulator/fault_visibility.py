@@ -1,4 +1,4 @@
-"""How plainly a fault shows on one day: what its slice would have done, what it lost, and the expected z of that."""
+"""How clearly a fault shows on one day: the expected passes of its slice, its loss, and the expected z of the loss."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from funnelscope.simulator.shop_state import ShopState
 from funnelscope.simulator.streams import NEVER, Array, Chunk
 
 BASELINE_DAYS = 28
-DAY_NOISE = 0.02  # of a slice's rate, from day to day
+DAY_NOISE = 0.02  # relative, in a slice's rate from day to day
 LOOK_MS = 3000
 
 
@@ -31,17 +31,18 @@ class Acts:
         return found
 
     def find_ordering_sessions(self) -> Array:
+        """Whether each session places an order."""
         found = np.zeros(self.plan.size, bool)
         found[self.checkouts.session[self.checkouts.ordered]] = True
         return found
 
 
 def estimate_visibility(fault: Fault, cause: int, state: ShopState, acts: Acts) -> dict[str, Any]:
-    """Entries of the slice into the fault's stage, passes expected of them, passes lost, and `z_one_day`.
+    """Entries of the slice into the fault's stage, expected passes, lost passes, and `z_one_day`.
 
-    z = lost / sqrt(V), with V = E (1 - E / n) (1 + 1 / 28) + (0.02 E)²: what a day of n entries with E expected passes
-    shows against 28 days like it, where the slice's own rate moves by 2 % from day to day. For faults that lose
-    nothing in a stage, nothing.
+    z = lost / sqrt(V), with V = E (1 - E / n) (1 + 1 / 28) + (0.02 E)²: the z of a day with n entries and E expected
+    passes, compared with 28 similar days, if the slice's own rate varies by 2 % from day to day. Empty for faults that
+    lose nothing in a stage.
     """
     if not fault.rules.stage:
         return {}
@@ -82,7 +83,7 @@ def _count_carts(fault: Fault, cause: int, state: ShopState, acts: Acts) -> Coun
 
 
 def _count_untracked_carts(fault: Fault, cause: int, state: ShopState, acts: Acts) -> Counts:
-    """A cart that goes on to the checkout is known by that."""
+    """A cart that goes on to the checkout is known from the checkout."""
     unseen = acts.plan.book.is_untracked.copy()
     unseen[acts.checkouts.session] = False
     return _sum_counts(
@@ -91,7 +92,7 @@ def _count_untracked_carts(fault: Fault, cause: int, state: ShopState, acts: Act
 
 
 def _count_flooded_views(fault: Fault, cause: int, state: ShopState, acts: Acts) -> Counts:
-    """The robots bring entries and no passes."""
+    """The robots add entries and no passes."""
     people, passed, _ = _sum_counts(_find_humans(fault, acts), _find_viewers(acts), acts.plan.absent)
     flooded = 1 + fault.share
     return people * flooded, passed * flooded, passed * (flooded - 1)
@@ -125,7 +126,7 @@ def _count_payments(fault: Fault, cause: int, state: ShopState, acts: Acts) -> C
 
 
 def _count_repurchases(fault: Fault, cause: int, state: ShopState, acts: Acts) -> Counts:
-    """Of all customers known: those who order on the day."""
+    """Among all known customers, those who order on the day."""
     customer = acts.orders["customer"]
     known = (customer >= 0) & (acts.orders["excluded_reason"] < 0)
     known[known] = state.customers["first_payment"][customer[known]] < acts.orders["time"][known]

@@ -1,9 +1,9 @@
-"""Faults that are planted in the simulated shop, and how each one bends a day.
+"""The faults that can be planted in the simulated shop, and how each one changes a day.
 
-A fault kind is one row of `FAULT_KINDS`: the dimensions that name its slice, its usual strength, what a diagnosis
-should say of it, and a function that turns the levers of a day. A fault draws no random numbers and takes away what
-would have happened, so that a run with a fault equals the run without it but for the loss. Three kinds take nothing
-away: `bot_flood` adds robots beside the day's people; `promotion_moved` and `mix_shift` make it another day.
+A fault kind is one row of `FAULT_KINDS`: the dimensions that name its slice, its default strength, the diagnosis it
+should get, and a function that sets the levers of a day. A fault draws no random numbers and only removes what would
+have happened, so that a run with a fault equals the run without it except for the loss. Three kinds remove nothing:
+`bot_flood` adds robots to the day's people; `promotion_moved` and `mix_shift` make it a different day.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,16 +31,16 @@ from funnelscope.simulator.world import (
     TEAMS,
 )
 
-CARED_SHARE = 0.55  # of delivered orders that a care message follows
-BOUNCING_SHARE = 1 / 3  # of those whom a creative misled: they leave at once; the others look on and want nothing
+CARED_SHARE = 0.55  # of delivered orders, followed by a care message
+BOUNCING_SHARE = 1 / 3  # of those misled by a creative: they leave at once; the others browse and want nothing
 LATE_ANSWER_FACTOR = 180 / 25
 MOVED_SALE = (1.6, 0.65)  # factors on carts and orders
 
 
 class Loss:
-    """The chance that something is taken away, and which fault takes it: its place in the list, -1 for none.
+    """The chance of a loss, and the position of the fault that causes it; -1 for none.
 
-    Where two faults meet, the stronger takes: every loss has one cause.
+    If two faults overlap, the stronger one causes the loss: every loss has one cause.
     """
 
     def __init__(self, *shape: int) -> None:
@@ -48,6 +48,7 @@ class Loss:
         self.cause = np.full(shape, -1, np.int8)
 
     def raise_to(self, where: Any, chance: float, cause: int) -> None:
+        """Raises the chance at the positions `where` to `chance`, unless it is higher, and attributes it to `cause`."""
         stronger = np.zeros(self.chance.shape, bool)
         stronger[where] = True
         stronger &= self.chance < chance
@@ -56,19 +57,19 @@ class Loss:
 
 
 class Levers:
-    """What faults may turn on one day; arrays over the day's sessions unless told otherwise.
+    """What faults can change on one day; arrays over the day's sessions unless stated otherwise.
 
     Attributes:
         traits: by dimension, the code of each session; read, never changed.
-        missed_care: a care message to its customer stayed away in the last 30 days; read, never changed.
+        missed_care: the customer did not get a due care message in the last 30 days; read, never changed.
         coupon_error: chance of a coupon error at a checkout.
         first_screen, response: factors on the time to the first screen and to the first human answer.
         stay_away: the session does not take place.
         leave: it leaves before the landing page is of any use.
-        lose_interest: it keeps nothing, puts nothing into the cart and starts no checkout.
+        lose_interest: it favourites nothing, puts nothing into the cart and starts no checkout.
         disappointed_chat: if it chats, it starts no checkout.
-        order: its checkout becomes no order.
-        untracked: its favourites and carts are not reported, though they happen.
+        order: its checkout does not become an order.
+        untracked: its favourites and carts happen but are not reported.
         cart: over products: a view that puts nothing into the cart.
         payment: over providers and devices: an order that cannot be paid.
     """
@@ -132,7 +133,7 @@ def _miss_care(fault: "Fault", levers: Levers, cause: int) -> None:
 
 
 def _change_nothing(fault: "Fault", levers: Levers, cause: int) -> None:
-    """What these kinds do is done where people are drawn."""
+    """These kinds take effect where people are drawn."""
 
 
 @dataclass(frozen=True)
@@ -140,12 +141,12 @@ class FaultKind:
     """One kind of fault.
 
     Attributes:
-        dimensions: the keys of its slice, named as the cubes name them.
-        strength: the usual one, as `meaning` says; `strongest` bounds it.
-        stage: the cube that shows it first; empty where no rate of any slice moves.
-        expected: what a diagnosis should call it: `business`, `data`, `bots`, or `none` where it should be silent.
-        lead_days: so many days before the loss, `warn` turns the levers that foretell it.
-        echo_days: so many days after its end, the loss goes on.
+        dimensions: the keys of its slice, named like those of the cubes.
+        strength: the default, in the sense of `meaning`; `strongest` is its upper limit.
+        stage: the cube that shows it first; empty if no rate of any slice changes.
+        expected: the diagnosis it should get: `business`, `data`, `bots`, or `none` if there should be no finding.
+        lead_days: for so many days before the loss, `warn` sets the levers that announce it.
+        echo_days: for so many days after its end, the loss continues.
     """
 
     meaning: str
@@ -227,7 +228,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
         echo_days=30,
     ),
     "promotion_moved": FaultKind(
-        "sessions that a sale on the calendar adds, per usual one; carts rise by 60 %, orders fall by 35 %",
+        "sessions that a sale on the calendar adds, per ordinary one; carts rise by 60 %, orders fall by 35 %",
         (),
         2.0,
         "",
@@ -235,7 +236,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
         strongest=5,
     ),
     "mix_shift": FaultKind(
-        "sessions that a channel gains, per usual one", ("channel",), 1.0, "", expected="none", strongest=20
+        "sessions that a channel gains, per ordinary one", ("channel",), 1.0, "", expected="none", strongest=20
     ),
 }
 WORDS: dict[str, tuple[str, ...]] = {
@@ -252,10 +253,10 @@ WORDS: dict[str, tuple[str, ...]] = {
 
 
 class Fault(BaseModel):
-    """One planted fault: from `from_date` to `to_date` (included; open where empty), in one slice.
+    """One planted fault in one slice, from `from_date` to `to_date` (included; without end if empty).
 
     Attributes:
-        strength: as the meaning of the kind says, above 0; the kind's usual strength where empty.
+        strength: in the sense of the kind's `meaning`, above 0; the kind's default if empty.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -278,18 +279,19 @@ class Fault(BaseModel):
             if word not in WORDS[dimension]:
                 raise ValueError(f"slice.{dimension}: {word!r} is unknown; accepted: {', '.join(WORDS[dimension])}")
         if self.to_date is not None and self.to_date < self.from_date:
-            raise ValueError(f"to_date: {self.to_date} lies before from_date {self.from_date}")
+            raise ValueError(f"to_date: {self.to_date} is before from_date {self.from_date}")
         if self.share > kind.strongest:
             raise ValueError(f"strength: {self.share} is above {kind.strongest}: {self.kind} is the {kind.meaning}")
         return self
 
     @property
     def rules(self) -> FaultKind:
+        """The kind of the fault."""
         return FAULT_KINDS[self.kind]
 
     @property
     def share(self) -> float:
-        """The strength that is meant."""
+        """The strength, or the kind's default."""
         return self.strength or self.rules.strength
 
     @property
@@ -299,7 +301,7 @@ class Fault(BaseModel):
 
     @property
     def equal_slices(self) -> list[dict[str, str]]:
-        """All names of the slice: what a dimension implies may stand beside it, or in its place where it is one."""
+        """All equivalent slices: with implied dimensions added, or replaced by a dimension that means the same."""
         names = [dict(self.slice)]
         if "campaign" in self.slice:
             names.append({"channel": self.slice["campaign"].rpartition("_")[0], **self.slice})
@@ -312,19 +314,20 @@ class Fault(BaseModel):
         return names
 
     def is_on(self, day: date) -> bool:
+        """Whether the fault is active on this day."""
         return self.from_date <= day and (self.to_date is None or day <= self.to_date)
 
     def is_felt(self, day: date) -> bool:
-        """Whether it takes anything away on this day: while it is on, and as long as it echoes."""
+        """Whether it removes anything on this day: while it is active, and during its echo."""
         last = self.to_date and self.to_date + timedelta(days=self.rules.echo_days)
         return self.from_date <= day and (last is None or day <= last)
 
     def is_foretold(self, day: date) -> bool:
-        """Whether its signs show on this day: from its lead on."""
+        """Whether its early signs show on this day, from its lead on."""
         return self.is_on(day) or timedelta(0) < self.from_date - day <= timedelta(days=self.rules.lead_days)
 
     def sessions(self, levers: Levers) -> Array:
-        """Which sessions are in the slice."""
+        """Whether each session is in the slice."""
         mask = np.ones(len(levers.missed_care), bool)
         for dimension, code in self.codes.items():
             mask &= levers.traits[dimension] == code
@@ -332,7 +335,7 @@ class Fault(BaseModel):
 
 
 def apply_faults(faults: Sequence[Fault], day: date, levers: Levers) -> None:
-    """Lets the faults of the day bend its levers."""
+    """Applies the faults of the day to its levers."""
     for cause, fault in enumerate(faults):
         if fault.is_felt(day):
             fault.rules.apply(fault, levers, cause)
@@ -341,14 +344,14 @@ def apply_faults(faults: Sequence[Fault], day: date, levers: Levers) -> None:
 
 
 def select_faults(faults: Sequence[Fault], kind: str, day: date) -> list[Fault]:
-    """The faults of one kind that are on."""
+    """The active faults of one kind."""
     return [fault for fault in faults if fault.kind == kind and fault.is_on(day)]
 
 
 def build_calendar(
     promotions: Sequence[SimulatedPromotion], faults: Sequence[Fault], clock: Clock
 ) -> PromotionCalendar:
-    """All sales, those that are planted as a fault included."""
+    """All sales, including those planted as a fault."""
     phases = [phase for promotion in promotions for phase in build_phases(promotion, clock)]
     for fault in faults:
         if fault.kind == "promotion_moved":
@@ -359,7 +362,7 @@ def build_calendar(
 
 
 class FaultFile(BaseModel):
-    """What is planted: faults, and the shop's sales (one member week where the file names none)."""
+    """The content of a fault file: faults, and the shop's sales (by default one member week)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -375,11 +378,11 @@ def load_faults(path: Path) -> FaultFile:
             slice: {coupon: WELCOME10}
             from_date: 2026-06-08
             to_date: 2026-06-10      # included; without it the fault lasts to the end
-            strength: 0.6            # share of the coupon's orders that is lost; the kind's usual one if left out
+            strength: 0.6            # share of the coupon's orders that is lost; by default that of the kind
           - kind: slow_first_screen
             slice: {landing_page: item_0001, device: android}
             from_date: 2026-06-12    # strength 0.25: share of the slice's product views that is lost
-        promotions:                  # may be left out: one member_week from the seventh day on
+        promotions:                  # optional; by default one member_week from the seventh day on
           - {name: member_week, day: 6}
           - {name: member_week, day: 36, shift_hours: -4}    # every phase begins at 20:00 of the day before
 

@@ -1,4 +1,4 @@
-"""Writes one business day of one family into the landing zone, with as much dirt as asked for."""
+"""Writes one business day of one family into the landing zone, with a given amount of dirt."""
 
 import json
 from collections.abc import Callable
@@ -25,12 +25,12 @@ COMPRESSION = {"gz": "gzip", "zst": "zstd"}
 
 @dataclass(frozen=True)
 class Dirt:
-    """What is wrong with the deliveries; nothing of it changes what happened.
+    """Imperfections of the deliveries. They do not change what happened.
 
     Attributes:
         late_share: share of rows delivered one to three days later.
         duplicate_share: share of rows delivered twice: in the same file, in another one, or up to three days later.
-        shuffle: rows in any order, spread over three files.
+        shuffle: rows in random order, spread over three files.
     """
 
     late_share: float = 0.0
@@ -40,7 +40,7 @@ class Dirt:
 
 @dataclass(frozen=True)
 class SimulatedDelivery:
-    """Rows of one business day that arrive in one file."""
+    """Rows of one business day that are delivered in one file."""
 
     days_late: int
     part: int
@@ -87,7 +87,7 @@ class Landing:
     dirt: Dirt
 
     def write_day(self, state: ShopState, day: int, family: str, chunk: Chunk, both: TwoDays) -> None:
-        """Writes all rows of a business day to their delivery days; a family without rows gets an empty file."""
+        """Writes all rows of a business day to their delivery days. A family without rows gets an empty file."""
         business_date = state.clock.date(day)
         random = state.stream(day, f"delivery of {family}")
         for delivery in split_deliveries(random, len(chunk["time"]), self.dirt):
@@ -102,7 +102,7 @@ class Landing:
 
 def _write_file(table: pa.Table, path: Path, file_format: str) -> None:
     if file_format == "parquet":
-        # A dictionary pays for texts only: nearly every id is another one.
+        # A dictionary only pays off for texts: nearly every id is different.
         texts = [column.name for column in table.schema if pa.types.is_dictionary(column.type)]
         words = [name for name in texts if not name.endswith("_id") or name == "product_id"]
         pa.parquet.write_table(table, path, compression="zstd", compression_level=1, use_dictionary=words)
@@ -119,7 +119,7 @@ def _write_file(table: pa.Table, path: Path, file_format: str) -> None:
 
 
 def _convert_to_text(table: pa.Table) -> pa.Table:
-    """Times as ISO text in UTC, coded texts as plain texts: what CSV and JSON can carry."""
+    """Times as ISO text in UTC, coded texts as plain texts, as CSV and JSON need them."""
     columns = {}
     for name in table.column_names:
         column = table[name]
@@ -138,8 +138,8 @@ def _format_identifiers(prefix: str, numbers: Array) -> pa.Array:
 
 
 def _format_shared_identifiers(prefix: str, numbers: Array, positions: Array) -> pa.Array:
-    """Ids of rows that repeat a few numbers: written once, then taken. `positions` -1 is empty."""
-    words = _format_identifiers(prefix, numbers.clip(0))  # an empty number is never pointed at
+    """Ids of rows that share few numbers: each is formatted once and then repeated. `positions` -1 is empty."""
+    words = _format_identifiers(prefix, numbers.clip(0))  # no position refers to an empty number
     return pa.DictionaryArray.from_arrays(pa.array(positions.astype(np.int32), mask=positions < 0), words)
 
 
@@ -165,7 +165,7 @@ def _encode_words(state: ShopState, column: str, codes: Array) -> pa.Array:
 def _build_table(
     state: ShopState, family: str, business_date: date, chunk: Chunk, rows: Array, both: TwoDays
 ) -> pa.Table:
-    """The rows with contract names and types; columns that the family's rows never use are left out."""
+    """The rows with the names and types of the event schema, without columns that the rows never use."""
     number = int(business_date.strftime("%Y%m%d")) * 100_000_000 + rows
     event_types = pa.array(FAMILIES[family].event_types, pa.string())
     columns: dict[str, Any] = {

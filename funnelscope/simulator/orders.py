@@ -25,12 +25,12 @@ POSTAGE_CENTS = 800
 DEPOSIT_PERCENT = 10
 HISTORY_ORDERS_PER_SESSION = 0.02
 
-# How an order comes about and is paid
+# How an order is paid.
 PAID_AT_ONCE, PAID_LATER, NEVER_PAID, ON_DELIVERY, PRESALE = range(5)
 
 
 def draw_session_orders(state: ShopState, day: int, plan: DayPlan, checkouts: Checkouts) -> Chunk:
-    """One row for each order that goes back to one of the day's sessions, created now or days later."""
+    """One row for each order from one of the day's sessions, created now or days later."""
     random = state.stream(day, "orders of sessions")
     now = np.flatnonzero(checkouts.ordered)
     later = np.flatnonzero(~checkouts.ordered & (random.random(len(checkouts.session)) < 0.05))
@@ -45,7 +45,7 @@ def draw_session_orders(state: ShopState, day: int, plan: DayPlan, checkouts: Ch
     state.add_customers(buyers)
     customer = np.where(guest, -1, state.visitors["owner"][visitor])
 
-    # What the order system tells of the browser: all, no session, nothing, or another device of the customer.
+    # What the order system knows of the browser: everything, no session, nothing, or another device of the customer.
     tells = random.random(count)
     all_told = (tells < 0.62) | guest
     other = np.where(customer >= 0, state.customers["second_visitor"][customer], -1)
@@ -74,7 +74,7 @@ def draw_session_orders(state: ShopState, day: int, plan: DayPlan, checkouts: Ch
 
 
 def draw_orders_without_session(state: ShopState, day: int, count: int, new_share: float) -> Chunk:
-    """Orders by phone or from before the first day: by known customers and by people never seen before."""
+    """Orders by phone or from before the first day, by known customers and by people never seen before."""
     random = state.stream(day, "orders without session")
     known = (random.random(count) >= new_share) & (state.customers.size > 0)
     customer = (state.customers.size * random.random(count) ** 0.7).astype(np.int64)
@@ -101,17 +101,18 @@ def draw_orders_without_session(state: ShopState, day: int, count: int, new_shar
 
 
 def draw_history_order_count(state: ShopState, day: int, sessions_per_day: int) -> int:
+    """Number of orders on a day of history, a Poisson draw around the weekday's level."""
     date = state.clock.date(day)
     random = state.stream(day, "volume")
     return int(random.poisson(HISTORY_ORDERS_PER_SESSION * sessions_per_day * WEEKDAY_FACTORS[date.weekday()]))
 
 
 def place_orders(state: ShopState, day: int, source: str, specification: Chunk, refused: Loss | None = None) -> Chunk:
-    """Writes the whole life of these orders into the agenda; `source` tells apart what is placed on one day.
+    """Adds the complete life of these orders to the agenda. `source` distinguishes the groups placed on one day.
 
-    Orders lost to a fault live like the others, but nothing of it is written; of those whose payment is refused, only
-    that they were created and cancelled. Returns what service needs to know: order, customer, product, paid, shipped
-    and delivered times (NEVER where not).
+    Orders lost to a fault are drawn like the others, but nothing of them is written. Of orders with a refused payment,
+    only creation and cancellation are written. Returns what service needs to know: order, customer, product, paid,
+    shipped and delivered times (NEVER if it does not happen).
     """
     random = state.stream(day, f"lives of orders: {source}")
     orders = {**specification, **_draw_courses(state, random, specification)}
@@ -132,7 +133,7 @@ def place_orders(state: ShopState, day: int, source: str, specification: Chunk, 
 
 
 def _draw_courses(state: ShopState, random: np.random.Generator, specification: Chunk) -> Chunk:
-    """Which course each order takes, and the times of it; NEVER where a step does not happen."""
+    """The course of each order and its times; NEVER for a step that does not happen."""
     created = specification["time"]
     count = len(created)
     draw = random.random(count)
@@ -158,7 +159,7 @@ def _draw_courses(state: ShopState, random: np.random.Generator, specification: 
     balance_paid = balance_from + (random.random(count) ** 2 * 0.99 * DAY).astype(np.int64)
     pays_balance = presale & (random.random(count) < 0.88)
     paid[pays_balance] = balance_paid[pays_balance]
-    # Some sources never report that an order was created: they start with its payment.
+    # Some sources never report the creation of an order: it starts with its payment.
     unreported = at_once & (random.random(count) < 0.012) & (reason < 0)
     return {
         "course": course,
@@ -175,7 +176,7 @@ def _draw_courses(state: ShopState, random: np.random.Generator, specification: 
 
 
 def _draw_lines(state: ShopState, random: np.random.Generator, orders: Chunk) -> Chunk:
-    """The lines of the orders, in order; `of` is the position of the order."""
+    """The lines of the orders, in order. `of` is the position of the order."""
     world = state.world
     count = len(orders["order"])
     draw = random.random(count)
@@ -209,7 +210,7 @@ def _draw_lines(state: ShopState, random: np.random.Generator, orders: Chunk) ->
 
 
 def _build_line_events(orders: Chunk, lines: Chunk, kind: str, time: Array, **columns: Array) -> Chunk:
-    """One event a line for every order whose `time` is not NEVER; `columns` override those of the lines."""
+    """One event per line for every order whose `time` is not NEVER. `columns` override those of the lines."""
     rows = np.flatnonzero(((time < NEVER) & ~orders["lost"])[lines["of"]])
     of = lines["of"][rows]
     chunk = {name: column[rows] for name, column in {**lines, **columns}.items() if name != "of"}
@@ -232,7 +233,7 @@ def _build_line_events(orders: Chunk, lines: Chunk, kind: str, time: Array, **co
 
 
 def _build_order_events(orders: Chunk, kind: str, time: Array, **columns: Array) -> Chunk:
-    """One event an order, as the warehouse system sends it: no browser, no money; only where `time` is not NEVER."""
+    """One event per order whose `time` is not NEVER, as the warehouse system sends it: no browser, no money."""
     rows = np.flatnonzero((time < NEVER) & ~orders["lost"])
     chunk = {name: column[rows] for name, column in columns.items()}
     return {
@@ -244,7 +245,7 @@ def _build_order_events(orders: Chunk, kind: str, time: Array, **columns: Array)
 
 
 def _refuse_payments(state: ShopState, day: int, orders: Chunk, refused: Loss) -> None:
-    """A provider refuses some orders of the day's sessions: they are cancelled, and nothing more of them is written."""
+    """A provider refuses some orders of the day's sessions: they are cancelled, and nothing else of them is written."""
     by_browser = np.isin(orders["course"], (PAID_AT_ONCE, PAID_LATER)) & (orders["device"] >= 0)
     counts = by_browser & (orders["excluded_reason"] < 0) & (orders["created"] < NEVER) & ~orders["lost"]
     chance = np.where(counts, refused.chance[orders["provider"], orders["device"]], 0)
@@ -260,7 +261,7 @@ def _refuse_payments(state: ShopState, day: int, orders: Chunk, refused: Loss) -
 
 
 def _note_losses(state: ShopState, orders: Chunk) -> None:
-    """Files what faults took away under the times at which it would have been created and paid."""
+    """Records the losses to faults at the times when they would have been created and paid."""
     counts = orders["excluded_reason"] < 0
     unpaid_by = orders.get("unpaid_by", orders["lost_by"])
     for kind, time, cause in (
@@ -382,7 +383,7 @@ def _add_reviews(state: ShopState, random: np.random.Generator, orders: Chunk) -
 
 
 def add_unlinked_refunds(state: ShopState, day: int, sessions_per_day: int) -> None:
-    """Refunds of orders from before all history: nobody can say which payment they belong to."""
+    """Refunds of orders from before the history, which cannot be linked to a payment."""
     random = state.stream(day, "unlinked refunds")
     count = int(random.poisson(0.3 + 0.0002 * sessions_per_day))
     orders = state.orders.append(

@@ -1,4 +1,4 @@
-"""The shop's sales: which phase holds at which instant, and how it draws people."""
+"""The shop's sales: the phase at each instant, and how it attracts people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ PHASE_DAYS = {"deposit": (0, 3), "preheat": (4, 5), "opening": (6, 6), "main": (
 
 @dataclass(frozen=True)
 class Pull:
-    """Factors on the sessions that come, on the chance of a cart, and on that of an order at the checkout."""
+    """Factors on the number of sessions, on the chance of a cart, and on that of an order at the checkout."""
 
     sessions: float = 1.0
     cart: float = 1.0
@@ -37,7 +37,7 @@ class SimulatedPromotion(BaseModel):
 
     Attributes:
         day: its first day, in days since the shop's first date.
-        shift_hours: so much later (negative: earlier) does every phase begin and end; -4 opens at 20:00 the day before.
+        shift_hours: how much later (negative: earlier) every phase begins and ends; -4 opens at 20:00 the day before.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,7 +49,7 @@ class SimulatedPromotion(BaseModel):
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase on the clock: from `starts` until before `ends`, in microseconds UTC.
+    """One phase: from `starts` until before `ends`, in microseconds UTC.
 
     Attributes:
         balance_from: in a deposit phase, the instant from which balances are due.
@@ -78,16 +78,17 @@ def build_phases(promotion: SimulatedPromotion, clock: Clock) -> list[Phase]:
 
 @dataclass(frozen=True)
 class PromotionCalendar:
-    """Every phase of every sale; where two overlap, the later in the list holds."""
+    """Every phase of every sale. If two overlap, the later in the list applies."""
 
     phases: Sequence[Phase]
 
     @property
     def promotions(self) -> list[str]:
+        """The names of all sales, each once."""
         return list(dict.fromkeys(phase.promotion for phase in self.phases))
 
     def at(self, times: Array) -> Array:
-        """The position of the phase that holds at each instant; -1 where none does."""
+        """The position of the phase at each instant; -1 for none."""
         found = np.full(len(times), -1, np.int16)
         for position, phase in enumerate(self.phases):
             found[(times >= phase.starts) & (times < phase.ends)] = position
@@ -99,17 +100,17 @@ class PromotionCalendar:
         return factors[self.at(times)]
 
     def find_promotions(self, times: Array) -> Array:
-        """The position of the sale's name in `promotions` at each instant; -1 where none is on."""
+        """The position of the sale's name in `promotions` at each instant; -1 for none."""
         names = np.array([*(self.promotions.index(phase.promotion) for phase in self.phases), -1], np.int8)
         return names[self.at(times)]
 
     def find_balance_times(self, times: Array) -> Array:
-        """From when the balance of a deposit paid at each instant is due; 0 where no deposits are taken."""
+        """The time from which the balance of a deposit paid at each instant is due; 0 outside deposit phases."""
         due = np.array([*(phase.balance_from * (phase.name == "deposit") for phase in self.phases), 0], np.int64)
         return due[self.at(times)]
 
     def declared(self, clock: Clock) -> dict[str, Any]:
-        """The content of a calendar file: dates where a phase is whole days, else times of the shop's clock."""
+        """The content of a calendar file: dates if a phase covers whole days, else local times."""
         return {
             "promotions": [
                 {"name": phase.promotion, "phase": phase.name, **_format_phase(phase, clock)} for phase in self.phases
@@ -118,7 +119,7 @@ class PromotionCalendar:
 
 
 def _format_phase(phase: Phase, clock: Clock) -> dict[str, date | datetime]:
-    """`from` and `to`: whole days as dates with the last one included, else local times."""
+    """`from` and `to`: whole days as dates, the last one included; else local times."""
     starts, ends = (
         datetime.fromtimestamp(instant // MICROSECONDS, clock.zone).replace(tzinfo=None)
         for instant in (phase.starts, phase.ends)

@@ -1,4 +1,4 @@
-"""A flood of robots that nobody flags: sessions beside those of people, below every rule, that buy nothing."""
+"""A flood of unflagged robots: sessions in addition to those of people, below every rule, that buy nothing."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ MAXIMUM_PAGES = 4
 
 
 def add_robots(state: ShopState, day: int, plan: DayPlan, faults: Sequence[Fault]) -> SessionBook:
-    """Adds the visits and pages of the day's robots to the agenda; returns the book of people and robots."""
+    """Adds the visits and pages of the day's robots to the agenda. Returns the book of people and robots."""
     random = state.stream(day, "flood")
     books = [plan.book]
     for fault in select_faults(faults, "bot_flood", state.clock.date(day)):
@@ -27,7 +27,7 @@ def add_robots(state: ShopState, day: int, plan: DayPlan, faults: Sequence[Fault
 
 
 def _build_robot_book(state: ShopState, random: np.random.Generator, people: SessionBook, like: Array) -> SessionBook:
-    """Robots that come from where the given people come from, a moment later."""
+    """Robots with the origin of the given people, a moment after them."""
     count = len(like)
     visitor = state.add_visitors(random, count)
     base = state.next_session
@@ -47,7 +47,7 @@ def _build_robot_book(state: ShopState, random: np.random.Generator, people: Ses
 
 
 def _browse_landing_page(state: ShopState, random: np.random.Generator, book: SessionBook) -> None:
-    """A visit and a few openings of the landing page, a second apart, without a stay."""
+    """A visit and a few views of the landing page, a second apart, without a stay."""
     count = len(book.visitor)
     numbers = np.arange(book.base, book.end)
     state.agenda.add(

@@ -10,25 +10,28 @@ from funnelscope.simulator.world import CARE_TYPES
 
 SERVICE_KIND = KIND["service"]
 PRESALE, AFTERSALE = 0, 1
-# agents on duty by shift: early 08-16, late 16-24, night 0-8
+# Agents on duty by shift: early 08-16, late 16-24, night 0-8.
 FIRST_AGENT = np.array([10, 0, 5])
 AGENT_COUNT = np.array([2, 5, 5])
 
 
 def _floor_to_seconds(times: Array) -> Array:
-    """The chat system keeps whole seconds."""
+    """The chat system stores whole seconds."""
     return times // MICROSECONDS * MICROSECONDS
 
 
 class _Writer:
-    """Writes events about the same people; `common` holds what their rows share, and who is lost to a fault."""
+    """Writes events about the same people.
+
+    `common` holds the columns that their rows share, and who is lost to a fault.
+    """
 
     def __init__(self, state: ShopState, common: Chunk) -> None:
         self._state = state
         self._common = common
 
     def add(self, kind: str, rows: Array, time: Array, **columns: Array) -> None:
-        """Adds one event at each of the positions `rows`; `time` and `columns` have one value for each of them."""
+        """Adds one event at each of the positions `rows`. `time` and `columns` have one value for each of them."""
         chunk = {name: column[rows] for name, column in self._common.items()}
         chunk["time"] = _floor_to_seconds(time)
         chunk["kind"] = np.full(len(rows), SERVICE_KIND[kind], np.int8)
@@ -37,13 +40,13 @@ class _Writer:
 
 
 def _choose_agents(state: ShopState, random: np.random.Generator, time: Array) -> Array:
-    """Somebody of the shift on duty when the conversation starts."""
+    """An agent of the shift on duty when the conversation starts."""
     shift = (state.clock.hours(time) // 8).clip(0, 2)
     return (FIRST_AGENT[shift] + random.integers(0, AGENT_COUNT[shift])).astype(np.int8)
 
 
 def add_presale_conversations(state: ShopState, day: int, plan: DayPlan, pages: Pages) -> None:
-    """Chats that start on a product page; some begin with the robot, some are never answered."""
+    """Chats that start on a product page. Some begin with the robot, some are never answered."""
     random = state.stream(day, "presale")
     seen = np.full(plan.size, -1, np.int64)
     on_product = np.flatnonzero(pages.product >= 0)
@@ -86,7 +89,7 @@ def add_presale_conversations(state: ShopState, day: int, plan: DayPlan, pages: 
 def _add_conversations(
     state: ShopState, random: np.random.Generator, common: Chunk, time: Array, response: Array
 ) -> None:
-    """The messages of conversations that start at `time`; `response` seconds, -1 unanswered."""
+    """The messages of conversations that start at `time`; `response` in seconds, -1 for unanswered."""
     count = len(time)
     common["conversation"] = state.next_conversation + np.arange(count)
     common["agent"] = _choose_agents(state, random, time)
@@ -126,7 +129,7 @@ def _add_conversations(
 
 
 def add_aftersale_service(state: ShopState, day: int, source: str, orders: Chunk) -> None:
-    """All that service does for these orders later: help, care, membership, replies to reviews."""
+    """Everything that service does for these orders later: help, care, membership, replies to reviews."""
     random = state.stream(day, f"aftersale: {source}")
     count = len(orders["order"])
     rows = np.arange(count)

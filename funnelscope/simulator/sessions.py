@@ -1,4 +1,4 @@
-"""One day of visits: who comes, from where, what they look at, and which of them go to the checkout."""
+"""One day of visits: who comes, from where, what they look at, and who goes to the checkout."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,21 +36,22 @@ UNFLAGGED_BOT_SHARE = 0.004
 MAXIMUM_PAGE_EVENTS_PER_MINUTE = 60
 MILLISECOND = 1000
 CARE_LASTS_DAYS = 30
-DAY_MARGIN = 5 * MICROSECONDS  # clicks come shortly before a visit, and must not fall into the day before
+DAY_MARGIN = 5 * MICROSECONDS  # clicks come shortly before a visit and must be on the same day
 
 
 @dataclass
 class DayPlan:
-    """A day's sessions with all that is decided about them before any event is written; arrays over sessions.
+    """A day's sessions with all decisions made before any event is written; arrays over sessions.
 
     Attributes:
-        burst: page events within one minute, for robots that nobody flagged; 0 for everybody else.
-        luck: decides who is lost to a fault. All that they would have done is drawn nevertheless and then not written,
-            so that a fault changes nothing for anybody else.
+        burst: page events within one minute, for unflagged robots; 0 for everybody else.
+        luck: decides who is lost to a fault. Everything they would have done is still drawn but not written, so that a
+            fault changes nothing for anybody else.
         absent: a fault keeps them away; nothing of them is written.
-        abandons: absent, or a fault makes them leave before the landing page is of any use; `abandoned_by` which one.
-        listless_by: the fault that makes them leave or want nothing; -1 none.
-        response_seconds: until the first human reply to a chat without any fault; -1 unanswered.
+        abandons: absent, or a fault makes them leave before the landing page is of any use; `abandoned_by` is that
+            fault.
+        listless_by: the fault that makes them leave or want nothing; -1 for none.
+        response_seconds: until the first human reply to a chat without any fault; -1 for unanswered.
     """
 
     book: SessionBook
@@ -70,19 +71,22 @@ class DayPlan:
 
     @property
     def size(self) -> int:
+        """The number of sessions."""
         return len(self.landing)
 
     @property
     def abandons(self) -> Array:
+        """Whether a fault keeps each session away or makes it leave at once."""
         return self.abandoned_by >= 0
 
     @property
     def acts_human(self) -> Array:
+        """Whether each session is neither flagged as a robot nor behaves like one."""
         return ~self.book.is_bot & (self.burst == 0)
 
 
 def draw_session_count(state: ShopState, day: int, sessions_per_day: float) -> int:
-    """How many sessions start that day: weekday rhythm, sales, and 2 % of noise."""
+    """Number of sessions on the day: weekday rhythm, sales, and 2 % of noise."""
     date = state.clock.date(day)
     noise = np.exp(0.02 * state.stream(day, "volume").standard_normal())
     pull = np.average(_compute_hourly_pull(state, day), weights=HOUR_SHARES)
@@ -90,20 +94,20 @@ def draw_session_count(state: ShopState, day: int, sessions_per_day: float) -> i
 
 
 def _compute_hourly_pull(state: ShopState, day: int) -> Array:
-    """What sales do to the sessions of each twenty-fourth of the day."""
+    """The factor of sales on the sessions of each twenty-fourth of the day."""
     hours = state.clock.start(day) + state.clock.length(day) * np.arange(len(HOUR_SHARES)) // len(HOUR_SHARES)
     return state.calendar.factor("sessions", hours).astype(np.float64)
 
 
 def _draw_starts(random: np.random.Generator, state: ShopState, day: int, count: int) -> Array:
-    """Sorted instants over the day, by the shop's hours; all different from one another."""
+    """Sorted, distinct instants over the day, distributed like the shop's hours."""
     pull = _compute_hourly_pull(state, day)
     wanted = HOUR_SHARES * (pull / pull[0])
     edges = np.concatenate([[0.0], np.cumsum(wanted) / wanted.sum()])
     shares = np.interp(random.random(count), edges, np.linspace(0, 1, len(edges)))
     span = state.clock.length(day) - 2 * DAY_MARGIN - count
     starts = np.sort(state.clock.start(day) + DAY_MARGIN + (shares * span).astype(np.int64))
-    return starts + np.arange(count)  # a microsecond apart at least: the later session is never in doubt
+    return starts + np.arange(count)  # at least a microsecond apart, so that their order is unique
 
 
 def _draw_slice_noise(state: ShopState, day: int, purpose: str, size: int) -> Array:
@@ -111,7 +115,7 @@ def _draw_slice_noise(state: ShopState, day: int, purpose: str, size: int) -> Ar
 
 
 def plan_day(state: ShopState, day: int, sessions_per_day: int, faults: Sequence[Fault]) -> DayPlan:
-    """Draws the day's sessions and their people, and lets the faults of the day turn the levers."""
+    """Draws the day's sessions and their people, and applies the faults of the day."""
     date = state.clock.date(day)
     world = state.world
     usual = world.leaves.weight
@@ -131,7 +135,7 @@ def plan_day(state: ShopState, day: int, sessions_per_day: int, faults: Sequence
     burst[unflagged] = random.integers(
         MAXIMUM_PAGE_EVENTS_PER_MINUTE, 2 * MAXIMUM_PAGE_EVENTS_PER_MINUTE, unflagged.sum()
     )
-    # One in ten fires exactly as much as a human may: it counts as one.
+    # One in ten sends exactly as many events as a human may, and so counts as human.
     burst[unflagged] = np.where(random.random(unflagged.sum()) < 0.1, MAXIMUM_PAGE_EVENTS_PER_MINUTE, burst[unflagged])
     last_minutes = state.clock.start(day + 1) - 200 * MICROSECONDS
     start[unflagged] = np.minimum(start[unflagged], last_minutes)
@@ -202,19 +206,19 @@ def plan_day(state: ShopState, day: int, sessions_per_day: int, faults: Sequence
 
 
 def _has_missed_care(state: ShopState, day: int, customer: Array) -> Array:
-    """Sessions of customers to whom a care message stayed away in the last 30 days."""
+    """Sessions of customers who did not get a due care message in the last 30 days."""
     if not state.customers.size:
         return np.zeros(len(customer), bool)
     return (customer >= 0) & (state.customers["missed_care_day"][customer] >= day - CARE_LASTS_DAYS)
 
 
 def _draw_login_delay(random: np.random.Generator, count: int) -> Array:
-    """Half are logged in when they come; the others log in within two minutes."""
+    """Half are logged in on arrival; the others log in within two minutes."""
     return (random.uniform(-120, 120, count).clip(0) * MICROSECONDS).astype(np.int64)
 
 
 def _assign_people(state: ShopState, day: int, robots: Array) -> tuple[Array, Array, Array]:
-    """Visitor and (perhaps) customer of each session, and whether it is somebody else's device."""
+    """Visitor and (if any) customer of each session, and whether it is somebody else's device."""
     random = state.stream(day, "people")
     count = len(robots)
     draw = random.random(count)
@@ -247,7 +251,7 @@ def _assign_people(state: ShopState, day: int, robots: Array) -> tuple[Array, Ar
 
 
 def _assign_returning(state: ShopState, random: np.random.Generator, visitor: Array, rows: Array, pick: Array) -> None:
-    """Known customers come back, newer ones more often, one in six on a second device."""
+    """Known customers return, newer ones more often, one in six on a second device."""
     if not rows.any():
         return
     who = (state.customers.size * pick[rows] ** 0.7).astype(np.int64)
@@ -265,7 +269,7 @@ def _assign_returning(state: ShopState, random: np.random.Generator, visitor: Ar
 class Pages:
     """The pages that a day's sessions open, in order of session and time; arrays over pages.
 
-    `session` is the position in the plan, not the session's number; times are microseconds.
+    `session` is the position in the plan, not the session's number. Times are microseconds.
     """
 
     session: Array
@@ -290,7 +294,7 @@ def browse_pages(state: ShopState, day: int, plan: DayPlan) -> tuple[Pages, list
 
 
 def _draw_page_counts(random: np.random.Generator, plan: DayPlan) -> Array:
-    """How many pages each session opens; 0 for bursts, whose events are made elsewhere."""
+    """Number of pages in each session; 0 for bursts, whose events are made elsewhere."""
     stays = 1 - 0.52 / plan.intent.clip(0.5, 3)
     draw = random.random(plan.size, dtype=np.float32)
     more = np.log(random.random(plan.size, dtype=np.float32).clip(1e-6)) / np.log(0.70)
@@ -364,7 +368,7 @@ def _choose_places(
     return page, content, live_room
 
 
-# event type, module, chance on a product page, chance on another page, page type it is limited to
+# Event type, module, chance on a product page, chance on another page, page type to which it is limited.
 ON_PAGE: tuple[tuple[str, str | None, float, float, str | None], ...] = (
     ("section_view", "auto", 0.45, 0.22, None),
     ("section_view", "details", 0.26, 0.0, None),
@@ -445,7 +449,7 @@ def _draw_page_events(state: ShopState, random: np.random.Generator, plan: DayPl
     chunks = [opening, leave]
 
     def happens(kind: str, chance: Array, *, taken: Array = abandoned, **columns: Any) -> Array:
-        """Adds the event on some pages, but for those on which it is taken away; returns all of them."""
+        """Adds the event on some pages, except where it is taken away. Returns all of them."""
         rows = np.flatnonzero(random.random(size, dtype=np.float32) < chance * factor)
         moment = (0.03 + 0.94 * random.random(len(rows), dtype=np.float32)) * pages.dwell_ms[rows] * MILLISECOND
         time = pages.start[rows] + 1000 + moment.astype(np.int64)
@@ -473,7 +477,7 @@ def _draw_page_events(state: ShopState, random: np.random.Generator, plan: DayPl
     claims = happens("coupon_claim", np.where(on_product, 0.03, 0.01).astype(np.float32))
     offered = plan.coupon[pages.session[claims[~abandoned[claims]]]]
     chunks[-1]["coupon"] = np.where(offered >= 0, offered, 0).astype(np.int8)
-    # Some browsers send what happened in the first moment in one batch, with one time.
+    # Some browsers send the events of the first moment in one batch, with one time.
     batched = np.flatnonzero(pages.first & (factor > 0) & (random.random(size, dtype=np.float32) < 0.02) & ~abandoned)
     clicks = _build_events_on(pages, batched, "module_click", pages.start[batched])
     clicks["module"] = np.full(len(batched), MODULES.index("banner"), np.int8)
@@ -493,7 +497,7 @@ def _find_put_off_pages(plan: DayPlan, pages: Pages) -> Array:
 
 
 def _draw_bursts(state: ShopState, random: np.random.Generator, plan: DayPlan) -> Chunk:
-    """Robots that nobody flagged: so many page events within one minute of the UTC clock."""
+    """Unflagged robots: the given number of page events within one minute of the UTC clock."""
     robots = np.flatnonzero(plan.burst)
     minute = 60 * MICROSECONDS
     session = np.repeat(robots, plan.burst[robots])
@@ -515,8 +519,8 @@ class Checkouts:
 
     Attributes:
         session: position in the plan.
-        ordered: whether an order follows without any fault; `lost_by`: the fault that takes that order away, -1 none.
-        taken_by: the fault that takes the whole checkout away, -1 none.
+        ordered: whether an order follows without any fault; `lost_by`: the fault that removes that order, -1 for none.
+        taken_by: the fault that removes the whole checkout, -1 for none.
     """
 
     session: Array
@@ -592,7 +596,7 @@ def _find_checkout_faults(plan: DayPlan, session: Array, wanted: Array, carted: 
 
 
 def build_refused_payments(state: ShopState, time: Array, session: Array) -> Chunk:
-    """What the checkout reports when a provider refuses, for numbers of sessions."""
+    """The events at the checkout when a provider refuses, given the numbers of the sessions."""
     return {
         "time": time,
         "kind": np.full(len(time), PAGE_KIND["payment_failed"], np.int8),
@@ -652,7 +656,7 @@ def build_traffic(state: ShopState, day: int, plan: DayPlan) -> list[Chunk]:
 def _build_impressions(
     state: ShopState, random: np.random.Generator, day: int, leaf: Array, device: Array, time: Array
 ) -> Chunk:
-    """One report row for each leaf, hour and device that had clicks; its quantity is the impressions."""
+    """One report row for each leaf, hour and device with clicks. Its quantity is the number of impressions."""
     leaves = state.world.leaves
     hour = state.clock.hours(time)
     cells, clicks = np.unique((leaf.astype(np.int64) * 32 + hour) * len(DEVICES) + device, return_counts=True)

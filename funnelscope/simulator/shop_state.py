@@ -1,4 +1,4 @@
-"""What the shop remembers from one day to the next, and the columns that each family's rows have."""
+"""The state that the shop carries from day to day, and the columns of each family's rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -11,9 +11,9 @@ from funnelscope.simulator.streams import NEVER, Agenda, Array, Chunk, Clock, Gr
 from funnelscope.simulator.world import DEVICE_SHARES, REGIONS, World
 
 KIND = {name: {event: code for code, event in enumerate(family.event_types)} for name, family in FAMILIES.items()}
-LONG_AGO = -10_000  # a day before all days
+LONG_AGO = -10_000  # before any simulated day
 
-# Columns of a row inside the simulator, with their dtypes; texts are codes into World.words, -1 is empty.
+# Columns of a row inside the simulator, with their dtypes. Texts are codes into World.words, -1 is empty.
 TRAFFIC_COLUMNS = {
     "time": "i8",
     "kind": "i1",
@@ -89,16 +89,16 @@ LOST_COLUMNS = {
     "time": "i8",
     "cause": "i1",
     "cents": "i8",
-}  # what a fault took away, at the time when it would have been
+}  # losses to faults, at the time when they would have happened
 COLUMNS = {"traffic": TRAFFIC_COLUMNS, "page": PAGE_COLUMNS, "service": SERVICE_COLUMNS, "order": ORDER_COLUMNS}
 
 
 @dataclass
 class SessionBook:
-    """The sessions that started on one day; session number = base + position.
+    """The sessions that started on one day. Session number = base + position.
 
     Attributes:
-        customer: who logs in (-1 nobody); `login_time`: from when events carry that customer (microseconds).
+        customer: who logs in (-1 for nobody); `login_time`: from when events carry that customer (microseconds).
         is_untracked: a fault keeps its favourites and carts from being reported.
     """
 
@@ -115,12 +115,13 @@ class SessionBook:
 
     @classmethod
     def empty(cls) -> "SessionBook":
+        """A book without sessions."""
         none = np.empty(0, np.int64)
         return cls(0, none, none, none, none.astype(bool), none, none, none, none, none.astype(bool))
 
     @classmethod
     def concatenate_books(cls, books: Sequence["SessionBook"]) -> "SessionBook":
-        """Books whose numbers follow one another, as one."""
+        """Books with consecutive numbers, as one."""
         if len(books) == 1:
             return books[0]
         columns = [column.name for column in fields(cls) if column.name != "base"]
@@ -128,11 +129,12 @@ class SessionBook:
 
     @property
     def end(self) -> int:
+        """The number after that of the last session."""
         return self.base + len(self.visitor)
 
 
 class TwoDays:
-    """Sessions of yesterday and today side by side: no session lasts longer."""
+    """Sessions of yesterday and today together: no session lasts longer."""
 
     def __init__(self, yesterday: SessionBook, today: SessionBook) -> None:
         self.base = yesterday.base if len(yesterday.visitor) else today.base
@@ -146,6 +148,7 @@ class TwoDays:
         self.is_untracked = np.concatenate([book.is_untracked for book in books])
 
     def position(self, sessions: Array) -> Array:
+        """The positions of session numbers in the two days."""
         return sessions - self.base
 
     def find_customers_seen(self, sessions: Array, times: Array) -> Array:
@@ -159,12 +162,12 @@ class ShopState:
     """Everything that is carried from day to day.
 
     Attributes:
-        visitors: device, region, owner (the customer who uses it, whether or not the shop knows), linked (the first
-            customer that the shop saw with it).
-        customers: visitor (at home), second_visitor, missed_care_day (the last on which a care message to them stayed
-            away), and what truth needs to know of them.
-        orders: what truth needs to know of them; times are NEVER or -1 and days LONG_AGO where nothing happened.
-        next_session and the like: the next free numbers of what has no table.
+        visitors: device, region, owner (the customer who uses it, known to the shop or not), linked (the first customer
+            that the shop saw with it).
+        customers: visitor (at home), second_visitor, missed_care_day (the last day on which a due care message was not
+            sent), and what truth needs to know of them.
+        orders: what truth needs to know of them; times are NEVER or -1 and days LONG_AGO if nothing happened.
+        next_session and similar: the next free numbers of things without a table.
         recent_visitors: who came on each of the last seven days.
     """
 
@@ -212,10 +215,11 @@ class ShopState:
     yesterday: SessionBook = field(default_factory=SessionBook.empty)
 
     def stream(self, day: int, purpose: str) -> np.random.Generator:
-        """The random numbers of this day for this purpose."""
+        """The random generator of this day for this purpose."""
         return create_generator(self.world.seed, self.clock.date(day), purpose)
 
     def add_visitors(self, random: np.random.Generator, count: int) -> Array:
+        """Adds `count` visitors with random devices and regions. Returns their numbers."""
         device, region = draw_people(random, count)
         return self.visitors.append(count, device=device, region=region)
 
@@ -235,6 +239,7 @@ class ShopState:
         return rows
 
     def add_orders(self, specification: Chunk) -> Array:
+        """Adds the orders without payment or shipment. Returns their numbers."""
         count = len(specification["time"])
         return self.orders.append(
             count,

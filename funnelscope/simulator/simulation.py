@@ -4,18 +4,18 @@ Choices made where a definition leaves room:
 
 - Entry type is the page type of the session's first page event; channel is that of its visit. Every session has both.
 - `qualified_product_view` and `paid` of by_entry_type and by_channel are the reached steps.
-- `visits` counts visit rows that are not flagged; `cost_cents` adds up all rows of the day, flagged or not.
+- `visits` counts visit rows that are not flagged; `cost_cents` sums all rows of the day, flagged or not.
 - `orders_with_session` are the orders created that day that belong to any session, of that day or an earlier one.
-- `units` adds up the quantity of the day's paid and balance_paid rows of orders that are not excluded.
-- `refunds_cents` is every refunded row of the day; excluded orders have no refunds, and are never delivered.
-- `product_views` looks at human entry sessions.
-- A presale conversation pays when a payment later than its first customer message has the same customer (the
+- `units` sums the quantity of the day's paid and balance_paid rows of orders that are not excluded.
+- `refunds_cents` is every refunded row of the day; excluded orders have no refunds and are never delivered.
+- `product_views` counts human entry sessions only.
+- A presale conversation pays if a payment later than its first customer message has the same customer (the
   conversation's own, else the one its visitor is linked to) or the same visitor. Answered within 30 s includes 30.
-- A payment was refunded before shipment when its refunds dated up to the day, and earlier than its shipping, reach
-  the whole payment, postage and deposit included. What a later day brings changes the later day's view only.
+- A payment was refunded before shipment if its refunds dated up to the day, and earlier than its shipping, reach the
+  whole payment, postage and deposit included. Later events change only the later day's view.
 - Delivered and cared for "since the last purchase day" include that day; so does a delivery of an older order.
-- A member who left in the very second of joining is a member.
-- Rows that arrive late after the last day still arrive, in delivery folders after it.
+- A member who left in the same second as joining is a member.
+- Rows that arrive late after the last day are still delivered, in delivery folders after it.
 """
 
 import json
@@ -48,11 +48,11 @@ from funnelscope.simulator.truth import (
 )
 from funnelscope.simulator.world import CATEGORIES, build_world
 
-LONGEST_WAIT_DAYS = 130  # nothing is scheduled further ahead
+LONGEST_WAIT_DAYS = 130  # no event is scheduled further ahead
 HISTORY_NEW_CUSTOMERS = 0.65
 PHONE_ORDERS_PER_SESSION = 0.0015
 PHONE_NEW_CUSTOMERS = 0.5
-STARS_LOST = 3  # by bad reviews
+STARS_LOST = 3  # through bad reviews
 
 
 def simulate(
@@ -77,20 +77,20 @@ def simulate(
     The same seed gives the same bytes, whatever the number of days: a longer run begins like a shorter one.
 
     Args:
-        faults, promotions: what is planted, and the shop's sales; see `load_faults`.
+        faults, promotions: the planted faults and the shop's sales; see `load_faults`.
         history_days: days before `first_date` of which only orders are delivered.
         late_share: share of rows delivered one to three days late.
         duplicate_share: share of rows delivered a second time.
-        shuffle: rows in any order, in several files.
+        shuffle: rows in random order, in several files.
         file_format: one of FILE_FORMATS.
-        progress: called with (days done, days in all), history included.
+        progress: called with (days done, days in total), history included.
 
     Returns:
-        The path of truth.json: numbers by business date (days of history hold those of orders and customers only), and
-        the faults with what each took away on each day.
+        The path of truth.json: numbers by business date (days of history have those of orders and customers only), and
+        the faults with the loss of each on each day.
 
     Raises:
-        ValueError: an argument is out of its range, or a landing zone is there already.
+        ValueError: an argument is out of its range, or a landing zone exists already.
     """
     _check_arguments(out, days, sessions_per_day, history_days, late_share, duplicate_share, file_format)
     clock = Clock(first_date, timezone, -history_days - 1, days + LONGEST_WAIT_DAYS)
@@ -132,7 +132,7 @@ def open_shop(
     faults: Sequence[Fault],
     promotions: Sequence[SimulatedPromotion],
 ) -> "SimulatedShop":
-    """A shop before its first day. What is planned beyond `last_day` is forgotten."""
+    """A shop before its first day. Plans beyond `last_day` are dropped."""
     calendar = build_calendar(promotions, faults, clock)
     state = ShopState(build_world(seed), clock, calendar, Agenda(clock, last_day))
     return SimulatedShop(state, Ledger(), landing, sessions_per_day, faults)
@@ -140,9 +140,9 @@ def open_shop(
 
 @dataclass
 class SimulatedShop:
-    """A run: what is carried from day to day, and where each day is written.
+    """A run: the state carried from day to day, and the destination of each day's files.
 
-    It can be pickled between two days, and go on from there with other faults and another landing zone.
+    It can be pickled between two days and continued with other faults and another landing zone.
     """
 
     state: ShopState
@@ -158,7 +158,7 @@ class SimulatedShop:
         self.days[str(self.state.clock.date(day))] = self._history_day(day) if day < 0 else self._day(day)
 
     def write_truth(self, timezone: str) -> Path:
-        """Writes the reference files and truth.json beside the landing zone; returns the path of the latter."""
+        """Writes the reference files and truth.json next to the landing zone. Returns the path of the latter."""
         out, state = self.landing.out, self.state
         _write_reference(state, out)
         truth = {
@@ -173,7 +173,7 @@ class SimulatedShop:
         return path
 
     def _planted(self, cause: int, fault: Fault) -> dict[str, Any]:
-        """A fault as truth.json tells it."""
+        """A fault as a record of truth.json."""
         return fault.model_dump(mode="json") | {
             "strength": fault.share,
             "equal_slices": fault.equal_slices,
@@ -183,14 +183,14 @@ class SimulatedShop:
         }
 
     def _history_day(self, day: int) -> dict[str, Any]:
-        """A day before the first date: only orders are delivered."""
+        """Simulates a day before the first date: only orders are delivered."""
         state = self.state
         count = orders.draw_history_order_count(state, day, self.sessions_per_day)
         specification = orders.draw_orders_without_session(state, day, count, HISTORY_NEW_CUSTOMERS)
         service.add_aftersale_service(state, day, "history", orders.place_orders(state, day, "history", specification))
         orders.add_unlinked_refunds(state, day, self.sessions_per_day)
         chunk = state.agenda.take("order", day, COLUMNS["order"])
-        state.agenda.forget("service", day)  # the shop kept none of it
+        state.agenda.forget("service", day)  # the shop kept no record of it
         truth = compute_history_truth(state, self.ledger, day, chunk)
         nobody = TwoDays(SessionBook.empty(), SessionBook.empty())
         self.landing.write_day(state, day, "order", chunk, nobody)
@@ -213,7 +213,7 @@ class SimulatedShop:
         return truth | {"lost_to_faults": self._settle_losses(day, acts)}
 
     def _act(self, day: int, plan: DayPlan) -> Acts:
-        """Puts all that the day's sessions and callers do into the agenda."""
+        """Adds everything that the day's sessions and callers do to the agenda."""
         state = self.state
         for chunk in build_traffic(state, day, plan):
             state.agenda.add("traffic", chunk)
@@ -238,7 +238,7 @@ class SimulatedShop:
         return Acts(plan, pages, checkouts, placed["sessions"])
 
     def _bend(self, day: int, both: TwoDays, events: dict[str, Chunk]) -> None:
-        """What faults do to the rows of a day whenever these were planned: lost tracking, silence, bad stars."""
+        """Applies faults to the rows of a day, whenever these were planned: lost tracking, no care, bad ratings."""
         date = self.state.clock.date(day)
         page, customers = events["page"], self.state.customers
         untracked = (
@@ -260,7 +260,7 @@ class SimulatedShop:
                 rows["rating"][bad] = (rows["rating"][bad] - STARS_LOST).clip(1)
 
     def _settle_losses(self, day: int, acts: Acts) -> dict[str, int]:
-        """What faults took away on this day, together; notes it for each of them, with how plainly it shows."""
+        """The total loss to faults on this day. Also records the loss and visibility of each fault."""
         state = self.state
         date = state.clock.date(day)
         lost = {kind: state.agenda.take(kind, day, LOST_COLUMNS) for kind in ("lost order", "lost payment")}
@@ -282,7 +282,7 @@ class SimulatedShop:
 
 
 def _write_reference(state: ShopState, out: Path) -> None:
-    """The shop's own calendar and product list."""
+    """Writes the shop's own calendar and product list."""
     content = state.calendar.declared(state.clock)
     (out / "calendar.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     lines = ["product_id,category,price,cost"]

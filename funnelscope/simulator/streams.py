@@ -19,12 +19,12 @@ NEVER = np.int64(2**62)
 
 
 def create_generator(seed: int, day: date, purpose: str) -> np.random.Generator:
-    """The generator for one purpose on one day: no other day and no other purpose can shift its numbers."""
+    """The generator for one purpose on one day, independent of all other days and purposes."""
     return np.random.Generator(np.random.SFC64([seed, day.toordinal(), crc32(purpose.encode())]))
 
 
 class Clock:
-    """Business days of the shop as whole numbers: 0 is the first date, history is negative.
+    """Business days of the shop as integers: 0 is the first date, history is negative.
 
     Instants are microseconds since 1970 in UTC (int64), so a day may last 23 or 25 hours.
     """
@@ -43,16 +43,19 @@ class Clock:
         )
 
     def date(self, day: int) -> date:
+        """The date of a business day."""
         return self.first_date + timedelta(days=day)
 
     def start(self, day: int) -> int:
+        """The instant at which a day starts."""
         return int(self._starts[day - self._first_day])
 
     def length(self, day: int) -> int:
+        """The length of a day in microseconds."""
         return self.start(day + 1) - self.start(day)
 
     def days(self, times: Array) -> Array:
-        """The business day of each instant; the day after the last for everything later."""
+        """The business day of each instant; the day after the last one for everything later."""
         return np.searchsorted(self._starts, times, "right") - 1 + self._first_day
 
     def hours(self, times: Array) -> Array:
@@ -61,12 +64,12 @@ class Clock:
 
 
 def get_null_value(kind: np.dtype[Any]) -> Any:
-    """What an empty cell holds: false, NaN or -1."""
+    """The value of an empty cell: false, NaN or -1."""
     return {"b": False, "f": np.nan}.get(kind.kind, -1)
 
 
 def stack_chunks(chunks: Sequence[Chunk], kinds: dict[str, str]) -> Chunk:
-    """One chunk with exactly the columns of `kinds` (name to dtype); a chunk without a column leaves it empty."""
+    """One chunk with exactly the columns of `kinds` (name to dtype). Columns missing in a chunk stay empty."""
     total = sum(len(chunk["time"]) for chunk in chunks)
     stacked: Chunk = {}
     for name, kind in kinds.items():
@@ -81,11 +84,12 @@ def stack_chunks(chunks: Sequence[Chunk], kinds: dict[str, str]) -> Chunk:
 
 
 def select_rows(chunk: Chunk, rows: Array) -> Chunk:
+    """The given rows of every column."""
     return {name: column[rows] for name, column in chunk.items()}
 
 
 def sort_distinct(values: Array) -> Array:
-    """The values in order, each once; by sorting, which is faster here than numpy's hash table."""
+    """The distinct values, sorted; sorting is faster here than numpy's hash table."""
     ordered = np.sort(values)
     keep = np.ones(len(ordered), bool)
     keep[1:] = ordered[1:] != ordered[:-1]
@@ -93,7 +97,7 @@ def sort_distinct(values: Array) -> Array:
 
 
 class Agenda:
-    """Rows that wait for the day they happen on. What lies beyond the last day is dropped."""
+    """Rows that wait for the day on which they happen. Rows beyond the last day are dropped."""
 
     def __init__(self, clock: Clock, last_day: int) -> None:
         self._clock = clock
@@ -101,7 +105,7 @@ class Agenda:
         self._waiting: dict[tuple[str, int], list[Chunk]] = {}
 
     def add(self, family: str, chunk: Chunk) -> None:
-        """Files the rows under the business day of their `time`."""
+        """Adds the rows under the business day of their `time`."""
         if not len(chunk["time"]):
             return
         days = self._clock.days(chunk["time"])
@@ -116,7 +120,7 @@ class Agenda:
                 self._waiting.setdefault((family, day), []).append(select_rows(chunk, rows))
 
     def take(self, family: str, day: int, kinds: dict[str, str]) -> Chunk:
-        """All rows of that day in order of time, removed from the agenda."""
+        """Removes all rows of that day from the agenda and returns them, ordered by time."""
         rows = stack_chunks(self._waiting.pop((family, day), []), kinds)
         return select_rows(rows, np.argsort(rows["time"], kind="stable"))
 
@@ -132,7 +136,7 @@ def _split_runs(ordered: Array, rows: Array) -> Iterator[tuple[int, Array]]:
 
 
 class GrowingTable:
-    """Columns that grow at the end; a row's number never changes."""
+    """Columns that grow at the end. A row's number never changes."""
 
     def __init__(self, **kinds: str) -> None:
         self.size = 0
@@ -143,7 +147,7 @@ class GrowingTable:
         return self._columns[name][: self.size]
 
     def append(self, count: int, **values: Any) -> Array:
-        """Adds `count` rows and returns their numbers; a column not given is left empty."""
+        """Adds `count` rows and returns their numbers. Columns not given are left empty."""
         start = self.size
         self.size += count
         for name, column in self._columns.items():

@@ -1,7 +1,7 @@
 """What really happened on each day, counted from the simulator's own arrays.
 
-This is a second, independent reading of the definitions: it shares no code with the warehouse, and it never
-reads a landing file. Counts are whole numbers, money is whole cents, and no number of a day depends on a later day.
+This is a second, independent implementation of the definitions: it shares no code with the warehouse and never reads a
+landing file. Counts are integers, money is in integer cents, and no number of a day depends on a later day.
 """
 
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ PRODUCT_INTERACTIONS = (
 
 
 def build_kind_mask(lookup: dict[str, int], *names: str) -> Array:
-    """A table that says for each event code whether it is one of `names`."""
+    """An array that says for each event code whether it is one of `names`."""
     table = np.zeros(max(lookup.values()) + 1, bool)
     table[[lookup[name] for name in names]] = True
     return table
@@ -47,11 +47,11 @@ def build_kind_mask(lookup: dict[str, int], *names: str) -> Array:
 
 @dataclass
 class Ledger:
-    """What truth remembers over the days, besides the state of the shop.
+    """The state of truth over the days, besides that of the shop.
 
     Attributes:
         entries: per day, human entry sessions as (session, visitor, started_at); the last eight days are kept.
-        seen_yesterday: numbers of the sessions that had an event the day before; likewise conversations.
+        seen_yesterday: numbers of the sessions with an event on the day before; likewise conversations.
         links: pairs of visitor and customer in the order in which they were first seen together.
         payments: order, customer and day of the payments that a refund before shipment may still undo, and of today's.
     """
@@ -66,7 +66,7 @@ class Ledger:
 
 
 def settle_links(state: ShopState, ledger: Ledger, day_events: list[Chunk]) -> None:
-    """Links each visitor to the first customer seen with it; a link never changes."""
+    """Links each visitor to the first customer seen with it. A link never changes."""
     both = [(chunk["visitor"] >= 0) & (chunk["customer"] >= 0) for chunk in day_events]
     visitor, customer, time = (
         np.concatenate([chunk[name][rows] for chunk, rows in zip(day_events, both, strict=True)])
@@ -85,7 +85,7 @@ def settle_links(state: ShopState, ledger: Ledger, day_events: list[Chunk]) -> N
 def compute_day_truth(
     state: ShopState, ledger: Ledger, day: int, both: TwoDays, traffic: Chunk, page: Chunk, service: Chunk, order: Chunk
 ) -> dict[str, Any]:
-    """All numbers of one business day; also carries the ledger and the orders' state on by that day."""
+    """All numbers of one business day. Also advances the ledger and the state of the orders by that day."""
     seen_customer = both.find_customers_seen(page["session"], page["time"])
     page_people = {
         "visitor": both.visitor[both.position(page["session"])],
@@ -205,7 +205,7 @@ def _compute_page_steps(
     human_entry: Array,
     truth: dict[str, Any],
 ) -> dict[str, Array]:
-    """The observed steps that page events show; arrays over all sessions of the two days."""
+    """The observed steps in the page events; arrays over all sessions of the two days."""
     count = both.count
     kind = page["kind"]
 
@@ -285,7 +285,7 @@ def _attribute_orders(state: ShopState, ledger: Ledger, day: int, order: Chunk) 
     wanted[wanted] = small[place[wanted]] == visitor[wanted]
     rows = np.flatnonzero(wanted)
     origin = int(started.min(initial=0)) if not len(started) else int(started.min())
-    scale = np.int64(1) << 41  # more microseconds than eight days have
+    scale = np.int64(1) << 41  # more than the microseconds of eight days
     keys = place[rows] * scale + (started[rows] - origin)
     sequence = np.argsort(keys, kind="stable")
     keys, rows = keys[sequence], rows[sequence]
@@ -302,7 +302,7 @@ def _attribute_orders(state: ShopState, ledger: Ledger, day: int, order: Chunk) 
     valid = (started[chosen] <= created[of]) & (created[of] - started[chosen] <= ATTRIBUTION_DAYS * DAY)
     valid &= entry_day[chosen] >= day - ATTRIBUTION_DAYS
     of, chosen = of[valid], chosen[valid]
-    sequence = np.lexsort((started[chosen], of))  # the last of equals is written last and stays
+    sequence = np.lexsort((started[chosen], of))  # the last of equals is written last and remains
     target = orders[of[sequence]]
     state.orders["entry_session"][target] = session[chosen[sequence]]
     state.orders["entry_day"][target] = entry_day[chosen[sequence]]
@@ -322,7 +322,7 @@ def _find_linked_visitors(ledger: Ledger, customer: Array) -> tuple[Array, Array
 
 
 def find_created_orders(state: ShopState, day: int, order: Chunk) -> Array:
-    """Orders that came into being on this day: by their `created` event, or by their first payment without one."""
+    """Orders created on this day: by their `created` event, or by their first payment if there is none."""
     start, end = state.clock.start(day), state.clock.start(day + 1)
     seen = np.unique(order["order"])
     created = state.orders["created"][seen]
@@ -366,7 +366,7 @@ def _finish_steps(state: ShopState, day: int, steps: dict[str, Array], order: Ch
 
 
 def _settle_payments(state: ShopState, ledger: Ledger, day: int, order: Chunk) -> Chunk:
-    """The payments of the day, one row an order: order, cents, units, time, whether it is a presale's balance."""
+    """The payments of the day, one row per order: order, cents, units, time, whether it is the balance of a presale."""
     money = order["amount"].clip(0) + order["shipping_amount"].clip(0)
     deposit = np.flatnonzero(order["kind"] == ORDER_KIND["deposit_paid"])
     for number, cents in zip(order["order"][deposit].tolist(), money[deposit].tolist(), strict=True):
@@ -437,7 +437,7 @@ def _compute_order_numbers(state: ShopState, day: int, order: Chunk, payments: C
 
 
 def _sum_refunds(state: ShopState, day: int, order: Chunk) -> dict[str, Any]:
-    """Refunds of the day, and by the age of the payment where there was one."""
+    """Refunds of the day, and by the age of the payment if there was one."""
     refunds = np.flatnonzero(order["kind"] == ORDER_KIND["refunded"])
     cents = order["amount"][refunds]
     payment_day = state.orders["payment_day"][order["order"][refunds]]
@@ -470,7 +470,7 @@ def _compute_customer_numbers(
     paid = {name: np.concatenate([chunk[name] for chunk in ledger.payments]) for name in ("order", "customer", "day")}
     stands = table["refunded_before_shipment"][paid["order"]] < table["payment_cents"][paid["order"]]
     earlier = paid["day"] < day
-    final = earlier & (table["shipped"][paid["order"]] < NEVER)  # nothing comes before shipment any more
+    final = earlier & (table["shipped"][paid["order"]] < NEVER)  # shipped: no later refund precedes the shipment
     known = people["last_purchase_day"]
     np.maximum.at(known, paid["customer"][final & stands], paid["day"][final & stands])
     last_purchase = known.astype(np.int64)
@@ -492,7 +492,7 @@ def _compute_customer_numbers(
 
 
 def _settle_shipments(state: ShopState, day: int, order: Chunk) -> None:
-    """Notes when orders were shipped, then adds up what was refunded before that."""
+    """Records when orders were shipped, then sums what was refunded before that."""
     table = state.orders
     shipped = order["kind"] == ORDER_KIND["shipped"]
     np.minimum.at(table["shipped"], order["order"][shipped], order["time"][shipped])
@@ -504,7 +504,7 @@ def _settle_shipments(state: ShopState, day: int, order: Chunk) -> None:
 def _compute_conversation_numbers(
     state: ShopState, ledger: Ledger, day: int, service: Chunk, payments: Chunk
 ) -> dict[str, Any]:
-    """Presale conversations that began on this day with a customer's message on it."""
+    """Presale conversations that began on this day with a message of the customer."""
     talk = np.flatnonzero(service["conversation"] >= 0)
     numbers, of = np.unique(service["conversation"][talk], return_inverse=True)
     begins = ~np.isin(numbers, ledger.conversations_yesterday)
@@ -540,7 +540,7 @@ def _compute_conversation_numbers(
 
 
 def _find_last_payment(payments: Chunk, column: str, who: Array) -> Array:
-    """The time of the last payment that counts of each of `who` (-1 without one) on this day."""
+    """The time of the last payment of each of `who` on this day that counts; -1 for none."""
     rows = np.flatnonzero(~payments["excluded"] & (payments[column] >= 0))
     people, of = np.unique(payments[column][rows], return_inverse=True)
     if not len(people):

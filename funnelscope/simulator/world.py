@@ -24,7 +24,7 @@ REGIONS = (
 )
 CATEGORIES = ("dresses", "shirts", "trousers", "shoes", "bags", "home", "beauty", "snacks")
 COUPONS = ("WELCOME10", "SHOP20", "MEMBER15", "LIVE5", "PLATFORM30", "BIRTHDAY50")
-COUPON_SHARES = np.array([0.20, 0.12, 0.08, 0.06, 0.05, 0.01])  # of checkouts; the others use none
+COUPON_SHARES = np.array([0.20, 0.12, 0.08, 0.06, 0.05, 0.01])  # of checkouts; the rest use none
 COUPON_DISCOUNTS = np.array([0.10, 0.12, 0.08, 0.05, 0.15, 0.20])
 PROVIDERS = ("alipay", "wechat_pay", "unionpay", "cash_on_delivery")
 PAGE_TYPES = ("home", "category", "product", "content", "live", "cart", "checkout", "other")
@@ -44,7 +44,7 @@ AGENTS = tuple(f"agent_{number:02d}" for number in range(1, 13))
 AGENT_TEAMS = tuple("team_early" if n < 5 else "team_late" if n < 10 else "team_night" for n in range(12))
 TEAMS = ("team_early", "team_late", "team_night")
 SHIFT_OF_TEAM = {"team_early": "day", "team_late": "evening", "team_night": "night"}
-TEAM_OF_SHIFT = np.array([2, 0, 1], np.int8)  # of the day's thirds: night, day, evening
+TEAM_OF_SHIFT = np.array([2, 0, 1], np.int8)  # for each third of the day: night, day, evening
 TEAM_OF_AGENT = np.array([TEAMS.index(team) for team in AGENT_TEAMS], np.int8)
 PRODUCTS = tuple(f"P{number:04d}" for number in range(1, 201))
 SKUS_PER_PRODUCT = 4
@@ -83,10 +83,12 @@ WEEKDAY_FACTORS = np.array([0.94, 0.90, 0.92, 0.96, 1.04, 1.12, 1.10])  # Monday
 
 @dataclass(frozen=True)
 class LandingPage:
+    """A page on which sessions enter."""
+
     name: str
     entry_type: str
     product: int = -1
-    place: str = ""  # the content piece or live room, where it is one
+    place: str = ""  # the content piece or live room, if it is one
 
 
 LANDING_PAGES = (
@@ -103,7 +105,7 @@ LANDING_PAGES = (
 LIVE_ROOMS = tuple(page.place for page in LANDING_PAGES if page.entry_type == "live")
 CONTENTS = tuple(page.place for page in LANDING_PAGES if page.entry_type == "content")
 
-# channel: (share of sessions, paid, domain, intent, entry types it leads to)
+# channel: (share of sessions, paid, domain, intent, entry types to which it leads)
 CHANNELS: dict[str, tuple[float, bool, str, float, tuple[str, ...]]] = {
     "search_ads": (0.16, True, "public", 1.15, ("product", "home")),
     "feed_ads": (0.20, True, "public", 0.70, ("product", "content", "home")),
@@ -127,7 +129,7 @@ CAMPAIGNS = tuple(
 
 @dataclass(frozen=True)
 class Leaves:
-    """The finest slices of traffic, one row each: channel -> campaign -> creative, and the page it leads to."""
+    """The finest slices of traffic, one row each: channel -> campaign -> creative, and the page to which it leads."""
 
     channel: Array
     campaign: Array
@@ -150,8 +152,8 @@ class World:
     """The shop.
 
     Attributes:
-        product_shares: how the views spread over the products (Zipf), summing to 1.
-        words: for each coded text column, the words its codes stand for.
+        product_shares: distribution of the views over the products (Zipf), summing to 1.
+        words: for each coded text column, the words of its codes.
     """
 
     seed: int
@@ -168,6 +170,7 @@ class World:
     words: dict[str, list[str]] = field(repr=False)
 
     def code(self, column: str, word: str) -> int:
+        """The code of a word in a column."""
         return self.words[column].index(word)
 
 

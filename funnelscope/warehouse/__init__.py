@@ -1,7 +1,7 @@
 """The DuckDB file and the SQL that fills it.
 
-Holds: connection and write lock, models and checks read from sql/, lineage, bulk insert, the canonical export, and
-where the published copy lies.
-In: SQL files and parameters. Out: tables, one transaction a partition.
+Holds: connection and write lock, models and checks read from sql/, lineage, bulk insert, the canonical export, and the
+path of the published copy.
+In: SQL files and parameters. Out: tables, one transaction per partition.
 May import: messages, events, settings.
 """

@@ -1,4 +1,4 @@
-"""Many small rows into a table at once: one by one they cost about half a millisecond each."""
+"""Inserts many small rows at once: single inserts cost about half a millisecond each."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +9,10 @@ from funnelscope.warehouse.connection import Warehouse
 
 
 def insert_rows(warehouse: Warehouse, table: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Inserts rows whose values stand in the order of the table's columns.
+    """Inserts rows whose values are in the order of the table's columns.
 
     Raises:
-        ValueError: the rows are not equally long.
+        ValueError: the rows differ in length.
     """
     if not rows:
         return

@@ -1,7 +1,7 @@
-"""The canonical export: what two warehouses must share to hold the same result.
+"""The canonical export: the content of a warehouse in a form that can be compared.
 
-Every table that the SQL models make, sorted by its grain, as text. Raw and quality are left out: they hold the times
-and file names of a run. Equal exports mean that two ways of building the same deliveries came to the same tables.
+It holds every table that the SQL models make, sorted by its grain, as text. Raw and quality are left out because they
+hold the times and file names of a run. Equal exports mean that two builds of the same deliveries made the same tables.
 """
 
 from funnelscope.warehouse.connection import Warehouse
@@ -9,7 +9,7 @@ from funnelscope.warehouse.models import load_models
 
 
 def export_canonical_rows(warehouse: Warehouse) -> dict[str, str]:
-    """`schema.table` to its rows, a JSON object a line; views are left out, for they say what their tables say."""
+    """`schema.table` to its rows, one JSON object per line. Views are left out because their tables determine them."""
     return {
         model.table: "\n".join(
             line for (line,) in warehouse.rows(_build_sorted_query(warehouse, model.table, model.grain))
@@ -21,5 +21,5 @@ def export_canonical_rows(warehouse: Warehouse) -> dict[str, str]:
 
 def _build_sorted_query(warehouse: Warehouse, table: str, grain: tuple[str, ...]) -> str:
     columns = [name for name, _ in warehouse.columns(table)]
-    order = ", ".join(dict.fromkeys((*grain, *columns)))  # the whole row settles what a broken grain would leave open
+    order = ", ".join(dict.fromkeys((*grain, *columns)))  # the whole row: the grain may not be unique
     return f"select to_json(given)::VARCHAR from {table} as given order by {order}"

@@ -18,6 +18,8 @@ from funnelscope.warehouse.models import DEFAULT_PARAMETERS, ROOT, Model, ModelE
 
 
 class Severity(StrEnum):
+    """What a violation does to the day."""
+
     BLOCK = "block"  # the day is not published
     WARN = "warn"  # the day is published with a warning
 
@@ -28,9 +30,9 @@ class Contract:
 
     Attributes:
         name: the file's name, `events_are_complete` or `grain_is_unique`.
-        table: `schema.table` that it guards.
+        table: the `schema.table` that it guards.
         rule: the rule in one sentence.
-        query: returns business_date and the values of the check's sentences, for each case against the rule.
+        query: returns business_date and the values of the check's sentences, one row per violation.
     """
 
     name: str
@@ -41,7 +43,7 @@ class Contract:
 
 
 def parse_contract(path: Path) -> Contract:
-    """Reads one file of sql/checks; raises ModelError with the file where the header breaks the form."""
+    """Reads one file of sql/checks. Raises ModelError with the file's path if the header is malformed."""
     lines = path.read_text(encoding="utf-8").splitlines()
     header = [line.removeprefix("--").strip() for line in lines if line.startswith("--")]
     entries = dict(line.split(": ", 1) for line in header[1:] if ": " in line)
@@ -59,7 +61,7 @@ def _fill_constants(query: str) -> str:
 
 @cache
 def load_contracts() -> tuple[Contract, ...]:
-    """The contracts of sql/checks, those on quarantine, one a family on its staged rows, one on each table's grain."""
+    """Every contract: of sql/checks, on quarantine, on the staged rows of each family, on the grain of each table."""
     written = [parse_contract(path) for path in sorted((ROOT / "checks").glob("*.sql"))]
     quarantine = [
         _build_quarantine_contract(

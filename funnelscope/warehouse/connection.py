@@ -14,11 +14,11 @@ SCHEMAS = ("raw", "staging", "intermediate", "marts", "quality", "diagnosis")
 
 
 class WarehouseLockedError(RuntimeError):
-    """Another process writes to the warehouse and did not finish within the wait."""
+    """Another process was still writing to the warehouse when the wait ended."""
 
 
 class Warehouse:
-    """An open warehouse. Parameters of a statement are named: `$from_date` takes `from_date=`.
+    """An open warehouse. Statements take named parameters: `$from_date` takes `from_date=`.
 
     Attributes:
         connection: the DuckDB connection; its time zone is UTC.
@@ -31,9 +31,11 @@ class Warehouse:
             connection.execute(f"create schema if not exists {schema}")
 
     def execute(self, statement: str, **parameters: Any) -> duckdb.DuckDBPyConnection:
+        """Runs a statement and returns DuckDB's cursor."""
         return self.connection.execute(statement, parameters) if parameters else self.connection.execute(statement)
 
     def rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query, as tuples."""
         return self.execute(statement, **parameters).fetchall()
 
     def records(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
@@ -43,12 +45,12 @@ class Warehouse:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def value(self, statement: str, **parameters: Any) -> Any:
-        """The first column of the first row; None where there is no row."""
+        """The first column of the first row; None if there is no row."""
         row = self.execute(statement, **parameters).fetchone()
         return row[0] if row else None
 
     def columns(self, table: str) -> list[tuple[str, str]]:
-        """(name, type) of each column of `schema.table`, in order; empty where there is no such table."""
+        """(name, type) of each column of `schema.table`, in order; empty if the table does not exist."""
         schema, name = table.split(".")
         return [
             (column, kind)
@@ -63,7 +65,7 @@ class Warehouse:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing: commits at the end of the block, rolls back when it raises."""
+        """A transaction: commits at the end of the block, rolls back if the block raises."""
         self.connection.execute("begin transaction")
         try:
             yield
@@ -74,7 +76,7 @@ class Warehouse:
 
     @contextmanager
     def without_optimizers(self, *names: str) -> Iterator[None]:
-        """Leaves out optimizers of DuckDB in the block, for statements that they make slower."""
+        """Disables optimizers of DuckDB within the block, for statements that they slow down."""
         self.connection.execute(f"set disabled_optimizers = '{','.join(names)}'")
         try:
             yield
@@ -84,7 +86,7 @@ class Warehouse:
 
 @contextmanager
 def hold_write_lock(path: Path, wait_seconds: float) -> Iterator[None]:
-    """Holds the lock file next to the warehouse; the kernel frees it when the process dies, however it dies.
+    """Holds the lock file next to the warehouse. The kernel releases it when the process dies, in whatever way.
 
     Raises:
         WarehouseLockedError: another process held it for all of `wait_seconds`; names that process.
@@ -101,7 +103,7 @@ def hold_write_lock(path: Path, wait_seconds: float) -> Iterator[None]:
                     file.seek(0)
                     raise WarehouseLockedError(
                         f"{path.parent} is being written by process {file.read().strip() or 'unknown'} "
-                        f"(waited {wait_seconds:.0f} s). Let it finish, or stop it, and start again."
+                        f"(waited {wait_seconds:.0f} s). Wait until it ends, or stop it; then start again."
                     ) from None
                 time.sleep(0.2)
         file.seek(0)
@@ -112,7 +114,7 @@ def hold_write_lock(path: Path, wait_seconds: float) -> Iterator[None]:
 
 
 def is_lock_held(path: Path) -> bool:
-    """Whether some process holds the lock file at this moment."""
+    """Whether any process holds the lock file now."""
     if not path.exists():
         return False
     with path.open("a+") as file:
@@ -131,10 +133,10 @@ def open_warehouse(
     threads: int | None = None,
     wait_seconds: float = 60,
 ) -> Iterator[Warehouse]:
-    """Opens the warehouse for writing and closes it whatever happens.
+    """Opens the warehouse for writing and always closes it.
 
     Raises:
-        WarehouseLockedError: somebody else is writing.
+        WarehouseLockedError: another process is writing.
     """
     with hold_write_lock(path.with_suffix(".lock"), wait_seconds):
         connection = duckdb.connect(str(path))
@@ -150,13 +152,13 @@ def open_warehouse(
 
 
 def rewrite_database(path: Path) -> None:
-    """Writes a DuckDB file anew, so that nothing of deleted rows is left in its free blocks; hold its lock.
+    """Rewrites a DuckDB file, so that its free blocks keep nothing of deleted rows. The caller must hold its lock.
 
-    The new file takes the place of the old one at once; who has that open keeps it until closing it.
+    The new file replaces the old one atomically. Readers that have the old one open keep it until they close it.
     """
     fresh = path.with_name(f".{path.name}.fresh")
     fresh.unlink(missing_ok=True)
-    with duckdb.connect(str(path)) as connection:  # brings the write-ahead log in
+    with duckdb.connect(str(path)) as connection:  # merges the write-ahead log into the file
         connection.execute("checkpoint")
     with duckdb.connect() as connection:
         for name, file, options in (("old", path, " (read_only)"), ("fresh", fresh, "")):
@@ -169,7 +171,7 @@ def rewrite_database(path: Path) -> None:
 
 
 def open_in_memory_warehouse(statements: Sequence[str] = ()) -> Warehouse:
-    """A warehouse that lives as long as its process: for tests and for deriving schemas on empty tables."""
+    """A warehouse in memory, for tests and for deriving schemas from empty tables."""
     warehouse = Warehouse(duckdb.connect())
     for statement in statements:
         warehouse.execute(statement)

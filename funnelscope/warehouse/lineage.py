@@ -1,4 +1,4 @@
-"""Column lineage: which columns of which tables each column of a model is made of, read from its SQL by sqlglot."""
+"""Column lineage: the source columns of each column of a model, derived from its SQL with sqlglot."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ Lineage = dict[str, list[tuple[str, str]]]  # column to its sources: (`schema.ta
 
 
 def load_column_lineage(cache: Path) -> dict[str, Lineage]:
-    """`schema.table` of every model to the lineage of its columns; a constant or a bare count of rows has no source.
+    """`schema.table` of every model to the lineage of its columns. Constants and plain row counts have no source.
 
     Args:
-        cache: a JSON file that holds the last answer; it is made anew when any model or input has changed.
+        cache: a JSON file with the last result; it is recomputed after any change of a model or input table.
     """
     inputs = _read_input_schemas()
     version = _compute_version(inputs)
@@ -43,7 +43,7 @@ def load_column_lineage(cache: Path) -> dict[str, Lineage]:
 
 
 def compute_model_lineage(model: Model) -> Lineage:
-    """The sources of each column of one model, itself not among them."""
+    """The sources of each column of one model, without the model itself."""
     import sqlglot
     from sqlglot import exp
     from sqlglot.lineage import lineage
@@ -64,7 +64,7 @@ def compute_model_lineage(model: Model) -> Lineage:
 
 
 def _expand_lists(tree: "exp.Expr") -> None:
-    """Puts columns in the place of `unnest([{...}, ...], recursive := true)`, which sqlglot does not look into."""
+    """Replaces `unnest([{...}, ...], recursive := true)`, which sqlglot does not resolve, by plain columns."""
     from sqlglot import exp
 
     for select in tree.find_all(exp.Select):

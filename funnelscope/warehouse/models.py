@@ -38,7 +38,7 @@ _COLUMN = re.compile(r"(\w+),?\s+--\s+(.+)$")
 
 
 class ModelError(ValueError):
-    """A model file breaks the form; the text names file and line."""
+    """A model file is malformed. The text names file and line."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class Model:
 
     Attributes:
         schema: the folder: staging, intermediate or marts.
-        name: the file: the table's name.
-        description: the header's first line.
+        name: the file's name, which is the table's name.
+        description: the first line of the header.
         grain: the columns that identify a row.
-        history_days: days before a partition that it reads; None reads all of them.
-        owner: the team that answers for it.
-        is_view: kept as a view over other marts instead of a table.
+        history_days: how many days before its own day a partition reads; None means all of them.
+        owner: the responsible team.
+        is_view: whether it is a view over other marts instead of a table.
         query: the statement, without the header.
-        column_comments: what each output column holds, in order.
+        column_comments: the meaning of each output column, in order.
     """
 
     schema: str
@@ -70,6 +70,7 @@ class Model:
 
     @property
     def table(self) -> str:
+        """`schema.name`."""
         return f"{self.schema}.{self.name}"
 
     @cached_property
@@ -79,10 +80,11 @@ class Model:
 
     @cached_property
     def parameters(self) -> frozenset[str]:
+        """The names of the `$parameters` in the query."""
         return frozenset(_PARAMETER.findall(_strip_comments(self.query)))
 
     def bind(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of `parameters` that the query uses; raises ModelError for one that is missing."""
+        """Those of `parameters` that the query uses. Raises ModelError if one is missing."""
         missing = self.parameters - parameters.keys()
         if missing:
             raise ModelError(f"{self.path}: no value for ${', $'.join(sorted(missing))}")
@@ -90,7 +92,7 @@ class Model:
 
 
 def parse_model(path: Path) -> Model:
-    """Reads one model file; raises ModelError with file and line where it breaks the form."""
+    """Reads one model file. Raises ModelError with file and line if it is malformed."""
     lines = path.read_text(encoding="utf-8").splitlines()
     header_length = next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))
     header = [line.removeprefix("--").strip() for line in lines[:header_length]]
@@ -101,7 +103,7 @@ def parse_model(path: Path) -> Model:
             continue  # prose between the first line and the entries
         if not colon or key not in HEADER_KEYS:
             raise ModelError(
-                f"{path}:{number}: '{line}' is no header entry; use one of {', '.join(sorted(HEADER_KEYS))}"
+                f"{path}:{number}: '{line}' is not a header entry; use one of {', '.join(sorted(HEADER_KEYS))}"
             )
         entries[key] = value.strip()
     for key in ("grain", "history", "owner"):
@@ -125,7 +127,7 @@ def parse_model(path: Path) -> Model:
 
 
 def _parse_column_comments(path: Path, lines: list[str]) -> dict[str, str]:
-    """The comments of the last unindented select, column by column."""
+    """The comments of the last unindented select, by column."""
     first = max((i for i, line in enumerate(lines) if re.match(r"select\b", line)), default=None)
     if first is None:
         raise ModelError(f"{path}: no final select at the start of a line")
@@ -147,7 +149,7 @@ def _strip_comments(query: str) -> str:
 
 @cache
 def load_models(root: Path = ROOT) -> dict[str, Model]:
-    """Every model by `schema.table`, each after what it reads."""
+    """Every model by `schema.table`, each one after those that it reads."""
     found = [parse_model(path) for layer in LAYERS for path in sorted((root / layer).glob("*.sql"))]
     by_table = {model.table: model for model in found}
     order = TopologicalSorter({table: model.dependencies for table, model in by_table.items()}).static_order()
@@ -155,9 +157,9 @@ def load_models(root: Path = ROOT) -> dict[str, Model]:
 
 
 def compute_downstream_history_days(models: Mapping[str, Model]) -> dict[str, int | None]:
-    """For each model: how many days after a changed delivery day its partitions change; None is all of them.
+    """For each model: for how many days after a changed delivery day its partitions change; None means all of them.
 
-    A model changes as long as its own look-back reaches, on top of the longest of what it reads.
+    The reach of a model is its own `history` plus the longest reach of what it reads.
     """
     reach: dict[str, int | None] = {}
     for table, model in models.items():
@@ -166,8 +168,6 @@ def compute_downstream_history_days(models: Mapping[str, Model]) -> dict[str, in
         reach[table] = None if longest is None or model.history_days is None else longest + model.history_days
     return reach
 
-
-# --- Schema --------------------------------------------------------------------------------------
 
 RAW_LEADING_COLUMNS = (
     ("delivery_id", "INTEGER", "the delivery in quality.deliveries"),
@@ -200,11 +200,11 @@ _EMPTY_INPUTS = (
 
 
 def create_inputs(warehouse: Warehouse) -> None:
-    """Creates, where absent, the tables that the first SQL layer reads: raw events, duplicates, exclusions."""
+    """Creates, if absent, the tables that the staging models read: raw events, duplicates, exclusions."""
     for statement in _EMPTY_INPUTS:
         warehouse.execute(statement)
     for family in FAMILIES.values():
-        for column in family.columns:  # one that the contract got since the table was made
+        for column in family.columns:  # columns added to the schema after the table was created
             warehouse.execute(
                 f'alter table raw.{family.table} add column if not exists "{column.name}" {column.sql_type}'
             )
@@ -214,7 +214,7 @@ def create_table(warehouse: Warehouse, model: Model, parameters: Mapping[str, An
     """Creates the model's empty table, or its view, from the query itself.
 
     Raises:
-        ModelError: the table stands with other columns than the query yields.
+        ModelError: a table with other columns than those of the query exists.
     """
     if model.is_view:
         warehouse.execute(f"create or replace view {model.table} as {model.query}")
@@ -229,14 +229,14 @@ def create_table(warehouse: Warehouse, model: Model, parameters: Mapping[str, An
             {name for name, _ in set(present) ^ set(wanted)} or {"the order of columns"},
         )
         raise ModelError(
-            f"{model.table} stands with other columns than {model.path.name} yields ({', '.join(changed)}). "
+            f"{model.table} has other columns than {model.path.name} yields ({', '.join(changed)}). "
             f"Run: funnelscope rebuild {model.name}"
         )
 
 
 @cache
 def derive_schemas() -> dict[str, list[tuple[str, str]]]:
-    """(column, type) lists by `schema.table`, from DESCRIBE on empty tables; needs no warehouse."""
+    """(column, type) lists by `schema.table`, from DESCRIBE on empty tables. Needs no warehouse."""
     warehouse = open_in_memory_warehouse()
     create_inputs(warehouse)
     parameters = build_query_parameters(date(2000, 1, 1), date(2000, 1, 1))
@@ -249,8 +249,6 @@ def _describe_view(warehouse: Warehouse, table: str) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in warehouse.rows(f"describe {table}")]
 
 
-# --- Building ------------------------------------------------------------------------------------
-
 DEFAULT_PARAMETERS: dict[str, Any] = {
     "active_customer_days": 180,  # a customer is active so long after the last purchase day
     "attribution_window_days": 7,  # an order belongs to a session at most so old
@@ -262,12 +260,15 @@ DEFAULT_PARAMETERS: dict[str, Any] = {
 
 
 def build_query_parameters(from_date: date, to_date: date, **overrides: Any) -> dict[str, Any]:
-    """The parameters every model may use: the range, and the shop's own settings over the defaults."""
+    """The parameters that every model may use: the range of days, and defaults replaced by the shop's `overrides`."""
     return {**DEFAULT_PARAMETERS, **overrides, "from_date": from_date, "to_date": to_date}
 
 
 def replace_partitions(warehouse: Warehouse, model: Model, parameters: Mapping[str, Any]) -> int:
-    """Replaces the model's days `from_date` to `to_date` in one transaction; returns the rows written."""
+    """Replaces the model's days from `from_date` to `to_date` in one transaction.
+
+    Returns the number of rows written.
+    """
     with warehouse.transaction():
         warehouse.execute(
             f"delete from {model.table} where business_date between $from_date and $to_date",
@@ -284,7 +285,7 @@ def materialize_model(
     chunks: Iterable[tuple[date, date]],
     **overrides: Any,
 ) -> int:
-    """Builds the model over consecutive chunks of days; returns the rows written (0 for a view)."""
+    """Builds the model over consecutive chunks of days. Returns the number of rows written (0 for a view)."""
     chunks = list(chunks)
     create_table(warehouse, model, build_query_parameters(*chunks[0], **overrides))
     if model.is_view:
@@ -295,7 +296,10 @@ def materialize_model(
 def split_days(
     from_date: date, to_date: date, rows_by_date: Mapping[date, int], most_rows: int = 3_000_000, most_days: int = 31
 ) -> list[tuple[date, date]]:
-    """Splits a range so that a chunk holds at most `most_rows` delivered rows (a single day may hold more)."""
+    """Splits a range into chunks of at most `most_rows` delivered rows and `most_days` days.
+
+    A single day may hold more rows.
+    """
     chunks: list[tuple[date, date]] = []
     start, rows, day = from_date, 0, from_date
     while day <= to_date:

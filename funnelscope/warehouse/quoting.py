@@ -1,4 +1,4 @@
-"""Names and texts as SQL writes them."""
+"""Quoting of names and texts in SQL."""
 
 
 def quote_identifier(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Where the published copy lies that readers see."""
+"""The path of the published copy that readers open."""
 
 from pathlib import Path
 
@@ -6,6 +6,6 @@ DATABASE = "funnelscope.duckdb"
 
 
 def find_current_snapshot(published: Path) -> Path | None:
-    """The folder of the snapshot that readers see; None before the first publication."""
+    """The folder of the current snapshot; None before the first publication."""
     link = published / "current"
     return link.resolve() if link.exists() else None

@@ -1,4 +1,4 @@
-"""The command line: one module a group of commands, assembled in `app`."""
+"""The command line: one module per group of commands, assembled in `app`."""
 
 from pipelines.cli.app import main
 

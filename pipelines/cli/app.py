@@ -1,4 +1,4 @@
-"""The command line. Heavy imports wait until a command runs, so that --help answers at once."""
+"""The command line. Commands import heavy modules only when they run, so that --help answers at once."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="funnelscope",
-    help="Every morning: where in its funnel an online shop loses customers, proved and printed.\n\n"
+    help="Every morning: where in its funnel an online shop loses customers, with evidence and in print.\n\n"
     "Settings come from funnelscope.yaml (or FUNNELSCOPE_CONFIG); everything generated goes to FUNNELSCOPE_HOME "
     "(default: var).\n\nExit codes of run, backfill and rebuild: 0 published, 2 blocked by the gate, 1 error.",
     no_args_is_help=True,
@@ -40,16 +40,22 @@ app = typer.Typer(
 
 
 class Language(StrEnum):
+    """Languages of the report."""
+
     ZH = "zh"
     EN = "en"
 
 
 class ExampleShop(StrEnum):
+    """Real shops in the folder examples."""
+
     COMPLETEJOURNEY = "completejourney"
     ONLINE_RETAIL = "online_retail"
 
 
 class FileFormat(StrEnum):
+    """File formats of the simulator, with their compression."""
+
     PARQUET = "parquet"
     CSV = "csv"
     CSV_GZ = "csv.gz"
@@ -60,41 +66,41 @@ class FileFormat(StrEnum):
 
 
 def _parse_business_date(text: str | date) -> date:
-    if isinstance(text, date):  # a default comes here too
+    if isinstance(text, date):  # typer parses default values too
         return text
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"'{text}' is no date; write it as YYYY-MM-DD, such as 2026-06-14") from None
+        raise typer.BadParameter(f"'{text}' is not a date; write it as YYYY-MM-DD, such as 2026-06-14") from None
 
 
 DateOption = Annotated[
     date | None, typer.Option("--date", parser=_parse_business_date, metavar="YYYY-MM-DD", help="Business date.")
 ]
 LanguageOption = Annotated[
-    Language | None, typer.Option(help="Language of what is printed; else that of funnelscope.yaml.")
+    Language | None, typer.Option(help="Language of the output; by default that of funnelscope.yaml.")
 ]
 
 
 @app.callback()
 def _main(
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Settings file; else ./funnelscope.yaml.")
+        Path | None, typer.Option("--config", metavar="FILE", help="Settings file; by default ./funnelscope.yaml.")
     ] = None,
 ) -> None:
     if config:
         os.environ["FUNNELSCOPE_CONFIG"] = str(config.expanduser().absolute())
 
 
-@app.command(short_help="A simulated shop, run and printed: the place to begin.")
+@app.command(short_help="A simulated shop, run and printed: start here.")
 def demo(
     days: Annotated[int, typer.Option(min=1, help="Business days to simulate.")] = 45,
-    sessions_per_day: Annotated[int, typer.Option(min=100, help="Sessions a day, about.")] = 9_000,
-    seed: Annotated[int, typer.Option(help="Another seed, another shop.")] = 618,
+    sessions_per_day: Annotated[int, typer.Option(min=100, help="Sessions per day, approximately.")] = 9_000,
+    seed: Annotated[int, typer.Option(help="Random seed; each seed gives a different shop.")] = 618,
     language: LanguageOption = None,
     example: Annotated[
         ExampleShop | None,
-        typer.Option(help="A real shop of the folder examples instead; its file says where the data come from."),
+        typer.Option(help="A real shop from the folder examples instead; its file names the source of the data."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The data of --example online_retail, as Parquet.")
@@ -143,16 +149,19 @@ def backfill(
     from_date: Annotated[
         date | None,
         typer.Option(
-            "--from", parser=_parse_business_date, metavar="YYYY-MM-DD", help="First day; else the shop's opening day."
+            "--from",
+            parser=_parse_business_date,
+            metavar="YYYY-MM-DD",
+            help="First day; by default the shop's opening day.",
         ),
     ] = None,
     to_date: Annotated[
         date | None,
-        typer.Option("--to", parser=_parse_business_date, metavar="YYYY-MM-DD", help="Last day; else yesterday."),
+        typer.Option("--to", parser=_parse_business_date, metavar="YYYY-MM-DD", help="Last day; by default yesterday."),
     ] = None,
     language: LanguageOption = None,
 ) -> None:
-    """Runs a range of days as one; the tables are those of running them one by one. Prints the last day's report."""
+    """Runs a range of days at once, with the same tables as if run one by one. Prints the last day's report."""
     with explain_errors():
         settings = load_shop_settings()
         last = to_date or _find_yesterday(settings)
@@ -166,9 +175,9 @@ def backfill(
 
 @app.command(short_help="Landing files of a simulated shop, and the truth.")
 def simulate(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that gets landing/ and truth.json.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for landing/ and truth.json.")],
     days: Annotated[int, typer.Option(min=1, help="Business days.")] = 45,
-    sessions_per_day: Annotated[int, typer.Option(min=1, help="Sessions a day, about.")] = 9_000,
+    sessions_per_day: Annotated[int, typer.Option(min=1, help="Sessions per day, approximately.")] = 9_000,
     faults: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file of planted faults.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 618,
     first_date: Annotated[
@@ -180,7 +189,7 @@ def simulate(
     ),
     late_share: Annotated[float, typer.Option(min=0, max=1, help="Share of rows delivered days late.")] = 0.0,
     duplicate_share: Annotated[float, typer.Option(min=0, max=1, help="Share of rows delivered twice.")] = 0.0,
-    shuffle: Annotated[bool, typer.Option(help="Rows in any order, spread over several files.")] = False,
+    shuffle: Annotated[bool, typer.Option(help="Shuffle the rows and spread them over several files.")] = False,
 ) -> None:
     """Simulates a shop: landing files of any size, and truth.json with every count and cent of every day.
 
@@ -201,8 +210,8 @@ def simulate(
       tracking_lost      region                care_stopped    (the whole shop: {})
       promotion_moved    (the whole shop: {})  mix_shift       channel
 
-    A wrong word is answered with the accepted ones. truth.json tells for each fault and day the orders and cents that
-    it took away and how plainly it shows (z_one_day).
+    An unknown word is rejected with the accepted ones. truth.json has for each fault and day the orders and cents that
+    it cost and how clearly it shows (z_one_day).
     """
     with explain_errors():
         planted: list[Any] = []
@@ -244,8 +253,8 @@ def report(
 ) -> None:
     """Prints the report of a published day, week or month again, in either language.
 
-    The last published day if none is given. A week or month that lacks days is printed of those that are there, and
-    says so on top.
+    By default the last published day. A week or month with missing days is printed from the others, with a note at the
+    top.
     """
     with explain_errors():
         from rich.console import Console
@@ -269,13 +278,13 @@ def send(
     week: WeekOption = None,
     month: MonthOption = None,
     channel: Annotated[
-        str | None, typer.Option(metavar="NAME", help="This channel only, also if it has the edition already.")
+        str | None, typer.Option(metavar="NAME", help="This channel only, even if it has the edition already.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Shows what would be sent, and sends nothing.")] = False,
 ) -> None:
     """Sends the report of a published day, week or month to the channels that do not have its edition yet.
 
-    The last published day if no date is given. Exit code 1 if a channel failed.
+    By default the last published day. Exit code 1 if a channel failed.
     """
     with explain_errors():
         from pipelines.cli.send_command import send_report
@@ -294,14 +303,14 @@ def diagnose(
     hierarchy: HierarchyOption = "",
     baseline_periods: PeriodsOption = 28,
 ) -> None:
-    """Prints what is wrong on a published day: step, slice, since when, the loss, how surely, and what to do.
+    """Prints what is wrong on a published day: step, slice, since when, loss, confidence, and what to do.
 
-    The last published day if none is given.
+    By default the last published day.
     """
     with explain_errors():
         if cube:
             if business_date:
-                raise typer.BadParameter("a cube is no day: give either --cube or --date")
+                raise typer.BadParameter("a cube has no date: give either --cube or --date")
             diagnose_cube(cube, dims, hierarchy, baseline_periods, as_json)
             return
         from funnelscope.publication.publish import read_published_days
@@ -323,13 +332,13 @@ def status() -> None:
         print_status(load_shop_settings())
 
 
-@app.command(short_help="Build a model again, after a change of its SQL.")
+@app.command(short_help="Rebuild a model after a change of its SQL.")
 def rebuild(
     model: Annotated[str, typer.Argument(help="A model's name, such as session_days; or schema.name.")],
 ) -> None:
     """Drops a model's table and all that read it, and builds every day again from staged events.
 
-    Exit code 2 if a day is blocked by it.
+    Exit code 2 if this blocks a day.
     """
     with explain_errors():
         from pipelines.rebuild import rebuild_model
@@ -342,7 +351,7 @@ def rebuild(
 
 @app.command(short_help="Check settings, files, disk and locks.")
 def doctor() -> None:
-    """Checks settings, landing zone, versions, disk and locks, and says what to do. Exit code 1 if one is bad."""
+    """Checks settings, landing zone, versions, disk and locks, and says what to do. Exit code 1 if any check fails."""
     with explain_errors():
         from pipelines.doctor import examine_shop
 
@@ -352,7 +361,7 @@ def doctor() -> None:
     raise typer.Exit(0 if all(finding.is_fine for finding in findings) else 1)
 
 
-@app.command(short_help="Dagster's pages on this machine, with schedule and sensors.")
+@app.command(short_help="Dagster's UI on this machine, with schedule and sensors.")
 def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
     """Starts the Dagster UI on 127.0.0.1 with its history, schedule and sensors. Stop it with Ctrl-C."""
     with explain_errors():
@@ -360,8 +369,8 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
 
         prepare_home(load_shop_settings())
         if _is_taken(port):
-            raise ValueError(f"port {port} of 127.0.0.1 is taken, perhaps by another UI; stop it, or give --port")
-    os.environ["PYTHONWARNINGS"] = "ignore::FutureWarning"  # `dagster dev` announces its successor at every start
+            raise ValueError(f"port {port} of 127.0.0.1 is in use, perhaps by another UI; stop it, or give --port")
+    os.environ["PYTHONWARNINGS"] = "ignore::FutureWarning"  # `dagster dev` warns about its successor at every start
     workspace = find_project_path("workspace.yaml")
     dagster = Path(sys.executable).with_name("dagster")
     command = [str(dagster), "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
@@ -372,28 +381,25 @@ app.command(short_help="Answer a funnel that you declare.")(funnel)
 app.command(short_help="Erase a person everywhere.")(forget)
 app.command(short_help="Copy warehouse, published data and reports into a folder.")(backup)
 app.command(short_help="Put a backup into an empty home.")(restore)
-app.add_typer(quarantine, name="quarantine", short_help="See, mend or give up refused rows.")
-app.add_typer(identity, name="id", short_help="How the warehouse knows an id.")
-
-
-# --- What the commands share ---------------------------------------------------------------------
+app.add_typer(quarantine, name="quarantine", short_help="List, fix or drop refused rows.")
+app.add_typer(identity, name="id", short_help="How the warehouse stores an id.")
 
 
 def _load_demo_settings() -> "Settings":
-    """The demo shop's settings: those of the project, whatever folder the command is given in."""
+    """The demo shop's settings: those of the project, whatever the current folder."""
     os.environ.setdefault("FUNNELSCOPE_CONFIG", str(find_project_path("funnelscope.yaml")))
     return load_shop_settings()
 
 
 def _empty_home(settings: "Settings") -> None:
-    """Takes away what an earlier demo left."""
+    """Removes the results of an earlier demo."""
     for generated in (settings.landing, settings.published, settings.reports):
         shutil.rmtree(generated, ignore_errors=True)
     settings.warehouse_path.unlink(missing_ok=True)
 
 
 def _choose_period(business_date: date | None, week: str | None, month: str | None) -> "Period | date | None":
-    """The one day, week or month that is asked for; None where nothing is."""
+    """The requested day, week or month; None if none was given."""
     from funnelscope.reporting import parse_month, parse_week
 
     if sum(option is not None for option in (business_date, week, month)) > 1:
@@ -435,14 +441,14 @@ def _run(settings: "Settings", from_date: date, to_date: date) -> "DaysRun":
 
     if settings.opening_date > _find_yesterday(settings):
         raise ValueError(
-            f"the opening day of funnelscope.yaml, {settings.opening_date}, is not over yet: no day can be run before"
+            f"the opening day of funnelscope.yaml, {settings.opening_date}, is not over yet, so no day can be run"
         )
     if min(from_date, to_date) < settings.opening_date:
         raise ValueError(
             f"{min(from_date, to_date)} is before the opening day {settings.opening_date} of funnelscope.yaml"
         )
     if to_date > _find_yesterday(settings):
-        raise ValueError(f"{to_date} is not over yet on the shop's clock ({settings.timezone})")
+        raise ValueError(f"{to_date} is not over yet in the shop's time zone ({settings.timezone})")
     return run_days(settings, from_date, to_date)
 
 
@@ -461,7 +467,7 @@ def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date,
 
 
 def _print_verdicts(verdicts: "Sequence[DayVerdict]") -> None:
-    """How many days came to what; of each that did not pass, why."""
+    """Prints the number of days by verdict, and the reasons of each day that did not pass."""
     counts: dict[str, int] = {}
     for verdict in verdicts:
         counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
@@ -473,7 +479,7 @@ def _print_verdicts(verdicts: "Sequence[DayVerdict]") -> None:
 
 
 def main() -> None:
-    """The `funnelscope` command. A wrong option ends with 1: 2 is a blocked day's."""
+    """The `funnelscope` command. A usage error exits with 1, because 2 means a blocked day."""
     for error in typer.BadParameter.__mro__:
         if hasattr(error, "exit_code"):
             error.exit_code = 1

@@ -10,7 +10,7 @@ from pipelines.cli.console import explain_errors, show_progress
 
 def backup(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that does not exist yet.")],
-    with_history: Annotated[bool, typer.Option("--with-history", help="Dagster's history of runs too.")] = False,
+    with_history: Annotated[bool, typer.Option("--with-history", help="Include Dagster's history of runs.")] = False,
     identity_key: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Copy the identity key there (0600): keep it apart from the backup."),
@@ -36,12 +36,12 @@ def backup(
 
 def restore(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `funnelscope backup` made.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace what FUNNELSCOPE_HOME holds.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the content of FUNNELSCOPE_HOME.")] = False,
     identity_key: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where the identity key was kept; else the one in the home.")
     ] = None,
 ) -> None:
-    """Puts a backup into FUNNELSCOPE_HOME after verifying every checksum. The landing zone is left as it is."""
+    """Restores a backup into FUNNELSCOPE_HOME after verifying every checksum. The landing zone is not changed."""
     with explain_errors():
         from funnelscope.publication.backup import restore as restore_backup
         from funnelscope.settings import load_settings
@@ -49,6 +49,4 @@ def restore(
         settings = load_settings()
         with show_progress("restoring") as advance:
             manifest = restore_backup(settings, folder.absolute(), force=force, key=identity_key, advance=advance)
-        typer.echo(
-            f"Restored into {settings.home} what was backed up at {manifest['made_at']}. Run: funnelscope status"
-        )
+        typer.echo(f"Restored into {settings.home} the backup made at {manifest['made_at']}. Run: funnelscope status")

@@ -1,4 +1,4 @@
-"""What all commands share at the terminal: errors in plain words, a progress bar, the shop's settings."""
+"""Shared by all commands: errors in plain words, a progress bar, the shop's settings."""
 
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def show_progress(title: str) -> "Iterator[Callable[[int, int], None]]":
-    """A bar on the terminal; yields the function that moves it: (done, total)."""
+    """A progress bar on the terminal. Yields the function that moves it: (done, total)."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
@@ -26,7 +26,7 @@ def show_progress(title: str) -> "Iterator[Callable[[int, int], None]]":
 
 @contextmanager
 def explain_errors() -> "Iterator[None]":
-    """Errors that a user can mend are one message and exit code 1; anything else keeps its stack trace."""
+    """Prints errors that a user can fix as one message, with exit code 1. All others keep their stack trace."""
     try:
         yield
     except Exception as error:
@@ -38,7 +38,7 @@ def explain_errors() -> "Iterator[None]":
 
 
 def load_shop_settings() -> "Settings":
-    """Those of funnelscope.yaml; raises SettingsError with the line of each mistake."""
+    """The settings in funnelscope.yaml. Raises SettingsError with the line of each error."""
     from funnelscope.settings import load_settings
 
     return load_settings()

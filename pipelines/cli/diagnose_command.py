@@ -1,4 +1,4 @@
-"""`funnelscope diagnose`: which slices explain that a measure left its baseline."""
+"""`funnelscope diagnose`: the slices that explain why a measure left its baseline."""
 
 import json
 import sys
@@ -26,16 +26,16 @@ HierarchyOption = Annotated[
     str,
     typer.Option(
         metavar="INNER:OUTER,…",
-        help="What determines what in the cube, nearest first: creative:campaign,creative:channel,campaign:channel.",
+        help="Which dimension determines which, nearest first: creative:campaign,creative:channel,campaign:channel.",
     ),
 ]
-PeriodsOption = Annotated[float, typer.Option(help="How many periods the cube's predict_… is the mean of.")]
+PeriodsOption = Annotated[float, typer.Option(help="Number of periods of which the cube's predict_… is the mean.")]
 
 
 def diagnose_cube(cube: Path, dims: str, hierarchy: str, baseline_periods: float, as_json: bool) -> None:
     """Names the slices of a cube that explain its change, or none if nothing is wrong. See docs/diagnosis.md.
 
-    Exit code 0 with an answer, also when it is that nothing is wrong; 1 when nothing can be said, and why.
+    Exit code 0 with an answer, including that nothing is wrong; 1 if there is no answer, with the reason.
     """
     from funnelscope.localization.localize import CubeError, Localisation, localise, read_cube
 
@@ -59,14 +59,14 @@ def diagnose_cube(cube: Path, dims: str, hierarchy: str, baseline_periods: float
 
 
 def _hierarchy(text: str) -> dict[str, list[str]]:
-    """Inner dimension → the outer ones that it determines; raises CubeError for what is no pair."""
+    """Inner dimension to the outer ones that it determines. Raises CubeError for a malformed pair."""
     from funnelscope.localization.localize import CubeError
 
     above: dict[str, list[str]] = {}
     for pair in filter(None, (part.strip() for part in text.split(","))):
         inner, colon, outer = (part.strip() for part in pair.partition(":"))
         if not (inner and colon and outer):
-            raise CubeError(f"--hierarchy: '{pair}' is no pair; write INNER:OUTER, such as campaign:channel")
+            raise CubeError(f"--hierarchy: '{pair}' is not a pair; write INNER:OUTER, such as campaign:channel")
         above.setdefault(inner, []).append(outer)
     return above
 
@@ -80,7 +80,7 @@ def _print(found: "Localisation") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console() if sys.stdout.isatty() else Console(width=160)  # a file has room for whole names
+    console = Console() if sys.stdout.isatty() else Console(width=160)  # a file has room for full names
     for remark in found.remarks:
         typer.echo(f"Note: {remark}", err=True)
     if not found.findings:

@@ -16,14 +16,14 @@ def forget(
         list[str] | None,
         typer.Argument(metavar="[ID]...", help="Customer or visitor ids as the shop delivers them; all of one person."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Shows what would go, and changes nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Does not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be erased, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Erases a person everywhere but in the shop's own files: rows, quarantine, published copies, history.
 
-    The visitors of a customer go along, the customer of a visitor too, unless they are shared with somebody else; and
-    with them their sessions, orders and conversations. The days are built again without them. A file that still holds
-    the person may stay in the landing zone: whenever it is read again, the rows are left out and counted.
+    The visitors of a customer are included, and the customer of a visitor, unless they are shared with somebody else;
+    and with them their sessions, orders and conversations. The days are built again without them. A file that still
+    holds the person may stay in the landing zone: whenever it is read again, the rows are left out and counted.
 
     It cannot be undone. Without an ID it finishes an erasure that was interrupted.
     """
@@ -34,7 +34,7 @@ def forget(
 
         settings = load_settings()
         if not settings.warehouse_path.exists():
-            raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet: nobody is known here")
+            raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet: it holds nobody")
         with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
             person = find_person(warehouse, settings, ids or ())
             is_unfinished = count_unfinished(warehouse) > 0
@@ -44,7 +44,7 @@ def forget(
             )
         _print_person(settings, person)
         if not person.is_anybody and ids:
-            typer.echo("No row knows this id. It is kept out of what is still to come about the time until now.")
+            typer.echo("No row holds this id. Later deliveries about the time until now are kept out.")
         if dry_run:
             typer.echo("Nothing was changed (--dry-run).")
             return
@@ -55,8 +55,10 @@ def forget(
         done = forget_everywhere(settings, ids or ())
         typer.echo(f"Erased. Days built again: {', '.join(done.built) or 'none'}. Older snapshots are removed.")
         for place in done.left:
-            typer.echo(f"Still in {place}: no place for ids. Map the column otherwise, and read its files again.")
-        typer.echo("Backups made before still hold the person: delete them, or repeat this after every restore.")
+            typer.echo(
+                f"Still in {place}, which is not meant for ids. Change the column's mapping and read its files again."
+            )
+        typer.echo("Earlier backups still hold the person: delete them, or repeat this after every restore.")
 
 
 def _print_person(settings: "Settings", person: "Person") -> None:
@@ -66,7 +68,7 @@ def _print_person(settings: "Settings", person: "Person") -> None:
     typer.echo(f"Ids: {counted(dict(person.ids))}")
     typer.echo(f"Rows: {counted({**person.rows, 'in quarantine': person.quarantined})}")
     if person.orders:
-        typer.echo(f"{person.orders} orders go, and {person.amount} {settings.currency} of the turnover of their days.")
+        typer.echo(f"{person.orders} orders are erased, with {person.amount} {settings.currency} of turnover.")
     if person.days:
         typer.echo(
             f"{len(person.days)} days change, from {person.days[0]} to {person.days[-1]}; later ones are restated."
@@ -74,7 +76,7 @@ def _print_person(settings: "Settings", person: "Person") -> None:
     if person.shared_visitors:
         typer.echo(
             f"{person.shared_visitors} visitors were also seen as somebody else and stay; "
-            "give their ids as well if they are to go."
+            "to erase them too, give their ids as well."
         )
     for file in person.files:
-        typer.echo(f"Holds the person, and is yours to mend: {file}")
+        typer.echo(f"Holds the person, and is for you to change: {file}")

@@ -12,7 +12,7 @@ from funnelscope.settings import Settings
 
 
 def print_findings(settings: Settings, business_date: date, language: str, as_json: bool) -> None:
-    """Prints what was published of the day's diagnosis; a day that has none says what to do.
+    """Prints the published diagnosis of the day. For a day without one, prints what to do.
 
     Raises:
         FileNotFoundError: nothing has been published yet.

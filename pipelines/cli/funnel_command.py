@@ -1,4 +1,4 @@
-"""`funnelscope funnel`: an analyst's own funnel, over published events or a file of them."""
+"""`funnelscope funnel`: an analyst's own funnel, over published events or a file of events."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,9 @@ def funnel(
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="YAML or JSON file that declares the funnel.")],
     events: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Parquet, CSV or JSON lines file of events; else the published events."),
+        typer.Option(
+            metavar="FILE", help="Parquet, CSV or JSON lines file of events; by default the published events."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
     units: Annotated[bool, typer.Option("--units", help="Name the units that matched each step.")] = False,
@@ -55,7 +57,7 @@ def funnel(
 def _load_events(
     connection: "duckdb.DuckDBPyConnection", spec: Path, events: Path | None
 ) -> "tuple[FunnelFile, FunnelEvents]":
-    """The funnel and its events: those of a file, else what the shop has published, which costs more imports."""
+    """The funnel and its events: those of a file, else the published ones, which need more imports."""
     from funnelscope.funnels.specification import FunnelFile
 
     if events:
@@ -79,7 +81,7 @@ def _print(found: dict[str, Any]) -> None:
     tables += [_build_steps_table(value or "(none)", steps) for value, steps in found.get("breakdown", {}).items()]
     if found.get("trend"):
         tables.append(_build_trend_table(found["trend"]))
-    # A narrow terminal breaks a line; a figure is never cut.
+    # A narrow terminal wraps lines, but a figure is never cut.
     unbounded = console.options.update(max_width=LARGEST_WIDTH)
     console.width = max(console.width, *(console.measure(table, options=unbounded).maximum for table in tables))
     for table in tables:
@@ -129,7 +131,7 @@ def _format_percent(rate: float | None) -> str:
 
 
 def _format_duration(seconds: float | None) -> str:
-    """Seconds as people say them: 45 s, 12 min, 3.5 h, 2.0 d."""
+    """A duration in its natural unit: 45 s, 12 min, 3.5 h, 2.0 d."""
     if seconds is None:
         return ""
     for size, name, digits in ((86_400, "d", 1), (3_600, "h", 1), (60, "min", 0)):

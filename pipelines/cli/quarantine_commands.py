@@ -1,4 +1,4 @@
-"""`funnelscope quarantine`: what lies in quarantine, row by row; taking it again, and giving it up."""
+"""`funnelscope quarantine`: lists quarantined rows, reads their files again, or drops them."""
 
 import csv
 import json
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from funnelscope.warehouse.connection import Warehouse
 
 quarantine = typer.Typer(
-    help="What lies in quarantine and why; how to see it, mend it and take it again, or give it up.",
+    help="Which rows are in quarantine and why; how to see, fix and read them again, or drop them.",
     no_args_is_help=True,
 )
 
 
 class QuarantineFamily(StrEnum):
+    """Families of events, as choices of an option."""
+
     TRAFFIC = "traffic"
     PAGE = "page"
     SERVICE = "service"
@@ -34,7 +36,7 @@ class QuarantineFamily(StrEnum):
 FamilyOption = Annotated[QuarantineFamily | None, typer.Option(help="Only this family.")]
 SourceOption = Annotated[str | None, typer.Option(metavar="NAME", help="Only this source of funnelscope.yaml.")]
 ReasonOption = Annotated[str | None, typer.Option(metavar="CODE", help="Only this reason, such as bad_time.")]
-FileOption = Annotated[str | None, typer.Option(metavar="NAME", help="Only files whose name ends so.")]
+FileOption = Annotated[str | None, typer.Option(metavar="NAME", help="Only files whose name ends with this.")]
 DayOption = Annotated[
     datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Only this day.")
 ]
@@ -47,9 +49,7 @@ def list_counts(
     reason: ReasonOption = None,
     file: FileOption = None,
     day: DayOption = None,
-    dropped: Annotated[
-        bool, typer.Option("--dropped", help="Those that were given up, instead of the others.")
-    ] = False,
+    dropped: Annotated[bool, typer.Option("--dropped", help="The dropped rows instead of the others.")] = False,
 ) -> None:
     """Counts the rows by day, family, source, file and reason, and says for each reason what to do."""
     with explain_errors():
@@ -75,7 +75,7 @@ def show(
     reason: ReasonOption = None,
     file: FileOption = None,
     day: DayOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of rows.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, for a repair tool.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV, for a repair tool.")] = False,
 ) -> None:
@@ -100,7 +100,7 @@ def show(
                 typer.echo(f"    {row['content'] or '(the whole file)'}")
 
 
-@quarantine.command(short_help="Read their files again.")
+@quarantine.command(short_help="Read the files of rows again.")
 def replay(
     family: FamilyOption = None,
     source: SourceOption = None,
@@ -110,8 +110,8 @@ def replay(
 ) -> None:
     """Reads the files of the chosen rows again, and builds every day that this changes.
 
-    A file that was mended, or whose mapping was, is read again by every run; this is for the rest, such as a
-    permission that was missing, or a database that was down.
+    Every run reads a file again if it, or its mapping, was changed. This is for everything else, such as a permission
+    that was missing, or a database that was down.
     """
     with explain_errors():
         from funnelscope.ingest.quarantine import count_rows, request_retry
@@ -124,10 +124,10 @@ def replay(
         with _open_warehouse() as warehouse:
             left = sum(count["rows"] for count in count_rows(warehouse, chosen))
         built = ", ".join(f"{piece.job} {piece.from_date} to {piece.to_date}" for piece in pieces) or "no day changed"
-        typer.echo(f"Read again: {files} files. Built: {built}. Rows of this choice still in quarantine: {left}")
+        typer.echo(f"Read again: {files} files. Built: {built}. Chosen rows still in quarantine: {left}")
 
 
-@quarantine.command(short_help="Give them up: erase their content.")
+@quarantine.command(short_help="Drop rows: erase their content.")
 def drop(
     family: FamilyOption = None,
     source: SourceOption = None,
@@ -136,10 +136,10 @@ def drop(
     day: DayOption = None,
     is_confirmed: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Gives the chosen rows up: erases their content, and builds their days without the warning about them.
+    """Drops the chosen rows: erases their content, and builds their days without the warning about them.
 
-    File, line and reason of each stay, so that every row read is still accounted for; `list --dropped` counts them. The
-    files in the landing zone stay too: when one is read anew, what still does not fit is in quarantine again.
+    File, line and reason of each row stay, so that every row read is still accounted for; `list --dropped` counts them.
+    The files in the landing zone stay too: if one is read again, its bad rows go to quarantine again.
     """
     with explain_errors():
         from funnelscope.ingest.build_state import read_build_state
@@ -148,11 +148,11 @@ def drop(
 
         chosen = _select_rows(family, source, reason, file, day)
         if chosen.is_everything:
-            raise ValueError("say which rows to drop: --family, --source, --reason, --file or --date")
+            raise ValueError("choose the rows to drop: --family, --source, --reason, --file or --date")
         with _open_warehouse() as warehouse:
             counts = count_rows(warehouse, chosen)
         if not counts:
-            typer.echo("Nothing of this choice is in quarantine.")
+            typer.echo("None of these rows is in quarantine.")
             return
         _print_counts(counts)
         total = sum(count["rows"] for count in counts)
@@ -172,7 +172,7 @@ def _print_counts(counts: "list[dict[str, Any]]") -> None:
 
     table = Table("day", "family", "source", box=None, pad_edge=False)
     for heading in ("file", "reason", "rows"):
-        table.add_column(heading, overflow="fold")  # --file asks for the end of a name, --reason for all of it
+        table.add_column(heading, overflow="fold")  # --file needs the end of a name, --reason the whole name
     for count in counts:
         table.add_row(*(str(value) for value in count.values()))
     Console(soft_wrap=True).print(table)
@@ -191,7 +191,7 @@ def _select_rows(
 
     known = [code.value for code in QuarantineReason]
     if reason and reason not in known:
-        raise ValueError(f"'{reason}' is no reason; the reasons are {', '.join(known)}")
+        raise ValueError(f"'{reason}' is not a reason; the reasons are {', '.join(known)}")
     wanted_day: date | None = day.date() if day else None
     return Selection(family.value if family else None, source, reason, file, wanted_day, dropped)
 

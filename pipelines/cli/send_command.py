@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def send_report(settings: Settings, period: "Period | date | None", channel: str | None, is_trial: bool) -> bool:
-    """Sends and prints a line a channel; whether nothing failed.
+    """Sends the report and prints a line per channel. Returns whether nothing failed.
 
     Raises:
         ValueError: no such channel, or none at all; or the period has never been run.

@@ -1,4 +1,4 @@
-"""From a report to what its pages show: plain dictionaries of finished texts, in the shape that page.typ lays out."""
+"""The content of the pages of a report: plain dictionaries of finished texts, in the form that page.typ lays out."""
 
 from funnelscope.messages.wording import Words
 from reports.model import DeliveryState, Report, ReportVerdict
@@ -11,7 +11,7 @@ from reports.pages.table_blocks import Content
 
 
 def build_content(report: Report, words: Words) -> Content:
-    """Everything that is printed, as JSON-ready dictionaries; raises UnknownWordError for an unknown key."""
+    """Everything that is printed, as JSON-ready dictionaries. Raises UnknownWordError for an unknown key."""
     stages = [build_stage_chapter(stage, report, words) for stage in report.stages]
     return {
         "document": build_document(report, words),
@@ -28,6 +28,7 @@ def build_content(report: Report, words: Words) -> Content:
 
 
 def build_document(report: Report, words: Words) -> Content:
+    """Title, author, language, header and footer of the document."""
     day = report.label
     edition = words.plain(report.edition)
     return {
@@ -42,7 +43,7 @@ def build_document(report: Report, words: Words) -> Content:
 
 
 def write_running_head(report: Report, words: Words) -> str | None:
-    """What stands above every page: that it is blocked, or that days or a part of the data are missing."""
+    """The line above every page, if the day is blocked, or if days or part of the data are missing."""
     if report.verdict is ReportVerdict.BLOCKED:
         return words.text("report", "blocked_header")
     counted = sum(day.is_counted for day in report.days)

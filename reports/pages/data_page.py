@@ -1,4 +1,4 @@
-"""The data behind the report, and what its words mean."""
+"""The data behind the report, and the definitions of its terms."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -16,6 +16,7 @@ CHANGE_WIDTHS: Widths = (None, 34, 34, 24)
 
 
 def build_data_chapter(report: Report, words: Words) -> Content:
+    """The chapter about deliveries, checks and quarantine."""
     return {
         "heading": words.text("headings", "data"),
         "sections": [
@@ -32,12 +33,12 @@ def build_data_chapter(report: Report, words: Words) -> Content:
 
 
 def is_spelled_out(report: Report) -> bool:
-    """Whether a text of the shop holds characters that are printed as their code points."""
+    """Whether a text of the shop holds characters that are printed as code points."""
     return SPELLED_OUT in repr(report)
 
 
 def write_restated_note(days: Sequence[date], words: Words) -> str | None:
-    """Earlier days whose numbers have changed since the report before, stretches as from and to."""
+    """Earlier days whose numbers have changed since the previous report, consecutive days as ranges."""
     if not days:
         return None
     stretches: list[list[date]] = []
@@ -51,6 +52,7 @@ def write_restated_note(days: Sequence[date], words: Words) -> str | None:
 
 
 def build_deliveries_table(deliveries: Sequence[FamilyDelivery], words: Words) -> Content:
+    """The table of deliveries, one row per family."""
     names = ["family", "state", "rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined", "latest_event"]
     has_exclusions = any(delivery.rows_excluded for delivery in deliveries)
     head = write_column_heads(words, *names, *(["rows_excluded"] if has_exclusions else []))
@@ -71,6 +73,7 @@ def build_deliveries_table(deliveries: Sequence[FamilyDelivery], words: Words) -
 
 
 def build_checks_section(report: Report, words: Words) -> Content:
+    """The table of checks that did not pass, with the number of those that passed."""
     heading = words.text("headings", "checks")
     if not report.checks:
         return build_section(heading, None, words.text("notes", "no_checks"))
@@ -88,7 +91,7 @@ def build_checks_section(report: Report, words: Words) -> Content:
 
 
 def write_check_row(check: CheckResult, words: Words) -> list[str]:
-    """A check in words: what it is, how it went, where, what was seen, what should have been."""
+    """A check in words: name, result, tables, observed and expected."""
     return [
         check.title or words.translate_or_keep("checks", check.name),
         words.text("check_states", check.state.value),
@@ -98,6 +101,7 @@ def write_check_row(check: CheckResult, words: Words) -> list[str]:
 
 
 def build_quarantine_section(report: Report, words: Words) -> Content:
+    """The table of quarantined rows by family and reason."""
     heading = words.text("headings", "quarantine")
     if not report.quarantine:
         return build_section(heading, None, words.text("notes", "no_quarantine"))
@@ -117,7 +121,7 @@ def build_quarantine_section(report: Report, words: Words) -> Content:
 
 
 def build_changes_chapter(report: Report, words: Words) -> list[Content]:
-    """What differs from the edition before, and the files that came in between; nothing in a first edition."""
+    """Differences from the previous edition, and the files that came in between; empty in a first edition."""
     if report.edition == 1:
         return []
     rows = [
@@ -141,7 +145,7 @@ def build_changes_chapter(report: Report, words: Words) -> list[Content]:
 
 
 def list_printed_figures(report: Report) -> list[Figure]:
-    """Every figure that the report shows, in the order of appearance."""
+    """Every figure of the report, in order of appearance."""
     figures = [headline.figure for headline in report.headline]
     figures += [headline.second for headline in report.headline if headline.second]
     if report.money:
@@ -156,6 +160,7 @@ def list_printed_figures(report: Report) -> list[Figure]:
 
 
 def build_definitions_chapter(report: Report, words: Words) -> Content:
+    """The definitions of all printed figures and parts of the money."""
     terms = [("metrics", key) for key in dict.fromkeys(figure.key for figure in list_printed_figures(report))]
     if report.money and report.money.paid_amount is not None:
         terms += [("money_parts", key) for key in (*report.money.parts, "excluded")]

@@ -1,4 +1,4 @@
-"""What the diagnosis found, in sentences: the verdict of the day, the findings in brief and in full."""
+"""The findings of the diagnosis in sentences: the verdict of the day, the findings in brief and in full."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ FINDING_WIDTHS: Widths = (48, None)
 
 
 def write_day_sentence(report: Report, words: Words) -> str:
-    """What happened, what it cost, where, since when, whether it goes on, and whose it is."""
+    """What happened, its cost, where, since when, whether it continues, and who owns it."""
     diagnosis = report.diagnosis
     if diagnosis is None:
         return words.text("diagnosis_states", "not_run")
-    # Of a week or month, what has recovered was still paid for.
+    # Recovered findings count in a week or month, because their loss is part of it.
     acting = [each for each in diagnosis.findings if report.days or each.status is not FindingStatus.RECOVERED]
     if not acting:
         return write_calm_sentence(diagnosis, words)
@@ -36,7 +36,7 @@ def write_day_sentence(report: Report, words: Words) -> str:
 
 
 def write_calm_sentence(diagnosis: Diagnosis, words: Words) -> str:
-    """Nothing to act on, with what the day could have shown; or why that cannot be said."""
+    """Says that there is nothing to act on, with the drop that the day could have shown; or why that is unknown."""
     if diagnosis.state not in ("calm", "found"):
         return words.text("diagnosis_states", diagnosis.state, reason=diagnosis.reason)
     if not diagnosis.visible_drops:
@@ -54,11 +54,12 @@ def write_calm_sentence(diagnosis: Diagnosis, words: Words) -> str:
 
 
 def write_finding_title(finding: Finding, words: Words) -> str:
-    """What happened where: "Coupon refused: coupon SHOP20"."""
+    """What happened and where: "Coupon refused: coupon SHOP20"."""
     return words.text("labels", "finding", title=finding.title, slice=words.format_slice(finding.slice))
 
 
 def write_since(finding: Finding, words: Words) -> str:
+    """Since when the finding lasts, and whether it is over."""
     if finding.since is None:
         return words.text("labels", "today_only")
     key = "since_and_on" if finding.is_ongoing else "since_and_over"
@@ -66,6 +67,7 @@ def write_since(finding: Finding, words: Words) -> str:
 
 
 def write_money(estimate: Estimate | None, currency: str, words: Words) -> str:
+    """An amount of money with its currency and interval."""
     if estimate is None:
         return words.no_data
     value = words.text("labels", "money", currency=currency, value=write_whole(estimate.value, words))
@@ -73,11 +75,12 @@ def write_money(estimate: Estimate | None, currency: str, words: Words) -> str:
 
 
 def write_orders(estimate: Estimate, words: Words) -> str:
+    """A number of orders with its interval."""
     return add_interval(write_whole(estimate.value, words), estimate, words)
 
 
 def add_interval(value: str, estimate: Estimate, words: Words) -> str:
-    """`value`, the estimate as it is written, with its interval; of a loss all numbers are whole."""
+    """`value`, the formatted estimate, with its interval. All numbers of a loss are whole."""
     if estimate.low is None or estimate.high is None:
         return value
     low, high = write_whole(estimate.low, words), write_whole(estimate.high, words)
@@ -85,6 +88,7 @@ def add_interval(value: str, estimate: Estimate, words: Words) -> str:
 
 
 def write_whole(value: Number, words: Words) -> str:
+    """The number rounded to a whole one."""
     return words.value(round(float(value), 6), Unit.COUNT, 0)
 
 
@@ -102,6 +106,7 @@ def build_finding_briefs(report: Report, words: Words) -> Content | None:
 
 
 def build_finding_brief(number: int, finding: Finding, report: Report, words: Words) -> Content:
+    """One finding as a title and short lines."""
     facts = [
         words.text("stages", finding.stage),
         write_since(finding, words),
@@ -126,11 +131,12 @@ def build_finding_brief(number: int, finding: Finding, report: Report, words: Wo
 
 
 def select_moved_evidence(finding: Finding) -> list[Evidence]:
-    """The evidence without what the data's own fault is told by: that stands as the reason."""
+    """The evidence, except for data checks, which the status reason already names."""
     return [evidence for evidence in finding.evidence if evidence.key != "data_check"]
 
 
 def write_evidence(evidence: Evidence, words: Words) -> str:
+    """A piece of evidence in words: the change of a series, or an entry of the change log."""
     since = evidence.since.isoformat() if evidence.since else ""
     if evidence.key != "series":
         name = words.translate_or_keep("changes", evidence.name)
@@ -146,6 +152,7 @@ def write_evidence(evidence: Evidence, words: Words) -> str:
 
 
 def build_follow_ups_section(report: Report, words: Words) -> Content | None:
+    """The present state of earlier findings; None without any."""
     if report.diagnosis is None or not report.diagnosis.follow_ups:
         return None
     lines = []
@@ -160,7 +167,7 @@ def build_follow_ups_section(report: Report, words: Words) -> Content | None:
 
 
 def build_finding_sections(findings: Sequence[Finding], currency: str, words: Words) -> list[Content]:
-    """A table for each finding of a stage: everything that is known of it."""
+    """A table for each finding of a stage, with everything known about it."""
     return [
         build_section(write_finding_title(finding, words), build_finding_table(finding, currency, words))
         for finding in findings
@@ -168,6 +175,7 @@ def build_finding_sections(findings: Sequence[Finding], currency: str, words: Wo
 
 
 def build_finding_table(finding: Finding, currency: str, words: Words) -> Content:
+    """The table of one finding."""
     known: list[tuple[str, str]] = [
         ("status", words.text("finding_states", finding.status.value)),
         ("since", write_since(finding, words)),

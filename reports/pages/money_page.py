@@ -1,4 +1,4 @@
-"""Where the paid amount came from, and what makes up its same-day part."""
+"""The sources of the paid amount, and the factors of its same-day part."""
 
 from typing import Any
 
@@ -24,9 +24,9 @@ MONEY_WIDTHS: Widths = (None, 32, 17, 20, 32, 20)
 
 
 def build_money_chapter(report: Report, words: Words) -> Content | None:
-    """How the first figures ran, the paid amount by class, and the factors of its same-day part.
+    """The trends of the main figures, the paid amount by class, and the factors of its same-day part.
 
-    None where the shop delivers no orders; where no part is known, that stands instead.
+    None if the shop delivers no orders. If no part is known, the chapter says so.
     """
     if report.money is None:
         return None
@@ -45,7 +45,7 @@ def build_money_chapter(report: Report, words: Words) -> Content | None:
 
 
 def build_trend_sections(report: Report, words: Words) -> list[Content]:
-    """The figures of the chapter day by day; the first of the page in front shows them small."""
+    """The figures of the chapter day by day; the first page shows them small."""
     return [
         build_section(
             None,
@@ -58,7 +58,7 @@ def build_trend_sections(report: Report, words: Words) -> list[Content]:
 
 
 def build_days_section(report: Report, words: Words) -> Content:
-    """The days of a week or month, one a row, with what was said of them."""
+    """The days of a week or month, one per row, with their findings."""
     keys = [figure.key for figure in report.days[0].figures]
     rows = []
     for day in report.days:
@@ -78,6 +78,7 @@ def build_days_section(report: Report, words: Words) -> Content:
 
 
 def build_money_section(money: MoneySplit, currency: str, words: Words) -> Content:
+    """The table and picture of the paid amount by class."""
     total = money.paid_amount
     rows, spoken = [], []
     for letter, (key, part) in zip("ABCD", money.parts.items(), strict=True):
@@ -110,6 +111,7 @@ def build_money_section(money: MoneySplit, currency: str, words: Words) -> Conte
 
 
 def write_money_row_end(part: Any, words: Words) -> list[str]:
+    """Payments, baseline and change of a part, as cells."""
     return [
         words.value(part.payments, Unit.COUNT),
         words.value(part.baseline, Unit.MONEY),
@@ -118,6 +120,7 @@ def write_money_row_end(part: Any, words: Words) -> list[str]:
 
 
 def write_total_row_end(money: MoneySplit, words: Words) -> list[str]:
+    """Share, payments, baseline and change of the total, as cells."""
     parts = money.parts.values()
     payments = [part.payments for part in parts if part.payments is not None]
     baselines = [float(part.baseline) for part in parts if part.baseline is not None]
@@ -132,4 +135,5 @@ def write_total_row_end(money: MoneySplit, words: Words) -> list[str]:
 
 
 def build_factors_section(money: MoneySplit, currency: str, words: Words) -> Content:
+    """The table of the factors of the same-day part."""
     return build_section(words.text("headings", "factors"), build_figures_table(money.factors, currency, words))

@@ -9,6 +9,7 @@ OWN_FUNNEL_WIDTHS: Widths = (None, 20, 20, 20, 20, 20, 20, 22)
 
 
 def build_own_funnels_chapter(report: Report, words: Words) -> Content:
+    """The chapter of the shop's own funnels, with a section for each cohort."""
     return {
         "heading": words.text("headings", "own_funnels"),
         "sections": [
@@ -26,6 +27,7 @@ def _place_picture(funnel: OwnFunnel, number: int, words: Words) -> Content:
 
 
 def build_cohort_section(funnel: OwnFunnel, cohort: OwnCohort, words: Words, picture: Content | None) -> Content:
+    """The steps of one cohort as a table, with a picture if given."""
     head = write_column_heads(
         words, "step", "units", "from_previous", "from_start", "converted", "lost", "pending", "median_time"
     )

@@ -39,6 +39,7 @@ SLICE_WIDTHS: Widths = (None, 21, 23, 14, 14, 23, 18)
 
 
 def build_stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
+    """The chapter of one stage, or the reason why it has no data."""
     stage = select_drawn_parts(report, stage)
     chapter: Content = {
         "name": words.text("stages", stage.key),
@@ -78,10 +79,10 @@ def build_stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
 
 
 def select_printed_slices(stage: Stage, report: Report) -> Sequence[SliceTable]:
-    """The tables by the dimensions that the stage's findings name; all of them where nobody looked for findings.
+    """The tables by the dimensions that the stage's findings name; all of them if no diagnosis has run.
 
-    A calm stage has none; one of a day that has no like has its main one, to see where its entries come from. The
-    workbook always has every table.
+    A stage without findings has none. On a day without comparable days, it has its main one, to show where its entries
+    come from. The workbook always has every table.
     """
     if lacks_comparable_days(report):
         return stage.slices[:1]
@@ -92,8 +93,10 @@ def select_printed_slices(stage: Stage, report: Report) -> Sequence[SliceTable]:
 
 
 def write_slices_note(stage: Stage, report: Report, words: Words) -> str:
-    """What "against usual" means, where it is printed; and which dimensions only the workbook has, on a day without
-    findings to choose them by."""
+    """Explains the column "against usual" where it is printed.
+
+    On a day without comparable days, names the dimensions that only the workbook has.
+    """
     parts = [words.text("notes", "slices")] if any(map(has_baseline_rate, stage.slices)) else []
     others = [words.text("dimensions", each.dimension) for each in stage.slices[1:] if each.rows]
     if lacks_comparable_days(report) and others:
@@ -103,16 +106,17 @@ def write_slices_note(stage: Stage, report: Report, words: Words) -> str:
 
 
 def has_baseline_rate(slices: SliceTable) -> bool:
+    """Whether any row has a baseline rate."""
     return any(row.baseline_rate is not None for row in slices.rows)
 
 
 def is_relevance_drawn(stage: Stage) -> bool:
-    """Where no match fails, the answer to the stage's question says all there is."""
+    """Whether any match fails; otherwise the answer to the stage's question says enough."""
     return any(cell.is_failing for cell in stage.relevance)
 
 
 def build_questions_section(stage: Stage, words: Words) -> list[Content]:
-    """The questions that an operator asks of the stage, answered from its figures."""
+    """The questions that an operator asks about the stage, answered from its figures."""
     if not stage.questions:
         return []
     rows = [write_question_row(question, words) for question in stage.questions]
@@ -121,11 +125,12 @@ def build_questions_section(stage: Stage, words: Words) -> list[Content]:
 
 
 def write_question_row(question: Question, words: Words) -> list[str]:
+    """A question, its answer and the figure behind it, as cells."""
     behind = ""
     if question.figure is not None:
         figure = question.figure
         usual = write_baseline_and_change(figure, words)[0] if figure.baseline is not None else ""
-        # A count out of others says more than the count.
+        # A count with its whole says more than the count alone.
         value = words.counts(figure) if figure.unit is Unit.COUNT else words.value(figure.value, figure.unit)
         value = value or words.value(figure.value, figure.unit)
         name = words.text("metrics", figure.key)
@@ -138,6 +143,7 @@ def write_question_row(question: Question, words: Words) -> list[str]:
 
 
 def build_findings_sections(stage: Stage, report: Report, words: Words) -> list[Content]:
+    """The findings of the stage, with a picture of their effects."""
     findings = select_findings_of_stage(report, stage.key)
     if not findings:
         return []
@@ -151,6 +157,7 @@ def build_findings_sections(stage: Stage, report: Report, words: Words) -> list[
 
 
 def write_heat_map_heading(stage: Stage, words: Words) -> str:
+    """The heading of the heat map; empty if the stage has none."""
     if stage.heat_map is None or stage.rate is None:
         return ""
     return words.text(
@@ -163,7 +170,7 @@ def write_heat_map_heading(stage: Stage, words: Words) -> str:
 
 
 def build_drawn_section(stage: Stage, part: str, is_drawn: bool, heading: str, words: Words) -> list[Content]:
-    """A section that is a picture with a note below; nothing where there is none."""
+    """A section with a picture and a note below; empty without a picture."""
     if not is_drawn:
         return []
     picture = {"file": f"{stage.key}_{part}.svg", "alt": words.text("alternatives", part, heading=heading)}
@@ -171,12 +178,14 @@ def build_drawn_section(stage: Stage, part: str, is_drawn: bool, heading: str, w
 
 
 def build_indicators_section(stage: Stage, currency: str, words: Words) -> list[Content]:
+    """The table of the operational figures; empty without any."""
     if not stage.indicators:
         return []
     return [build_section(words.text("headings", "indicators"), build_figures_table(stage.indicators, currency, words))]
 
 
 def build_stage_rate(rate: Figure, words: Words) -> Content:
+    """The main rate in a sentence, with its counts, baseline and change."""
     usual, change = write_baseline_and_change(rate, words)
     name = words.text("metrics", rate.key)
     details = [words.counts(rate), usual, change]
@@ -187,6 +196,7 @@ def build_stage_rate(rate: Figure, words: Words) -> Content:
 
 
 def write_stage_notes(stage: Stage, words: Words) -> list[str]:
+    """The notes below the picture of the stage."""
     notes = []
     if any(
         choose_outside_mark(step.rate_from_previous, step.usual_low, step.usual_high, words) for step in stage.steps
@@ -197,6 +207,7 @@ def write_stage_notes(stage: Stage, words: Words) -> list[str]:
 
 
 def write_stage_alternative(stage: Stage, words: Words) -> str:
+    """The text alternative of the stage's picture."""
     steps = [
         words.text(
             "alternatives", "step", name=words.text("steps", step.key), count=words.value(step.count, Unit.COUNT)
@@ -208,7 +219,7 @@ def write_stage_alternative(stage: Stage, words: Words) -> str:
 
 
 def build_windows_sections(stage: Stage, words: Words) -> list[Content]:
-    """What became of earlier entries, and of presale inquiries."""
+    """The outcomes of earlier entries, and of presale inquiries."""
     head = write_column_heads(words, "window", "entered_between", "converted", "lost", "pending", "rate")
     sections = []
     for part, windows in (("windows", stage.windows), ("inquiry_windows", stage.inquiry_windows)):
@@ -221,6 +232,7 @@ def build_windows_sections(stage: Stage, words: Words) -> list[Content]:
 
 
 def write_window_row(window: Window, words: Words) -> list[str]:
+    """A window as cells: length, entry days, counts, rate."""
     first, last = window.entered_from.isoformat(), window.entered_to.isoformat()
     return [
         words.text("labels", "window", days=words.plain(window.window_days)),
@@ -231,6 +243,7 @@ def write_window_row(window: Window, words: Words) -> list[str]:
 
 
 def build_slice_section(slices: SliceTable, note: str | None, words: Words) -> Content:
+    """The table of one dimension, the largest values first and the rest summed."""
     shown, other = split_largest(slices.rows)
     whole = pool_rows(slices.rows)
     digits = None if whole.rate is None else max(choose_digits(whole.rate, Unit.RATE), 1)
@@ -246,23 +259,24 @@ def build_slice_section(slices: SliceTable, note: str | None, words: Words) -> C
 
 
 def name_value(value: str | None, dimension: str, words: Words) -> str:
+    """The name of a dimension's value, or the text for none."""
     return words.translate_dimension_value(dimension, value) if value else words.text("labels", "not_named")
 
 
 def name_count(key: str, words: Words) -> str:
-    """The name of what a column counts: a step, or else a metric."""
+    """The name of what a column counts: a step or a metric."""
     return words.text("steps" if key in words.sections["steps"] else "metrics", key)
 
 
 def split_largest(rows: Sequence[SliceRow]) -> tuple[list[SliceRow], list[SliceRow]]:
-    """The rows with most entries, and the rest; a rest of one row is shown by its name instead."""
+    """The rows with most entries, and the rest. A rest of one row is listed by name instead."""
     ordered = sorted(rows, key=lambda row: (-row.entered, -row.passed, row.value or ""))
     shown = SLICE_ROWS_SHOWN if len(ordered) > SLICE_ROWS_SHOWN + 1 else len(ordered)
     return ordered[:shown], ordered[shown:]
 
 
 def pool_rows(rows: Sequence[SliceRow]) -> SliceRow:
-    """Rows added up; a row without a baseline leaves the sum without one."""
+    """The sum of the rows. If one of them has no baseline, the sum has none."""
     with_baseline = all(row.baseline_entered is not None and row.baseline_passed is not None for row in rows)
     return SliceRow(
         None,
@@ -274,6 +288,7 @@ def pool_rows(rows: Sequence[SliceRow]) -> SliceRow:
 
 
 def write_slice_row(row: SliceRow, name: str, digits: int | None, words: Words) -> list[str]:
+    """A slice as cells: counts, rate, baseline, change, and passes above or below the baseline."""
     surplus = words.text("labels", "no_comparison")
     if row.baseline_rate is not None:
         surplus = format_signed(row.passed - row.entered * row.baseline_rate, 0)

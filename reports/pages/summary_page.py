@@ -1,4 +1,4 @@
-"""The first page: what a reader of ten minutes must know."""
+"""The first page: what a reader with ten minutes must know."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -13,6 +13,7 @@ from reports.pictures.trend import has_trend
 
 
 def build_summary(report: Report, words: Words) -> Content:
+    """The content of the first page."""
     strip = (
         build_days_strip(report, words)
         if report.days
@@ -35,7 +36,7 @@ def build_summary(report: Report, words: Words) -> Content:
 
 
 def write_day_line(report: Report, words: Words) -> str:
-    """Which day or days, on whose clock."""
+    """The day or days, with the time zone."""
     if report.days:
         first, last = report.days[0].day.isoformat(), report.days[-1].day.isoformat()
         days = words.text("labels", "date_range", first=first, last=last)
@@ -45,7 +46,7 @@ def write_day_line(report: Report, words: Words) -> str:
 
 
 def build_days_strip(report: Report, words: Words) -> list[Content]:
-    """Which of the period's days are in it, warned, left out, and restated since their first edition."""
+    """Which days of the period are included, have warnings, are left out, or were restated."""
     groups = {
         "counted": [day.day for day in report.days if day.is_counted],
         "warned": [day.day for day in report.days if day.is_counted and day.verdict is ReportVerdict.WARN],
@@ -62,7 +63,7 @@ def build_days_strip(report: Report, words: Words) -> list[Content]:
 
 
 def write_runs_of_days(days: Sequence[date], words: Words) -> list[str]:
-    """Days in order, neighbours as one: "06-03", "06-08 to 06-12"."""
+    """Sorted days, consecutive ones as a range: "06-03", "06-08 to 06-12"."""
     runs: list[list[date]] = []
     for day in days:
         if runs and runs[-1][-1] == day - timedelta(days=1):
@@ -78,7 +79,7 @@ def write_runs_of_days(days: Sequence[date], words: Words) -> list[str]:
 
 
 def build_verdict(report: Report, words: Words) -> Content:
-    """The sentence of the day, and below it whether the data may be used. A blocked day says only the latter."""
+    """The sentence of the day, and below it whether the data are usable. A blocked day has only the latter."""
     key = report.verdict.value
     if report.verdict is ReportVerdict.BLOCKED and report.last_good_date is None:
         key = "blocked_no_good_day"
@@ -95,6 +96,7 @@ def build_verdict(report: Report, words: Words) -> Content:
 
 
 def write_baseline_sentence(report: Report, words: Words) -> str:
+    """Which days the baseline covers."""
     days = report.baseline_days
     if report.promotion is not None and days:
         return words.text("baseline", "promotion", promotion=report.promotion, days=str(days))
@@ -104,6 +106,7 @@ def write_baseline_sentence(report: Report, words: Words) -> str:
 
 
 def build_family_strip(delivery: FamilyDelivery, words: Words) -> Content:
+    """Name, delivery state, rows and last event of a family."""
     details = []
     if delivery.rows_accepted is not None:
         details.append(words.text("labels", "rows", count=words.plain(delivery.rows_accepted)))
@@ -117,6 +120,7 @@ def build_family_strip(delivery: FamilyDelivery, words: Words) -> Content:
 
 
 def build_headline(headline: Headline, report: Report, words: Words) -> Content:
+    """One large number with its baseline, change and comparisons."""
     figure = headline.figure
     usual, change = write_baseline_and_change(figure, words)
     lines = [words.counts(figure)] if figure.denominator is not None else []
@@ -135,9 +139,9 @@ def build_headline(headline: Headline, report: Report, words: Words) -> Content:
 
 
 def write_comparisons(headline: Headline, words: Words) -> list[str]:
-    """The figure against its target, the month to date, and the same day of the last like promotion.
+    """The figure against its target, the month to date, and the same day of the last comparable promotion.
 
-    Of a week or month: against the one before and a year earlier, and by the marketplaces' rule.
+    For a week or month: against the previous one and a year earlier, and by the marketplaces' rule.
     """
     unit = headline.figure.unit
     digits = 0 if unit is Unit.MONEY else None
@@ -165,6 +169,7 @@ def write_comparisons(headline: Headline, words: Words) -> list[str]:
 
 
 def build_bridge_section(report: Report, words: Words) -> Content | None:
+    """The picture of the steps from the baseline amount to the day's; None without a bridge."""
     bridge = report.bridge
     if bridge is None:
         return None
@@ -178,6 +183,7 @@ def build_bridge_section(report: Report, words: Words) -> Content | None:
 
 
 def build_sparkline(figure: Figure, words: Words) -> Content | None:
+    """The small trend of a figure with its text alternative; None without a trend."""
     if not has_trend(figure.trend):
         return None
     known = [point.value for point in figure.trend if point.value is not None]
@@ -193,7 +199,7 @@ def build_sparkline(figure: Figure, words: Words) -> Content | None:
 
 
 def write_outside_note(report: Report, words: Words) -> str | None:
-    """What the marks of this page mean, where there is one."""
+    """The meaning of the marks on this page, if there are any."""
     figures = [headline.figure for headline in report.headline]
     figures += [stage.rate for stage in report.stages if stage.rate is not None and stage.no_data is None]
     if any(choose_outside_mark(figure.value, figure.usual_low, figure.usual_high, words) for figure in figures):
@@ -202,6 +208,7 @@ def write_outside_note(report: Report, words: Words) -> str | None:
 
 
 def build_stage_tile(stage: Stage, words: Words) -> Content:
+    """The tile of a stage: its main rate with counts, baseline and change."""
     name = words.text("stages", stage.key)
     if stage.no_data is not None or stage.rate is None:
         reason = words.message(stage.no_data) if stage.no_data else ""

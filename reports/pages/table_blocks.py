@@ -1,4 +1,4 @@
-"""What all pages share: the shapes that page.typ lays out, and figures as table rows."""
+"""Shared by all pages: the blocks that page.typ lays out, and figures as table rows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ FIGURE_WIDTHS: Widths = (None, 56, 24, 23, 21)
 
 
 def build_table(head: Sequence[str] | None, rows: Sequence[Sequence[str]], widths: Widths, left: int = 1) -> Content:
-    """A table whose first `left` columns are texts, set to the left; the others are numbers, set to the right."""
+    """A table whose first `left` columns are texts, aligned left; the others are numbers, aligned right."""
     sides = ["left"] * left + ["right"] * (len(widths) - left)
     return {
         "head": list(head) if head else None,
@@ -28,7 +28,7 @@ def build_table(head: Sequence[str] | None, rows: Sequence[Sequence[str]], width
 def build_compared_table(
     head: Sequence[str], rows: Sequence[Sequence[str]], widths: Widths, comparing: int, is_known: bool
 ) -> Content:
-    """A table whose last columns, `comparing` of them, tell what is usual: they are left out while nothing is."""
+    """A table whose last `comparing` columns compare with the baseline. They are left out if `is_known` is false."""
     kept = len(widths) - (0 if is_known else comparing)
     return build_table(head[:kept], [row[:kept] for row in rows], widths[:kept])
 
@@ -36,20 +36,23 @@ def build_compared_table(
 def build_section(
     heading: str | None, body: Content | None, note: str | None = None, picture: Content | None = None
 ) -> Content:
+    """A section of a page, with any of heading, table, note and picture."""
     return {"heading": heading, "table": body, "note": note, "picture": picture}
 
 
 def write_column_heads(words: Words, *keys: str, **values: str) -> list[str]:
+    """The headings of columns."""
     return [words.text("columns", key, **values) for key in keys]
 
 
 def name_figure(figure: Figure, currency: str, words: Words) -> str:
-    """The figure's name, with the currency where it is money."""
+    """The figure's name, with the currency if it is money."""
     name = words.text("metrics", figure.key)
     return words.text("labels", "with_unit", name=name, unit=currency) if figure.unit is Unit.MONEY else name
 
 
 def write_baseline_and_change(figure: Figure, words: Words) -> tuple[str, str]:
+    """The figure's baseline in words, and its change against it; empty without a baseline."""
     if figure.baseline is None:
         return words.text("labels", "usual", value=words.no_data), ""
     digits = choose_baseline_digits(figure.value, figure.unit)
@@ -58,12 +61,13 @@ def write_baseline_and_change(figure: Figure, words: Words) -> tuple[str, str]:
 
 
 def write_marked_value(figure: Figure, words: Words) -> str:
-    """The value, with a mark before it where it lies outside its usual range."""
+    """The value, marked if it is outside its baseline range."""
     mark = choose_outside_mark(figure.value, figure.usual_low, figure.usual_high, words)
     return f"{mark} {words.value(figure.value, figure.unit)}".strip()
 
 
 def build_figures_table(figures: Sequence[Figure], currency: str, words: Words) -> Content:
+    """A table of figures with counts, value, baseline and change."""
     rows = []
     for figure in figures:
         rows.append(
@@ -83,12 +87,13 @@ def build_figures_table(figures: Sequence[Figure], currency: str, words: Words) 
 
 
 def write_promotions_note(trend: Sequence[DayPoint], words: Words) -> str | None:
-    """The promotions that the shaded days of a trend belong to."""
+    """The promotions of the shaded days of a trend."""
     days = [write_promotion_days(trend[first : last + 1], words) for first, last in find_promotion_runs(trend)]
     return words.text("notes", "promotions", days="; ".join(days)) if days else None
 
 
 def write_promotion_days(points: Sequence[DayPoint], words: Words) -> str:
+    """The names and the date range of consecutive promotion days."""
     names = dict.fromkeys(point.promotion for point in points if point.promotion)
     first, last = points[0].day.isoformat(), points[-1].day.isoformat()
     when = first if first == last else words.text("labels", "date_range", first=first, last=last)
@@ -96,6 +101,7 @@ def write_promotion_days(points: Sequence[DayPoint], words: Words) -> str:
 
 
 def write_trend_alternative(rate: Figure | None, words: Words) -> str:
+    """The text alternative of a trend."""
     known = [point for point in rate.trend if point.value is not None] if rate else []
     if rate is None or len(known) < 2:
         return words.text("alternatives", "no_trend")

@@ -1,4 +1,4 @@
-"""Bars that divide a whole: the paid amount, and what became of earlier entries."""
+"""Bars that divide a whole: the paid amount, and the outcomes of earlier entries."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any

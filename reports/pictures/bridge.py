@@ -1,4 +1,4 @@
-"""The way from the usual paid amount to the day's, bar by bar on one scale of money that begins at "as usual"."""
+"""The steps from the baseline paid amount to the day's, bar by bar on one scale of money from the baseline."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ CHANGE_MM, USUAL_MM = 126.0, 151.0
 
 
 def draw_bridge(bridge: Bridge, words: Words) -> "Canvas":
-    """Bars that begin where the one above ends; the last one is their sum. Losses point left, gains right."""
+    """Bars that each begin where the one above ends; the last one is their sum. Losses point left, gains right."""
     height = BAR_ROW_MM * (len(bridge.bars) + 2 + (bridge.excluded is not None))
     canvas = create_canvas(height)
     sheet = add_text_sheet(canvas, 0, height)
@@ -42,7 +42,7 @@ def draw_bridge(bridge: Bridge, words: Words) -> "Canvas":
 
 
 def _find_scale(bridge: Bridge) -> Callable[[float], float]:
-    """Millimetres of an amount against usual."""
+    """A function from an amount relative to the baseline to millimetres."""
     reached, ends = 0.0, [0.0, float(bridge.today) - float(bridge.usual)]
     for bar in bridge.bars:
         reached += float(bar.change)
@@ -75,7 +75,7 @@ def _write_row(sheet: "Axes", y: float, bar: BridgeBar, words: Words, quiet: boo
 
 
 def write_bar_value(value: Number | None, bar: BridgeBar, words: Words) -> str:
-    """The usual or present value of a bar; a factor as the table of the factors has it."""
+    """The baseline or present value of a bar. A factor is formatted as in the table of the factors."""
     if value is None:
         return words.no_data
     if bar.unit is Unit.MONEY and bar.key != "amount_per_order":

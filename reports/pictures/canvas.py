@@ -1,7 +1,7 @@
-"""What all pictures share: paper, ink and font. Colour-blind safe, readable in grey, labelled on the spot.
+"""Shared by all pictures: paper, ink and font. Colour-blind safe, readable in grey, labelled directly.
 
-matplotlib is imported inside the functions, because a command line must start without paying for it. Every figure is
-laid out in millimetres of the printed page, so that text has the same size in every picture.
+matplotlib is imported inside the functions, so that the command line starts without it. Every figure is laid out in
+millimetres of the printed page, so that text has the same size in every picture.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ PALE = "#dcdcdc"
 BLUE = "#0072b2"
 ALARM = "#b34700"
 SHADES = ("#0072b2", "#5aa5d1", "#a9cfe6", "#dfeaf1")  # dark to light, so that order survives printing in grey
-COLOURS = 64  # of a PNG: the few that are drawn, and their edges
+COLOURS = 64  # of a PNG: the few drawn colours, and their blended edges
 TEXT_POINTS = 7.5
 SMALL_POINTS = 6.5
 ROW_MM = 6.5
@@ -59,12 +59,12 @@ def _register_font() -> None:
 
 
 def save_svg(canvas: "Canvas", name: str) -> bytes:
-    """The canvas as SVG with text kept as text; call inside `drawing()`. Raises MissingGlyphError."""
+    """The canvas as SVG with text kept as text. Call it inside `apply_drawing_style()`. Raises MissingGlyphError."""
     return _save(canvas, name, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def save_png(canvas: "Canvas", name: str, dots_per_inch: int = 144) -> bytes:
-    """The canvas as PNG of few colours; call inside `drawing()`. Raises MissingGlyphError."""
+    """The canvas as PNG of few colours. Call it inside `apply_drawing_style()`. Raises MissingGlyphError."""
     drawn = _save(canvas, name, format="png", dpi=dots_per_inch, bbox_inches="tight", metadata={"Software": None})
     return reduce_colours(drawn)
 
@@ -88,7 +88,7 @@ def _save(canvas: "Canvas", name: str, **options: Any) -> bytes:
 
 
 def _list_texts(canvas: "Canvas") -> list[str]:
-    """Every text on the canvas. Axes that are switched off are not asked for tick labels, which would create them."""
+    """Every text on the canvas. Axes that are switched off are skipped, because asking for tick labels creates them."""
     texts = []
     for axes in canvas.axes:
         labels = [*axes.get_xticklabels(), *axes.get_yticklabels()] if axes.axison else []
@@ -97,13 +97,14 @@ def _list_texts(canvas: "Canvas") -> list[str]:
 
 
 def create_canvas(height_mm: float, width_mm: float = PAGE_WIDTH_MM) -> "Canvas":
+    """An empty canvas of this size."""
     from matplotlib.figure import Figure as Canvas
 
     return Canvas(figsize=(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH))
 
 
 def add_axes(canvas: "Canvas", left: float, top: float, width: float, height: float) -> "Axes":
-    """Axes at a place counted in millimetres from the canvas's top left corner, bare of frame and ticks."""
+    """Axes without frame and ticks, at a position in millimetres from the canvas's top left corner."""
     whole_width, whole_height = canvas.get_size_inches() * MM_PER_INCH
     place = (left / whole_width, 1 - (top + height) / whole_height, width / whole_width, height / whole_height)
     axes = canvas.add_axes(place)
@@ -112,7 +113,7 @@ def add_axes(canvas: "Canvas", left: float, top: float, width: float, height: fl
 
 
 def add_text_sheet(canvas: "Canvas", top: float, height: float) -> "Axes":
-    """Axes over the whole width whose data coordinates are millimetres, y downwards: for text."""
+    """Axes for text over the whole width. Data coordinates are millimetres, y downwards."""
     width = canvas.get_size_inches()[0] * MM_PER_INCH
     axes = add_axes(canvas, 0, top, width, height)
     axes.set_xlim(0, width)

@@ -31,7 +31,7 @@ RATE_COLUMNS_MM = (124.0, 142.0, PAGE_WIDTH_MM)
 
 
 def draw_stage(stage: Stage, words: Words, title: Sequence[str] = ()) -> "Canvas":
-    """The day's funnel with usual rates, and the main rate's trend below it; the lines of `title` head it."""
+    """The day's funnel with baseline rates, and the main rate's trend below it, under the lines of `title`."""
     title_mm = ROW_MM * len(title)
     funnel_mm = HEADER_MM + ROW_MM * len(stage.steps) if stage.steps else 0.0
     trend_mm = compute_trend_height(stage.rate)
@@ -92,7 +92,7 @@ def _draw_step(sheet: "Axes", step: StageStep, y: float, scale: float, words: Wo
 
 
 def choose_outside_mark(value: Any, low: Any, high: Any, words: Words) -> str:
-    """The mark of a value below or above its usual range; empty inside it, or where it cannot be told."""
+    """The mark of a value below or above its baseline range; empty inside it, or if the range is unknown."""
     if value is None:
         return ""
     if low is not None and value < low:
@@ -103,7 +103,7 @@ def choose_outside_mark(value: Any, low: Any, high: Any, words: Words) -> str:
 
 
 def draw_stage_png(stage: Stage, report: Report, words: Words) -> bytes:
-    """The stage's picture as PNG with a title of its own, for a page that shows nothing else of the report."""
+    """The stage's picture as PNG with a title of its own, for a page without the rest of the report."""
     lines = [
         words.text(
             "pictures",

@@ -1,4 +1,4 @@
-"""A stage's rate by two dimensions: each cell shows its rate and how far that is from usual."""
+"""A stage's rate by two dimensions: each cell has its rate and the deviation from its baseline."""
 
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,13 @@ LABEL_MM = 40.0
 CELL_HEIGHT_MM = 7.6
 WIDEST_CELL_MM = 26.0
 HEAD_MM = 6.0
-FULL_COLOUR_AT = 0.30  # a relative change of 30 % has the full colour
+FULL_COLOUR_AT = 0.30  # relative change with the full colour
 NOTABLE_STANDARD_ERRORS = 3.0
 LONGEST_LABEL = 24
 
 
 def draw_heat_map(heat_map: HeatMap, words: Words) -> "Canvas":
-    """Rows and columns in the order given. Colour says how far the rate is from usual; a sign, that it is notable."""
+    """Rows and columns in the given order. Colour is the deviation from the baseline; a sign marks notable ones."""
     height = HEAD_MM + CELL_HEIGHT_MM * len(heat_map.rows)
     canvas = create_canvas(height)
     sheet = add_text_sheet(canvas, 0, height)
@@ -39,7 +39,7 @@ def draw_heat_map(heat_map: HeatMap, words: Words) -> "Canvas":
 
 
 def shorten(text: str, longest: int) -> str:
-    """The text with its middle left out where it is longer than `longest`; names often differ at their ends."""
+    """The text with its middle left out if it is longer than `longest`; names often differ at their ends."""
     if len(text) <= longest:
         return text
     kept = max(longest - 1, 2)
@@ -47,7 +47,7 @@ def shorten(text: str, longest: int) -> str:
 
 
 def measure_notability(cell: HeatCell) -> float:
-    """Standard errors between the cell's rate and its usual rate; 0 where there is nothing to compare with.
+    """Standard errors between the cell's rate and its baseline rate; 0 without a comparison.
 
     The variance is that of the difference of two independent binomial rates with the pooled rate.
     """
@@ -69,7 +69,7 @@ def _draw_cell(sheet: "Axes", left: float, top: float, width: float, cell: HeatC
     if usual:
         change = (rate - usual) / usual
         z = measure_notability(cell)
-        sureness = min(abs(z) / NOTABLE_STANDARD_ERRORS, 1.0)  # what chance explains stays pale
+        sureness = min(abs(z) / NOTABLE_STANDARD_ERRORS, 1.0)  # deviations within chance stay pale
         strength = min(abs(change) / FULL_COLOUR_AT, 1.0) * sureness * 0.6
         sheet.barh(
             centre, width - 0.6, left=left + 0.3, height=CELL_HEIGHT_MM - 0.6, linewidth=0,

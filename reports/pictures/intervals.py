@@ -1,4 +1,4 @@
-"""How far each finding's rate is below or above what was expected, with its interval, on one scale from zero."""
+"""The deviation of each finding's rate from the expected rate, with its interval, on one scale from zero."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ LONGEST_NAME = 44
 
 
 def draw_effects(findings: Sequence[Finding], words: Words) -> "Canvas":
-    """A dot and a line for each finding that has an effect: the estimate and its 90 % interval."""
+    """A dot and a line for each finding with an effect: the estimate and its 90 % interval."""
     shown = [finding for finding in findings if finding.effect is not None]
     height = ROW_MM * len(shown)
     canvas = create_canvas(height)

@@ -1,4 +1,4 @@
-"""The picture of a funnel that the shop declared: what became of the units at each step."""
+"""The picture of a funnel that the shop declared: the outcomes of the units at each step."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 
 def draw_own_funnel(cohort: OwnCohort, words: Words) -> "Canvas":
-    """A bar for each step, as long as its units are many, divided into converted, lost and pending."""
+    """A bar for each step, proportional to its units and divided into converted, lost and pending."""
     height = HEADER_MM + ROW_MM * len(cohort.steps)
     canvas = create_canvas(height)
     sheet = add_text_sheet(canvas, 0, height)

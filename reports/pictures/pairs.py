@@ -1,4 +1,4 @@
-"""Operational figures above the rates that they may move, day by day on the same axis of days."""
+"""Operational figures above the rates that they may influence, day by day on the same time axis."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ PER_ROW = 2
 
 
 def draw_pairs(pairs: Sequence[Pair], words: Words) -> "Canvas":
-    """Two pairs beside each other, each with its cause above its effect."""
+    """Two pairs side by side, each with its cause above its effect."""
     row_mm = 2 * (TITLE_MM + PANEL_MM) + DAYS_MM
     height = row_mm * -(-len(pairs) // PER_ROW)
     canvas = create_canvas(height)

@@ -1,4 +1,4 @@
-"""Creatives on landing pages: where a match does better or worse than both alone let expect."""
+"""Creatives on landing pages: where a match does better or worse than both alone predict."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 LABEL_MM, CELL_MM, HEAD_MM = 40.0, 5.2, 6.0
 ROWS_SHOWN, COLUMNS_SHOWN = 10, 8
-FULL_COLOUR_AT = 0.8  # log odds; rates that differ by a factor of about two
+FULL_COLOUR_AT = 0.8  # log odds: rates differ by a factor of about two
 
 
 def draw_relevance(cells: Sequence[RelevanceCell], words: Words) -> "Canvas":
-    """Those creatives and pages that fail each other first, then by sessions; each cell shows the log odds."""
+    """Failing combinations of creative and page first, then by sessions; each cell has the log odds."""
     creatives = _select_largest(cells, "creative", ROWS_SHOWN)
     pages = _select_largest(cells, "landing_page", COLUMNS_SHOWN)
     found = {(cell.creative, cell.landing_page): cell for cell in cells}

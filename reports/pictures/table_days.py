@@ -1,6 +1,6 @@
-"""The last days of a table, a line for each of its measures: for the UI, and kept with every run.
+"""The last days of a table, a line for each of its measures: for the UI, and stored with every run.
 
-Written as SVG by hand: a quarter of the bytes that Matplotlib makes of the same lines, and nothing to import.
+Written directly as SVG: a quarter of the bytes that matplotlib needs for the same lines, and nothing to import.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from funnelscope.messages.wording import Words, load_words
 from reports.model import Figure
 from reports.pictures.canvas import BLUE, INK, PALE, QUIET
 
-WIDTH, HEADER, ROW = 640, 24, 26  # pixels, as all lengths here
+WIDTH, HEADER, ROW = 640, 24, 26  # pixels, like all lengths here
 LINE_FROM, LINE_TO, VALUE_AT, USUAL_AT = 230, 470, 550, 636
 
 
 def draw_table_days(figures: Sequence[Figure], language: str) -> bytes:
-    """SVG with a row a figure: its key, its trend drawn from zero, the last value, and the mean of the days before.
+    """SVG with one row per figure: its key, its trend drawn from zero, the last value, and the mean of the days before.
 
     The key is a column of the table, so it is not translated. All trends cover the same days.
     """
@@ -51,7 +51,7 @@ def _draw_row(figure: Figure, top: float, words: Words) -> list[str]:
 
 
 def _draw_line(values: Sequence[float | None], top: float) -> list[str]:
-    """The zero line, the days that have a value, and a dot on the last day. A day without a value is a gap."""
+    """The zero line, the days with a value, and a dot on the last day. A day without a value is a gap."""
     known = [value for value in values if value is not None]
     low, high = min([0.0, *known]), max([0.0, *known])
     scale = (ROW - 6) / (high - low) if high > low else 0.0

@@ -1,4 +1,4 @@
-"""A figure day by day: the line with its usual range and promotions, and the small line without axes."""
+"""A figure day by day: the line with its baseline range and promotions, and the small line without axes."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 TREND_MM, LOW_TREND_MM = 36.0, 28.0
 AXIS_MM = 5.0
 GAP_MM = 11.0
-TRENDS = ("paid_amount", "visitor_pay_rate")  # of the headline, drawn large beside the money
-LEFT_MM, RIGHT_MM = 18.0, 32.0  # room for the axis's numbers, and for the labels at the line's end
+TRENDS = ("paid_amount", "visitor_pay_rate")  # headline figures, drawn large next to the money
+LEFT_MM, RIGHT_MM = 18.0, 32.0  # space for the axis's numbers, and for the labels at the line's end
 
 
 def select_trends(report: Report) -> list[Figure]:
@@ -43,18 +43,19 @@ def draw_trend_alone(figure: Figure, words: Words) -> "Canvas":
 
 
 def has_trend(points: Sequence[DayPoint]) -> bool:
-    """Whether there are two days to draw a line between."""
+    """Whether at least two days have a value, so that there is a line to draw."""
     return sum(point.value is not None for point in points) >= 2
 
 
 def compute_trend_height(rate: Figure | None, line_mm: float = TREND_MM) -> float:
-    """Millimetres that the trend needs: the line with its axis, or the one sentence that there is none yet."""
+    """The height of the trend in millimetres: the line with its axis, or the sentence that there is none yet."""
     if rate is None:
         return 0.0
     return GAP_MM + line_mm + AXIS_MM if has_trend(rate.trend) else GAP_MM
 
 
 def draw_trend(canvas: "Canvas", rate: Figure, words: Words, top: float, line_mm: float = TREND_MM) -> None:
+    """Draws the trend with title, baseline range and promotions at `top` millimetres; a sentence without a trend."""
     sheet = add_text_sheet(canvas, top, GAP_MM)
     if not has_trend(rate.trend):
         sheet.text(0, GAP_MM - 3, words.text("pictures", "no_trend"), va="center", color=QUIET)
@@ -73,7 +74,7 @@ def draw_trend(canvas: "Canvas", rate: Figure, words: Words, top: float, line_mm
 
 
 def draw_promotions(axes: "Axes", points: Sequence[DayPoint], words: Words, is_named: bool = True) -> None:
-    """Shades promotion days; `is_named` says so above them."""
+    """Shades promotion days. With `is_named`, labels them."""
     for first, last in find_promotion_runs(points):
         axes.axvspan(first - 0.5, last + 0.5, color="#efefef", linewidth=0)
         if is_named:
@@ -96,7 +97,7 @@ def find_promotion_runs(points: Sequence[DayPoint]) -> list[tuple[int, int]]:
 
 
 def draw_baseline(axes: "Axes", figure: Figure) -> None:
-    """The usual range: of each day's weekday where that is known, else one for all days; and the usual value."""
+    """Draws the baseline range, by weekday if that is known, else one for all days, and the baseline."""
     known = [
         (position, float(point.usual_low), float(point.usual_high))
         for position, point in enumerate(figure.trend)
@@ -126,7 +127,7 @@ def _draw_line(axes: "Axes", rate: Figure, words: Words) -> None:
 
 
 def _write_apart(axes: "Axes", labels: list[tuple[float, str, str]], last: int) -> None:
-    """Write labels right of the line at their heights, pushed apart where they would touch."""
+    """Writes labels right of the line at their heights, moved apart where they would overlap."""
     low, high = axes.get_ylim()
     least_gap = (high - low) * 0.12
     labels = sorted(labels)
@@ -144,7 +145,7 @@ def _mark_axes(axes: "Axes", rate: Figure, words: Words) -> None:
     days = [point.day for point in rate.trend]
     spacing = (days[-1] - days[-2]).days
     marked = list(range(len(days) - 1, -1, -7 if spacing == 1 else -3))[::-1]
-    margin = len(days) * 0.018  # the labels at the line's end stand right of the axes
+    margin = len(days) * 0.018  # the labels at the line's end are right of the axes
     axes.set_xlim(-margin, len(days) - 1 + margin)
     axes.set_xticks(marked, [days[position].strftime("%Y-%m" if spacing > 7 else "%m-%d") for position in marked])
     axes.yaxis.set_major_locator(MaxNLocator(4))

@@ -1,1 +1,1 @@
-"""Funnels in SQL: a plan of plain parameters becomes statements for DuckDB."""
+"""Funnels in SQL: translates a plan of plain parameters into statements for DuckDB."""

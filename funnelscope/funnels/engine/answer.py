@@ -1,4 +1,4 @@
-"""From a plan and `funnel_events` to the answer: what became of the attempts that count."""
+"""From a plan and `funnel_events` to the answer: counts and times of the selected attempts at each step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True)
 class StepCounts:
-    """One step. `units` = `converted` + `lost` + `pending`; seconds are those since the step before."""
+    """The counts of one step. `units` = `converted` + `lost` + `pending`. Seconds are those since the previous step."""
 
     step: int
     units: int
@@ -30,7 +30,7 @@ class StepCounts:
 
 @dataclass(frozen=True)
 class DayCounts:
-    """Units that entered on a day, at each step; mature once every window of the day has closed."""
+    """Units that entered on a day, at each step. Mature once every window of the day has closed."""
 
     entered: str
     units: tuple[int, ...]
@@ -39,6 +39,15 @@ class DayCounts:
 
 @dataclass(frozen=True)
 class FunnelAnswer:
+    """The answer of a funnel.
+
+    Attributes:
+        steps: the counts of all units.
+        trend: the counts by day of entry.
+        breakdown: the steps by slice, if the plan asks for one.
+        units_by_step: the units of each step, if they were asked for.
+    """
+
     steps: tuple[StepCounts, ...]
     trend: tuple[DayCounts, ...]
     breakdown: Mapping[str, tuple[StepCounts, ...]] | None
@@ -52,12 +61,12 @@ def compute_answer(
     data_end: int,
     with_units: bool = False,
 ) -> FunnelAnswer:
-    """The funnel over the table or view `funnel_events` (unit, t, event_type and the properties).
+    """Computes the funnel over the table or view `funnel_events` (unit, t, event_type and the properties).
 
     Args:
         columns: SQL of each property, over `funnel_events`.
         data_end: the last instant that the events cover, in microseconds; windows beyond it are still open.
-        with_units: whether to name the units of each step.
+        with_units: whether to list the units of each step.
     """
     work = create_step_matches(connection, plan, columns, by_slice=False)
     counted = select_attempts(work)
@@ -67,20 +76,17 @@ def compute_answer(
     units = _list_units(work, counted) if with_units else None
     return FunnelAnswer(
         steps, trend, _compute_breakdown(work, counted, data_end), units
-    )  # the breakdown makes the tables anew
+    )  # the breakdown replaces the tables
 
 
 def _build_empty_step(step: int) -> StepCounts:
     return StepCounts(step, 0, 0, 0, 0, None, None, None)
 
 
-# --- What is counted -----------------------------------------------------------------------------
-
-
 def _count_steps(
     work: FunnelWork, attempts: str, data_end: int, slice: str = "null"
 ) -> dict[object, tuple[StepCounts, ...]]:
-    """The rows of each slice; of the only one, called None, where there are none."""
+    """The counts of each slice; under the key None if there are no slices."""
     plan = work.plan
     is_open = f"t_1 + {plan.window} > {data_end}"
     if plan.semantics is Semantics.STRICT:
@@ -105,7 +111,7 @@ def _count_steps(
 
 
 def _build_time_before_sql(plan: FunnelPlan, number: int) -> str:
-    """SQL of the time of the matched step before: at the latest that of the last one that is not optional."""
+    """SQL of the time of the previous matched step, at the latest the last one that is not optional."""
     if number == 1:
         return "null"
     return (
@@ -133,9 +139,6 @@ def _list_units(work: FunnelWork, counted: SelectedAttempts) -> dict[int, tuple[
     return found
 
 
-# --- By slice ------------------------------------------------------------------------------------
-
-
 def _compute_breakdown(
     work: FunnelWork, counted: SelectedAttempts, data_end: int
 ) -> dict[str, tuple[StepCounts, ...]] | None:
@@ -152,7 +155,7 @@ def _compute_breakdown(
 
 
 def _create_touched(work: FunnelWork, counted: SelectedAttempts, edge: str) -> str:
-    """The units with their slice: the first or last value that an event of a step names."""
+    """Creates the units with their slice: the first or last value among the events of their steps."""
     start = work.plan.entered[0]
     since = f"and t >= {start}" if start is not None else ""
     work.create(

@@ -1,4 +1,4 @@
-"""Conditions on events as SQL. A property may be text, a number or a boolean: the value that is asked for decides."""
+"""Conditions on events as SQL. The compared value decides whether a property is text, number or boolean."""
 
 from collections.abc import Mapping
 
@@ -14,17 +14,18 @@ _COMPARISONS = {
 
 
 def quote_text(value: object) -> str:
-    """A text literal."""
+    """The value as an SQL string literal."""
     return "'" + str(value).replace("'", "''") + "'"
 
 
 def build_event_sql(filter: EventFilter, columns: Mapping[str, str]) -> str:
-    """Whether an event passes the filter; `columns` gives each property's SQL."""
+    """SQL condition for the events that pass the filter. `columns` maps each property to its SQL."""
     condition = build_condition_sql(filter.where, columns)
     return condition if filter.event is None else f"(event_type = {quote_text(filter.event)} and {condition})"
 
 
 def build_condition_sql(condition: Condition, columns: Mapping[str, str]) -> str:
+    """SQL of a condition. An empty conjunction is true."""
     if isinstance(condition, PropertyTest):
         return _build_test_sql(condition, columns[condition.column])
     word = " or " if isinstance(condition, AnyOf) else " and "

@@ -1,4 +1,4 @@
-"""The day on which an attempt opens, on the funnel's clock."""
+"""The day on which an attempt opens, in the funnel's time zone."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,15 +10,15 @@ MICROSECONDS = 1_000_000
 QUARTER = 900 * MICROSECONDS
 DAY = 86_400 * MICROSECONDS
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Before and after these days a zone keeps the offset of their edge.
+# Before and after these days, the offset at the nearest of them is used.
 FIRST_DAY, LAST_DAY = ((datetime(year, 1, 1, tzinfo=UTC) - EPOCH).days for year in (1900, 2100))
 
 
 def build_day_sql(work: FunnelWork, time: str) -> str:
-    """SQL of the day number of an opening's time, from 1970-01-01.
+    """SQL of the number of the day, from 1970-01-01, on which an attempt opens.
 
-    The zone's offset is written out for the time that the data cover: converting every time by its name costs more
-    than the funnel does.
+    The zone's offsets are written out for the time range of the data: converting every time by the zone's name costs
+    more than the funnel itself.
     """
     ((start, end),) = work.rows("select min(t), max(t) from funnel_matches")
     if start is None:
@@ -30,7 +30,7 @@ def build_day_sql(work: FunnelWork, time: str) -> str:
 
 
 def _list_offsets(zone: ZoneInfo, days: range) -> Iterator[tuple[int, int]]:
-    """(until, offset) in microseconds, in order; the last one holds for ever."""
+    """(until, offset) in microseconds, in order. The last offset holds for ever."""
     offset = _find_offset(zone, days.start * DAY)
     for day in days:
         start, end = day * DAY, (day + 1) * DAY

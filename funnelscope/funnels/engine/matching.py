@@ -1,7 +1,7 @@
-"""Which steps can events of one instant fill, when an event may fill any of several, but only one of them?
+"""Determines which steps the events of one instant can fill, if each event may fill any of several, but only one.
 
-SQL describes the events by a pattern, such as `1.2|2|3`: three events, of which the first could be step 1 or 2. There
-are few patterns in any data; what each allows is worked out here and joined back.
+SQL describes the events by a pattern, such as `1.2|2|3`: three events, the first of which could be step 1 or 2. Data
+contain few distinct patterns. What each one allows is computed here and joined back.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ Events = list[frozenset[int]]
 
 
 def parse_pattern(pattern: str) -> Events:
-    """The steps that each event of a pattern could be."""
+    """The possible steps of each event of a pattern."""
     return [frozenset(int(step) for step in event.split(".")) for event in pattern.split("|")]
 
 
@@ -23,7 +23,7 @@ def is_fillable(events: Events, steps: Sequence[int]) -> bool:
 
 
 def _find_event(step: int, events: Events, taken: dict[int, int], tried: set[int]) -> bool:
-    """Gives the step an event, if need be by moving others: an augmenting path of bipartite matching (Kuhn 1955)."""
+    """Assigns an event to the step, moving others if needed: an augmenting path of bipartite matching (Kuhn 1955)."""
     for number, could_be in enumerate(events):
         if step in could_be and number not in tried:
             tried.add(number)
@@ -34,7 +34,7 @@ def _find_event(step: int, events: Events, taken: dict[int, int], tried: set[int
 
 
 def find_runs(pattern: str, plan: FunnelPlan) -> Iterator[tuple[int, ...]]:
-    """(first, last) of the longest run of required steps that the events fill, for each first step."""
+    """(first, last) of the longest run of required steps that the events can fill, for each first step."""
     events = parse_pattern(pattern)
     for position, first in enumerate(plan.required):
         length = 0
@@ -47,7 +47,7 @@ def find_runs(pattern: str, plan: FunnelPlan) -> Iterator[tuple[int, ...]]:
 
 
 def find_fills(pattern: str, plan: FunnelPlan) -> Iterator[tuple[int, ...]]:
-    """Every row of steps, skipping optional ones only, that the events can fill."""
+    """Every sequence of steps, skipping only optional ones, that the events can fill."""
     events = parse_pattern(pattern)
     waiting: list[tuple[int, ...]] = [(step,) for step in plan.numbers if is_fillable(events, (step,))]
     while waiting:
@@ -61,12 +61,12 @@ def find_fills(pattern: str, plan: FunnelPlan) -> Iterator[tuple[int, ...]]:
 
 
 def find_furthest_step(plan: FunnelPlan, step: int) -> int:
-    """The furthest step that may come right after `step`: the next that is not optional, else the last."""
+    """The furthest step that may directly follow `step`: the next one that is not optional, else the last."""
     return min((number for number in plan.required if number > step), default=len(plan.steps))
 
 
 def find_growth(pattern: str, steps: int) -> list[int]:
-    """Positions, from 1, of the events of a sequence with which one more step can be filled."""
+    """Positions, from 1, of the events of a sequence that allow one more step to be filled."""
     taken: dict[int, int] = {}
     found: list[int] = []
     events = parse_pattern(pattern)
@@ -76,7 +76,7 @@ def find_growth(pattern: str, steps: int) -> list[int]:
     for position in range(len(events)):
         if len(found) == steps:
             break
-        # The roles are turned round: here an event looks for a step, over the events before it.
+        # Here the roles are swapped: an event looks for a step, among the events before it.
         could_be = [frozenset(number for number in by_step[step] if number <= position) for step in range(steps + 1)]
         if _find_event(position, could_be, taken, set()):
             found.append(position + 1)

@@ -1,8 +1,8 @@
-"""Ordered funnels: each step takes the first event after the step before it.
+"""Ordered funnels: each step takes the first event after the previous step.
 
-An attempt is known by its keys and its first time. `funnel_at_<step>` holds the attempts that reach the step with the
-times so far, found by one ASOF join a step. Only where the next step has a time limit of its own are all candidates of
-a step kept: a later one may be near enough where the first is not.
+An attempt is identified by its keys and its first time. `funnel_at_<step>` holds the attempts that reach the step with
+their times so far, found by one ASOF join per step. All candidates of a step are kept only if the next step has a time
+limit of its own: a later candidate may be within the limit when the first one is not.
 """
 
 from itertools import pairwise
@@ -12,7 +12,7 @@ from funnelscope.funnels.engine.step_matches import FunnelWork
 
 
 def create_paths(work: FunnelWork) -> None:
-    """Makes `funnel_attempts`: (keys, t_1, t_2, …), null for a step that was not matched."""
+    """Creates `funnel_attempts`: (keys, t_1, t_2, …), null for a step that was not matched."""
     plan = work.plan
     reached = advance_attempts(work)
     stopped = [_build_stopped(work, previous, step) for previous, step in pairwise(reached)]
@@ -26,7 +26,9 @@ def create_paths(work: FunnelWork) -> None:
 
 
 def advance_attempts(work: FunnelWork, only_of_units_that_go_on: bool = False) -> tuple[int, ...]:
-    """Makes `funnel_at_<step>` for each required step as far as anybody gets; returns these steps, at least the first.
+    """Creates `funnel_at_<step>` for each required step that any attempt reaches.
+
+    Returns these steps, at least the first.
 
     Openings of units without any event of the second step can be left out.
     """
@@ -43,13 +45,13 @@ def advance_attempts(work: FunnelWork, only_of_units_that_go_on: bool = False) -
     for previous, step in pairwise(required):
         _advance_step(work, previous, step)
         if not work.rows(f"select 1 from funnel_at_{step} limit 1"):
-            break  # nobody gets further
+            break  # no attempt gets further
         reached.append(step)
     return tuple(reached)
 
 
 def _create_runs(work: FunnelWork) -> None:
-    """(pattern, step, run_end): entering an instant at a step, the last required step that its events can fill."""
+    """(pattern, step, run_end): from `step` on, the last required step that the events of an instant can fill."""
     values = [
         f"('{pattern}', {first}, {last})"
         for (pattern,) in work.rows("select distinct pattern from funnel_instants")
@@ -78,7 +80,7 @@ def _keep_units_of(work: FunnelWork, rows: str, others: str) -> str:
 
 
 def _is_every_time_kept(work: FunnelWork, step: int) -> bool:
-    """Whether the step after this one has a limit that a later event of this step might meet."""
+    """Whether the next step has a time limit that only a later event of this step might meet."""
     after = [number for number in work.plan.required if number > step]
     return step > 1 and bool(after) and work.plan.step(after[0]).within is not None
 
@@ -121,7 +123,7 @@ def _advance_step(work: FunnelWork, previous: int, step: int) -> None:
 
 
 def _build_earliest(work: FunnelWork, step: int, attempt: list[str]) -> str:
-    """Keeps one row an attempt: the earliest time of the step, then of the steps before it, from the first."""
+    """Keeps one row per attempt: the earliest time of the step, then of the steps before it, from the first."""
     order = [f"t_{step}", *_list_times(work, step)[1:], *(["run_end desc"] if work.has_patterns else [])]
     return f"qualify row_number() over (partition by {', '.join(attempt)} order by {', '.join(order)}) = 1"
 
@@ -133,17 +135,14 @@ def build_first_candidates(work: FunnelWork, step: int) -> str:
 
 
 def _build_stopped(work: FunnelWork, previous: int, step: int) -> str:
-    """Attempts that reached the previous step and not this one."""
+    """SQL of the attempts that reached the previous step but not this one."""
     reached = f"{work.match_keys('attempt', 'reached')} and attempt.t_1 = reached.t_1"
     candidates = build_first_candidates(work, previous)
     return f"select attempt.* from ({candidates}) attempt anti join funnel_at_{step} reached on {reached}"
 
 
-# --- Optional steps ------------------------------------------------------------------------------
-
-
 def _add_optional(work: FunnelWork, step: int) -> None:
-    """Adds the step's time: the first instant after the step before it that leaves an event over for it."""
+    """Adds the time of an optional step: the first instant after the previous step that has an unused event for it."""
     plan = work.plan
     required = plan.find_required_before(step)
     before = "coalesce(" + ", ".join(f"t_{number}" for number in range(step - 1, required - 1, -1)) + ")"
@@ -163,7 +162,7 @@ def _add_optional(work: FunnelWork, step: int) -> None:
 
 
 def _build_own_instant(work: FunnelWork, step: int, end: str) -> str:
-    """SQL of the step's time where no event could be two steps."""
+    """SQL of the step's time if no event can be two steps."""
     if work.plan.is_strictly_later:
         work.create("funnel_bounded", _join_next(work, step, "<"))
         return f"case when next_t <= t_limit and ({end} is null or next_t < {end}) then next_t end"
@@ -184,9 +183,10 @@ def _build_step_times(work: FunnelWork, step: int) -> str:
 
 
 def _build_shared_instants(work: FunnelWork, step: int, end: str) -> str:
-    """SQL of the step's time where events of one instant could be several steps.
+    """SQL of the step's time if events of one instant can be several steps.
 
-    At the instants of the steps before and after it, what they leave over counts; in between, any event.
+    At the instants of the steps before and after, only events that those steps leave unused count; in between, any
+    event.
     """
     work.create("funnel_bounded", _join_next(work, step, "<"))
     for name, time in (("fits_before", "t_before"), ("fits_after", end)):

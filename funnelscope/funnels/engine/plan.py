@@ -1,4 +1,4 @@
-"""What a funnel asks, as plain parameters. Times are microseconds since 1970-01-01 UTC, durations microseconds."""
+"""A funnel as plain parameters. Times are microseconds since 1970-01-01 UTC, durations microseconds."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,18 +8,22 @@ Scalar = str | int | float | bool
 
 
 class Semantics(StrEnum):
+    """How the steps of a funnel must follow each other."""
+
     ORDERED = "ordered"
     STRICT = "strict"
     UNORDERED = "unordered"
 
 
 class Operator(StrEnum):
+    """The operators of a test on a property."""
+
     EQUAL = "eq"
     NOT_EQUAL = "ne"
     IN = "in"
     IS_SET = "is_set"
     IS_NOT_SET = "is_not_set"
-    CONTAINS = "contains"  # whatever the case of the letters
+    CONTAINS = "contains"  # ignores case
     GREATER = "gt"
     GREATER_OR_EQUAL = "ge"
     LESS = "lt"
@@ -27,7 +31,7 @@ class Operator(StrEnum):
 
 
 class Attribution(StrEnum):
-    """Which events say what slice a unit belongs to."""
+    """Which events determine the slice of a unit."""
 
     FIRST = "first"
     LAST = "last"
@@ -37,7 +41,7 @@ class Attribution(StrEnum):
 
 @dataclass(frozen=True)
 class PropertyTest:
-    """A condition on one property; `value` is a tuple for IN and None for IS_SET and IS_NOT_SET."""
+    """A condition on one property. `value` is a tuple for IN and None for IS_SET and IS_NOT_SET."""
 
     column: str
     operator: Operator
@@ -46,11 +50,15 @@ class PropertyTest:
 
 @dataclass(frozen=True)
 class AllOf:
+    """True if all parts are true."""
+
     parts: tuple["Condition", ...] = ()
 
 
 @dataclass(frozen=True)
 class AnyOf:
+    """True if any part is true."""
+
     parts: tuple["Condition", ...]
 
 
@@ -59,7 +67,7 @@ Condition = PropertyTest | AllOf | AnyOf
 
 @dataclass(frozen=True)
 class EventFilter:
-    """Events of one type, or of any where `event` is None, that meet a condition."""
+    """Events of one type, or of any type if `event` is None, that meet a condition."""
 
     event: str | None = None
     where: Condition = field(default_factory=AllOf)
@@ -67,7 +75,7 @@ class EventFilter:
 
 @dataclass(frozen=True)
 class PlanStep:
-    """One step. `within` counts from the last step before it that is not optional."""
+    """One step. `within` limits the time since the last step before it that is not optional."""
 
     filter: EventFilter
     within: int | None = None
@@ -77,7 +85,7 @@ class PlanStep:
 
 @dataclass(frozen=True)
 class EventExclusion:
-    """Events that void an attempt: strictly between its steps `from_step` and `to_step`, counted from 1."""
+    """Events that void an attempt if they occur strictly between two of its steps, counted from 1."""
 
     filter: EventFilter
     from_step: int
@@ -87,7 +95,7 @@ class EventExclusion:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """`step` is the step that names the slice where the attribution is STEP."""
+    """The property that splits the funnel. `step` is the step that determines the slice if the attribution is STEP."""
 
     column: str
     attribution: Attribution
@@ -96,11 +104,11 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class FunnelPlan:
-    """A whole funnel.
+    """A complete funnel.
 
     Attributes:
-        entered: first and last instant, both in, at which an attempt may open; None leaves a side open.
-        time_zone: IANA name; it decides which day an attempt opens on.
+        entered: first and last instant, both included, at which an attempt may open; None for no limit.
+        time_zone: IANA name; it determines the day on which an attempt opens.
     """
 
     steps: tuple[PlanStep, ...]
@@ -115,10 +123,11 @@ class FunnelPlan:
 
     @property
     def numbers(self) -> range:
-        """The steps' numbers, from 1."""
+        """The step numbers, from 1."""
         return range(1, len(self.steps) + 1)
 
     def step(self, number: int) -> PlanStep:
+        """The step with this number, from 1."""
         return self.steps[number - 1]
 
     @property
@@ -132,6 +141,7 @@ class FunnelPlan:
 
     @property
     def filters(self) -> tuple[EventFilter, ...]:
+        """The filters of all steps and exclusions."""
         return (*(step.filter for step in self.steps), *(exclusion.filter for exclusion in self.exclusions))
 
     @property
@@ -143,7 +153,7 @@ class FunnelPlan:
 
 
 def walk_tests(condition: Condition) -> Iterator[PropertyTest]:
-    """Every test of a condition."""
+    """Every test in a condition."""
     if isinstance(condition, PropertyTest):
         yield condition
     else:

@@ -1,4 +1,4 @@
-"""Which attempt of a unit counts: the deepest; of equally deep ones that with more steps, then the earliest."""
+"""Selects the attempt of a unit that counts: the deepest one, then the one with most steps, then the earliest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ PATHS = {
 
 @dataclass(frozen=True)
 class SelectedAttempts:
-    """The attempts that count, as SQL of relations.
+    """The selected attempts, as SQL of relations.
 
     Attributes:
-        units: one row a unit (and slice) with last_step and the times t_1, t_2, …
-        days: (entered_day, step, units), of the attempt that counts for each unit (and slice) and day of entry.
+        units: one row per unit (and slice) with last_step and the times t_1, t_2, …
+        days: (entered_day, step, units), for the attempt selected for each unit (and slice) and day of entry.
         latest: (entered_day, latest_t), the last opening of each day.
     """
 
@@ -32,22 +32,20 @@ class SelectedAttempts:
 
 
 def select_attempts(work: FunnelWork) -> SelectedAttempts:
+    """Selects the attempts that count, comparing them only if depth and time do not decide."""
     return _select_earliest(work) if _is_earliest_enough(work.plan) else _select_best(work)
 
 
-# --- The earliest of the deepest -----------------------------------------------------------------
-
-
 def _is_earliest_enough(plan: FunnelPlan) -> bool:
-    """Whether nothing but depth and time decides, so that no two attempts need be compared."""
+    """Whether only depth and time decide, so that attempts need not be compared."""
     has_optional = any(step.is_optional for step in plan.steps)
     return plan.semantics is Semantics.ORDERED and not has_optional and not plan.exclusions
 
 
 def _select_earliest(work: FunnelWork) -> SelectedAttempts:
-    """Of all attempts that reach a step, only the earliest of each unit and day is kept.
+    """Keeps only the earliest attempt of each unit and day that reaches a step.
 
-    Most units never reach the second step: their openings are put together at once, and no join ever sees them.
+    Most units never reach the second step. Their openings are aggregated directly, without a join.
     """
     day = build_day_sql(work, "t_1")
     openings = f"(select {work.list_keys()}, t as t_1 from funnel_matches where step = 1 and {work.opening_condition})"
@@ -76,7 +74,10 @@ def _build_first_paths(attempts: str, keys: Sequence[str], step: int) -> str:
 
 
 def _create_best(work: FunnelWork, reached: Sequence[int]) -> None:
-    """Makes `funnel_best`: for each step the units that got no further. One statement of all would be long to plan."""
+    """Creates `funnel_best`: for each step, the units that got no further.
+
+    One statement per step, because a single one would take long to plan.
+    """
     group = ", ".join(work.group)
     for step in reached:
         stopped = f"funnel_first_{step}"
@@ -91,11 +92,8 @@ def _create_best(work: FunnelWork, reached: Sequence[int]) -> None:
             work.connection.execute(f"insert into funnel_best {query}")
 
 
-# --- The best of all -----------------------------------------------------------------------------
-
-
 def _select_best(work: FunnelWork) -> SelectedAttempts:
-    """Every attempt is followed to its end, and they are compared."""
+    """Follows every attempt to its end and compares them."""
     PATHS[work.plan.semantics](work)
     if work.plan.exclusions:
         _drop_void(work)
@@ -122,7 +120,7 @@ def _select_best(work: FunnelWork) -> SelectedAttempts:
 
 
 def _drop_void(work: FunnelWork) -> None:
-    """Takes out void attempts, and units that a void attempt drops unless another of theirs completes."""
+    """Removes void attempts, and units that a void attempt drops unless another of their attempts completes."""
     plan = work.plan
     for number, exclusion in enumerate(plan.exclusions):
         work.create(

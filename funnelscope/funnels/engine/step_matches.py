@@ -1,9 +1,9 @@
-"""Which events can be which steps: the tables that every kind of funnel starts from.
+"""Determines which events can be which steps: the tables from which every kind of funnel starts.
 
-`funnel_events` comes from outside: unit, t (microseconds), event_type and the properties. Here `funnel_matches` is
-made of it (keys, t, step), one row an event and step, and, where one event could be several steps, `funnel_instants`
-(keys, t, pattern). The keys are the unit, the slice where the breakdown splits a unit, and the track: the value of
-the properties that are held constant.
+`funnel_events` is given: unit, t (microseconds), event_type and the properties. This module derives `funnel_matches`
+(keys, t, step), one row per event and step, and, if one event can be several steps, `funnel_instants` (keys, t,
+pattern). The keys are the unit, the slice if the breakdown splits a unit, and the track: the value of the properties
+that are held constant.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class FunnelWork:
     Attributes:
         columns: SQL of each property in `funnel_events`.
         is_by_slice: whether each value of the breakdown is a funnel of its own.
-        has_patterns: whether `funnel_instants` tells which steps the events of an instant can fill.
+        has_patterns: whether `funnel_instants` holds the steps that the events of an instant can fill.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -33,38 +33,43 @@ class FunnelWork:
 
     @property
     def keys(self) -> tuple[str, ...]:
+        """The columns that must be equal for all events of an attempt."""
         return (*self.group, *(["track"] if self.plan.same else []))
 
     @property
     def group(self) -> tuple[str, ...]:
-        """What has one counted attempt."""
+        """The columns for each value of which one attempt is selected."""
         return ("unit", "slice") if self.is_by_slice else ("unit",)
 
     def list_keys(self, table: str = "") -> str:
+        """The keys as a comma-separated list, qualified with `table` if given."""
         return ", ".join(f"{table}.{key}" if table else key for key in self.keys)
 
     def match_keys(self, left: str, right: str) -> str:
+        """SQL condition that the keys of two tables are equal."""
         return " and ".join(f"{left}.{key} = {right}.{key}" for key in self.keys)
 
     @property
     def opening_condition(self) -> str:
-        """Whether an attempt may open at `t`."""
+        """SQL condition for the times `t` at which an attempt may open."""
         start, end = self.plan.entered
         sides = [f"t >= {start}"] if start is not None else []
         sides += [f"t <= {end}"] if end is not None else []
         return " and ".join(sides) or "true"
 
     def create(self, table: str, query: str) -> None:
+        """Creates or replaces a temporary table from a query."""
         self.connection.execute(f"create or replace temp table {table} as {query}")
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
+        """All rows of a query."""
         return self.connection.execute(query).fetchall()
 
 
 def create_step_matches(
     connection: duckdb.DuckDBPyConnection, plan: FunnelPlan, columns: Mapping[str, str], by_slice: bool
 ) -> FunnelWork:
-    """Makes the tables; returns the computation that goes on with them."""
+    """Creates the tables and returns the computation to continue with."""
     work = FunnelWork(connection, plan, columns, by_slice)
     if _has_distinct_steps(plan):
         work.create("funnel_matches", _build_distinct_matches(work))
@@ -82,7 +87,7 @@ def create_step_matches(
 
 
 def _has_distinct_steps(plan: FunnelPlan) -> bool:
-    """Whether no event can be two steps: their event types differ."""
+    """Whether no event can be two steps, because their event types differ."""
     names = [step.filter.event for step in plan.steps]
     return None not in names and len(set(names)) == len(names) and plan.semantics is not Semantics.STRICT
 
@@ -100,16 +105,16 @@ def _list_row_columns(work: FunnelWork) -> str:
         value = f"coalesce({columns[plan.breakdown.column]}::varchar, '')"
         found += [f"{value} as value", *([f"{value} as slice"] if work.is_by_slice else [])]
     if plan.same:
-        # A property that is not set is not held constant: such an event is on no track.
+        # A property without a value is not held constant: such an event is on no track.
         parts = [f"{columns[name]}::varchar" for name in plan.same]
         known = " and ".join(f"{part} is not null" for part in parts)
-        # Text: with a list among its keys, an ASOF join of DuckDB 2.0.0 was seen to lose rows.
+        # Text, because ASOF joins of DuckDB 2.0.0 were seen to lose rows with a list among their keys.
         found.append(f"case when {known} then to_json([{', '.join(parts)}])::varchar end as track")
     return ", ".join(found)
 
 
 def _build_step_conditions(work: FunnelWork) -> list[str]:
-    """For each step, whether an event can be it."""
+    """For each step, the condition for events that can be it."""
     found = []
     for number in work.plan.numbers:
         step = work.plan.step(number)
@@ -119,7 +124,7 @@ def _build_step_conditions(work: FunnelWork) -> list[str]:
 
 
 def _build_events(work: FunnelWork) -> str:
-    """The events, with the time of the unit's first one for each step that wants it."""
+    """The events, with the time of the unit's first one for each step that needs it."""
     firsts = [
         f"min(t) filter (where {build_event_sql(step.filter, work.columns)}) over (partition by unit) as first_{number}"
         for number, step in enumerate(work.plan.steps, start=1)
@@ -147,7 +152,7 @@ def _build_distinct_matches(work: FunnelWork) -> str:
 
 
 def _build_marked(work: FunnelWork) -> str:
-    """(keys, t, steps): one row an event that can be a step, with all the steps it can be, in order."""
+    """(keys, t, steps): one row per event that can be a step, with all its possible steps, in order."""
     cases = ", ".join(
         f"case when {case} then {number} end" for number, case in enumerate(_build_step_conditions(work), start=1)
     )
@@ -159,7 +164,7 @@ def _build_marked(work: FunnelWork) -> str:
 
 
 def _spread_over_slices(work: FunnelWork, step: int | None) -> None:
-    """For `step:N`: a unit has the slices of its events of step N; all its other steps count for each of them."""
+    """For `step:N`: a unit has the slices of its events of step N. Its events of other steps count in each of them."""
     work.create("funnel_slices", f"select distinct unit, slice from funnel_matches where step = {step}")
     columns = ", ".join(
         "slices.slice" if name == "slice" else f"event.{name}" for name in _list_match_columns(work).split(", ")
@@ -178,7 +183,7 @@ def _create_instants(work: FunnelWork) -> None:
     keys = work.list_keys()
     most = len(work.plan.steps)
     steps = "steps"
-    if work.plan.same:  # what is on no track can open an attempt, not go on with one
+    if work.plan.same:  # an event on no track can open an attempt, not continue one
         steps = "list_filter(steps, lambda step: step = 1 or track is not null)"
     masks = (
         f"select {keys}, t, array_to_string(steps, '.') as mask, count(*) as events "

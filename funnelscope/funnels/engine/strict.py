@@ -1,7 +1,7 @@
 """Strict funnels: each step takes the very next event of the unit, of whatever type.
 
-An attempt goes from instant to instant. Within one, its events may stand in any order: before the first step anything
-may lie, and after the last one too, but an instant in between must be filled by steps altogether.
+An attempt goes from instant to instant. Events of one instant may be in any order. Before the first step and after the
+last one, an instant may hold other events, but an instant in between must be filled completely by steps.
 """
 
 from funnelscope.funnels.engine.matching import find_fills, find_furthest_step
@@ -9,7 +9,7 @@ from funnelscope.funnels.engine.step_matches import FunnelWork
 
 
 def create_paths(work: FunnelWork) -> None:
-    """Makes `funnel_attempts`: (keys, t_1, t_2, …, is_alive)."""
+    """Creates `funnel_attempts`: (keys, t_1, t_2, …, is_alive)."""
     _create_lines(work)
     _create_fills(work)
     _create_openings(work)
@@ -21,7 +21,7 @@ def create_paths(work: FunnelWork) -> None:
 
 
 def _create_lines(work: FunnelWork) -> None:
-    """The instants of each unit in their order, with all their events, and what of them can be steps."""
+    """Creates the instants of each unit in order, with all their events and the steps that these can be."""
     work.create(
         "funnel_line",
         "select unit, t, count(*) as events, row_number() over (partition by unit order by t) as place, "
@@ -31,7 +31,7 @@ def _create_lines(work: FunnelWork) -> None:
 
 
 def _create_fills(work: FunnelWork) -> None:
-    """(pattern, entry, last, filled, furthest): the steps that the events of an instant can fill, in a row."""
+    """(pattern, entry, last, filled, furthest): the consecutive steps that the events of an instant can fill."""
     plan = work.plan
     values = [
         f"('{pattern}', {steps[0]}, {steps[-1]}, {list(steps)}, {find_furthest_step(plan, steps[-1])})"
@@ -81,7 +81,7 @@ def _create_hop(work: FunnelWork, source: str, target: str) -> None:
 
 
 def _keep_best(work: FunnelWork, hops: list[str]) -> None:
-    """One row an attempt: the deepest, then the most steps, then the earliest."""
+    """One row per attempt: the deepest, then the one with most steps, then the earliest."""
     numbers = work.plan.numbers
     matched = " + ".join(f"(t_{number} is not null)::int" for number in numbers)
     order = [f"last desc, {matched} desc", f"greatest({', '.join(f't_{number}' for number in numbers)})"]

@@ -1,8 +1,9 @@
-"""Only how many units reach each step: faster than the whole answer.
+"""Counts only the units that reach each step, which is faster than the full answer.
 
-For each event of a step the latest opening that leads to it is enough: whatever a unit can reach from an earlier one it
-can reach from the latest, with more of the window left. So there is a row an event of the step, not a row an attempt,
-and there are fewer from step to step. This is the idea of `windowFunnel` of ClickHouse, as a chain of ASOF joins.
+For each event of a step, the latest opening that leads to it is enough: whatever a unit can reach from an earlier one
+it can reach from the latest, with more of the window left. So there is one row per event of the step instead of one per
+attempt, and their number falls from step to step. The idea is that of `windowFunnel` of ClickHouse, as a chain of ASOF
+joins.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from funnelscope.funnels.engine.step_matches import FunnelWork, create_step_matc
 def count_units(
     connection: duckdb.DuckDBPyConnection, plan: FunnelPlan, columns: Mapping[str, str], data_end: int
 ) -> tuple[int, ...]:
-    """Units at each step, as `compute` counts them; arguments as there."""
+    """Units at each step, equal to those of `compute_answer`, with the same arguments."""
     if _is_latest_opening_enough(plan):
         work = create_step_matches(connection, plan, columns, by_slice=False)
         if not work.has_patterns:

@@ -1,6 +1,6 @@
-"""Unordered funnels: distinct events for distinct steps, all within the window from the first of them.
+"""Unordered funnels: distinct events for distinct steps, all within the window that opens with the first of them.
 
-Every event that can be a step opens an attempt. t_k is the time at which the k-th distinct step was there.
+Every event that can be a step opens an attempt. t_k is the time of the k-th distinct step.
 """
 
 from funnelscope.funnels.engine.matching import find_growth
@@ -8,7 +8,7 @@ from funnelscope.funnels.engine.step_matches import FunnelWork
 
 
 def create_paths(work: FunnelWork) -> None:
-    """Makes `funnel_attempts`: (keys, t_1, t_2, …)."""
+    """Creates `funnel_attempts`: (keys, t_1, t_2, …)."""
     work.create(
         "funnel_openings",
         f"select distinct {work.list_keys()}, t as t_1 from funnel_matches where {work.opening_condition}",
@@ -18,13 +18,13 @@ def create_paths(work: FunnelWork) -> None:
     else:
         _find_each_step(work)
     times = ", ".join(f"times[{number}] as t_{number}" for number in work.plan.numbers[1:])
-    # An opening that is on no track of constant properties has only itself.
+    # An opening on no track of constant properties has only its own event.
     times = ", ".join(["t_1", *([times] if times else [])])
     work.create("funnel_attempts", f"select {work.list_keys()}, {times} from funnel_reached")
 
 
 def _find_each_step(work: FunnelWork) -> None:
-    """The first event of each step from the opening on; in order of time they are the distinct steps."""
+    """The first event of each step since the opening. Sorted by time, they are the distinct steps."""
     window = work.plan.window
     source, found = "funnel_openings", []
     for number in work.plan.numbers:
@@ -41,7 +41,7 @@ def _find_each_step(work: FunnelWork) -> None:
 
 
 def _grow_sequences(work: FunnelWork) -> None:
-    """Where an event could be several steps: the events of each attempt in order, and those that add a step."""
+    """If events can be several steps: the events of each attempt in order, and those that add a step."""
     steps = len(work.plan.steps)
     work.create(
         "funnel_sequences",

@@ -1,1 +1,1 @@
-"""From delivered columns to those of the event schema: expressions, times, value casts."""
+"""Maps delivered columns to those of the event schema: expressions, times, value casts."""

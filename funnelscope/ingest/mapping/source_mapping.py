@@ -1,8 +1,8 @@
-"""The SQL that turns the columns of a delivery into the columns of the contract, and says what is wrong with a row.
+"""The SQL that maps the columns of a delivery to those of the event schema and finds the faults of each row.
 
-Rows go through three selects: `computed` (the shop's columns and expressions), `delivered` (each mapped value as
-`given_<column>`), `trimmed` (text as `text_<column>`, without what exports put around it), `typed` (beside them the
-contract's columns; a failed cast is NULL). A last select inserts either the good rows or, in a second pass that only
+Rows pass through four selects: `computed` (the shop's columns and expressions), `delivered` (each mapped value as
+`given_<column>`), `trimmed` (text as `text_<column>`, without the characters that exports put around it), `typed` (adds
+the columns of the schema; a failed cast is NULL). A final select inserts the good rows, or, in a second pass that only
 files with bad rows need, the bad ones.
 """
 
@@ -23,50 +23,55 @@ from funnelscope.settings import Settings, Source
 from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.quoting import quote_identifier, quote_literal
 
-# An event may be dated a day after its delivery: exports cut at midnight UTC hold hours of the shop's next day.
+# An event may be dated one day after its delivery: exports cut at midnight UTC hold hours of the shop's next day.
 DAYS_AHEAD = 1
 
-# In bytes. Longer ones are damage: a quote that is not closed, a delimiter that is lost.
+# In bytes. Longer ids indicate damage: an unclosed quote or a missing delimiter.
 LONGEST_IDENTIFIER = 1_000
 LONGEST_TEXT = 10_000
-ROUNDED_ID = r"\d(\.\d+)?[Ee]\+\d+"  # what a spreadsheet shows of a number of many digits: 1.23457E+17
-LARGEST_EXACT_INTEGER = 2**53  # a DOUBLE counts whole numbers up to here
+ROUNDED_ID = r"\d(\.\d+)?[Ee]\+\d+"  # a long number as spreadsheets shorten it: 1.23457E+17
+LARGEST_EXACT_INTEGER = 2**53  # up to here a DOUBLE represents every integer
 
 EPOCH_UNITS = {"epoch_seconds": 1_000_000, "epoch_milliseconds": 1_000}  # to microseconds
 OFFSET_PATTERN = r":\d\d([.,]\d+)? ?(Z|z|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
-# DuckDB reads what follows the time, be it PM or the name of a zone, and forgets it.
+# DuckDB silently ignores what follows the time, such as PM or the name of a zone.
 LOCAL_PATTERN = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d*)?)?)?"
 UNREAD_TIMES_SHOWN = 1_000
 DELIVERY_DATE = "delivery_date"
 
 
 class DeliveryError(Exception):
-    """A delivery that cannot be read as a whole: `reason` for the quarantine, `told` for people."""
+    """A delivery that cannot be read as a whole.
 
-    def __init__(self, reason: QuarantineReason, told: LocalizedMessage) -> None:
-        super().__init__(told)
+    Attributes:
+        reason: the code for the quarantine.
+        localized_message: the explanation for people.
+    """
+
+    def __init__(self, reason: QuarantineReason, message: LocalizedMessage) -> None:
+        super().__init__(message)
         self.reason = reason
-        self.localized_message = told
+        self.localized_message = message
 
 
 @dataclass(frozen=True)
 class DeliveryRows:
-    """The rows of a delivery as DuckDB sees them: a relation, the SQL of its row number, its columns and types."""
+    """The rows of a delivery in DuckDB: a relation, the SQL of its row number, its columns and types."""
 
     relation: str
     row_number: str
     columns: dict[str, str]
     problem: str = "NULL::VARCHAR"  # SQL of a reason found while reading; NULL for a readable record
     problem_detail: str = "NULL::VARCHAR"
-    content: str = "NULL::VARCHAR"  # SQL of the original text; where NULL, the columns as JSON stand for it
-    notes: tuple[str, ...] = ()  # what people should know of how the file was read
-    remedy: LocalizedMessage | None = None  # what helps where a column is missing
+    content: str = "NULL::VARCHAR"  # SQL of the original text; where NULL, the columns as JSON are used
+    notes: tuple[str, ...] = ()  # remarks for people on how the file was read
+    remedy: LocalizedMessage | None = None  # what to do if a column is missing
     is_text: bool = False  # read as text, line by line
 
 
 @dataclass(frozen=True)
 class RowCheck:
-    """A way for a value to be bad; `condition` is never NULL."""
+    """One way in which a value can be bad. `condition` is never NULL."""
 
     column: str
     reason: QuarantineReason
@@ -75,10 +80,10 @@ class RowCheck:
 
 
 class SourceMapping:
-    """How the rows of one delivery become rows of its family.
+    """Maps the rows of one delivery to rows of its family.
 
     Raises:
-        DeliveryError: the delivery lacks a column that is declared or required, or an expression does not fit it.
+        DeliveryError: the delivery lacks a declared or required column, or an expression does not fit it.
     """
 
     def __init__(self, warehouse: Warehouse, settings: Settings, source: Source, dt: date, rows: DeliveryRows) -> None:
@@ -98,7 +103,7 @@ class SourceMapping:
         self.checks = [*self._reading_checks(), *self._value_checks()]
 
     def _plain_columns(self) -> dict[str, str]:
-        """Canonical column to the SQL of a source column or a constant."""
+        """Column of the schema to the SQL of a source column or a constant."""
         source = self.source
         delivered = {name.lower(): name for name in self.rows.columns}
         wanted = dict(source.columns)
@@ -121,7 +126,7 @@ class SourceMapping:
         return plain
 
     def _missing_column(self, name: str, meant: str) -> DeliveryError:
-        """`name` is not delivered, which stands for the column `meant`."""
+        """The error for the missing delivered column `name`, which is mapped to the column `meant`."""
         found = list(self.rows.columns)
         nearest = difflib.get_close_matches(name, found, n=1)
         hints = [LocalizedMessage("did_you_mean", nearest=repr(nearest[0]))] if nearest else []
@@ -129,10 +134,10 @@ class SourceMapping:
         hints.append(
             LocalizedMessage("found_columns", found=", ".join(found)) if found else LocalizedMessage("found_no_columns")
         )
-        told = LocalizedMessage("missing_column", column=repr(name), hints=hints)
+        message = LocalizedMessage("missing_column", column=repr(name), hints=hints)
         if name != meant:
-            told = LocalizedMessage("missing_column_for", column=repr(name), meant=meant, hints=hints)
-        return DeliveryError(QuarantineReason.MISSING_COLUMN, told)
+            message = LocalizedMessage("missing_column_for", column=repr(name), meant=meant, hints=hints)
+        return DeliveryError(QuarantineReason.MISSING_COLUMN, message)
 
     def _delivered_types(self, warehouse: Warehouse) -> dict[str, str]:
         """DuckDB's type of each mapped value."""
@@ -141,12 +146,15 @@ class SourceMapping:
         except duckdb.BinderException as error:
             first_line = str(error).splitlines()[0]
             found = ", ".join(self.rows.columns)
-            told = LocalizedMessage("expression_does_not_fit", error=first_line, found=found)
-            raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, told) from None
+            message = LocalizedMessage("expression_does_not_fit", error=first_line, found=found)
+            raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, message) from None
         return {str(name).removeprefix("given_"): str(kind) for name, kind, *_ in described}
 
     def _lacks_event_ids(self, warehouse: Warehouse) -> bool:
-        """Whether some row has no id of its own. Most files have all of theirs, and the stand-in is dear to make."""
+        """Whether any row lacks an id of its own.
+
+        Most files have them all, and the substitute is expensive to compute.
+        """
         if "event_id" not in self.types:
             return True
         select = f"{self._with_trimmed()} select 1 from trimmed where {self._text('event_id')} is null limit 1"
@@ -154,7 +162,7 @@ class SourceMapping:
 
     @property
     def unused_columns(self) -> list[str]:
-        """Delivered columns that nothing reads; empty where expressions may read any of them."""
+        """Delivered columns that nothing reads; empty if expressions might read any of them."""
         if self.guarded:
             return []
         unused = [name for name in self.rows.columns if quote_identifier(name) not in self.plain.values()]
@@ -168,14 +176,17 @@ class SourceMapping:
         return self._delivered(computed, self.guarded)
 
     def _with_trimmed_only(self, names: list[str]) -> str:
-        """The selects up to `trimmed` for a few columns: to plan all of them takes longer than to read a small file."""
+        """The selects up to `trimmed` for a few columns.
+
+        Planning all columns takes longer than reading a small file.
+        """
         guarded = [name for name in names if name in self.guarded]
         plain = [name for name in names if name not in self.guarded]
         computed = [f"{self.rows.problem} as problem_", *self._given(plain), *self._computed(guarded)]
         return self._trimmed(self._delivered(computed, guarded), names)
 
     def _accounted(self) -> list[str]:
-        """What tells a row from the others, and what is in it."""
+        """The columns that identify a row and hold its content."""
         return [
             f"{self.rows.row_number} as row_number_",
             f"{self._content_key()} as content_key_",
@@ -188,7 +199,7 @@ class SourceMapping:
         return [f"{self.plain[name]} as given_{name}" for name in names]
 
     def _computed(self, names: Iterable[str]) -> list[str]:
-        """NULL where the expression fails on the row; a struct holding NULL where it yields NULL."""
+        """NULL if the expression fails on the row; a struct holding NULL if it returns NULL."""
         return [f"try(struct_pack(v := ({self.guarded[name]}\n))) as computed_{name}" for name in names]
 
     def _delivered(self, computed: list[str], guarded: Iterable[str]) -> str:
@@ -220,7 +231,7 @@ class SourceMapping:
         return f"{self._with_trimmed()}, typed as (select *{typed} from trimmed)"
 
     def _content_key(self) -> str:
-        """All that was delivered, as one text that depends neither on the order of columns nor on empty ones."""
+        """All delivered values as one text that depends neither on the order of columns nor on empty ones."""
         names = sorted(self.rows.columns, key=str.lower)
         pairs = (f"{quote_literal(name + '=')} || nullif({quote_identifier(name)}::VARCHAR, '')" for name in names)
         return f"concat_ws(chr(31), {', '.join(pairs)})" if names else "''"
@@ -233,7 +244,7 @@ class SourceMapping:
     # -- types
 
     def _text(self, column: str) -> str:
-        """The delivered value as text, NULL where it is empty. Whole numbers of a DOUBLE column have no decimals."""
+        """The delivered value as text, NULL if it is empty. Integers in a DOUBLE column have no decimals."""
         given, kind = f"given_{column}", self.types[column]
         if kind in ("DOUBLE", "FLOAT"):
             is_whole = f"{given} = trunc({given}) and abs({given}) <= {LARGEST_EXACT_INTEGER}"
@@ -272,7 +283,7 @@ class SourceMapping:
         )
 
     def _time(self, column: str) -> str:
-        """UTC, as TIMESTAMP. A time without an offset is read in the source's zone."""
+        """UTC, as TIMESTAMP. A time without an offset is read in the source's time zone."""
         given, text, kind = f"given_{column}", self._text(column), self.types[column]
         form = self.source.time_format
         if form in EPOCH_UNITS:
@@ -289,7 +300,7 @@ class SourceMapping:
         )
 
     def _local_time_as_written(self, column: str) -> str:
-        """What the source's clock showed, as TIMESTAMP; NULL for a time with an offset, and for what is no time."""
+        """The source's local time as TIMESTAMP; NULL for times with an offset and for invalid times."""
         given, text, kind = f"given_{column}", self._text(column), self.types[column]
         form = self.source.time_format
         if form in EPOCH_UNITS or "%z" in form or kind == "TIMESTAMP WITH TIME ZONE":
@@ -299,8 +310,8 @@ class SourceMapping:
         if kind.startswith("TIMESTAMP") or kind == "DATE":
             return f"try_cast({given} as TIMESTAMP)"
         if kind != "VARCHAR":
-            told = LocalizedMessage("no_type_of_time", column=column, type=kind, formats=", ".join(EPOCH_UNITS))
-            raise DeliveryError(QuarantineReason.BAD_TIME, told)
+            message = LocalizedMessage("no_type_of_time", column=column, type=kind, formats=", ".join(EPOCH_UNITS))
+            raise DeliveryError(QuarantineReason.BAD_TIME, message)
         if form:
             return f"try_strptime({text}, {quote_literal(form)})"
         is_local = f"regexp_full_match({text}, {quote_literal(LOCAL_PATTERN)})"
@@ -308,18 +319,18 @@ class SourceMapping:
 
     @property
     def zone(self) -> str:
-        """The zone of times that carry none."""
+        """The time zone of times without an offset."""
         return self.source.timezone or self.settings.timezone
 
     def _utc_midnight(self, day: date) -> str:
-        """The instant at which the shop's day begins, as a UTC timestamp."""
+        """The start of the shop's day, as a UTC timestamp."""
         local = datetime.combine(day, time(), tzinfo=self.settings.zone)
         return f"TIMESTAMP '{local.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
 
     # -- checks
 
     def _reading_checks(self) -> list[RowCheck]:
-        """A record that could not be read, and values that did not become what the contract wants."""
+        """Checks for records that could not be read, and for values that the schema does not accept."""
         checks = []
         for column in self.mapped:
             name, typed, kind = column.name, column.name, self.types[column.name]
@@ -353,7 +364,7 @@ class SourceMapping:
         return checks
 
     def _text_checks(self, column: Column) -> list[RowCheck]:
-        """Ids that a spreadsheet has rounded, all of which would become one; and ids and texts of absurd length."""
+        """Checks for ids that a spreadsheet has rounded, which makes them equal, and for overlong ids and texts."""
         name, text = column.name, f"text_{column.name}"
         shown = f"{quote_literal(name + ': ')} || left({text}, 200)"
         longest = LONGEST_IDENTIFIER if column.kind is Kind.IDENTIFIER else LONGEST_TEXT
@@ -362,12 +373,12 @@ class SourceMapping:
         too_long = f"coalesce(strlen({text}) > {longest}, false)"
         checks = [RowCheck(name, QuarantineReason.VALUE_OUT_OF_CONTRACT, too_long, f"{length} || {words}")]
         if column.kind is Kind.IDENTIFIER:
-            words = quote_literal(" was rounded by a spreadsheet; export it anew, as text")
+            words = quote_literal(" was rounded by a spreadsheet; export it again as text")
             rounded = (
                 f"coalesce(contains({text}, '+') and regexp_full_match({text}, {quote_literal(ROUNDED_ID)}), false)"
             )
             checks.append(RowCheck(name, QuarantineReason.BAD_TYPE, rounded, f"{shown} || {words}"))
-        if not self.rows.is_text:  # text is looked through line by line as it is read
+        if not self.rows.is_text:  # text is checked line by line as it is read
             words = quote_literal(f"{name} holds zero bytes; it was damaged, or is no text")
             checks.append(
                 RowCheck(name, QuarantineReason.BAD_RECORD, f"coalesce(contains(given_{name}, chr(0)), false)", words)
@@ -375,7 +386,7 @@ class SourceMapping:
         return checks
 
     def _other_type_checks(self, column: Column) -> list[RowCheck]:
-        """Types of a Parquet column or a query that make no text: rounded numbers, bytes, lists and structures."""
+        """Checks for types from Parquet or a query that cannot become text: rounded numbers, bytes, lists, structs."""
         name, kind = column.name, self.types[column.name]
         given = f"given_{name}"
         if kind in ("DOUBLE", "FLOAT"):
@@ -391,7 +402,7 @@ class SourceMapping:
         return []
 
     def _value_checks(self) -> list[RowCheck]:
-        """Values of the right type that the contract, the settings or the calendar rule out."""
+        """Checks for values of the right type that the schema, the settings or the calendar exclude."""
         checks = []
         for column in self.mapped:
             name = column.name
@@ -437,15 +448,15 @@ class SourceMapping:
         )
         return checks
 
-    # -- what people should look at, though it was taken
+    # -- warnings about deliveries that were loaded
 
     def warnings(self, warehouse: Warehouse, taken: list[date], bad_count: int) -> list[LocalizedMessage]:
-        """What makes it likely that the delivery was misread, with the way out.
+        """Signs that the delivery was misread, with a remedy.
 
         Args:
-            taken: the business dates of the rows that were taken.
-            bad_count: rows that went to quarantine. Where there is none, and every date is a usual one, all is well
-                with the times, and they are not looked at again.
+            taken: the business dates of the loaded rows.
+            bad_count: number of rows that went to quarantine. If it is 0 and all dates are expected ones, the times are
+                not examined further.
         """
         unread, read_count = self._unread_times(warehouse) if bad_count else ({}, 0)
         is_looked_at = (
@@ -458,10 +469,10 @@ class SourceMapping:
             self._skipped_hours(warehouse, list(read)),
             self._decimal_ids(warehouse) if self.rows.is_text else None,
         ]
-        return [told for told in found if told]
+        return [message for message in found if message]
 
     def _unread_times(self, warehouse: Warehouse) -> tuple[dict[str, int], int]:
-        """Times that could not be read to how many rows have them, those of most rows; and how many could be read."""
+        """(unreadable time to its number of rows, for the most frequent ones; number of rows with a readable time)."""
         if self.types["event_time"] != "VARCHAR":
             return {}, 0
         rows = warehouse.rows(
@@ -475,7 +486,7 @@ class SourceMapping:
         return unread, sum(count for text, count in rows if text is None)
 
     def _dates_as_written(self, warehouse: Warehouse) -> dict[date, int]:
-        """Day on the source's own clock, to how many rows name it."""
+        """Day on the source's own clock to its number of rows."""
         written = self._local_time_as_written("event_time")
         rows = warehouse.rows(
             f"{self._with_trimmed_only(['event_time'])}, "
@@ -485,7 +496,7 @@ class SourceMapping:
         return {day: count for day, count in rows if isinstance(day, date)}
 
     def _gaps(self, days: list[date]) -> list[tuple[datetime, datetime]]:
-        """The hours of these days that the source's clock left out."""
+        """The hours of these days that the source's clock skipped."""
         first, last = self.settings.start_date, self.dt + timedelta(days=DAYS_AHEAD)
         return [
             gap
@@ -508,7 +519,7 @@ class SourceMapping:
         return None
 
     def _decimal_ids(self, warehouse: Warehouse) -> LocalizedMessage | None:
-        """Ids that a program took for decimal numbers: they join with nothing that is written as it should be."""
+        """A warning if ids were exported as decimal numbers: they do not join with correctly written ones."""
         names = [c.name for c in self.mapped if c.kind is Kind.IDENTIFIER and self.types[c.name] == "VARCHAR"]
         if not names:
             return None
@@ -523,7 +534,7 @@ class SourceMapping:
     # -- the two inserts
 
     def insert_good(self) -> str:
-        """Inserts the rows with nothing wrong; takes `$delivery_id`."""
+        """Inserts the rows without faults; takes `$delivery_id`."""
         good = ["problem_ is null", *self._required_conditions()]
         good += [f"not ({check.condition})" for check in self.checks if check.column not in REQUIRED]
         columns = ", ".join(self._stored(column) for column in self.family.columns)
@@ -542,7 +553,7 @@ class SourceMapping:
         """
 
     def insert_bad(self) -> str:
-        """Inserts the rows with something wrong into the quarantine; takes `$delivery_id` and `$file`."""
+        """Inserts the rows with faults into the quarantine; takes `$delivery_id` and `$file`."""
         reasons = " ".join(f"when {check.condition} then {quote_literal(check.reason)}" for check in self.checks)
         details = " ".join(f"when {check.condition} then {check.detail}" for check in self.checks)
         return f"""
@@ -564,7 +575,7 @@ class SourceMapping:
         """
 
     def _required_conditions(self) -> list[str]:
-        """The checks of the required columns turned round: shorter, and half the work on millions of good rows."""
+        """The checks of the required columns, negated: shorter, and half the work on millions of good rows."""
         accepted = ", ".join(quote_literal(event_type) for event_type in self.family.event_types)
         first, end = self._accepted_times()
         return [
@@ -574,7 +585,7 @@ class SourceMapping:
         ]
 
     def _accepted_times(self) -> tuple[str, str]:
-        """The first accepted instant, and the first that is too late, as UTC timestamps."""
+        """The first accepted instant and the first one that is too late, as UTC timestamps."""
         last_date = self.dt + timedelta(days=DAYS_AHEAD)
         return self._utc_midnight(self.settings.start_date), self._utc_midnight(last_date + timedelta(days=1))
 
@@ -602,9 +613,9 @@ class SourceMapping:
         return build_identifier_hash_sql(name) if column.kind is Kind.IDENTIFIER else name
 
     def _event_id(self, mapped: bool) -> str:
-        """The event's own id, else all that was delivered; repeats that are kept are told apart by their number.
+        """The event's own id, else a key of everything delivered. Repeats that are kept differ by their number.
 
-        With the event type, because several sources may make several events of one row.
+        The key includes the event type, because several sources may derive several events from one row.
         """
         if not self.lacks_event_ids:
             return build_identifier_hash_sql("event_id")
@@ -615,7 +626,7 @@ class SourceMapping:
 
 
 def _add_delivery_date(rows: DeliveryRows, dt: date) -> DeliveryRows:
-    """The rows with their day of delivery for expressions; it is no part of what was delivered."""
+    """The rows with their day of delivery for expressions. It is not part of the delivered content."""
     if DELIVERY_DATE in (name.lower() for name in rows.columns):
         return rows
     return replace(rows, relation=f"(select *, DATE '{dt}' as {DELIVERY_DATE} from {rows.relation})")

@@ -1,6 +1,6 @@
-"""What the times of a delivery say of how they were written: another format, day and month swapped, another clock.
+"""Detects misread times from how they were written: another format, day and month swapped, another clock.
 
-Nothing is read by such a guess. It is for people: what to declare, and which accepted days may be wrong ones.
+No value is read by such a guess. The result tells people what to declare and which accepted days may be wrong.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from funnelscope.messages.check_observations import LocalizedMessage
 
-# As exports write them, most particular first. A year of two figures would fit a day too.
+# As exports write them, most specific first. Years of two digits are left out: they would fit a day too.
 FORMATS = tuple(
     f"{day}{clock}"
     for day in (
@@ -28,14 +28,14 @@ FORMATS = tuple(
 EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119, counted from 1899-12-30
 EPOCH_SECONDS = (500_000_000, 5_000_000_000)  # 1985 to 2128
 
-# A delivery brings the last days; what is older came late, or is misread.
+# A delivery holds the last few days. Older rows came late or were misread.
 EXPECTED_AGE_DAYS = 7
 MINIMUM_SWAPPED = 3
 MINIMUM_SWAPPED_SHARE = 0.9
 
 
 def find_likely_formats(written: Sequence[str]) -> list[str]:
-    """What reads every one of the texts: formats for `time_format`, names of epochs, Excel's day numbers."""
+    """Everything that reads each of the texts: formats for `time_format`, names of epochs, Excel's day numbers."""
     if not written:
         return []
     numbers = [_parse_number(text) for text in written]
@@ -59,7 +59,7 @@ def _parse_number(text: str) -> float | None:
 
 def _can_read(form: str, text: str) -> bool:
     if any(character.isdecimal() and not character.isascii() for character in text):
-        return False  # Python would read digits of any script, DuckDB reads none of them
+        return False  # Python accepts digits of any script, DuckDB does not
     try:
         datetime.strptime(text, form)
     except ValueError:
@@ -68,11 +68,11 @@ def _can_read(form: str, text: str) -> bool:
 
 
 def describe_unread_times(written: Mapping[str, int], read_count: int) -> LocalizedMessage | None:
-    """What to say of times that could not be read; None where they are like no known format.
+    """The warning about times that could not be read; None if they match no known format.
 
     Args:
-        written: text to how often it stands there.
-        read_count: rows whose time could be read.
+        written: text to its number of rows.
+        read_count: number of rows whose time could be read.
     """
     forms = find_likely_formats(list(written))
     if not forms:
@@ -99,14 +99,14 @@ def describe_unread_times(written: Mapping[str, int], read_count: int) -> Locali
 def describe_swapped_days(
     read: Mapping[date, int], unread: Mapping[str, int], dt: date, time_format: str
 ) -> LocalizedMessage | None:
-    """What to say where day and month seem swapped; None without evidence.
+    """The warning that day and month seem to be swapped; None without evidence.
 
-    The evidence: of the dates that change when day and month do, nearly all that lie far from the delivery lie in its
-    days once they are swapped, and they are most.
+    The evidence: among the dates that change when day and month are swapped, those far from the delivery are the
+    majority, and nearly all of them come close to it once swapped.
 
     Args:
-        read: date on the source's clock, as it was read, to its rows; refused ones too.
-        unread: text that the format does not read, to its rows.
+        read: date on the source's clock, as it was read, to its number of rows, including refused ones.
+        unread: text that the format does not read, to its number of rows.
         dt: the day of delivery.
     """
     moved = {day: rows for day, rows in read.items() if day.day <= 12 and day.day != day.month}
@@ -132,12 +132,12 @@ def _swap_day_and_month(day: date) -> date:
 
 
 def is_expected_day(day: date, dt: date) -> bool:
-    """Whether rows of the day may be expected in the delivery."""
+    """Whether a delivery may be expected to hold rows of the day."""
     return dt - timedelta(days=EXPECTED_AGE_DAYS) <= day <= dt + timedelta(days=1)
 
 
 def _swap_format(form: str) -> str:
-    """The format with day and month in each other's place; empty where it has no number for both."""
+    """The format with day and month swapped; empty if it does not have both as numbers."""
     for day, month in (("%d", "%m"), ("%-d", "%-m"), ("%d", "%-m"), ("%-d", "%m")):
         if form.count(day) == 1 and form.count(month) == 1:
             return form.replace(day, "\0").replace(month, day).replace("\0", month)
@@ -152,13 +152,13 @@ def _is_expected_text(text: str, form: str, dt: date) -> bool:
 
 
 def find_skipped_hours(zone: str, day: date) -> list[tuple[datetime, datetime]]:
-    """The stretch of a day's local time that the zone's clocks left out, if any: begin, and the first time after."""
+    """The part of a day's local time that the zone's clocks skip, if any: (begin, first time after it)."""
     known = ZoneInfo(zone)
     begin = datetime.combine(day, time(), known)
     offsets = [(begin + timedelta(days=days)).utcoffset() or timedelta() for days in (0, 1)]
     if offsets[1] <= offsets[0]:
         return []
-    in_utc = datetime.combine(day, time(), UTC) - offsets[0]  # there every minute is
+    in_utc = datetime.combine(day, time(), UTC) - offsets[0]  # every minute exists in UTC
     minutes = (in_utc + timedelta(minutes=minute) for minute in range(24 * 60))
     changed = next(minute for minute in minutes if minute.astimezone(known).utcoffset() == offsets[1])
     local = (changed + offsets[0]).replace(tzinfo=None)

@@ -1,12 +1,12 @@
-"""How the text of a delivered value is read: the SQL that takes off what exports put around it, and nothing else.
+"""SQL that reads the text of a delivered value. It removes what exports put around values, and nothing else.
 
-What can be read in two ways is not read: the result is NULL, and the row goes to quarantine with its value.
+An ambiguous value is not read: the result is NULL, and the row goes to quarantine with its value.
 """
 
 from funnelscope.events.schema import BLANKS, Kind
 from funnelscope.warehouse.quoting import quote_literal
 
-# How people write a currency. Another currency's sign is no part of a number: its amounts must not be mixed in.
+# How people write a currency. A sign of another currency is never accepted: its amounts must not be mixed in.
 CURRENCY_SIGNS = {
     "AUD": ("$", "A$"),
     "CAD": ("$", "C$"),
@@ -24,10 +24,10 @@ CURRENCY_SIGNS = {
 
 
 def build_stripped_sql(given: str) -> str:
-    """SQL for the delivered text without the blanks around it and Excel's `="…"`.
+    """SQL for the delivered text without surrounding blanks and Excel's `="…"`.
 
-    Most values have nothing around them, and looking at both ends is ten times faster than `trim` with a list. The ends
-    are looked up in a text: lists would become joins, and planning those takes a second a file.
+    Most values need no trimming, and testing both ends is ten times faster than `trim` with a list. The ends are looked
+    up in a string: lists would become joins, and planning those takes a second per file.
     """
     ends = quote_literal(BLANKS + "=")
     trimmed = f"trim({given}, {quote_literal(BLANKS)})"
@@ -42,23 +42,23 @@ def build_stripped_sql(given: str) -> str:
 
 
 def build_filled_sql(text: str, empty_values: tuple[str, ...]) -> str:
-    """SQL for the text; NULL where it stands for no value."""
+    """SQL for the text; NULL if it means that there is no value."""
     empty = ", ".join(quote_literal(value) for value in ("", *empty_values))
     longest = max(len(value.encode()) for value in ("", *empty_values))
     return f"case when strlen({text}) > {longest} or not list_contains([{empty}], {text}) then {text} end"
 
 
 def build_number_sql(value: str, kind: Kind, sql_type: str, *, currency: str, decimal: str) -> str:
-    """SQL for a number as people and spreadsheets write it; NULL where it is none, or could be two.
+    """SQL for a number as people and spreadsheets write it; NULL if it is invalid or ambiguous.
 
     Args:
         value: SQL of the text.
-        sql_type: what the number becomes.
-        currency: whose signs an amount may bear, as ISO 4217.
-        decimal: what stands before the decimals, '.' or ','; the other one may only stand between thousands.
+        sql_type: the type of the result.
+        currency: the currency whose signs an amount may have, as ISO 4217.
+        decimal: the decimal separator, '.' or ','; the other one may only separate thousands.
     """
     mark, grouping = (r"\.", ",") if decimal == "." else (",", r"\.")
-    # Thousands are grouped by threes throughout, by one sign, and do not begin with a zero.
+    # Groups of three digits throughout, one separator, no leading zero.
     groups = "|".join(rf"[1-9]\d{{0,2}}({separator}\d{{3}})+" for separator in (grouping, "[ \u00a0\u202f]"))
     digits = rf"(({groups}|\d+)({mark}\d*)?|{mark}\d+)"
     before, after = r"[+-]?", ""
@@ -67,7 +67,7 @@ def build_number_sql(value: str, kind: Kind, sql_type: str, *, currency: str, de
         before, after = rf"[+-]?(({signs}) ?)?[+-]?", rf"( ?({signs}))?"
     bare = f"replace(regexp_replace({value}, '[^0-9{decimal}+-]', '', 'g'), '{decimal}', '.')"
     readings = [_build_cast_sql(value, before + digits + after, bare, sql_type)]
-    if decimal == ".":  # most numbers need no more than this
+    if decimal == ".":  # enough for most numbers
         readings.insert(0, f"try_cast({value} as {sql_type})")
     if kind is Kind.NUMBER:
         readings.append(_build_cast_sql(value, rf"[+-]?{digits} ?[%％]", bare, "DOUBLE") + " / 100")

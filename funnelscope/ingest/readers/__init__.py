@@ -1,1 +1,1 @@
-"""From a delivered file, or a query, to rows: text, JSON lines, Parquet, attached databases."""
+"""Reads rows from delivered files and queries: text, JSON lines, Parquet, attached databases."""

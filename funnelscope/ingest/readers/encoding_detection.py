@@ -1,7 +1,7 @@
-"""What the first bytes of a text file say about it: that it is no text at all, or of which encoding it must be.
+"""Detects from the first bytes of a text file that it is not text, or which encoding it has.
 
-Only a byte-order mark decides anything. All else is used to refuse a file that would be misread without an error, and
-to tell people what it looks like; nothing is ever read by guess.
+Only a byte-order mark decides the encoding. Everything else serves to refuse a file that would be misread without an
+error, and to suggest an encoding to people. No file is read by guess.
 """
 
 import codecs
@@ -11,7 +11,7 @@ SAMPLE_BYTES = 65_536
 
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
-OTHER_FORMATS = {  # first bytes to the key of what is told of such a file
+OTHER_FORMATS = {  # first bytes to the key of the message about such a file
     b"PK\x03\x04": "zip_archive",
     b"\xd0\xcf\x11\xe0": "old_workbook",
     b"\x1f\x8b": "gzip",
@@ -25,12 +25,12 @@ OTHER_FORMATS = {  # first bytes to the key of what is told of such a file
 }
 TAR_MARK, TAR_MARK_PLACE = b"ustar", 257
 
-# So many characters that only UTF-8 would yield are no accident.
+# This many characters that only UTF-8 yields are not a coincidence.
 CERTAIN_CHARACTERS = 4
 
 
 def detect_other_format(start: bytes) -> str:
-    """The key of what is told of bytes that are no text; empty for what may be text."""
+    """The key of the message about bytes that are not text; empty if they may be text."""
     if start[TAR_MARK_PLACE:].startswith(TAR_MARK):
         return "tar_archive"
     begun = start.lstrip().lower()
@@ -38,12 +38,12 @@ def detect_other_format(start: bytes) -> str:
 
 
 def detect_marked_encoding(start: bytes) -> str:
-    """The encoding that a byte-order mark gives; empty without one."""
+    """The encoding that a byte-order mark declares; empty without one."""
     return next((encoding for mark, encoding in BYTE_ORDER_MARKS.items() if start.startswith(mark)), "")
 
 
 def guess_encoding(start: bytes) -> str:
-    """The encoding that bytes without a mark look like, as Python calls it; empty for plain ASCII and when unsure."""
+    """The likely encoding of bytes without a mark, by its Python name; empty for plain ASCII or if unsure."""
     if wide := _detect_utf_16(start):
         return wide
     if start.isascii():
@@ -57,7 +57,7 @@ def guess_encoding(start: bytes) -> str:
 
 
 def is_encoded_twice(start: bytes) -> bool:
-    """Whether UTF-8 was taken for a Western encoding and encoded again: every accent has become two signs or three."""
+    """Whether UTF-8 was decoded as a Western encoding and encoded again, so that an accent takes two or three signs."""
     text = _decode(start, "utf-8")
     for western in ("latin-1", "cp1252"):
         with suppress(UnicodeEncodeError):
@@ -67,19 +67,19 @@ def is_encoded_twice(start: bytes) -> bool:
 
 
 def detect_misread_encoding(start: bytes, declared: str) -> str:
-    """The encoding that the bytes surely are, where reading them as `declared` would give no error but nonsense."""
+    """The certain encoding of the bytes, if reading them as `declared` would give nonsense without an error."""
     wide = _detect_utf_16(start)
     if wide and not declared.startswith("utf-16"):
         return wide
     if declared.startswith("utf"):
         return ""
-    # Pairs of bytes below U+0800 may be Chinese characters too.
+    # Two-byte sequences below U+0800 may also be Chinese characters.
     first = "\u0800" if _has_chinese(declared) else "\x80"
     return "utf-8" if sum(character >= first for character in _decode(start, "utf-8")) >= CERTAIN_CHARACTERS else ""
 
 
 def _detect_utf_16(start: bytes) -> str:
-    """Text of delimiters, digits and names has a zero in every other byte of most characters."""
+    """UTF-16 if every other byte is mostly zero, as in text of delimiters, digits and names."""
     even, odd = start[::2].count(0), start[1::2].count(0)
     if even + odd < len(start) / 10:
         return ""
@@ -89,14 +89,14 @@ def _detect_utf_16(start: bytes) -> str:
 
 
 def _decode(start: bytes, encoding: str) -> str:
-    """The text, where all but a last character that the sample cuts in two is of the encoding; else empty."""
+    """The text, if the bytes are valid in the encoding, except for a last character cut by the sample; else empty."""
     with suppress(UnicodeDecodeError):
         return codecs.getincrementaldecoder(encoding)().decode(start)
     return ""
 
 
 def _is_mostly_common_chinese(text: str) -> bool:
-    """Western text that happens to be valid GB 18030 becomes characters that GB 2312, of 1980, did not need."""
+    """Western text that happens to be valid GB 18030 decodes to rare characters, outside GB 2312 of 1980."""
     beyond_ascii = [character for character in text if not character.isascii()]
     common = [character for character in beyond_ascii if character.encode("gb2312", "ignore")]
     return len(common) > len(beyond_ascii) / 2

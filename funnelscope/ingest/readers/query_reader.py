@@ -20,9 +20,9 @@ STAGED = "temp.staged_query"
 
 
 def read_query(warehouse: Warehouse, path: Path, query: str) -> tuple[DeliveryRows, int]:
-    """Stages the result in a temporary table, in the order in which the query yields it, with its types.
+    """Stages the result of the query in a temporary table, with its row order and types. Returns it and its row count.
 
-    The query names the tables of the attached file as they are; a Parquet file is the table `delivery`.
+    The query names the tables of the attached file directly. A Parquet file is the table `delivery`.
 
     Raises:
         DeliveryError: the query fails.
@@ -52,7 +52,7 @@ def read_query(warehouse: Warehouse, path: Path, query: str) -> tuple[DeliveryRo
 
 
 def _read_batches(path: Path, query: str) -> Iterator[pa.RecordBatch]:
-    """The result in batches; one empty batch at least, which carries the columns."""
+    """The result in batches; at least one, possibly empty, which carries the columns."""
     with path.open("rb") as stream:
         start = stream.read(16)
     if not start:
@@ -71,7 +71,7 @@ def _read_batches(path: Path, query: str) -> Iterator[pa.RecordBatch]:
 
 
 def _read_sqlite_batches(path: Path, query: str) -> Iterator[pa.RecordBatch]:
-    """SQLite's columns have no fixed type: every value is taken as text."""
+    """SQLite columns have no fixed type: every value is read as text."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         cursor = connection.execute(query)
         schema = pa.schema([(column[0], pa.string()) for column in cursor.description or ()])

@@ -1,6 +1,6 @@
-"""CSV and JSON lines: decoded and split in Python, so that every bad record keeps its line, then staged for SQL.
+"""CSV and JSON lines, decoded and split in Python so that every bad record keeps its line, then staged for SQL.
 
-Python, because DuckDB decodes no GBK without a download, knows no line numbers and drops bad JSON silently. All
+Python is used because DuckDB decodes no GBK without a download, has no line numbers and drops bad JSON silently. All
 values stay text; SQL casts them by the same rules as those of a Parquet file.
 """
 
@@ -40,7 +40,7 @@ UNNAMED = re.compile(r"column_\d+")
 
 
 def _mark_unreadable_bytes(error: UnicodeError) -> tuple[str, int]:
-    """Bytes that the encoding does not know become lone surrogates: the record is found again and keeps its text."""
+    """Replaces bytes that are invalid in the encoding by lone surrogates, so that the record keeps its text."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
@@ -52,11 +52,11 @@ codecs.register_error(UNREADABLE_BYTES, _mark_unreadable_bytes)
 def read_text(
     warehouse: Warehouse, path: Path, source: Source, file_format: Format, compression: str
 ) -> tuple[DeliveryRows, int]:
-    """Stages the records of a text file in a temporary table; returns them and how many they are.
+    """Stages the records of a text file in a temporary table. Returns them and their number.
 
     Raises:
-        DeliveryError: the file is no text of its encoding, has no usable header, or too many different keys.
-        OSError, EOFError: the file cannot be read, or its compression is damaged.
+        DeliveryError: the file is not text in its encoding, has no usable header, or too many different keys.
+        OSError, EOFError: the file cannot be read, or its compressed data are damaged.
     """
     try:
         with _open_decompressed(path, compression) as stream:
@@ -77,7 +77,7 @@ def read_text(
 
 
 def _open_decompressed(path: Path, compression: str) -> Any:
-    """The bytes of a file; gzip and zstd both raise where the end is missing."""
+    """The decompressed bytes of a file. Both gzip and zstd raise an error if the end is missing."""
     if compression == "gzip":
         return gzip.open(path, "rb")
     if compression == "zstd":
@@ -93,10 +93,10 @@ def _get_declared_encoding(source: Source) -> str:
 
 
 def _choose_encoding(start: bytes, source: Source, compression: str) -> str:
-    """A byte-order mark decides, else the declaration, which is never overruled by a guess.
+    """The encoding: that of a byte-order mark, else the declared one, which no guess overrules.
 
     Raises:
-        DeliveryError: the bytes are no text, or would be misread without an error.
+        DeliveryError: the bytes are not text, or would be misread without an error.
     """
     if other := encoding_detection.detect_other_format(start):
         is_twice = compression and other in ("gzip", "zstd")
@@ -108,22 +108,22 @@ def _choose_encoding(start: bytes, source: Source, compression: str) -> str:
         likely = encoding_detection.guess_encoding(start) or "utf-16-le"
         raise DeliveryError(QuarantineReason.BAD_ENCODING, LocalizedMessage("no_byte_order_mark", encoding=likely))
     if certain := encoding_detection.detect_misread_encoding(start, declared):
-        told = LocalizedMessage("misread_encoding", encoding=certain, declared=source.encoding)
-        raise DeliveryError(QuarantineReason.BAD_ENCODING, told)
+        message = LocalizedMessage("misread_encoding", encoding=certain, declared=source.encoding)
+        raise DeliveryError(QuarantineReason.BAD_ENCODING, message)
     if declared == "utf-8" and encoding_detection.is_encoded_twice(start):
         raise DeliveryError(QuarantineReason.BAD_ENCODING, LocalizedMessage("encoded_twice"))
     return _get_declared_encoding(source)
 
 
 def _describe_wrong_encoding(start: bytes, source: Source) -> LocalizedMessage:
-    """What to say where bytes are not of the encoding."""
+    """The message about bytes that are invalid in the encoding."""
     like = encoding_detection.guess_encoding(start)
     if not like or codecs.lookup(like).name == codecs.lookup(source.encoding).name:
         return LocalizedMessage("not_of_encoding", declared=source.encoding)
     return LocalizedMessage("looks_like_encoding", declared=source.encoding, like=like)
 
 
-# Thousands of rows may have the same fault, and a sentence takes its time.
+# Cached, because thousands of rows may have the same fault and building a message is slow.
 _build_problem = lru_cache(maxsize=1_000)(LocalizedMessage)
 
 
@@ -131,11 +131,11 @@ _build_problem = lru_cache(maxsize=1_000)(LocalizedMessage)
 
 
 class _Lines:
-    """The lines of a text, numbered, keeping those of the record that is being read; they may be given back."""
+    """The numbered lines of a text. Keeps the lines of the current record, which can be given back."""
 
     def __init__(self, text: Iterable[str]) -> None:
         self.text = iter(text)
-        self.number = 0  # of the last line read
+        self.number = 0  # number of the last line read
         self.kept: list[str] = []
         self.given_back: deque[str] = deque()
         self.last_given_back = 0
@@ -156,7 +156,7 @@ class _Lines:
         return text
 
     def take_first(self) -> str:
-        """The first line of the record; the others will be read again, as the start of records of their own."""
+        """The first line of the record. The others will be read again as the start of new records."""
         first, *others = self.kept
         self.given_back.extendleft(reversed(others))
         self.last_given_back = max(self.last_given_back, self.number)
@@ -196,7 +196,7 @@ def _stage_csv(stage: "_Stage", text: io.TextIOWrapper, source: Source, is_tabbe
             continue
         record = lines.take()
         if not any(fields):
-            continue  # a blank line, or nothing but delimiters, as spreadsheets leave them below a table
+            continue  # a blank line, or only delimiters, as spreadsheets leave them below a table
         if skipped and skipped.search(record):
             skipped_count += 1
         elif first_line <= lines.last_given_back and record.count('"') % 2:
@@ -215,7 +215,7 @@ def _stage_csv(stage: "_Stage", text: io.TextIOWrapper, source: Source, is_tabbe
 
 
 def _fit_fields(fields: list[str], header: tuple[str, ...]) -> list[str]:
-    """The fields, one for each column; none where there are more or fewer, but for empty or unnamed ones at the end."""
+    """The fields, one per column. Empty if the number differs, apart from empty or unnamed fields at the end."""
     surplus = len(fields) - len(header)
     if surplus > 0 and not any(fields[len(header) :]):
         return fields[: len(header)]
@@ -225,9 +225,9 @@ def _fit_fields(fields: list[str], header: tuple[str, ...]) -> list[str]:
 
 
 def _read_header(reader: Any, lines: _Lines, stage: "_Stage", source: Source) -> tuple[str, ...]:
-    """The names of the header, without the blanks around them; none where the file holds no line.
+    """The column names of the header, without surrounding blanks; empty if the file holds no line.
 
-    A column without a name is called by its place, and so is a repeated one that nobody reads.
+    A column without a name is named by its position, and so is a repeated one that is not read.
     """
     above = [line for _, line in zip(range(source.header_row - 1), lines, strict=False)]
     lines.take()
@@ -236,26 +236,26 @@ def _read_header(reader: Any, lines: _Lines, stage: "_Stage", source: Source) ->
     except csv.Error as error:
         is_json = "".join(lines.kept).lstrip().startswith("{")
         problem = LocalizedMessage("looks_like_json_lines") if is_json else LocalizedMessage("as_told", text=str(error))
-        told = LocalizedMessage("no_header", line=str(lines.number), problem=problem)
-        raise DeliveryError(QuarantineReason.BAD_HEADER, told) from None
+        message = LocalizedMessage("no_header", line=str(lines.number), problem=problem)
+        raise DeliveryError(QuarantineReason.BAD_HEADER, message) from None
     line = lines.take()
     if not header:
         if any(text.strip() for text in above):
-            told = LocalizedMessage("ends_before_header", line=str(len(above)), header_row=str(source.header_row))
-            raise DeliveryError(QuarantineReason.BAD_HEADER, told)
+            message = LocalizedMessage("ends_before_header", line=str(len(above)), header_row=str(source.header_row))
+            raise DeliveryError(QuarantineReason.BAD_HEADER, message)
         return ()
     if not _is_clean(line):
         raise DeliveryError(QuarantineReason.BAD_ENCODING, stage.not_of_encoding)
     if "\0" in line:
-        told = LocalizedMessage("no_header", line=str(lines.number), problem=LocalizedMessage("zero_bytes"))
-        raise DeliveryError(QuarantineReason.BAD_HEADER, told)
+        message = LocalizedMessage("no_header", line=str(lines.number), problem=LocalizedMessage("zero_bytes"))
+        raise DeliveryError(QuarantineReason.BAD_HEADER, message)
     named: list[str] = []
     for position, name in enumerate((name.strip(BLANKS) for name in header), start=1):
         is_repeated = name.lower() in (earlier.lower() for earlier in named)
         if is_repeated and is_read(name, source):
             found = ", ".join(name.strip() for name in header)
-            told = LocalizedMessage("column_twice_in_header", column=repr(name), found=found)
-            raise DeliveryError(QuarantineReason.BAD_HEADER, told)
+            message = LocalizedMessage("column_twice_in_header", column=repr(name), found=found)
+            raise DeliveryError(QuarantineReason.BAD_HEADER, message)
         named.append(f"column_{position}" if is_repeated or not name else name)
     stage.remedy = _find_header_elsewhere(lines, named, reader.dialect, source)
     return tuple(named)
@@ -271,7 +271,7 @@ def _list_wanted_columns(source: Source) -> list[str]:
 
 
 def is_read(name: str, source: Source) -> bool:
-    """Whether the source reads the column, as far as can be seen without knowing its SQL."""
+    """Whether the source reads the column, as far as can be determined without parsing its SQL."""
     contracted = [] if source.columns else [column.name for column in FAMILIES[source.family].columns]
     types = source.event_types.expression if source.event_types else None
     in_sql = " ".join([source.where, *source.expressions.values(), types or ""]).lower()
@@ -279,9 +279,9 @@ def is_read(name: str, source: Source) -> bool:
 
 
 def _find_header_elsewhere(lines: _Lines, header: list[str], dialect: Any, source: Source) -> LocalizedMessage | None:
-    """Where the header seems to be, when the line that was taken for it lacks what the source wants.
+    """The likely place of the header, if the line taken for it lacks columns that the source reads.
 
-    On another line, or between other delimiters.
+    It may be another line, or use another delimiter.
     """
     wanted = set(_list_wanted_columns(source))
     if wanted <= {name.lower() for name in header}:
@@ -306,15 +306,15 @@ def _find_header_elsewhere(lines: _Lines, header: list[str], dialect: Any, sourc
 
 
 def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object, which must not name a key twice: nobody knows which of the values is meant."""
+    """A JSON object. It must not repeat a key: it would be unclear which value is meant."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"key {next(name for name in names if names.count(name) > 1)!r} stands twice")
+        raise ValueError(f"key {next(name for name in names if names.count(name) > 1)!r} appears twice")
     return found
 
 
-# Numbers stay as they are written: 1.10 is the same event as in a CSV file.
+# Numbers stay as they are written: 1.10 must give the same event as in a CSV file.
 _JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_build_object)
 
 
@@ -344,11 +344,11 @@ def _stage_json(stage: "_Stage", text: io.TextIOWrapper) -> None:
 
 
 def _describe_other_json(first: str) -> LocalizedMessage | None:
-    """What a file without any readable object is, by its first line; None where that does not tell.
+    """What a file without any readable object is, judged by its first line; None if that is unclear.
 
     Raises:
-        DeliveryError: it is an array over several lines. Its last object may stand on a line of its own and must not
-            come in alone.
+        DeliveryError: it is an array over several lines. Its last object may be on a line of its own and must not be
+            loaded alone.
     """
     array = LocalizedMessage("json_array")
     if first == "[" or (first.startswith("[") and first.endswith(",")):
@@ -379,15 +379,15 @@ class _Batch:
 
 
 class _Stage:
-    """Collects records and hands them to DuckDB in chunks, so that memory does not grow with the file."""
+    """Collects records and passes them to DuckDB in chunks, so that memory does not grow with the file."""
 
     def __init__(self, warehouse: Warehouse, not_of_encoding: LocalizedMessage) -> None:
         self.warehouse = warehouse
         self.not_of_encoding = not_of_encoding
         self.notes: list[str] = []
         self.remedy: LocalizedMessage | None = None
-        self.otherwise: LocalizedMessage | None = None  # what the file is where no record can be read
-        self.columns: dict[str, str] = {}  # lower case to the name in the table: DuckDB's names have no case
+        self.otherwise: LocalizedMessage | None = None  # what the file is if no record can be read
+        self.columns: dict[str, str] = {}  # lower case to the name in the table: DuckDB ignores the case of names
         self.batches: dict[tuple[str, ...], _Batch] = {}
         self.bad: list[tuple[int, str, str, str]] = []
         self.first_bad: tuple[int, LocalizedMessage] | None = None
@@ -409,7 +409,7 @@ class _Stage:
             self.warehouse.execute(f"alter table {STAGED} add column {quote_identifier(name)} VARCHAR")
 
     def add(self, line: int, names: tuple[str, ...], fields: Sequence[str | None], text: str) -> None:
-        """A readable record: its values in the order of `names`."""
+        """Adds a readable record, with its values in the order of `names`."""
         batch = self.batches.get(names)
         if batch is None:
             batch = self.batches[names] = _Batch()
@@ -419,18 +419,22 @@ class _Stage:
         self._count()
 
     def add_bad(self, line: int, reason: QuarantineReason, detail: LocalizedMessage, text: str) -> None:
-        """A record that goes to quarantine as it is."""
+        """Adds a record that goes to quarantine as it is."""
         self.first_bad = self.first_bad or (line, detail)
         self.bad.append((line, reason.value, _escape(detail), _escape(text)))
         self._count()
 
     def finish(self) -> tuple[DeliveryRows, int]:
-        """The rows; without any column only where there is no row. Raises DeliveryError where no record is readable."""
+        """The staged rows and their number. Columns are empty only if there are no rows.
+
+        Raises:
+            DeliveryError: no record is readable.
+        """
         self._flush()
         if self.row_count and not self.columns:
             line, problem = self.first_bad or (1, self.not_of_encoding)
-            told = self.otherwise or LocalizedMessage("no_record", line=str(line), problem=problem)
-            raise DeliveryError(QuarantineReason.UNREADABLE, told)
+            message = self.otherwise or LocalizedMessage("no_record", line=str(line), problem=problem)
+            raise DeliveryError(QuarantineReason.UNREADABLE, message)
         columns = dict.fromkeys(self.columns.values(), "VARCHAR")
         rows = DeliveryRows(
             STAGED,
@@ -465,7 +469,7 @@ class _Stage:
         self.batches, self.bad, self.waiting = {}, [], 0
 
     def _table(self, names: tuple[str, ...], batch: _Batch) -> pa.Table | None:
-        """The batch as a table; what cannot be stored goes to the bad records instead."""
+        """The batch as a table. Records that cannot be stored go to the bad ones instead."""
         reason, detail = QuarantineReason.BAD_ENCODING, self.not_of_encoding
         if len({name.lower() for name in names}) < len(names):
             reason, detail = QuarantineReason.BAD_RECORD, _build_problem("keys_differ_in_case")
@@ -501,11 +505,11 @@ class _Stage:
 
 
 def _is_clean(text: str) -> bool:
-    """Whether a text can be written as UTF-8, that is, holds no lone surrogate."""
+    """Whether a text can be encoded as UTF-8, that is, holds no lone surrogate."""
     return not any(0xD800 <= ord(character) <= 0xDFFF for character in text)
 
 
 def _escape(text: str) -> str:
-    """The text with bytes of another encoding as \\xd6."""
+    r"""The text with undecodable bytes written as \xd6."""
     shown = re.sub("[\udc00-\udcff]", lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
     return shown.encode("utf-8", "backslashreplace").decode()

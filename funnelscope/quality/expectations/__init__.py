@@ -1,7 +1,7 @@
-"""Great Expectations beside the SQL contracts: what the rows, measures, slices and deliveries of a day must look like.
+"""Great Expectations in addition to the SQL contracts: rules for the rows, measures, slices and deliveries of a day.
 
-`suites` reads what is expected, `measure_history` learns what is usual, `frames` makes what is looked at, `judging`
-asks Great Expectations, `data_docs` writes its pages.
+`suites` reads the expectations, `measure_baseline` computes baselines, `frames` builds the data to be checked,
+`judgements` calls Great Expectations, `data_docs` writes its pages.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -26,7 +26,7 @@ __all__ = ["Expectation", "Judgement", "SliceFault", "create_tables", "judge_sui
 
 
 def create_tables(warehouse: Warehouse) -> None:
-    """Creates, where absent, the tables that hold what was measured."""
+    """Creates, if absent, the tables of measured values."""
     for statement in MEASURE_TABLES:
         warehouse.execute(statement)
 
@@ -37,7 +37,7 @@ def judge_suites(
     """Judges every suite on its days, and writes the Data Docs of the last day.
 
     Args:
-        days: the days of each table, in order; those before the opening day left out.
+        days: the days of each table, in order, without those before the opening day.
     """
     create_tables(warehouse)
     if not any(days[suite.table] for suite in suites):
@@ -60,7 +60,7 @@ def judge_suites(
 def _build_frames(
     warehouse: Warehouse, suite: Suite, days: list[date], calendar: DayCalendar
 ) -> Iterator[tuple[Frame, DayFrame]]:
-    """Every frame that the suite has expectations of; the last day stands alone in each kind."""
+    """Every frame for which the suite has expectations. The last day has a frame of its own in each kind."""
     if not days:
         return
     for rows in read_row_frames(warehouse, suite, days):

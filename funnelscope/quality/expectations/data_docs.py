@@ -1,7 +1,7 @@
-"""Data Docs: the pages of Great Expectations for one day, made to open without a network.
+"""Data Docs: the pages of Great Expectations for one day, usable without a network.
 
-Its own site builder links style sheets and scripts of six hosts and fills its index by script, so that a page opened
-offline is bare and its index empty. Here its renderer makes the content, and a style sheet of our own makes it legible.
+Its own site builder links style sheets and scripts of six hosts and fills its index by script: offline, the pages are
+unstyled and the index is empty. Here its renderer makes the content, and our own style sheet formats it.
 """
 
 import html
@@ -34,7 +34,7 @@ nav, footer, .ge-walkthrough-modal, .modal, .fa-check-circle, .btn { display: no
 
 @dataclass(frozen=True)
 class DataDocsPage:
-    """What Great Expectations said of one frame of a table, and our judgements of what failed."""
+    """The result of Great Expectations for one frame of a table, and our judgements of what failed."""
 
     table: str
     frame: Frame
@@ -43,11 +43,12 @@ class DataDocsPage:
 
     @property
     def file(self) -> str:
+        """Name of the page's file."""
         return f"{self.table}.{self.frame}.html"
 
 
 def write_data_docs(folder: Path, shop: str, business_date: date, pages: Sequence[DataDocsPage]) -> None:
-    """Replaces the folder with the pages of the day; `index.html` lists them."""
+    """Replaces the folder with the pages of the day. `index.html` lists them."""
     making = folder.with_name(f".{folder.name}")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
@@ -60,7 +61,7 @@ def write_data_docs(folder: Path, shop: str, business_date: date, pages: Sequenc
 
 
 def _create_view() -> "DefaultJinjaPageView":
-    """One for all pages: each compiles its templates anew, at several times the price of a page."""
+    """One view for all pages: each view compiles its templates again, which costs several times as much as a page."""
     from great_expectations.render.view import DefaultJinjaPageView
 
     return DefaultJinjaPageView()

@@ -1,8 +1,8 @@
-"""What Great Expectations looks at: pandas frames, each row of which belongs to a business day.
+"""The data that Great Expectations checks: pandas frames whose rows each belong to a business day.
 
-`rows` are a table's own rows; above a million rows a day, those whose event_id falls into a fixed residue class: ids
-are keyed hashes, so this is a random sample, and the same on every machine. The other frames are small and computed in
-SQL from every row.
+`rows` are a table's own rows. Above a million rows a day, only those are used whose event_id is in a fixed residue
+class: ids are keyed hashes, so this is a random sample, and the same on every machine. The other frames are small and
+computed in SQL from every row.
 """
 
 import re
@@ -31,11 +31,11 @@ MEASURE_TABLES = (
 
 @dataclass(frozen=True)
 class DayFrame:
-    """A frame, the days that its rows may belong to, and of how many rows each stands for all.
+    """A frame, the days to which its rows may belong, and its sampling rate.
 
     Attributes:
         data: with a column business_date.
-        sampled: every how many-th row of a day is in the frame, where not every one is.
+        sampled: n by day, if only one row in n of that day is in the frame.
     """
 
     data: "pd.DataFrame"
@@ -43,11 +43,11 @@ class DayFrame:
     sampled: Mapping[date, int]
 
 
-# --- Rows ------------------------------------------------------------------------------------------
-
-
 def read_row_frames(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> Iterator[DayFrame]:
-    """The table's rows, as many days in a frame as fit into a million rows; the last day has a frame of its own."""
+    """The table's rows, with as many days in a frame as fit into a million rows.
+
+    The last day has a frame of its own.
+    """
     expectations = suite.of(Frame.ROWS)
     if not expectations or not days:
         return
@@ -94,7 +94,7 @@ def _pack_days(days: Sequence[date], counts: Mapping[date, int]) -> Iterator[tup
 
 
 def _list_used_columns(expectations: Collection[Expectation], columns: Sequence[str]) -> list[str]:
-    """The columns that the arguments name; all of them for an expectation of the whole table."""
+    """The columns that the arguments name; all columns for an expectation on the whole table."""
     asked = {"business_date"}
     for expectation in expectations:
         words = set(re.findall(r"\w+", repr(sorted(expectation.arguments.items(), key=str))))
@@ -103,13 +103,10 @@ def _list_used_columns(expectations: Collection[Expectation], columns: Sequence[
     return [name for name in columns if name in asked]
 
 
-# --- Days ------------------------------------------------------------------------------------------
-
-
 def build_day_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], calendar: DayCalendar) -> "pd.DataFrame":
-    """One row a day: each measure, what it usually is, its deviation from that, and days of history.
+    """One row per day: each measure, its baseline, its deviation from the baseline, and its days of history.
 
-    Replaces the days in quality.measures, from where later days learn.
+    Replaces the days in quality.measures, from which later days compute their baselines.
     """
     import pandas as pd
 
@@ -156,7 +153,7 @@ def _measure_days(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> N
 
 
 def _read_history(warehouse: Warehouse, table: str, days: Sequence[date]) -> dict[str, dict[date, float]]:
-    """measure → day → value, of the days and of those before them."""
+    """measure → day → value, for the days and all days before them."""
     found: dict[str, dict[date, float]] = {}
     for measure, day, observed in warehouse.rows(
         "select measure, business_date, observed from quality.measures where table_name = $table "
@@ -169,16 +166,13 @@ def _read_history(warehouse: Warehouse, table: str, days: Sequence[date]) -> dic
     return found
 
 
-# --- Slices ----------------------------------------------------------------------------------------
-
-
 def build_slice_frame(
     warehouse: Warehouse, suite: Suite, days: Sequence[date], calendar: DayCalendar
 ) -> "pd.DataFrame":
-    """One row a day and value that each of the last seven comparable days had: its volume, and the usual one.
+    """One row per day and value that was present on all of the last seven comparable days: its volume and baseline.
 
-    Replaces the days in quality.slice_volumes. Without seven comparable days there is no row: no history yet. Nor is
-    there one of a day on which the shop is closed as it was a week before.
+    Replaces the days in quality.slice_volumes. Days with less than seven comparable days get no rows. Nor do days on
+    which the shop is closed, as it was a week before.
     """
     import pandas as pd
 
@@ -208,7 +202,7 @@ def build_slice_frame(
 
 
 def _is_closed(day: date, known_days: Collection[date]) -> bool:
-    """Whether the day has nothing at all and had nothing a week before, as when a shop sells nothing on Sundays."""
+    """Whether the day has no data and had none a week before, as when a shop sells nothing on Sundays."""
     return day not in known_days and day - timedelta(days=7) not in known_days
 
 
@@ -228,11 +222,8 @@ def _measure_slices(warehouse: Warehouse, suite: Suite, days: Sequence[date]) ->
     _replace_days(warehouse, "quality.slice_volumes", suite.table, days, rows)
 
 
-# --- Deliveries ------------------------------------------------------------------------------------
-
-
 def build_delivery_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> "pd.DataFrame":
-    """One row a day of delivery and source: rows read and where they went, columns that came or went since the last.
+    """One row per day of delivery and source: rows read, where they went, and columns added or removed.
 
     A source is compared with its last earlier day of delivery.
     """
@@ -291,7 +282,7 @@ def _replace_days(
 
 
 def _convert_dates(data: "pd.DataFrame") -> "pd.DataFrame":
-    """With plain dates, whatever DuckDB or pandas made of them."""
+    """The frame with plain dates, whichever type DuckDB or pandas used."""
     import pandas as pd
 
     if "business_date" in data:

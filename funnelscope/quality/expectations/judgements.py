@@ -1,9 +1,9 @@
-"""Great Expectations on frames of many days: one call for many days, one judgement for each of them.
+"""Runs Great Expectations on frames of many days: one call for many days, one judgement for each of them.
 
-A call of Great Expectations costs about ten milliseconds an expectation, whatever it looks at. So the rows of many days
-stand in one frame, and what it finds is told apart by day afterwards. Expectations that look at a column or table as a
-whole (a sum, a set of distinct values) are judged day by day. Importing it costs 8 to 10 seconds and 270 MB: nothing
-here is imported before the gate runs.
+A call of Great Expectations costs about ten milliseconds per expectation, whatever the data. So the rows of many days
+share a frame, and the failures are split by day afterwards. Expectations on a column or table as a whole (a sum, a set
+of distinct values) are judged day by day. Importing Great Expectations costs 8 to 10 seconds and 270 MB, so this module
+imports it only when the gate runs.
 """
 
 import os
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         ExpectationValidationResult,
     )
 
-# Types that find single rows, but by comparing them with others: those of another day must not be among them.
+# Types that compare rows with other rows: they must not see those of another day.
 ACROSS_ROWS = {
     "expect_column_value_z_scores_to_be_less_than",
     "expect_column_values_to_be_decreasing",
@@ -39,13 +39,13 @@ TRANSLATED_ARGUMENTS = (
     "mostly",
     "value_set",
     "row_condition",
-)  # what most arguments are
+)  # the types of most arguments
 NULL_EXPECTATIONS = {"expect_column_values_to_not_be_null", "expect_column_values_to_be_null"}
 
 
 @dataclass(frozen=True)
 class SliceFault:
-    """One value of a dimension in which an expectation failed."""
+    """One value of a dimension for which an expectation failed."""
 
     dimension: str
     value: str
@@ -55,7 +55,7 @@ class SliceFault:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one expectation says of one day. `cases` counts the rows of its frame that break it."""
+    """The result of one expectation on one day. `cases` is the number of rows in its frame that violate it."""
 
     business_date: date
     expectation: Expectation
@@ -66,10 +66,10 @@ class Judgement:
 
 
 class Judge:
-    """Great Expectations, ready to look at frames. Making one imports it."""
+    """Great Expectations, ready to check frames. Creating a Judge imports it."""
 
     def __init__(self) -> None:
-        os.environ["GX_ANALYTICS_ENABLED"] = "false"  # it would send what it is used for
+        os.environ["GX_ANALYTICS_ENABLED"] = "false"  # else it sends usage statistics
         import great_expectations
         from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -84,9 +84,9 @@ class Judge:
     def judge(
         self, expectations: Collection[Expectation], frame: DayFrame
     ) -> tuple[list[Judgement], "ExpectationSuiteValidationResult | None"]:
-        """A judgement for each expectation and day, and the last thing that Great Expectations itself said.
+        """A judgement for each expectation and day, and the last result of Great Expectations itself.
 
-        For a frame of one day that is its result of the day.
+        For a frame of one day, that is the result of the day.
         """
         of_rows = [expectation for expectation in expectations if _is_judged_by_row(expectation)]
         of_days = [expectation for expectation in expectations if expectation not in of_rows]
@@ -177,7 +177,7 @@ def _build_judgements(
 
 
 def _get_exception(result: "ExpectationValidationResult") -> str:
-    """What went wrong inside Great Expectations: mostly a column or an argument that does not exist."""
+    """The error inside Great Expectations: usually a column or an argument that does not exist."""
     information = result.exception_info or {}
     for found in (information, *information.values()):
         if isinstance(found, Mapping) and found.get("raised_exception"):
@@ -186,23 +186,20 @@ def _get_exception(result: "ExpectationValidationResult") -> str:
 
 
 def _select_considered(expectation: Expectation, data: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows that an expectation of rows looks at: those of its condition, without nulls of its column."""
+    """The rows that an expectation on rows considers: those that meet its condition and have no null in its column."""
     if condition := expectation.arguments.get("row_condition"):
         data = data.query(condition)
     column = expectation.arguments.get("column")
     return data if column is None or expectation.type in NULL_EXPECTATIONS else data[data[column].notna()]
 
 
-# --- What was found --------------------------------------------------------------------------------
-
-
 def _build_observation(key: str, expectation: Expectation, **values: Value) -> CheckObservation:
-    """A sentence of the words files, with what the expectation asks for as its arguments say it."""
+    """The observation `key`, with the arguments of the expectation in words."""
     return CheckObservation(key, {**values, "asked": [told.record for told in _describe_arguments(expectation)]})
 
 
 def _describe_arguments(expectation: Expectation) -> list[LocalizedMessage]:
-    """The arguments in words; those that have none, as a shop's own expectations may, by their names."""
+    """The arguments in words. Those without words, as in a shop's own expectations, by their names."""
     given = dict(expectation.arguments)
     asked = []
     if expectation.type == "expect_column_pair_values_a_to_be_greater_than_b":

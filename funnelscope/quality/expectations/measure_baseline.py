@@ -1,9 +1,9 @@
-"""What is usual for a day, learnt from the shop's own days before it.
+"""The baseline of a measure on a day, computed from the shop's own earlier days.
 
 An ordinary day is compared with the same weekday of the last eight weeks, a day of a promotion with days of the same
-phases; days of promotions are no history for ordinary ones. Centre and spread are medians, so that a few bad days in
-the history change little. How far days lie apart is learnt by leaving each out and comparing it with the others of its
-kind: 1.4826 × the median of those distances estimates a standard deviation (Rousseeuw & Croux 1993).
+phases. Days of promotions are not used as history for ordinary days. Centre and spread are medians, so that a few bad
+days in the history change little. To estimate the spread, each day is compared with the others of its kind: 1.4826 ×
+the median of those distances estimates a standard deviation (Rousseeuw & Croux 1993).
 """
 
 import math
@@ -17,21 +17,21 @@ from funnelscope.settings import Promotion
 
 ORDINARY_DAYS = 56
 PROMOTION_DAYS = 400
-MINIMUM_COMPARABLE_DAYS = 3  # days of the same weekday, or of the same phases, before anything is said
+MINIMUM_COMPARABLE_DAYS = 3  # with the same weekday or phases, before anything is judged
 WEEK = 7
-SLICE_DAYS = 21  # how far back the last seven comparable days may lie
+SLICE_DAYS = 21  # how far back the last seven comparable days may be
 
 Phases = frozenset[str]
 
 
 @dataclass(frozen=True)
 class MeasureBaseline:
-    """What a measure usually is on such a day.
+    """The baseline of a measure on a day.
 
     Attributes:
-        centre: in the measure's own unit.
-        spread: a standard deviation: of the logarithm for a ratio, else in the measure's unit.
-        days: how many days of history it was learnt from.
+        centre: in the unit of the measure.
+        spread: a standard deviation: of the logarithm for a ratio, else in the unit of the measure.
+        days: number of days of history.
     """
 
     centre: float
@@ -39,18 +39,18 @@ class MeasureBaseline:
     days: int
 
     def compute_deviation(self, observed: float, scale: Scale) -> float:
-        """How many spreads `observed` lies above (or, negative, below) the usual."""
+        """The distance of `observed` from the baseline in spreads; negative if below."""
         return (_scale_value(observed, scale) - _scale_value(self.centre, scale)) / self.spread
 
 
 class DayCalendar:
-    """Which phases of promotions a day lies in."""
+    """The phases of promotions on each day."""
 
     def __init__(self, promotions: tuple[Promotion, ...]) -> None:
         self.promotions = promotions
 
     def phases(self, day: date) -> Phases:
-        """The phases that touch the day; none for an ordinary day."""
+        """The phases that touch the day; empty for an ordinary day."""
         return frozenset(
             promotion.phase
             for promotion in self.promotions
@@ -58,7 +58,7 @@ class DayCalendar:
         )
 
     def select_comparable_history(self, day: date, history: Mapping[date, float]) -> dict[date, float]:
-        """The days of the history that `day` may be compared with, weekdays apart from their order."""
+        """The days of the history that are comparable with `day`, without regard to weekdays."""
         phases = self.phases(day)
         oldest = day - timedelta(days=PROMOTION_DAYS if phases else ORDINARY_DAYS)
         return {
@@ -66,10 +66,10 @@ class DayCalendar:
         }
 
     def list_last_comparable_days(self, day: date, days: set[date]) -> list[date]:
-        """The last seven days before `day` that it may be compared with; fewer where there were not as many.
+        """The last seven comparable days before `day`; fewer if there are fewer.
 
-        On a promotion's day what was there on ordinary days must be there too; an ordinary day is not asked for what
-        only promotions bring.
+        On a day of a promotion, values present on ordinary days must be present too. An ordinary day need not have
+        values that only promotions bring.
         """
         fitting = {frozenset(), self.phases(day)}
         oldest = day - timedelta(days=SLICE_DAYS)
@@ -79,7 +79,7 @@ class DayCalendar:
 def compute_baseline(
     day: date, history: Mapping[date, float], measure: Measure, calendar: DayCalendar
 ) -> MeasureBaseline | None:
-    """What the measure usually is on such a day; None before there is history enough."""
+    """The baseline of the measure on a day; None if there is too little history."""
     comparable = calendar.select_comparable_history(day, history)
     groups: dict[object, list[float]] = {}
     for other, value in comparable.items():
@@ -99,7 +99,7 @@ def compute_baseline(
         for position, value in enumerate(values)
     ]
     spread = max(1.4826 * median(distances), measure.least_spread)
-    if measure.scale is Scale.RATIO:  # a small count varies by its root, however quiet its history was
+    if measure.scale is Scale.RATIO:  # a small count varies by its root, even after a quiet history
         spread = max(spread, 1 / math.sqrt(max(centre, 0) + 1))
     return MeasureBaseline(centre, spread, len(comparable))
 
@@ -109,4 +109,5 @@ def _scale_value(value: float, scale: Scale) -> float:
 
 
 def convert_to_day(moment: date | datetime) -> date:
+    """The date of a date or datetime."""
     return moment.date() if isinstance(moment, datetime) else moment

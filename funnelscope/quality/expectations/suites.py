@@ -1,4 +1,4 @@
-"""The suites: which expectations hold for which table, from the files beside this one and from the shop's own.
+"""The suites: the expectations on each table, from the files next to this module and from the shop's own.
 
 A file names tables, how to measure them, and what is expected of them. Files are merged entry by entry: what a later
 file says about a table and a name replaces what an earlier one said. The shop's files come last.
@@ -24,19 +24,19 @@ FOLDER = Path(__file__).parent / "suites"
 
 
 class Frame(StrEnum):
-    """What an expectation looks at: the rows of the frame that Great Expectations gets."""
+    """The data that an expectation checks: the rows of the frame passed to Great Expectations."""
 
     ROWS = "rows"  # the table's rows
-    DAYS = "days"  # one row a day: its measures, and how far each is from the usual
-    SLICES = "slices"  # one row a day and value (of a channel, a region …) that was there all week
-    DELIVERIES = "deliveries"  # one row a day and source: what was delivered, and with which columns
+    DAYS = "days"  # one row per day: its measures, and the deviation of each from its baseline
+    SLICES = "slices"  # one row per day and value (of a channel, a region …) that was present all week
+    DELIVERIES = "deliveries"  # one row per day and source: what was delivered, and with which columns
 
 
 class Scale(StrEnum):
     """How a measure is compared with its history."""
 
-    RATIO = "ratio"  # counts: twice as many is as far as half as many
-    DIFFERENCE = "difference"  # shares and times: so much more or less
+    RATIO = "ratio"  # counts: doubling deviates as far as halving
+    DIFFERENCE = "difference"  # shares and times: by their difference
 
 
 class _SuiteModel(BaseModel):
@@ -44,11 +44,11 @@ class _SuiteModel(BaseModel):
 
 
 class Measure(_SuiteModel):
-    """A number of a day.
+    """A number computed for a day.
 
     Attributes:
         sql: aggregate over the table's rows of the day.
-        least_spread: days differ at least so much, whatever the history says: relative for a ratio.
+        least_spread: lower limit of the spread, whatever the history; relative for a ratio.
     """
 
     sql: str
@@ -57,7 +57,7 @@ class Measure(_SuiteModel):
 
 
 class ExpectationEntry(_SuiteModel):
-    """What one file says about one expectation; only the name is needed to change a part of a known one."""
+    """What one file says about one expectation. To change a part of a known expectation, only its name is needed."""
 
     name: str = Field(pattern="^[a-z][a-z0-9_]*$")
     frame: Frame | None = None
@@ -70,14 +70,14 @@ class ExpectationEntry(_SuiteModel):
     @field_validator("severity", mode="before")
     @classmethod
     def _off_is_a_word(cls, given: Any) -> Any:
-        return "off" if given is False else given  # YAML reads a bare off as false
+        return "off" if given is False else given  # YAML reads an unquoted off as false
 
 
 class SuiteFile(_SuiteModel):
-    """One file. `volume` is SQL that counts what the table counts; rows, unless told otherwise.
+    """The content of one file. `volume` is SQL that counts the table's units, by default its rows.
 
-    `slice_volume` is the same for slices, where chance wants counts that are independent of each other: an order of ten
-    lines comes or stays away as one. The table's volume, unless told otherwise.
+    `slice_volume` is the same for slices, by default `volume`. Its counts should be independent of each other, as the
+    chance model assumes: an order of ten lines is one event, not ten.
     """
 
     tables: tuple[str, ...] = Field(min_length=1)
@@ -90,12 +90,12 @@ class SuiteFile(_SuiteModel):
 
 @dataclass(frozen=True)
 class Expectation:
-    """One expectation of one table.
+    """One expectation on one table.
 
     Attributes:
-        type: the type of Great Expectations, in snake case, with its `arguments`.
+        type: the type in Great Expectations, in snake case, with its `arguments`.
         reason: why it matters, in plain words.
-        words: its name in the languages of the report, where a shop's file brings it.
+        words: its name by language, if a shop's file gives one.
     """
 
     name: str
@@ -110,7 +110,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Suite:
-    """All that is measured and expected of one table."""
+    """All measures and expectations of one table."""
 
     table: str
     slice_volume: str
@@ -119,7 +119,7 @@ class Suite:
     expectations: tuple[Expectation, ...]
 
     def of(self, frame: Frame) -> tuple[Expectation, ...]:
-        """The expectations that look at one frame."""
+        """The expectations on one kind of frame."""
         return tuple(expectation for expectation in self.expectations if expectation.frame == frame)
 
 
@@ -127,10 +127,10 @@ VOLUME = Measure(sql="", scale=Scale.RATIO, least_spread=0.05)
 
 
 def load_suites(settings: Settings) -> tuple[Suite, ...]:
-    """The suites of every table that the shop has, built in and its own merged; in order of tables.
+    """The suites of every table that the shop has, built in and its own merged, in order of tables.
 
     Raises:
-        SettingsError: a file of the shop is wrong; names file, line and way out.
+        SettingsError: a file of the shop is wrong; names file and line and suggests a correction.
     """
     merged = _SuiteMerger()
     for path in _list_files(settings):
@@ -151,7 +151,7 @@ def _list_files(settings: Settings) -> list[Path]:
 
 
 class _SuiteMerger:
-    """The content of the files read so far, table by table."""
+    """The content of the files read so far, by table."""
 
     def __init__(self) -> None:
         self.volumes: dict[str, str] = {}
@@ -168,7 +168,7 @@ class _SuiteMerger:
             raise SettingsError("\n".join(document.problem(details) for details in error.errors())) from None
         for position, table in enumerate(file.tables):
             if table not in list_known_tables():
-                words = f"is no table with expectations; {suggest_nearest(table, list_known_tables())}"
+                words = f"is not a table that can have expectations; {suggest_nearest(table, list_known_tables())}"
                 raise SettingsError(document.message(("tables", position), table, words))
             self._add(table, file, document)
 
@@ -202,10 +202,10 @@ class _SuiteMerger:
 
 
 def _find_problem(entry: ExpectationEntry, known: Expectation | None) -> str:
-    """What is wrong with an entry, given what is known of its name; empty where nothing is."""
+    """What is wrong with an entry, given the known expectation of that name; empty if nothing is."""
     if entry.type and entry.type not in list_known_types():
         suggestion = suggest_nearest(entry.type, list_known_types())
-        return f"has a type that Great Expectations lacks, {entry.type!r}; {suggestion}"
+        return f"has a type that Great Expectations does not know, {entry.type!r}; {suggestion}"
     if entry.severity == "off":
         if known is None:
             return "cannot be switched off: no earlier file has it for this table"
@@ -228,7 +228,7 @@ def _merge(table: str, known: Expectation | None, entry: ExpectationEntry) -> Ex
 
 @cache
 def list_known_tables() -> tuple[str, ...]:
-    """Tables that a suite may be about: delivered and staged events, and the marts that have days."""
+    """Tables that a suite may be about: delivered and staged events, and the marts with days."""
     raw = [f"raw.{family.table}" for family in FAMILIES.values()]
     models = [model.table for model in load_models().values() if not model.is_view]
     return (*raw, *models)
@@ -236,7 +236,7 @@ def list_known_tables() -> tuple[str, ...]:
 
 @cache
 def list_known_types() -> tuple[str, ...]:
-    """Every expectation type, by the files that define them: importing them would cost seconds."""
+    """Every expectation type, from the names of the files that define them: importing them would take seconds."""
     spec = find_spec("great_expectations")
     folders: Iterable[str] = spec.submodule_search_locations or () if spec else ()
     return tuple(sorted(path.stem for folder in folders for path in Path(folder).glob("expectations/core/expect_*.py")))
