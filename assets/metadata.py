@@ -11,10 +11,10 @@ from typing import Any
 import dagster as dg
 
 from assets.resources import Shop
-from funnelscope.diagnosis.narrative import diagnosis_as_markdown, escaped_for_markdown
-from funnelscope.diagnosis.stored_diagnosis import Diagnosis, read_diagnosis
+from funnelscope.diagnosis.narrative import escape_markdown, write_diagnosis_markdown
+from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis, read_diagnosis
 from funnelscope.reporting import Edition
-from funnelscope.reporting.finding_chart import finding_chart
+from funnelscope.reporting.finding_chart import draw_finding_chart
 from funnelscope.reporting.own_funnel_section import draw_cohort, own_funnel
 from funnelscope.reporting.table_overview import draw_table_days, sample_rows
 from funnelscope.warehouse.models import Model
@@ -123,7 +123,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return escaped_for_markdown(" ".join((f"{value:,}" if is_number else str(value)).split()))
+    return escape_markdown(" ".join((f"{value:,}" if is_number else str(value)).split()))
 
 
 def _or_why_not(shown: Callable[[], Metadata]) -> Metadata:
@@ -137,13 +137,16 @@ def _or_why_not(shown: Callable[[], Metadata]) -> Metadata:
 # --- Findings ------------------------------------------------------------------------------------
 
 
-def _findings_told(shop: Shop, diagnosis: Diagnosis) -> str:
+def _findings_told(shop: Shop, diagnosis: StoredDiagnosis) -> str:
     """In words, side by side, what moved with them, and the worst as pictures."""
     parts = [
-        diagnosis_as_markdown(diagnosis, shop.settings),
+        write_diagnosis_markdown(diagnosis, shop.settings),
         _side_by_side([_finding_row(finding) for finding in diagnosis.findings]),
         _one_below_the_other(_evidence_rows(diagnosis)),
-        *(finding_chart(shop.warehouse, diagnosis.business_date, each) for each in diagnosis.findings[:MOST_CHARTS]),
+        *(
+            draw_finding_chart(shop.warehouse, diagnosis.business_date, each)
+            for each in diagnosis.findings[:MOST_CHARTS]
+        ),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -168,7 +171,7 @@ def _finding_row(finding: Mapping[str, Any]) -> Metadata:
     }
 
 
-def _evidence_rows(diagnosis: Diagnosis) -> list[Metadata]:
+def _evidence_rows(diagnosis: StoredDiagnosis) -> list[Metadata]:
     return [
         {
             "evidence": row["name"],

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from diagnosis_world import World, settings_of
 
-from funnelscope.diagnosis.baseline import CubeDay, leaves_of
+from funnelscope.diagnosis.baseline import CubeDay, estimate_leaves
 from funnelscope.diagnosis.diagnosis_tables import TABLES
 from funnelscope.diagnosis.steps import STEPS
 
@@ -130,7 +130,7 @@ def test_a_channel_without_campaigns_is_expected_by_its_own_rate() -> None:
         frame[f"reached_qualified_product_view_{when}"] = random.binomial(2, rate)
     cube = CubeDay(frame, ("campaign", "channel", "region"), {"campaign": ("channel",)})
     step = next(step for step in STEPS if step.cube == "landing_cube")
-    sums = leaves_of(step, cube, 1.0).groupby("channel")[["expected", "entered"]].sum()
+    sums = estimate_leaves(step, cube, 1.0).groupby("channel")[["expected", "entered"]].sum()
     assert (sums["expected"] / sums["entered"]).to_dict() == pytest.approx({"direct": 0.8, "feed": 0.2}, abs=0.05)
 
 

@@ -12,9 +12,9 @@ from funnelscope.diagnosis.evidence import SERIES
 from funnelscope.diagnosis.fault_classes import FAULT_CLASSES
 from funnelscope.diagnosis.narrative import comparison_in_words, load_playbook, reason_in_words, status_reason_in_words
 from funnelscope.diagnosis.steps import STEPS
-from funnelscope.diagnosis.stored_diagnosis import Diagnosis
+from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis
 from funnelscope.messages.wording import languages, load_words
-from funnelscope.reporting.diagnosis_section import slice_of
+from funnelscope.reporting.diagnosis_section import name_slice
 from funnelscope.settings import Change, load_settings
 
 
@@ -22,7 +22,7 @@ from funnelscope.settings import Change, load_settings
 def test_every_dimension_of_a_finding_has_a_name(language: str) -> None:
     words = load_words(language)
     for step in STEPS:
-        assert words.slice_name(slice_of(dict.fromkeys(step.dimensions, "x")))
+        assert words.slice_name(name_slice(dict.fromkeys(step.dimensions, "x")))
 
 
 @pytest.mark.parametrize("language", languages())
@@ -48,7 +48,7 @@ def test_every_class_of_fault_has_a_name_and_a_next_step(language: str) -> None:
     [("en", "9 comparable days before this one, 19 more are needed"), ("zh", "此前只有 9 个可比日，还需 19 个")],
 )
 def test_why_a_day_has_no_diagnosis_is_told_in_the_report_s_language(language: str, told: str) -> None:
-    found = Diagnosis(date(2026, 6, 14), "no_baseline", "told to machines", "regular days", 9, (), (), ())
+    found = StoredDiagnosis(date(2026, 6, 14), "no_baseline", "told to machines", "regular days", 9, (), (), ())
     assert reason_in_words(found, load_playbook(load_settings(), language)).startswith(told)
     failed = replace(found, state="failed", why="KeyError: 'x'")
     assert reason_in_words(failed, load_playbook(load_settings(), language)) == "KeyError: 'x'"

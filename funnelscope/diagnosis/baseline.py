@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from funnelscope.diagnosis.comparable_days import BASELINE_DAYS
-from funnelscope.diagnosis.steps import DETERMINED, Step, dimensions_of, steps_of
-from funnelscope.localization.expectation import BaselineRates, binomial_variance, shrunk_rates
+from funnelscope.diagnosis.steps import DETERMINED, FunnelStep, get_dimensions, get_steps
+from funnelscope.localization.expectation import BaselineRates, compute_binomial_variance, shrink_rates
 from funnelscope.warehouse.connection import Warehouse
 
 _UNNAMED = ("none", "unknown")
@@ -31,7 +31,7 @@ class CubeDay:
     hierarchy: Mapping[str, tuple[str, ...]]
 
 
-def slice_condition(slice_: Mapping[str, str]) -> str:
+def build_slice_condition(slice_: Mapping[str, str]) -> str:
     """SQL that holds in the slice."""
     values = [
         f"coalesce({name}::VARCHAR, 'none') = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in slice_.items()
@@ -39,7 +39,7 @@ def slice_condition(slice_: Mapping[str, str]) -> str:
     return " and ".join(values) or "true"
 
 
-def flagged_condition(warehouse: Warehouse, cube: str, business_date: date) -> str:
+def build_flagged_condition(warehouse: Warehouse, cube: str, business_date: date) -> str:
     """SQL that holds for rows of the cube that earlier findings name: they are no part of what is usual.
 
     Robots and data faults are in every cube. A move that has lasted for four weeks is the new usual.
@@ -54,24 +54,24 @@ def flagged_condition(warehouse: Warehouse, cube: str, business_date: date) -> s
         oldest=business_date - timedelta(days=BASELINE_DAYS),
     )
     conditions = [
-        f"(business_date between date '{since}' and date '{last}' and {slice_condition(json.loads(text))})"
+        f"(business_date between date '{since}' and date '{last}' and {build_slice_condition(json.loads(text))})"
         for text, since, last in rows
-        if json.loads(text) and json.loads(text).keys() <= set(dimensions_of(cube))
+        if json.loads(text) and json.loads(text).keys() <= set(get_dimensions(cube))
     ]
     return " or ".join(conditions) or "false"
 
 
 def load_cube_day(warehouse: Warehouse, cube: str, business_date: date, days: Sequence[date]) -> CubeDay:
     """The cube's leaves on the day and summed over the days that it is compared with."""
-    dimensions = dimensions_of(cube)
-    columns = sorted({column for step in steps_of(cube) for column in (step.entered, step.passed)})
+    dimensions = get_dimensions(cube)
+    columns = sorted({column for step in get_steps(cube) for column in (step.entered, step.passed)})
     sums = ", ".join(f'sum({column})::DOUBLE as "{column}"' for column in columns)
     names = ", ".join(f"coalesce({name}::VARCHAR, 'none') as {name}" for name in dimensions)
     leaf = f"select {names}, {sums} from marts.{cube} where"
     merged = ", ".join(
         f'coalesce({when}."{column}", 0) as "{column}_{when}"' for column in columns for when in ("usual", "today")
     )
-    flagged = flagged_condition(warehouse, cube, business_date)
+    flagged = build_flagged_condition(warehouse, cube, business_date)
     frame = warehouse.execute(
         f"""
         with today as ({leaf} business_date = $day group by all),
@@ -90,7 +90,7 @@ def load_cube_day(warehouse: Warehouse, cube: str, business_date: date, days: Se
     return CubeDay(frame, dimensions, _hierarchy(frame, dimensions))
 
 
-def leaves_of(step: Step, cube_day: CubeDay, level: float) -> pd.DataFrame:
+def estimate_leaves(step: FunnelStep, cube_day: CubeDay, level: float) -> pd.DataFrame:
     """Leaves of the step on the day as the scan wants them, with `entered`, `rate` and the baseline's counts beside.
 
     Args:
@@ -109,7 +109,7 @@ def leaves_of(step: Step, cube_day: CubeDay, level: float) -> pd.DataFrame:
     # What a thin leaf borrows makes no slice of such leaves surer than its own part of the baseline.
     days = entered_usual.sum() / max(entered.sum(), 1)
     worth = BaselineRates(baseline.rate, np.minimum(baseline.entries, np.maximum(entered, 1) * days))
-    leaves["variance"] = binomial_variance(leaves["expected"].to_numpy(), entered, worth)
+    leaves["variance"] = compute_binomial_variance(leaves["expected"].to_numpy(), entered, worth)
     leaves["entered_usual"], leaves["passed_usual"] = entered_usual, passed_usual
     return leaves
 
@@ -117,8 +117,8 @@ def leaves_of(step: Step, cube_day: CubeDay, level: float) -> pd.DataFrame:
 def _rates(passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray]) -> BaselineRates:
     """Shrunk rates by way of the rarer outcome: main effects multiply, and near 1 a product would leave no variance."""
     if 2 * passed.sum() <= entered.sum():
-        return shrunk_rates(passed, entered, codes, with_pairs=True)
-    failed = shrunk_rates(entered - passed, entered, codes, with_pairs=True)
+        return shrink_rates(passed, entered, codes, with_pairs=True)
+    failed = shrink_rates(entered - passed, entered, codes, with_pairs=True)
     return BaselineRates(1 - failed.rate, failed.entries)
 
 

@@ -15,7 +15,7 @@ FARTHEST_DAYS = 91
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparableDays:
     """The days that a day is compared with, oldest first.
 
     Attributes:
@@ -30,7 +30,7 @@ class Comparison:
     days: tuple[date, ...]
 
 
-def comparison(warehouse: Warehouse, settings: Settings, business_date: date) -> Comparison:
+def find_comparable_days(warehouse: Warehouse, settings: Settings, business_date: date) -> ComparableDays:
     """The latest 28 good days without a promotion; for a day of a promotion, the same phase and day the last time."""
     verdicts = dict(
         warehouse.rows(
@@ -41,18 +41,18 @@ def comparison(warehouse: Warehouse, settings: Settings, business_date: date) ->
         )
     )
     if verdicts.get(business_date) == "blocked":
-        return Comparison("withheld", "the gate blocked the day's data", "", ())
+        return ComparableDays("withheld", "the gate blocked the day's data", "", ())
     good = [day for day, verdict in verdicts.items() if verdict != "blocked" and day < business_date]
-    promotion = promotion_day(settings.calendar, business_date)
+    promotion = find_promotion_day(settings.calendar, business_date)
     if promotion:
         return _same_day_last_time(settings.calendar, promotion, good)
     farthest = business_date - timedelta(days=FARTHEST_DAYS)
-    regular = [day for day in good if day >= farthest and not promotion_day(settings.calendar, day)]
+    regular = [day for day in good if day >= farthest and not find_promotion_day(settings.calendar, day)]
     days = tuple(regular[-BASELINE_DAYS:])
     if len(days) < BASELINE_DAYS:
         why = f"{len(days)} comparable days before it, of the {BASELINE_DAYS} that a baseline needs"
-        return Comparison("no_baseline", why, "regular days", days)
-    return Comparison("diagnosed", "", "regular days", days)
+        return ComparableDays("no_baseline", why, "regular days", days)
+    return ComparableDays("diagnosed", "", "regular days", days)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class PromotionDay:
         return (found[1], found[2], int(found[3])) if found else None
 
 
-def promotion_day(calendar: Sequence[Promotion], day: date) -> PromotionDay | None:
+def find_promotion_day(calendar: Sequence[Promotion], day: date) -> PromotionDay | None:
     """The phase that covers most of the day, and which day of it that is; None on a regular day.
 
     A phase that begins or ends within the day makes it a day of the promotion too.
@@ -97,12 +97,12 @@ def _day_of(promotion: Promotion, day: date) -> PromotionDay:
     return PromotionDay(promotion.name, promotion.phase, (day - first).days + 1, covered / timedelta(hours=1))
 
 
-def _same_day_last_time(calendar: Sequence[Promotion], promotion: PromotionDay, good: Sequence[date]) -> Comparison:
+def _same_day_last_time(calendar: Sequence[Promotion], promotion: PromotionDay, good: Sequence[date]) -> ComparableDays:
     for day in reversed(good):
-        other = promotion_day(calendar, day)
+        other = find_promotion_day(calendar, day)
         if other and _is_alike(other, promotion):
-            return Comparison("diagnosed", "", str(other), (day,))
-    return Comparison("not_comparable", f"{promotion}: there is no earlier day like it", str(promotion), ())
+            return ComparableDays("diagnosed", "", str(other), (day,))
+    return ComparableDays("not_comparable", f"{promotion}: there is no earlier day like it", str(promotion), ())
 
 
 def _is_alike(one: PromotionDay, other: PromotionDay) -> bool:

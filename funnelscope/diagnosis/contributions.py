@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from funnelscope.diagnosis.rate_decomposition import factor_contributions, rate_change
+from funnelscope.diagnosis.rate_decomposition import decompose_amount, decompose_rate
 from funnelscope.warehouse.connection import Warehouse
 
 _MOST_VALUES = 20
@@ -17,7 +17,7 @@ OTHERS = "(others)"
 FACTORS = ("sessions", "landing_rate", "decision_rate", "orders_per_paying_session", "amount_per_order")
 
 
-def contributions(warehouse: Warehouse, business_date: date, days: Sequence[date]) -> list[dict[str, Any]]:
+def compute_contributions(warehouse: Warehouse, business_date: date, days: Sequence[date]) -> list[dict[str, Any]]:
     """Rows of diagnosis.contributions: every step's rate by every dimension, and the same-day amount by its factors."""
     slices = warehouse.rows(
         "select cube, step, dimension, value, "
@@ -48,7 +48,7 @@ def _mix_and_rate(
         values = (*values[:_MOST_VALUES], OTHERS)
         table = np.vstack([table[:_MOST_VALUES], table[_MOST_VALUES:].sum(axis=0)])
     passed_usual, entered_usual, passed_today, entered_today = table.T
-    change = rate_change(passed_usual, entered_usual, passed_today, entered_today)
+    change = decompose_rate(passed_usual, entered_usual, passed_today, entered_today)
     rows = []
     for number, value in enumerate(values):
         common = {
@@ -84,7 +84,7 @@ def _money(warehouse: Warehouse, business_date: date, days: Sequence[date]) -> l
     if None in (*usual, *today):
         return []
     first, second = _factors(usual), _factors(today)
-    parts = factor_contributions(first, second)
+    parts = decompose_amount(first, second)
     return [
         {
             "subject": "money",

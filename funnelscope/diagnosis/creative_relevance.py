@@ -22,7 +22,7 @@ _NOTABLE = 0.25
 _FEWEST_SESSIONS = 50
 
 
-def relevance(warehouse: Warehouse, business_date: date, days: Sequence[date]) -> list[dict[str, Any]]:
+def judge_relevance(warehouse: Warehouse, business_date: date, days: Sequence[date]) -> list[dict[str, Any]]:
     """Rows of diagnosis.relevance over the baseline and the day, by creative and by who made it."""
     frame = warehouse.execute(
         "select creative, coalesce(creative_origin, 'none') as origin, landing_page, count(*) as sessions, "

@@ -12,20 +12,20 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom, norm
 
-from funnelscope.diagnosis.baseline import leaves_of, load_cube_day, slice_condition
-from funnelscope.diagnosis.change_detection import drift_strength
-from funnelscope.diagnosis.comparable_days import FARTHEST_DAYS, Comparison, comparison
-from funnelscope.diagnosis.contributions import contributions
-from funnelscope.diagnosis.creative_relevance import relevance
-from funnelscope.diagnosis.data_faults import data_fault, is_flood, touched_by_warnings, whole_of_fault
+from funnelscope.diagnosis.baseline import build_slice_condition, estimate_leaves, load_cube_day
+from funnelscope.diagnosis.change_detection import measure_change
+from funnelscope.diagnosis.comparable_days import FARTHEST_DAYS, ComparableDays, find_comparable_days
+from funnelscope.diagnosis.contributions import compute_contributions
+from funnelscope.diagnosis.creative_relevance import judge_relevance
+from funnelscope.diagnosis.data_faults import find_data_fault, find_gate_warnings, is_bot_flood, widen_data_fault
 from funnelscope.diagnosis.diagnosis_tables import create_tables, replace_day
-from funnelscope.diagnosis.evidence import change_log_entries, moved_series
-from funnelscope.diagnosis.fault_classes import fault_class, object_to_open
-from funnelscope.diagnosis.follow_up import follow_up, known_id
-from funnelscope.diagnosis.loss_estimate import worth
-from funnelscope.diagnosis.overdispersion import Noise, learn_noise, write_slice_days
-from funnelscope.diagnosis.steps import CUBES, SEGMENTS, SOURCE, STEPS, Step, steps_of
-from funnelscope.localization.scan import Finding, Scan, ScanOptions, scan
+from funnelscope.diagnosis.evidence import find_change_log_entries, find_moved_series
+from funnelscope.diagnosis.fault_classes import classify_fault, find_object_to_open
+from funnelscope.diagnosis.follow_up import follow_findings, known_id
+from funnelscope.diagnosis.loss_estimate import estimate_loss_per_pass
+from funnelscope.diagnosis.overdispersion import Overdispersion, learn_overdispersion, write_slice_days
+from funnelscope.diagnosis.steps import CUBES, SEGMENTS, SOURCE, STEPS, FunnelStep, get_steps
+from funnelscope.localization.scan import LocalizedSlice, Scan, ScanOptions, scan
 from funnelscope.quality.gate import days_between
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
@@ -61,14 +61,14 @@ _LEAST_PLAIN_Z = 3.0
 class StepDay:
     """A step on the day: its leaves, how the whole stands, and what the scan found."""
 
-    step: Step
+    step: FunnelStep
     leaves: pd.DataFrame
     slice_noise: float
     whole_noise: float
     scale: float
     reference_level: float
     reference_error: float
-    found: tuple[Finding, ...]
+    found: tuple[LocalizedSlice, ...]
 
 
 def diagnose_days(warehouse: Warehouse, settings: Settings, from_date: date, to_date: date) -> None:
@@ -113,14 +113,14 @@ def _fill_slice_days(warehouse: Warehouse, settings: Settings, from_date: date, 
 
 
 def _diagnose(warehouse: Warehouse, settings: Settings, day: date) -> dict[str, list[dict[str, Any]]]:
-    compared = comparison(warehouse, settings, day)
+    compared = find_comparable_days(warehouse, settings, day)
     rows: dict[str, list[dict[str, Any]]] = {"days": [_day_row(compared)]}
     if not compared.days:
         return rows
-    rows["contributions"] = contributions(warehouse, day, compared.days)
+    rows["contributions"] = compute_contributions(warehouse, day, compared.days)
     if compared.state != "diagnosed":
         return rows
-    noise = learn_noise(
+    noise = learn_overdispersion(
         warehouse, day, compared.days if len(compared.days) > 1 else _regular_days(settings, warehouse, day)
     )
     step_days = _scan_steps(warehouse, day, compared, noise)
@@ -132,7 +132,7 @@ def _diagnose(warehouse: Warehouse, settings: Settings, day: date) -> dict[str, 
             continue  # two parts of one data fault
         findings.append(finding)
         evidence += moved
-    followed = follow_up(warehouse, settings, day, findings, {each.step.key: each.leaves for each in step_days})
+    followed = follow_findings(warehouse, settings, day, findings, {each.step.key: each.leaves for each in step_days})
     findings.sort(key=lambda row: (row["status"] != "confirmed", -row["lost_orders"], row["p_value"]))
     for rank, finding in enumerate(findings, start=1):
         finding["rank"] = rank
@@ -140,11 +140,11 @@ def _diagnose(warehouse: Warehouse, settings: Settings, day: date) -> dict[str, 
     rows["evidence"] = evidence
     rows["follow_ups"] = followed.rows
     rows["visible_drops"] = [row for each in step_days for row in _visible_drops(each)]
-    rows["relevance"] = relevance(warehouse, day, compared.days)
+    rows["relevance"] = judge_relevance(warehouse, day, compared.days)
     return rows
 
 
-def _day_row(compared: Comparison) -> dict[str, Any]:
+def _day_row(compared: ComparableDays) -> dict[str, Any]:
     return {
         "state": compared.state,
         "why": compared.why,
@@ -157,24 +157,24 @@ def _day_row(compared: Comparison) -> dict[str, Any]:
 def _regular_days(settings: Settings, warehouse: Warehouse, day: date) -> tuple[date, ...]:
     """The regular days before a promotion: its one twin cannot tell how much days differ."""
     calm = settings.model_copy(update={"calendar": ()})
-    return comparison(warehouse, calm, day).days
+    return find_comparable_days(warehouse, calm, day).days
 
 
 # --- Scan ----------------------------------------------------------------------------------------
 
 
-def _scan_steps(warehouse: Warehouse, day: date, compared: Comparison, noise: Noise) -> list[StepDay]:
+def _scan_steps(warehouse: Warehouse, day: date, compared: ComparableDays, noise: Overdispersion) -> list[StepDay]:
     """Every step, upstream first. Robots that a step has shown are no part of the steps behind it."""
     step_days: list[StepDay] = []
     for cube in CUBES:
         floods = [found.slice for each in step_days for found in each.found if _is_flood(each, found.slice)]
         cube_day = load_cube_day(warehouse, cube, day, compared.days)
-        for step in steps_of(cube):
+        for step in get_steps(cube):
             has_counts = all(cube_day.frame[f"{step.entered}_{when}"].sum() > 0 for when in ("usual", "today"))
             if not has_counts or not cube_day.frame[f"{step.passed}_usual"].sum() > 0:
                 continue
             usual = noise.steps[step.key]
-            leaves = _outside(leaves_of(step, cube_day, usual.weekday_level), floods)
+            leaves = _outside(estimate_leaves(step, cube_day, usual.weekday_level), floods)
             present = leaves[(leaves["entered"] > 0) & (leaves["expected"] > 0)].reset_index(drop=True)
             present["variance"] *= noise.scale**2
             # One day as the baseline adds its own day-to-day noise to that of today.
@@ -204,9 +204,9 @@ def _scan_steps(warehouse: Warehouse, day: date, compared: Comparison, noise: No
     return step_days
 
 
-def _by_source(step_day: StepDay) -> tuple[Finding, ...]:
+def _by_source(step_day: StepDay) -> tuple[LocalizedSlice, ...]:
     """What was found, robots under the source that they come from: not under what all robots have in common."""
-    named: dict[str, Finding] = {}
+    named: dict[str, LocalizedSlice] = {}
     for found in step_day.found:
         if _is_flood(step_day, found.slice):
             source = _source_of(step_day.leaves, found.slice)
@@ -232,13 +232,13 @@ def _source_of(leaves: pd.DataFrame, slice_: Mapping[str, str]) -> dict[str, str
     return named
 
 
-def _wider(step_day: StepDay, found: Finding, slice_: Mapping[str, str]) -> Finding:
+def _wider(step_day: StepDay, found: LocalizedSlice, slice_: Mapping[str, str]) -> LocalizedSlice:
     """The finding under the name of a slice around its own."""
     whole = _level_finding(step_day, slice_)
     return replace(whole, p_value=found.p_value, stability=found.stability, z=found.z) if whole else found
 
 
-def _losses(scanned: Scan, leaves: pd.DataFrame, slice_noise: float) -> tuple[Finding, ...]:
+def _losses(scanned: Scan, leaves: pd.DataFrame, slice_noise: float) -> tuple[LocalizedSlice, ...]:
     """The findings that lose. Where most pass, those who fail are the rare counts: their own tail must say so too.
 
     The scan's statistic is that of passes; of a dozen entries of which one usually fails, five may fail by chance.
@@ -264,10 +264,10 @@ def _level(leaves: pd.DataFrame) -> float:
 
 
 def _booked(
-    step_days: Sequence[StepDay], warehouse: Warehouse, compared: Comparison, history_from: date
-) -> list[tuple[StepDay, Finding]]:
+    step_days: Sequence[StepDay], warehouse: Warehouse, compared: ComparableDays, history_from: date
+) -> list[tuple[StepDay, LocalizedSlice]]:
     """The findings that are booked, upstream first. Of several views of a segment, that which explains most."""
-    booked: list[tuple[StepDay, Finding]] = []
+    booked: list[tuple[StepDay, LocalizedSlice]] = []
     for segment in SEGMENTS:
         views = [each for each in step_days if each.step.segment == segment]
         views.sort(key=lambda each: -max((found.deviance for found in each.found), default=0))
@@ -279,19 +279,21 @@ def _booked(
     return booked + _beside(booked, step_days)
 
 
-def _same_robots(step_day: StepDay, found: Finding, robots: Sequence[Mapping[str, str]]) -> bool:
+def _same_robots(step_day: StepDay, found: LocalizedSlice, robots: Sequence[Mapping[str, str]]) -> bool:
     """Whether these are robots that a step before has shown, by dimensions that this cube does not know."""
     return _is_flood(step_day, found.slice) and any(
         all(found.slice.get(name, value) == value for name, value in slice_.items()) for slice_ in robots
     )
 
 
-def _beside(booked: Sequence[tuple[StepDay, Finding]], step_days: Sequence[StepDay]) -> list[tuple[StepDay, Finding]]:
+def _beside(
+    booked: Sequence[tuple[StepDay, LocalizedSlice]], step_days: Sequence[StepDay]
+) -> list[tuple[StepDay, LocalizedSlice]]:
     """What the slices that are booked lose in other steps: one cause may be felt in several, and weakly in some.
 
     The slice is known by then, so that one test of it is all that is asked.
     """
-    beside: list[tuple[StepDay, Finding]] = []
+    beside: list[tuple[StepDay, LocalizedSlice]] = []
     for step_day, found in booked:
         if not found.slice or _is_flood(step_day, found.slice):
             continue
@@ -310,7 +312,7 @@ def _meet(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     return one.items() <= other.items() or other.items() <= one.items()
 
 
-def _level_finding(step_day: StepDay, slice_: Mapping[str, str]) -> Finding | None:
+def _level_finding(step_day: StepDay, slice_: Mapping[str, str]) -> LocalizedSlice | None:
     """A given slice of the step, or the whole of it, against its usual level; None where too few are expected."""
     inside = _inside(step_day.leaves, slice_)
     observed = float(inside["observed"].sum())
@@ -321,7 +323,7 @@ def _level_finding(step_day: StepDay, slice_: Mapping[str, str]) -> Finding | No
     deviation = float(np.sqrt(inside["variance"].sum() * step_day.scale**2 / expected**2 + noise**2))
     theta = observed / expected
     z = abs(theta - 1) / deviation
-    return Finding(
+    return LocalizedSlice(
         slice=dict(slice_),
         theta=theta,
         theta_low=max(theta - _INTERVAL * deviation, 0.0),
@@ -337,14 +339,16 @@ def _level_finding(step_day: StepDay, slice_: Mapping[str, str]) -> Finding | No
     )
 
 
-def _whole(step_day: StepDay, warehouse: Warehouse, compared: Comparison, history_from: date) -> Finding | None:
+def _whole(
+    step_day: StepDay, warehouse: Warehouse, compared: ComparableDays, history_from: date
+) -> LocalizedSlice | None:
     """The whole step as a finding: off today, or drifting for long, with no slice that explains it."""
     found = _level_finding(step_day, {})
     if found is None or found.effect > -SMALLEST_EFFECT:
         return None
     p_value = _day_p_value(found.z)
     is_filled = step_day.step.stage != "repurchase" or (compared.days[0] - history_from).days >= _ACTIVE_DAYS
-    drift = drift_strength(warehouse, step_day.step, compared.days, -found.z) if is_filled else 0.0
+    drift = measure_change(warehouse, step_day.step, compared.days, -found.z) if is_filled else 0.0
     if p_value > WHOLE_ERROR and drift < 1:
         return None
     return replace(found, p_value=min(p_value, 0.001 / drift) if drift >= 1 else p_value)
@@ -358,18 +362,23 @@ def _day_p_value(z: float) -> float:
 # --- One finding ---------------------------------------------------------------------------------
 
 
-def finding_id(step: Step, slice_text: str) -> str:
+def finding_id(step: FunnelStep, slice_text: str) -> str:
     return hashlib.md5(f"{step.key} {slice_text}".encode()).hexdigest()[:12]
 
 
 def _finding(
-    warehouse: Warehouse, settings: Settings, step_day: StepDay, found: Finding, compared: Comparison, day: date
+    warehouse: Warehouse,
+    settings: Settings,
+    step_day: StepDay,
+    found: LocalizedSlice,
+    compared: ComparableDays,
+    day: date,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The row of a finding, and its evidence."""
     step = step_day.step
-    fault = data_fault(warehouse, step, found.slice, day, compared.days)
+    fault = find_data_fault(warehouse, step, found.slice, day, compared.days)
     if fault:
-        whole = whole_of_fault(warehouse, step, found.slice, fault, day, compared.days)
+        whole = widen_data_fault(warehouse, step, found.slice, fault, day, compared.days)
         found = _wider(step_day, found, whole)
     slice_ = dict(sorted(found.slice.items()))
     slice_text = json.dumps(slice_, ensure_ascii=False)
@@ -380,8 +389,8 @@ def _finding(
     variance = float(inside["variance"].sum()) * step_day.scale**2 + (noise * expected) ** 2
     since = _since(warehouse, step, slice_, found.theta, expected / entered, day)
     before = [usual_day for usual_day in compared.days if usual_day < since] or compared.days
-    moved = moved_series(warehouse, step.name, slice_, day, before)
-    evidence = moved + change_log_entries(settings, slice_, since, day)
+    moved = find_moved_series(warehouse, step.name, slice_, day, before)
+    evidence = moved + find_change_log_entries(settings, slice_, since, day)
     if fault:
         kind, status, reason, is_lost = "tracking_lost", "withheld", fault.observed, False
         evidence.append(
@@ -398,10 +407,10 @@ def _finding(
     else:
         drifts = not slice_ and _day_p_value(found.z) > WHOLE_ERROR
         kind, status, reason, is_lost = _judged(warehouse, step_day, slice_, moved, day, drifts=drifts)
-    each = worth(warehouse, step, slice_, compared.days, day)
+    each = estimate_loss_per_pass(warehouse, step, slice_, compared.days, day)
     lost = (expected - passed) * each.orders if is_lost else 0.0
     margin = _INTERVAL * np.sqrt(each.variance(expected - passed, variance)) if is_lost else 0.0
-    object_kind, object_name = object_to_open(step.stage, slice_)
+    object_kind, object_name = find_object_to_open(step.stage, slice_)
     key = known_id(warehouse, step, slice_, day) or finding_id(step, slice_text)
     row = {
         "finding_id": key,
@@ -465,13 +474,13 @@ def _judged(
 ) -> tuple[str, str, str, bool]:
     """Of a finding that the data bear: (fault class, status, reason of the status, whether orders were lost)."""
     step = step_day.step
-    warned = touched_by_warnings(warehouse, day, step.cube)
+    warned = find_gate_warnings(warehouse, day, step.cube)
     status = "provisional" if warned else "confirmed"
     if _is_flood(step_day, slice_):
         return "bot_flood", status, warned, False
     if drifts and not moved:
         return "slow_drift", status, warned, True
-    return fault_class(step.segment, slice_, {entry["name"] for entry in moved}), status, warned, True
+    return classify_fault(step.segment, slice_, {entry["name"] for entry in moved}), status, warned, True
 
 
 def _is_flood(step_day: StepDay, slice_: Mapping[str, str]) -> bool:
@@ -481,7 +490,7 @@ def _is_flood(step_day: StepDay, slice_: Mapping[str, str]) -> bool:
     size = _size_of_rest(leaves, inside)
     usual_entered = float(inside["entered_usual"].sum()) * size
     usual_passed = float(inside["passed_usual"].sum()) * size
-    return is_flood(float(inside["entered"].sum()), float(inside["observed"].sum()), usual_entered, usual_passed)
+    return is_bot_flood(float(inside["entered"].sum()), float(inside["observed"].sum()), usual_entered, usual_passed)
 
 
 def _size_of_rest(leaves: pd.DataFrame, inside: pd.DataFrame) -> float:
@@ -491,11 +500,13 @@ def _size_of_rest(leaves: pd.DataFrame, inside: pd.DataFrame) -> float:
     return entered / usual if usual else 1.0
 
 
-def _since(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], theta: float, rate: float, day: date) -> date:
+def _since(
+    warehouse: Warehouse, step: FunnelStep, slice_: Mapping[str, str], theta: float, rate: float, day: date
+) -> date:
     """The first day of the move: where the likelihood of the level θ since then against the usual one is greatest."""
     counts = warehouse.rows(
         f"select business_date, sum({step.entered})::DOUBLE, sum({step.passed})::DOUBLE from marts.{step.cube} "
-        f"where business_date between $first and $day and {slice_condition(slice_)} group by business_date "
+        f"where business_date between $first and $day and {build_slice_condition(slice_)} group by business_date "
         "order by business_date desc",
         first=day - timedelta(days=_SINCE_DAYS),
         day=day,

@@ -7,8 +7,8 @@ from datetime import date
 
 import numpy as np
 
-from funnelscope.diagnosis.baseline import slice_condition
-from funnelscope.diagnosis.steps import VISIT, Step
+from funnelscope.diagnosis.baseline import build_slice_condition
+from funnelscope.diagnosis.steps import VISIT, FunnelStep
 from funnelscope.warehouse.connection import Warehouse
 
 # Whoever took the later step must have passed the earlier one: (earlier, later).
@@ -49,8 +49,8 @@ class DataFault:
         return abs((self.today or 0) - (self.usual or 0))
 
 
-def data_fault(
-    warehouse: Warehouse, step: Step, slice_: Mapping[str, str], business_date: date, days: Sequence[date]
+def find_data_fault(
+    warehouse: Warehouse, step: FunnelStep, slice_: Mapping[str, str], business_date: date, days: Sequence[date]
 ) -> DataFault | None:
     """Events that were lost on their way: later steps go on while an earlier one, or all page events, are gone."""
     if warned := _slice_warning(warehouse, slice_, business_date):
@@ -64,7 +64,7 @@ def data_fault(
     )
     query = (
         f"select count(*) as sessions, sum(page_view_count)::BIGINT as page_views, {counts} "
-        f"from intermediate.session_funnel where is_human and {slice_condition(slice_)} and "
+        f"from intermediate.session_funnel where is_human and {build_slice_condition(slice_)} and "
     )
     today = warehouse.records(query + "business_date = $day", day=business_date)[0]
     usual_days = list(days[-_USUAL_DAYS:])
@@ -94,15 +94,15 @@ def _took(step: str) -> str:
     return f"observed_{step}" + (" and entry_type is distinct from 'product'" if step == "product_view" else "")
 
 
-def whole_of_fault(
-    warehouse: Warehouse, step: Step, slice_: Mapping[str, str], fault: DataFault, day: date, days: Sequence[date]
+def widen_data_fault(
+    warehouse: Warehouse, step: FunnelStep, slice_: Mapping[str, str], fault: DataFault, day: date, days: Sequence[date]
 ) -> Mapping[str, str]:
     """The widest slice around this one that has the same fault in nine tenths of its strength."""
     for name in slice_:
         wider = {other: value for other, value in slice_.items() if other != name}
-        same = data_fault(warehouse, step, wider, day, days)
+        same = find_data_fault(warehouse, step, wider, day, days)
         if same and same.check == fault.check and same.move >= _SAME_FAULT * fault.move > 0:
-            return whole_of_fault(warehouse, step, wider, same, day, days)
+            return widen_data_fault(warehouse, step, wider, same, day, days)
     return slice_
 
 
@@ -119,7 +119,7 @@ def _slice_warning(warehouse: Warehouse, slice_: Mapping[str, str], business_dat
     return None
 
 
-def is_flood(entered: float, passed: float, usual_entered: float, usual_passed: float) -> bool:
+def is_bot_flood(entered: float, passed: float, usual_entered: float, usual_passed: float) -> bool:
     """Whether entries rose and passes did not: robots that nobody flagged.
 
     Args:
@@ -128,7 +128,7 @@ def is_flood(entered: float, passed: float, usual_entered: float, usual_passed: 
     return entered >= _FLOOD * usual_entered and passed <= 1.15 * usual_passed and passed >= 0.6 * usual_passed
 
 
-def touched_by_warnings(warehouse: Warehouse, business_date: date, cube: str) -> str:
+def find_gate_warnings(warehouse: Warehouse, business_date: date, cube: str) -> str:
     """The gate's warnings of the day about the cube or the families, in words; empty without one."""
     text = warehouse.value(
         "select reasons from quality.day_verdict where business_date = $day and verdict = 'warn'", day=business_date

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from funnelscope.diagnosis.baseline import slice_condition
+from funnelscope.diagnosis.baseline import build_slice_condition
 from funnelscope.diagnosis.steps import VISIT
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
@@ -131,7 +131,7 @@ SERIES: tuple[Series, ...] = (
 )
 
 
-def moved_series(
+def find_moved_series(
     warehouse: Warehouse, step: str, slice_: Mapping[str, str], business_date: date, days: Sequence[date]
 ) -> list[dict[str, Any]]:
     """Rows of diagnosis.evidence for every series that did harm on the day; measured in the slice as far as it can be.
@@ -155,7 +155,7 @@ def _move(
         warehouse.rows(
             f"select business_date, ({series.value})::DOUBLE from {series.source} as source "
             "where business_date between $first and $day "
-            f"and {slice_condition(part)} group by business_date",
+            f"and {build_slice_condition(part)} group by business_date",
             first=min([*days, business_date]),
             day=business_date,
         )
@@ -191,7 +191,7 @@ def _move(
     }
 
 
-def change_log_entries(
+def find_change_log_entries(
     settings: Settings, slice_: Mapping[str, str], since: date, business_date: date
 ) -> list[dict[str, Any]]:
     """Rows of diagnosis.evidence for entries on an object of the slice, from a week before the move to the day."""

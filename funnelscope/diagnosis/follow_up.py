@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from funnelscope.diagnosis.baseline import slice_condition
-from funnelscope.diagnosis.steps import STEPS, Step
+from funnelscope.diagnosis.baseline import build_slice_condition
+from funnelscope.diagnosis.steps import STEPS, FunnelStep
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
 
@@ -18,20 +18,20 @@ _REREAD_AFTER_DAYS = 3
 
 
 @dataclass(frozen=True)
-class FollowUp:
+class FollowedFindings:
     """Rows of diagnosis.follow_ups, and rows of diagnosis.findings for what has recovered."""
 
     rows: list[dict[str, Any]]
     recovered: list[dict[str, Any]]
 
 
-def follow_up(
+def follow_findings(
     warehouse: Warehouse,
     settings: Settings,
     business_date: date,
     findings: Sequence[Mapping[str, Any]],
     leaves: Mapping[str, pd.DataFrame],
-) -> FollowUp:
+) -> FollowedFindings:
     """Follows every finding that was open yesterday. It has recovered when less than half of its effect is left.
 
     Args:
@@ -61,7 +61,7 @@ def follow_up(
         )
         if is_recovered:
             recovered.append(_recovered_row(old, effect))
-    return FollowUp(rows, recovered)
+    return FollowedFindings(rows, recovered)
 
 
 def _open_findings(warehouse: Warehouse, business_date: date) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ def _open_findings(warehouse: Warehouse, business_date: date) -> list[dict[str, 
     )
 
 
-def known_id(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], business_date: date) -> str | None:
+def known_id(warehouse: Warehouse, step: FunnelStep, slice_: Mapping[str, str], business_date: date) -> str | None:
     """The id of an open finding of the step whose slice is the same, contains this one or lies within it."""
     for old in _open_findings(warehouse, business_date):
         other = json.loads(old["slice"])
@@ -130,7 +130,7 @@ def _reread(warehouse: Warehouse, key: str, business_date: date) -> tuple[float 
     step = next(step for step in STEPS if (step.cube, step.name) == (row["cube"], row["step"]))
     entered, passed = warehouse.rows(
         f"select coalesce(sum({step.entered}), 0)::DOUBLE, coalesce(sum({step.passed}), 0)::DOUBLE "
-        f"from marts.{step.cube} where business_date = $day and {slice_condition(json.loads(row['slice']))}",
+        f"from marts.{step.cube} where business_date = $day and {build_slice_condition(json.loads(row['slice']))}",
         day=then,
     )[0]
     lost_passes = row["expected"] - row["passed"]

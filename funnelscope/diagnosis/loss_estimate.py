@@ -10,8 +10,8 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from funnelscope.diagnosis.baseline import slice_condition
-from funnelscope.diagnosis.steps import Step, dimensions_of
+from funnelscope.diagnosis.baseline import build_slice_condition
+from funnelscope.diagnosis.steps import FunnelStep, get_dimensions
 from funnelscope.warehouse.connection import Warehouse
 
 _PRIOR_PASSES = 50
@@ -30,7 +30,7 @@ _REFUND_AGES = ((30, ("00", "01", "07", "15", "30")), (15, ("00", "01", "07", "1
 
 
 @dataclass(frozen=True)
-class Worth:
+class LossPerPass:
     """Of one pass of a step.
 
     Attributes:
@@ -51,17 +51,19 @@ class Worth:
         return self.orders**2 * variance_of_passes + (lost_passes * self.orders_deviation) ** 2 + luck
 
 
-def worth(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], days: Sequence[date], day: date) -> Worth:
+def estimate_loss_per_pass(
+    warehouse: Warehouse, step: FunnelStep, slice_: Mapping[str, str], days: Sequence[date], day: date
+) -> LossPerPass:
     """What a pass of the slice is usually worth."""
     orders, deviation = _orders_per_pass(warehouse, step, slice_, days)
     unseen = _unseen_orders(warehouse, step, slice_, days)
     deviation = float(np.hypot(deviation * (1 + unseen / 2), orders * unseen / np.sqrt(12)))
     kept = 1 - _refund_rate(warehouse, day)
-    return Worth(orders * (1 + unseen / 2), deviation, _amount(warehouse, slice_, days), kept)
+    return LossPerPass(orders * (1 + unseen / 2), deviation, _amount(warehouse, slice_, days), kept)
 
 
 def _orders_per_pass(
-    warehouse: Warehouse, step: Step, slice_: Mapping[str, str], days: Sequence[date]
+    warehouse: Warehouse, step: FunnelStep, slice_: Mapping[str, str], days: Sequence[date]
 ) -> tuple[float, float]:
     """Paid orders of a pass, and the standard deviation of that."""
     if step.paid:
@@ -89,11 +91,11 @@ def _rate(
     warehouse: Warehouse, cube: str, passed: str, entered: str, slice_: Mapping[str, str], days: Sequence[date]
 ) -> tuple[float, float]:
     """Passed / entered of the slice, as far as the cube knows it, drawn towards the whole; its standard deviation."""
-    known = {name: value for name, value in slice_.items() if name in dimensions_of(cube)}
+    known = {name: value for name, value in slice_.items() if name in get_dimensions(cube)}
     row = warehouse.rows(
         f"select sum({passed})::DOUBLE, sum({entered})::DOUBLE, "
-        f"sum({passed}) filter (where {slice_condition(known)})::DOUBLE, "
-        f"sum({entered}) filter (where {slice_condition(known)})::DOUBLE "
+        f"sum({passed}) filter (where {build_slice_condition(known)})::DOUBLE, "
+        f"sum({entered}) filter (where {build_slice_condition(known)})::DOUBLE "
         f"from marts.{cube} where list_contains($days::DATE[], business_date)",
         days=list(days),
     )[0]
@@ -104,7 +106,7 @@ def _rate(
     return rate, float(np.hypot(np.sqrt(max(rate * (1 - rate), 0.0) / entries), _DAILY_NOISE * rate))
 
 
-def _unseen_orders(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], days: Sequence[date]) -> float:
+def _unseen_orders(warehouse: Warehouse, step: FunnelStep, slice_: Mapping[str, str], days: Sequence[date]) -> float:
     """Orders without a session for each with one; 0 where the slice needs no session to hold an order."""
     if step.cube in _FROM_SESSIONS and not _FROM_SESSIONS[step.cube] & slice_.keys():
         return 0.0
@@ -117,11 +119,11 @@ def _unseen_orders(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], 
 
 
 def _amount(warehouse: Warehouse, slice_: Mapping[str, str], days: Sequence[date]) -> float:
-    known = {name: value for name, value in slice_.items() if name in dimensions_of("decision_cube")}
+    known = {name: value for name, value in slice_.items() if name in get_dimensions("decision_cube")}
     row = warehouse.rows(
         "select sum(paid_amount)::DOUBLE, sum(reached_paid)::DOUBLE, "
-        f"sum(paid_amount) filter (where {slice_condition(known)})::DOUBLE, "
-        f"sum(reached_paid) filter (where {slice_condition(known)})::DOUBLE "
+        f"sum(paid_amount) filter (where {build_slice_condition(known)})::DOUBLE, "
+        f"sum(reached_paid) filter (where {build_slice_condition(known)})::DOUBLE "
         "from marts.decision_cube where list_contains($days::DATE[], business_date)",
         days=list(days),
     )[0]

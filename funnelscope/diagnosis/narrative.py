@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from funnelscope.diagnosis.comparable_days import BASELINE_DAYS, PromotionDay
-from funnelscope.diagnosis.stored_diagnosis import Diagnosis
+from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis
 from funnelscope.settings import Settings, SettingsError
 
 _FOLDER = Path(__file__).parents[1] / "messages"
@@ -47,7 +47,7 @@ def load_playbook(settings: Settings, language: str) -> dict[str, Any]:
     return merged
 
 
-def reason_in_words(diagnosis: Diagnosis, words: Mapping[str, Any]) -> str:
+def reason_in_words(diagnosis: StoredDiagnosis, words: Mapping[str, Any]) -> str:
     """Why the day was not diagnosed, in the playbook's language; an error as it was told."""
     if diagnosis.state not in words["reasons"]:
         return diagnosis.why
@@ -80,7 +80,7 @@ def data_check_in_words(row: Mapping[str, Any], words: Mapping[str, Any]) -> str
     return str(sentence.format(**row) if sentence and row["today"] is not None else row["note"])
 
 
-def diagnosis_in_words(diagnosis: Diagnosis, settings: Settings, language: str) -> list[str]:
+def narrate_diagnosis(diagnosis: StoredDiagnosis, settings: Settings, language: str) -> list[str]:
     """The day's diagnosis as paragraphs of plain text."""
     words = load_playbook(settings, language)
     sentences = words["sentences"]
@@ -96,7 +96,7 @@ def diagnosis_in_words(diagnosis: Diagnosis, settings: Settings, language: str) 
     return [head, *findings, _visible_in_words(diagnosis, sentences)]
 
 
-def _visible_in_words(diagnosis: Diagnosis, sentences: Mapping[str, str]) -> str:
+def _visible_in_words(diagnosis: StoredDiagnosis, sentences: Mapping[str, str]) -> str:
     """For each step the smallest visible drop of the whole, and of slices by their share of the entries."""
     steps: dict[str, dict[str, str]] = {}
     for row in diagnosis.visible_drops:
@@ -140,12 +140,12 @@ def _addressee(finding: Mapping[str, Any]) -> dict[str, Any]:
     return {key: finding[key] for key in ("object_kind", "object_name", "owner")}
 
 
-def diagnosis_as_markdown(diagnosis: Diagnosis, settings: Settings) -> str:
+def write_diagnosis_markdown(diagnosis: StoredDiagnosis, settings: Settings) -> str:
     """The same for the UI, in the shop's language."""
-    paragraphs = diagnosis_in_words(diagnosis, settings, settings.language)
-    return "\n\n".join(escaped_for_markdown(paragraph).replace("\n   ", "\n- ") for paragraph in paragraphs)
+    paragraphs = narrate_diagnosis(diagnosis, settings, settings.language)
+    return "\n\n".join(escape_markdown(paragraph).replace("\n   ", "\n- ") for paragraph in paragraphs)
 
 
-def escaped_for_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """The text such that markdown shows it as it is: a campaign's name is neither a picture nor a link."""
     return _MARKDOWN.sub(r"\\\g<0>", text)

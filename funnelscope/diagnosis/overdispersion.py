@@ -12,7 +12,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from funnelscope.diagnosis.steps import CUBES, STEPS, dimensions_of, steps_of
+from funnelscope.diagnosis.steps import CUBES, STEPS, get_dimensions, get_steps
 from funnelscope.warehouse.connection import Warehouse
 
 _SLICE_BOUNDS = (0.012, 0.06)
@@ -25,7 +25,7 @@ _NORMAL_99 = 2.576
 
 
 @dataclass(frozen=True)
-class StepNoise:
+class StepOverdispersion:
     """What is usual for one step.
 
     Attributes:
@@ -40,10 +40,10 @@ class StepNoise:
 
 
 @dataclass(frozen=True)
-class Noise:
+class Overdispersion:
     """`scale` multiplies every standard deviation: what calibration adds."""
 
-    steps: dict[str, StepNoise]
+    steps: dict[str, StepOverdispersion]
     scale: float
 
 
@@ -60,8 +60,8 @@ def write_slice_days(warehouse: Warehouse, from_date: date, to_date: date) -> No
 
 
 def _slice_days_query(cube: str) -> str:
-    dimensions = dimensions_of(cube)
-    steps = steps_of(cube)
+    dimensions = get_dimensions(cube)
+    steps = get_steps(cube)
     sums = ", ".join(
         f"sum({column})::BIGINT as {kind}_{number}"
         for number, step in enumerate(steps)
@@ -91,7 +91,7 @@ def _slice_days_query(cube: str) -> str:
     """
 
 
-def learn_noise(warehouse: Warehouse, business_date: date, days: Sequence[date]) -> Noise:
+def learn_overdispersion(warehouse: Warehouse, business_date: date, days: Sequence[date]) -> Overdispersion:
     """The noise of every step around the mean of the days. With too few days, the smallest that is believed."""
     frame = warehouse.execute(
         "select * from diagnosis.slice_days where list_contains($days::DATE[], business_date) order by all",
@@ -105,12 +105,14 @@ def learn_noise(warehouse: Warehouse, business_date: date, days: Sequence[date])
         is_whole = own["dimension"] == "all"
         slices, whole = own[~is_whole], own[is_whole]
         slice_noise = _noise(slices, _SLICE_BOUNDS)
-        steps[step.key] = StepNoise(slice_noise, _noise(whole, _WHOLE_BOUNDS), _weekday_level(whole, business_date))
+        steps[step.key] = StepOverdispersion(
+            slice_noise, _noise(whole, _WHOLE_BOUNDS), _weekday_level(whole, business_date)
+        )
         if len(slices):
             residuals.append(slices["move"] / np.sqrt(slices["chance"] + slice_noise**2))
     sizes = np.abs(np.concatenate(residuals)) if residuals else np.zeros(0)
     scale = float(np.quantile(sizes, 0.99)) / _NORMAL_99 if len(sizes) >= 1000 else 1.0
-    return Noise(steps, float(np.clip(scale, *_SCALE_BOUNDS)))
+    return Overdispersion(steps, float(np.clip(scale, *_SCALE_BOUNDS)))
 
 
 def _moves(rows: pd.DataFrame) -> pd.DataFrame:

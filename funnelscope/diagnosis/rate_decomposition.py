@@ -11,7 +11,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class RateChange:
+class RateDecomposition:
     """Arrays over slices; `mix` and `rate` add up to `total`."""
 
     mix: np.ndarray
@@ -19,9 +19,9 @@ class RateChange:
     total: float
 
 
-def rate_change(
+def decompose_rate(
     passed_usual: np.ndarray, entered_usual: np.ndarray, passed_today: np.ndarray, entered_today: np.ndarray
-) -> RateChange:
+) -> RateDecomposition:
     """Splits the change of Σpassed / Σentered over disjoint slices; closes to 1e-12.
 
     A slice without entries in one period has no rate of its own there: it takes that of the other period, so all of
@@ -44,10 +44,10 @@ def rate_change(
     mean_of_both = (whole_usual + whole_today) / 2
     mix = (weight_today - weight_usual) * ((rate_usual + rate_today) / 2 - mean_of_both)
     rate = (weight_usual + weight_today) / 2 * (rate_today - rate_usual)
-    return RateChange(mix, rate, float(whole_today - whole_usual))
+    return RateDecomposition(mix, rate, float(whole_today - whole_usual))
 
 
-def factor_contributions(usual: np.ndarray, today: np.ndarray) -> np.ndarray:
+def decompose_amount(usual: np.ndarray, today: np.ndarray) -> np.ndarray:
     """Splits Πtoday − Πusual over the factors; closes to 1e-9 of the larger amount.
 
     Where one amount is zero, the factors that are zero in it share the whole change equally: the limit of the formula

@@ -9,7 +9,7 @@ import duckdb
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class StoredDiagnosis:
     """Rows of the day as dictionaries, column to value; slices as dictionaries.
 
     Attributes:
@@ -28,7 +28,7 @@ class Diagnosis:
     visible_drops: tuple[dict[str, Any], ...]
 
 
-def read_diagnosis(connection: duckdb.DuckDBPyConnection, business_date: date) -> Diagnosis:
+def read_diagnosis(connection: duckdb.DuckDBPyConnection, business_date: date) -> StoredDiagnosis:
     """The diagnosis of the day, from the warehouse or from a published copy."""
     days = _records(connection, "days", business_date)
     day: dict[str, Any] = days[0] if days else {"state": "unknown", "why": "the day has not been diagnosed"}
@@ -46,7 +46,7 @@ def read_diagnosis(connection: duckdb.DuckDBPyConnection, business_date: date) -
         }
         for finding in _records(connection, "findings", business_date, "order by rank nulls last, finding_id")
     ]
-    return Diagnosis(
+    return StoredDiagnosis(
         business_date=business_date,
         state=day["state"],
         why=day.get("why") or "",

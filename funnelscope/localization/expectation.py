@@ -22,7 +22,7 @@ class BaselineRates:
     entries: np.ndarray
 
 
-def shrunk_rates(
+def shrink_rates(
     passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray], *, with_pairs: bool = False
 ) -> BaselineRates:
     """Leaf rates over the whole baseline, each drawn towards what the dimensions of the leaf predict.
@@ -82,6 +82,6 @@ def _raked(passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray], rat
     return rates
 
 
-def binomial_variance(expected: np.ndarray, entered_now: np.ndarray, baseline: BaselineRates) -> np.ndarray:
+def compute_binomial_variance(expected: np.ndarray, entered_now: np.ndarray, baseline: BaselineRates) -> np.ndarray:
     """Variance of the passes of a day around `expected`: of the day itself and of its baseline."""
     return expected * (1 - baseline.rate) * (1 + entered_now / baseline.entries)

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from funnelscope.localization.expectation import binomial_variance, shrunk_rates
-from funnelscope.localization.scan import Finding, ScanOptions, scan
+from funnelscope.localization.expectation import compute_binomial_variance, shrink_rates
+from funnelscope.localization.scan import LocalizedSlice, ScanOptions, scan
 from funnelscope.localization.slices import Hierarchy
 from funnelscope.localization.sums import scan_sums
 
@@ -31,7 +31,7 @@ _NO_VALUE: Final = "(none)"
 class Localisation:
     """The answer for one cube: findings, best first; how long it took; what the reader should know about the input."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[LocalizedSlice, ...]
     seconds: float
     remarks: tuple[str, ...]
 
@@ -259,7 +259,7 @@ def _ratio_leaves(
 ) -> pd.DataFrame:
     innermost = [name for name in dimensions if not any(name in above for above in hierarchy.values())]
     entered = leaves["real_den"].to_numpy()
-    baseline = shrunk_rates(
+    baseline = shrink_rates(
         leaves["predict_num"].to_numpy() * baseline_periods,
         leaves["predict_den"].to_numpy() * baseline_periods,
         [pd.factorize(leaves[name])[0] for name in innermost],
@@ -270,7 +270,7 @@ def _ratio_leaves(
         .assign(
             observed=leaves["real_num"],
             expected=expected,
-            variance=binomial_variance(expected, entered, baseline),
+            variance=compute_binomial_variance(expected, entered, baseline),
         )[expected > 0]
         .reset_index(drop=True)
     )

@@ -64,7 +64,7 @@ class ScanOptions:
 
 
 @dataclass(frozen=True)
-class Finding:
+class LocalizedSlice:
     """A slice whose level is not the reference level.
 
     `theta` is observed over expected, with its 90 % interval; `effect` is theta − 1. `lost` is expected minus observed,
@@ -104,7 +104,7 @@ class Scan:
     `reference_error` is its standard deviation, as a share of it.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[LocalizedSlice, ...]
     reference_level: float
     reference_error: float
     leaf_noise: float
@@ -426,13 +426,13 @@ class _Search:
             tuple(findings), self.reference, error, self.leaf_noise, self.slice_noise, int(self.considered.sum())
         )
 
-    def _finding(self, root: _Root, certain: int, scores: _Scores) -> Finding:
+    def _finding(self, root: _Root, certain: int, scores: _Scores) -> LocalizedSlice:
         number = root.number
         chance = max(root.theta, 0.5 / scores.passes[number]) / scores.passes[number]
         margin = _NINETY_PERCENT * np.sqrt(chance + (root.theta * self.slice_noise) ** 2)
         rivals = self._rivals(root, scores)
         runner_up = int(rivals[1]) if len(rivals) > 1 else None
-        return Finding(
+        return LocalizedSlice(
             slice=self.slices.name(number),
             theta=root.theta,
             theta_low=float(max(root.theta - margin, 0.0)),

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.optimize import isotonic_regression
 from scipy.stats import norm
 
-from funnelscope.localization.scan import Finding, Scan
+from funnelscope.localization.scan import LocalizedSlice, Scan
 from funnelscope.localization.slices import Hierarchy, Slices
 
 _FAMILY_ERROR: Final = 0.01  # chance that a cube without a fault yields a finding, split over the layers
@@ -234,7 +234,7 @@ class _Search:
             tuple(findings), self.reference, 0.0, self.leaf_noise, self.slice_noise, int(self.is_considered.sum())
         )
 
-    def _finding(self, root: _Root, scores: _Scores) -> Finding:
+    def _finding(self, root: _Root, scores: _Scores) -> LocalizedSlice:
         number = root.number
         real, expected = self.real[root.leaves], self.predict[root.leaves] * self.reference
         # Where nothing was predicted, the amount is as many times what was expected as is ever said.
@@ -246,7 +246,7 @@ class _Search:
         best = [int(rival) for rival in np.argsort(-scores.gain)[:_RIVALS] if np.isfinite(scores.gain[rival])]
         rivals = [number, *(rival for rival in best if rival != number)]
         gap = scores.explained[number] - (scores.explained[rivals[1]] if len(rivals) > 1 else 0)
-        return Finding(
+        return LocalizedSlice(
             slice=self.slices.name(number),
             theta=theta,
             theta_low=float(max(theta - margin, 0.0)),

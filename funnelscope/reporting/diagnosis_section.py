@@ -36,7 +36,7 @@ SERIES_UNITS = {
 }
 
 
-def diagnosis(published: Published) -> reports.Diagnosis | None:
+def read_diagnosis_section(published: Published) -> reports.Diagnosis | None:
     """The diagnosis with its findings, worst first; None where none has run."""
     if not published.has_table("diagnosis", "days"):
         return None
@@ -112,7 +112,7 @@ def _finding(published: Published, record: Mapping[str, Any], playbook: Mapping[
         stage=record["stage"],
         kind=record["fault_class"],
         title=words["name"],
-        slice=slice_of(record["slice"]),
+        slice=name_slice(record["slice"]),
         status=reports.FindingStatus(record["status"]),
         named=(record["object_kind"], record["object_name"]) if record["object_name"] else None,
         owner=record["owner"] or "",
@@ -127,7 +127,7 @@ def _finding(published: Published, record: Mapping[str, Any], playbook: Mapping[
         mix=mix,
         rate=rate,
         stability=record["stability"],
-        runner_up=slice_of(record["runner_up"]) if record["runner_up"] else (),
+        runner_up=name_slice(record["runner_up"]) if record["runner_up"] else (),
         evidence=tuple(_evidence(row, record["since_date"], playbook) for row in record["evidence"]),
         question=playbook["questions"][record["stage"]],
         next_step=words["next_step"],
@@ -150,7 +150,7 @@ def _status_reason(published: Published, record: Mapping[str, Any], playbook: Ma
     return " ".join(in_words(warning, published.language) for warning in warnings)
 
 
-def slice_of(conditions: Mapping[str, str]) -> Slice:
+def name_slice(conditions: Mapping[str, str]) -> Slice:
     """The slice with its dimensions by the names that readers know."""
     return tuple((DIMENSION_WORDS.get(name, name), str(value)) for name, value in conditions.items())
 
@@ -216,7 +216,7 @@ def _follow_ups(published: Published, playbook: Mapping[str, Any]) -> tuple[repo
             stage,
             kind,
             playbook["classes"][kind]["name"],
-            slice_of(json.loads(text)),
+            name_slice(json.loads(text)),
             since,
             state,
             reports.Estimate(lost) if lost else None,
@@ -237,7 +237,7 @@ def _visible_drops(published: Published) -> tuple[reports.VisibleDrop, ...]:
     return tuple(reports.VisibleDrop(stage, drops[stage]) for stage in stages if stage in drops)
 
 
-def relevance(published: Published) -> tuple[reports.RelevanceCell, ...]:
+def read_relevance(published: Published) -> tuple[reports.RelevanceCell, ...]:
     """Creative x landing page, as the diagnosis of the day judged the matches."""
     if not published.has_table("diagnosis", "relevance"):
         return ()

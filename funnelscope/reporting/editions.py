@@ -23,7 +23,7 @@ from funnelscope.reporting.data_section import (
     verdict,
     verdict_reasons,
 )
-from funnelscope.reporting.diagnosis_section import diagnosis
+from funnelscope.reporting.diagnosis_section import read_diagnosis_section
 from funnelscope.reporting.headline import bridge, headlines
 from funnelscope.reporting.money_section import money
 from funnelscope.reporting.own_funnel_section import own_funnels
@@ -55,7 +55,7 @@ class EditionRecord:
 def report_of(published: Published, edition: int, snapshot: str, before: EditionRecord | None = None) -> reports.Report:
     """The period as data; `before` is the edition before, which its changes are told against."""
     split = money(published)
-    diagnosed = diagnosis(published)
+    diagnosed = read_diagnosis_section(published)
     editions = {day: len(_editions(_folder(published.settings, day_of(day)))) for day in published.period.days}
     report = reports.Report(
         shop=published.settings.shop,

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from io import BytesIO
 from typing import Any
 
-from funnelscope.diagnosis.baseline import slice_condition
-from funnelscope.diagnosis.narrative import escaped_for_markdown
+from funnelscope.diagnosis.baseline import build_slice_condition
+from funnelscope.diagnosis.narrative import escape_markdown
 from funnelscope.diagnosis.steps import STEPS
 from funnelscope.warehouse.connection import Warehouse
 from reports.fonts import spelled_out
@@ -16,7 +16,7 @@ from reports.pictures.canvas import ALARM, BLUE, QUIET, drawing, few_colours
 _DAYS = 35
 
 
-def finding_chart(warehouse: Warehouse, business_date: date, finding: Mapping[str, Any]) -> str:
+def draw_finding_chart(warehouse: Warehouse, business_date: date, finding: Mapping[str, Any]) -> str:
     """Markdown with the picture in it: the rate of the slice over five weeks, the usual one, and the first day."""
     from matplotlib.dates import DateFormatter, date2num
     from matplotlib.figure import Figure
@@ -25,7 +25,7 @@ def finding_chart(warehouse: Warehouse, business_date: date, finding: Mapping[st
     step = next(step for step in STEPS if (step.cube, step.name) == (finding["cube"], finding["step"]))
     days = warehouse.rows(
         f"select business_date, (sum({step.passed}) / nullif(sum({step.entered}), 0))::DOUBLE from marts.{step.cube} "
-        f"where business_date between $first and $day and {slice_condition(finding['slice'])} "
+        f"where business_date between $first and $day and {build_slice_condition(finding['slice'])} "
         "group by business_date order by business_date",
         first=business_date - timedelta(days=_DAYS),
         day=business_date,
@@ -47,4 +47,4 @@ def finding_chart(warehouse: Warehouse, business_date: date, finding: Mapping[st
         content = BytesIO()
         figure.savefig(content, format="png", dpi=110)
     picture = base64.b64encode(few_colours(content.getvalue())).decode()
-    return f"![{escaped_for_markdown(title)}](data:image/png;base64,{picture})"
+    return f"![{escape_markdown(title)}](data:image/png;base64,{picture})"

@@ -171,13 +171,13 @@ def bridge(published: Published, money: reports.MoneySplit | None) -> reports.Br
 def _same_day_bars(factors: Sequence[reports.Figure], usual: Decimal, today: Decimal) -> list[reports.BridgeBar]:
     """A bar for each factor of A, with the values that the table of the factors prints; one for A where they do not
     multiply to its amounts, because a day among the earlier ones lacks some."""
-    from funnelscope.diagnosis.rate_decomposition import factor_contributions
+    from funnelscope.diagnosis.rate_decomposition import decompose_amount
 
     values_usual = [float(factor.baseline) for factor in factors if factor.baseline is not None]
     values_today = [float(factor.value) for factor in factors if factor.value is not None]
     if not (_multiply_to(usual, values_usual, factors) and _multiply_to(today, values_today, factors)):
         return [reports.BridgeBar("same_day", today - usual, Unit.MONEY, usual, today)]
-    parts = [float(part) for part in factor_contributions(values_usual, values_today)]  # type: ignore[arg-type]
+    parts = [float(part) for part in decompose_amount(values_usual, values_today)]  # type: ignore[arg-type]
     changes = [Decimal(str(part)).quantize(CENT) for part in parts]
     largest = max(range(len(changes)), key=lambda number: abs(changes[number]))
     changes[largest] += (today - usual) - sum(changes, Decimal(0))

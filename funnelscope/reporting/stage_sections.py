@@ -8,7 +8,7 @@ from typing import Any
 
 import reports
 from funnelscope.messages.values import Message, Unit
-from funnelscope.reporting.diagnosis_section import DIMENSION_WORDS, relevance
+from funnelscope.reporting.diagnosis_section import DIMENSION_WORDS, read_relevance
 from funnelscope.reporting.published_days import Published, band
 
 STAGES = ("traffic", "landing", "decision", "repurchase")
@@ -243,7 +243,7 @@ def stage(published: Published, key: str, findings: Sequence[reports.Finding] = 
         heat_map=_heat_map(published, key),
         pairs=_pairs(published, key),
         questions=(*_relevance_question(published, key), *_questions(published, key, findings)),
-        relevance=relevance(published) if key == "traffic" and published.is_day else (),
+        relevance=read_relevance(published) if key == "traffic" and published.is_day else (),
         maturity=_maturity(key, windows),
     )
 
@@ -454,7 +454,7 @@ def _question(published: Published, source: QuestionSource, findings: Sequence[r
 def _relevance_question(published: Published, stage: str) -> tuple[reports.Question, ...]:
     if stage != "traffic" or not published.is_day:
         return ()
-    cells = relevance(published)
+    cells = read_relevance(published)
     if not cells:
         return (reports.Question("creative_matches_page", reports.Answer.UNKNOWN),)
     failing = sum(cell.is_failing for cell in cells)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import reports
-from funnelscope.diagnosis.steps import CUBES, steps_of
+from funnelscope.diagnosis.steps import CUBES, get_steps
 from funnelscope.messages.values import Unit
 from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.models import Model, derived_schemas
@@ -83,7 +83,7 @@ def _measures(model: Model) -> list[str]:
 def _wide_figures(warehouse: Warehouse, model: Model, days: Sequence[date]) -> list[reports.Figure]:
     rates = {
         f"{step.name} rate": f"sum({step.passed}) / nullif(sum({step.entered}), 0)"
-        for step in (steps_of(model.name) if model.name in CUBES else ())
+        for step in (get_steps(model.name) if model.name in CUBES else ())
     }
     drawn = {**rates, **{name: f"sum({name})" for name in _measures(model)}}
     drawn = dict(list(drawn.items())[:MOST_MEASURES])

@@ -5,8 +5,8 @@ from datetime import date
 
 import typer
 
-from funnelscope.diagnosis.narrative import diagnosis_in_words
-from funnelscope.diagnosis.stored_diagnosis import Diagnosis, read_diagnosis
+from funnelscope.diagnosis.narrative import narrate_diagnosis
+from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis, read_diagnosis
 from funnelscope.publication.publish import open_published
 from funnelscope.settings import Settings
 
@@ -22,11 +22,11 @@ def print_findings(settings: Settings, business_date: date, language: str, as_js
     if as_json:
         typer.echo(json.dumps(_as_json(diagnosis), indent=2, ensure_ascii=False, default=str))
         return
-    for paragraph in diagnosis_in_words(diagnosis, settings, language):
+    for paragraph in narrate_diagnosis(diagnosis, settings, language):
         typer.echo(f"{paragraph}\n")
 
 
-def _as_json(diagnosis: Diagnosis) -> dict[str, object]:
+def _as_json(diagnosis: StoredDiagnosis) -> dict[str, object]:
     return {
         "date": diagnosis.business_date,
         "state": diagnosis.state,
