@@ -37,6 +37,7 @@ def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
 
 def _finding(finding: Finding) -> dict[str, Any]:
     return {
+        "finding_id": finding.finding_id,
         "stage": finding.stage,
         "kind": finding.kind,
         "title": finding.title,
@@ -78,6 +79,7 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
 
 def _follow_up(follow_up: FollowUp) -> dict[str, Any]:
     return {
+        "finding_id": follow_up.finding_id,
         "stage": follow_up.stage,
         "kind": follow_up.kind,
         "title": follow_up.title,

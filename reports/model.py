@@ -182,7 +182,8 @@ class Evidence:
 class Finding:
     """One thing that moved, what it costs, and what to do about it.
 
-    `kind` names the class of fault for machines, `title` for readers; `named` is the one object to open, as (dimension,
+    `finding_id` is the same from the first day of the fault to its last. `kind` names the class of fault for machines,
+    `title` for readers; `named` is the one object to open, as (dimension,
     value). `effect` is the
     change of the slice's rate relative to what was expected (-0.45 = 45 % below). Orders and money are losses: positive
     where something was lost. `mix` and `rate` are the slice's two parts of the change of the stage's rate, 0 to 1.
@@ -216,6 +217,7 @@ class Finding:
     recheck_date: date | None = None
     days: int | None = None
     status_reason: str = ""
+    finding_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,7 @@ class FollowUp:
     since: date | None
     state: str
     lost_amount: Estimate | None = None
+    finding_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The parts of the diagnosis: books that close, an alarm that keeps its rate, words in two languages, a change log."""
 
+from dataclasses import fields
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,13 +16,16 @@ from hypothesis.extra.numpy import arrays
 from funnelscope.diagnosis import change_detection
 from funnelscope.diagnosis.change_detection import measure_change
 from funnelscope.diagnosis.comparable_days import ComparableDays, find_comparable_days, find_promotion_day
-from funnelscope.diagnosis.daily_diagnosis import StepDay, _losses, _source_of, _whole
 from funnelscope.diagnosis.data_faults import DataFault, find_data_fault, is_bot_flood, widen_data_fault
 from funnelscope.diagnosis.evidence import find_moved_series
 from funnelscope.diagnosis.fault_classes import FAULT_CLASSES, classify_fault, find_object_to_open
+from funnelscope.diagnosis.finding_selection import find_whole_step
 from funnelscope.diagnosis.loss_estimate import estimate_loss_per_pass
-from funnelscope.diagnosis.narrative import load_playbook, narrate_diagnosis
+from funnelscope.diagnosis.narrative import narrate_diagnosis
+from funnelscope.diagnosis.playbook import FaultText, load_playbook
 from funnelscope.diagnosis.rate_decomposition import decompose_amount, decompose_rate
+from funnelscope.diagnosis.stated_reasons import StatedReason
+from funnelscope.diagnosis.step_scan import StepDay, find_robot_source, select_losses
 from funnelscope.diagnosis.steps import STEPS, FunnelStep
 from funnelscope.diagnosis.stored_diagnosis import read_diagnosis
 from funnelscope.localization.scan import LocalizedSlice, Scan
@@ -119,12 +123,12 @@ def test_repurchase_is_asked_for_drifts_once_its_customers_of_180_days_are_compl
     step = next(step for step in STEPS if step.stage == "repurchase")
     days = [world.day(number) for number in range(1, 29)]
     write_residuals(world, step, np.full(28, -1.0))
-    leaves = pd.DataFrame({"observed": [90.0], "expected": [100.0], "variance": [95.0]})
+    leaves = pd.DataFrame({"entered": [1000.0], "observed": [90.0], "expected": [100.0], "variance": [95.0]})
     step_day = StepDay(step, leaves, 0.05, 0.05, 1.0, 1.0, 0.0, ())
-    compared = ComparableDays("diagnosed", "", "", tuple(days))
+    compared = ComparableDays("diagnosed", tuple(days))
 
     def found(days_of_history: int) -> LocalizedSlice | None:
-        return _whole(step_day, world.warehouse, compared, days[0] - timedelta(days=days_of_history))
+        return find_whole_step(step_day, world.warehouse, compared, days[0] - timedelta(days=days_of_history))
 
     assert found(179) is None
     drifting = found(180)
@@ -147,7 +151,7 @@ def test_where_most_pass_a_handful_of_failures_is_chance_however_far_it_is_in_pa
         finding = LocalizedSlice(
             {"page": "a"}, passed / expected, 0, 1, 5.3, 1e-5, 14.0, passed, expected, 1.0, None, 0.0
         )
-        return [each.slice for each in _losses(Scan((finding,), 1.0, 0.0, 0.0, 0.012, 500), leaves, 0.012)]
+        return [each.slice for each in select_losses(Scan((finding,), 1.0, 0.0, 0.0, 0.012, 500), leaves, 0.012)]
 
     assert found(passed=7, entered=13) == []
     assert found(passed=70, entered=130) == [{"page": "a"}]
@@ -157,7 +161,7 @@ def test_a_slice_that_only_weights_make_conspicuous_is_none() -> None:
     """Weights rest on what a leaf usually does; after a single day to compare with, that may be very little."""
     leaves = pd.DataFrame({"page": ["a"], "entered": [28], "observed": [9], "variance": [7.0], "expected": [13.2]})
     finding = LocalizedSlice({"page": "a"}, 0.26, 0, 1, 5.4, 1e-4, 14.0, 9.0, 13.2, 1.0, None, 0.0)
-    assert _losses(Scan((finding,), 1.0, 0.0, 0.0, 0.012, 500), leaves, 0.012) == ()
+    assert select_losses(Scan((finding,), 1.0, 0.0, 0.0, 0.012, 500), leaves, 0.012) == ()
 
 
 def test_a_sale_that_begins_hours_earlier_is_compared_by_its_own_days_its_eve_and_another_sale_with_none() -> None:
@@ -170,16 +174,20 @@ def test_a_sale_that_begins_hours_earlier_is_compared_by_its_own_days_its_eve_an
             {"name": "another sale", "phase": "opening", "from": date(2026, 4, 13), "to": date(2026, 4, 13)},
         ]
     ).calendar
-    told = {day: str(find_promotion_day(calendar, date(2026, 4, day))) for day in range(7, 13)}
-    assert told == {
-        7: "None",
-        8: "sale, opening, day 0",
-        9: "sale, opening, day 1",
-        10: "sale, main, day 1",
-        11: "sale, main, day 2",
-        12: "None",
+
+    def place(day: date) -> tuple[str, str, int] | None:
+        found = find_promotion_day(calendar, day)
+        return (found.name, found.phase, found.number) if found else None
+
+    assert {day: place(date(2026, 4, day)) for day in range(7, 13)} == {
+        7: None,
+        8: ("sale", "opening", 0),
+        9: ("sale", "opening", 1),
+        10: ("sale", "main", 1),
+        11: ("sale", "main", 2),
+        12: None,
     }
-    assert str(find_promotion_day(calendar, date(2026, 3, 9))) == "sale, opening, day 1"
+    assert place(date(2026, 3, 9)) == ("sale", "opening", 1)
     world = World(settings=settings_of(calendar=[each.model_dump(by_alias=True) for each in calendar]))
     for number in range(1, 44):
         world.warehouse.execute("insert into quality.day_verdict values ($day, 'pass', '[]')", day=world.day(number))
@@ -199,11 +207,11 @@ def test_robots_who_are_found_by_where_they_landed_are_named_by_the_channel_that
             "entered": [1000, 20, 20, 5000],
         }
     )
-    assert _source_of(leaves, {"entry_type": "live", "is_returning": "false"}) == {"channel": "live_ads"}
-    assert _source_of(leaves, {"channel": "search", "is_returning": "false"}) == {"channel": "search"}
-    assert _source_of(leaves, {"entry_type": "home"}) == {"channel": "search"}
+    assert find_robot_source(leaves, {"entry_type": "live", "is_returning": "false"}) == {"channel": "live_ads"}
+    assert find_robot_source(leaves, {"channel": "search", "is_returning": "false"}) == {"channel": "search"}
+    assert find_robot_source(leaves, {"entry_type": "home"}) == {"channel": "search"}
     leaves.loc[1, "entered"] = 1000
-    assert _source_of(leaves, {"entry_type": "home"}) == {"entry_type": "home"}
+    assert find_robot_source(leaves, {"entry_type": "home"}) == {"entry_type": "home"}
 
 
 def test_robots_are_told_from_a_fault_by_passes_that_stay() -> None:
@@ -241,19 +249,18 @@ def test_the_most_particular_object_is_the_one_to_open() -> None:
 
 def test_the_playbook_has_the_same_keys_in_both_languages_and_every_class() -> None:
     chinese, english = (load_playbook(settings_of(), language) for language in ("zh", "en"))
-    assert {section: set(texts) for section, texts in chinese.items()} == {
-        section: set(texts) for section, texts in english.items()
-    }
+    for section in fields(english):
+        assert set(getattr(chinese, section.name)) == set(getattr(english, section.name)), section.name
     for playbook in (chinese, english):
-        assert set(playbook["classes"]) == set(FAULT_CLASSES)
-        assert {step.stage for step in STEPS} == set(playbook["questions"])
+        assert set(playbook.classes) == set(FAULT_CLASSES)
+        assert {step.stage for step in STEPS} == set(playbook.questions)
 
 
 def test_a_shop_puts_its_own_next_step_into_the_playbook(tmp_path: Path) -> None:
     file = tmp_path / "own.yaml"
     file.write_text("en: {classes: {broken_coupon: {next_step: Call Ann.}}}", encoding="utf-8")
     playbook = load_playbook(settings_of(playbook=file), "en")
-    assert playbook["classes"]["broken_coupon"] == {"name": "A coupon is refused", "next_step": "Call Ann."}
+    assert playbook.classes["broken_coupon"] == FaultText("A coupon is refused", "Call Ann.")
     file.write_text("en: {classes: {broken_cupon: {next_step: Call Ann.}}}", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"broken_cupon is unknown; accepted: .*broken_coupon"):
         load_playbook(settings_of(playbook=file), "en")
@@ -307,8 +314,9 @@ def test_steps_that_go_on_while_an_earlier_one_is_gone_are_a_data_fault_of_their
     def fault(region: str) -> DataFault | None:
         return find_data_fault(world.warehouse, step, {"region": region}, world.day(15), days)
 
+    values = {"today": 1.0, "usual": 0.0}
     assert fault("north") == DataFault(
-        "order_without_checkout", "order without checkout: 100%, usually 0%", today=1.0, usual=0.0
+        "order_without_checkout", StatedReason("order_without_checkout", values), **values
     )
     assert fault("south") is None
     found, slice_ = fault("north"), {"region": "north", "device": "ios"}
@@ -375,7 +383,7 @@ def test_a_sign_that_came_days_before_its_harm_is_evidence() -> None:
             day=day,
         )
     (moved,) = find_moved_series(world.warehouse, "cart", {"product_id": "P1"}, days[-1], days[:-1])
-    assert (moved["name"], moved["today"], moved["usual"], moved["since_date"]) == (
+    assert (moved.name, moved.today, moved.usual, moved.since_date) == (
         "product_rating",
         1.5,
         4.5,

@@ -48,7 +48,7 @@ def build_flagged_condition(warehouse: Warehouse, cube: str, business_date: date
         "select slice, min(since_date), max(business_date) from diagnosis.findings "
         "where (cube = $cube or fault_class in ('bot_flood', 'tracking_lost')) and business_date < $day "
         "and status != 'recovered' and since_date >= $oldest "
-        "group by slice, finding_id order by slice",
+        "group by cube, step, slice order by slice",
         cube=cube,
         day=business_date,
         oldest=business_date - timedelta(days=BASELINE_DAYS),
@@ -87,7 +87,7 @@ def load_cube_day(warehouse: Warehouse, cube: str, business_date: date, days: Se
         day=business_date,
         days=list(days),
     ).df()
-    return CubeDay(frame, dimensions, _hierarchy(frame, dimensions))
+    return CubeDay(frame, dimensions, _find_hierarchy(frame, dimensions))
 
 
 def estimate_leaves(step: FunnelStep, cube_day: CubeDay, level: float) -> pd.DataFrame:
@@ -100,21 +100,21 @@ def estimate_leaves(step: FunnelStep, cube_day: CubeDay, level: float) -> pd.Dat
     entered_usual = frame[f"{step.entered}_usual"].to_numpy(float)
     passed_usual = frame[f"{step.passed}_usual"].to_numpy(float)
     entered = frame[f"{step.entered}_today"].to_numpy(float)
-    codes = [pd.factorize(frame[name])[0] for name in _finest(cube_day)]
-    baseline = _rates(np.minimum(passed_usual, entered_usual), entered_usual, codes)
+    codes = [pd.factorize(frame[name])[0] for name in _find_finest_dimensions(cube_day)]
+    baseline = _shrink_by_rarer_outcome(np.minimum(passed_usual, entered_usual), entered_usual, codes)
     leaves = frame[list(cube_day.dimensions)].copy()
     leaves["entered"] = entered
     leaves["observed"] = frame[f"{step.passed}_today"].to_numpy(float)
     leaves["expected"] = entered * np.minimum(baseline.rate * level, 0.999)
     # What a thin leaf borrows makes no slice of such leaves surer than its own part of the baseline.
     days = entered_usual.sum() / max(entered.sum(), 1)
-    worth = BaselineRates(baseline.rate, np.minimum(baseline.entries, np.maximum(entered, 1) * days))
-    leaves["variance"] = compute_binomial_variance(leaves["expected"].to_numpy(), entered, worth)
+    borrowed = BaselineRates(baseline.rate, np.minimum(baseline.entries, np.maximum(entered, 1) * days))
+    leaves["variance"] = compute_binomial_variance(leaves["expected"].to_numpy(), entered, borrowed)
     leaves["entered_usual"], leaves["passed_usual"] = entered_usual, passed_usual
     return leaves
 
 
-def _rates(passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray]) -> BaselineRates:
+def _shrink_by_rarer_outcome(passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray]) -> BaselineRates:
     """Shrunk rates by way of the rarer outcome: main effects multiply, and near 1 a product would leave no variance."""
     if 2 * passed.sum() <= entered.sum():
         return shrink_rates(passed, entered, codes, with_pairs=True)
@@ -122,7 +122,7 @@ def _rates(passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray]) -> 
     return BaselineRates(1 - failed.rate, failed.entries)
 
 
-def _finest(cube_day: CubeDay) -> list[str]:
+def _find_finest_dimensions(cube_day: CubeDay) -> list[str]:
     """Dimensions that no other one determines in these very leaves: their main effects say all.
 
     A channel without campaigns shares the campaign `none` with others: there the channel must speak for itself.
@@ -140,7 +140,7 @@ def _is_determined(above: np.ndarray, inner: np.ndarray) -> bool:
     return bool((one_of_each[inner] == above).all())
 
 
-def _hierarchy(frame: pd.DataFrame, dimensions: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _find_hierarchy(frame: pd.DataFrame, dimensions: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The declared hierarchy, and every dimension that another one determines in these very leaves."""
     codes = {name: pd.factorize(frame[name]) for name in dimensions}
     found: dict[str, tuple[str, ...]] = {}

@@ -39,6 +39,7 @@ class Reason:
         observed: what was found, in plain words.
         expected: what should have been.
         severity: what it does to the day.
+        table, check: of a check: its table and name; else empty.
     """
 
     key: str
@@ -46,6 +47,8 @@ class Reason:
     observed: str
     expected: str
     severity: Severity
+    table: str = ""
+    check: str = ""
 
 
 @dataclass(frozen=True)
@@ -370,6 +373,8 @@ def _failed_checks(warehouse: Warehouse, from_date: date, to_date: date) -> dict
                 observed=record["observed"],
                 expected=record["expected"],
                 severity=Severity(record["severity"]),
+                table=record["table_name"],
+                check=record["check_name"],
             )
         )
     return failed
@@ -389,7 +394,15 @@ def verdicts(warehouse: Warehouse, from_date: date, to_date: date) -> list[DayVe
 
 def _reasons(written: Sequence[Mapping[str, str]]) -> tuple[Reason, ...]:
     return tuple(
-        Reason(reason["key"], reason["subject"], reason["observed"], reason["expected"], Severity(reason["severity"]))
+        Reason(
+            reason["key"],
+            reason["subject"],
+            reason["observed"],
+            reason["expected"],
+            Severity(reason["severity"]),
+            reason.get("table", ""),
+            reason.get("check", ""),
+        )
         for reason in written
     )
 

@@ -241,6 +241,6 @@ def _reason_message(reason: Mapping[str, str], warnings: Mapping[tuple[str, str]
     """A reason of the verdict in words; of a check that the results no longer have, as the verdict tells it."""
     if reason["key"].startswith("family_"):
         return Message(reason["key"], {"family": reason["subject"]})
-    table, _, check = reason["subject"].partition(": ")
+    check = reason.get("check") or reason["subject"]
     told = _warning(check, reason["severity"], found_of({**reason, "found": None}), {})
-    return warnings.get((table, check), told)
+    return warnings.get((reason.get("table", ""), check), told)

@@ -1,6 +1,7 @@
 """`funnelscope diagnose --date`: the findings of a published day, in words or as JSON."""
 
 import json
+from dataclasses import asdict
 from datetime import date
 
 import typer
@@ -32,7 +33,10 @@ def _as_json(diagnosis: StoredDiagnosis) -> dict[str, object]:
         "state": diagnosis.state,
         "why": diagnosis.why,
         "baseline_days": diagnosis.baseline_days,
-        "findings": diagnosis.findings,
-        "follow_ups": diagnosis.follow_ups,
-        "visible_drops": diagnosis.visible_drops,
+        "findings": [
+            {**asdict(finding), "evidence": [asdict(each) for each in diagnosis.select_evidence(finding)]}
+            for finding in diagnosis.findings
+        ],
+        "follow_ups": [asdict(each) for each in diagnosis.follow_ups],
+        "visible_drops": [asdict(each) for each in diagnosis.detectable_drops],
     }
