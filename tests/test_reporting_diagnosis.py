@@ -13,29 +13,29 @@ from funnelscope.diagnosis.playbook import load_playbook
 from funnelscope.diagnosis.records import DayRecord, EvidenceRecord
 from funnelscope.diagnosis.stated_reasons import DATA_CHECKS, StatedReason
 from funnelscope.diagnosis.steps import STEPS
-from funnelscope.messages.wording import languages, load_words
+from funnelscope.messages.wording import list_languages, load_words
 from funnelscope.reporting.diagnosis_section import name_slice
 from funnelscope.settings import Change, load_settings
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_dimension_of_a_finding_has_a_name(language: str) -> None:
     words = load_words(language)
     for step in STEPS:
-        assert words.slice_name(name_slice(dict.fromkeys(step.dimensions, "x")))
+        assert words.format_slice(name_slice(dict.fromkeys(step.dimensions, "x")))
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_series_that_is_evidence_has_a_name(language: str) -> None:
     assert {series.name for series in SERIES} == set(load_words(language).sections["series"])
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_kind_of_change_has_a_name(language: str) -> None:
     assert set(get_args(Change.model_fields["kind"].annotation)) == set(load_words(language).sections["changes"])
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_class_of_fault_has_a_name_and_a_next_step(language: str) -> None:
     classes = load_playbook(load_settings(), language).classes
     for fault_class in FAULT_CLASSES:
@@ -53,7 +53,7 @@ def test_why_a_day_has_no_diagnosis_is_told_in_the_report_s_language(language: s
     assert playbook.describe_reason(StatedReason("failed", {"error": "KeyError: 'x'"})) == "KeyError: 'x'"
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 @pytest.mark.parametrize("check", DATA_CHECKS)
 def test_why_a_finding_is_withheld_is_told_in_the_report_s_language(language: str, check: str) -> None:
     row = EvidenceRecord(
@@ -73,7 +73,7 @@ def test_a_warning_of_the_gate_withholds_in_the_words_of_the_gate() -> None:
     assert describe_data_check(row, load_playbook(load_settings(), "zh")) == "30 rows"
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_reason_of_the_gate_has_a_sentence(language: str) -> None:
     playbook = load_playbook(load_settings(), language)
     check = {"table": "staging.page_events", "check": "is_low", "observed": "7", "expected": "at least 9"}

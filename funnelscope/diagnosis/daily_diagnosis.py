@@ -18,7 +18,7 @@ from funnelscope.diagnosis.playbook import get_table_playbook
 from funnelscope.diagnosis.records import DayRecord, FindingRecord, Record
 from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.diagnosis.step_scan import StepDay, scan_steps
-from funnelscope.quality.gate import days_between
+from funnelscope.quality.gate import list_days
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
 
@@ -35,7 +35,7 @@ def diagnose_days(warehouse: Warehouse, settings: Settings, from_date: date, to_
         _fill_slice_days(warehouse, settings, first, to_date)
     except Exception as error:  # a broken diagnosis must stop neither publication nor report
         unreadable = _describe_error(error)
-    for day in days_between(first, to_date):
+    for day in list_days(first, to_date):
         try:
             records = _record_failure(unreadable) if unreadable else _diagnose_day(warehouse, settings, day)
         except Exception as error:

@@ -10,7 +10,7 @@ from funnelscope.diagnosis.baseline import build_slice_condition
 from funnelscope.diagnosis.records import Reasons
 from funnelscope.diagnosis.stated_reasons import DATA_CHECKS, StatedReason
 from funnelscope.diagnosis.steps import VISIT, FunnelStep
-from funnelscope.quality.gate import Verdict, verdicts
+from funnelscope.quality.gate import Verdict, read_verdicts
 from funnelscope.warehouse.connection import Warehouse
 
 # Whoever took the later step must have passed the earlier one: (earlier, later).
@@ -138,7 +138,7 @@ def is_bot_flood(entered: float, passed: float, usual_entered: float, usual_pass
 def find_gate_warnings(warehouse: Warehouse, business_date: date, cube: str) -> Reasons:
     """The gate's warnings of the day about the cube or the families; empty without one."""
     found = []
-    for verdict in verdicts(warehouse, business_date, business_date):
+    for verdict in read_verdicts(warehouse, business_date, business_date):
         for warning in verdict.reasons if verdict.verdict == Verdict.WARN else ():
             if warning.key not in _OF_CHECKS:
                 found.append(StatedReason(warning.key, {"family": warning.subject, "observed": warning.observed}))

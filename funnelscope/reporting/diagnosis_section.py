@@ -12,9 +12,9 @@ from funnelscope.diagnosis.records import EvidenceRecord, FindingRecord
 from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis, read_diagnosis
 from funnelscope.events.metrics import METRICS
-from funnelscope.messages.values import Message, Slice, Unit
-from funnelscope.messages.wording import in_words
-from funnelscope.reporting.data_section import gate_warnings
+from funnelscope.messages.message_types import Message, Slice, Unit
+from funnelscope.messages.wording import translate_message
+from funnelscope.reporting.data_section import read_gate_warnings
 from funnelscope.reporting.published_days import Published
 
 # Columns of the cubes whose name for readers is that of another dimension.
@@ -155,7 +155,7 @@ def _describe_status(published: Published, finding: FindingRecord, playbook: Pla
     """Why the finding is not confirmed; the gate's warnings as the report words them elsewhere."""
     if not finding.stated_reasons:
         return ""
-    warnings = gate_warnings(published)
+    warnings = read_gate_warnings(published)
     return " ".join(_describe_status_reason(each, warnings, published, playbook) for each in finding.stated_reasons)
 
 
@@ -165,7 +165,7 @@ def _describe_status_reason(
     warning = warnings.get((str(reason.values.get("table")), str(reason.values.get("check"))))
     if reason.key in ("family_missing", "family_growing"):
         warning = Message(reason.key, {"family": str(reason.values["family"])})
-    return in_words(warning, published.language) if warning else playbook.describe_reason(reason)
+    return translate_message(warning, published.language) if warning else playbook.describe_reason(reason)
 
 
 def name_slice(conditions: Mapping[str, str]) -> Slice:

@@ -9,8 +9,8 @@ from funnelscope.diagnosis.narrative import escape_markdown
 from funnelscope.diagnosis.records import FindingRecord
 from funnelscope.diagnosis.steps import STEPS
 from funnelscope.warehouse.connection import Warehouse
-from reports.fonts import spelled_out
-from reports.pictures.canvas import ALARM, BLUE, QUIET, drawing, few_colours
+from reports.fonts import spell_out
+from reports.pictures.canvas import ALARM, BLUE, QUIET, apply_drawing_style, reduce_colours
 
 _DAYS = 35
 
@@ -30,10 +30,10 @@ def draw_finding_chart(warehouse: Warehouse, business_date: date, finding: Findi
         day=business_date,
     )
     title = f"{finding.step}: {', '.join(f'{name} {value}' for name, value in finding.slice.items()) or 'all'}"
-    with drawing():
+    with apply_drawing_style():
         figure = Figure(figsize=(7, 2.2), layout="constrained")
         axes = figure.subplots()
-        axes.set_title(spelled_out(title), loc="left")
+        axes.set_title(spell_out(title), loc="left")
         axes.plot([day for day, _ in days], [rate for _, rate in days], marker=".", color=BLUE)
         if finding.expected_rate:
             axes.axhline(finding.expected_rate, color=QUIET, linestyle="--")
@@ -45,5 +45,5 @@ def draw_finding_chart(warehouse: Warehouse, business_date: date, finding: Findi
         axes.spines[["top", "right"]].set_visible(False)
         content = BytesIO()
         figure.savefig(content, format="png", dpi=110)
-    picture = base64.b64encode(few_colours(content.getvalue())).decode()
+    picture = base64.b64encode(reduce_colours(content.getvalue())).decode()
     return f"![{escape_markdown(title)}](data:image/png;base64,{picture})"
