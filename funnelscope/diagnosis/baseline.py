@@ -10,6 +10,7 @@ import pandas as pd
 
 from funnelscope.diagnosis.comparable_days import BASELINE_DAYS
 from funnelscope.diagnosis.steps import DETERMINED, FunnelStep, get_dimensions, get_steps
+from funnelscope.localization.arrays import Floats, Integers
 from funnelscope.localization.expectation import BaselineRates, compute_binomial_variance, shrink_rates
 from funnelscope.warehouse.connection import Warehouse
 
@@ -114,7 +115,7 @@ def estimate_leaves(step: FunnelStep, cube_day: CubeDay, level: float) -> pd.Dat
     return leaves
 
 
-def _shrink_by_rarer_outcome(passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray]) -> BaselineRates:
+def _shrink_by_rarer_outcome(passed: Floats, entered: Floats, codes: Sequence[Integers]) -> BaselineRates:
     """Shrunk rates by way of the rarer outcome: main effects multiply, and near 1 a product would leave no variance."""
     if 2 * passed.sum() <= entered.sum():
         return shrink_rates(passed, entered, codes, with_pairs=True)
@@ -133,7 +134,7 @@ def _find_finest_dimensions(cube_day: CubeDay) -> list[str]:
     return [name for name in cube_day.dimensions if name not in determined]
 
 
-def _is_determined(above: np.ndarray, inner: np.ndarray) -> bool:
+def _is_determined(above: Integers, inner: Integers) -> bool:
     """Whether leaves that share the inner value share the one above it."""
     one_of_each = np.zeros(int(inner.max(initial=-1)) + 1, above.dtype)
     one_of_each[inner] = above

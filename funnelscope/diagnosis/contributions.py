@@ -9,6 +9,7 @@ import numpy as np
 
 from funnelscope.diagnosis.rate_decomposition import decompose_amount, decompose_rate
 from funnelscope.diagnosis.records import ContributionRecord
+from funnelscope.localization.arrays import Floats
 from funnelscope.warehouse.connection import Warehouse
 
 _MOST_VALUES = 20
@@ -40,9 +41,7 @@ def compute_contributions(warehouse: Warehouse, business_date: date, days: Seque
     return rows + _split_amount(warehouse, business_date, days)
 
 
-def _split_rate(
-    cube: str, step: str, dimension: str, values: Sequence[str], table: np.ndarray
-) -> list[ContributionRecord]:
+def _split_rate(cube: str, step: str, dimension: str, values: Sequence[str], table: Floats) -> list[ContributionRecord]:
     """Of slices, largest first; columns of the table: passed and entered, usual and then today."""
     if len(values) > _MOST_VALUES:
         values = (*values[:_MOST_VALUES], OTHERS)
@@ -106,7 +105,9 @@ def _split_amount(warehouse: Warehouse, business_date: date, days: Sequence[date
     ]
 
 
-def _divide_counts(counts: Sequence[float]) -> np.ndarray:
+def _divide_counts(counts: Sequence[float]) -> Floats:
     """Each count over the one before it: their product is the last count."""
     before = np.array([1.0, *counts[:-1]])
-    return np.divide(counts, before, out=np.zeros(len(counts)), where=before > 0)
+    factors = np.zeros(len(counts))
+    np.divide(counts, before, out=factors, where=before > 0)
+    return factors

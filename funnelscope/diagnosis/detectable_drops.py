@@ -7,6 +7,7 @@ from scipy.stats import norm
 from funnelscope.diagnosis.records import DetectableDropRecord
 from funnelscope.diagnosis.step_scan import DAILY_ERROR, SMALLEST_EFFECT, StepDay
 from funnelscope.diagnosis.steps import STEPS
+from funnelscope.localization.arrays import Floats
 
 _POWER = 1.282
 """Standard deviations beyond the threshold that make a drop detectable nine times in ten."""
@@ -33,7 +34,7 @@ def find_detectable_drops(step_day: StepDay) -> list[DetectableDropRecord]:
 
 
 def _estimate_drop(
-    step_day: StepDay, dimension: str, value: str, counts: np.ndarray, threshold: float
+    step_day: StepDay, dimension: str, value: str, counts: Floats, threshold: float
 ) -> DetectableDropRecord:
     """Args: counts: entered, observed, expected and variance of the slice."""
     movement = step_day.whole_overdispersion if dimension == "all" else step_day.slice_overdispersion

@@ -187,5 +187,5 @@ def _estimate_refund_rate(warehouse: Warehouse, day: date) -> float:
             buckets=list(buckets),
         )[0]
         if paid:
-            return min((refunded or 0.0) / paid, 1.0)
+            return float(min((refunded or 0.0) / paid, 1.0))
     return 0.0

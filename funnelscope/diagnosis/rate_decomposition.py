@@ -9,18 +9,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from funnelscope.localization.arrays import Floats
+
 
 @dataclass(frozen=True)
 class RateDecomposition:
     """Arrays over slices; `mix` and `rate` add up to `total`."""
 
-    mix: np.ndarray
-    rate: np.ndarray
+    mix: Floats
+    rate: Floats
     total: float
 
 
 def decompose_rate(
-    passed_usual: np.ndarray, entered_usual: np.ndarray, passed_today: np.ndarray, entered_today: np.ndarray
+    passed_usual: Floats, entered_usual: Floats, passed_today: Floats, entered_today: Floats
 ) -> RateDecomposition:
     """Splits the change of Σpassed / Σentered over disjoint slices; closes to 1e-12.
 
@@ -47,7 +49,7 @@ def decompose_rate(
     return RateDecomposition(mix, rate, float(whole_today - whole_usual))
 
 
-def decompose_amount(usual: np.ndarray, today: np.ndarray) -> np.ndarray:
+def decompose_amount(usual: Floats, today: Floats) -> Floats:
     """Splits Πtoday − Πusual over the factors; closes to 1e-9 of the larger amount.
 
     Where one amount is zero, the factors that are zero in it share the whole change equally: the limit of the formula
@@ -64,7 +66,7 @@ def decompose_amount(usual: np.ndarray, today: np.ndarray) -> np.ndarray:
 
 
 def _logarithmic_mean(first: float, second: float) -> float:
-    ratio = np.log(second / first)
+    ratio = float(np.log(second / first))
     if abs(ratio) < 1e-6:  # the quotient below would lose its digits
         return first * (1 + ratio / 2 + ratio**2 / 6)
     return (second - first) / ratio

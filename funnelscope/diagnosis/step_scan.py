@@ -160,11 +160,11 @@ def _scan_step(
         float(each * scale * one_day) for each in (learnt.slice_overdispersion, learnt.whole_overdispersion)
     )
     options = ScanOptions(
-        family_error=DAILY_ERROR / len(STEPS),
+        family_wise_error=DAILY_ERROR / len(STEPS),
         min_effect=SMALLEST_EFFECT,
-        slice_noise=of_slices,
-        leaf_noise=of_slices,  # learnt from days: in a small cube a fault could pass for noise of the leaves
-        level_noise=None if is_twin else of_whole,
+        slice_overdispersion=of_slices,
+        leaf_overdispersion=of_slices,  # learnt from days: in a small cube a fault could pass for noise of the leaves
+        level_overdispersion=None if is_twin else of_whole,
     )
     dimensions = [name for name in cube_day.dimensions if present[name].nunique() > 1]
     scanned = scan(present, dimensions, cube_day.hierarchy, options) if dimensions else None
