@@ -12,10 +12,12 @@ import pytest
 from diagnosis_world import World, settings_of
 
 from funnelscope.diagnosis.baseline import CubeDay, estimate_leaves
-from funnelscope.diagnosis.diagnosis_tables import TABLES
+from funnelscope.diagnosis.diagnosis_tables import TABLES, create_tables
 from funnelscope.diagnosis.follow_up import OpenFinding, assign_ids
-from funnelscope.diagnosis.records import FindingRecord
+from funnelscope.diagnosis.records import FindingRecord, encode_record, list_columns
+from funnelscope.diagnosis.stated_reasons import quote_text
 from funnelscope.diagnosis.steps import STEPS
+from funnelscope.diagnosis.stored_diagnosis import read_diagnosis
 
 CLEAN = 30
 
@@ -354,3 +356,24 @@ def test_a_shop_with_one_channel_and_a_handful_of_visitors_gets_an_answer() -> N
     assert world.state(CLEAN) == ("diagnosed", "")
     assert world.rows("findings", CLEAN) == []
     assert any(row["smallest_visible_drop"] == 1 for row in world.rows("visible_drops", CLEAN))
+
+
+def test_a_table_of_an_older_version_gets_its_new_columns_and_keeps_its_rows() -> None:
+    world = World()
+    world.add_days(1, 2)
+    world.diagnose(1, 2)
+    for name in ("reason", "compared_with"):
+        world.warehouse.execute(f"alter table diagnosis.days drop column {name}")
+    create_tables(world.warehouse)
+    (day,) = world.rows("days", 2)
+    assert (day["state"], day["reason"]) == ("no_baseline", None)
+    stored = read_diagnosis(world.warehouse.connection, world.day(2))
+    assert stored.reason == quote_text(str(day["why"]))
+
+
+def test_a_day_read_back_is_what_was_stored(broken_coupon: World) -> None:
+    stored = read_diagnosis(broken_coupon.warehouse.connection, broken_coupon.day(CLEAN + 1))
+    (finding,) = stored.findings
+    row = only_finding(broken_coupon, CLEAN + 1)
+    assert finding.slice == {"coupon": "WELCOME10"}
+    assert encode_record(finding) == tuple(row[column.name] for column in list_columns(FindingRecord))

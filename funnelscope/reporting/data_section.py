@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, time, timedelta
 
 import reports
 from funnelscope.events.metrics import METRICS
 from funnelscope.messages.check_observations import CheckObservation, read_observation
-from funnelscope.messages.message_types import Message, Unit
+from funnelscope.messages.message_types import Message, Number, Unit
 from funnelscope.quality.gate import list_checks
 from funnelscope.reporting.published_days import Published
 
@@ -141,7 +140,7 @@ def _add_up_deliveries(published: Published) -> tuple[reports.FamilyDelivery, ..
     )
 
 
-def _convert_sum(count: Any) -> int | None:
+def _convert_sum(count: Number | None) -> int | None:
     return None if count is None else int(count)
 
 
@@ -155,7 +154,7 @@ def read_quarantine(published: Published) -> tuple[reports.QuarantineCount, ...]
     )
 
 
-def _convert_to_local_time(published: Published, instant: datetime | None) -> Any:
+def _convert_to_local_time(published: Published, instant: datetime | None) -> time | None:
     if instant is None:
         return None
     return instant.replace(tzinfo=UTC).astimezone(published.settings.zone).time().replace(microsecond=0)
@@ -199,7 +198,7 @@ def _read_own_titles(published: Published) -> dict[str, str]:
     }
 
 
-def _read_failed_checks(published: Published) -> list[dict[str, Any]]:
+def _read_failed_checks(published: Published) -> list[dict[str, str]]:
     """Rows of quality.results; a copy that an older version published has no column `found`."""
     names = ("check_name", "table_name", "severity", "observed", "expected", "found")
     columns = {name for (name,) in published.rows(

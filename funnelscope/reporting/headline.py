@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from math import isclose, prod
-from typing import Any
 
 import reports
 from funnelscope.events.metrics import METRICS, SeveralDays
-from funnelscope.messages.message_types import Unit
+from funnelscope.messages.message_types import Number, Unit
 from funnelscope.reporting.periods import Period
 from funnelscope.reporting.published_days import Published, convert_to_date, pool
 
@@ -51,7 +50,7 @@ def _build_headline(published: Published, key: str, second: reports.Figure | Non
     )
 
 
-def _read_value_before(published: Published, key: str, period: Period) -> Any:
+def _read_value_before(published: Published, key: str, period: Period) -> Number | None:
     """The metric over an earlier period, of the days that match this one's; None where one of them has no numbers."""
     days = published.comparable_days(period)
     if not days:
@@ -69,7 +68,7 @@ def _read_value_before(published: Published, key: str, period: Period) -> Any:
     return pooled["value"] if pooled else None
 
 
-def _compute_month_to_date(published: Published, key: str) -> Any:
+def _compute_month_to_date(published: Published, key: str) -> Number | None:
     """Over the published days of the month: a sum, or numerators over denominators."""
     metric = METRICS[key]
     rows = published.rows(
@@ -109,7 +108,7 @@ def _find_same_phase_day(published: Published) -> date | None:
     return max(before, default=(False, None))[1]
 
 
-def _read_value_on(published: Published, key: str, day: date) -> Any:
+def _read_value_on(published: Published, key: str, day: date) -> Number | None:
     rows = published.rows(
         "select value from marts.daily_metrics where metric = $key and business_date = $day", key=key, day=day
     )

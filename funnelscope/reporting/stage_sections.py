@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import fmean
-from typing import Any
 
 import reports
 from funnelscope.messages.message_types import Message, Unit
@@ -361,7 +360,7 @@ def _read_inquiry_windows(published: Published) -> tuple[reports.Window, ...]:
     )
 
 
-def _read_window_rows(published: Published, statement: str, **parameters: Any) -> tuple[reports.Window, ...]:
+def _read_window_rows(published: Published, statement: str, **parameters: object) -> tuple[reports.Window, ...]:
     return tuple(
         reports.Window(days, first, last, int(converted), int(lost), int(pending), rate)
         for days, first, last, converted, lost, pending, rate in published.rows(statement, **parameters)
