@@ -38,6 +38,7 @@ class FunnelStep:
 
     @property
     def key(self) -> str:
+        """`cube.step`, which no two steps share."""
         return f"{self.cube}.{self.name}"
 
 
@@ -134,8 +135,10 @@ CUBES = tuple(dict.fromkeys(step.cube for step in STEPS))
 
 
 def get_steps(cube: str) -> tuple[FunnelStep, ...]:
+    """The steps that the cube shows, upstream first."""
     return tuple(step for step in STEPS if step.cube == cube)
 
 
 def get_dimensions(cube: str) -> tuple[str, ...]:
+    """The dimensions that slice every step of the cube."""
     return get_steps(cube)[0].dimensions

@@ -90,10 +90,12 @@ class LocalizedSlice:
 
     @property
     def effect(self) -> float:
+        """Observed over expected, less 1."""
         return self.theta - 1
 
     @property
     def lost(self) -> float:
+        """Expected less observed."""
         return self.expected - self.observed
 
 

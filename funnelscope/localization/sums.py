@@ -229,6 +229,7 @@ class _SumSearch:
     # --- Report ------------------------------------------------------------------------------
 
     def report(self, roots: list[_SumRoot]) -> Scan:
+        """The findings, without those whose amount is rounding."""
         findings = [
             self._report_root(root, self._score_slices([other for other in roots if other is not root]))
             for root in roots
