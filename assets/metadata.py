@@ -11,10 +11,11 @@ from typing import Any
 import dagster as dg
 
 from assets.resources import Shop
-from funnelscope.diagnosis.narrative import diagnosis_as_markdown, escaped_for_markdown
-from funnelscope.diagnosis.stored_diagnosis import Diagnosis, read_diagnosis
+from funnelscope.diagnosis.narrative import escape_markdown, write_diagnosis_markdown
+from funnelscope.diagnosis.records import FindingRecord, SliceConditions
+from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis, read_diagnosis
 from funnelscope.reporting import Edition
-from funnelscope.reporting.finding_chart import finding_chart
+from funnelscope.reporting.finding_chart import draw_finding_chart
 from funnelscope.reporting.own_funnel_section import draw_cohort, read_own_funnel
 from funnelscope.reporting.table_overview import draw_last_weeks, read_sample_rows
 from funnelscope.warehouse.models import Model
@@ -52,12 +53,12 @@ def describe_diagnosis_day(shop: Shop, business_date: date) -> Metadata:
 
     def shown() -> Metadata:
         diagnosis = read_diagnosis(shop.warehouse.connection, business_date)
-        statuses = [finding["status"] for finding in diagnosis.findings]
+        statuses = [finding.status for finding in diagnosis.findings]
         return {
             "state": diagnosis.state,
             "why": diagnosis.why,
             **{status: statuses.count(status) for status in ("confirmed", "provisional", "withheld", "recovered")},
-            "findings": dg.MetadataValue.md(_findings_told(shop, diagnosis)),
+            "findings": dg.MetadataValue.md(_format_findings(shop, diagnosis)),
         }
 
     return _describe_or_explain(shown)
@@ -123,7 +124,7 @@ def _format_cell(value: Any) -> str:
     if value is None:
         return ""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return escaped_for_markdown(" ".join((f"{value:,}" if is_number else str(value)).split()))
+    return escape_markdown(" ".join((f"{value:,}" if is_number else str(value)).split()))
 
 
 def _describe_or_explain(shown: Callable[[], Metadata]) -> Metadata:
@@ -134,67 +135,69 @@ def _describe_or_explain(shown: Callable[[], Metadata]) -> Metadata:
         return {"not_shown": f"{type(error).__name__}: {error}"}
 
 
-def _findings_told(shop: Shop, diagnosis: Diagnosis) -> str:
+def _format_findings(shop: Shop, diagnosis: StoredDiagnosis) -> str:
     """The findings in words, side by side, the signals that moved with them, and the worst ones as pictures."""
     parts = [
-        diagnosis_as_markdown(diagnosis, shop.settings),
-        _format_transposed([_finding_row(finding) for finding in diagnosis.findings]),
-        _format_rows(_evidence_rows(diagnosis)),
-        *(finding_chart(shop.warehouse, diagnosis.business_date, each) for each in diagnosis.findings[:MOST_CHARTS]),
+        write_diagnosis_markdown(diagnosis, shop.settings),
+        _format_transposed([_describe_finding(finding) for finding in diagnosis.findings]),
+        _format_rows(_describe_evidence(diagnosis)),
+        *(
+            draw_finding_chart(shop.warehouse, diagnosis.business_date, each)
+            for each in diagnosis.findings[:MOST_CHARTS]
+        ),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _finding_row(finding: Mapping[str, Any]) -> Metadata:
+def _describe_finding(finding: FindingRecord) -> Metadata:
     """The reader's first questions come first: is it reliable, what is it, where, since when, how much."""
     return {
-        "status": finding["status"],
-        "why not confirmed": finding["status_reason"],
-        "finding": finding["fault_class"],
-        "slice": _slice(finding),
-        "since": finding["since_date"],
-        "passed": finding["passed"],
-        "expected": _rounded(finding["expected"]),
-        "entered": finding["entered"],
-        "lost orders": _interval(finding, "lost_orders"),
-        "lost amount": _interval(finding, "lost_amount"),
-        "named in": None if finding["stability"] is None else f"{finding['stability']:.0%} of resampled days",
-        "runner-up": _conditions(finding["runner_up"]) if finding["runner_up"] else "none",
-        "open": f"{finding['object_kind'] or ''} {finding['object_name'] or ''}".strip(),
-        "owner": finding["owner"],
+        "status": finding.status,
+        "why not confirmed": finding.status_reason,
+        "finding": finding.fault_class,
+        "slice": _format_slice(finding),
+        "since": finding.since_date,
+        "passed": finding.passed,
+        "expected": _round_figures(finding.expected),
+        "entered": finding.entered,
+        "lost orders": _format_interval(finding.lost_orders, finding.lost_orders_low, finding.lost_orders_high),
+        "lost amount": _format_interval(finding.lost_amount, finding.lost_amount_low, finding.lost_amount_high),
+        "named in": None if finding.stability is None else f"{finding.stability:.0%} of resampled days",
+        "runner-up": _format_conditions(finding.runner_up) if finding.runner_up else "none",
+        "open": f"{finding.object_kind} {finding.object_name}".strip(),
+        "owner": finding.owner,
     }
 
 
-def _evidence_rows(diagnosis: Diagnosis) -> list[Metadata]:
+def _describe_evidence(diagnosis: StoredDiagnosis) -> list[Metadata]:
     return [
         {
-            "evidence": row["name"],
-            "of": f"{number}. {_slice(finding)} ({finding['status']})",
-            "kind": row["kind"],
-            "today": _rounded(row["today"]),
-            "usual": _rounded(row["usual"]),
-            "since": row["since_date"],
-            "moved": "before or with it" if row["is_before"] else "after it",
-            "note": row["note"],
+            "evidence": row.name,
+            "of": f"{number}. {_format_slice(finding)} ({finding.status})",
+            "kind": row.kind,
+            "today": _round_figures(row.today),
+            "usual": _round_figures(row.usual),
+            "since": row.since_date,
+            "moved": "before or with it" if row.is_before else "after it",
+            "note": row.note,
         }
         for number, finding in enumerate(diagnosis.findings, start=1)
-        for row in finding["evidence"]
+        for row in diagnosis.select_evidence(finding)
     ]
 
 
-def _slice(finding: Mapping[str, Any]) -> str:
-    return _conditions(finding["slice"]) or "everywhere"
+def _format_slice(finding: FindingRecord) -> str:
+    return _format_conditions(finding.slice) or "everywhere"
 
 
-def _conditions(conditions: Mapping[str, str]) -> str:
+def _format_conditions(conditions: SliceConditions) -> str:
     return ", ".join(f"{name} {value}" for name, value in conditions.items())
 
 
-def _interval(finding: Mapping[str, Any], name: str) -> str:
-    value, low, high = (finding[f"{name}{end}"] for end in ("", "_low", "_high"))
-    return "" if value is None else f"{value:,.0f} ({low:,.0f} to {high:,.0f})"
+def _format_interval(value: float, low: float, high: float) -> str:
+    return f"{value:,.0f} ({low:,.0f} to {high:,.0f})"
 
 
-def _rounded(value: float | None) -> float | None:
+def _round_figures(value: float | None) -> float | None:
     """Rounded to four significant figures."""
     return None if value is None else float(f"{value:.4g}")

@@ -146,7 +146,7 @@ def clean_days(folder: Path, sessions: int, seed: int, *, again: bool) -> list[R
 
 
 def read_clean(home: Path, mixes: Sequence[Fault], *, anew: bool) -> list[Row]:
-    from funnelscope.diagnosis.comparable_days import promotion_day
+    from funnelscope.diagnosis.comparable_days import find_promotion_day
     from funnelscope.diagnosis.daily_diagnosis import diagnose_days
 
     settings = use(home)
@@ -156,7 +156,7 @@ def read_clean(home: Path, mixes: Sequence[Fault], *, anew: bool) -> list[Row]:
             warehouse.execute("delete from diagnosis.findings")
             diagnose_days(warehouse, settings, FIRST_DATE, FIRST_DATE + timedelta(days=CLEAN_DAYS - 1))
         for day, state in warehouse.rows("select business_date, state from diagnosis.days order by all"):
-            kind = "sale" if promotion_day(settings.calendar, day) else "regular"
+            kind = "sale" if find_promotion_day(settings.calendar, day) else "regular"
             kind = "mix shift" if any(mix.is_on(day) for mix in mixes) else kind
             rows.append({"date": str(day), "day": kind, "state": state, "findings": findings_of(warehouse, day)})
     return rows

@@ -2,9 +2,8 @@
 
 import json
 from datetime import date
-from typing import Any
 
-from funnelscope.messages.message_types import Slice
+from funnelscope.messages.message_types import Number, Slice
 from reports.model import Diagnosis, Estimate, Evidence, Finding, FollowUp, Report
 
 FORM_VERSION = 1
@@ -25,7 +24,7 @@ def write_findings_json(report: Report) -> bytes:
     return json.dumps(document, ensure_ascii=False, indent=2).encode()
 
 
-def _convert_diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
+def _convert_diagnosis(diagnosis: Diagnosis) -> dict[str, object]:
     return {
         "state": diagnosis.state,
         "reason": diagnosis.reason,
@@ -35,8 +34,9 @@ def _convert_diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
     }
 
 
-def _convert_finding(finding: Finding) -> dict[str, Any]:
+def _convert_finding(finding: Finding) -> dict[str, object]:
     return {
+        "finding_id": finding.finding_id,
         "stage": finding.stage,
         "kind": finding.kind,
         "title": finding.title,
@@ -64,7 +64,7 @@ def _convert_finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _convert_evidence(evidence: Evidence) -> dict[str, Any]:
+def _convert_evidence(evidence: Evidence) -> dict[str, object]:
     return {
         "kind": evidence.key,
         "name": evidence.name,
@@ -76,8 +76,9 @@ def _convert_evidence(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _convert_follow_up(follow_up: FollowUp) -> dict[str, Any]:
+def _convert_follow_up(follow_up: FollowUp) -> dict[str, object]:
     return {
+        "finding_id": follow_up.finding_id,
         "stage": follow_up.stage,
         "kind": follow_up.kind,
         "title": follow_up.title,
@@ -92,7 +93,7 @@ def _convert_slice(conditions: Slice) -> dict[str, str]:
     return dict(conditions)
 
 
-def _convert_estimate(estimate: Estimate | None) -> dict[str, Any] | None:
+def _convert_estimate(estimate: Estimate | None) -> dict[str, object] | None:
     if estimate is None:
         return None
     return {
@@ -102,7 +103,7 @@ def _convert_estimate(estimate: Estimate | None) -> dict[str, Any] | None:
     }
 
 
-def _convert_number(value: Any) -> float | None:
+def _convert_number(value: Number | None) -> float | None:
     return None if value is None else float(value)
 
 

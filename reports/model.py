@@ -182,6 +182,7 @@ class Evidence:
 class Finding:
     """One thing that moved, its cost, and what to do about it.
 
+    `finding_id` stays the same from the first day of the fault to its last.
     `kind` names the class of fault for machines, `title` for readers. `named` is the one object to open, as (dimension,
     value). `effect` is the change of the slice's rate relative to the expected rate (-0.45 = 45 % below). Orders and
     money are losses: positive if something was lost. `mix` and `rate` are the slice's two parts of the change of the
@@ -214,6 +215,7 @@ class Finding:
     recheck_date: date | None = None
     days: int | None = None
     status_reason: str = ""
+    finding_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -227,6 +229,7 @@ class FollowUp:
     since: date | None
     state: str
     lost_amount: Estimate | None = None
+    finding_id: str = ""
 
 
 @dataclass(frozen=True)

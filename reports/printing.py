@@ -86,7 +86,8 @@ def render_cohort_png(cohort: OwnCohort, name: str, language: str) -> bytes:
 
 def make_drawable(value: Anything) -> Anything:
     """A copy of a report, or of a part of one, in which every text can be drawn."""
-    return _make_drawable(value)
+    drawable: Anything = _make_drawable(value)
+    return drawable
 
 
 def _make_drawable(value: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, load_words
@@ -97,7 +97,7 @@ class _Sheet:
             self.row += 1
         self.row += 1
 
-    def _write(self, column: int, value: Value, style: dict[str, Any]) -> None:
+    def _write(self, column: int, value: Value, style: dict[str, object]) -> None:
         if isinstance(value, Cell):
             if value.value is not None:
                 self.sheet.write_number(
@@ -112,7 +112,7 @@ class _Sheet:
         elif isinstance(value, time):
             self.sheet.write_datetime(self.row, column, value, self._format(num_format="hh:mm", **style))
 
-    def _format(self, **style: Any) -> "Format":
+    def _format(self, **style: object) -> "Format":
         key = repr(sorted(style.items()))
         if key not in self.formats:
             self.formats[key] = self.workbook.add_format(style)

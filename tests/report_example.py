@@ -111,6 +111,7 @@ FINDING = Finding(
     title="Slow first screen",
     slice=(("landing_page", LONG_NAME), ("device", "Android")),
     status=FindingStatus.CONFIRMED,
+    finding_id="0b547f3dec6d",
     named=("landing_page", LONG_NAME),
     owner="Page team",
     since=date(2026, 6, 17),

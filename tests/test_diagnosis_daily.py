@@ -1,6 +1,8 @@
 """The daily diagnosis: it names cause, slice, first day and loss, is silent on clean days, and says what it cannot."""
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -9,16 +11,20 @@ import pandas as pd
 import pytest
 from diagnosis_world import World, settings_of
 
-from funnelscope.diagnosis.baseline import CubeDay, leaves_of
-from funnelscope.diagnosis.diagnosis_tables import TABLES
+from funnelscope.diagnosis.baseline import CubeDay, estimate_leaves
+from funnelscope.diagnosis.diagnosis_tables import TABLES, create_tables
+from funnelscope.diagnosis.follow_up import OpenFinding, assign_ids
+from funnelscope.diagnosis.records import FindingRecord, encode_record, list_columns
+from funnelscope.diagnosis.stated_reasons import quote_text
 from funnelscope.diagnosis.steps import STEPS
+from funnelscope.diagnosis.stored_diagnosis import read_diagnosis
 
 CLEAN = 30
 
 
 @pytest.fixture(scope="module")
 def broken_coupon() -> World:
-    """Thirty clean days, four with a broken coupon, then two mended ones."""
+    """Thirty clean days, four with a broken coupon, then two without."""
     world = World()
     world.add_days(1, CLEAN)
     world.add_days(CLEAN + 1, CLEAN + 4, coupon_loss=0.6)
@@ -52,7 +58,87 @@ def test_a_fault_that_lasts_keeps_its_first_day_its_id_and_its_size(broken_coupo
     assert days[3]["expected"] / days[3]["entered"] == pytest.approx(0.55, rel=0.04)
 
 
-def test_what_has_been_mended_is_told_once_as_recovered_with_its_sum(broken_coupon: World) -> None:
+def test_a_fault_that_comes_back_is_another_finding() -> None:
+    world = World()
+    world.add_days(1, CLEAN)
+    world.add_days(CLEAN + 1, CLEAN + 1, coupon_loss=0.6)
+    world.add_days(CLEAN + 2, CLEAN + 3)
+    world.add_days(CLEAN + 4, CLEAN + 4, coupon_loss=0.6)
+    world.diagnose(CLEAN + 1, CLEAN + 4)
+    first, again = only_finding(world, CLEAN + 1), only_finding(world, CLEAN + 4)
+    assert first["slice"] == again["slice"]
+    assert first["finding_id"] != again["finding_id"]
+
+
+def found(*slices: dict[str, str]) -> list[FindingRecord]:
+    """Findings of landing without ids, one for each slice."""
+    return [
+        FindingRecord(
+            finding_id="",
+            stage="landing",
+            cube="landing_cube",
+            step="qualified_product_view",
+            slice=slice_,
+            fault_class="landing_loss",
+            status="confirmed",
+            since_date=date(2026, 4, 1),
+            is_ongoing=True,
+            effect=-0.3,
+            object_kind="channel",
+            object_name="feed",
+            owner="landing",
+        )
+        for slice_ in slices
+    ]
+
+
+def ids_of(today: Sequence[FindingRecord], before: Mapping[str, dict[str, str]]) -> list[str]:
+    """The ids of today's findings after those before, which are id → slice."""
+    entered = {("item_1", "android", "app"): 90, ("item_1", "android", "web"): 10, ("item_1", "ios", "web"): 100}
+    entered |= {("home", "android", "web"): 300, ("home", "ios", "app"): 500}
+    leaves = pd.DataFrame([*entered], columns=["landing_page", "device", "entry_type"]).assign(
+        entered=[*entered.values()]
+    )
+    known = [
+        OpenFinding(replace(finding, finding_id=key), date(2026, 4, 1), 0.0, 0.0)
+        for key, finding in zip(before, found(*before.values()), strict=True)
+    ]
+    key = "landing_cube.qualified_product_view"
+    return [each.finding_id for each in assign_ids(today, known, {key: leaves}, date(2026, 4, 2))]
+
+
+@pytest.mark.parametrize(
+    "named_today",
+    [
+        {"landing_page": "item_1", "device": "android"},
+        {"landing_page": "item_1"},
+        {"landing_page": "item_1", "device": "android", "entry_type": "app"},
+        {"landing_page": "item_1", "entry_type": "app"},
+    ],
+    ids=["the same", "wider", "narrower", "by another dimension"],
+)
+def test_a_fault_that_is_named_a_little_differently_on_a_later_day_keeps_its_id(named_today: dict[str, str]) -> None:
+    before = {"landing_page": "item_1", "device": "android"}
+    assert ids_of(found(named_today), {"known": before}) == ["known"]
+
+
+def test_another_slice_or_the_whole_step_is_another_fault() -> None:
+    for slice_ in ({"landing_page": "home"}, {"device": "ios"}, {}):
+        (key,) = ids_of(found(slice_), {"known": {"landing_page": "item_1", "device": "android"}})
+        assert key
+        assert key != "known"
+
+
+def test_two_faults_never_share_an_id_and_the_nearest_one_keeps_it() -> None:
+    part, nearer = {"landing_page": "item_1", "device": "ios"}, {"landing_page": "item_1"}
+    first, second = ids_of(found(part, nearer), {"known": {"landing_page": "item_1"}})
+    assert second == "known"
+    assert first not in ("known", "")
+    known = {"a": {"landing_page": "item_1", "device": "android"}, "b": {"landing_page": "item_1", "device": "ios"}}
+    assert ids_of(found({"landing_page": "item_1", "device": "ios"}, {"landing_page": "item_1"}), known) == ["b", "a"]
+
+
+def test_what_has_been_fixed_is_told_once_as_recovered_with_its_sum(broken_coupon: World) -> None:
     finding = only_finding(broken_coupon, CLEAN + 5)
     assert (finding["status"], finding["is_ongoing"], finding["lost_orders"]) == ("recovered", False, 0)
     (followed,) = broken_coupon.rows("follow_ups", CLEAN + 5)
@@ -130,7 +216,7 @@ def test_a_channel_without_campaigns_is_expected_by_its_own_rate() -> None:
         frame[f"reached_qualified_product_view_{when}"] = random.binomial(2, rate)
     cube = CubeDay(frame, ("campaign", "channel", "region"), {"campaign": ("channel",)})
     step = next(step for step in STEPS if step.cube == "landing_cube")
-    sums = leaves_of(step, cube, 1.0).groupby("channel")[["expected", "entered"]].sum()
+    sums = estimate_leaves(step, cube, 1.0).groupby("channel")[["expected", "entered"]].sum()
     assert (sums["expected"] / sums["entered"]).to_dict() == pytest.approx({"direct": 0.8, "feed": 0.2}, abs=0.05)
 
 
@@ -181,7 +267,7 @@ def test_too_little_history_is_said_and_nothing_is_claimed() -> None:
     world = World()
     world.add_days(1, 5, coupon_loss=0.0)
     world.diagnose(1, 5)
-    assert world.state(5) == ("no_baseline", "4 comparable days before it, of the 28 that a baseline needs")
+    assert world.state(5) == ("no_baseline", "4 comparable days before this one, 24 more are needed")
     assert world.rows("findings", 5) == []
     assert world.rows("contributions", 5)
 
@@ -218,7 +304,13 @@ def test_a_warning_of_the_gate_makes_a_finding_provisional_and_one_of_its_slice_
     world.add_days(1, CLEAN)
     world.add_days(CLEAN + 1, CLEAN + 1, coupon_loss=0.6, verdict="warn")
     day = world.day(CLEAN + 1)
-    reason = {"key": "lateness", "subject": "order", "observed": "12 % of rows a day late"}
+    reason = {
+        "key": "family_growing",
+        "subject": "order",
+        "observed": "growing",
+        "expected": "delivered",
+        "severity": "warn",
+    }
     world.warehouse.execute(
         "update quality.day_verdict set reasons = $reasons where business_date = $day",
         reasons=json.dumps([reason]),
@@ -226,7 +318,7 @@ def test_a_warning_of_the_gate_makes_a_finding_provisional_and_one_of_its_slice_
     )
     world.diagnose(CLEAN + 1, CLEAN + 1)
     finding = only_finding(world, CLEAN + 1)
-    assert (finding["status"], finding["status_reason"]) == ("provisional", "order: 12 % of rows a day late")
+    assert (finding["status"], finding["status_reason"]) == ("provisional", "order: growing")
     assert finding["lost_orders"] > 0
     world.warehouse.execute(
         "insert into quality.slice_warnings values "
@@ -243,7 +335,7 @@ def test_a_warning_of_the_gate_makes_a_finding_provisional_and_one_of_its_slice_
 def test_a_failing_diagnosis_records_why_and_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     world.add_days(1, CLEAN)
-    monkeypatch.setattr("funnelscope.diagnosis.daily_diagnosis._scan_steps", lambda *_: 1 / 0)
+    monkeypatch.setattr("funnelscope.diagnosis.daily_diagnosis.scan_steps", lambda *_: 1 / 0)
     world.diagnose(CLEAN, CLEAN)
     state, why = world.state(CLEAN)
     assert state == "failed"
@@ -264,3 +356,24 @@ def test_a_shop_with_one_channel_and_a_handful_of_visitors_gets_an_answer() -> N
     assert world.state(CLEAN) == ("diagnosed", "")
     assert world.rows("findings", CLEAN) == []
     assert any(row["smallest_visible_drop"] == 1 for row in world.rows("visible_drops", CLEAN))
+
+
+def test_a_table_of_an_older_version_gets_its_new_columns_and_keeps_its_rows() -> None:
+    world = World()
+    world.add_days(1, 2)
+    world.diagnose(1, 2)
+    for name in ("reason", "compared_with"):
+        world.warehouse.execute(f"alter table diagnosis.days drop column {name}")
+    create_tables(world.warehouse)
+    (day,) = world.rows("days", 2)
+    assert (day["state"], day["reason"]) == ("no_baseline", None)
+    stored = read_diagnosis(world.warehouse.connection, world.day(2))
+    assert stored.reason == quote_text(str(day["why"]))
+
+
+def test_a_day_read_back_is_what_was_stored(broken_coupon: World) -> None:
+    stored = read_diagnosis(broken_coupon.warehouse.connection, broken_coupon.day(CLEAN + 1))
+    (finding,) = stored.findings
+    row = only_finding(broken_coupon, CLEAN + 1)
+    assert finding.slice == {"coupon": "WELCOME10"}
+    assert encode_record(finding) == tuple(row[column.name] for column in list_columns(FindingRecord))

@@ -1,5 +1,6 @@
 """The parts of the diagnosis: books that close, an alarm that keeps its rate, words in two languages, a change log."""
 
+from dataclasses import fields
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,18 +14,21 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from funnelscope.diagnosis import change_detection
-from funnelscope.diagnosis.change_detection import drift_strength
-from funnelscope.diagnosis.comparable_days import Comparison, comparison, promotion_day
-from funnelscope.diagnosis.daily_diagnosis import StepDay, _losses, _source_of, _whole
-from funnelscope.diagnosis.data_faults import DataFault, data_fault, is_flood, whole_of_fault
-from funnelscope.diagnosis.evidence import moved_series
-from funnelscope.diagnosis.fault_classes import FAULT_CLASSES, fault_class, object_to_open
-from funnelscope.diagnosis.loss_estimate import worth
-from funnelscope.diagnosis.narrative import diagnosis_in_words, load_playbook
-from funnelscope.diagnosis.rate_decomposition import factor_contributions, rate_change
-from funnelscope.diagnosis.steps import STEPS, Step
+from funnelscope.diagnosis.change_detection import measure_change
+from funnelscope.diagnosis.comparable_days import ComparableDays, find_comparable_days, find_promotion_day
+from funnelscope.diagnosis.data_faults import DataFault, find_data_fault, is_bot_flood, widen_data_fault
+from funnelscope.diagnosis.evidence import find_moved_series
+from funnelscope.diagnosis.fault_classes import FAULT_CLASSES, classify_fault, find_object_to_open
+from funnelscope.diagnosis.finding_selection import find_whole_step
+from funnelscope.diagnosis.loss_estimate import estimate_loss_per_pass
+from funnelscope.diagnosis.narrative import narrate_diagnosis
+from funnelscope.diagnosis.playbook import FaultText, load_playbook
+from funnelscope.diagnosis.rate_decomposition import decompose_amount, decompose_rate
+from funnelscope.diagnosis.stated_reasons import StatedReason
+from funnelscope.diagnosis.step_scan import StepDay, find_robot_source, select_losses
+from funnelscope.diagnosis.steps import STEPS, FunnelStep
 from funnelscope.diagnosis.stored_diagnosis import read_diagnosis
-from funnelscope.localization.scan import Finding, Scan
+from funnelscope.localization.scan import LocalizedSlice, Scan
 from funnelscope.settings import SettingsError, load_settings
 
 COUNTS = arrays(np.int64, 6, elements=st.integers(0, 10**6))
@@ -38,7 +42,7 @@ def test_mix_and_rate_add_up_to_the_change_of_the_rate(
     if not entered_usual.sum() or not entered_today.sum():
         return
     passed_usual, passed_today = np.floor(entered_usual * usual), np.floor(entered_today * today)
-    change = rate_change(passed_usual, entered_usual, passed_today, entered_today)
+    change = decompose_rate(passed_usual, entered_usual, passed_today, entered_today)
     total = passed_today.sum() / entered_today.sum() - passed_usual.sum() / entered_usual.sum()
     assert change.total == pytest.approx(total, abs=1e-12)
     assert change.mix.sum() + change.rate.sum() == pytest.approx(total, abs=1e-12)
@@ -48,15 +52,15 @@ def test_mix_and_rate_add_up_to_the_change_of_the_rate(
 @settings(max_examples=300)
 def test_five_factors_add_up_to_the_change_of_the_amount_also_with_zeros(usual: np.ndarray, today: np.ndarray) -> None:
     first, second = float(np.prod(usual)), float(np.prod(today))
-    assert factor_contributions(usual, today).sum() == pytest.approx(second - first, abs=1e-9 * max(first, second, 1.0))
+    assert decompose_amount(usual, today).sum() == pytest.approx(second - first, abs=1e-9 * max(first, second, 1.0))
 
 
 def test_only_the_factor_that_moved_contributes() -> None:
-    parts = factor_contributions(np.array([100, 0.5, 0.1, 1, 80.0]), np.array([100, 0.5, 0.08, 1, 80.0]))
+    parts = decompose_amount(np.array([100, 0.5, 0.1, 1, 80.0]), np.array([100, 0.5, 0.08, 1, 80.0]))
     assert parts == pytest.approx([0, 0, -80, 0, 0])
 
 
-def write_residuals(world: World, step: Step, residuals: np.ndarray) -> None:
+def write_residuals(world: World, step: FunnelStep, residuals: np.ndarray) -> None:
     """What the whole step was off by, in standard deviations, from the first day on."""
     for number, z in enumerate(residuals, start=1):
         world.warehouse.execute(
@@ -77,7 +81,7 @@ def test_a_slow_decline_sounds_the_alarm_and_noise_does_not() -> None:
     def strength(levels: np.ndarray) -> float:
         world.warehouse.execute("delete from diagnosis.visible_drops")
         write_residuals(world, step, levels)
-        return drift_strength(world.warehouse, step, days, float(levels[-1]))
+        return measure_change(world.warehouse, step, days, float(levels[-1]))
 
     assert change_detection.DAYS_BETWEEN_FALSE_ALARMS >= 400
     assert max(strength(random.standard_normal(28)) for _ in range(20)) < 1
@@ -93,15 +97,17 @@ def test_half_of_the_orders_without_a_session_are_lost_with_those_that_have_one(
     payment = next(step for step in STEPS if step.cube == "payment_cube")
     inquiry = next(step for step in STEPS if step.cube == "inquiry_cube")
 
-    def orders(step: Step, **slice_: str) -> float:
-        return worth(world.warehouse, step, slice_, days, days[-1]).orders
+    def orders(step: FunnelStep, **slice_: str) -> float:
+        return estimate_loss_per_pass(world.warehouse, step, slice_, days, days[-1]).orders
 
     every_order_has_one = orders(checkout, coupon="WELCOME10")
     world.warehouse.execute("update marts.daily_summary set orders = 250, orders_with_session = 200")
     assert orders(checkout, coupon="WELCOME10") == pytest.approx(1.125 * every_order_has_one)
     assert orders(payment, payment_provider="alipay") == 1
     assert orders(payment, payment_provider="alipay", device="ios") == 1.125
-    known = worth(world.warehouse, payment, {"payment_provider": "alipay", "device": "ios"}, days, days[-1])
+    known = estimate_loss_per_pass(
+        world.warehouse, payment, {"payment_provider": "alipay", "device": "ios"}, days, days[-1]
+    )
     assert known.orders_deviation == pytest.approx(0.25 / 12**0.5)
     of_people = orders(inquiry, team="team_late")
     world.warehouse.execute("update marts.daily_summary set orders_with_session = null")
@@ -117,12 +123,12 @@ def test_repurchase_is_asked_for_drifts_once_its_customers_of_180_days_are_compl
     step = next(step for step in STEPS if step.stage == "repurchase")
     days = [world.day(number) for number in range(1, 29)]
     write_residuals(world, step, np.full(28, -1.0))
-    leaves = pd.DataFrame({"observed": [90.0], "expected": [100.0], "variance": [95.0]})
+    leaves = pd.DataFrame({"entered": [1000.0], "observed": [90.0], "expected": [100.0], "variance": [95.0]})
     step_day = StepDay(step, leaves, 0.05, 0.05, 1.0, 1.0, 0.0, ())
-    compared = Comparison("diagnosed", "", "", tuple(days))
+    compared = ComparableDays("diagnosed", tuple(days))
 
-    def found(days_of_history: int) -> Finding | None:
-        return _whole(step_day, world.warehouse, compared, days[0] - timedelta(days=days_of_history))
+    def found(days_of_history: int) -> LocalizedSlice | None:
+        return find_whole_step(step_day, world.warehouse, compared, days[0] - timedelta(days=days_of_history))
 
     assert found(179) is None
     drifting = found(180)
@@ -142,8 +148,10 @@ def test_where_most_pass_a_handful_of_failures_is_chance_however_far_it_is_in_pa
                 "expected": [expected],
             }
         )
-        finding = Finding({"page": "a"}, passed / expected, 0, 1, 5.3, 1e-5, 14.0, passed, expected, 1.0, None, 0.0)
-        return [each.slice for each in _losses(Scan((finding,), 1.0, 0.0, 0.0, 0.012, 500), leaves, 0.012)]
+        finding = LocalizedSlice(
+            {"page": "a"}, passed / expected, 0, 1, 5.3, 1e-5, 14.0, passed, expected, 1.0, None, 0.0
+        )
+        return [each.slice for each in select_losses(Scan((finding,), 1.0, 0.0, 0.0, 0.012, 500), leaves, 0.012)]
 
     assert found(passed=7, entered=13) == []
     assert found(passed=70, entered=130) == [{"page": "a"}]
@@ -152,8 +160,8 @@ def test_where_most_pass_a_handful_of_failures_is_chance_however_far_it_is_in_pa
 def test_a_slice_that_only_weights_make_conspicuous_is_none() -> None:
     """Weights rest on what a leaf usually does; after a single day to compare with, that may be very little."""
     leaves = pd.DataFrame({"page": ["a"], "entered": [28], "observed": [9], "variance": [7.0], "expected": [13.2]})
-    finding = Finding({"page": "a"}, 0.26, 0, 1, 5.4, 1e-4, 14.0, 9.0, 13.2, 1.0, None, 0.0)
-    assert _losses(Scan((finding,), 1.0, 0.0, 0.0, 0.012, 500), leaves, 0.012) == ()
+    finding = LocalizedSlice({"page": "a"}, 0.26, 0, 1, 5.4, 1e-4, 14.0, 9.0, 13.2, 1.0, None, 0.0)
+    assert select_losses(Scan((finding,), 1.0, 0.0, 0.0, 0.012, 500), leaves, 0.012) == ()
 
 
 def test_a_sale_that_begins_hours_earlier_is_compared_by_its_own_days_its_eve_and_another_sale_with_none() -> None:
@@ -166,20 +174,26 @@ def test_a_sale_that_begins_hours_earlier_is_compared_by_its_own_days_its_eve_an
             {"name": "another sale", "phase": "opening", "from": date(2026, 4, 13), "to": date(2026, 4, 13)},
         ]
     ).calendar
-    told = {day: str(promotion_day(calendar, date(2026, 4, day))) for day in range(7, 13)}
-    assert told == {
-        7: "None",
-        8: "sale, opening, day 0",
-        9: "sale, opening, day 1",
-        10: "sale, main, day 1",
-        11: "sale, main, day 2",
-        12: "None",
+
+    def place(day: date) -> tuple[str, str, int] | None:
+        found = find_promotion_day(calendar, day)
+        return (found.name, found.phase, found.number) if found else None
+
+    assert {day: place(date(2026, 4, day)) for day in range(7, 13)} == {
+        7: None,
+        8: ("sale", "opening", 0),
+        9: ("sale", "opening", 1),
+        10: ("sale", "main", 1),
+        11: ("sale", "main", 2),
+        12: None,
     }
-    assert str(promotion_day(calendar, date(2026, 3, 9))) == "sale, opening, day 1"
+    assert place(date(2026, 3, 9)) == ("sale", "opening", 1)
     world = World(settings=settings_of(calendar=[each.model_dump(by_alias=True) for each in calendar]))
     for number in range(1, 44):
         world.warehouse.execute("insert into quality.day_verdict values ($day, 'pass', '[]')", day=world.day(number))
-    compared = {day: comparison(world.warehouse, world.settings, date(2026, 4, day)) for day in (8, 9, 11, 13)}
+    compared = {
+        day: find_comparable_days(world.warehouse, world.settings, date(2026, 4, day)) for day in (8, 9, 11, 13)
+    }
     assert [each.state for each in compared.values()] == ["not_comparable", "diagnosed", "diagnosed", "not_comparable"]
     assert [each.days for each in compared.values()] == [(), (date(2026, 3, 9),), (date(2026, 3, 11),), ()]
 
@@ -193,17 +207,17 @@ def test_robots_who_are_found_by_where_they_landed_are_named_by_the_channel_that
             "entered": [1000, 20, 20, 5000],
         }
     )
-    assert _source_of(leaves, {"entry_type": "live", "is_returning": "false"}) == {"channel": "live_ads"}
-    assert _source_of(leaves, {"channel": "search", "is_returning": "false"}) == {"channel": "search"}
-    assert _source_of(leaves, {"entry_type": "home"}) == {"channel": "search"}
+    assert find_robot_source(leaves, {"entry_type": "live", "is_returning": "false"}) == {"channel": "live_ads"}
+    assert find_robot_source(leaves, {"channel": "search", "is_returning": "false"}) == {"channel": "search"}
+    assert find_robot_source(leaves, {"entry_type": "home"}) == {"channel": "search"}
     leaves.loc[1, "entered"] = 1000
-    assert _source_of(leaves, {"entry_type": "home"}) == {"entry_type": "home"}
+    assert find_robot_source(leaves, {"entry_type": "home"}) == {"entry_type": "home"}
 
 
 def test_robots_are_told_from_a_fault_by_passes_that_stay() -> None:
-    assert is_flood(entered=2500, passed=600, usual_entered=1000, usual_passed=600)
-    assert not is_flood(entered=1000, passed=240, usual_entered=1000, usual_passed=600)
-    assert not is_flood(entered=2500, passed=1500, usual_entered=1000, usual_passed=600)
+    assert is_bot_flood(entered=2500, passed=600, usual_entered=1000, usual_passed=600)
+    assert not is_bot_flood(entered=1000, passed=240, usual_entered=1000, usual_passed=600)
+    assert not is_bot_flood(entered=2500, passed=1500, usual_entered=1000, usual_passed=600)
 
 
 @pytest.mark.parametrize(
@@ -222,29 +236,31 @@ def test_robots_are_told_from_a_fault_by_passes_that_stay() -> None:
 def test_a_finding_is_classed_by_step_slice_and_what_moved(
     segment: str, slice_: dict[str, str], moved: set[str], expected: str
 ) -> None:
-    assert fault_class(segment, slice_, moved) == expected
+    assert classify_fault(segment, slice_, moved) == expected
 
 
 def test_the_most_particular_object_is_the_one_to_open() -> None:
-    assert object_to_open("landing", {"device": "ios", "landing_page": "p", "channel": "c"}) == ("landing_page", "p")
-    assert object_to_open("landing", {}) == ("stage", "landing")
+    assert find_object_to_open("landing", {"device": "ios", "landing_page": "p", "channel": "c"}) == (
+        "landing_page",
+        "p",
+    )
+    assert find_object_to_open("landing", {}) == ("stage", "landing")
 
 
 def test_the_playbook_has_the_same_keys_in_both_languages_and_every_class() -> None:
     chinese, english = (load_playbook(settings_of(), language) for language in ("zh", "en"))
-    assert {section: set(texts) for section, texts in chinese.items()} == {
-        section: set(texts) for section, texts in english.items()
-    }
+    for section in fields(english):
+        assert set(getattr(chinese, section.name)) == set(getattr(english, section.name)), section.name
     for playbook in (chinese, english):
-        assert set(playbook["classes"]) == set(FAULT_CLASSES)
-        assert {step.stage for step in STEPS} == set(playbook["questions"])
+        assert set(playbook.classes) == set(FAULT_CLASSES)
+        assert {step.stage for step in STEPS} == set(playbook.questions)
 
 
 def test_a_shop_puts_its_own_next_step_into_the_playbook(tmp_path: Path) -> None:
     file = tmp_path / "own.yaml"
     file.write_text("en: {classes: {broken_coupon: {next_step: Call Ann.}}}", encoding="utf-8")
     playbook = load_playbook(settings_of(playbook=file), "en")
-    assert playbook["classes"]["broken_coupon"] == {"name": "A coupon is refused", "next_step": "Call Ann."}
+    assert playbook.classes["broken_coupon"] == FaultText("A coupon is refused", "Call Ann.")
     file.write_text("en: {classes: {broken_cupon: {next_step: Call Ann.}}}", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"broken_cupon is unknown; accepted: .*broken_coupon"):
         load_playbook(settings_of(playbook=file), "en")
@@ -256,12 +272,12 @@ def test_findings_are_told_in_both_languages() -> None:
     world.add_days(31, 31, coupon_loss=0.6)
     world.diagnose(30, 31)
     diagnosis = read_diagnosis(world.warehouse.connection, world.day(31))
-    english = "\n".join(diagnosis_in_words(diagnosis, world.settings, "en"))
-    chinese = "\n".join(diagnosis_in_words(diagnosis, world.settings, "zh"))
+    english = "\n".join(narrate_diagnosis(diagnosis, world.settings, "en"))
+    chinese = "\n".join(narrate_diagnosis(diagnosis, world.settings, "zh"))
     assert "A coupon is refused: coupon WELCOME10 (confirmed)" in english
     assert "优惠券用不了：coupon WELCOME10（已确认）" in chinese
     unknown = read_diagnosis(world.warehouse.connection, world.day(40))
-    assert "has not been diagnosed" in diagnosis_in_words(unknown, world.settings, "en")[0]
+    assert "has not been diagnosed" in narrate_diagnosis(unknown, world.settings, "en")[0]
 
 
 def test_a_change_log_is_a_file_whose_mistakes_are_told_with_their_line(tmp_path: Path) -> None:
@@ -296,15 +312,16 @@ def test_steps_that_go_on_while_an_earlier_one_is_gone_are_a_data_fault_of_their
     step = next(step for step in STEPS if (step.cube, step.name) == ("decision_cube", "order"))
 
     def fault(region: str) -> DataFault | None:
-        return data_fault(world.warehouse, step, {"region": region}, world.day(15), days)
+        return find_data_fault(world.warehouse, step, {"region": region}, world.day(15), days)
 
+    values = {"today": 1.0, "usual": 0.0}
     assert fault("north") == DataFault(
-        "order_without_checkout", "order without checkout: 100%, usually 0%", today=1.0, usual=0.0
+        "order_without_checkout", StatedReason("order_without_checkout", values), **values
     )
     assert fault("south") is None
     found, slice_ = fault("north"), {"region": "north", "device": "ios"}
     assert found
-    assert whole_of_fault(world.warehouse, step, slice_, found, world.day(15), days) == {"region": "north"}
+    assert widen_data_fault(world.warehouse, step, slice_, found, world.day(15), days) == {"region": "north"}
 
 
 @pytest.mark.parametrize(("sessions", "views_of_each", "is_fault"), [(100, 0, True), (300, 0, False), (100, 3, False)])
@@ -330,7 +347,7 @@ def test_page_views_are_gone_where_there_are_fewer_of_them_not_where_robots_look
         )
     days = [world.day(number) for number in range(1, 15)]
     step = next(step for step in STEPS if step.cube == "landing_cube")
-    fault = data_fault(world.warehouse, step, {"channel": "feed"}, world.day(15), days)
+    fault = find_data_fault(world.warehouse, step, {"channel": "feed"}, world.day(15), days)
     assert (fault is not None and fault.check == "page_views_are_gone") == is_fault
 
 
@@ -351,7 +368,7 @@ def test_who_lands_on_a_product_and_leaves_is_no_fault_of_the_data() -> None:
         )
     days = [world.day(number) for number in range(1, 15)]
     step = next(step for step in STEPS if step.cube == "landing_cube")
-    assert data_fault(world.warehouse, step, {"device": "ios"}, world.day(15), days) is None
+    assert find_data_fault(world.warehouse, step, {"device": "ios"}, world.day(15), days) is None
 
 
 def test_a_sign_that_came_days_before_its_harm_is_evidence() -> None:
@@ -365,11 +382,11 @@ def test_a_sign_that_came_days_before_its_harm_is_evidence() -> None:
             f"'P1' as product_id, {rating} + (value % 2) as rating from range(10) as reviews(value)",
             day=day,
         )
-    (moved,) = moved_series(world.warehouse, "cart", {"product_id": "P1"}, days[-1], days[:-1])
-    assert (moved["name"], moved["today"], moved["usual"], moved["since_date"]) == (
+    (moved,) = find_moved_series(world.warehouse, "cart", {"product_id": "P1"}, days[-1], days[:-1])
+    assert (moved.name, moved.today, moved.usual, moved.since_date) == (
         "product_rating",
         1.5,
         4.5,
         days[-4],
     )
-    assert moved_series(world.warehouse, "cart", {"product_id": "P1"}, days[-5], days[:-5]) == []
+    assert find_moved_series(world.warehouse, "cart", {"product_id": "P1"}, days[-5], days[:-5]) == []

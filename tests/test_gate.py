@@ -108,9 +108,8 @@ def test_a_warning_is_published_with_its_reason(
     verdict = judged(warehouse, settings, day(1), day(1))[day(1)]
     assert verdict.verdict == Verdict.WARN
     assert verdict.is_publishable
-    assert verdict.reasons == (
-        VerdictReason("contract", "staging.page_events: rarely_low", "7", "at least 9", Severity.WARN),
-    )
+    place = ("staging.page_events", "rarely_low")
+    assert verdict.reasons == (VerdictReason("contract", ": ".join(place), "7", "at least 9", Severity.WARN, *place),)
 
 
 def test_a_blocking_case_blocks_its_own_day_only_and_all_reasons_are_kept(

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from funnelscope.localization import localize
 from funnelscope.localization.localize import CubeError, Localisation, localise, read_cube
 from funnelscope.simulator.cubes import PlantedCube, generate_ratio_cube, generate_sum_cube
 
@@ -281,3 +282,13 @@ def test_a_cube_is_diagnosed_without_dagster(cube: pd.DataFrame, tmp_path: Path)
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_example_of_the_readme_runs_without_database_settings_or_dagster() -> None:
+    page = (Path(localize.__file__).parent / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    known = "import sys; print(sorted({'duckdb', 'dagster', 'pydantic', 'funnelscope.settings'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", example + known], capture_output=True, text=True, check=True)
+    found, others = run.stdout.splitlines()
+    assert found.startswith("{'page': 'a', 'device': 'ios'} -25% 100 lost")
+    assert others == "[]"

@@ -1,20 +1,20 @@
 """Whatever the diagnosis may name, the report has words for in both languages: a missing one would cost the report."""
 
-from dataclasses import replace
 from datetime import date
 from typing import get_args
 
 import pytest
 
 from funnelscope.diagnosis.comparable_days import PromotionDay
-from funnelscope.diagnosis.data_faults import CHECKS
 from funnelscope.diagnosis.evidence import SERIES
 from funnelscope.diagnosis.fault_classes import FAULT_CLASSES
-from funnelscope.diagnosis.narrative import comparison_in_words, load_playbook, reason_in_words, status_reason_in_words
+from funnelscope.diagnosis.narrative import describe_data_check
+from funnelscope.diagnosis.playbook import load_playbook
+from funnelscope.diagnosis.records import DayRecord, EvidenceRecord
+from funnelscope.diagnosis.stated_reasons import DATA_CHECKS, StatedReason
 from funnelscope.diagnosis.steps import STEPS
-from funnelscope.diagnosis.stored_diagnosis import Diagnosis
 from funnelscope.messages.wording import list_languages, load_words
-from funnelscope.reporting.diagnosis_section import slice_of
+from funnelscope.reporting.diagnosis_section import name_slice
 from funnelscope.settings import Change, load_settings
 
 
@@ -22,7 +22,7 @@ from funnelscope.settings import Change, load_settings
 def test_every_dimension_of_a_finding_has_a_name(language: str) -> None:
     words = load_words(language)
     for step in STEPS:
-        assert words.format_slice(slice_of(dict.fromkeys(step.dimensions, "x")))
+        assert words.format_slice(name_slice(dict.fromkeys(step.dimensions, "x")))
 
 
 @pytest.mark.parametrize("language", list_languages())
@@ -37,10 +37,10 @@ def test_every_kind_of_change_has_a_name(language: str) -> None:
 
 @pytest.mark.parametrize("language", list_languages())
 def test_every_class_of_fault_has_a_name_and_a_next_step(language: str) -> None:
-    classes = load_playbook(load_settings(), language)["classes"]
+    classes = load_playbook(load_settings(), language).classes
     for fault_class in FAULT_CLASSES:
-        assert classes[fault_class]["name"]
-        assert classes[fault_class]["next_step"]
+        assert classes[fault_class].name
+        assert classes[fault_class].next_step
 
 
 @pytest.mark.parametrize(
@@ -48,37 +48,52 @@ def test_every_class_of_fault_has_a_name_and_a_next_step(language: str) -> None:
     [("en", "9 comparable days before this one, 19 more are needed"), ("zh", "此前只有 9 个可比日，还需 19 个")],
 )
 def test_why_a_day_has_no_diagnosis_is_told_in_the_report_s_language(language: str, told: str) -> None:
-    found = Diagnosis(date(2026, 6, 14), "no_baseline", "told to machines", "regular days", 9, (), (), ())
-    assert reason_in_words(found, load_playbook(load_settings(), language)).startswith(told)
-    failed = replace(found, state="failed", why="KeyError: 'x'")
-    assert reason_in_words(failed, load_playbook(load_settings(), language)) == "KeyError: 'x'"
+    playbook = load_playbook(load_settings(), language)
+    assert playbook.describe_reason(StatedReason("no_baseline", {"days": 9, "missing": 19})).startswith(told)
+    assert playbook.describe_reason(StatedReason("failed", {"error": "KeyError: 'x'"})) == "KeyError: 'x'"
 
 
 @pytest.mark.parametrize("language", list_languages())
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", DATA_CHECKS)
 def test_why_a_finding_is_withheld_is_told_in_the_report_s_language(language: str, check: str) -> None:
-    row = {"kind": "data_check", "name": check, "today": 0.91, "usual": 0.02, "note": "told to machines"}
-    told = status_reason_in_words(
-        {"status_reason": row["note"], "evidence": [row]}, load_playbook(load_settings(), language)
+    row = EvidenceRecord(
+        kind="data_check", name=check, slice={}, today=0.91, usual=0.02, since_date=date(2026, 6, 14), note="as stored"
     )
+    playbook = load_playbook(load_settings(), language)
+    told = describe_data_check(row, playbook)
     assert "0.91" in told or "91%" in told
     assert "0.02" in told or "2%" in told
-    assert told != row["note"]
+    assert told == playbook.describe_reason(StatedReason(check, {"today": 0.91, "usual": 0.02}))
 
 
 def test_a_warning_of_the_gate_withholds_in_the_words_of_the_gate() -> None:
-    row = {"kind": "data_check", "name": "volume_is_usual", "today": None, "usual": None, "note": "30 rows"}
-    assert (
-        status_reason_in_words({"status_reason": "30 rows", "evidence": [row]}, load_playbook(load_settings(), "zh"))
-        == "30 rows"
+    row = EvidenceRecord(
+        kind="data_check", name="volume_is_usual", slice={}, since_date=date(2026, 6, 14), note="30 rows"
     )
-    provisional = {"status_reason": "order: late", "evidence": []}
-    assert status_reason_in_words(provisional, load_playbook(load_settings(), "zh")) == "order: late"
+    assert describe_data_check(row, load_playbook(load_settings(), "zh")) == "30 rows"
+
+
+@pytest.mark.parametrize("language", list_languages())
+def test_every_reason_of_the_gate_has_a_sentence(language: str) -> None:
+    playbook = load_playbook(load_settings(), language)
+    check = {"table": "staging.page_events", "check": "is_low", "observed": "7", "expected": "at least 9"}
+    for key in ("check_warned", "slice_warned"):
+        assert "is_low" in playbook.describe_reason(StatedReason(key, check))
+    for key in ("family_missing", "family_growing"):
+        assert "order" in playbook.describe_reason(StatedReason(key, {"family": "order", "observed": "late"}))
+
+
+def test_a_reason_that_an_older_version_stored_as_text_is_told_as_it_is() -> None:
+    day = DayRecord(state="no_baseline", why="9 comparable days before it", comparison="regular days")
+    playbook = load_playbook(load_settings(), "zh")
+    assert day.stated_reason
+    assert playbook.describe_reason(day.stated_reason) == "9 comparable days before it"
+    assert playbook.describe_comparison(day.stated_comparison) == "regular days"
 
 
 def test_what_a_day_is_compared_with_is_told_in_the_readers_language() -> None:
     chinese, english = (load_playbook(load_settings(), language) for language in ("zh", "en"))
-    day = str(PromotionDay("member_week", "main", 2, 24.0))
-    assert comparison_in_words(day, chinese) == "member_week 活动 main 阶段第 2 天"
-    assert comparison_in_words(day, english) == day
-    assert comparison_in_words("regular days", chinese) == "平常的日子"
+    day = PromotionDay("member_week", "main", 2, 24.0).state_as("promotion")
+    assert chinese.describe_comparison(day) == "member_week 活动 main 阶段第 2 天"
+    assert english.describe_comparison(day) == "member_week, main, day 2"
+    assert chinese.describe_comparison(StatedReason("regular")) == "平常的日子"

@@ -27,6 +27,7 @@ def test_the_loss_and_its_interval_are_told_to_the_last_digit() -> None:
     assert FINDING.lost_net_amount is not None
     assert first["lost_net_amount"] == {"value": 388_411.9, "low": 326_104, "high": 451_004}
     assert first["slice"] == dict(FINDING.slice)
+    assert first["finding_id"] == FINDING.finding_id
     assert first["since"] == "2026-06-17"
 
 

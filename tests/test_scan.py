@@ -89,7 +89,7 @@ def test_where_nearly_all_pass_a_slice_that_holds_a_third_does_not_pull_the_refe
         leaves.reset_index(drop=True),
         ("provider", "device", "region"),
         None,
-        ScanOptions(slice_noise=0.02, leaf_noise=0.02),
+        ScanOptions(slice_overdispersion=0.02, leaf_overdispersion=0.02),
     )
     assert named(found) == [{"provider": "wechat", "device": "android"}]
     assert found.reference_level == pytest.approx(1, abs=0.04)
@@ -101,9 +101,9 @@ def test_of_two_slices_history_tells_which_one_moved() -> None:
     rows = [(team, f"{team}{n}", *counts) for team, (agents, *counts) in sizes.items() for n in range(agents)]
     leaves = pd.DataFrame(rows, columns=["team", "agent", "expected", "observed"])
     leaves["variance"] = leaves["expected"] * 0.92
-    noises = {"slice_noise": 0.012, "leaf_noise": 0.012}
+    noises = {"slice_overdispersion": 0.012, "leaf_overdispersion": 0.012}
     dimensions, hierarchy = ("team", "agent"), {"agent": ("team",)}
-    with_history = scan(leaves, dimensions, hierarchy, ScanOptions(level_noise=0.013, **noises))
+    with_history = scan(leaves, dimensions, hierarchy, ScanOptions(level_overdispersion=0.013, **noises))
     assert named(with_history) == [{"team": "late"}]
     assert with_history.reference_level == pytest.approx(1, abs=0.02)
     without = scan(leaves, dimensions, hierarchy, ScanOptions(**noises))
@@ -114,7 +114,7 @@ def test_a_day_on_which_everything_moved_alike_blames_no_slice_in_spite_of_its_h
     moved = day(4)
     moved["expected"] *= 1.3
     moved["variance"] *= 1.3
-    found = scan(moved, DIMENSIONS, HIERARCHY, ScanOptions(level_noise=0.013))
+    found = scan(moved, DIMENSIONS, HIERARCHY, ScanOptions(level_overdispersion=0.013))
     assert found.findings == ()
     assert found.reference_level == pytest.approx(1 / 1.3, rel=0.03)
 
@@ -122,7 +122,10 @@ def test_a_day_on_which_everything_moved_alike_blames_no_slice_in_spite_of_its_h
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_day_on_which_nobody_passes_moved_as_a_whole() -> None:
     nobody = day(6).assign(observed=0)
-    assert scan(nobody, DIMENSIONS, HIERARCHY, ScanOptions(level_noise=0.013, leaf_noise=0.0)).findings == ()
+    assert (
+        scan(nobody, DIMENSIONS, HIERARCHY, ScanOptions(level_overdispersion=0.013, leaf_overdispersion=0.0)).findings
+        == ()
+    )
 
 
 def test_two_causes_that_hold_most_of_the_traffic_are_named_and_not_what_stayed() -> None:

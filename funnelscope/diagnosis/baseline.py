@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from funnelscope.diagnosis.comparable_days import BASELINE_DAYS
-from funnelscope.diagnosis.steps import DETERMINED, Step, dimensions_of, steps_of
-from funnelscope.localization.expectation import BaselineRates, binomial_variance, shrunk_rates
+from funnelscope.diagnosis.steps import DETERMINED, FunnelStep, get_dimensions, get_steps
+from funnelscope.localization.arrays import Floats, Integers
+from funnelscope.localization.expectation import BaselineRates, compute_binomial_variance, shrink_rates
 from funnelscope.warehouse.connection import Warehouse
 
 _UNNAMED = ("none", "unknown")
@@ -31,7 +32,7 @@ class CubeDay:
     hierarchy: Mapping[str, tuple[str, ...]]
 
 
-def slice_condition(slice_: Mapping[str, str]) -> str:
+def build_slice_condition(slice_: Mapping[str, str]) -> str:
     """SQL that holds in the slice."""
     values = [
         f"coalesce({name}::VARCHAR, 'none') = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in slice_.items()
@@ -39,7 +40,7 @@ def slice_condition(slice_: Mapping[str, str]) -> str:
     return " and ".join(values) or "true"
 
 
-def flagged_condition(warehouse: Warehouse, cube: str, business_date: date) -> str:
+def build_flagged_condition(warehouse: Warehouse, cube: str, business_date: date) -> str:
     """SQL that holds for rows of the cube that earlier findings name: they are no part of what is usual.
 
     Robots and data faults are in every cube. A move that has lasted for four weeks is the new usual.
@@ -48,30 +49,30 @@ def flagged_condition(warehouse: Warehouse, cube: str, business_date: date) -> s
         "select slice, min(since_date), max(business_date) from diagnosis.findings "
         "where (cube = $cube or fault_class in ('bot_flood', 'tracking_lost')) and business_date < $day "
         "and status != 'recovered' and since_date >= $oldest "
-        "group by slice, finding_id order by slice",
+        "group by cube, step, slice order by slice",
         cube=cube,
         day=business_date,
         oldest=business_date - timedelta(days=BASELINE_DAYS),
     )
     conditions = [
-        f"(business_date between date '{since}' and date '{last}' and {slice_condition(json.loads(text))})"
+        f"(business_date between date '{since}' and date '{last}' and {build_slice_condition(json.loads(text))})"
         for text, since, last in rows
-        if json.loads(text) and json.loads(text).keys() <= set(dimensions_of(cube))
+        if json.loads(text) and json.loads(text).keys() <= set(get_dimensions(cube))
     ]
     return " or ".join(conditions) or "false"
 
 
 def load_cube_day(warehouse: Warehouse, cube: str, business_date: date, days: Sequence[date]) -> CubeDay:
     """The cube's leaves on the day and summed over the days that it is compared with."""
-    dimensions = dimensions_of(cube)
-    columns = sorted({column for step in steps_of(cube) for column in (step.entered, step.passed)})
+    dimensions = get_dimensions(cube)
+    columns = sorted({column for step in get_steps(cube) for column in (step.entered, step.passed)})
     sums = ", ".join(f'sum({column})::DOUBLE as "{column}"' for column in columns)
     names = ", ".join(f"coalesce({name}::VARCHAR, 'none') as {name}" for name in dimensions)
     leaf = f"select {names}, {sums} from marts.{cube} where"
     merged = ", ".join(
         f'coalesce({when}."{column}", 0) as "{column}_{when}"' for column in columns for when in ("usual", "today")
     )
-    flagged = flagged_condition(warehouse, cube, business_date)
+    flagged = build_flagged_condition(warehouse, cube, business_date)
     frame = warehouse.execute(
         f"""
         with today as ({leaf} business_date = $day group by all),
@@ -87,10 +88,10 @@ def load_cube_day(warehouse: Warehouse, cube: str, business_date: date, days: Se
         day=business_date,
         days=list(days),
     ).df()
-    return CubeDay(frame, dimensions, _hierarchy(frame, dimensions))
+    return CubeDay(frame, dimensions, _find_hierarchy(frame, dimensions))
 
 
-def leaves_of(step: Step, cube_day: CubeDay, level: float) -> pd.DataFrame:
+def estimate_leaves(step: FunnelStep, cube_day: CubeDay, level: float) -> pd.DataFrame:
     """Leaves of the step on the day as the scan wants them, with `entered`, `rate` and the baseline's counts beside.
 
     Args:
@@ -100,29 +101,29 @@ def leaves_of(step: Step, cube_day: CubeDay, level: float) -> pd.DataFrame:
     entered_usual = frame[f"{step.entered}_usual"].to_numpy(float)
     passed_usual = frame[f"{step.passed}_usual"].to_numpy(float)
     entered = frame[f"{step.entered}_today"].to_numpy(float)
-    codes = [pd.factorize(frame[name])[0] for name in _finest(cube_day)]
-    baseline = _rates(np.minimum(passed_usual, entered_usual), entered_usual, codes)
+    codes = [pd.factorize(frame[name])[0] for name in _find_finest_dimensions(cube_day)]
+    baseline = _shrink_by_rarer_outcome(np.minimum(passed_usual, entered_usual), entered_usual, codes)
     leaves = frame[list(cube_day.dimensions)].copy()
     leaves["entered"] = entered
     leaves["observed"] = frame[f"{step.passed}_today"].to_numpy(float)
     leaves["expected"] = entered * np.minimum(baseline.rate * level, 0.999)
     # What a thin leaf borrows makes no slice of such leaves surer than its own part of the baseline.
     days = entered_usual.sum() / max(entered.sum(), 1)
-    worth = BaselineRates(baseline.rate, np.minimum(baseline.entries, np.maximum(entered, 1) * days))
-    leaves["variance"] = binomial_variance(leaves["expected"].to_numpy(), entered, worth)
+    borrowed = BaselineRates(baseline.rate, np.minimum(baseline.entries, np.maximum(entered, 1) * days))
+    leaves["variance"] = compute_binomial_variance(leaves["expected"].to_numpy(), entered, borrowed)
     leaves["entered_usual"], leaves["passed_usual"] = entered_usual, passed_usual
     return leaves
 
 
-def _rates(passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray]) -> BaselineRates:
+def _shrink_by_rarer_outcome(passed: Floats, entered: Floats, codes: Sequence[Integers]) -> BaselineRates:
     """Shrunk rates by way of the rarer outcome: main effects multiply, and near 1 a product would leave no variance."""
     if 2 * passed.sum() <= entered.sum():
-        return shrunk_rates(passed, entered, codes, with_pairs=True)
-    failed = shrunk_rates(entered - passed, entered, codes, with_pairs=True)
+        return shrink_rates(passed, entered, codes, with_pairs=True)
+    failed = shrink_rates(entered - passed, entered, codes, with_pairs=True)
     return BaselineRates(1 - failed.rate, failed.entries)
 
 
-def _finest(cube_day: CubeDay) -> list[str]:
+def _find_finest_dimensions(cube_day: CubeDay) -> list[str]:
     """Dimensions that no other one determines in these very leaves: their main effects say all.
 
     A channel without campaigns shares the campaign `none` with others: there the channel must speak for itself.
@@ -133,14 +134,14 @@ def _finest(cube_day: CubeDay) -> list[str]:
     return [name for name in cube_day.dimensions if name not in determined]
 
 
-def _is_determined(above: np.ndarray, inner: np.ndarray) -> bool:
+def _is_determined(above: Integers, inner: Integers) -> bool:
     """Whether leaves that share the inner value share the one above it."""
     one_of_each = np.zeros(int(inner.max(initial=-1)) + 1, above.dtype)
     one_of_each[inner] = above
     return bool((one_of_each[inner] == above).all())
 
 
-def _hierarchy(frame: pd.DataFrame, dimensions: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _find_hierarchy(frame: pd.DataFrame, dimensions: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The declared hierarchy, and every dimension that another one determines in these very leaves."""
     codes = {name: pd.factorize(frame[name]) for name in dimensions}
     found: dict[str, tuple[str, ...]] = {}

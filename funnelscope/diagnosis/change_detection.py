@@ -9,14 +9,14 @@ from datetime import date
 
 import numpy as np
 
-from funnelscope.diagnosis.steps import STEPS, Step
+from funnelscope.diagnosis.steps import STEPS, FunnelStep
 from funnelscope.warehouse.connection import Warehouse
 
 DAYS_BETWEEN_FALSE_ALARMS = 1000
 _TILT = 0.5
 
 
-def drift_strength(warehouse: Warehouse, step: Step, days: Sequence[date], z_today: float) -> float:
+def measure_change(warehouse: Warehouse, step: FunnelStep, days: Sequence[date], z_today: float) -> float:
     """R of the step over the threshold that all steps share: 1 and more is an alarm.
 
     Args:

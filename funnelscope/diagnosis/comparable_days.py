@@ -1,10 +1,11 @@
 """With which days a day is compared."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
+from funnelscope.diagnosis.records import DayState
+from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.settings import Promotion, Settings
 from funnelscope.warehouse.connection import Warehouse
 
@@ -15,22 +16,21 @@ FARTHEST_DAYS = 91
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparableDays:
     """The days that a day is compared with, oldest first.
 
     Attributes:
-        state: diagnosed, no_baseline, not_comparable or withheld.
-        why: why the day cannot be diagnosed; empty where it can.
-        kind: `regular days`, or the promotion's name, phase and day.
+        reason: why the day cannot be diagnosed; None where it can.
+        compared_with: regular days, or the promotion's name, phase and day; None where the data were withheld.
     """
 
-    state: str
-    why: str
-    kind: str
+    state: DayState
     days: tuple[date, ...]
+    reason: StatedReason | None = None
+    compared_with: StatedReason | None = None
 
 
-def comparison(warehouse: Warehouse, settings: Settings, business_date: date) -> Comparison:
+def find_comparable_days(warehouse: Warehouse, settings: Settings, business_date: date) -> ComparableDays:
     """The latest 28 good days without a promotion; for a day of a promotion, the same phase and day the last time."""
     verdicts = dict(
         warehouse.rows(
@@ -41,18 +41,18 @@ def comparison(warehouse: Warehouse, settings: Settings, business_date: date) ->
         )
     )
     if verdicts.get(business_date) == "blocked":
-        return Comparison("withheld", "the gate blocked the day's data", "", ())
+        return ComparableDays("withheld", (), StatedReason("withheld"))
     good = [day for day, verdict in verdicts.items() if verdict != "blocked" and day < business_date]
-    promotion = promotion_day(settings.calendar, business_date)
+    promotion = find_promotion_day(settings.calendar, business_date)
     if promotion:
-        return _same_day_last_time(settings.calendar, promotion, good)
+        return _find_same_day_last_time(settings.calendar, promotion, good)
     farthest = business_date - timedelta(days=FARTHEST_DAYS)
-    regular = [day for day in good if day >= farthest and not promotion_day(settings.calendar, day)]
+    regular = [day for day in good if day >= farthest and not find_promotion_day(settings.calendar, day)]
     days = tuple(regular[-BASELINE_DAYS:])
     if len(days) < BASELINE_DAYS:
-        why = f"{len(days)} comparable days before it, of the {BASELINE_DAYS} that a baseline needs"
-        return Comparison("no_baseline", why, "regular days", days)
-    return Comparison("diagnosed", "", "regular days", days)
+        reason = StatedReason("no_baseline", {"days": len(days), "missing": BASELINE_DAYS - len(days)})
+        return ComparableDays("no_baseline", days, reason, StatedReason("regular"))
+    return ComparableDays("diagnosed", days, compared_with=StatedReason("regular"))
 
 
 @dataclass(frozen=True)
@@ -68,27 +68,22 @@ class PromotionDay:
     number: int
     hours: float
 
-    def __str__(self) -> str:
-        return f"{self.name}, {self.phase}, day {self.number}"
-
-    @staticmethod
-    def parse(text: str) -> tuple[str, str, int] | None:
-        """Name, phase and number of a day that is written so; None for any other text."""
-        found = re.fullmatch(r"(.+), (.+), day (\d+)", text)
-        return (found[1], found[2], int(found[3])) if found else None
+    def state_as(self, key: str) -> StatedReason:
+        """The day as the values of a sentence of the playbook."""
+        return StatedReason(key, {"name": self.name, "phase": self.phase, "number": self.number})
 
 
-def promotion_day(calendar: Sequence[Promotion], day: date) -> PromotionDay | None:
+def find_promotion_day(calendar: Sequence[Promotion], day: date) -> PromotionDay | None:
     """The phase that covers most of the day, and which day of it that is; None on a regular day.
 
     A phase that begins or ends within the day makes it a day of the promotion too.
     """
-    days = [_day_of(promotion, day) for promotion in calendar]
+    days = [_place_day(promotion, day) for promotion in calendar]
     return max((each for each in days if each.hours > 0), key=lambda each: each.hours, default=None)
 
 
-def _day_of(promotion: Promotion, day: date) -> PromotionDay:
-    begins, ends = _moment(promotion.starts), _moment(promotion.ends)
+def _place_day(promotion: Promotion, day: date) -> PromotionDay:
+    begins, ends = _convert_to_moment(promotion.starts), _convert_to_moment(promotion.ends)
     if not isinstance(promotion.ends, datetime):
         ends += timedelta(days=1)
     midnight = datetime.combine(day, time())
@@ -97,12 +92,15 @@ def _day_of(promotion: Promotion, day: date) -> PromotionDay:
     return PromotionDay(promotion.name, promotion.phase, (day - first).days + 1, covered / timedelta(hours=1))
 
 
-def _same_day_last_time(calendar: Sequence[Promotion], promotion: PromotionDay, good: Sequence[date]) -> Comparison:
+def _find_same_day_last_time(
+    calendar: Sequence[Promotion], promotion: PromotionDay, good: Sequence[date]
+) -> ComparableDays:
     for day in reversed(good):
-        other = promotion_day(calendar, day)
+        other = find_promotion_day(calendar, day)
         if other and _is_alike(other, promotion):
-            return Comparison("diagnosed", "", str(other), (day,))
-    return Comparison("not_comparable", f"{promotion}: there is no earlier day like it", str(promotion), ())
+            return ComparableDays("diagnosed", (day,), compared_with=other.state_as("promotion"))
+    reason, compared_with = promotion.state_as("not_comparable"), promotion.state_as("promotion")
+    return ComparableDays("not_comparable", (), reason, compared_with)
 
 
 def _is_alike(one: PromotionDay, other: PromotionDay) -> bool:
@@ -114,5 +112,5 @@ def _is_alike(one: PromotionDay, other: PromotionDay) -> bool:
     return is_same and abs(one.hours - other.hours) <= _LARGEST_SHIFT_HOURS
 
 
-def _moment(moment: date | datetime) -> datetime:
+def _convert_to_moment(moment: date | datetime) -> datetime:
     return moment.replace(tzinfo=None) if isinstance(moment, datetime) else datetime.combine(moment, time())

@@ -6,12 +6,12 @@ additive logistic model); what a cell shows beyond them is shrunk by the spread 
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
+from funnelscope.diagnosis.records import RelevanceRecord
 from funnelscope.warehouse.connection import Warehouse
 
 _ROUNDS = 30
@@ -22,8 +22,8 @@ _NOTABLE = 0.25
 _FEWEST_SESSIONS = 50
 
 
-def relevance(warehouse: Warehouse, business_date: date, days: Sequence[date]) -> list[dict[str, Any]]:
-    """Rows of diagnosis.relevance over the baseline and the day, by creative and by who made it."""
+def judge_relevance(warehouse: Warehouse, business_date: date, days: Sequence[date]) -> list[RelevanceRecord]:
+    """Every match over the baseline and the day, by creative and by who made it."""
     frame = warehouse.execute(
         "select creative, coalesce(creative_origin, 'none') as origin, landing_page, count(*) as sessions, "
         "count(*) filter (where observed_three_seconds and observed_second_interaction) as engaged "
@@ -35,11 +35,11 @@ def relevance(warehouse: Warehouse, business_date: date, days: Sequence[date]) -
     for grain in ("creative", "origin"):
         cells = frame.groupby([grain, "landing_page"], as_index=False)[["sessions", "engaged"]].sum()
         if len(cells):
-            rows += _judged(grain, cells)
+            rows += _judge_cells(grain, cells)
     return rows
 
 
-def _judged(grain: str, cells: pd.DataFrame) -> list[dict[str, Any]]:
+def _judge_cells(grain: str, cells: pd.DataFrame) -> list[RelevanceRecord]:
     creative, creatives = pd.factorize(cells[grain])
     page, pages = pd.factorize(cells["landing_page"])
     sessions, engaged = cells["sessions"].to_numpy(float), cells["engaged"].to_numpy(float)
@@ -58,31 +58,31 @@ def _judged(grain: str, cells: pd.DataFrame) -> list[dict[str, Any]]:
     interaction = raw * information * variance
     deviation = 1.645 * np.sqrt(variance)
     return [
-        {
-            "grain": grain,
-            "creative": creatives[creative[cell]],
-            "landing_page": pages[page[cell]],
-            "sessions": int(sessions[cell]),
-            "engaged": int(engaged[cell]),
-            "engaged_rate": engaged[cell] / sessions[cell],
-            "expected_rate": float(rate[cell]),
-            "creative_effect": float(creative_effect[creative[cell]]),
-            "page_effect": float(page_effect[page[cell]]),
-            "interaction": float(interaction[cell]),
-            "interaction_low": float(interaction[cell] - deviation[cell]),
-            "interaction_high": float(interaction[cell] + deviation[cell]),
-            "judgement": _judgement(
+        RelevanceRecord(
+            grain=grain,
+            creative=creatives[creative[cell]],
+            landing_page=pages[page[cell]],
+            sessions=int(sessions[cell]),
+            engaged=int(engaged[cell]),
+            engaged_rate=engaged[cell] / sessions[cell],
+            expected_rate=float(rate[cell]),
+            creative_effect=float(creative_effect[creative[cell]]),
+            page_effect=float(page_effect[page[cell]]),
+            interaction=float(interaction[cell]),
+            interaction_low=float(interaction[cell] - deviation[cell]),
+            interaction_high=float(interaction[cell] + deviation[cell]),
+            judgement=_choose_judgement(
                 sessions[cell],
                 interaction[cell] + deviation[cell],
                 creative_effect[creative[cell]],
                 page_effect[page[cell]],
             ),
-        }
+        )
         for cell in range(len(cells))
     ]
 
 
-def _judgement(sessions: float, interaction_high: float, creative_effect: float, page_effect: float) -> str:
+def _choose_judgement(sessions: float, interaction_high: float, creative_effect: float, page_effect: float) -> str:
     if sessions < _FEWEST_SESSIONS:
         return "too_thin"
     if interaction_high < -_NOTABLE / 2:

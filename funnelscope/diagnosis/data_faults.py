@@ -1,14 +1,16 @@
 """Data or business? Asked before a cause is named."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
-from funnelscope.diagnosis.baseline import slice_condition
-from funnelscope.diagnosis.steps import VISIT, Step
+from funnelscope.diagnosis.baseline import build_slice_condition
+from funnelscope.diagnosis.records import Reasons
+from funnelscope.diagnosis.stated_reasons import DATA_CHECKS, StatedReason
+from funnelscope.diagnosis.steps import VISIT, FunnelStep
+from funnelscope.quality.gate import Verdict, read_verdicts
 from funnelscope.warehouse.connection import Warehouse
 
 # Whoever took the later step must have passed the earlier one: (earlier, later).
@@ -19,14 +21,15 @@ _PAIRS = (
     ("favorite_or_cart", "checkout"),
     ("checkout", "order"),
 )
-PAGE_VIEWS_ARE_GONE = "page_views_are_gone"
-CHECKS = (*(f"{later}_without_{earlier}" for earlier, later in _PAIRS), PAGE_VIEWS_ARE_GONE)
+*_PAIR_CHECKS, PAGE_VIEWS_ARE_GONE = DATA_CHECKS
 _FEWEST_LATER = 10
 _SMALLEST_RISE = 0.2
 _COLLAPSE = 0.5
 _USUAL_DAYS = 14
 _SAME_FAULT = 0.9
 _FLOOD = 1.4
+_OF_CHECKS = ("contract", "expectation")
+"""Keys of the gate's reasons that name a check; the others name a family."""
 
 
 @dataclass(frozen=True)
@@ -34,37 +37,38 @@ class DataFault:
     """Why the numbers of a slice cannot be believed.
 
     Attributes:
-        check: the check of the gate that says so, or one of CHECKS; the playbook's `reasons` word these.
-        observed: the same in English.
+        check: the check of the gate that says so, or one of DATA_CHECKS.
+        reason: the same with what was found.
         today, usual: what was compared; None for a check of the gate, which has its own words.
     """
 
     check: str
-    observed: str
+    reason: StatedReason
     today: float | None = None
     usual: float | None = None
 
     @property
     def move(self) -> float:
+        """How far today is from the usual value."""
         return abs((self.today or 0) - (self.usual or 0))
 
 
-def data_fault(
-    warehouse: Warehouse, step: Step, slice_: Mapping[str, str], business_date: date, days: Sequence[date]
+def find_data_fault(
+    warehouse: Warehouse, step: FunnelStep, slice_: Mapping[str, str], business_date: date, days: Sequence[date]
 ) -> DataFault | None:
     """Events that were lost on their way: later steps go on while an earlier one, or all page events, are gone."""
-    if warned := _slice_warning(warehouse, slice_, business_date):
+    if warned := _find_slice_warning(warehouse, slice_, business_date):
         return warned
     if not slice_ or not set(slice_) <= {*VISIT, "first_category"}:
         return None
     counts = ", ".join(
-        f"count(*) filter (where {_took(later)} and not observed_{earlier}) as skipped_{number}, "
-        f"count(*) filter (where {_took(later)}) as later_{number}"
+        f"count(*) filter (where {_has_taken(later)} and not observed_{earlier}) as skipped_{number}, "
+        f"count(*) filter (where {_has_taken(later)}) as later_{number}"
         for number, (earlier, later) in enumerate(_PAIRS)
     )
     query = (
         f"select count(*) as sessions, sum(page_view_count)::BIGINT as page_views, {counts} "
-        f"from intermediate.session_funnel where is_human and {slice_condition(slice_)} and "
+        f"from intermediate.session_funnel where is_human and {build_slice_condition(slice_)} and "
     )
     today = warehouse.records(query + "business_date = $day", day=business_date)[0]
     usual_days = list(days[-_USUAL_DAYS:])
@@ -76,37 +80,39 @@ def data_fault(
         later_today = today[f"later_{number}"]
         noise = np.sqrt(max(usual_share * (1 - usual_share), 0.01) / max(later_today, 1))
         if later_today >= _FEWEST_LATER and share >= usual_share + max(_SMALLEST_RISE, 4 * noise):
-            observed = f"{CHECKS[number].replace('_', ' ')}: {share:.0%}, usually {usual_share:.0%}"
-            return DataFault(CHECKS[number], observed, share, usual_share)
+            return _state_fault(_PAIR_CHECKS[number], share, usual_share)
     if step.stage != "landing" or not today["sessions"] or not usual["sessions"]:
         return None
     total, usual_total = (float(counted["page_views"] or 0) for counted in (today, usual))
     views, usual_views = total / today["sessions"], usual_total / usual["sessions"]
     # Of robots, who look at little, there are fewer a session too, but no fewer views.
     if views < _COLLAPSE * usual_views and total < _COLLAPSE * usual_total / len(usual_days):
-        observed = f"{views:.2f} page views a session, usually {usual_views:.2f}"
-        return DataFault(PAGE_VIEWS_ARE_GONE, observed, views, usual_views)
+        return _state_fault(PAGE_VIEWS_ARE_GONE, views, usual_views)
     return None
 
 
-def _took(step: str) -> str:
+def _state_fault(check: str, today: float, usual: float) -> DataFault:
+    return DataFault(check, StatedReason(check, {"today": today, "usual": usual}), today, usual)
+
+
+def _has_taken(step: str) -> str:
     """SQL of sessions that took the step; who lands on a product has looked at one without doing anything."""
     return f"observed_{step}" + (" and entry_type is distinct from 'product'" if step == "product_view" else "")
 
 
-def whole_of_fault(
-    warehouse: Warehouse, step: Step, slice_: Mapping[str, str], fault: DataFault, day: date, days: Sequence[date]
+def widen_data_fault(
+    warehouse: Warehouse, step: FunnelStep, slice_: Mapping[str, str], fault: DataFault, day: date, days: Sequence[date]
 ) -> Mapping[str, str]:
     """The widest slice around this one that has the same fault in nine tenths of its strength."""
     for name in slice_:
         wider = {other: value for other, value in slice_.items() if other != name}
-        same = data_fault(warehouse, step, wider, day, days)
+        same = find_data_fault(warehouse, step, wider, day, days)
         if same and same.check == fault.check and same.move >= _SAME_FAULT * fault.move > 0:
-            return whole_of_fault(warehouse, step, wider, same, day, days)
+            return widen_data_fault(warehouse, step, wider, same, day, days)
     return slice_
 
 
-def _slice_warning(warehouse: Warehouse, slice_: Mapping[str, str], business_date: date) -> DataFault | None:
+def _find_slice_warning(warehouse: Warehouse, slice_: Mapping[str, str], business_date: date) -> DataFault | None:
     """A warning of the gate about this very slice."""
     if not warehouse.columns("quality.slice_warnings"):
         return None
@@ -114,12 +120,13 @@ def _slice_warning(warehouse: Warehouse, slice_: Mapping[str, str], business_dat
         "select * from quality.slice_warnings where business_date = $day order by all", day=business_date
     ):
         if slice_.get(record["dimension"]) == record["value"]:
-            check, observed = record["check_name"], f"{record['observed']} (expected: {record['expected']})"
-            return DataFault(check, f"{check}: {observed}")
+            values = {name: record[name] for name in ("observed", "expected")}
+            place = {"table": record["table_name"], "check": record["check_name"]}
+            return DataFault(record["check_name"], StatedReason("slice_warned", {**place, **values}))
     return None
 
 
-def is_flood(entered: float, passed: float, usual_entered: float, usual_passed: float) -> bool:
+def is_bot_flood(entered: float, passed: float, usual_entered: float, usual_passed: float) -> bool:
     """Whether entries rose and passes did not: robots that nobody flagged.
 
     Args:
@@ -128,17 +135,14 @@ def is_flood(entered: float, passed: float, usual_entered: float, usual_passed: 
     return entered >= _FLOOD * usual_entered and passed <= 1.15 * usual_passed and passed >= 0.6 * usual_passed
 
 
-def touched_by_warnings(warehouse: Warehouse, business_date: date, cube: str) -> str:
-    """The gate's warnings of the day about the cube or the families, in words; empty without one."""
-    text = warehouse.value(
-        "select reasons from quality.day_verdict where business_date = $day and verdict = 'warn'", day=business_date
-    )
-    reasons = json.loads(text) if text else []
-    named = [
-        f"{reason['subject']}: {reason['observed']}"
-        for reason in reasons
-        if reason["key"] not in ("contract", "expectation")
-        or cube in reason["subject"]
-        or reason["subject"].startswith("staging.")
-    ]
-    return "; ".join(named)
+def find_gate_warnings(warehouse: Warehouse, business_date: date, cube: str) -> Reasons:
+    """The gate's warnings of the day about the cube or the families; empty without one."""
+    found = []
+    for verdict in read_verdicts(warehouse, business_date, business_date):
+        for warning in verdict.reasons if verdict.verdict == Verdict.WARN else ():
+            if warning.key not in _OF_CHECKS:
+                found.append(StatedReason(warning.key, {"family": warning.subject, "observed": warning.observed}))
+            elif cube in warning.subject or warning.table.startswith("staging."):
+                names = ("table", "check", "observed", "expected")
+                found.append(StatedReason("check_warned", {name: getattr(warning, name) for name in names}))
+    return tuple(found)

@@ -1,14 +1,13 @@
 """Operational series that moved with a finding, entries of the change log, and what the data checks say."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 
-from funnelscope.diagnosis.baseline import slice_condition
+from funnelscope.diagnosis.baseline import build_slice_condition
+from funnelscope.diagnosis.records import EvidenceRecord, SliceConditions
 from funnelscope.diagnosis.steps import VISIT
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
@@ -131,10 +130,10 @@ SERIES: tuple[Series, ...] = (
 )
 
 
-def moved_series(
-    warehouse: Warehouse, step: str, slice_: Mapping[str, str], business_date: date, days: Sequence[date]
-) -> list[dict[str, Any]]:
-    """Rows of diagnosis.evidence for every series that did harm on the day; measured in the slice as far as it can be.
+def find_moved_series(
+    warehouse: Warehouse, step: str, slice_: SliceConditions, business_date: date, days: Sequence[date]
+) -> list[EvidenceRecord]:
+    """Evidence of every series that did harm on the day; measured in the slice as far as it can be.
 
     A move is three standard deviations of the baseline days, without their last week, and a tenth of the usual.
     """
@@ -143,19 +142,19 @@ def moved_series(
         part = {name: value for name, value in slice_.items() if name in series.dimensions}
         if step not in series.steps or (series.required and not part) or (slice_ and series.dimensions and not part):
             continue
-        if moved := _move(warehouse, series, part, business_date, days):
+        if moved := _measure_move(warehouse, series, part, business_date, days):
             found.append(moved)
     return found
 
 
-def _move(
+def _measure_move(
     warehouse: Warehouse, series: Series, part: Mapping[str, str], business_date: date, days: Sequence[date]
-) -> dict[str, Any] | None:
+) -> EvidenceRecord | None:
     values = dict(
         warehouse.rows(
             f"select business_date, ({series.value})::DOUBLE from {series.source} as source "
             "where business_date between $first and $day "
-            f"and {slice_condition(part)} group by business_date",
+            f"and {build_slice_condition(part)} group by business_date",
             first=min([*days, business_date]),
             day=business_date,
         )
@@ -171,38 +170,37 @@ def _move(
     floor = 0.02 * abs(mean) + 1e-3
     spread = max(float(usual.std()), floor)
 
-    def z_of(value: float) -> float:
+    def measure(value: float) -> float:
         return series.harm * (value - mean) / spread
 
-    if z_of(today) < _SMALLEST_Z or abs(today - mean) < _SMALLEST_SHARE_OF_USUAL * abs(mean):
+    if measure(today) < _SMALLEST_Z or abs(today - mean) < _SMALLEST_SHARE_OF_USUAL * abs(mean):
         return None
     since = business_date
-    while z_of(values.get(since - timedelta(days=1)) or mean) >= _SMALLEST_Z:
+    while measure(values.get(since - timedelta(days=1)) or mean) >= _SMALLEST_Z:
         since -= timedelta(days=1)
-    return {
-        "kind": "series",
-        "name": series.name,
-        "slice": json.dumps(dict(sorted(part.items())), ensure_ascii=False),
-        "today": today,
-        "usual": mean,
-        "z": z_of(today) * series.harm,
-        "since_date": since,
-        "note": "",
-    }
+    return EvidenceRecord(
+        kind="series",
+        name=series.name,
+        slice=dict(sorted(part.items())),
+        today=today,
+        usual=mean,
+        z=measure(today) * series.harm,
+        since_date=since,
+    )
 
 
-def change_log_entries(
-    settings: Settings, slice_: Mapping[str, str], since: date, business_date: date
-) -> list[dict[str, Any]]:
-    """Rows of diagnosis.evidence for entries on an object of the slice, from a week before the move to the day."""
+def find_change_log_entries(
+    settings: Settings, slice_: SliceConditions, since: date, business_date: date
+) -> list[EvidenceRecord]:
+    """Entries of the change log on an object of the slice, from a week before the move to the day."""
     return [
-        {
-            "kind": "change_log",
-            "name": entry.kind,
-            "slice": json.dumps(dict(sorted(slice_.items())), ensure_ascii=False),
-            "since_date": entry.date,
-            "note": f"{entry.object}: {entry.note}".rstrip(": "),
-        }
+        EvidenceRecord(
+            kind="change_log",
+            name=entry.kind,
+            slice=dict(sorted(slice_.items())),
+            since_date=entry.date,
+            note=f"{entry.object}: {entry.note}".rstrip(": "),
+        )
         for entry in settings.changes
         if since - timedelta(days=_CHANGE_LOG_DAYS) <= entry.date <= business_date and entry.object in slice_.values()
     ]

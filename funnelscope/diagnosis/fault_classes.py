@@ -42,7 +42,7 @@ _OBJECTS = (
 """What a person can open, the most particular first."""
 
 
-def fault_class(segment: str, slice_: Mapping[str, str], moved: Set[str]) -> str:
+def classify_fault(segment: str, slice_: Mapping[str, str], moved: Set[str]) -> str:
     """The class of a business fault, from the step, the dimensions of the slice and the series that moved with it."""
     named = {name for name, value in slice_.items() if value not in ("none", "unknown")}
     if segment == "purchased":
@@ -68,7 +68,7 @@ def fault_class(segment: str, slice_: Mapping[str, str], moved: Set[str]) -> str
     return "decision_loss"
 
 
-def object_to_open(stage: str, slice_: Mapping[str, str]) -> tuple[str, str]:
+def find_object_to_open(stage: str, slice_: Mapping[str, str]) -> tuple[str, str]:
     """(kind, name) of the most particular object of the slice; the stage itself where the slice names none."""
     for kind in _OBJECTS:
         if slice_.get(kind, "none") not in ("none", "unknown"):

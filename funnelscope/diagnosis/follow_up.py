@@ -1,72 +1,49 @@
-"""What became of the findings of earlier days."""
+"""What became of the findings of earlier days, and which finding of the day is one of them."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
-from typing import Any
 
 import pandas as pd
 
-from funnelscope.diagnosis.baseline import slice_condition
-from funnelscope.diagnosis.steps import STEPS, Step
+from funnelscope.diagnosis.baseline import build_slice_condition
+from funnelscope.diagnosis.finding_selection import overlap
+from funnelscope.diagnosis.records import FindingRecord, FollowUpRecord, SliceConditions, decode_records
+from funnelscope.diagnosis.step_scan import select_inside
+from funnelscope.diagnosis.steps import STEPS, FunnelStep
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
 
 _FOLLOWED_DAYS = 28
 _REREAD_AFTER_DAYS = 3
+_SAME_FAULT_SHARE = 0.5
+"""Of the entries of two slices together: two that neither holds the other share so many if they are one fault."""
+_STEPS: Mapping[tuple[str, str], FunnelStep] = {(step.cube, step.name): step for step in STEPS}
 
 
 @dataclass(frozen=True)
-class FollowUp:
-    """Rows of diagnosis.follow_ups, and rows of diagnosis.findings for what has recovered."""
+class OpenFinding:
+    """A finding of the last four weeks that has not recovered, as its latest day tells it, with its sums so far."""
 
-    rows: list[dict[str, Any]]
-    recovered: list[dict[str, Any]]
-
-
-def follow_up(
-    warehouse: Warehouse,
-    settings: Settings,
-    business_date: date,
-    findings: Sequence[Mapping[str, Any]],
-    leaves: Mapping[str, pd.DataFrame],
-) -> FollowUp:
-    """Follows every finding that was open yesterday. It has recovered when less than half of its effect is left.
-
-    Args:
-        findings: rows of the day.
-        leaves: `cube.step` → leaves of the day.
-    """
-    found_today = {row["finding_id"]: row for row in findings}
-    rows, recovered = [], []
-    for old in _open_findings(warehouse, business_date):
-        now = found_today.get(old["finding_id"])
-        effect = now["effect"] if now else _effect(leaves.get(f"{old['cube']}.{old['step']}"), json.loads(old["slice"]))
-        is_recovered = now is None and effect is not None and effect > old["effect"] / 2
-        action = _action(settings, json.loads(old["slice"]), old["found_date"], business_date)
-        reread, is_hit = _reread(warehouse, old["finding_id"], business_date)
-        rows.append(
-            {
-                "finding_id": old["finding_id"],
-                "found_date": old["found_date"],
-                "state": "recovered" if is_recovered else "acted_on" if action else "open",
-                "action": action,
-                "effect": effect,
-                "lost_orders_so_far": old["lost_orders_so_far"] + (now["lost_orders"] if now else 0.0),
-                "lost_amount_so_far": old["lost_amount_so_far"] + (now["lost_amount"] if now else 0.0),
-                "reread_lost_orders": reread,
-                "is_hit": is_hit,
-            }
-        )
-        if is_recovered:
-            recovered.append(_recovered_row(old, effect))
-    return FollowUp(rows, recovered)
+    latest: FindingRecord
+    found_date: date
+    lost_orders: float
+    lost_amount: float
 
 
-def _open_findings(warehouse: Warehouse, business_date: date) -> list[dict[str, Any]]:
-    """The latest row of each finding of the last four weeks that has not recovered, with its first day and its sums."""
-    return warehouse.records(
+@dataclass(frozen=True)
+class FollowedFindings:
+    """What became of each open finding, and a record of the day for each that has recovered."""
+
+    follow_ups: tuple[FollowUpRecord, ...]
+    recovered: tuple[FindingRecord, ...]
+
+
+def read_open_findings(warehouse: Warehouse, business_date: date) -> list[OpenFinding]:
+    """The findings that were open before the day, by rank."""
+    cursor = warehouse.execute(
         """
         with past as (
             select * from diagnosis.findings
@@ -81,34 +58,134 @@ def _open_findings(warehouse: Warehouse, business_date: date) -> list[dict[str, 
                 sum(lost_amount) as lost_amount_so_far
             from past group by finding_id
         )
-        select * from latest inner join sums using (finding_id)
+        select found_date, lost_orders_so_far, lost_amount_so_far, latest.*
+        from latest inner join sums using (finding_id)
         where status != 'recovered' order by rank, finding_id
         """,
         day=business_date,
         oldest=business_date - timedelta(days=_FOLLOWED_DAYS),
     )
+    names = [column[0] for column in cursor.description or ()]
+    rows = cursor.fetchall()
+    latest = decode_records(FindingRecord, names, rows)
+    return [OpenFinding(record, *row[:3]) for record, row in zip(latest, rows, strict=True)]
 
 
-def known_id(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], business_date: date) -> str | None:
-    """The id of an open finding of the step whose slice is the same, contains this one or lies within it."""
-    for old in _open_findings(warehouse, business_date):
-        other = json.loads(old["slice"])
-        is_nested = slice_.items() <= other.items() or other.items() <= slice_.items()
-        if (old["cube"], old["step"]) == (step.cube, step.name) and is_nested and bool(slice_) == bool(other):
-            return str(old["finding_id"])
-    return None
+# --- Identity ------------------------------------------------------------------------------------
 
 
-def _effect(leaves: pd.DataFrame | None, slice_: Mapping[str, str]) -> float | None:
+def assign_ids(
+    findings: Sequence[FindingRecord],
+    open_findings: Sequence[OpenFinding],
+    leaves: Mapping[str, pd.DataFrame],
+    business_date: date,
+) -> list[FindingRecord]:
+    """The findings with their ids: that of the open finding which is the same fault, else a new one.
+
+    A fault may be named a little wider, narrower or by other dimensions on a later day, or in another view of the same
+    transition. Each id is given once, to the pair that has most entries in common.
+
+    Args:
+        leaves: `cube.step` → leaves of the day.
+    """
+    pairs = [
+        (score, -place, -other, open_findings[other].latest.finding_id)
+        for place, finding in enumerate(findings)
+        for other in range(len(open_findings))
+        if (score := _score_likeness(finding, open_findings[other].latest, leaves)) is not None
+    ]
+    ids: dict[int, str] = {}
+    for _, place, _, known in sorted(pairs, reverse=True):
+        if -place not in ids and known not in ids.values():
+            ids[-place] = known
+    return [
+        replace(finding, finding_id=ids.get(place) or create_id(finding, business_date))
+        for place, finding in enumerate(findings)
+    ]
+
+
+def create_id(finding: FindingRecord, business_date: date) -> str:
+    """An id for a finding that is new on the day: another fault of the same slice, weeks later, has another one."""
+    slice_text = json.dumps(dict(sorted(finding.slice.items())), ensure_ascii=False)
+    return hashlib.md5(f"{finding.cube}.{finding.step} {slice_text} {business_date}".encode()).hexdigest()[:12]
+
+
+def _score_likeness(
+    finding: FindingRecord, old: FindingRecord, leaves: Mapping[str, pd.DataFrame]
+) -> tuple[bool, float] | None:
+    """Whether both are of one step, and the share of entries that their slices have in common; None for two faults."""
+    step, old_step = _STEPS[finding.cube, finding.step], _STEPS[old.cube, old.step]
+    if step.segment != old_step.segment or bool(finding.slice) != bool(old.slice):
+        return None
+    is_nested = overlap(finding.slice, old.slice)
+    if step != old_step:
+        conditions, old_conditions = set(finding.slice.items()), set(old.slice.items())
+        shared = len(conditions & old_conditions) / max(len(conditions | old_conditions), 1)
+        return (False, shared) if is_nested else None
+    share = _measure_common_share(leaves[step.key], finding.slice, old.slice)
+    return (True, share) if is_nested or share >= _SAME_FAULT_SHARE else None
+
+
+def _measure_common_share(leaves: pd.DataFrame, one: SliceConditions, other: SliceConditions) -> float:
+    """Entries that lie in both slices over those that lie in either."""
+    inside, inside_other = select_inside(leaves, one), select_inside(leaves, other)
+    common = float(select_inside(inside, other)["entered"].sum())
+    either = float(inside["entered"].sum() + inside_other["entered"].sum()) - common
+    return common / either if either else 1.0
+
+
+# --- Follow-up -----------------------------------------------------------------------------------
+
+
+def follow_findings(
+    warehouse: Warehouse,
+    settings: Settings,
+    business_date: date,
+    findings: Sequence[FindingRecord],
+    open_findings: Sequence[OpenFinding],
+    leaves: Mapping[str, pd.DataFrame],
+) -> FollowedFindings:
+    """Follows every finding that was open. It has recovered when less than half of its effect is left.
+
+    Args:
+        findings: of the day, with their ids.
+        leaves: `cube.step` → leaves of the day.
+    """
+    found_today = {finding.finding_id: finding for finding in findings}
+    follow_ups, recovered = [], []
+    for known in open_findings:
+        old, now = known.latest, found_today.get(known.latest.finding_id)
+        effect = now.effect if now else _measure_effect(leaves.get(f"{old.cube}.{old.step}"), old.slice)
+        is_recovered = now is None and effect is not None and old.effect is not None and effect > old.effect / 2
+        action = _find_action(settings, old.slice, known.found_date, business_date)
+        reread, is_hit = _reread_loss(warehouse, old.finding_id, business_date)
+        follow_ups.append(
+            FollowUpRecord(
+                finding_id=old.finding_id,
+                found_date=known.found_date,
+                state="recovered" if is_recovered else "acted_on" if action else "open",
+                action=action,
+                effect=effect,
+                lost_orders_so_far=known.lost_orders + (now.lost_orders if now else 0.0),
+                lost_amount_so_far=known.lost_amount + (now.lost_amount if now else 0.0),
+                reread_lost_orders=reread,
+                is_hit=is_hit,
+            )
+        )
+        if is_recovered:
+            recovered.append(_record_recovery(old, effect))
+    return FollowedFindings(tuple(follow_ups), tuple(recovered))
+
+
+def _measure_effect(leaves: pd.DataFrame | None, slice_: SliceConditions) -> float | None:
     if leaves is None:
         return None
-    for name, value in slice_.items():
-        leaves = leaves[leaves[name] == value]
-    expected = float(leaves["expected"].sum())
-    return float(leaves["observed"].sum()) / expected - 1 if expected else None
+    inside = select_inside(leaves, slice_)
+    expected = float(inside["expected"].sum())
+    return float(inside["observed"].sum()) / expected - 1 if expected else None
 
 
-def _action(settings: Settings, slice_: Mapping[str, str], found: date, business_date: date) -> str:
+def _find_action(settings: Settings, slice_: SliceConditions, found: date, business_date: date) -> str:
     """The last entry of the change log on an object of the slice since it was found; empty without one."""
     entries = [
         entry for entry in settings.changes if found <= entry.date <= business_date and entry.object in slice_.values()
@@ -116,39 +193,37 @@ def _action(settings: Settings, slice_: Mapping[str, str], found: date, business
     return f"{entries[-1].date} {entries[-1].object}: {entries[-1].note}" if entries else ""
 
 
-def _reread(warehouse: Warehouse, key: str, business_date: date) -> tuple[float | None, bool | None]:
-    """Lost orders of the finding three days ago with what has come since, and whether at least half of them stand."""
+def _reread_loss(warehouse: Warehouse, key: str, business_date: date) -> tuple[float | None, bool | None]:
+    """Lost orders of the finding three days ago with what has come since, and whether at least half of them remain."""
     then = business_date - timedelta(days=_REREAD_AFTER_DAYS)
-    old = warehouse.records(
-        "select * from diagnosis.findings where finding_id = $key and business_date = $day and lost_orders > 0",
+    old = warehouse.rows(
+        "select cube, step, slice, entered, passed, expected, lost_orders from diagnosis.findings "
+        "where finding_id = $key and business_date = $day and lost_orders > 0",
         key=key,
         day=then,
     )
     if not old:
         return None, None
-    row = old[0]
-    step = next(step for step in STEPS if (step.cube, step.name) == (row["cube"], row["step"]))
+    cube, name, slice_text, old_entered, old_passed, expected, lost_orders = old[0]
+    step = _STEPS[cube, name]
     entered, passed = warehouse.rows(
         f"select coalesce(sum({step.entered}), 0)::DOUBLE, coalesce(sum({step.passed}), 0)::DOUBLE "
-        f"from marts.{step.cube} where business_date = $day and {slice_condition(json.loads(row['slice']))}",
+        f"from marts.{step.cube} where business_date = $day and {build_slice_condition(json.loads(slice_text))}",
         day=then,
     )[0]
-    lost_passes = row["expected"] - row["passed"]
-    lost_now = entered * row["expected"] / row["entered"] - passed
-    reread = lost_now * row["lost_orders"] / lost_passes
-    return reread, reread >= row["lost_orders"] / 2
+    lost_passes = expected - old_passed
+    lost_now = entered * expected / old_entered - passed
+    reread = lost_now * lost_orders / lost_passes
+    return reread, reread >= lost_orders / 2
 
 
-def _recovered_row(old: Mapping[str, Any], effect: float | None) -> dict[str, Any]:
+_NAMING = frozenset(
+    ("finding_id", "stage", "cube", "step", "slice", "fault_class", "since_date", "owner", "object_kind", "object_name")
+)
+"""Fields that say which finding it is, without those that measure it."""
+
+
+def _record_recovery(old: FindingRecord, effect: float | None) -> FindingRecord:
     """What names the finding stays; nothing is lost any more."""
-    names = ["finding_id", "stage", "cube", "step", "slice", "fault_class", "since_date", "owner"]
-    names += ["object_kind", "object_name"]
-    zeros = ("lost_orders", "lost_orders_low", "lost_orders_high", "lost_amount", "lost_amount_low")
-    return {
-        **{name: old[name] for name in names},
-        **dict.fromkeys((*zeros, "lost_amount_high", "lost_amount_net"), 0.0),
-        "status": "recovered",
-        "status_reason": "",
-        "is_ongoing": False,
-        "effect": effect,
-    }
+    known = {each.name: getattr(old, each.name) for each in fields(old) if each.name in _NAMING}
+    return FindingRecord(**known, status="recovered", is_ongoing=False, effect=effect)

@@ -10,13 +10,15 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from funnelscope.diagnosis.baseline import slice_condition
-from funnelscope.diagnosis.steps import Step, dimensions_of
+from funnelscope.diagnosis.baseline import build_slice_condition
+from funnelscope.diagnosis.steps import FunnelStep, get_dimensions
 from funnelscope.warehouse.connection import Warehouse
 
+_INTERVAL = 1.645
+"""Standard deviations to either end of a 90 % interval."""
 _PRIOR_PASSES = 50
 """A slice's own rate and amount are drawn towards the shop's as if by so many passes."""
-_DAILY_NOISE = 0.03
+_DAILY_MOVEMENT = 0.03
 """How far the rate of a slice moves from day to day, as a share of it."""
 _FROM_SESSIONS: Mapping[str, frozenset[str]] = {
     "payment_cube": frozenset({"device", "region"}),
@@ -30,7 +32,7 @@ _REFUND_AGES = ((30, ("00", "01", "07", "15", "30")), (15, ("00", "01", "07", "1
 
 
 @dataclass(frozen=True)
-class Worth:
+class LossPerPass:
     """Of one pass of a step.
 
     Attributes:
@@ -51,28 +53,69 @@ class Worth:
         return self.orders**2 * variance_of_passes + (lost_passes * self.orders_deviation) ** 2 + luck
 
 
-def worth(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], days: Sequence[date], day: date) -> Worth:
-    """What a pass of the slice is usually worth."""
-    orders, deviation = _orders_per_pass(warehouse, step, slice_, days)
-    unseen = _unseen_orders(warehouse, step, slice_, days)
+@dataclass(frozen=True)
+class LossEstimate:
+    """Orders of a day that were lost and their amount, each with its 90 % interval.
+
+    Attributes:
+        amount_net: what refunds are expected to leave of the amount.
+    """
+
+    orders: float = 0.0
+    orders_low: float = 0.0
+    orders_high: float = 0.0
+    amount: float = 0.0
+    amount_low: float = 0.0
+    amount_high: float = 0.0
+    amount_net: float = 0.0
+
+
+def estimate_loss(lost_passes: float, variance_of_passes: float, per_pass: LossPerPass) -> LossEstimate:
+    """What so many passes less than expected cost; of a gain, negative.
+
+    Args:
+        variance_of_passes: of the passes of the day around those expected.
+    """
+    orders = lost_passes * per_pass.orders
+    margin = float(_INTERVAL * np.sqrt(per_pass.variance(lost_passes, variance_of_passes)))
+    low, high = orders - margin, orders + margin
+    return LossEstimate(
+        orders,
+        low,
+        high,
+        orders * per_pass.amount,
+        low * per_pass.amount,
+        high * per_pass.amount,
+        orders * per_pass.amount * per_pass.kept,
+    )
+
+
+def estimate_loss_per_pass(
+    warehouse: Warehouse, step: FunnelStep, slice_: Mapping[str, str], days: Sequence[date], day: date
+) -> LossPerPass:
+    """What a pass of the slice is usually worth, and how surely."""
+    orders, deviation = _estimate_orders_per_pass(warehouse, step, slice_, days)
+    unseen = _estimate_unseen_orders(warehouse, step, slice_, days)
     deviation = float(np.hypot(deviation * (1 + unseen / 2), orders * unseen / np.sqrt(12)))
-    kept = 1 - _refund_rate(warehouse, day)
-    return Worth(orders * (1 + unseen / 2), deviation, _amount(warehouse, slice_, days), kept)
+    kept = 1 - _estimate_refund_rate(warehouse, day)
+    return LossPerPass(orders * (1 + unseen / 2), deviation, _estimate_amount(warehouse, slice_, days), kept)
 
 
-def _orders_per_pass(
-    warehouse: Warehouse, step: Step, slice_: Mapping[str, str], days: Sequence[date]
+def _estimate_orders_per_pass(
+    warehouse: Warehouse, step: FunnelStep, slice_: Mapping[str, str], days: Sequence[date]
 ) -> tuple[float, float]:
     """Paid orders of a pass, and the standard deviation of that."""
     if step.paid:
         if step.paid == step.passed:
             return 1.0, 0.0
-        return _rate(warehouse, step.cube, step.paid, step.passed, slice_, days)
-    paying, deviation = _rate(warehouse, "decision_cube", "reached_paid", "sessions", slice_, days)
+        return _estimate_rate(warehouse, step.cube, step.paid, step.passed, slice_, days)
+    paying, deviation = _estimate_rate(warehouse, "decision_cube", "reached_paid", "sessions", slice_, days)
     if step.segment == "qualified_product_view":
         return paying, deviation
     if step.segment == "arrival":
-        landing, _ = _rate(warehouse, "landing_cube", "reached_qualified_product_view", "sessions", slice_, days)
+        landing, _ = _estimate_rate(
+            warehouse, "landing_cube", "reached_qualified_product_view", "sessions", slice_, days
+        )
         return paying * landing, deviation * landing
     paid, carted = (
         warehouse.value(
@@ -82,18 +125,18 @@ def _orders_per_pass(
         for cube, column in (("decision_cube", "reached_paid"), ("product_cube", "carted"))
     )
     orders = min((paid or 0) / carted, 1.0) if carted else 0.0
-    return orders, _DAILY_NOISE * orders
+    return orders, _DAILY_MOVEMENT * orders
 
 
-def _rate(
+def _estimate_rate(
     warehouse: Warehouse, cube: str, passed: str, entered: str, slice_: Mapping[str, str], days: Sequence[date]
 ) -> tuple[float, float]:
     """Passed / entered of the slice, as far as the cube knows it, drawn towards the whole; its standard deviation."""
-    known = {name: value for name, value in slice_.items() if name in dimensions_of(cube)}
+    known = {name: value for name, value in slice_.items() if name in get_dimensions(cube)}
     row = warehouse.rows(
         f"select sum({passed})::DOUBLE, sum({entered})::DOUBLE, "
-        f"sum({passed}) filter (where {slice_condition(known)})::DOUBLE, "
-        f"sum({entered}) filter (where {slice_condition(known)})::DOUBLE "
+        f"sum({passed}) filter (where {build_slice_condition(known)})::DOUBLE, "
+        f"sum({entered}) filter (where {build_slice_condition(known)})::DOUBLE "
         f"from marts.{cube} where list_contains($days::DATE[], business_date)",
         days=list(days),
     )[0]
@@ -101,10 +144,12 @@ def _rate(
     overall = all_passed / all_entered if all_entered else 0.0
     entries = own_entered + _PRIOR_PASSES
     rate = (own_passed + _PRIOR_PASSES * overall) / entries
-    return rate, float(np.hypot(np.sqrt(max(rate * (1 - rate), 0.0) / entries), _DAILY_NOISE * rate))
+    return rate, float(np.hypot(np.sqrt(max(rate * (1 - rate), 0.0) / entries), _DAILY_MOVEMENT * rate))
 
 
-def _unseen_orders(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], days: Sequence[date]) -> float:
+def _estimate_unseen_orders(
+    warehouse: Warehouse, step: FunnelStep, slice_: Mapping[str, str], days: Sequence[date]
+) -> float:
     """Orders without a session for each with one; 0 where the slice needs no session to hold an order."""
     if step.cube in _FROM_SESSIONS and not _FROM_SESSIONS[step.cube] & slice_.keys():
         return 0.0
@@ -116,12 +161,12 @@ def _unseen_orders(warehouse: Warehouse, step: Step, slice_: Mapping[str, str], 
     return min(orders / with_session - 1, _MOST_UNSEEN) if with_session else 0.0
 
 
-def _amount(warehouse: Warehouse, slice_: Mapping[str, str], days: Sequence[date]) -> float:
-    known = {name: value for name, value in slice_.items() if name in dimensions_of("decision_cube")}
+def _estimate_amount(warehouse: Warehouse, slice_: Mapping[str, str], days: Sequence[date]) -> float:
+    known = {name: value for name, value in slice_.items() if name in get_dimensions("decision_cube")}
     row = warehouse.rows(
         "select sum(paid_amount)::DOUBLE, sum(reached_paid)::DOUBLE, "
-        f"sum(paid_amount) filter (where {slice_condition(known)})::DOUBLE, "
-        f"sum(reached_paid) filter (where {slice_condition(known)})::DOUBLE "
+        f"sum(paid_amount) filter (where {build_slice_condition(known)})::DOUBLE, "
+        f"sum(reached_paid) filter (where {build_slice_condition(known)})::DOUBLE "
         "from marts.decision_cube where list_contains($days::DATE[], business_date)",
         days=list(days),
     )[0]
@@ -130,7 +175,7 @@ def _amount(warehouse: Warehouse, slice_: Mapping[str, str], days: Sequence[date
     return (own_amount + _PRIOR_PASSES * overall) / (own_orders + _PRIOR_PASSES)
 
 
-def _refund_rate(warehouse: Warehouse, day: date) -> float:
+def _estimate_refund_rate(warehouse: Warehouse, day: date) -> float:
     """Refunded share of the amounts paid 28 days long, at the greatest age that those days have all reached."""
     for age, buckets in _REFUND_AGES:
         paid, refunded = warehouse.rows(
@@ -142,5 +187,5 @@ def _refund_rate(warehouse: Warehouse, day: date) -> float:
             buckets=list(buckets),
         )[0]
         if paid:
-            return min((refunded or 0.0) / paid, 1.0)
+            return float(min((refunded or 0.0) / paid, 1.0))
     return 0.0

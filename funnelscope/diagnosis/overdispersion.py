@@ -12,7 +12,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from funnelscope.diagnosis.steps import CUBES, STEPS, dimensions_of, steps_of
+from funnelscope.diagnosis.steps import CUBES, STEPS, get_dimensions, get_steps
 from funnelscope.warehouse.connection import Warehouse
 
 _SLICE_BOUNDS = (0.012, 0.06)
@@ -25,25 +25,25 @@ _NORMAL_99 = 2.576
 
 
 @dataclass(frozen=True)
-class StepNoise:
+class StepOverdispersion:
     """What is usual for one step.
 
     Attributes:
-        slice_noise: standard deviation of a slice's daily level beyond chance, as a share of it.
-        whole_noise: the same for the whole step.
+        slice_overdispersion: standard deviation of a slice's daily level beyond chance, as a share of it.
+        whole_overdispersion: the same for the whole step.
         weekday_level: factor of this weekday on the step's rate, drawn towards 1.
     """
 
-    slice_noise: float
-    whole_noise: float
+    slice_overdispersion: float
+    whole_overdispersion: float
     weekday_level: float
 
 
 @dataclass(frozen=True)
-class Noise:
+class Overdispersion:
     """`scale` multiplies every standard deviation: what calibration adds."""
 
-    steps: dict[str, StepNoise]
+    steps: dict[str, StepOverdispersion]
     scale: float
 
 
@@ -56,12 +56,12 @@ def write_slice_days(warehouse: Warehouse, from_date: date, to_date: date) -> No
             last=to_date,
         )
         for cube in CUBES:
-            warehouse.execute(_slice_days_query(cube), first=from_date, last=to_date)
+            warehouse.execute(_write_slice_days_query(cube), first=from_date, last=to_date)
 
 
-def _slice_days_query(cube: str) -> str:
-    dimensions = dimensions_of(cube)
-    steps = steps_of(cube)
+def _write_slice_days_query(cube: str) -> str:
+    dimensions = get_dimensions(cube)
+    steps = get_steps(cube)
     sums = ", ".join(
         f"sum({column})::BIGINT as {kind}_{number}"
         for number, step in enumerate(steps)
@@ -91,29 +91,33 @@ def _slice_days_query(cube: str) -> str:
     """
 
 
-def learn_noise(warehouse: Warehouse, business_date: date, days: Sequence[date]) -> Noise:
-    """The noise of every step around the mean of the days. With too few days, the smallest that is believed."""
+def learn_overdispersion(warehouse: Warehouse, business_date: date, days: Sequence[date]) -> Overdispersion:
+    """Of every step around the mean of the days; with too few days, the smallest that is believed."""
     frame = warehouse.execute(
         "select * from diagnosis.slice_days where list_contains($days::DATE[], business_date) order by all",
         days=list(days),
     ).df()
     frame["key"] = frame["cube"] + "." + frame["step"]
-    moves = _moves(frame)
+    moves = _measure_moves(frame)
     steps, residuals = {}, []
     for step in STEPS:
         own = moves[moves["key"] == step.key]
         is_whole = own["dimension"] == "all"
         slices, whole = own[~is_whole], own[is_whole]
-        slice_noise = _noise(slices, _SLICE_BOUNDS)
-        steps[step.key] = StepNoise(slice_noise, _noise(whole, _WHOLE_BOUNDS), _weekday_level(whole, business_date))
+        slice_overdispersion = _measure_overdispersion(slices, _SLICE_BOUNDS)
+        steps[step.key] = StepOverdispersion(
+            slice_overdispersion,
+            _measure_overdispersion(whole, _WHOLE_BOUNDS),
+            _estimate_weekday_level(whole, business_date),
+        )
         if len(slices):
-            residuals.append(slices["move"] / np.sqrt(slices["chance"] + slice_noise**2))
+            residuals.append(slices["move"] / np.sqrt(slices["chance"] + slice_overdispersion**2))
     sizes = np.abs(np.concatenate(residuals)) if residuals else np.zeros(0)
     scale = float(np.quantile(sizes, 0.99)) / _NORMAL_99 if len(sizes) >= 1000 else 1.0
-    return Noise(steps, float(np.clip(scale, *_SCALE_BOUNDS)))
+    return Overdispersion(steps, float(np.clip(scale, *_SCALE_BOUNDS)))
 
 
-def _moves(rows: pd.DataFrame) -> pd.DataFrame:
+def _measure_moves(rows: pd.DataFrame) -> pd.DataFrame:
     """Each slice's daily rate over its mean, less 1 (`move`), and the variance of that by chance alone (`chance`)."""
     slices = rows.groupby(["key", "dimension", "value"]).ngroup().to_numpy()
     sums = {name: np.bincount(slices, rows[name])[slices] for name in ("entered", "passed")}
@@ -135,7 +139,7 @@ def _moves(rows: pd.DataFrame) -> pd.DataFrame:
     return moves[kept]
 
 
-def _noise(moves: pd.DataFrame, bounds: tuple[float, float]) -> float:
+def _measure_overdispersion(moves: pd.DataFrame, bounds: tuple[float, float]) -> float:
     if not len(moves):
         return bounds[0]
     excess = (moves["move"] ** 2 - moves["chance"]).groupby(moves["slice"]).mean()
@@ -143,7 +147,7 @@ def _noise(moves: pd.DataFrame, bounds: tuple[float, float]) -> float:
     return float(np.clip(np.sqrt(max(excess[precise <= precise.median()].median(), 0)), *bounds))
 
 
-def _weekday_level(whole: pd.DataFrame, business_date: date) -> float:
+def _estimate_weekday_level(whole: pd.DataFrame, business_date: date) -> float:
     """Mean of the step's moves on this weekday, drawn towards none by what weekdays differ beyond chance."""
     weekdays = pd.to_datetime(whole["business_date"]).dt.day_of_week
     same = whole[weekdays == business_date.weekday()]

@@ -9,19 +9,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from funnelscope.localization.arrays import Floats
+
 
 @dataclass(frozen=True)
-class RateChange:
+class RateDecomposition:
     """Arrays over slices; `mix` and `rate` add up to `total`."""
 
-    mix: np.ndarray
-    rate: np.ndarray
+    mix: Floats
+    rate: Floats
     total: float
 
 
-def rate_change(
-    passed_usual: np.ndarray, entered_usual: np.ndarray, passed_today: np.ndarray, entered_today: np.ndarray
-) -> RateChange:
+def decompose_rate(
+    passed_usual: Floats, entered_usual: Floats, passed_today: Floats, entered_today: Floats
+) -> RateDecomposition:
     """Splits the change of Σpassed / Σentered over disjoint slices; closes to 1e-12.
 
     A slice without entries in one period has no rate of its own there: it takes that of the other period, so all of
@@ -44,10 +46,10 @@ def rate_change(
     mean_of_both = (whole_usual + whole_today) / 2
     mix = (weight_today - weight_usual) * ((rate_usual + rate_today) / 2 - mean_of_both)
     rate = (weight_usual + weight_today) / 2 * (rate_today - rate_usual)
-    return RateChange(mix, rate, float(whole_today - whole_usual))
+    return RateDecomposition(mix, rate, float(whole_today - whole_usual))
 
 
-def factor_contributions(usual: np.ndarray, today: np.ndarray) -> np.ndarray:
+def decompose_amount(usual: Floats, today: Floats) -> Floats:
     """Splits Πtoday − Πusual over the factors; closes to 1e-9 of the larger amount.
 
     Where one amount is zero, the factors that are zero in it share the whole change equally: the limit of the formula
@@ -64,7 +66,7 @@ def factor_contributions(usual: np.ndarray, today: np.ndarray) -> np.ndarray:
 
 
 def _logarithmic_mean(first: float, second: float) -> float:
-    ratio = np.log(second / first)
+    ratio = float(np.log(second / first))
     if abs(ratio) < 1e-6:  # the quotient below would lose its digits
         return first * (1 + ratio / 2 + ratio**2 / 6)
     return (second - first) / ratio

@@ -15,7 +15,7 @@ DETERMINED: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Step:
+class FunnelStep:
     """One transition of the funnel as one cube shows it.
 
     Attributes:
@@ -38,14 +38,15 @@ class Step:
 
     @property
     def key(self) -> str:
+        """`cube.step`, which no two steps share."""
         return f"{self.cube}.{self.name}"
 
 
 _DECISION = (*VISIT, "first_category")
 
-STEPS: tuple[Step, ...] = (
-    Step("traffic", "arrival_cube", "arrival", "arrival", "identified_clicks", "arrived_clicks", SOURCE),
-    Step(
+STEPS: tuple[FunnelStep, ...] = (
+    FunnelStep("traffic", "arrival_cube", "arrival", "arrival", "identified_clicks", "arrived_clicks", SOURCE),
+    FunnelStep(
         "landing",
         "landing_cube",
         "qualified_product_view",
@@ -54,7 +55,7 @@ STEPS: tuple[Step, ...] = (
         "reached_qualified_product_view",
         VISIT,
     ),
-    Step(
+    FunnelStep(
         "decision",
         "decision_cube",
         "favorite_or_cart",
@@ -64,7 +65,7 @@ STEPS: tuple[Step, ...] = (
         _DECISION,
         "reached_paid",
     ),
-    Step(
+    FunnelStep(
         "decision",
         "product_cube",
         "cart",
@@ -73,7 +74,7 @@ STEPS: tuple[Step, ...] = (
         "carted",
         ("product_id", "category", "channel", "device"),
     ),
-    Step(
+    FunnelStep(
         "decision",
         "decision_cube",
         "checkout",
@@ -83,10 +84,10 @@ STEPS: tuple[Step, ...] = (
         _DECISION,
         "reached_paid",
     ),
-    Step(
+    FunnelStep(
         "decision", "inquiry_cube", "paid_inquiry", "checkout", "inquiries", "paid", ("team", "agent", "shift"), "paid"
     ),
-    Step(
+    FunnelStep(
         "decision",
         "decision_cube",
         "order",
@@ -96,7 +97,7 @@ STEPS: tuple[Step, ...] = (
         _DECISION,
         "reached_paid",
     ),
-    Step(
+    FunnelStep(
         "decision",
         "checkout_cube",
         "order",
@@ -106,8 +107,8 @@ STEPS: tuple[Step, ...] = (
         ("coupon", "promotion", "channel", "device"),
         "paid",
     ),
-    Step("decision", "decision_cube", "paid", "paid", "reached_order", "reached_paid", _DECISION, "reached_paid"),
-    Step(
+    FunnelStep("decision", "decision_cube", "paid", "paid", "reached_order", "reached_paid", _DECISION, "reached_paid"),
+    FunnelStep(
         "decision",
         "payment_cube",
         "paid",
@@ -117,7 +118,7 @@ STEPS: tuple[Step, ...] = (
         ("payment_provider", "device", "region"),
         "paid",
     ),
-    Step(
+    FunnelStep(
         "repurchase",
         "repurchase_cube",
         "purchased",
@@ -133,9 +134,11 @@ SEGMENTS = tuple(dict.fromkeys(step.segment for step in STEPS))
 CUBES = tuple(dict.fromkeys(step.cube for step in STEPS))
 
 
-def steps_of(cube: str) -> tuple[Step, ...]:
+def get_steps(cube: str) -> tuple[FunnelStep, ...]:
+    """The steps that the cube shows, upstream first."""
     return tuple(step for step in STEPS if step.cube == cube)
 
 
-def dimensions_of(cube: str) -> tuple[str, ...]:
-    return steps_of(cube)[0].dimensions
+def get_dimensions(cube: str) -> tuple[str, ...]:
+    """The dimensions that slice every step of the cube."""
+    return get_steps(cube)[0].dimensions

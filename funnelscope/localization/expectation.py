@@ -3,11 +3,14 @@
 A ratio is expected leaf by leaf with today's denominators, so a change of mix is no deviation.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
+
+from funnelscope.localization.arrays import Floats, Integers
 
 _ROUNDS = 4  # of raking; the margins have settled to a few per cent of their noise by then
 _PRIOR_PASSES = 5.0  # what a margin is drawn towards the whole by, in passes
@@ -18,12 +21,12 @@ _SPREAD_BOUNDS = (1e-4, 0.5)  # of the squared coefficient of variation of leaf 
 class BaselineRates:
     """A rate for every leaf, 0 to 1, and how many baseline entries it is worth."""
 
-    rate: np.ndarray
-    entries: np.ndarray
+    rate: Floats
+    entries: Floats
 
 
-def shrunk_rates(
-    passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray], *, with_pairs: bool = False
+def shrink_rates(
+    passed: Floats, entered: Floats, codes: Sequence[Integers], *, with_pairs: bool = False
 ) -> BaselineRates:
     """Leaf rates over the whole baseline, each drawn towards what the dimensions of the leaf predict.
 
@@ -34,54 +37,59 @@ def shrunk_rates(
         with_pairs: m also follows pairs of dimensions as far as they differ from their main effects, and r̂ keeps the
             margins: needed where most leaves are too thin to speak for themselves and today's thin leaves are others.
     """
-    prior = _main_effects(passed, entered, codes)
+    prior = _estimate_main_effects(passed, entered, codes)
     if with_pairs:
-        prior = _pair_effects(passed, entered, codes, prior)
+        prior = _add_pair_effects(passed, entered, codes, prior)
     mean = entered * prior
-    spread = _squared_spread(passed, mean, prior)
+    spread = _measure_squared_spread(passed, mean, prior)
     strength = (1 - prior) / (prior * np.clip(spread, *_SPREAD_BOUNDS))
     rate = (passed + strength * prior) / (entered + strength)
     if with_pairs:
-        rate = _raked(passed, entered, codes, rate)
+        rate = _rake_rates(passed, entered, codes, rate)
     return BaselineRates(rate, entered + strength)
 
 
-def _squared_spread(passed: np.ndarray, mean: np.ndarray, rate: np.ndarray) -> float:
+def _measure_squared_spread(passed: Floats, mean: Floats, rate: Floats) -> float:
     """Squared coefficient of variation of cells around their mean that chance does not explain; may be below 0."""
     large = mean > 1
     excess = ((passed - mean)[large] ** 2 - (mean * (1 - rate))[large]).sum()
     return float(excess / max((mean[large] ** 2).sum(), 1e-9))
 
 
-def _main_effects(passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray]) -> np.ndarray:
-    return _raked(passed, entered, codes, np.full(len(passed), passed.sum() / entered.sum()))
+def _sum_by_code(codes: Integers, weights: Floats) -> Floats:
+    """The sum of the weights over each code, from 0."""
+    return np.asarray(np.bincount(codes, weights), np.float64)
 
 
-def _pair_effects(passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray], rates: np.ndarray) -> np.ndarray:
+def _estimate_main_effects(passed: Floats, entered: Floats, codes: Sequence[Integers]) -> Floats:
+    return _rake_rates(passed, entered, codes, np.full(len(passed), passed.sum() / entered.sum()))
+
+
+def _add_pair_effects(passed: Floats, entered: Floats, codes: Sequence[Integers], rates: Floats) -> Floats:
     """The rates, times what each pair of dimensions adds to them, drawn towards nothing by how much chance explains."""
     for first, second in combinations(codes, 2):
         pair = first.astype(np.int64) * (int(second.max()) + 1) + second
         if int(pair.max()) > 4 * len(pair) + 1000:
             pair = pd.factorize(pair)[0]
-        seen, mean = np.bincount(pair, passed), np.bincount(pair, entered * rates)
-        rate = mean / np.maximum(np.bincount(pair, entered), 1e-9)
-        spread = _squared_spread(seen, mean, rate)
+        seen, mean = _sum_by_code(pair, passed), _sum_by_code(pair, entered * rates)
+        rate = mean / np.maximum(_sum_by_code(pair, entered), 1e-9)
+        spread = _measure_squared_spread(seen, mean, rate)
         if spread > _SPREAD_BOUNDS[0]:
             prior_passes = (1 - rate) / spread
             rates = np.clip(rates * ((seen + prior_passes) / (mean + prior_passes))[pair], 1e-6, 0.999)
     return rates
 
 
-def _raked(passed: np.ndarray, entered: np.ndarray, codes: list[np.ndarray], rates: np.ndarray) -> np.ndarray:
+def _rake_rates(passed: Floats, entered: Floats, codes: Sequence[Integers], rates: Floats) -> Floats:
     """The rates with the margins of every dimension: iterative proportional fitting."""
     for _ in range(_ROUNDS):
         for code in codes:
-            seen = np.bincount(code, passed)
-            predicted = np.bincount(code, entered * rates)
+            seen = _sum_by_code(code, passed)
+            predicted = _sum_by_code(code, entered * rates)
             rates = np.clip(rates * ((seen + _PRIOR_PASSES) / (predicted + _PRIOR_PASSES))[code], 1e-6, 0.999)
     return rates
 
 
-def binomial_variance(expected: np.ndarray, entered_now: np.ndarray, baseline: BaselineRates) -> np.ndarray:
+def compute_binomial_variance(expected: Floats, entered_now: Floats, baseline: BaselineRates) -> Floats:
     """Variance of the passes of a day around `expected`: of the day itself and of its baseline."""
     return expected * (1 - baseline.rate) * (1 + entered_now / baseline.entries)

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from funnelscope.localization.expectation import binomial_variance, shrunk_rates
-from funnelscope.localization.scan import Finding, ScanOptions, scan
+from funnelscope.localization.expectation import compute_binomial_variance, shrink_rates
+from funnelscope.localization.scan import LocalizedSlice, ScanOptions, scan
 from funnelscope.localization.slices import Hierarchy
 from funnelscope.localization.sums import scan_sums
 
@@ -31,7 +31,7 @@ _NO_VALUE: Final = "(none)"
 class Localisation:
     """The answer for one cube: findings, best first; how long it took; what the reader should know about the input."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[LocalizedSlice, ...]
     seconds: float
     remarks: tuple[str, ...]
 
@@ -78,12 +78,12 @@ def localise(
     started = time.perf_counter()
     remarks: list[str] = []
     dimensions = list(dict.fromkeys(dimensions))
-    columns = _measures(cube, dimensions, hierarchy or {}, baseline_periods)
-    rows = _sound_rows(cube, dimensions, columns, remarks)
-    hierarchy = _held_hierarchy(rows, hierarchy or {}, remarks)
+    columns = _find_measures(cube, dimensions, hierarchy or {}, baseline_periods)
+    rows = _select_sound_rows(cube, dimensions, columns, remarks)
+    hierarchy = _keep_held_hierarchy(rows, hierarchy or {}, remarks)
     is_ratio = columns == RATIO
     expected = rows["predict_num"] * rows["real_den"].sum() / rows["predict_den"].sum() if is_ratio else None
-    searched = _searched_dimensions(rows, dimensions, expected, remarks)
+    searched = _select_searched_dimensions(rows, dimensions, expected, remarks)
     leaves = rows.groupby(searched, sort=False, observed=True)[list(columns)].sum().reset_index() if searched else rows
     if is_ratio and baseline_periods < _USUAL_HISTORY_DAYS:
         remarks.append(
@@ -91,42 +91,28 @@ def localise(
             "slice is uncertain, and weekdays are not told apart; only large effects are named"
         )
     if len(leaves) < 2 or not searched:
-        remarks.append(f"one leaf: there is no other to compare it with; {_as_a_whole(rows, is_ratio)}")
+        remarks.append(f"one leaf: there is no other to compare it with; {_describe_whole(rows, is_ratio)}")
         return Localisation((), time.perf_counter() - started, tuple(remarks))
-    depth = _depth(len(searched), len(leaves), _DEEPEST_RATIO if is_ratio else _DEEPEST_SUM, remarks)
+    depth = _choose_depth(len(searched), len(leaves), _DEEPEST_RATIO if is_ratio else _DEEPEST_SUM, remarks)
     if is_ratio:
-        options = ScanOptions(max_dimensions=depth, family_error=_RATIO_ERROR)
-        found = scan(_ratio_leaves(leaves, searched, hierarchy, baseline_periods), searched, hierarchy, options)
+        options = ScanOptions(max_dimensions=depth, family_wise_error=_RATIO_ERROR)
+        found = scan(_prepare_ratio_leaves(leaves, searched, hierarchy, baseline_periods), searched, hierarchy, options)
     else:
         found = scan_sums(leaves[(leaves["real"] > 0) | (leaves["predict"] > 0)], searched, hierarchy, depth)
-    if not found.findings and (whole := _moved_whole(rows, is_ratio)):
+    if not found.findings and (whole := _describe_moved_whole(rows, is_ratio)):
         remarks.append(f"{whole}; no slice stands out from that")
     if found.slices_looked_at == 0:
         remarks.append(f"no slice is expected to have the {ScanOptions().min_expected:g} passes that a finding needs")
     return Localisation(found.findings, time.perf_counter() - started, tuple(remarks))
 
 
-def _measures(
+def _find_measures(
     cube: pd.DataFrame, dimensions: Sequence[str], hierarchy: Hierarchy, baseline_periods: float
 ) -> tuple[str, ...]:
     """The columns to work on; raises CubeError when something that is named is not there."""
     held = list(map(str, cube.columns))
-    for name in dimensions:
-        if name in (*RATIO, *ADDITIVE):
-            raise CubeError(f"'{name}' is a measure, not a dimension")
-    mentioned = [*hierarchy, *(above for names in hierarchy.values() for above in names)]
-    for name in [*dimensions, *mentioned]:
-        if name not in held:
-            raise CubeError(f"the cube has no column '{name}'; it has {', '.join(held)}")
-    for name in mentioned:
-        if name not in dimensions:
-            raise CubeError(f"the hierarchy names '{name}', which is not among the dimensions {', '.join(dimensions)}")
-    if not dimensions:
-        names = [name for name in held if name not in (*RATIO, *ADDITIVE)]
-        raise CubeError(f"no dimension was named: name some of {', '.join(names)} with --dims")
-    for name in hierarchy:
-        if name in _all_above(name, hierarchy):
-            raise CubeError(f"the hierarchy goes in a circle: '{name}' would determine itself")
+    _check_dimensions(held, dimensions, hierarchy)
+    _check_hierarchy(hierarchy)
     if not 0 < baseline_periods < np.inf:
         raise CubeError(f"the baseline has {baseline_periods:g} periods; without any there is nothing to compare with")
     if cube.empty:
@@ -142,12 +128,36 @@ def _measures(
     raise CubeError(f"the cube has neither {', '.join(RATIO)} nor {', '.join(ADDITIVE)}; it has {', '.join(held)}")
 
 
-def _sound_rows(
+def _check_dimensions(held: Sequence[str], dimensions: Sequence[str], hierarchy: Hierarchy) -> None:
+    """Raises CubeError where a dimension is a measure, is no column, is missing from the list, or none is named."""
+    for name in dimensions:
+        if name in (*RATIO, *ADDITIVE):
+            raise CubeError(f"'{name}' is a measure, not a dimension")
+    mentioned = [*hierarchy, *(above for names in hierarchy.values() for above in names)]
+    for name in [*dimensions, *mentioned]:
+        if name not in held:
+            raise CubeError(f"the cube has no column '{name}'; it has {', '.join(held)}")
+    for name in mentioned:
+        if name not in dimensions:
+            raise CubeError(f"the hierarchy names '{name}', which is not among the dimensions {', '.join(dimensions)}")
+    if not dimensions:
+        names = [name for name in held if name not in (*RATIO, *ADDITIVE)]
+        raise CubeError(f"no dimension was named: name some of {', '.join(names)} with --dims")
+
+
+def _check_hierarchy(hierarchy: Hierarchy) -> None:
+    """Raises CubeError where a dimension would determine itself."""
+    for name in hierarchy:
+        if name in _find_all_above(name, hierarchy):
+            raise CubeError(f"the hierarchy goes in a circle: '{name}' would determine itself")
+
+
+def _select_sound_rows(
     cube: pd.DataFrame, dimensions: Sequence[str], columns: tuple[str, ...], remarks: list[str]
 ) -> pd.DataFrame:
     """The rows that can be true, with numbers as numbers; says what was left out. Raises CubeError if none is left."""
     rows = cube[[*dimensions, *columns]].reset_index(drop=True)
-    faults: list[tuple[str, pd.Series]] = []
+    faults: list[tuple[str, pd.Series[bool]]] = []
     for name in columns:
         numbers = pd.to_numeric(rows[name], errors="coerce").replace([np.inf, -np.inf], np.nan).astype(float)
         faults += [(f"{name} is no number", numbers.isna()), (f"{name} is negative", numbers < 0)]
@@ -181,14 +191,14 @@ def _sound_rows(
         )
         remarks.append(f"{baseline} is 0 in {without:,} rows: {how}")
     for name in dimensions:
-        rows[name] = _as_text(rows[name]).astype("category")
+        rows[name] = _convert_to_text(rows[name]).astype("category")
     twice = int(rows.duplicated(list(dimensions)).sum())
     if twice:
         remarks.append(f"{twice:,} rows repeat a leaf: summed")
     return rows
 
 
-def _all_above(name: str, hierarchy: Hierarchy) -> set[str]:
+def _find_all_above(name: str, hierarchy: Hierarchy) -> set[str]:
     above, waiting = set[str](), [name]
     while waiting:
         new = set(hierarchy.get(waiting.pop(), ())) - above
@@ -197,7 +207,7 @@ def _all_above(name: str, hierarchy: Hierarchy) -> set[str]:
     return above
 
 
-def _held_hierarchy(rows: pd.DataFrame, hierarchy: Hierarchy, remarks: list[str]) -> dict[str, list[str]]:
+def _keep_held_hierarchy(rows: pd.DataFrame, hierarchy: Hierarchy, remarks: list[str]) -> dict[str, list[str]]:
     """The hierarchy as far as the rows obey it: each inner value lies in one outer value."""
     held: dict[str, list[str]] = {}
     for inner, outers in hierarchy.items():
@@ -214,7 +224,7 @@ def _held_hierarchy(rows: pd.DataFrame, hierarchy: Hierarchy, remarks: list[str]
     return held
 
 
-def _depth(dimensions: int, leaves: int, deepest: int, remarks: list[str]) -> int:
+def _choose_depth(dimensions: int, leaves: int, deepest: int, remarks: list[str]) -> int:
     """How many dimensions a slice may name, so that all cuboids fit in memory."""
     depth = min(deepest, dimensions)
     while depth > 1 and leaves * sum(comb(dimensions, size) for size in range(1, depth + 1)) > _MOST_CELLS:
@@ -227,14 +237,14 @@ def _depth(dimensions: int, leaves: int, deepest: int, remarks: list[str]) -> in
     return depth
 
 
-def _as_text(values: pd.Series) -> pd.Series:
+def _convert_to_text(values: "pd.Series[str]") -> "pd.Series[str]":
     if not isinstance(values.dtype, pd.StringDtype):
         values = values.astype(object).where(values.notna(), _NO_VALUE).astype(str)
     return values.fillna(_NO_VALUE)
 
 
-def _searched_dimensions(
-    rows: pd.DataFrame, dimensions: Sequence[str], expected: pd.Series | None, remarks: list[str]
+def _select_searched_dimensions(
+    rows: pd.DataFrame, dimensions: Sequence[str], expected: "pd.Series[float] | None", remarks: list[str]
 ) -> list[str]:
     """The dimensions that can tell slices apart; thin values of a very wide one are put together, in place."""
     searched = []
@@ -254,12 +264,12 @@ def _searched_dimensions(
     return searched
 
 
-def _ratio_leaves(
+def _prepare_ratio_leaves(
     leaves: pd.DataFrame, dimensions: Sequence[str], hierarchy: Hierarchy, baseline_periods: float
 ) -> pd.DataFrame:
     innermost = [name for name in dimensions if not any(name in above for above in hierarchy.values())]
     entered = leaves["real_den"].to_numpy()
-    baseline = shrunk_rates(
+    baseline = shrink_rates(
         leaves["predict_num"].to_numpy() * baseline_periods,
         leaves["predict_den"].to_numpy() * baseline_periods,
         [pd.factorize(leaves[name])[0] for name in innermost],
@@ -270,24 +280,24 @@ def _ratio_leaves(
         .assign(
             observed=leaves["real_num"],
             expected=expected,
-            variance=binomial_variance(expected, entered, baseline),
+            variance=compute_binomial_variance(expected, entered, baseline),
         )[expected > 0]
         .reset_index(drop=True)
     )
 
 
-def _moved_whole(rows: pd.DataFrame, is_ratio: bool) -> str:
+def _describe_moved_whole(rows: pd.DataFrame, is_ratio: bool) -> str:
     """What to say of a whole that is off by as much as a finding would be; nothing otherwise."""
-    today, usual = _whole(rows, is_ratio)
-    return _as_a_whole(rows, is_ratio) if abs(today / usual - 1) >= ScanOptions().min_effect else ""
+    today, usual = _measure_whole(rows, is_ratio)
+    return _describe_whole(rows, is_ratio) if abs(today / usual - 1) >= ScanOptions().min_effect else ""
 
 
-def _as_a_whole(rows: pd.DataFrame, is_ratio: bool) -> str:
-    today, usual = _whole(rows, is_ratio)
+def _describe_whole(rows: pd.DataFrame, is_ratio: bool) -> str:
+    today, usual = _measure_whole(rows, is_ratio)
     return f"the whole stands at {today:.6g}, its baseline at {usual:.6g}"
 
 
-def _whole(rows: pd.DataFrame, is_ratio: bool) -> tuple[float, float]:
+def _measure_whole(rows: pd.DataFrame, is_ratio: bool) -> tuple[float, float]:
     total = rows.sum(numeric_only=True)
     if is_ratio:
         return total["real_num"] / total["real_den"], total["predict_num"] / total["predict_den"]

@@ -15,10 +15,11 @@ from scipy.optimize import brentq
 from scipy.special import xlogy
 from scipy.stats import norm
 
+from funnelscope.localization.arrays import Booleans, Floats, Integers
 from funnelscope.localization.slices import Hierarchy, Slices
 
-_SLICE_NOISE_BOUNDS: Final = (0.012, 0.03)  # day-to-day movement of a healthy slice, as a share of its level
-_MOST_LEAF_NOISE: Final = 0.5  # as a share of the level; beyond it the median leaf is no longer healthy
+_SLICE_OVERDISPERSION_BOUNDS: Final = (0.012, 0.03)  # day-to-day movement of a healthy slice, as a share of its level
+_MOST_LEAF_OVERDISPERSION: Final = 0.5  # as a share of the level; beyond it the median leaf is no longer healthy
 _MEDIAN_CHI_SQUARE: Final = 0.4549  # of one degree of freedom
 _PRIOR_LEVEL: Final = 0.15  # standard deviation of the log level that a whole population may move by in a day
 _BANDWIDTH: Final = 0.04  # of the density of log levels
@@ -43,28 +44,28 @@ _FIT_ROUNDS: Final = 3
 class ScanOptions:
     """What counts as a finding.
 
-    `family_error`: chance that a cube without a fault yields a finding, split evenly over one-, two- and
+    `family_wise_error`: chance that a cube without a fault yields a finding, split evenly over one-, two- and
     three-dimensional slices. `min_effect`: smallest |θ − 1|. `min_loss_share`, `min_whole_share`: smallest loss, as a
     share of the largest one and of all that is expected. `min_expected`: a slice below it is not looked at.
-    `slice_noise`, `leaf_noise`: standard deviations of the daily level of a healthy slice and leaf, as a share of it,
-    beyond the variance given; None estimates them from the cube.
-    `level_noise`: the same of the whole cube, whose usual level is 1; None where nothing is known of it.
+    `slice_overdispersion`, `leaf_overdispersion`: standard deviations of the daily level of a healthy slice and leaf,
+    as a share of it, beyond the variance given; None estimates them from the cube.
+    `level_overdispersion`: the same of the whole cube, whose usual level is 1; None where nothing is known of it.
     """
 
     max_dimensions: int = 3
     max_findings: int = 6
-    family_error: float = 0.01
+    family_wise_error: float = 0.01
     min_effect: float = 0.05
     min_loss_share: float = 0.05
     min_whole_share: float = 1e-4
     min_expected: float = 8.0
-    slice_noise: float | None = None
-    leaf_noise: float | None = None
-    level_noise: float | None = None
+    slice_overdispersion: float | None = None
+    leaf_overdispersion: float | None = None
+    level_overdispersion: float | None = None
 
 
 @dataclass(frozen=True)
-class Finding:
+class LocalizedSlice:
     """A slice whose level is not the reference level.
 
     `theta` is observed over expected, with its 90 % interval; `effect` is theta − 1. `lost` is expected minus observed,
@@ -89,10 +90,12 @@ class Finding:
 
     @property
     def effect(self) -> float:
+        """Observed over expected, less 1."""
         return self.theta - 1
 
     @property
     def lost(self) -> float:
+        """Expected less observed."""
         return self.expected - self.observed
 
 
@@ -104,37 +107,37 @@ class Scan:
     `reference_error` is its standard deviation, as a share of it.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[LocalizedSlice, ...]
     reference_level: float
     reference_error: float
-    leaf_noise: float
-    slice_noise: float
+    leaf_overdispersion: float
+    slice_overdispersion: float
     slices_looked_at: int
 
 
 @dataclass(eq=False)
-class _Root:
+class _RatioRoot:
     """A slice under suspicion."""
 
     number: int
-    leaves: np.ndarray
+    leaves: Integers
     noticed: int  # the slice that was found; the root may be a parent of it
     theta: float
     deviance: float
 
 
 @dataclass(frozen=True)
-class _Scores:
+class _RatioScores:
     """For every slice: a and b, and what it explains; `gain` is −∞ where it is no finding."""
 
-    seen: np.ndarray
-    passes: np.ndarray
+    seen: Floats
+    passes: Floats
     total_seen: float
     total_passes: float
-    z: np.ndarray
-    p_value: np.ndarray
-    deviance: np.ndarray
-    gain: np.ndarray
+    z: Floats
+    p_value: Floats
+    deviance: Floats
+    gain: Floats
 
 
 def scan(
@@ -150,16 +153,16 @@ def scan(
     dimension to those it determines, nearest first. Kulldorff's scan statistic, greedy over several causes.
     """
     options = options or ScanOptions()
-    search = _Search(leaves, dimensions, hierarchy or {}, options)
-    roots = search.run()
-    if material := search.material(roots):
-        search.set_reference(search.level_outside(material))
-        again = search.run()
-        roots = again if search.material(again) else roots
+    search = _RatioSearch(leaves, dimensions, hierarchy or {}, options)
+    roots = search.search()
+    if select_material := search.select_material(roots):
+        search.set_reference(search.estimate_level_outside(select_material))
+        again = search.search()
+        roots = again if search.select_material(again) else roots
     return search.report(roots)
 
 
-class _Search:
+class _RatioSearch:
     def __init__(
         self, leaves: pd.DataFrame, dimensions: Sequence[str], hierarchy: Hierarchy, options: ScanOptions
     ) -> None:
@@ -168,17 +171,17 @@ class _Search:
         self.observed = leaves["observed"].to_numpy(float)
         self.given_expected = leaves["expected"].to_numpy(float)
         self.given_variance = leaves["variance"].to_numpy(float)
-        self.observed_of = self.slices.sums(self.observed)
-        self.expected_of = self.slices.sums(self.given_expected)
+        self.observed_of = self.slices.sum_over(self.observed)
+        self.expected_of = self.slices.sum_over(self.given_expected)
         self.history = 0.0
-        self.set_reference(self._usual_level())
+        self.set_reference(self._estimate_baseline_level())
         enough = self.expected_of >= options.min_expected
         self.considered = enough & (self.passes_of < 0.98 * self.total_expected)
-        if options.level_noise:
-            self._remember(options.level_noise)
+        if options.level_overdispersion:
+            self._add_history(options.level_overdispersion)
         layers = np.bincount(self.slices.size_of[self.considered], minlength=options.max_dimensions + 1)
         self.trials_of = (np.count_nonzero(layers) * layers)[self.slices.size_of]
-        self.slice_noise = options.slice_noise or self._slice_noise()
+        self.slice_overdispersion = options.slice_overdispersion or self._measure_slice_overdispersion()
         self.dimension_cost = np.log(len(dimensions))  # nats, of a dimension in the name
         self.complexity = self.slices.size_of * self.dimension_cost
 
@@ -189,29 +192,29 @@ class _Search:
         self.reference = level
         self.expected = self.given_expected * level
         variance = self.given_variance * level
-        noise = self.options.leaf_noise
-        self.leaf_noise = self._leaf_noise(variance) if noise is None else noise
-        self.weight = self.expected / (variance + (self.leaf_noise * self.expected) ** 2)
-        self.seen_of = self.slices.sums(self.observed * self.weight)
-        self.passes_of = self.slices.sums(self.expected * self.weight)
+        noise = self.options.leaf_overdispersion
+        self.leaf_overdispersion = self._measure_leaf_overdispersion(variance) if noise is None else noise
+        self.weight = self.expected / (variance + (self.leaf_overdispersion * self.expected) ** 2)
+        self.seen_of = self.slices.sum_over(self.observed * self.weight)
+        self.passes_of = self.slices.sum_over(self.expected * self.weight)
         self.total_seen = float(self.observed @ self.weight) + self.history
         self.total_expected = float(self.expected @ self.weight) + self.history * level
 
-    def _remember(self, level_noise: float) -> None:
+    def _add_history(self, level_overdispersion: float) -> None:
         """Takes the usual level as so many passes more, outside every slice, unless the whole has clearly moved.
 
         Where a few slices are all there is, and one holds most, only history tells which of them moved.
         """
         passes = self.total_expected
-        if np.log(self.reference) ** 2 <= _WHOLE_MOVED**2 * (level_noise**2 + 1 / passes):
-            self.history = level_noise**-2
-            self.set_reference(self._with_history(self.reference, passes))
+        if np.log(self.reference) ** 2 <= _WHOLE_MOVED**2 * (level_overdispersion**2 + 1 / passes):
+            self.history = level_overdispersion**-2
+            self.set_reference(self._draw_towards_history(self.reference, passes))
 
-    def _with_history(self, level: float, passes: float) -> float:
+    def _draw_towards_history(self, level: float, passes: float) -> float:
         """A level that so many passes showed today, drawn towards the usual one."""
         return float(np.exp(np.log(level) * passes / (passes + self.history)))
 
-    def _leaf_noise(self, variance: np.ndarray) -> float:
+    def _measure_leaf_overdispersion(self, variance: Floats) -> float:
         """How far leaves wander beyond chance, as a share of their level: makes the median leaf look typical."""
         large = self.expected >= 5
         if large.sum() <= 30:
@@ -224,13 +227,17 @@ class _Search:
 
         if excess(0.0) <= 0:
             return 0.0
-        return float(brentq(excess, 0.0, _MOST_LEAF_NOISE)) if excess(_MOST_LEAF_NOISE) < 0 else _MOST_LEAF_NOISE
+        return (
+            float(brentq(excess, 0.0, _MOST_LEAF_OVERDISPERSION))
+            if excess(_MOST_LEAF_OVERDISPERSION) < 0
+            else _MOST_LEAF_OVERDISPERSION
+        )
 
-    def _usual_level(self) -> float:
+    def _estimate_baseline_level(self) -> float:
         """The level that most of the population shares: the mode over the finest cuboid that is well filled."""
-        errors = np.sqrt(self.slices.sums(self.given_variance)) / np.maximum(self.expected_of, 1e-9)
+        errors = np.sqrt(self.slices.sum_over(self.given_variance)) / np.maximum(self.expected_of, 1e-9)
         known = (errors <= _KNOWN_LEVEL) & (self.expected_of >= self.options.min_expected)
-        best: np.ndarray | None = None
+        best: Booleans | None = None
         for which in range(len(self.slices.cuboids)):
             filled = (self.slices.cuboid_of == which) & known
             is_enough = self.expected_of[filled].sum() >= 0.7 * self.given_expected.sum() and filled.sum() >= 8
@@ -238,18 +245,18 @@ class _Search:
                 best = filled
         if best is None:
             return max(float(self.observed.sum() / self.given_expected.sum()), _LEAST_LEVEL)
-        return _mode_of_levels(self.observed_of[best] / self.expected_of[best], errors[best])
+        return _find_mode(self.observed_of[best] / self.expected_of[best], errors[best])
 
-    def level_outside(self, roots: list[_Root]) -> float:
+    def estimate_level_outside(self, roots: list[_RatioRoot]) -> float:
         """The level of everything that no root covers.
 
         Where that is too little: of the present level and those outside the strongest roots, the most usual one.
         """
-        outside = [self._level_without(roots[:count]) for count in range(len(roots), 0, -1)]
+        outside = [self._estimate_level_without(roots[:count]) for count in range(len(roots), 0, -1)]
         known = [level for level in outside if level is not None]
         return outside[0] or min([self.reference, *known], key=lambda level: abs(np.log(level)))
 
-    def _level_without(self, roots: list[_Root]) -> float | None:
+    def _estimate_level_without(self, roots: list[_RatioRoot]) -> float | None:
         """The level of what these roots leave; None where that is too little."""
         outside = np.ones(len(self.observed), bool)
         for root in roots:
@@ -258,96 +265,98 @@ class _Search:
         if expected < _LEAST_OUTSIDE * self.given_expected.sum():
             return None
         level = max(float(self.observed[outside].sum() / expected), _LEAST_LEVEL)
-        return self._with_history(level, float(self.expected[outside] @ self.weight[outside]))
+        return self._draw_towards_history(level, float(self.expected[outside] @ self.weight[outside]))
 
-    def _slice_noise(self) -> float:
+    def _measure_slice_overdispersion(self) -> float:
         """How far healthy slices move beyond chance: the median excess of the better filled ones."""
         broad = self.considered & (self.slices.size_of <= 2)
         if broad.sum() <= 6:
-            return _SLICE_NOISE_BOUNDS[0]
+            return _SLICE_OVERDISPERSION_BOUNDS[0]
         seen, passes = self.seen_of[broad], self.passes_of[broad]
         rest = self.total_expected - passes
         excess = (seen / passes - (self.total_seen - seen) / rest) ** 2 - 1 / passes - 1 / rest
         typical = float(np.median(excess[passes > np.median(passes)]))
-        return float(np.clip(np.sqrt(max(typical, 0)), *_SLICE_NOISE_BOUNDS))
+        return float(np.clip(np.sqrt(max(typical, 0)), *_SLICE_OVERDISPERSION_BOUNDS))
 
     # --- Search ------------------------------------------------------------------------------
 
-    def run(self) -> list[_Root]:
+    def search(self) -> list[_RatioRoot]:
         """The roots that explain the cube, the most deviance first."""
-        roots: list[_Root] = []
+        roots: list[_RatioRoot] = []
         for _ in range(_ROUNDS):
-            found = self._best(roots)
+            found = self._find_best(roots)
             if found is None or any(found.number == root.number for root in roots):
                 break
-            roots = self._settled([*roots, found])
+            roots = self._settle([*roots, found])
             if len(roots) == self.options.max_findings:
                 break
-        return sorted(self._outermost(roots), key=lambda root: -root.deviance)
+        return sorted(self._select_outermost(roots), key=lambda root: -root.deviance)
 
-    def _settled(self, roots: list[_Root]) -> list[_Root]:
+    def _settle(self, roots: list[_RatioRoot]) -> list[_RatioRoot]:
         """Takes each root out in turn and asks again what belongs in its place, if anything still does."""
-        roots = self._fitted(roots)
+        roots = self._fit(roots)
         if len(roots) > 1:
             for root in list(roots):
                 if root not in roots:
                     continue
                 others = [other for other in roots if other is not root]
-                found = self._best(others)
+                found = self._find_best(others)
                 if found is None or any(found.number == other.number for other in others):
                     roots = others
                 else:
                     roots = [found if other is root else other for other in roots]
-                roots = self._fitted(roots)
+                roots = self._fit(roots)
         return roots
 
-    def _outermost(self, roots: list[_Root]) -> list[_Root]:
+    def _select_outermost(self, roots: list[_RatioRoot]) -> list[_RatioRoot]:
         """A hot spot inside a finding says nothing new."""
         return [root for root in roots if not any(other is not root and _covers(other, root) for other in roots)]
 
-    def _sums(self, roots: list[_Root]) -> tuple[np.ndarray, np.ndarray, float, float]:
+    def _sum_slices(self, roots: list[_RatioRoot]) -> tuple[Floats, Floats, float, float]:
         """a and b of every slice, and of the whole, after the roots have explained their share."""
         if not roots:
             return self.seen_of, self.passes_of, self.total_seen, self.total_expected
         touched = np.unique(np.concatenate([root.leaves for root in roots]))
-        level = self._levels(roots)[touched]
+        level = self._combine_levels(roots)[touched]
         seen = self.observed[touched] * self.weight[touched] * (level - 1)
         passes = self.expected[touched] * self.weight[touched] * (level**2 - 1)
         return (
-            self.seen_of + self.slices.sums(seen, touched),
-            self.passes_of + self.slices.sums(passes, touched),
+            self.seen_of + self.slices.sum_over(seen, touched),
+            self.passes_of + self.slices.sum_over(passes, touched),
             self.total_seen + float(seen.sum()),
             self.total_expected + float(passes.sum()),
         )
 
-    def _levels(self, roots: list[_Root]) -> np.ndarray:
+    def _combine_levels(self, roots: list[_RatioRoot]) -> Floats:
         levels = np.ones(len(self.observed))
         for root in roots:
             levels[root.leaves] *= max(root.theta, _LEAST_LEVEL)
         return levels
 
-    def _scores(self, roots: list[_Root]) -> _Scores:
+    def _score_slices(self, roots: list[_RatioRoot]) -> _RatioScores:
         """What every slice would explain of what the roots leave open, against the rest of the cube."""
-        seen, passes, total_seen, total_passes = self._sums(roots)
+        seen, passes, total_seen, total_passes = self._sum_slices(roots)
         usable = self.considered & (passes > 1e-9)
         seen, passes = np.where(usable, seen, 1.0), np.where(usable, passes, 1.0)
         rest_seen, rest_passes = np.maximum(total_seen - seen, 0), total_passes - passes
-        deviance, gain = self._gains(seen, passes, total_seen, total_passes, self.complexity)
+        deviance, gain = self._measure_gains(seen, passes, total_seen, total_passes, self.complexity)
         precision = passes * rest_passes / (passes + rest_passes)
-        z = np.sqrt(2 * np.maximum(deviance, 0) / (1 + self.slice_noise**2 * precision))
+        z = np.sqrt(2 * np.maximum(deviance, 0) / (1 + self.slice_overdispersion**2 * precision))
         p_value = np.minimum(1, self.trials_of * 2 * norm.sf(z))
         effect = np.abs(seen / passes - rest_seen / rest_passes)
-        accepted = usable & (p_value <= self.options.family_error) & (effect >= self.options.min_effect)
-        return _Scores(seen, passes, total_seen, total_passes, z, p_value, deviance, np.where(accepted, gain, -np.inf))
+        accepted = usable & (p_value <= self.options.family_wise_error) & (effect >= self.options.min_effect)
+        return _RatioScores(
+            seen, passes, total_seen, total_passes, z, p_value, deviance, np.where(accepted, gain, -np.inf)
+        )
 
-    def _gains(
+    def _measure_gains(
         self,
-        seen: np.ndarray,
-        passes: np.ndarray,
-        total_seen: np.ndarray | float,
+        seen: Floats,
+        passes: Floats,
+        total_seen: Floats | float,
         total_passes: float,
-        cost: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
+        cost: Floats,
+    ) -> tuple[Floats, Floats]:
         """Deviance explained by a level of its own; and what counts of it: the rest normal, the name simple."""
         rest_seen, rest_passes = np.maximum(total_seen - seen, 0), total_passes - passes
         rest = rest_seen / rest_passes
@@ -355,17 +364,17 @@ class _Search:
         deviance = xlogy(seen, seen / passes) + xlogy(rest_seen, rest) - whole
         return deviance, deviance * (1 - np.minimum(0.5, 2 * np.abs(rest - 1))) - cost
 
-    def _best(self, roots: list[_Root]) -> _Root | None:
+    def _find_best(self, roots: list[_RatioRoot]) -> _RatioRoot | None:
         """The slice that explains most of what the roots leave open, if it is a finding."""
-        scores = self._scores(roots)
+        scores = self._score_slices(roots)
         found = int(np.argmax(scores.gain))
         if scores.gain[found] <= 0:
             return None
-        number = self._climbed(found, scores.seen, scores.passes)
+        number = self._climb(found, scores.seen, scores.passes)
         theta = float(scores.seen[number] / scores.passes[number])
-        return _Root(number, self.slices.members(number), found, theta, float(scores.deviance[number]))
+        return _RatioRoot(number, self.slices.find_members(number), found, theta, float(scores.deviance[number]))
 
-    def _climbed(self, number: int, seen: np.ndarray, passes: np.ndarray) -> int:
+    def _climb(self, number: int, seen: Floats, passes: Floats) -> int:
         """The slice, or its parent as long as most of the siblings moved with it.
 
         A sibling either stayed (level 1) or moved by about as much as the slice; its likelihood ratio decides, and an
@@ -375,10 +384,10 @@ class _Search:
         while True:
             effect = seen[number] / passes[number] - 1
             parents = []
-            for parent, children in self.slices.siblings(number):
+            for parent, children in self.slices.find_siblings(number):
                 others = children[(children != number) & (passes[children] > 1e-9)]
                 level = seen[others] / passes[others] - 1
-                stays = 1 / passes[others] + self.slice_noise**2 + (_SIBLING_STILL * effect) ** 2
+                stays = 1 / passes[others] + self.slice_overdispersion**2 + (_SIBLING_STILL * effect) ** 2
                 moves = stays + (_SIBLING_SPREAD * effect) ** 2
                 deviation = (level - _SIBLING_EFFECT * effect) ** 2 / moves
                 support = 0.5 * (np.log(stays / moves) + level**2 / stays - deviation)
@@ -391,17 +400,17 @@ class _Search:
                 return number
             number = max(parents, key=lambda parent: passes[parent] * (seen[parent] / passes[parent] - 1) ** 2)
 
-    def _fitted(self, roots: list[_Root]) -> list[_Root]:
+    def _fit(self, roots: list[_RatioRoot]) -> list[_RatioRoot]:
         """The roots with their levels given each other, without those that have no effect left beside the others."""
         for _ in range(_FIT_ROUNDS):
             for position, root in enumerate(roots):
-                levels = self._levels(roots[:position] + roots[position + 1 :])[root.leaves]
+                levels = self._combine_levels(roots[:position] + roots[position + 1 :])[root.leaves]
                 seen = (self.observed[root.leaves] * self.weight[root.leaves] * levels).sum()
                 passes = (self.expected[root.leaves] * self.weight[root.leaves] * levels**2).sum()
                 root.theta = float(seen / passes)
         return [root for root in roots if abs(root.theta - 1) >= self.options.min_effect]
 
-    def material(self, roots: list[_Root]) -> list[_Root]:
+    def select_material(self, roots: list[_RatioRoot]) -> list[_RatioRoot]:
         """Leaves out what carries too little of the loss."""
         losses = {id(root): abs(float((self.expected - self.observed)[root.leaves].sum())) for root in roots}
         largest = max(losses.values(), default=0.0)
@@ -410,30 +419,35 @@ class _Search:
 
     # --- Report ------------------------------------------------------------------------------
 
-    def report(self, roots: list[_Root]) -> Scan:
+    def report(self, roots: list[_RatioRoot]) -> Scan:
         """The findings; roots that carry too little still explain their share, and are nobody's rival."""
         findings = []
-        for root in self.material(roots):
-            scores = self._scores([other for other in roots if other is not root])
+        for root in self.select_material(roots):
+            scores = self._score_slices([other for other in roots if other is not root])
             certain = max(root.number, root.noticed, key=lambda number: scores.z[number])
-            if scores.p_value[certain] <= self.options.family_error:
-                findings.append(self._finding(root, certain, scores))
+            if scores.p_value[certain] <= self.options.family_wise_error:
+                findings.append(self._report_root(root, certain, scores))
         findings.sort(key=lambda finding: -finding.deviance)
         held = np.unique(np.concatenate([np.empty(0, int), *(root.leaves for root in roots)]))
         passes = self.total_expected - float(self.expected[held] @ self.weight[held])
         error = max(passes, 1.0) ** -0.5
         return Scan(
-            tuple(findings), self.reference, error, self.leaf_noise, self.slice_noise, int(self.considered.sum())
+            tuple(findings),
+            self.reference,
+            error,
+            self.leaf_overdispersion,
+            self.slice_overdispersion,
+            int(self.considered.sum()),
         )
 
-    def _finding(self, root: _Root, certain: int, scores: _Scores) -> Finding:
+    def _report_root(self, root: _RatioRoot, certain: int, scores: _RatioScores) -> LocalizedSlice:
         number = root.number
         chance = max(root.theta, 0.5 / scores.passes[number]) / scores.passes[number]
-        margin = _NINETY_PERCENT * np.sqrt(chance + (root.theta * self.slice_noise) ** 2)
-        rivals = self._rivals(root, scores)
+        margin = _NINETY_PERCENT * np.sqrt(chance + (root.theta * self.slice_overdispersion) ** 2)
+        rivals = self._find_rivals(root, scores)
         runner_up = int(rivals[1]) if len(rivals) > 1 else None
-        return Finding(
-            slice=self.slices.name(number),
+        return LocalizedSlice(
+            slice=self.slices.name_slice(number),
             theta=root.theta,
             theta_low=float(max(root.theta - margin, 0.0)),
             theta_high=float(root.theta + margin),
@@ -442,37 +456,37 @@ class _Search:
             deviance=float(scores.deviance[number]),
             observed=float(self.observed_of[number]),
             expected=float(self.expected_of[number] * self.reference),
-            stability=self._stability(number, rivals, scores),
-            runner_up=None if runner_up is None else self.slices.name(runner_up),
+            stability=self._measure_stability(number, rivals, scores),
+            runner_up=None if runner_up is None else self.slices.name_slice(runner_up),
             runner_up_gap=float(scores.deviance[number] - (0 if runner_up is None else scores.deviance[runner_up])),
         )
 
-    def _rivals(self, root: _Root, scores: _Scores) -> np.ndarray:
+    def _find_rivals(self, root: _RatioRoot, scores: _RatioScores) -> Integers:
         """The root and the slices that explain most in its place, best first.
 
         A parent that was named because the siblings moved too is not held against its own parts.
         """
         best = [int(number) for number in np.argsort(-scores.gain)[:_RIVALS] if np.isfinite(scores.gain[number])]
         if root.number != root.noticed:
-            best = [number for number in best if not np.isin(self.slices.members(number), root.leaves).all()]
+            best = [number for number in best if not np.isin(self.slices.find_members(number), root.leaves).all()]
         others = [number for number in best if number != root.number]
         return np.array([root.number, *others])
 
-    def _stability(self, number: int, rivals: np.ndarray, scores: _Scores) -> float:
+    def _measure_stability(self, number: int, rivals: Integers, scores: _RatioScores) -> float:
         """The share of resampled days on which the root still explains more than its rivals.
 
         Leaves that belong to the same rivals are drawn together: their weighted sum is Poisson in scale.
         """
         belongs = np.zeros((len(rivals), len(self.observed)), bool)
         for row, rival in enumerate(rivals):
-            belongs[row, self.slices.members(int(rival))] = True
+            belongs[row, self.slices.find_members(int(rival))] = True
         pattern = (1 << np.arange(len(rivals), dtype=np.int64)) @ belongs
         patterns, group = np.unique(pattern, return_inverse=True)
         membership = (patterns[:, None] >> np.arange(len(rivals))) & 1
         seen = np.maximum(np.bincount(group, self.observed * self.weight, len(patterns)), 0)
         drawn = np.random.default_rng(_SEED).poisson(seen, (_RESAMPLES, len(patterns)))
         change = (drawn - seen) @ membership
-        _, gain = self._gains(
+        _, gain = self._measure_gains(
             np.maximum(scores.seen[rivals] + change, 0),
             scores.passes[rivals],
             scores.total_seen + (drawn - seen).sum(axis=1, keepdims=True),
@@ -482,11 +496,11 @@ class _Search:
         return float(np.mean(rivals[np.argmax(gain, axis=1)] == number))
 
 
-def _covers(outer: _Root, inner: _Root) -> bool:
+def _covers(outer: _RatioRoot, inner: _RatioRoot) -> bool:
     return len(inner.leaves) <= len(outer.leaves) and bool(np.isin(inner.leaves, outer.leaves).all())
 
 
-def _mode_of_levels(levels: np.ndarray, errors: np.ndarray) -> float:
+def _find_mode(levels: Floats, errors: Floats) -> float:
     """The prior-weighted mode of log levels, then the mean near it: a fault may cover most of the traffic.
 
     `errors`: standard deviations of the levels by chance. Where nearly all pass they are small, and few levels near.

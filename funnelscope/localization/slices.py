@@ -8,6 +8,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from funnelscope.localization.arrays import Floats, Integers, Texts
+
 Hierarchy = Mapping[str, Sequence[str]]
 """Dimension → the dimensions that it determines, nearest first: creative → campaign, channel."""
 
@@ -20,7 +22,7 @@ class Cuboid:
     """The slices that name the same dimensions; `numbers` gives the slice of each leaf."""
 
     dimensions: tuple[str, ...]
-    numbers: np.ndarray
+    numbers: Integers
 
 
 class Slices:
@@ -31,8 +33,8 @@ class Slices:
 
     def __init__(self, leaves: pd.DataFrame, dimensions: Sequence[str], hierarchy: Hierarchy, max_dimensions: int):
         self.hierarchy = hierarchy
-        self.values: dict[str, np.ndarray] = {}
-        self.codes: dict[str, np.ndarray] = {}
+        self.values: dict[str, Texts] = {}
+        self.codes: dict[str, Integers] = {}
         for dimension in dimensions:
             column = leaves[dimension]
             is_coded = isinstance(column.dtype, pd.CategoricalDtype)
@@ -61,7 +63,7 @@ class Slices:
         self._first.append(self.count)
         self.count += count
 
-    def sums(self, weights: np.ndarray, leaves: np.ndarray | None = None) -> np.ndarray:
+    def sum_over(self, weights: Floats, leaves: Integers | None = None) -> Floats:
         """The sum of a weight over each slice; `leaves` restricts it to those leaves, whose weights are then given."""
         ends = [*self._first[1:], self.count]
         parts = (
@@ -70,24 +72,24 @@ class Slices:
         )
         return np.concatenate(list(parts))
 
-    def members(self, number: int) -> np.ndarray:
+    def find_members(self, number: int) -> Integers:
         """The leaves of a slice."""
         which = self.cuboid_of[number]
         return np.flatnonzero(self.cuboids[which].numbers == number - self._first[which])
 
-    def name(self, number: int) -> dict[str, str]:
+    def name_slice(self, number: int) -> dict[str, str]:
         """A slice as {dimension: value}."""
-        leaf = self.members(number)[0]
+        leaf = self.find_members(number)[0]
         names = self.cuboids[self.cuboid_of[number]].dimensions
         return {name: str(self.values[name][self.codes[name][leaf]]) for name in names}
 
-    def siblings(self, number: int) -> list[tuple[int, np.ndarray]]:
+    def find_siblings(self, number: int) -> list[tuple[int, Integers]]:
         """Each parent of a slice, and all slices of the same dimensions that make up that parent.
 
         A parent leaves one dimension out, or names what determines it next: the parent of a creative is its campaign.
         """
         which = int(self.cuboid_of[number])
-        names, leaf = self.cuboids[which].dimensions, self.members(number)[0]
+        names, leaf = self.cuboids[which].dimensions, self.find_members(number)[0]
         families = []
         for name in names:
             for above in [*self.hierarchy.get(name, ())[:1], None]:
@@ -95,14 +97,14 @@ class Slices:
                 parent_which = self._cuboid_of_names.get(frozenset(parent_names))
                 if parent_which is not None:
                     parent = self._first[parent_which] + int(self.cuboids[parent_which].numbers[leaf])
-                    children = np.unique(self.cuboids[which].numbers[self.members(parent)]) + self._first[which]
+                    children = np.unique(self.cuboids[which].numbers[self.find_members(parent)]) + self._first[which]
                     families.append((parent, children))
                     break
         return families
 
-    def parts(self, number: int) -> list[np.ndarray]:
+    def find_parts(self, number: int) -> list[Integers]:
         """For each further dimension that can be named, the slices that make up this one."""
-        which, members = int(self.cuboid_of[number]), self.members(number)
+        which, members = int(self.cuboid_of[number]), self.find_members(number)
         names = set(self.cuboids[which].dimensions)
         finer = [self._cuboid_of_names.get(frozenset(names | {name})) for name in self.codes if name not in names]
         return [np.unique(self.cuboids[w].numbers[members]) + self._first[w] for w in finer if w is not None]

@@ -39,6 +39,7 @@ class VerdictReason:
         observed: the observation, in plain words.
         expected: the expected state, in plain words.
         severity: whether it warns or blocks.
+        table, check: the table and name of a check; empty for any other reason.
     """
 
     key: str
@@ -46,6 +47,8 @@ class VerdictReason:
     observed: str
     expected: str
     severity: Severity
+    table: str = ""
+    check: str = ""
 
 
 @dataclass(frozen=True)
@@ -379,6 +382,8 @@ def _read_failed_checks(warehouse: Warehouse, from_date: date, to_date: date) ->
                 observed=record["observed"],
                 expected=record["expected"],
                 severity=Severity(record["severity"]),
+                table=record["table_name"],
+                check=record["check_name"],
             )
         )
     return failed
@@ -399,7 +404,13 @@ def read_verdicts(warehouse: Warehouse, from_date: date, to_date: date) -> list[
 def _parse_reasons(written: Sequence[Mapping[str, str]]) -> tuple[VerdictReason, ...]:
     return tuple(
         VerdictReason(
-            reason["key"], reason["subject"], reason["observed"], reason["expected"], Severity(reason["severity"])
+            reason["key"],
+            reason["subject"],
+            reason["observed"],
+            reason["expected"],
+            Severity(reason["severity"]),
+            reason.get("table", ""),
+            reason.get("check", ""),
         )
         for reason in written
     )

@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, time, timedelta
 
 import reports
 from funnelscope.events.metrics import METRICS
 from funnelscope.messages.check_observations import CheckObservation, read_observation
-from funnelscope.messages.message_types import Message, Unit
+from funnelscope.messages.message_types import Message, Number, Unit
 from funnelscope.quality.gate import list_checks
 from funnelscope.reporting.published_days import Published
 
@@ -147,7 +146,7 @@ def _add_up_deliveries(published: Published) -> tuple[reports.FamilyDelivery, ..
     )
 
 
-def _convert_sum(count: Any) -> int | None:
+def _convert_sum(count: Number | None) -> int | None:
     return None if count is None else int(count)
 
 
@@ -162,7 +161,7 @@ def read_quarantine(published: Published) -> tuple[reports.QuarantineCount, ...]
     )
 
 
-def _convert_to_local_time(published: Published, instant: datetime | None) -> Any:
+def _convert_to_local_time(published: Published, instant: datetime | None) -> time | None:
     if instant is None:
         return None
     return instant.replace(tzinfo=UTC).astimezone(published.settings.zone).time().replace(microsecond=0)
@@ -206,7 +205,7 @@ def _read_own_titles(published: Published) -> dict[str, str]:
     }
 
 
-def _read_failed_checks(published: Published) -> list[dict[str, Any]]:
+def _read_failed_checks(published: Published) -> list[dict[str, str]]:
     """Rows of quality.results. A copy published by an older version has no column `found`."""
     names = ("check_name", "table_name", "severity", "observed", "expected", "found")
     columns = {name for (name,) in published.rows(
@@ -248,6 +247,6 @@ def _build_reason_message(reason: Mapping[str, str], warnings: Mapping[tuple[str
     """A reason of the verdict in words. For a check that the results no longer have, as the verdict states it."""
     if reason["key"].startswith("family_"):
         return Message(reason["key"], {"family": reason["subject"]})
-    table, _, check = reason["subject"].partition(": ")
+    check = reason.get("check") or reason["subject"]
     told = _build_warning(check, reason["severity"], read_observation({**reason, "found": None}), {})
-    return warnings.get((table, check), told)
+    return warnings.get((reason.get("table", ""), check), told)

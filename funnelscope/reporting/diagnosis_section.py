@@ -4,13 +4,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
 
 import reports
-from funnelscope.diagnosis.narrative import data_check_in_words, load_playbook, reason_in_words, status_reason_in_words
-from funnelscope.diagnosis.stored_diagnosis import read_diagnosis
+from funnelscope.diagnosis.narrative import describe_data_check
+from funnelscope.diagnosis.playbook import Playbook, load_playbook
+from funnelscope.diagnosis.records import EvidenceRecord, FindingRecord
+from funnelscope.diagnosis.stated_reasons import StatedReason
+from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis, read_diagnosis
 from funnelscope.events.metrics import METRICS
-from funnelscope.messages.message_types import Slice, Unit
+from funnelscope.messages.message_types import Message, Slice, Unit
 from funnelscope.messages.wording import translate_message
 from funnelscope.reporting.data_section import read_gate_warnings
 from funnelscope.reporting.published_days import Published
@@ -36,146 +38,163 @@ SERIES_UNITS = {
 }
 
 
-def diagnosis(published: Published) -> reports.Diagnosis | None:
+def read_diagnosis_section(published: Published) -> reports.Diagnosis | None:
     """The diagnosis with its findings, worst first; None where none has run."""
     if not published.has_table("diagnosis", "days"):
         return None
     if not published.is_day:
-        return _diagnosis_of_days(published)
-    found = read_diagnosis(published.connection, published.business_date)
-    if found.state == "unknown":
+        return _read_diagnosis_of_days(published)
+    stored = read_diagnosis(published.connection, published.business_date)
+    if stored.day is None:
         return None
     playbook = load_playbook(published.settings, published.language)
-    findings = tuple(_finding(published, record, playbook) for record in found.findings)
-    state = found.state
+    findings = tuple(
+        _convert_finding(published, finding, stored.select_evidence(finding), playbook) for finding in stored.findings
+    )
+    state: str = stored.state
     if state == "diagnosed":
         state = "found" if findings else "calm"
     return reports.Diagnosis(
         state=state,
-        reason=reason_in_words(found, playbook),
+        reason=_describe_reason(stored, playbook),
         findings=findings,
-        follow_ups=_follow_ups(published, playbook),
-        visible_drops=_visible_drops(published),
+        follow_ups=_read_follow_ups(published, playbook),
+        visible_drops=_read_detectable_drops(published),
     )
 
 
-def _diagnosis_of_days(published: Published) -> reports.Diagnosis | None:
+def _describe_reason(stored: StoredDiagnosis, playbook: Playbook) -> str:
+    return playbook.describe_reason(stored.reason) if stored.reason else ""
+
+
+def _read_diagnosis_of_days(published: Published) -> reports.Diagnosis | None:
     """What the days' diagnoses found, each finding once: as its last day tells it, with what all its days cost.
 
     The ends of the days' intervals are added up: they share the usual rates, so their errors do not cancel out.
     """
-    days = [found for day in published.dates if (found := read_diagnosis(published.connection, day)).state != "unknown"]
+    days = [stored for day in published.dates if (stored := read_diagnosis(published.connection, day)).day]
     if not days:
         return None
     playbook = load_playbook(published.settings, published.language)
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for found in days:
-        for record in found.findings:
-            rows.setdefault(record["finding_id"], []).append(record)
+    found: dict[str, list[tuple[FindingRecord, StoredDiagnosis]]] = {}
+    for stored in days:
+        for finding in stored.findings:
+            found.setdefault(finding.finding_id, []).append((finding, stored))
     findings = sorted(
-        (_finding_of_days(published, records, playbook) for records in rows.values()), key=_cost, reverse=True
+        (_convert_finding_of_days(published, each, playbook) for each in found.values()),
+        key=_rank_by_cost,
+        reverse=True,
     )
     if findings:
         return reports.Diagnosis("found", findings=tuple(findings))
-    if any(found.state in ("diagnosed", "calm") for found in days):
+    if any(stored.state == "diagnosed" for stored in days):
         return reports.Diagnosis("calm")
-    return reports.Diagnosis(days[-1].state, reason=reason_in_words(days[-1], playbook))
+    return reports.Diagnosis(days[-1].state, reason=_describe_reason(days[-1], playbook))
 
 
-def _finding_of_days(
-    published: Published, records: Sequence[Mapping[str, Any]], playbook: Mapping[str, Any]
+def _convert_finding_of_days(
+    published: Published, found: Sequence[tuple[FindingRecord, StoredDiagnosis]], playbook: Playbook
 ) -> reports.Finding:
-    """One finding from its rows of several days. The day of its recovery costs nothing and describes nothing."""
-    open_rows = [record for record in records if record["status"] != "recovered"] or list(records)
-    sums = {name: sum(record[name] or 0 for record in records) for name in _LOSSES}
-    whole = {**open_rows[-1], **sums}
+    """One finding from its records of several days. The day of its recovery costs nothing and describes nothing."""
+    last = found[-1][0]
+    open_days = [each for each in found if each[0].status != "recovered"]
+    described, stored = open_days[-1] if open_days else found[-1]
+    sums = {name: sum(getattr(record, name) for record, _ in found) for name in _LOSSES}
     return replace(
-        _finding(published, whole, playbook),
-        status=reports.FindingStatus(records[-1]["status"]),
-        is_ongoing=bool(records[-1]["is_ongoing"]),
-        days=len([record for record in open_rows if record["status"] != "recovered"]),
+        _convert_finding(published, replace(described, **sums), stored.select_evidence(described), playbook),
+        status=reports.FindingStatus(last.status),
+        is_ongoing=last.is_ongoing,
+        days=len(open_days),
     )
 
 
-def _cost(finding: reports.Finding) -> tuple[bool, float]:
+def _rank_by_cost(finding: reports.Finding) -> tuple[bool, float]:
     cost = finding.lost_net_amount or finding.lost_amount
     return finding.lost_orders is not None, float(cost.value) if cost else 0.0
 
 
-def _finding(published: Published, record: Mapping[str, Any], playbook: Mapping[str, Any]) -> reports.Finding:
-    is_data_fault = record["status"] == "withheld"
-    mix, rate = _parts(published, record)
-    entered = record["entered"]
-    kept = record["lost_amount_net"] / record["lost_amount"] if record["lost_amount"] else None
-    words = playbook["classes"][record["fault_class"]]
+def _convert_finding(
+    published: Published, finding: FindingRecord, evidence: Sequence[EvidenceRecord], playbook: Playbook
+) -> reports.Finding:
+    is_data_fault = finding.status == "withheld"
+    mix, rate = _read_parts(published, finding)
+    kept = finding.lost_amount_net / finding.lost_amount if finding.lost_amount else None
+    texts = playbook.classes[finding.fault_class]
+    orders = reports.Estimate(finding.lost_orders, finding.lost_orders_low, finding.lost_orders_high)
+    amount = reports.Estimate(finding.lost_amount, finding.lost_amount_low, finding.lost_amount_high)
     return reports.Finding(
-        stage=record["stage"],
-        kind=record["fault_class"],
-        title=words["name"],
-        slice=slice_of(record["slice"]),
-        status=reports.FindingStatus(record["status"]),
-        named=(record["object_kind"], record["object_name"]) if record["object_name"] else None,
-        owner=record["owner"] or "",
-        since=record["since_date"],
-        is_ongoing=bool(record["is_ongoing"]),
-        observed=record["passed"] / entered if entered else None,
-        expected=record["expected"] / entered if entered else None,
-        effect=_estimate(record, "effect"),
-        lost_orders=None if is_data_fault else _estimate(record, "lost_orders"),
-        lost_amount=None if is_data_fault else _estimate(record, "lost_amount"),
-        lost_net_amount=None if is_data_fault or kept is None else _estimate(record, "lost_amount", kept),
+        stage=finding.stage,
+        kind=finding.fault_class,
+        title=texts.name,
+        slice=name_slice(finding.slice),
+        status=reports.FindingStatus(finding.status),
+        finding_id=finding.finding_id,
+        named=(finding.object_kind, finding.object_name) if finding.object_name else None,
+        owner=finding.owner,
+        since=finding.since_date,
+        is_ongoing=finding.is_ongoing,
+        observed=finding.observed_rate,
+        expected=finding.expected_rate,
+        effect=_convert_effect(finding),
+        lost_orders=None if is_data_fault else orders,
+        lost_amount=None if is_data_fault else amount,
+        lost_net_amount=None if is_data_fault or kept is None else _scale_amount(finding, kept),
         mix=mix,
         rate=rate,
-        stability=record["stability"],
-        runner_up=slice_of(record["runner_up"]) if record["runner_up"] else (),
-        evidence=tuple(_evidence(row, record["since_date"], playbook) for row in record["evidence"]),
-        question=playbook["questions"][record["stage"]],
-        next_step=words["next_step"],
+        stability=finding.stability,
+        runner_up=name_slice(finding.runner_up or {}),
+        evidence=tuple(_convert_evidence(each, finding.since_date, playbook) for each in evidence),
+        question=playbook.questions[finding.stage],
+        next_step=texts.next_step,
         recheck_date=max(published.dates) + RECHECK_AFTER,
-        status_reason=_status_reason(published, record, playbook),
+        status_reason=_describe_status(published, finding, playbook),
     )
 
 
-def _status_reason(published: Published, record: Mapping[str, Any], playbook: Mapping[str, Any]) -> str:
-    """Why the finding is not confirmed; the gate's warnings as the report tells them elsewhere."""
-    named = {row["name"] for row in record["evidence"] if row["kind"] == "data_check"}
-    told = record["status_reason"] or ""
-    warnings = [
-        warning
-        for (table, check), warning in read_gate_warnings(published).items()
-        if check in named or f"{table}: {check}: " in told
-    ]
-    if not warnings:
-        return status_reason_in_words(record, playbook)
-    return " ".join(translate_message(warning, published.language) for warning in warnings)
+def _describe_status(published: Published, finding: FindingRecord, playbook: Playbook) -> str:
+    """Why the finding is not confirmed; the gate's warnings as the report words them elsewhere."""
+    if not finding.stated_reasons:
+        return ""
+    warnings = read_gate_warnings(published)
+    return " ".join(_describe_status_reason(each, warnings, published, playbook) for each in finding.stated_reasons)
 
 
-def slice_of(conditions: Mapping[str, str]) -> Slice:
+def _describe_status_reason(
+    reason: StatedReason, warnings: Mapping[tuple[str, str], Message], published: Published, playbook: Playbook
+) -> str:
+    warning = warnings.get((str(reason.values.get("table")), str(reason.values.get("check"))))
+    if reason.key in ("family_missing", "family_growing"):
+        warning = Message(reason.key, {"family": str(reason.values["family"])})
+    return translate_message(warning, published.language) if warning else playbook.describe_reason(reason)
+
+
+def name_slice(conditions: Mapping[str, str]) -> Slice:
     """The slice with its dimensions by the names that readers know."""
     return tuple((DIMENSION_WORDS.get(name, name), str(value)) for name, value in conditions.items())
 
 
-def _estimate(record: Mapping[str, Any], name: str, factor: float = 1.0) -> reports.Estimate | None:
-    value, low, high = (record[f"{name}{end}"] for end in ("", "_low", "_high"))
-    if value is None:
+def _convert_effect(finding: FindingRecord) -> reports.Estimate | None:
+    if finding.effect is None:
         return None
-    return reports.Estimate(
-        value * factor, None if low is None else low * factor, None if high is None else high * factor
-    )
+    return reports.Estimate(finding.effect, finding.effect_low, finding.effect_high)
 
 
-def _parts(published: Published, record: Mapping[str, Any]) -> tuple[float | None, float | None]:
+def _scale_amount(finding: FindingRecord, kept: float) -> reports.Estimate:
+    """What refunds leave of the lost amount."""
+    return reports.Estimate(finding.lost_amount * kept, finding.lost_amount_low * kept, finding.lost_amount_high * kept)
+
+
+def _read_parts(published: Published, finding: FindingRecord) -> tuple[float | None, float | None]:
     """The slice's parts of the change of its step's rate; known for slices of one dimension."""
-    conditions = record["slice"]
-    if len(conditions) != 1 or not published.is_day or not published.has_table("diagnosis", "contributions"):
+    if len(finding.slice) != 1 or not published.is_day or not published.has_table("diagnosis", "contributions"):
         return None, None
-    dimension, value = next(iter(conditions.items()))
+    dimension, value = next(iter(finding.slice.items()))
     parts = dict(
         published.rows(
             "select part, contribution from diagnosis.contributions where business_date = $to_date "
             "and subject = 'rate' and cube = $cube and step = $step and dimension = $dimension and value = $value",
-            cube=record["cube"],
-            step=record["step"],
+            cube=finding.cube,
+            step=finding.step,
             dimension=dimension,
             value=value,
         )
@@ -183,30 +202,30 @@ def _parts(published: Published, record: Mapping[str, Any]) -> tuple[float | Non
     return parts.get("mix"), parts.get("rate")
 
 
-def _evidence(row: Mapping[str, Any], moved_on: date | None, playbook: Mapping[str, Any]) -> reports.Evidence:
+def _convert_evidence(evidence: EvidenceRecord, moved_on: date, playbook: Playbook) -> reports.Evidence:
     return reports.Evidence(
-        key=row["kind"],
-        name=row["name"],
-        unit=_series_unit(row["name"]),
-        today=row["today"],
-        usual=row["usual"],
-        since=row["since_date"],
-        is_before=bool(moved_on and row["since_date"] and row["since_date"] < moved_on),
-        note=data_check_in_words(row, playbook) if row["kind"] == "data_check" else row["note"] or "",
+        key=evidence.kind,
+        name=evidence.name,
+        unit=_find_series_unit(evidence.name),
+        today=evidence.today,
+        usual=evidence.usual,
+        since=evidence.since_date,
+        is_before=evidence.since_date < moved_on,
+        note=describe_data_check(evidence, playbook) if evidence.kind == "data_check" else evidence.note,
     )
 
 
-def _series_unit(name: str) -> Unit:
+def _find_series_unit(name: str) -> Unit:
     if name in METRICS:
         return Unit(METRICS[name].unit.value)
     return SERIES_UNITS.get(name, Unit.COUNT)
 
 
-def _follow_ups(published: Published, playbook: Mapping[str, Any]) -> tuple[reports.FollowUp, ...]:
+def _read_follow_ups(published: Published, playbook: Playbook) -> tuple[reports.FollowUp, ...]:
     """Findings of the days before, with what became of them; the finding itself stands on the day it was found."""
     rows = published.rows(
-        "select findings.stage, findings.fault_class, findings.slice, findings.since_date, follow_ups.state, "
-        "follow_ups.lost_amount_so_far from diagnosis.follow_ups as follow_ups "
+        "select follow_ups.finding_id, findings.stage, findings.fault_class, findings.slice, findings.since_date, "
+        "follow_ups.state, follow_ups.lost_amount_so_far from diagnosis.follow_ups as follow_ups "
         "inner join diagnosis.findings as findings on findings.finding_id = follow_ups.finding_id "
         "and findings.business_date = follow_ups.found_date "
         "where follow_ups.business_date = $to_date order by follow_ups.lost_amount_so_far desc, findings.finding_id"
@@ -215,17 +234,18 @@ def _follow_ups(published: Published, playbook: Mapping[str, Any]) -> tuple[repo
         reports.FollowUp(
             stage,
             kind,
-            playbook["classes"][kind]["name"],
-            slice_of(json.loads(text)),
+            playbook.classes[kind].name,
+            name_slice(json.loads(text)),
             since,
             state,
             reports.Estimate(lost) if lost else None,
+            finding_id,
         )
-        for stage, kind, text, since, state, lost in rows
+        for finding_id, stage, kind, text, since, state, lost in rows
     )
 
 
-def _visible_drops(published: Published) -> tuple[reports.VisibleDrop, ...]:
+def _read_detectable_drops(published: Published) -> tuple[reports.VisibleDrop, ...]:
     """Of each stage, the smallest drop of a whole step that its traffic can show."""
     rows = published.rows(
         "select stage, min(smallest_visible_drop) from diagnosis.visible_drops "
@@ -237,7 +257,7 @@ def _visible_drops(published: Published) -> tuple[reports.VisibleDrop, ...]:
     return tuple(reports.VisibleDrop(stage, drops[stage]) for stage in stages if stage in drops)
 
 
-def relevance(published: Published) -> tuple[reports.RelevanceCell, ...]:
+def read_relevance(published: Published) -> tuple[reports.RelevanceCell, ...]:
     """Creative x landing page, as the diagnosis of the day judged the matches."""
     if not published.has_table("diagnosis", "relevance"):
         return ()

@@ -23,7 +23,7 @@ from funnelscope.reporting.data_section import (
     read_verdict,
     read_verdict_reasons,
 )
-from funnelscope.reporting.diagnosis_section import diagnosis
+from funnelscope.reporting.diagnosis_section import read_diagnosis_section
 from funnelscope.reporting.headline import build_bridge, read_headlines
 from funnelscope.reporting.money_section import read_money
 from funnelscope.reporting.own_funnel_section import read_own_funnels
@@ -57,7 +57,7 @@ def build_report(
 ) -> reports.Report:
     """The period as data. `before` is the previous edition, with which it is compared."""
     split = read_money(published)
-    diagnosed = diagnosis(published)
+    diagnosed = read_diagnosis_section(published)
     editions = {
         day: len(_read_editions(_locate_folder(published.settings, get_day(day)))) for day in published.period.days
     }

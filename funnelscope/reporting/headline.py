@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from math import isclose, prod
-from typing import Any
 
 import reports
 from funnelscope.events.metrics import METRICS, SeveralDays
-from funnelscope.messages.message_types import Unit
+from funnelscope.messages.message_types import Number, Unit
 from funnelscope.reporting.periods import Period
 from funnelscope.reporting.published_days import Published, convert_to_date, pool
 
@@ -51,7 +50,7 @@ def _build_headline(published: Published, key: str, second: reports.Figure | Non
     )
 
 
-def _read_value_before(published: Published, key: str, period: Period) -> Any:
+def _read_value_before(published: Published, key: str, period: Period) -> Number | None:
     """The metric over those days of an earlier period that match this one's; None if one of them has no numbers."""
     days = published.comparable_days(period)
     if not days:
@@ -69,7 +68,7 @@ def _read_value_before(published: Published, key: str, period: Period) -> Any:
     return pooled["value"] if pooled else None
 
 
-def _compute_month_to_date(published: Published, key: str) -> Any:
+def _compute_month_to_date(published: Published, key: str) -> Number | None:
     """The metric over the published days of the month: a sum, or sum of numerators over sum of denominators."""
     metric = METRICS[key]
     rows = published.rows(
@@ -109,7 +108,7 @@ def _find_same_phase_day(published: Published) -> date | None:
     return max(before, default=(False, None))[1]
 
 
-def _read_value_on(published: Published, key: str, day: date) -> Any:
+def _read_value_on(published: Published, key: str, day: date) -> Number | None:
     rows = published.rows(
         "select value from marts.daily_metrics where metric = $key and business_date = $day", key=key, day=day
     )
@@ -175,13 +174,13 @@ def _build_same_day_bars(factors: Sequence[reports.Figure], usual: Decimal, toda
 
     One bar for A if the factors do not multiply to its amounts, because an earlier day lacks some of them.
     """
-    from funnelscope.diagnosis.rate_decomposition import factor_contributions
+    from funnelscope.diagnosis.rate_decomposition import decompose_amount
 
     values_usual = [float(factor.baseline) for factor in factors if factor.baseline is not None]
     values_today = [float(factor.value) for factor in factors if factor.value is not None]
     if not (_multiplies_to(usual, values_usual, factors) and _multiplies_to(today, values_today, factors)):
         return [reports.BridgeBar("same_day", today - usual, Unit.MONEY, usual, today)]
-    parts = [float(part) for part in factor_contributions(values_usual, values_today)]  # type: ignore[arg-type]
+    parts = [float(part) for part in decompose_amount(values_usual, values_today)]  # type: ignore[arg-type]
     changes = [Decimal(str(part)).quantize(CENT) for part in parts]
     largest = max(range(len(changes)), key=lambda number: abs(changes[number]))
     changes[largest] += (today - usual) - sum(changes, Decimal(0))

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from statistics import fmean
-from typing import Any
 
 import reports
-from funnelscope.messages.message_types import Unit
+from funnelscope.messages.message_types import Number, Unit
 from funnelscope.reporting.published_days import Published
 
 # The factors of the same-day money and their formats. Each is a count over the previous one.
@@ -93,7 +92,7 @@ def read_factors(published: Published) -> tuple[reports.Figure, ...]:
     )
 
 
-def _read_counts(published: Published) -> dict[date, Sequence[Any]]:
+def _read_counts(published: Published) -> dict[date, Sequence[Number | None]]:
     return {
         day: counts
         for day, *counts in published.rows(
@@ -103,15 +102,14 @@ def _read_counts(published: Published) -> dict[date, Sequence[Any]]:
     }
 
 
-def _compute_factor(counts: Sequence[Any], position: int) -> Any:
+def _compute_factor(counts: Sequence[Number | None], position: int) -> Number | None:
     if position == 0:
         return counts[0]
-    if counts[position] is None or not counts[position - 1]:
-        return None
-    return float(counts[position]) / float(counts[position - 1])
+    count, before = counts[position], counts[position - 1]
+    return float(count) / float(before) if count is not None and before else None
 
 
-def _compute_baseline_factor(earlier: Sequence[Sequence[Any]], position: int) -> float | None:
+def _compute_baseline_factor(earlier: Sequence[Sequence[Number | None]], position: int) -> float | None:
     """The factor of the mean earlier day or period, so that the baseline factors multiply to the baseline amount."""
     known = [counts for counts in earlier if None not in counts[max(position - 1, 0) : position + 1]]
     if not known:

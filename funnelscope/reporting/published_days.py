@@ -10,7 +10,7 @@ import duckdb
 
 import reports
 from funnelscope.events.metrics import METRICS, Metric, SeveralDays
-from funnelscope.messages.message_types import PeriodKind, Unit
+from funnelscope.messages.message_types import Number, PeriodKind, Unit
 from funnelscope.reporting.periods import Period
 from funnelscope.settings import Settings
 
@@ -95,7 +95,7 @@ class Published:
         """Every day of the earlier periods."""
         return [day for days in self.earlier.values() for day in days]
 
-    def rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str, **parameters: object) -> list[tuple[Any, ...]]:
         """Rows of the published copy.
 
         Known parameters: the first and last day read, the report's days, and those of the baseline.
@@ -302,7 +302,7 @@ def _find_unit(key: str) -> Unit:
     return Unit(metric.unit.value)
 
 
-def _make_printable(value: Any, unit: Unit, total: Any) -> Any:
+def _make_printable(value: Number | None, unit: Unit, total: Number | None) -> Number | None:
     """Sums of money keep their cents exactly; everything else becomes a float."""
     if value is None:
         return None
@@ -311,7 +311,7 @@ def _make_printable(value: Any, unit: Unit, total: Any) -> Any:
     return int(value) if unit == Unit.COUNT else float(value)
 
 
-def _round_whole(value: Any) -> Any:
+def _round_whole(value: Number | None) -> Number | None:
     if value is None:
         return None
     return int(value) if value == int(value) else Decimal(value).quantize(Decimal("0.01"))

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import fmean
-from typing import Any
 
 import reports
 from funnelscope.messages.message_types import Message, Unit
-from funnelscope.reporting.diagnosis_section import DIMENSION_WORDS, relevance
+from funnelscope.reporting.diagnosis_section import DIMENSION_WORDS, read_relevance
 from funnelscope.reporting.published_days import Published, compute_band
 
 STAGES = ("traffic", "landing", "decision", "repurchase")
@@ -243,7 +242,7 @@ def read_stage(published: Published, key: str, findings: Sequence[reports.Findin
         heat_map=_read_heat_map(published, key),
         pairs=_read_pairs(published, key),
         questions=(*_answer_relevance_question(published, key), *_answer_questions(published, key, findings)),
-        relevance=relevance(published) if key == "traffic" and published.is_day else (),
+        relevance=read_relevance(published) if key == "traffic" and published.is_day else (),
         maturity=_describe_maturity(key, windows),
     )
 
@@ -361,7 +360,7 @@ def _read_inquiry_windows(published: Published) -> tuple[reports.Window, ...]:
     )
 
 
-def _read_window_rows(published: Published, statement: str, **parameters: Any) -> tuple[reports.Window, ...]:
+def _read_window_rows(published: Published, statement: str, **parameters: object) -> tuple[reports.Window, ...]:
     return tuple(
         reports.Window(days, first, last, int(converted), int(lost), int(pending), rate)
         for days, first, last, converted, lost, pending, rate in published.rows(statement, **parameters)
@@ -465,7 +464,7 @@ def _answer_question(
 def _answer_relevance_question(published: Published, stage: str) -> tuple[reports.Question, ...]:
     if stage != "traffic" or not published.is_day:
         return ()
-    cells = relevance(published)
+    cells = read_relevance(published)
     if not cells:
         return (reports.Question("creative_matches_page", reports.QuestionAnswer.UNKNOWN),)
     failing = sum(cell.is_failing for cell in cells)

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
 
 import reports
-from funnelscope.diagnosis.steps import CUBES, steps_of
-from funnelscope.messages.message_types import Unit
+from funnelscope.diagnosis.steps import CUBES, get_steps
+from funnelscope.messages.message_types import Number, Unit
 from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.models import Model, derive_schemas
 
@@ -33,7 +32,7 @@ DRAWN_METRICS = (
 )
 
 
-def read_sample_rows(warehouse: Warehouse, model: Model, business_date: date) -> list[dict[str, Any]]:
+def read_sample_rows(warehouse: Warehouse, model: Model, business_date: date) -> list[dict[str, object]]:
     """The first rows of the day: for a mart the largest, else in the order of the grain."""
     day_column = _find_day_column(model)
     if not day_column:
@@ -87,7 +86,7 @@ def _list_measures(model: Model) -> list[str]:
 def _read_wide_figures(warehouse: Warehouse, model: Model, days: Sequence[date]) -> list[reports.Figure]:
     rates = {
         f"{step.name} rate": f"sum({step.passed}) / nullif(sum({step.entered}), 0)"
-        for step in (steps_of(model.name) if model.name in CUBES else ())
+        for step in (get_steps(model.name) if model.name in CUBES else ())
     }
     drawn = {**rates, **{name: f"sum({name})" for name in _list_measures(model)}}
     drawn = dict(list(drawn.items())[:MOST_MEASURES])
@@ -107,7 +106,7 @@ def _read_wide_figures(warehouse: Warehouse, model: Model, days: Sequence[date])
 
 def _read_long_figures(warehouse: Warehouse, model: Model, days: Sequence[date]) -> list[reports.Figure]:
     key, value = LONG_TABLES[model.table]
-    series: dict[str, dict[date, Any]] = {}
+    series: dict[str, dict[date, Number]] = {}
     for name, day, amount in warehouse.rows(
         f"select {key}, business_date, sum({value}) from {model.table} "
         f"where business_date between $first and $last group by all order by {_order_of_rows(model)}, business_date",
@@ -126,7 +125,7 @@ def _order_of_rows(model: Model) -> str:
     return "list_position(['traffic', 'landing', 'decision', 'repurchase'], min(stage)), min(step_number)"
 
 
-def _build_figure(name: str, values: dict[date, Any], days: Sequence[date], is_rate: bool) -> reports.Figure:
+def _build_figure(name: str, values: dict[date, Number], days: Sequence[date], is_rate: bool) -> reports.Figure:
     before = [float(values[day]) for day in days[:-1] if values.get(day) is not None]
     today = values.get(days[-1])
     return reports.Figure(
@@ -138,7 +137,7 @@ def _build_figure(name: str, values: dict[date, Any], days: Sequence[date], is_r
     )
 
 
-def _choose_unit(value: Any, is_rate: bool) -> Unit:
+def _choose_unit(value: Number | None, is_rate: bool) -> Unit:
     if is_rate:
         return Unit.RATE
     return Unit.MONEY if isinstance(value, Decimal) else Unit.COUNT

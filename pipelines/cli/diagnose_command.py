@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from funnelscope.localization.localize import Localisation
-    from funnelscope.localization.scan import Finding
+    from funnelscope.localization.scan import LocalizedSlice
 
 
 CubeOption = Annotated[
@@ -71,7 +71,7 @@ def _hierarchy(text: str) -> dict[str, list[str]]:
     return above
 
 
-def _as_json(finding: "Finding") -> dict[str, Any]:
+def _as_json(finding: "LocalizedSlice") -> dict[str, Any]:
     return {**asdict(finding), "effect": finding.effect, "lost": finding.lost}
 
 

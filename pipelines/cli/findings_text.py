@@ -1,12 +1,13 @@
 """`funnelscope diagnose --date`: the findings of a published day, in words or as JSON."""
 
 import json
+from dataclasses import asdict
 from datetime import date
 
 import typer
 
-from funnelscope.diagnosis.narrative import diagnosis_in_words
-from funnelscope.diagnosis.stored_diagnosis import Diagnosis, read_diagnosis
+from funnelscope.diagnosis.narrative import narrate_diagnosis
+from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis, read_diagnosis
 from funnelscope.publication.publish import open_published
 from funnelscope.settings import Settings
 
@@ -22,17 +23,20 @@ def print_findings(settings: Settings, business_date: date, language: str, as_js
     if as_json:
         typer.echo(json.dumps(_as_json(diagnosis), indent=2, ensure_ascii=False, default=str))
         return
-    for paragraph in diagnosis_in_words(diagnosis, settings, language):
+    for paragraph in narrate_diagnosis(diagnosis, settings, language):
         typer.echo(f"{paragraph}\n")
 
 
-def _as_json(diagnosis: Diagnosis) -> dict[str, object]:
+def _as_json(diagnosis: StoredDiagnosis) -> dict[str, object]:
     return {
         "date": diagnosis.business_date,
         "state": diagnosis.state,
         "why": diagnosis.why,
         "baseline_days": diagnosis.baseline_days,
-        "findings": diagnosis.findings,
-        "follow_ups": diagnosis.follow_ups,
-        "visible_drops": diagnosis.visible_drops,
+        "findings": [
+            {**asdict(finding), "evidence": [asdict(each) for each in diagnosis.select_evidence(finding)]}
+            for finding in diagnosis.findings
+        ],
+        "follow_ups": [asdict(each) for each in diagnosis.follow_ups],
+        "visible_drops": [asdict(each) for each in diagnosis.detectable_drops],
     }

@@ -1,10 +1,8 @@
 """The sources of the paid amount, and the factors of its same-day part."""
 
-from typing import Any
-
 from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
-from reports.model import MoneySplit, Report
+from reports.model import MoneyPart, MoneySplit, Report
 from reports.pages.table_blocks import (
     Content,
     Widths,
@@ -110,7 +108,7 @@ def build_money_section(money: MoneySplit, currency: str, words: Words) -> Conte
     return build_section(words.text("headings", "money"), body, words.text("notes", "excluded"), picture)
 
 
-def write_money_row_end(part: Any, words: Words) -> list[str]:
+def write_money_row_end(part: MoneyPart, words: Words) -> list[str]:
     """Payments, baseline and change of a part, as cells."""
     return [
         words.value(part.payments, Unit.COUNT),

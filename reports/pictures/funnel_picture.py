@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from funnelscope.messages.message_types import Unit
+from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words
 from reports.model import Report, Stage, StageStep
 from reports.pictures.canvas import (
@@ -91,7 +91,7 @@ def _draw_step(sheet: "Axes", step: StageStep, y: float, scale: float, words: Wo
         sheet.text(range_x, y, bounds, ha="right", va="center", color=QUIET)
 
 
-def choose_outside_mark(value: Any, low: Any, high: Any, words: Words) -> str:
+def choose_outside_mark(value: Number | None, low: Number | None, high: Number | None, words: Words) -> str:
     """The mark of a value below or above its baseline range; empty inside it, or if the range is unknown."""
     if value is None:
         return ""
