@@ -18,17 +18,17 @@ FAR_BACK_DAYS = 3650  # how far `history: all` reaches in the partition mapping
 SINGLE_RUN = dg.BackfillPolicy.single_run()
 
 
-def asset_key(table: str) -> dg.AssetKey:
+def make_asset_key(table: str) -> dg.AssetKey:
     """`schema.table` as an asset key."""
     return dg.AssetKey(table.split("."))
 
 
-RAW_KEYS = {family.name: asset_key(f"raw.{family.table}") for family in FAMILIES.values()}
-DUPLICATES = asset_key("quality.duplicate_events")
-EXCLUDED = asset_key("quality.excluded_events")
-RESULTS = asset_key("quality.results")
-VERDICT = asset_key("quality.day_verdict")
-FINDINGS = asset_key("diagnosis.findings")
+RAW_KEYS = {family.name: make_asset_key(f"raw.{family.table}") for family in FAMILIES.values()}
+DUPLICATES = make_asset_key("quality.duplicate_events")
+EXCLUDED = make_asset_key("quality.excluded_events")
+RESULTS = make_asset_key("quality.results")
+VERDICT = make_asset_key("quality.day_verdict")
+FINDINGS = make_asset_key("diagnosis.findings")
 SNAPSHOT = dg.AssetKey(["published", "snapshot"])
 STAGES = {stage: dg.AssetKey(["stages", stage]) for stage in reporting.STAGES}
 REPORT = dg.AssetKey(["published", "daily_report"])
@@ -37,7 +37,7 @@ RETENTION = dg.AssetKey(["published", "retention"])
 OUTCOME = dg.AssetKey(["published", "outcome"])
 
 
-def date_range(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, shop: Shop) -> tuple[date, date]:
+def read_date_range(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, shop: Shop) -> tuple[date, date]:
     """First and last business date of the run, both in. The opening day brings the shop's history with it."""
     keys = context.partition_key_range
     from_date, to_date = date.fromisoformat(keys.start), date.fromisoformat(keys.end)
@@ -46,7 +46,7 @@ def date_range(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext
     return from_date, to_date
 
 
-def partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
+def define_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
     """One partition a business date, from the opening day to yesterday on the shop's clock.
 
     Days before the opening only feed customer history: they have no partitions and are built with the opening day.
@@ -54,7 +54,7 @@ def partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
     return dg.DailyPartitionsDefinition(start_date=settings.opening_date.isoformat(), timezone=settings.timezone)
 
 
-def daily_asset(
+def define_daily_asset(
     days: dg.DailyPartitionsDefinition,
     key: dg.AssetKey,
     deps: list[dg.AssetKey],

@@ -15,8 +15,8 @@ from funnelscope.diagnosis.narrative import diagnosis_as_markdown, escaped_for_m
 from funnelscope.diagnosis.stored_diagnosis import Diagnosis, read_diagnosis
 from funnelscope.reporting import Edition
 from funnelscope.reporting.finding_chart import finding_chart
-from funnelscope.reporting.own_funnel_section import draw_cohort, own_funnel
-from funnelscope.reporting.table_overview import draw_table_days, sample_rows
+from funnelscope.reporting.own_funnel_section import draw_cohort, read_own_funnel
+from funnelscope.reporting.table_overview import draw_last_weeks, read_sample_rows
 from funnelscope.warehouse.models import Model
 
 MOST_CHARTS = 3
@@ -24,7 +24,7 @@ MOST_CHARTS = 3
 Metadata = dict[str, Any]
 
 
-def row_counts(shop: Shop, table: str, from_date: date, to_date: date) -> Metadata:
+def count_rows_for_display(shop: Shop, table: str, from_date: date, to_date: date) -> Metadata:
     """Rows of the days, and of the table."""
     count = shop.warehouse.value(
         f"select count(*) from {table} where business_date between $from_date and $to_date",
@@ -35,19 +35,19 @@ def row_counts(shop: Shop, table: str, from_date: date, to_date: date) -> Metada
     return {key: count, "dagster/row_count": shop.warehouse.value(f"select count(*) from {table}")}
 
 
-def last_day_of_table(shop: Shop, model: Model, business_date: date) -> Metadata:
+def describe_table_day(shop: Shop, model: Model, business_date: date) -> Metadata:
     """Rows of the day; of a mart also its last four weeks as a picture."""
 
     def shown() -> Metadata:
-        rows = sample_rows(shop.warehouse, model, business_date)
-        sample = {"last_rows": dg.MetadataValue.md(_side_by_side(rows))} if rows else {}
-        svg = draw_table_days(shop.warehouse, model, business_date, shop.settings.language)
-        return {"last_days": picture(model.table, svg, "svg+xml"), **sample} if svg else sample
+        rows = read_sample_rows(shop.warehouse, model, business_date)
+        sample = {"last_rows": dg.MetadataValue.md(_format_transposed(rows))} if rows else {}
+        svg = draw_last_weeks(shop.warehouse, model, business_date, shop.settings.language)
+        return {"last_days": embed_picture(model.table, svg, "svg+xml"), **sample} if svg else sample
 
-    return _or_why_not(shown)
+    return _describe_or_explain(shown)
 
 
-def last_day_of_diagnosis(shop: Shop, business_date: date) -> Metadata:
+def describe_diagnosis_day(shop: Shop, business_date: date) -> Metadata:
     """The day's findings in words and as tables, each with its status, its evidence and a chart of its slice."""
 
     def shown() -> Metadata:
@@ -60,27 +60,27 @@ def last_day_of_diagnosis(shop: Shop, business_date: date) -> Metadata:
             "findings": dg.MetadataValue.md(_findings_told(shop, diagnosis)),
         }
 
-    return _or_why_not(shown)
+    return _describe_or_explain(shown)
 
 
-def stage_of_edition(edition: Edition, stage: str) -> Metadata:
+def describe_stage(edition: Edition, stage: str) -> Metadata:
     """The stage's picture of the printed edition."""
-    return _or_why_not(
+    return _describe_or_explain(
         lambda: {
-            "picture": picture(stage, edition.picture(stage).read_bytes(), "png"),
+            "picture": embed_picture(stage, edition.picture(stage).read_bytes(), "png"),
             "pdf": dg.MetadataValue.path(str(edition.pdf)),
             "edition": edition.number,
         }
     )
 
 
-def last_day_of_funnel(shop: Shop, name: str, business_date: date) -> Metadata:
+def describe_funnel_day(shop: Shop, name: str, business_date: date) -> Metadata:
     """Each cohort of a shop's own funnel: its picture, its days, how many entered, and how many got to the end."""
     shown: Metadata = {}
-    for cohort in own_funnel(shop.warehouse.connection, name, business_date).cohorts:
+    for cohort in read_own_funnel(shop.warehouse.connection, name, business_date).cohorts:
         kind = "mature" if cohort.is_mature else "open"
         shown |= {
-            kind: picture(name, draw_cohort(cohort, name, shop.settings.language), "png"),
+            kind: embed_picture(name, draw_cohort(cohort, name, shop.settings.language), "png"),
             f"{kind}_days": f"{cohort.entered_from} to {cohort.entered_to}",
             f"{kind}_entered": cohort.steps[0].units,
             f"{kind}_reached_the_end": cohort.steps[-1].units,
@@ -88,45 +88,45 @@ def last_day_of_funnel(shop: Shop, name: str, business_date: date) -> Metadata:
     return shown
 
 
-def picture(title: str, content: bytes, kind: str) -> dg.MarkdownMetadataValue:
+def embed_picture(title: str, content: bytes, kind: str) -> dg.MarkdownMetadataValue:
     """The picture as markdown; `kind` is the second half of its media type, such as `png`."""
     return dg.MetadataValue.md(f"![{title}](data:image/{kind};base64,{base64.b64encode(content).decode()})")
 
 
-def shown_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> Metadata:
+def show_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> Metadata:
     """The rows as a table under `name`; nothing where there is none.
 
     Markdown, for the UI cuts a wide table value off: it shows markdown in a window of its own.
     """
-    return {name: dg.MetadataValue.md(_one_below_the_other(rows))} if rows else {}
+    return {name: dg.MetadataValue.md(_format_rows(rows))} if rows else {}
 
 
-def _one_below_the_other(rows: Sequence[Mapping[str, Any]]) -> str:
-    return _markdown_table(list(rows[0]), [list(row.values()) for row in rows]) if rows else ""
+def _format_rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    return _format_markdown_table(list(rows[0]), [list(row.values()) for row in rows]) if rows else ""
 
 
-def _side_by_side(rows: Sequence[Mapping[str, Any]]) -> str:
+def _format_transposed(rows: Sequence[Mapping[str, Any]]) -> str:
     """A column for each row, and a line for each of its values: for few rows of many columns."""
     if not rows:
         return ""
-    return _markdown_table(
+    return _format_markdown_table(
         ["", *map(str, range(1, len(rows) + 1))], [[key, *(row[key] for row in rows)] for key in rows[0]]
     )
 
 
-def _markdown_table(heading: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
-    every = [heading, ["---"] * len(heading), *([_cell(value) for value in line] for line in lines)]
+def _format_markdown_table(heading: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
+    every = [heading, ["---"] * len(heading), *([_format_cell(value) for value in line] for line in lines)]
     return "\n".join(f"| {' | '.join(line)} |" for line in every)
 
 
-def _cell(value: Any) -> str:
+def _format_cell(value: Any) -> str:
     if value is None:
         return ""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return escaped_for_markdown(" ".join((f"{value:,}" if is_number else str(value)).split()))
 
 
-def _or_why_not(shown: Callable[[], Metadata]) -> Metadata:
+def _describe_or_explain(shown: Callable[[], Metadata]) -> Metadata:
     """What cannot be shown must stop neither the table that is built, nor the publication, nor the report."""
     try:
         return shown()
@@ -141,8 +141,8 @@ def _findings_told(shop: Shop, diagnosis: Diagnosis) -> str:
     """In words, side by side, what moved with them, and the worst as pictures."""
     parts = [
         diagnosis_as_markdown(diagnosis, shop.settings),
-        _side_by_side([_finding_row(finding) for finding in diagnosis.findings]),
-        _one_below_the_other(_evidence_rows(diagnosis)),
+        _format_transposed([_finding_row(finding) for finding in diagnosis.findings]),
+        _format_rows(_evidence_rows(diagnosis)),
         *(finding_chart(shop.warehouse, diagnosis.business_date, each) for each in diagnosis.findings[:MOST_CHARTS]),
     ]
     return "\n\n".join(part for part in parts if part)

@@ -2,26 +2,29 @@
 
 import dagster as dg
 
-from assets.common import FAR_BACK_DAYS, SINGLE_RUN, asset_key, date_range
-from assets.metadata import last_day_of_table, row_counts
+from assets.common import FAR_BACK_DAYS, SINGLE_RUN, make_asset_key, read_date_range
+from assets.metadata import count_rows_for_display, describe_table_day
 from assets.resources import Shop
 from funnelscope.warehouse.lineage import Lineage
-from funnelscope.warehouse.models import Model, build, derived_schemas
+from funnelscope.warehouse.models import Model, derive_schemas, materialize_model
 
 
-def model_asset(model: Model, days: dg.DailyPartitionsDefinition, lineage: Lineage) -> dg.AssetsDefinition:
+def define_model(model: Model, days: dg.DailyPartitionsDefinition, lineage: Lineage) -> dg.AssetsDefinition:
     @dg.asset(
-        key=asset_key(model.table),
-        deps=[dg.AssetDep(asset_key(table), partition_mapping=_mapping(model)) for table in model.dependencies],
-        description=_description(model),
+        key=make_asset_key(model.table),
+        deps=[
+            dg.AssetDep(make_asset_key(table), partition_mapping=_define_partition_mapping(model))
+            for table in model.dependencies
+        ],
+        description=_write_description(model),
         group_name=model.schema,
         kinds={"duckdb", "sql"},
         owners=[f"team:{model.owner}"],
         partitions_def=days,
         backfill_policy=SINGLE_RUN,
         metadata={
-            "dagster/column_schema": _column_schema(model),
-            "dagster/column_lineage": _column_lineage(lineage),
+            "dagster/column_schema": _define_column_schema(model),
+            "dagster/column_lineage": _define_column_lineage(lineage),
             "dagster/table_name": model.table,
             "grain": ", ".join(model.grain),
             "history_days": "all" if model.history_days is None else model.history_days,
@@ -29,37 +32,37 @@ def model_asset(model: Model, days: dg.DailyPartitionsDefinition, lineage: Linea
         },
     )
     def build_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
-        from_date, to_date = date_range(context, shop)
-        build(shop.warehouse, model, shop.chunks_of(model, from_date, to_date), **shop.query_parameters)
+        from_date, to_date = read_date_range(context, shop)
+        materialize_model(shop.warehouse, model, shop.chunks_of(model, from_date, to_date), **shop.query_parameters)
         shop.built_tables.add(model.table)
-        counts = {} if model.is_view else row_counts(shop, model.table, from_date, to_date)
-        return dg.MaterializeResult(metadata={**counts, **last_day_of_table(shop, model, to_date)})
+        counts = {} if model.is_view else count_rows_for_display(shop, model.table, from_date, to_date)
+        return dg.MaterializeResult(metadata={**counts, **describe_table_day(shop, model, to_date)})
 
     return build_model
 
 
-def _mapping(model: Model) -> dg.PartitionMapping:
+def _define_partition_mapping(model: Model) -> dg.PartitionMapping:
     back = FAR_BACK_DAYS if model.history_days is None else model.history_days
     return dg.TimeWindowPartitionMapping(start_offset=-back, allow_nonexistent_upstream_partitions=True)
 
 
-def _description(model: Model) -> str:
+def _write_description(model: Model) -> str:
     return f"{model.description}\n\nGrain: {', '.join(model.grain)}.\n\n```sql\n{model.query}\n```"
 
 
-def _column_schema(model: Model) -> dg.TableSchema:
+def _define_column_schema(model: Model) -> dg.TableSchema:
     return dg.TableSchema(
         [
             dg.TableColumn(name, kind, description=model.column_comments[name])
-            for name, kind in derived_schemas()[model.table]
+            for name, kind in derive_schemas()[model.table]
         ]
     )
 
 
-def _column_lineage(lineage: Lineage) -> dg.TableColumnLineage:
+def _define_column_lineage(lineage: Lineage) -> dg.TableColumnLineage:
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(asset_key(table), name) for table, name in sources]
+            column: [dg.TableColumnDep(make_asset_key(table), name) for table, name in sources]
             for column, sources in lineage.items()
             if sources
         }

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from assets.common import DELIVERY, FINDINGS, OUTCOME, REPORT, RETENTION, SNAPSHOT, daily_asset, date_range
-from assets.quality_assets import reasons_as_text
+from assets.common import DELIVERY, FINDINGS, OUTCOME, REPORT, RETENTION, SNAPSHOT, define_daily_asset, read_date_range
+from assets.quality_assets import format_reasons
 from assets.resources import Shop
 from funnelscope.ingest.build_state import record_built
 from funnelscope.publication import publish, retention
@@ -17,12 +17,12 @@ RUNS_AT_A_TIME = 50
 _ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
-def snapshot_asset(days: dg.DailyPartitionsDefinition, funnels: list[dg.AssetKey]) -> dg.AssetsDefinition:
-    @daily_asset(days, SNAPSHOT, [FINDINGS, *funnels], "published", "duckdb", "parquet")
+def define_snapshot(days: dg.DailyPartitionsDefinition, funnels: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    @define_daily_asset(days, SNAPSHOT, [FINDINGS, *funnels], "published", "duckdb", "parquet")
     def snapshot(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """The copy that readers use: marts and staged events of every day that passed, switched to at once."""
-        from_date, to_date = date_range(context, shop)
-        verdicts = gate.verdicts(shop.warehouse, from_date, to_date)
+        from_date, to_date = read_date_range(context, shop)
+        verdicts = gate.read_verdicts(shop.warehouse, from_date, to_date)
         folder = publish.publish(shop.warehouse, shop.settings.published, verdicts, shop.settings.snapshots_kept)
         record_built(shop.warehouse, from_date, to_date, shop.built_tables)
         return dg.MaterializeResult(
@@ -37,8 +37,8 @@ def snapshot_asset(days: dg.DailyPartitionsDefinition, funnels: list[dg.AssetKey
     return snapshot
 
 
-def retention_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @daily_asset(days, RETENTION, [REPORT, DELIVERY], "report")
+def define_retention(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @define_daily_asset(days, RETENTION, [REPORT, DELIVERY], "report")
     def retention_of_the_old(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Lets go what `retention` of the settings allows: raw rows, refused rows, old editions, old runs."""
         pruned = retention.prune(shop.warehouse, shop.settings)
@@ -68,16 +68,16 @@ def prune_runs(instance: dg.DagsterInstance, settings: Settings, current_run_id:
     return count
 
 
-def outcome_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @daily_asset(days, OUTCOME, [REPORT, DELIVERY, RETENTION], "report")
+def define_outcome(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @define_daily_asset(days, OUTCOME, [REPORT, DELIVERY, RETENTION], "report")
     def outcome(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Fails for a blocked day, after everything else is done: so the run is red and the alert goes out."""
-        verdicts = gate.verdicts(shop.warehouse, *date_range(context, shop))
+        verdicts = gate.read_verdicts(shop.warehouse, *read_date_range(context, shop))
         blocked = [verdict for verdict in verdicts if verdict.verdict == gate.Verdict.BLOCKED]
         if blocked:
             raise dg.Failure(
                 description=f"{len(blocked)} blocked day(s), the first {blocked[0].business_date}: not published.",
-                metadata={"reasons": dg.MetadataValue.md(reasons_as_text(blocked))},
+                metadata={"reasons": dg.MetadataValue.md(format_reasons(blocked))},
                 allow_retries=False,
             )
         return dg.MaterializeResult(metadata={"days": len(verdicts)})

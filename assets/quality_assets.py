@@ -7,8 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from assets.common import DUPLICATES, EXCLUDED, RESULTS, VERDICT, asset_key, daily_asset, date_range
-from assets.metadata import shown_rows
+from assets.common import DUPLICATES, EXCLUDED, RESULTS, VERDICT, define_daily_asset, make_asset_key, read_date_range
+from assets.metadata import show_rows
 from assets.resources import Shop
 from funnelscope.quality import gate
 from funnelscope.settings import Settings
@@ -16,15 +16,15 @@ from funnelscope.warehouse.checks import Severity
 from funnelscope.warehouse.models import load_models
 
 
-def _built_tables() -> list[dg.AssetKey]:
-    return [DUPLICATES, EXCLUDED, *(asset_key(table) for table in load_models())]
+def _list_built_tables() -> list[dg.AssetKey]:
+    return [DUPLICATES, EXCLUDED, *(make_asset_key(table) for table in load_models())]
 
 
-def results_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @daily_asset(days, RESULTS, _built_tables(), "quality", "duckdb")
+def define_results(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @define_daily_asset(days, RESULTS, _list_built_tables(), "quality", "duckdb")
     def results(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """What every contract and expectation found on every day: passed or not, observed, expected, and why."""
-        from_date, to_date = date_range(context, shop)
+        from_date, to_date = read_date_range(context, shop)
         gate.run_contracts(shop.warehouse, from_date, to_date)
         gate.run_expectations(shop.warehouse, shop.settings, from_date, to_date, shop.built_tables)
         failed = shop.warehouse.records(
@@ -36,7 +36,7 @@ def results_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 "failed": len(failed),
-                **shown_rows("failed_checks", failed),
+                **show_rows("failed_checks", failed),
                 "data_docs": dg.MetadataValue.path(str(shop.settings.data_docs / "index.html")),
             }
         )
@@ -44,24 +44,24 @@ def results_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     return results
 
 
-def verdict_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @daily_asset(days, VERDICT, [RESULTS], "quality", "duckdb")
+def define_verdict(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @define_daily_asset(days, VERDICT, [RESULTS], "quality", "duckdb")
     def day_verdict(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Pass, warn or blocked for each day, with the reasons. Only days that are not blocked are published."""
-        verdicts = gate.judge(shop.warehouse, shop.settings, *date_range(context, shop))
+        verdicts = gate.decide_verdicts(shop.warehouse, shop.settings, *read_date_range(context, shop))
         last = verdicts[-1]
         return dg.MaterializeResult(
             metadata={
                 "verdict": last.verdict.value,
                 "blocked_days": sum(verdict.verdict == gate.Verdict.BLOCKED for verdict in verdicts),
-                "reasons": dg.MetadataValue.md(reasons_as_text(verdicts)),
+                "reasons": dg.MetadataValue.md(format_reasons(verdicts)),
             }
         )
 
     return day_verdict
 
 
-def reasons_as_text(verdicts: Iterable[gate.DayVerdict], most: int = 50) -> str:
+def format_reasons(verdicts: Iterable[gate.DayVerdict], most: int = 50) -> str:
     lines = (
         f"- {verdict.business_date} {verdict.verdict.value}: {reason.subject}: {reason.observed} "
         f"(expected: {reason.expected})"
@@ -71,11 +71,13 @@ def reasons_as_text(verdicts: Iterable[gate.DayVerdict], most: int = 50) -> str:
     return "\n".join(islice(lines, most)) or "none"
 
 
-def checks_asset(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetChecksDefinition:
+def define_checks(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetChecksDefinition:
     """Shows the gate's results beside each table. None is blocking: that would skip the report too."""
     specs = [
-        dg.AssetCheckSpec(check.name, asset=asset_key(check.table), description=check.rule, additional_deps=[RESULTS])
-        for check in gate.registered_checks(settings)
+        dg.AssetCheckSpec(
+            check.name, asset=make_asset_key(check.table), description=check.rule, additional_deps=[RESULTS]
+        )
+        for check in gate.list_checks(settings)
     ]
 
     @dg.multi_asset_check(name="checks", specs=specs, can_subset=True)
@@ -83,15 +85,15 @@ def checks_asset(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.A
         to_date = shop.warehouse.value("select max(business_date) from quality.results")
         from_date = to_date
         if context.has_partition_key or context.has_partition_key_range:
-            from_date, to_date = date_range(context, shop)
+            from_date, to_date = read_date_range(context, shop)
         selected = context.selected_asset_check_keys
         for record in _check_records(shop, from_date, to_date):
-            if dg.AssetCheckKey(asset_key(record["table_name"]), record["check_name"]) not in selected:
+            if dg.AssetCheckKey(make_asset_key(record["table_name"]), record["check_name"]) not in selected:
                 continue
             yield dg.AssetCheckResult(
                 passed=record["failed_days"] == 0,
                 check_name=record["check_name"],
-                asset_key=asset_key(record["table_name"]),
+                asset_key=make_asset_key(record["table_name"]),
                 severity=dg.AssetCheckSeverity.ERROR
                 if record["severity"] == Severity.BLOCK
                 else dg.AssetCheckSeverity.WARN,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.common import DUPLICATES, EXCLUDED, RAW_KEYS, SINGLE_RUN, daily_asset, date_range
-from assets.metadata import row_counts
+from assets.common import DUPLICATES, EXCLUDED, RAW_KEYS, SINGLE_RUN, define_daily_asset, read_date_range
+from assets.metadata import count_rows_for_display
 from assets.resources import Shop
 from funnelscope import ingest
 from funnelscope.events.schema import FAMILIES, Family
@@ -13,28 +13,28 @@ from funnelscope.settings import Settings
 from funnelscope.warehouse.models import RAW_LEADING_COLUMNS
 
 
-def raw_events(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:
+def define_raw_events(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="take_deliveries",
-        specs=[_raw_spec(family, settings) for family in FAMILIES.values()],
+        specs=[_define_raw_spec(family, settings) for family in FAMILIES.values()],
         partitions_def=days,
         backfill_policy=SINGLE_RUN,
     )
     def take_deliveries(context: dg.AssetExecutionContext, shop: Shop) -> Iterator[dg.MaterializeResult]:
         """Takes every new, changed or removed file of the landing zone, whatever day it belongs to."""
         ingest.take_deliveries(shop.warehouse, shop.settings)
-        from_date, to_date = date_range(context, shop)
+        from_date, to_date = read_date_range(context, shop)
         for family in FAMILIES.values():
             yield dg.MaterializeResult(
                 asset_key=RAW_KEYS[family.name],
-                metadata=row_counts(shop, f"raw.{family.table}", from_date, to_date),
+                metadata=count_rows_for_display(shop, f"raw.{family.table}", from_date, to_date),
             )
 
     return take_deliveries
 
 
-def _raw_spec(family: Family, settings: Settings) -> dg.AssetSpec:
-    sources = settings.family_sources(family.name)
+def _define_raw_spec(family: Family, settings: Settings) -> dg.AssetSpec:
+    sources = settings.list_family_sources(family.name)
     declared = ", ".join(source.pattern for source in sources) or "not declared: this shop delivers none"
     columns = [(name, kind, meaning) for name, kind, meaning in RAW_LEADING_COLUMNS]
     columns += [(column.name, column.sql_type, column.meaning) for column in family.columns]
@@ -52,23 +52,27 @@ def _raw_spec(family: Family, settings: Settings) -> dg.AssetSpec:
     )
 
 
-def duplicate_events_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @daily_asset(days, DUPLICATES, list(RAW_KEYS.values()), "raw", "duckdb")
+def define_duplicate_events(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @define_daily_asset(days, DUPLICATES, list(RAW_KEYS.values()), "raw", "duckdb")
     def duplicate_events(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Raw rows that staging leaves out: the same event delivered again, or with other content (quarantined)."""
-        from_date, to_date = date_range(context, shop)
+        from_date, to_date = read_date_range(context, shop)
         ingest.find_duplicates(shop.warehouse, from_date, to_date)
-        return dg.MaterializeResult(metadata=row_counts(shop, "quality.duplicate_events", from_date, to_date))
+        return dg.MaterializeResult(
+            metadata=count_rows_for_display(shop, "quality.duplicate_events", from_date, to_date)
+        )
 
     return duplicate_events
 
 
-def excluded_events_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @daily_asset(days, EXCLUDED, list(RAW_KEYS.values()), "raw", "duckdb")
+def define_excluded_events(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @define_daily_asset(days, EXCLUDED, list(RAW_KEYS.values()), "raw", "duckdb")
     def excluded_events(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Raw rows of people whom the shop does not count, by `exclude` of its settings, with the reason."""
-        from_date, to_date = date_range(context, shop)
+        from_date, to_date = read_date_range(context, shop)
         ingest.find_excluded(shop.warehouse, from_date, to_date)
-        return dg.MaterializeResult(metadata=row_counts(shop, "quality.excluded_events", from_date, to_date))
+        return dg.MaterializeResult(
+            metadata=count_rows_for_display(shop, "quality.excluded_events", from_date, to_date)
+        )
 
     return excluded_events

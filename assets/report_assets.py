@@ -5,8 +5,8 @@ from datetime import date, datetime, timedelta
 
 import dagster as dg
 
-from assets.common import DELIVERY, REPORT, SINGLE_RUN, SNAPSHOT, STAGES, daily_asset, date_range
-from assets.metadata import stage_of_edition
+from assets.common import DELIVERY, REPORT, SINGLE_RUN, SNAPSHOT, STAGES, define_daily_asset, read_date_range
+from assets.metadata import describe_stage
 from assets.resources import Shop
 from funnelscope import reporting
 from funnelscope.reporting import delivery
@@ -19,23 +19,23 @@ STAGE_MEANINGS = {
 }
 
 
-def daily_report_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def define_daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="print_report",
-        specs=[*map(_stage_spec, STAGES), _report_spec()],
+        specs=[*map(_define_stage_spec, STAGES), _define_report_spec()],
         partitions_def=days,
         backfill_policy=SINGLE_RUN,
     )
     def print_report(context: dg.AssetExecutionContext, shop: Shop) -> Iterator[dg.MaterializeResult]:
-        from_date, to_date = date_range(context, shop)
-        for restated in reporting.restated_days(shop.settings, from_date, to_date - timedelta(days=1)):
+        from_date, to_date = read_date_range(context, shop)
+        for restated in reporting.find_restated_days(shop.settings, from_date, to_date - timedelta(days=1)):
             reporting.print_report(shop.settings, restated)
         edition = reporting.print_report(shop.settings, to_date)
-        periods = reporting.periods_due(shop.settings, from_date, to_date)
+        periods = reporting.find_due_periods(shop.settings, from_date, to_date)
         for period in periods:
             reporting.print_report(shop.settings, period)
         for stage in STAGES:
-            yield dg.MaterializeResult(asset_key=STAGES[stage], metadata=stage_of_edition(edition, stage))
+            yield dg.MaterializeResult(asset_key=STAGES[stage], metadata=describe_stage(edition, stage))
         yield dg.MaterializeResult(
             asset_key=REPORT,
             metadata={
@@ -49,7 +49,7 @@ def daily_report_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinitio
     return print_report
 
 
-def _stage_spec(stage: str) -> dg.AssetSpec:
+def _define_stage_spec(stage: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         STAGES[stage],
         deps=[SNAPSHOT],
@@ -61,7 +61,7 @@ def _stage_spec(stage: str) -> dg.AssetSpec:
     )
 
 
-def _report_spec() -> dg.AssetSpec:
+def _define_report_spec() -> dg.AssetSpec:
     return dg.AssetSpec(
         REPORT,
         deps=[SNAPSHOT, *STAGES.values()],
@@ -73,18 +73,21 @@ def _report_spec() -> dg.AssetSpec:
     )
 
 
-def delivery_asset(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    @daily_asset(days, DELIVERY, [REPORT], "report", owner="analytics")
+def define_delivery(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @define_daily_asset(days, DELIVERY, [REPORT], "report", owner="analytics")
     def delivery_of_reports(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Sends the report to the declared channels, once an edition. A channel that fails does not fail the run."""
-        from_date, to_date = date_range(context, shop)
+        from_date, to_date = read_date_range(context, shop)
         today = datetime.now(shop.settings.zone).date()
         span = (shop.warehouse, shop.settings, from_date, to_date, today)
-        days: list[reporting.Period | date] = [*delivery.days_to_send(*span), *delivery.periods_to_send(*span)]
+        days: list[reporting.Period | date] = [
+            *delivery.find_days_to_send(*span),
+            *delivery.find_periods_to_send(*span),
+        ]
         problems = []
         for day in days:
             for sending in delivery.deliver(shop.warehouse, shop.settings, day):
-                if sending.state is delivery.State.FAILED:
+                if sending.state is delivery.DeliveryOutcome.FAILED:
                     named = day.name if isinstance(day, reporting.Period) else day
                     problems.append(f"The report of {named} did not reach {sending.channel}: {sending.problem}")
                     context.log.warning(problems[-1])

@@ -8,10 +8,10 @@ from typing import Any
 import dagster as dg
 from pydantic import PrivateAttr
 
-from funnelscope.ingest import create_tables, pruned_days
+from funnelscope.ingest import create_tables, read_pruned_days
 from funnelscope.settings import Settings, load_settings
 from funnelscope.warehouse.connection import Warehouse, open_warehouse
-from funnelscope.warehouse.models import Model, chunks_of_days, create_inputs
+from funnelscope.warehouse.models import Model, create_inputs, split_days
 
 
 class Shop(dg.ConfigurableResource):
@@ -65,18 +65,18 @@ class Shop(dg.ConfigurableResource):
     def chunks(self, from_date: date, to_date: date) -> list[tuple[date, date]]:
         """The range in pieces that fit into memory, by the rows delivered for each day."""
         rows = self.warehouse.rows("select business_date, sum(rows) from quality.delivery_dates group by business_date")
-        return chunks_of_days(from_date, to_date, {day: int(count) for day, count in rows})
+        return split_days(from_date, to_date, {day: int(count) for day, count in rows})
 
     def chunks_of(self, model: Model, from_date: date, to_date: date) -> list[tuple[date, date]]:
         """The same for a model; staged days whose raw rows are pruned are left as they stand."""
         chunks = self.chunks(from_date, to_date)
-        pruned = pruned_days(self.warehouse) if model.schema == "staging" else set()
+        pruned = read_pruned_days(self.warehouse) if model.schema == "staging" else set()
         if not pruned:
             return chunks
-        return [(first, last) for chunk in chunks for first, last in _without(pruned, *chunk)]
+        return [(first, last) for chunk in chunks for first, last in _split_around(pruned, *chunk)]
 
 
-def _without(days: set[date], from_date: date, to_date: date) -> list[tuple[date, date]]:
+def _split_around(days: set[date], from_date: date, to_date: date) -> list[tuple[date, date]]:
     """The stretches of a range that hold none of the days."""
     stretches: list[tuple[date, date]] = []
     for offset in range((to_date - from_date).days + 1):

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from funnelscope.settings import Settings, load_settings
-from funnelscope.simulator import FAULT_KINDS, Fault, Promotion
-from funnelscope.simulator.faults import calendar_of
+from funnelscope.simulator import FAULT_KINDS, Fault, SimulatedPromotion
+from funnelscope.simulator.faults import build_calendar
 from funnelscope.simulator.landing_files import Dirt, Landing
-from funnelscope.simulator.simulation import Shop, open_shop
+from funnelscope.simulator.simulation import SimulatedShop, open_shop
 from funnelscope.simulator.streams import Clock
 from funnelscope.warehouse.connection import Warehouse, open_warehouse
 
@@ -131,7 +131,7 @@ def clean_days(folder: Path, sessions: int, seed: int, *, again: bool) -> list[R
         Fault(kind="mix_shift", slice=slice_, from_date=day, to_date=day + timedelta(days=1))
         for slice_, day in zip(SLICES["mix_shift"], (FIRST_DATE + timedelta(days=day) for day in MIX_DAYS), strict=True)
     ]
-    sales = [Promotion(day=day, shift_hours=hours) for day, hours in SALES]
+    sales = [SimulatedPromotion(day=day, shift_hours=hours) for day, hours in SALES]
     if not (home / "done").exists():
         shutil.rmtree(home, ignore_errors=True)
         clock = Clock(FIRST_DATE, TIMEZONE, -HISTORY_DAYS - 1, CLEAN_DAYS + 140)
@@ -169,7 +169,7 @@ def make_baseline(home: Path, sessions: int) -> None:
     shutil.rmtree(home, ignore_errors=True)
     clock = Clock(FIRST_DATE, TIMEZONE, -HISTORY_DAYS - 1, BASELINE_DAYS + 140)
     landing = Landing(home, "parquet", Dirt())
-    shop = open_shop(20_260_302, clock, BASELINE_DAYS + LONGEST_DAYS, landing, sessions, [], [Promotion()])
+    shop = open_shop(20_260_302, clock, BASELINE_DAYS + LONGEST_DAYS, landing, sessions, [], [SimulatedPromotion()])
     for day in range(-HISTORY_DAYS, BASELINE_DAYS):
         shop.run(day)
     shop.write_truth(TIMEZONE)
@@ -181,12 +181,12 @@ def make_baseline(home: Path, sessions: int) -> None:
 def run_case(baseline: Path, home: Path, kind: str, seed: int) -> Row:
     """One fault on days after the baseline: simulated, run, and read until it is found, or for two days."""
     copy_home(baseline, home)
-    shop: Shop = pickle.loads((baseline / "shop.pickle").read_bytes())
+    shop: SimulatedShop = pickle.loads((baseline / "shop.pickle").read_bytes())
     lead = FAULT_KINDS[kind].lead_days if kind in FAULT_KINDS else 0
     first, begins = BASELINE_DAYS, BASELINE_DAYS + lead
     faults = plant(kind, seed, shop.state.clock.date(begins))
     shop.state.world = replace(shop.state.world, seed=seed)
-    shop.state.calendar = calendar_of([Promotion()], faults, shop.state.clock)
+    shop.state.calendar = build_calendar([SimulatedPromotion()], faults, shop.state.clock)
     shop.faults, shop.landing = faults, Landing(home, "parquet", Dirt())
     started = time.process_time()
     for last in range(begins, begins + MOST_DAYS_TO_DETECT):
@@ -276,19 +276,19 @@ def use(home: Path) -> Settings:
 
 def run_days(settings: Settings, from_date: date, to_date: date) -> None:
     """Takes the deliveries and builds the days up to the findings: what follows, publication and report, reads them."""
-    from funnelscope.ingest.build_state import standing
+    from funnelscope.ingest.build_state import read_build_state
     from pipelines.definitions import build_definitions
     from pipelines.instance import open_instance
     from pipelines.jobs import INGEST
-    from pipelines.planning import Piece, plan
-    from pipelines.runs import execute_piece, quiet_dagster
+    from pipelines.planning import Piece, plan_runs
+    from pipelines.runs import execute_piece, silence_dagster
 
-    with open_instance(settings) as instance, quiet_dagster():
+    with open_instance(settings) as instance, silence_dagster():
         defs = build_definitions(settings)
         execute_piece(instance, defs, Piece(INGEST, to_date, to_date), "taking deliveries")
         with open_warehouse(settings.warehouse_path) as warehouse:
             days = [from_date + timedelta(days=number) for number in range((to_date - from_date).days + 1)]
-            pieces = plan(days, standing(warehouse), settings.opening_date)
+            pieces = plan_runs(days, read_build_state(warehouse), settings.opening_date)
         for piece in pieces:
             keys = defs.resolve_job_def(piece.job).asset_layer.executable_asset_keys
             wanted = [key for key in keys if key.path[0] not in ("published", "stages")]

@@ -17,7 +17,14 @@ import numpy as np
 import pandas as pd
 
 from funnelscope.localization.localize import localise
-from funnelscope.simulator.cubes import BASELINE_DAYS, LEVELS, SUM_LEVELS, PlantedCube, ratio_cube, sum_cube
+from funnelscope.simulator.cubes import (
+    BASELINE_DAYS,
+    LEVELS,
+    SUM_LEVELS,
+    PlantedCube,
+    generate_ratio_cube,
+    generate_sum_cube,
+)
 
 SEEDS = range(100, 120)
 
@@ -90,15 +97,19 @@ def clean_families() -> dict[str, Iterator[tuple[PlantedCube, float]]]:
         return ((make(seed), periods) for seed in range(1000, 1000 + count))
 
     families = {
-        level: cubes_of(partial(ratio_cube, level), BASELINE_DAYS) for level in LEVELS if level.startswith("clean")
+        level: cubes_of(partial(generate_ratio_cube, level), BASELINE_DAYS)
+        for level in LEVELS
+        if level.startswith("clean")
     }
     for days in (7, 14):
-        make = partial(ratio_cube, "clean", baseline_days=days)
+        make = partial(generate_ratio_cube, "clean", baseline_days=days)
         families[f"clean, {days} days"] = cubes_of(make, days)
         families[f"clean, {days} days taken for {BASELINE_DAYS}"] = cubes_of(make, BASELINE_DAYS)
-    families["clean, few leaves"] = cubes_of(lambda seed: of_two_dimensions(ratio_cube("clean", seed)), BASELINE_DAYS)
+    families["clean, few leaves"] = cubes_of(
+        lambda seed: of_two_dimensions(generate_ratio_cube("clean", seed)), BASELINE_DAYS
+    )
     return families | {
-        level: cubes_of(partial(sum_cube, level), BASELINE_DAYS) for level in SUM_LEVELS if "clean" in level
+        level: cubes_of(partial(generate_sum_cube, level), BASELINE_DAYS) for level in SUM_LEVELS if "clean" in level
     }
 
 
@@ -129,9 +140,9 @@ def table(title: str, cases: Iterable[tuple[str, PlantedCube, float]]) -> None:
 def planted() -> Iterator[tuple[str, PlantedCube, float]]:
     for seed in SEEDS:
         for level in LEVELS:
-            yield level, ratio_cube(level, seed), BASELINE_DAYS
+            yield level, generate_ratio_cube(level, seed), BASELINE_DAYS
         for level in SUM_LEVELS:
-            yield level, sum_cube(level, seed), BASELINE_DAYS
+            yield level, generate_sum_cube(level, seed), BASELINE_DAYS
 
 
 def labelled(folder: Path) -> Iterator[tuple[str, PlantedCube, float]]:

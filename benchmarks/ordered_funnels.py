@@ -67,7 +67,7 @@ SHOPS = {"realistic": REALISTIC, "dense": DENSE}
 class Run:
     """Seconds of the answer and of its whole process, on the clock and on the processor; peak memory in GB."""
 
-    answer: float | None
+    answer_funnel: float | None
     answer_processor: float | None
     process: float
     processor: float
@@ -200,15 +200,15 @@ def tell(query: Callable[[], tuple[int, ...]]) -> None:
 
 
 def our_counts(file: str) -> None:
-    from funnelscope.funnels.answers import counts
+    from funnelscope.funnels.funnel_answers import count_steps
 
-    _tell_ours(file, counts)
+    _tell_ours(file, count_steps)
 
 
 def our_answer(file: str) -> None:
-    from funnelscope.funnels.answers import answer
+    from funnelscope.funnels.funnel_answers import answer_funnel
 
-    _tell_ours(file, answer)
+    _tell_ours(file, answer_funnel)
 
 
 def _tell_ours(file: str, question: Callable[..., dict[str, Any]]) -> None:

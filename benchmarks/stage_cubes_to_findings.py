@@ -36,8 +36,8 @@ from funnelscope.diagnosis.daily_diagnosis import diagnose_days
 from funnelscope.diagnosis.diagnosis_tables import create_tables
 from funnelscope.quality.gate import create_tables as create_gate_tables
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse, open_warehouse
-from funnelscope.warehouse.models import create_inputs, create_table, load_models, query_parameters
+from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse, open_warehouse
+from funnelscope.warehouse.models import build_query_parameters, create_inputs, create_table, load_models
 
 DAYS = 28
 PRIOR_ENTRIES = 30  # of a day: a value's own rate is drawn towards the cube's as if by so many entries
@@ -164,12 +164,12 @@ def judge_day(
 
 def drawn_warehouse(pools: Mapping[str, pd.DataFrame], size: float, number: int) -> Warehouse:
     """A warehouse in memory with the drawn baseline of this number."""
-    warehouse = in_memory_warehouse()
+    warehouse = open_in_memory_warehouse()
     create_inputs(warehouse)
     create_gate_tables(warehouse)
     create_tables(warehouse)
     for model in load_models().values():
-        create_table(warehouse, model, query_parameters(BEGINS, BEGINS))
+        create_table(warehouse, model, build_query_parameters(BEGINS, BEGINS))
     for position in range(DAYS + 1):
         day = BEGINS + timedelta(days=position)
         warehouse.execute("insert into quality.day_verdict values ($day, 'pass', '[]')", day=day)
@@ -267,7 +267,7 @@ def rates_of(leaves: pd.DataFrame, cube: Cube, random: np.random.Generator | Non
 
 
 def visible(entered: np.ndarray, passed: np.ndarray, rates: np.ndarray, share: float) -> Row:
-    """The z of `funnelscope.simulator.visibility`, and the share of the slice's passes that is lost."""
+    """The z of `funnelscope.simulator.fault_visibility`, and the share of the slice's passes that is lost."""
     expected = float((entered * rates).sum())
     variance = expected * (1 - expected / max(entered.sum(), 1)) * (1 + 1 / DAYS) + (NOISE * expected) ** 2
     return {

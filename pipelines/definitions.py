@@ -2,26 +2,26 @@
 
 import dagster as dg
 
-from assets.catalog import all_assets
+from assets.catalog import build_all_assets
 from assets.resources import Shop
 from funnelscope.settings import Settings, load_settings
-from pipelines.jobs import DAILY, all_jobs
-from pipelines.schedules import daily_schedule, freshness_checks
-from pipelines.sensors import all_sensors
+from pipelines.jobs import DAILY, define_jobs
+from pipelines.schedules import define_daily_schedule, define_freshness_checks
+from pipelines.sensors import define_sensors
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The shop's definitions. One process and one run at a time: DuckDB has one writer."""
-    catalogue = all_assets(settings)
-    jobs = all_jobs()
-    checks = freshness_checks(settings)
+    catalogue = build_all_assets(settings)
+    jobs = define_jobs()
+    checks = define_freshness_checks(settings)
     daily = next(job for job in jobs if job.name == DAILY)
     return dg.Definitions(
         assets=[asset for asset in catalogue if not isinstance(asset, dg.AssetChecksDefinition)],
         asset_checks=[*(asset for asset in catalogue if isinstance(asset, dg.AssetChecksDefinition)), *checks],
         jobs=jobs,
-        schedules=[daily_schedule(settings, daily)],
-        sensors=all_sensors(settings, jobs, checks),
+        schedules=[define_daily_schedule(settings, daily)],
+        sensors=define_sensors(settings, jobs, checks),
         resources={"shop": Shop()},
         executor=dg.in_process_executor,
     )

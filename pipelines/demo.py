@@ -26,7 +26,7 @@ def check_may_be_emptied(home: Path) -> None:
         )
 
 
-def faults_until(last_date: date) -> list[Fault]:
+def plan_demo_faults(last_date: date) -> list[Fault]:
     """A coupon that breaks six days before the end, and a page that gets slow on Android two days later."""
     return [
         Fault(kind="broken_coupon", slice={"coupon": "WELCOME10"}, from_date=last_date - timedelta(days=5)),

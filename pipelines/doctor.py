@@ -11,9 +11,9 @@ from pathlib import Path
 from funnelscope.events.schema import FAMILIES
 from funnelscope.ingest.landing_zone import find_files, is_finished
 from funnelscope.ingest.mapping.source_mapping import DeliveryError
-from funnelscope.publication.erasure import unfinished
+from funnelscope.publication.erasure import count_unfinished
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import lock_is_held, open_warehouse
+from funnelscope.warehouse.connection import is_lock_held, open_warehouse
 from pipelines.instance import UNFINISHED, open_instance
 
 PACKAGES = ("dagster", "duckdb", "pandas", "matplotlib", "typst")
@@ -22,7 +22,7 @@ DAYS_OF_THE_FORECAST = 7
 
 
 @dataclass(frozen=True)
-class Finding:
+class HealthNote:
     """One thing looked at: whether it is fine, and in words what was found and what to do."""
 
     subject: str
@@ -30,67 +30,67 @@ class Finding:
     words: str
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine_shop(settings: Settings) -> list[HealthNote]:
     """Everything worth knowing before the next run; the settings themselves have been checked by loading them."""
     return [
-        _settings(settings),
-        _versions(),
-        _home(settings),
-        *_landing(settings),
-        _identity_key(settings),
-        _disk(settings),
-        _lock(settings),
-        _retention(settings),
-        *_erasure(settings),
+        _check_settings(settings),
+        _check_versions(),
+        _check_home(settings),
+        *_check_landing_zone(settings),
+        _check_identity_key(settings),
+        _check_disk(settings),
+        _check_lock(settings),
+        _check_retention(settings),
+        *_check_erasure(settings),
     ]
 
 
-def _settings(settings: Settings) -> Finding:
+def _check_settings(settings: Settings) -> HealthNote:
     words = f"{settings.shop}, {settings.timezone}, {settings.currency}, {settings.language}"
     words += f", first day {settings.start_date}"
     if settings.opening_date > datetime.now(settings.zone).date():
-        return Finding("settings", False, f"{words}; the opening day, {settings.opening_date}, is still to come")
+        return HealthNote("settings", False, f"{words}; the opening day, {settings.opening_date}, is still to come")
     if not settings.sources:
-        return Finding("settings", False, f"{words}; no sources: name at least one family under sources")
-    return Finding("settings", True, words)
+        return HealthNote("settings", False, f"{words}; no sources: name at least one family under sources")
+    return HealthNote("settings", True, words)
 
 
-def _versions() -> Finding:
+def _check_versions() -> HealthNote:
     versions = {name: importlib.metadata.version(name) for name in ("funnelscope", *PACKAGES)}
-    return Finding("versions", True, ", ".join(f"{name} {version}" for name, version in versions.items()))
+    return HealthNote("versions", True, ", ".join(f"{name} {version}" for name, version in versions.items()))
 
 
-def _home(settings: Settings) -> Finding:
+def _check_home(settings: Settings) -> HealthNote:
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
         probe = settings.home / ".writable"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        return Finding("home", False, f"{settings.home} cannot be written: {error}. Set FUNNELSCOPE_HOME elsewhere.")
-    return Finding("home", True, str(settings.home))
+        return HealthNote("home", False, f"{settings.home} cannot be written: {error}. Set FUNNELSCOPE_HOME elsewhere.")
+    return HealthNote("home", True, str(settings.home))
 
 
-def _landing(settings: Settings) -> Iterator[Finding]:
+def _check_landing_zone(settings: Settings) -> Iterator[HealthNote]:
     for family in FAMILIES:
-        sources = settings.family_sources(family)
+        sources = settings.list_family_sources(family)
         if not sources:
-            yield Finding(f"landing {family}", True, "not declared; its sections say 'no data'")
+            yield HealthNote(f"landing {family}", True, "not declared; its sections say 'no data'")
         for source in sources:
             if source.query:
-                yield Finding(f"landing {family}", True, f"a query on {source.attach}")
+                yield HealthNote(f"landing {family}", True, f"a query on {source.attach}")
                 continue
             files = [found.path for found in find_files(settings, source)]
             if not files:
                 words = f"no file matches {settings.home / source.pattern}; deliver one, or take the source out"
-                yield Finding(f"landing {family}", False, words)
+                yield HealthNote(f"landing {family}", False, words)
                 continue
             newest = max(files, key=lambda path: path.as_posix())
-            yield Finding(f"landing {family}", True, f"{len(files)} files, the last {newest}")
-    yield from _never_read(settings)
+            yield HealthNote(f"landing {family}", True, f"{len(files)} files, the last {newest}")
+    yield from _find_unread_files(settings)
 
 
-def _never_read(settings: Settings) -> Iterator[Finding]:
+def _find_unread_files(settings: Settings) -> Iterator[HealthNote]:
     """Files in the landing zone that no source finds, or finds without their day of delivery; one finding a family."""
     read: set[Path] = set()
     undated: dict[Path, str] = {}
@@ -111,39 +111,39 @@ def _never_read(settings: Settings) -> Iterator[Finding]:
             f"{', '.join(FAMILIES)}, or what `files` of a source says"
         )
         more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
-        yield Finding(f"landing {folder}", False, words + more)
+        yield HealthNote(f"landing {folder}", False, words + more)
 
 
-def _identity_key(settings: Settings) -> Finding:
+def _check_identity_key(settings: Settings) -> HealthNote:
     key = settings.identity_key_path
     if not key.exists():
-        return Finding("identity key", True, "made by the first run")
+        return HealthNote("identity key", True, "made by the first run")
     mode = stat.S_IMODE(key.stat().st_mode)
     if mode & 0o077:
-        return Finding("identity key", False, f"{key} can be read by others ({mode:o}). Run: chmod 600 {key}")
-    return Finding("identity key", True, f"{key}: keep a copy apart; without it ids never match again")
+        return HealthNote("identity key", False, f"{key} can be read by others ({mode:o}). Run: chmod 600 {key}")
+    return HealthNote("identity key", True, f"{key}: keep a copy apart; without it ids never match again")
 
 
-def _disk(settings: Settings) -> Finding:
+def _check_disk(settings: Settings) -> HealthNote:
     """How long the disk lasts if every day takes what the latest ones took, warehouse and copies in proportion."""
     free = shutil.disk_usage(settings.home).free
-    delivered = _size(settings.landing)
+    delivered = _measure_size(settings.landing)
     latest = sorted({path.name for path in settings.landing.glob("*/dt=*")})[-DAYS_OF_THE_FORECAST:]
     if not delivered:
-        return Finding("disk", True, f"{free / 1e9:.1f} GB free")
+        return HealthNote("disk", True, f"{free / 1e9:.1f} GB free")
     stored = delivered + sum(
-        _size(path) for path in (settings.warehouse_path, settings.published, settings.dagster_home)
+        _measure_size(path) for path in (settings.warehouse_path, settings.published, settings.dagster_home)
     )
-    of_latest = sum(_size(path) for name in latest for path in settings.landing.glob(f"*/{name}"))
+    of_latest = sum(_measure_size(path) for name in latest for path in settings.landing.glob(f"*/{name}"))
     per_day = of_latest / len(latest) * stored / delivered
     left = int(free / per_day)
     words = f"{free / 1e9:.1f} GB free, about {per_day / 1e6:.1f} MB a day: {left:,} days left"
     if left < FEWEST_DAYS_OF_DISK:
-        return Finding("disk", False, f"{words}. Free space, or move FUNNELSCOPE_HOME.")
-    return Finding("disk", True, words)
+        return HealthNote("disk", False, f"{words}. Free space, or move FUNNELSCOPE_HOME.")
+    return HealthNote("disk", True, words)
 
 
-def _size(path: Path) -> int:
+def _measure_size(path: Path) -> int:
     if path.is_file():
         return path.stat().st_size
     seen: dict[tuple[int, int], int] = {}  # hard links count once
@@ -154,26 +154,26 @@ def _size(path: Path) -> int:
     return sum(seen.values())
 
 
-def _retention(settings: Settings) -> Finding:
+def _check_retention(settings: Settings) -> HealthNote:
     declared = settings.retention.model_dump(exclude_none=True)
     words = ", ".join(f"{name.removesuffix('_days')} {days} days" for name, days in declared.items())
-    return Finding("retention", True, f"{words or 'everything is kept'}; snapshots {settings.snapshots_kept}")
+    return HealthNote("retention", True, f"{words or 'everything is kept'}; snapshots {settings.snapshots_kept}")
 
 
-def _erasure(settings: Settings) -> Iterator[Finding]:
+def _check_erasure(settings: Settings) -> Iterator[HealthNote]:
     """Whether a person is half erased; not to be seen while a run is writing."""
-    if not settings.warehouse_path.exists() or lock_is_held(settings.lock_path):
+    if not settings.warehouse_path.exists() or is_lock_held(settings.lock_path):
         return
     with open_warehouse(settings.warehouse_path, wait_seconds=0) as warehouse:
-        if unfinished(warehouse):
+        if count_unfinished(warehouse):
             words = "a person was being erased when the process ended. Finish it: funnelscope forget"
-            yield Finding("forget", False, words)
+            yield HealthNote("forget", False, words)
 
 
-def _lock(settings: Settings) -> Finding:
-    if lock_is_held(settings.lock_path):
+def _check_lock(settings: Settings) -> HealthNote:
+    if is_lock_held(settings.lock_path):
         process = settings.lock_path.read_text().strip() or "unknown"
-        return Finding("lock", True, f"process {process} is writing now; a new run waits for it")
+        return HealthNote("lock", True, f"process {process} is writing now; a new run waits for it")
     with open_instance(settings) as instance:
         import dagster as dg
 
@@ -183,5 +183,5 @@ def _lock(settings: Settings) -> Finding:
         age = datetime.now(oldest.tzinfo) - oldest
         if age > timedelta(minutes=1):
             words = f"{len(dead)} run(s) were killed and count as started; the next run or the UI marks them as failed"
-            return Finding("lock", False, words)
-    return Finding("lock", True, "free")
+            return HealthNote("lock", False, words)
+    return HealthNote("lock", True, "free")

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from funnelscope.publication.erasure import Person, begin_forgetting, forgotten_numbers, scrub, telling_texts
+from funnelscope.publication.erasure import Person, begin_erasure, read_erased_numbers, scrub, select_telling_texts
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import open_warehouse
 from pipelines.instance import open_instance
@@ -35,8 +35,8 @@ def forget(settings: Settings, ids: Sequence[str]) -> Forgotten:
         WarehouseLockedError: a run is writing and does not end in time.
     """
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
-        person = begin_forgetting(warehouse, settings, ids)
-        numbers = forgotten_numbers(warehouse)
+        person = begin_erasure(warehouse, settings, ids)
+        numbers = read_erased_numbers(warehouse)
     shutil.rmtree(settings.data_docs, ignore_errors=True)  # quote rows; the next run makes them again
     pieces = bring_up_to_date(settings, [])
     left = [*scrub(settings, ids), *_scrub_history(settings, numbers, ids)]
@@ -45,7 +45,7 @@ def forget(settings: Settings, ids: Sequence[str]) -> Forgotten:
 
 def _scrub_history(settings: Settings, numbers: frozenset[int], ids: Sequence[str]) -> list[str]:
     """Takes runs whose events name an id, mostly in an error, out of Dagster's history; returns files that still do."""
-    texts = [text.encode() for text in telling_texts(ids)]
+    texts = [text.encode() for text in select_telling_texts(ids)]
 
     def named_in(file: Path) -> bool:
         content = file.read_bytes()

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import lock_is_held
+from funnelscope.warehouse.connection import is_lock_held
 
 DAGSTER_YAML = """\
 # Written by funnelscope; change it here and it stays.
@@ -68,10 +68,10 @@ def fail_dead_runs(instance: dg.DagsterInstance, settings: Settings, now: float 
     gave the lock back is given SECONDS_TO_REPORT to say so.
     """
     now = now or time.time()
-    if not _dead_runs(instance, settings, now):
+    if not _find_dead_runs(instance, settings, now):
         return []
     time.sleep(SECONDS_TO_REPORT)
-    dead = _dead_runs(instance, settings, now)
+    dead = _find_dead_runs(instance, settings, now)
     for run in dead:
         instance.report_run_failed(
             run, "The process of this run is gone: nobody holds the warehouse's lock. Its days can be run again."
@@ -79,8 +79,8 @@ def fail_dead_runs(instance: dg.DagsterInstance, settings: Settings, now: float 
     return [run.run_id for run in dead]
 
 
-def _dead_runs(instance: dg.DagsterInstance, settings: Settings, now: float) -> list[dg.DagsterRun]:
-    if lock_is_held(settings.lock_path):
+def _find_dead_runs(instance: dg.DagsterInstance, settings: Settings, now: float) -> list[dg.DagsterRun]:
+    if is_lock_held(settings.lock_path):
         return []
     return [
         record.dagster_run

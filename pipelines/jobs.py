@@ -3,9 +3,20 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as AssetJob
 
-from assets.common import DELIVERY, FINDINGS, OUTCOME, RAW_KEYS, REPORT, RESULTS, SNAPSHOT, STAGES, VERDICT, asset_key
+from assets.common import (
+    DELIVERY,
+    FINDINGS,
+    OUTCOME,
+    RAW_KEYS,
+    REPORT,
+    RESULTS,
+    SNAPSHOT,
+    STAGES,
+    VERDICT,
+    make_asset_key,
+)
 from assets.funnel_assets import OWN_FUNNELS
-from funnelscope.ingest.build_state import far_reaching_models
+from funnelscope.ingest.build_state import list_far_reaching_models
 
 INGEST = "take_deliveries_job"
 DAILY = "daily"
@@ -15,9 +26,9 @@ RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 
 
-def all_jobs() -> list[AssetJob]:
+def define_jobs() -> list[AssetJob]:
     """Every job; its partitions are those of its assets."""
-    restated = [asset_key(table) for table in far_reaching_models()]
+    restated = [make_asset_key(table) for table in list_far_reaching_models()]
     return [
         dg.define_asset_job(
             INGEST,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from funnelscope.ingest.build_state import Standing, near_reach_days
+from funnelscope.ingest.build_state import BuildState, compute_near_reach_days
 from pipelines.jobs import DAILY, RESTATE
 
 
@@ -17,7 +17,7 @@ class Piece:
     to_date: date
 
 
-def plan(requested: Iterable[date], standing: Standing, opening: date) -> list[Piece]:
+def plan_runs(requested: Iterable[date], standing: BuildState, opening: date) -> list[Piece]:
     """The runs that bring the requested days, and all that no longer stands, up to date, oldest first.
 
     Args:
@@ -34,12 +34,12 @@ def plan(requested: Iterable[date], standing: Standing, opening: date) -> list[P
     near = {
         day + timedelta(days=offset)
         for day in changed
-        for offset in range(near_reach_days() + 1)
+        for offset in range(compute_near_reach_days() + 1)
         if day + timedelta(days=offset) in built
     }
-    whole = requested | changed | near | {max(day, opening) for day in standing.near_behind}
+    whole = requested | changed | near | {max(day, opening) for day in standing.near_stale}
     behind = {day for day in built if changed and day > min(changed)}
-    restated = (behind | {max(day, opening) for day in standing.past_behind}) - whole
+    restated = (behind | {max(day, opening) for day in standing.past_stale}) - whole
     pieces: list[Piece] = []
     for day in sorted(whole | restated):
         job = DAILY if day in whole else RESTATE

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 
-from assets.common import FINDINGS, OUTCOME, REPORT, RESULTS, SNAPSHOT, STAGES, VERDICT, asset_key
-from funnelscope.ingest.build_state import begin_rebuilding, end_rebuilding, standing
-from funnelscope.quality.gate import DayVerdict, verdicts
+from assets.common import FINDINGS, OUTCOME, REPORT, RESULTS, SNAPSHOT, STAGES, VERDICT, make_asset_key
+from funnelscope.ingest.build_state import begin_rebuilding, end_rebuilding, read_build_state
+from funnelscope.quality.gate import DayVerdict, read_verdicts
 from funnelscope.settings import Settings
-from funnelscope.settings.yaml_source import nearest
+from funnelscope.settings.yaml_source import suggest_nearest
 from funnelscope.warehouse.connection import open_warehouse
 from funnelscope.warehouse.models import Model, load_models
-from funnelscope.warehouse.snapshots import current_snapshot
+from funnelscope.warehouse.snapshots import find_current_snapshot
 from pipelines.instance import open_instance
 from pipelines.jobs import DAILY
 from pipelines.planning import Piece
-from pipelines.runs import Outcome, execute_piece, outcome_of, quiet_dagster
+from pipelines.runs import Outcome, execute_piece, judge_outcome, silence_dagster
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Rebuilt:
 
     @property
     def outcome(self) -> Outcome:
-        return outcome_of(self.verdicts)
+        return judge_outcome(self.verdicts)
 
 
 def rebuild_model(settings: Settings, name: str) -> Rebuilt:
@@ -39,11 +39,11 @@ def rebuild_model(settings: Settings, name: str) -> Rebuilt:
     from pipelines.definitions import build_definitions
 
     model = _find(name)
-    tables = with_dependents(model)
+    tables = list_dependents(model)
     if not settings.warehouse_path.exists():
         raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet. Run: funnelscope run --date YYYY-MM-DD")
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
-        days = standing(warehouse).built
+        days = read_build_state(warehouse).built
         if not days:
             raise ValueError("nothing has been built yet; run a day first: funnelscope run --date YYYY-MM-DD")
         with warehouse.transaction():
@@ -52,7 +52,7 @@ def rebuild_model(settings: Settings, name: str) -> Rebuilt:
                 kind = "view" if load_models()[table].is_view else "table"
                 warehouse.execute(f"drop {kind} if exists {table}")
     keys = [
-        *(asset_key(table) for table in tables),
+        *(make_asset_key(table) for table in tables),
         RESULTS,
         VERDICT,
         FINDINGS,
@@ -61,13 +61,13 @@ def rebuild_model(settings: Settings, name: str) -> Rebuilt:
         REPORT,
         OUTCOME,
     ]
-    with open_instance(settings) as instance, quiet_dagster():
+    with open_instance(settings) as instance, silence_dagster():
         piece = Piece(DAILY, settings.opening_date, max(days))
         execute_piece(instance, build_definitions(settings), piece, f"rebuilding {model.table}", asset_selection=keys)
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
         end_rebuilding(warehouse)
-        judged = tuple(verdicts(warehouse, settings.opening_date, max(days)))
-    snapshot = current_snapshot(settings.published)
+        judged = tuple(read_verdicts(warehouse, settings.opening_date, max(days)))
+    snapshot = find_current_snapshot(settings.published)
     return Rebuilt(tuple(tables), snapshot.name if snapshot else "nothing", judged)
 
 
@@ -75,11 +75,11 @@ def _find(name: str) -> Model:
     found = [model for table, model in load_models().items() if name in (table, model.name)]
     if not found:
         names = [model.name for model in load_models().values()]
-        raise ValueError(f"{name!r} is no model; {nearest(name.split('.')[-1], names)}")
+        raise ValueError(f"{name!r} is no model; {suggest_nearest(name.split('.')[-1], names)}")
     return found[0]
 
 
-def with_dependents(model: Model) -> list[str]:
+def list_dependents(model: Model) -> list[str]:
     """The model's table and every table that reads it, directly or through others, in building order."""
     found = {model.table}
     for table, other in load_models().items():

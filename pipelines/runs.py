@@ -12,13 +12,13 @@ import dagster as dg
 from dagster._utils.error import SerializableErrorInfo
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from funnelscope.ingest.build_state import standing
-from funnelscope.quality.gate import DayVerdict, Verdict, days_between, verdicts
+from funnelscope.ingest.build_state import read_build_state
+from funnelscope.quality.gate import DayVerdict, Verdict, list_days, read_verdicts
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import open_warehouse
 from pipelines.instance import fail_dead_runs, open_instance
 from pipelines.jobs import DAILY, INGEST, RANGE_END, RANGE_START
-from pipelines.planning import Piece, plan
+from pipelines.planning import Piece, plan_runs
 
 
 class Outcome(IntEnum):
@@ -48,13 +48,13 @@ def run_days(settings: Settings, from_date: date, to_date: date) -> DaysRun:
     Raises:
         RunFailedError: a step failed; what was published before stays as it is.
     """
-    pieces = bring_up_to_date(settings, days_between(from_date, to_date))
+    pieces = bring_up_to_date(settings, list_days(from_date, to_date))
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
-        judged = tuple(verdicts(warehouse, from_date, to_date))
-    return DaysRun(outcome_of(judged), pieces, judged)
+        judged = tuple(read_verdicts(warehouse, from_date, to_date))
+    return DaysRun(judge_outcome(judged), pieces, judged)
 
 
-def outcome_of(judged: Sequence[DayVerdict]) -> Outcome:
+def judge_outcome(judged: Sequence[DayVerdict]) -> Outcome:
     """What days with these verdicts come to."""
     is_blocked = any(verdict.verdict == Verdict.BLOCKED for verdict in judged)
     return Outcome.BLOCKED if is_blocked else Outcome.PUBLISHED
@@ -69,19 +69,19 @@ def bring_up_to_date(settings: Settings, requested: Sequence[date]) -> tuple[Pie
     from pipelines.definitions import build_definitions
 
     intake_day = max(requested, default=settings.opening_date)
-    with open_instance(settings) as instance, quiet_dagster():
+    with open_instance(settings) as instance, silence_dagster():
         fail_dead_runs(instance, settings)
         defs = build_definitions(settings)
         execute_piece(instance, defs, Piece(INGEST, intake_day, intake_day), "taking deliveries")
         with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
-            pieces = plan(requested, standing(warehouse), settings.opening_date)
+            pieces = plan_runs(requested, read_build_state(warehouse), settings.opening_date)
         for piece in pieces:
             title = "building" if piece.job == DAILY else "restating"
-            execute_piece(instance, defs, piece, f"{title} {_days(piece)}")
+            execute_piece(instance, defs, piece, f"{title} {_format_days(piece)}")
     return tuple(pieces)
 
 
-def _days(piece: Piece) -> str:
+def _format_days(piece: Piece) -> str:
     return str(piece.from_date) if piece.from_date == piece.to_date else f"{piece.from_date} to {piece.to_date}"
 
 
@@ -100,7 +100,7 @@ def execute_piece(
     job = defs.resolve_job_def(piece.job)
     chosen = job.get_subset(asset_selection=set(asset_selection)) if asset_selection else job
     run_id = str(uuid.uuid4())
-    with step_progress(title, len(chosen.graph.nodes)) as step_done:
+    with show_step_progress(title, len(chosen.graph.nodes)) as step_done:
         instance.add_event_listener(run_id, step_done)
         result = job.execute_in_process(
             instance=instance,
@@ -113,17 +113,19 @@ def execute_piece(
         return
     failures = [event for event in result.all_node_events if event.is_step_failure]
     texts = [
-        f"{event.step_key}: {_innermost(event.step_failure_data.error)}"
+        f"{event.step_key}: {_find_innermost_error(event.step_failure_data.error)}"
         for event in failures
         if event.step_key != "published__outcome"
     ]
     if not failures:  # the run failed before its first step: mostly for the warehouse's lock
-        texts = [_innermost(event.job_failure_data.error) for event in result.all_events if event.is_job_failure]
+        texts = [
+            _find_innermost_error(event.job_failure_data.error) for event in result.all_events if event.is_job_failure
+        ]
     if texts:
         raise RunFailedError("\n".join(texts))
 
 
-def _innermost(error: SerializableErrorInfo | None) -> str:
+def _find_innermost_error(error: SerializableErrorInfo | None) -> str:
     while error and error.cause:
         error = error.cause
     if error and error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
@@ -132,7 +134,7 @@ def _innermost(error: SerializableErrorInfo | None) -> str:
 
 
 @contextmanager
-def step_progress(title: str, steps: int) -> Iterator[Callable[[dg.EventLogEntry], None]]:
+def show_step_progress(title: str, steps: int) -> Iterator[Callable[[dg.EventLogEntry], None]]:
     """A progress bar on the terminal; yields what a Dagster instance calls with each event."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns) as progress:
@@ -148,7 +150,7 @@ def step_progress(title: str, steps: int) -> Iterator[Callable[[dg.EventLogEntry
 
 
 @contextmanager
-def quiet_dagster() -> Iterator[None]:
+def silence_dagster() -> Iterator[None]:
     """Dagster's own log lines stay in its event log; the terminal shows progress and results."""
     previous = logging.root.manager.disable
     logging.disable(logging.ERROR)

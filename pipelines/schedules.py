@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import dagster as dg
 
 from assets.common import SNAPSHOT
-from funnelscope.ingest.landing_zone import DeliveryError, Found, find_files
+from funnelscope.ingest.landing_zone import DeliveryError, FoundFile, find_files
 from funnelscope.settings import Settings, Source
 from pipelines.jobs import AssetJob
 
@@ -18,7 +18,7 @@ SECONDS_OF_REST = 60  # a file that was written to more lately may still be grow
 DAYS_LOOKED_BACK = 7  # days missed while the machine was off are run too
 
 
-def daily_schedule(settings: Settings, daily: AssetJob) -> dg.ScheduleDefinition:
+def define_daily_schedule(settings: Settings, daily: AssetJob) -> dg.ScheduleDefinition:
     """Runs yesterday as soon as every declared family is delivered, at nine in any case."""
 
     @dg.schedule(
@@ -34,10 +34,10 @@ def daily_schedule(settings: Settings, daily: AssetJob) -> dg.ScheduleDefinition
         yesterday = now.date() - timedelta(days=1)
         if yesterday < settings.opening_date:
             return dg.SkipReason(f"The shop opens on {settings.opening_date}.")
-        waiting = undelivered(settings, yesterday)
+        waiting = find_undelivered_sources(settings, yesterday)
         if waiting and now.hour < LAST_LOOK_HOUR:
             return dg.SkipReason(f"Waiting for {', '.join(waiting)} of {yesterday} until {LAST_LOOK_HOUR}:00.")
-        days = [*_missed_days(context.instance, settings, yesterday), yesterday]
+        days = [*_find_missed_days(context.instance, settings, yesterday), yesterday]
         return [
             dg.RunRequest(run_key=f"morning after {yesterday}: {day}", partition_key=day.isoformat()) for day in days
         ]
@@ -45,7 +45,7 @@ def daily_schedule(settings: Settings, daily: AssetJob) -> dg.ScheduleDefinition
     return every_morning
 
 
-def undelivered(settings: Settings, day: date) -> list[str]:
+def find_undelivered_sources(settings: Settings, day: date) -> list[str]:
     """The required sources with no file delivered for the day yet, or with one that was written to just now."""
     return [
         source.name
@@ -60,21 +60,21 @@ def _is_delivered(settings: Settings, source: Source, day: date) -> bool:
     return bool(files) and all(found.path.stat().st_mtime <= newest for found in files)
 
 
-def _is_of(found: Found, settings: Settings, day: date) -> bool:
+def _is_of(found: FoundFile, settings: Settings, day: date) -> bool:
     try:
         return found.delivery_date(settings.zone) >= day
     except DeliveryError:  # the run itself says what is wrong with the file
         return False
 
 
-def _missed_days(instance: dg.DagsterInstance, settings: Settings, yesterday: date) -> list[date]:
+def _find_missed_days(instance: dg.DagsterInstance, settings: Settings, yesterday: date) -> list[date]:
     """Days of the last week that have no published partition although an earlier day has one."""
     published = {date.fromisoformat(key) for key in instance.get_materialized_partitions(SNAPSHOT)}
     back = (yesterday - timedelta(days=offset) for offset in range(DAYS_LOOKED_BACK, 0, -1))
     return [day for day in back if day not in published and published and settings.opening_date <= min(published) < day]
 
 
-def freshness_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+def define_freshness_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """Red when yesterday's partition is not published half an hour after the last look."""
     with warnings.catch_warnings():
         # Dagster's newer freshness policies look at the time of the last run, not at which day it published.

@@ -6,46 +6,46 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from funnelscope.ingest.build_state import standing
+from funnelscope.ingest.build_state import read_build_state
 from funnelscope.ingest.landing_zone import find_files
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import WarehouseLockedError, lock_is_held, open_warehouse
+from funnelscope.warehouse.connection import WarehouseLockedError, is_lock_held, open_warehouse
 from pipelines.instance import UNFINISHED, fail_dead_runs
 from pipelines.jobs import INGEST, RANGE_END, RANGE_START, AssetJob
-from pipelines.planning import Piece, plan
+from pipelines.planning import Piece, plan_runs
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
 WAITING = [dg.DagsterRunStatus.QUEUED, *UNFINISHED]
 
 
-def all_sensors(
+def define_sensors(
     settings: Settings, jobs: list[AssetJob], checks: list[dg.AssetChecksDefinition]
 ) -> list[dg.SensorDefinition]:
     """Every sensor, on by default."""
     return [
-        _late_deliveries(settings, jobs),
-        _dead_runs(settings),
-        _failure_alert(settings),
-        _freshness(checks),
+        _define_late_delivery_sensor(settings, jobs),
+        _define_dead_run_sensor(settings),
+        _define_failure_alert(settings),
+        _define_freshness_sensor(checks),
     ]
 
 
-def _freshness(checks: list[dg.AssetChecksDefinition]) -> dg.SensorDefinition:
+def _define_freshness_sensor(checks: list[dg.AssetChecksDefinition]) -> dg.SensorDefinition:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # see pipelines.schedules.freshness_checks
         return dg.build_sensor_for_freshness_checks(freshness_checks=checks, default_status=RUNNING)
 
 
-def _late_deliveries(settings: Settings, jobs: list[AssetJob]) -> dg.SensorDefinition:
+def _define_late_delivery_sensor(settings: Settings, jobs: list[AssetJob]) -> dg.SensorDefinition:
     @dg.sensor(jobs=jobs, minimum_interval_seconds=60, default_status=RUNNING)
     def late_deliveries(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         """Takes in new or changed files, then reruns the built days that they change, and no others."""
         if not settings.warehouse_path.exists():
             return dg.SkipReason("No run so far.")
-        if lock_is_held(settings.lock_path) or context.instance.get_runs_count(dg.RunsFilter(statuses=WAITING)):
+        if is_lock_held(settings.lock_path) or context.instance.get_runs_count(dg.RunsFilter(statuses=WAITING)):
             return dg.SkipReason("A run is writing or waiting.")
         today = datetime.now(settings.zone).date()
-        fingerprint = landing_fingerprint(settings)
+        fingerprint = compute_landing_fingerprint(settings)
         if context.cursor != fingerprint:
             yesterday = (today - timedelta(days=1)).isoformat()
             key = f"{fingerprint} {today}"
@@ -53,32 +53,32 @@ def _late_deliveries(settings: Settings, jobs: list[AssetJob]) -> dg.SensorDefin
             return dg.SensorResult(run_requests=[request], cursor=fingerprint)
         try:
             with open_warehouse(settings.warehouse_path, wait_seconds=0) as warehouse:
-                stands = standing(warehouse)
+                stands = read_build_state(warehouse)
         except WarehouseLockedError:
             return dg.SkipReason("A run has just begun to write.")
-        pieces = plan((), stands, settings.opening_date)
+        pieces = plan_runs((), stands, settings.opening_date)
         if not pieces:
             return dg.SkipReason("Nothing late.")
         # A run that failed is asked for again the next day, or when the deliveries change.
-        key = hashlib.sha256(f"{today} {fingerprint} {sorted(stands.late)}".encode()).hexdigest()
-        return dg.SensorResult(run_requests=[_request(piece, key) for piece in pieces], cursor=fingerprint)
+        key = hashlib.sha256(f"{today} {fingerprint} {sorted(stands.stale_days)}".encode()).hexdigest()
+        return dg.SensorResult(run_requests=[_request_run(piece, key) for piece in pieces], cursor=fingerprint)
 
     return late_deliveries
 
 
-def landing_fingerprint(settings: Settings) -> str:
+def compute_landing_fingerprint(settings: Settings) -> str:
     """A text that changes when a file of a declared source comes, goes or is written to, or a broken link is mended."""
     found = (
         (file.file, stamp.size_bytes, stamp.modified_at)
         for source in settings.sources
         if not source.query
         for file in find_files(settings, source)
-        if (stamp := file.stamp_or_empty())
+        if (stamp := file.read_stamp_or_empty())
     )
     return hashlib.sha256(repr(sorted(found)).encode()).hexdigest()
 
 
-def _request(piece: Piece, key: str) -> dg.RunRequest:
+def _request_run(piece: Piece, key: str) -> dg.RunRequest:
     return dg.RunRequest(
         job_name=piece.job,
         run_key=f"{key} {piece.from_date}",
@@ -86,7 +86,7 @@ def _request(piece: Piece, key: str) -> dg.RunRequest:
     )
 
 
-def _dead_runs(settings: Settings) -> dg.SensorDefinition:
+def _define_dead_run_sensor(settings: Settings) -> dg.SensorDefinition:
     @dg.sensor(minimum_interval_seconds=30, default_status=RUNNING)
     def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         """Frees the queue from runs that were killed: they hold no lock but still count as started."""
@@ -96,7 +96,7 @@ def _dead_runs(settings: Settings) -> dg.SensorDefinition:
     return dead_runs
 
 
-def _failure_alert(settings: Settings) -> dg.SensorDefinition:
+def _define_failure_alert(settings: Settings) -> dg.SensorDefinition:
     @dg.run_failure_sensor(name="failure_alert", default_status=RUNNING)
     def failure_alert(context: dg.RunFailureSensorContext) -> None:
         """Appends every failed run to alerts.log in the home folder, where a monitor or a person looks."""

@@ -6,11 +6,11 @@ from datetime import date, datetime, timedelta
 from rich.console import Console
 from rich.table import Table
 
-from funnelscope.ingest import pruned_days
-from funnelscope.ingest.build_state import standing
-from funnelscope.publication.publish import open_published, published_days
+from funnelscope.ingest import read_pruned_days
+from funnelscope.ingest.build_state import read_build_state
+from funnelscope.publication.publish import open_published, read_published_days
 from funnelscope.quality import gate
-from funnelscope.quality.gate import DayVerdict, Verdict, days_between
+from funnelscope.quality.gate import DayVerdict, Verdict, list_days
 from funnelscope.reporting import Period
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import WarehouseLockedError, open_warehouse
@@ -27,27 +27,27 @@ def print_status(settings: Settings) -> None:
     if not settings.warehouse_path.exists():
         raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet. Run: funnelscope run --date YYYY-MM-DD")
     console = Console()
-    published = published_days(settings.published)
+    published = read_published_days(settings.published)
     try:
         with open_warehouse(settings.warehouse_path, wait_seconds=1) as warehouse:
-            stands = standing(warehouse)
+            stands = read_build_state(warehouse)
             delivered = {day for (day,) in warehouse.rows("select distinct business_date from quality.delivery_dates")}
-            verdicts = gate.verdicts(warehouse, settings.opening_date, date.max)
-            pruned = pruned_days(warehouse)
+            verdicts = gate.read_verdicts(warehouse, settings.opening_date, date.max)
+            pruned = read_pruned_days(warehouse)
     except WarehouseLockedError as error:
         console.print(f"{len(published)} days published, the last {max(published, default='none')}. {error}")
         return
     by_day = {verdict.business_date: verdict for verdict in verdicts}
-    built, late = stands.built, stands.late
+    built, late = stands.built, stands.stale_days
     last = max({*built, *delivered}, default=settings.opening_date)
     table = Table("day", "state", "snapshot", box=None, pad_edge=False)
     table.add_column("why", overflow="fold")  # the name of a file is of no use without its end
-    days = [day for day in days_between(settings.opening_date, last) if day >= settings.opening_date]
+    days = [day for day in list_days(settings.opening_date, last) if day >= settings.opening_date]
     for day in days[-MOST_DAYS:]:
-        state, why = _state(day, by_day.get(day), day in built, day in late, published)
+        state, why = _describe_state(day, by_day.get(day), day in built, day in late, published)
         table.add_row(str(day), state, published.get(day, "–"), why)
     console.print(table)
-    for line in _advice(settings, days, built, late, last):
+    for line in _give_advice(settings, days, built, late, last):
         console.print(line)
     if pruned:
         console.print(f"Raw rows up to {max(pruned)} are pruned (retention): late rows of those days go to quarantine.")
@@ -68,7 +68,7 @@ def check_was_run(settings: Settings, period: Period | date) -> None:
         raise ValueError(f"{name} has not been run; {known}. Run: funnelscope run --date {days[-1]}")
 
 
-def _state(
+def _describe_state(
     day: date, verdict: DayVerdict | None, is_built: bool, is_late: bool, published: dict[date, str]
 ) -> tuple[str, str]:
     if not is_built:
@@ -82,7 +82,7 @@ def _state(
     return ("warned" if verdict.verdict == Verdict.WARN else "published"), why
 
 
-def _advice(
+def _give_advice(
     settings: Settings, days: list[date], built: Iterable[date], late: Iterable[date], last: date
 ) -> Iterable[str]:
     missing = [day for day in days if day not in set(built)]
@@ -123,13 +123,13 @@ def print_stages(settings: Settings, business_date: date) -> None:
             stage if is_first else "",
             step,
             f"{today or 0:,}",
-            _share(today, before_today),
+            _format_share(today, before_today),
             f"{usual:,.0f}" if usual is not None else "–",
-            _share(usual, before_usual),
+            _format_share(usual, before_usual),
         )
         previous = (stage, today or 0, usual or 0.0)
     Console().print(table)
 
 
-def _share(part: float | None, whole: float | None) -> str:
+def _format_share(part: float | None, whole: float | None) -> str:
     return f"{part / whole:.1%}" if part is not None and whole else ""

@@ -6,23 +6,22 @@ In: a `Report`. Out: PDF, XLSX, PNG, SVG and JSON as bytes or text.
 May import: funnelscope.messages, the sentences; only funnelscope.reporting imports it.
 """
 
-from reports.announcement import Announcement, announcement
-from reports.machine_readable import findings_json
+from reports.announcement import Announcement, write_announcement
+from reports.machine_readable import write_findings_json
 from reports.model import (
     FULL_BASELINE_DAYS,
-    Answer,
     Bridge,
     BridgeBar,
-    Check,
+    CheckResult,
     CheckState,
     DayInPeriod,
     DayPoint,
-    Delivery,
     DeliveryState,
     Diagnosis,
     EditionChange,
     Estimate,
     Evidence,
+    FamilyDelivery,
     Figure,
     Finding,
     FindingStatus,
@@ -38,38 +37,38 @@ from reports.model import (
     Pair,
     QuarantineCount,
     Question,
+    QuestionAnswer,
     RelevanceCell,
     Report,
+    ReportVerdict,
     SliceRow,
     SliceTable,
     Stage,
-    Step,
-    Verdict,
+    StageStep,
     VisibleDrop,
     Window,
-    findings_of,
+    select_findings_of_stage,
 )
-from reports.pictures.canvas import few_colours
-from reports.pictures.table_days import table_days_picture
-from reports.printing import own_cohort_png, pictures, render, render_pages, stage_picture_png
-from reports.spreadsheet import spreadsheet
+from reports.pictures.canvas import reduce_colours
+from reports.pictures.table_days import draw_table_days
+from reports.printing import render, render_cohort_png, render_pages, render_pictures, render_stage_png
+from reports.spreadsheet import write_spreadsheet
 
 __all__ = [
     "FULL_BASELINE_DAYS",
     "Announcement",
-    "Answer",
     "Bridge",
     "BridgeBar",
-    "Check",
+    "CheckResult",
     "CheckState",
     "DayInPeriod",
     "DayPoint",
-    "Delivery",
     "DeliveryState",
     "Diagnosis",
     "EditionChange",
     "Estimate",
     "Evidence",
+    "FamilyDelivery",
     "Figure",
     "Finding",
     "FindingStatus",
@@ -85,24 +84,25 @@ __all__ = [
     "Pair",
     "QuarantineCount",
     "Question",
+    "QuestionAnswer",
     "RelevanceCell",
     "Report",
+    "ReportVerdict",
     "SliceRow",
     "SliceTable",
     "Stage",
-    "Step",
-    "Verdict",
+    "StageStep",
     "VisibleDrop",
     "Window",
-    "announcement",
-    "few_colours",
-    "findings_json",
-    "findings_of",
-    "own_cohort_png",
-    "pictures",
+    "draw_table_days",
+    "reduce_colours",
     "render",
+    "render_cohort_png",
     "render_pages",
-    "spreadsheet",
-    "stage_picture_png",
-    "table_days_picture",
+    "render_pictures",
+    "render_stage_png",
+    "select_findings_of_stage",
+    "write_announcement",
+    "write_findings_json",
+    "write_spreadsheet",
 ]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from funnelscope.messages.wording import load_words
 from reports.model import Report
-from reports.pages.summary_page import verdict
+from reports.pages.summary_page import build_verdict
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Announcement:
     text: str
 
 
-def announcement(report: Report, where: str, finding: str = "") -> Announcement:
+def write_announcement(report: Report, where: str, finding: str = "") -> Announcement:
     """Title, verdict with its reasons, the top finding if there is one, and where the report lies.
 
     Raises UnknownWordError for a key or language without words.
@@ -24,7 +24,7 @@ def announcement(report: Report, where: str, finding: str = "") -> Announcement:
     title = words.text("report", "document", shop=report.shop, date=report.label)
     if report.edition > 1:
         title = words.text("delivery", "restated", title=title, edition=words.plain(report.edition))
-    judged = verdict(report, words)
+    judged = build_verdict(report, words)
     data = [judged["data"]] if judged["data"] else []
     lines = [judged["sentence"], *data, *(f"- {reason}" for reason in judged["reasons"])]
     if finding:

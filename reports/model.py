@@ -15,12 +15,12 @@ from datetime import date, time
 from decimal import Decimal
 from enum import StrEnum
 
-from funnelscope.messages.values import Message, Number, PeriodKind, Slice, Unit
+from funnelscope.messages.message_types import Message, Number, PeriodKind, Slice, Unit
 
 FULL_BASELINE_DAYS = 28
 
 
-class Verdict(StrEnum):
+class ReportVerdict(StrEnum):
     """What the gate said of the day."""
 
     PASS = "pass"
@@ -47,7 +47,7 @@ class FindingStatus(StrEnum):
     RECOVERED = "recovered"
 
 
-class Answer(StrEnum):
+class QuestionAnswer(StrEnum):
     """The answer to a question of a stage."""
 
     YES = "yes"
@@ -292,7 +292,7 @@ class MoneySplit:
 
 
 @dataclass(frozen=True)
-class Step:
+class StageStep:
     """One step of a stage's funnel.
 
     `rate_from_previous` is 0 to 1 and None for the first step; `baseline_rate` is that rate of the baseline days
@@ -385,7 +385,7 @@ class Question:
     """
 
     key: str
-    answer: Answer
+    answer: QuestionAnswer
     figure: Figure | None = None
     slice: Slice | None = None
 
@@ -433,7 +433,7 @@ class Stage:
 
     key: str
     rate: Figure | None = None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[StageStep, ...] = ()
     slices: tuple[SliceTable, ...] = ()
     indicators: tuple[Figure, ...] = ()
     windows: tuple[Window, ...] = ()
@@ -455,7 +455,7 @@ class EditionChange:
 
 
 @dataclass(frozen=True)
-class Delivery:
+class FamilyDelivery:
     """What one family delivered for the day: rows read = accepted + duplicates + quarantined.
 
     `rows_excluded` are those of the accepted rows that name people whom the shop does not count. `latest_event_time` is
@@ -473,7 +473,7 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckResult:
     """One check on the day's data: its name, its result, the tables it is about, what was seen and what should be.
 
     `title` is what is printed for a name that the words files do not have: a check of the shop's own.
@@ -537,7 +537,7 @@ class DayInPeriod:
     """
 
     day: date
-    verdict: Verdict | None
+    verdict: ReportVerdict | None
     is_counted: bool
     editions: int = 0
     figures: tuple[Figure, ...] = ()
@@ -567,7 +567,7 @@ class Report:
     currency: str
     edition: int
     snapshot: str
-    verdict: Verdict
+    verdict: ReportVerdict
     baseline_days: int
     period: PeriodKind = PeriodKind.DAY
     name: str = ""
@@ -580,8 +580,8 @@ class Report:
     diagnosis: Diagnosis | None = None
     money: MoneySplit | None = None
     stages: tuple[Stage, ...] = ()
-    deliveries: tuple[Delivery, ...] = ()
-    checks: tuple[Check, ...] = ()
+    deliveries: tuple[FamilyDelivery, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
     quarantine: tuple[QuarantineCount, ...] = ()
     own_funnels: tuple[OwnFunnel, ...] = ()
     changes: tuple[EditionChange, ...] = ()
@@ -595,28 +595,28 @@ class Report:
         return self.name or self.business_date.isoformat()
 
 
-def findings_of(report: Report, stage: str) -> tuple[Finding, ...]:
+def select_findings_of_stage(report: Report, stage: str) -> tuple[Finding, ...]:
     """The day's findings in one stage, the worst first as the diagnosis orders them."""
     if report.diagnosis is None:
         return ()
     return tuple(finding for finding in report.diagnosis.findings if finding.stage == stage)
 
 
-def was_looked_into(report: Report) -> bool:
+def is_diagnosed(report: Report) -> bool:
     """Whether findings were looked for, so that no finding means that nothing was found."""
     return report.diagnosis is not None and report.diagnosis.state in ("calm", "found")
 
 
-def has_no_like(report: Report) -> bool:
+def lacks_comparable_days(report: Report) -> bool:
     """Whether no earlier days are fit to say what is unusual: too few of them, or a promotion without one like it."""
     return report.diagnosis is not None and report.diagnosis.state in ("no_baseline", "not_comparable")
 
 
-def drawn(report: Report, stage: Stage) -> Stage:
+def select_drawn_parts(report: Report, stage: Stage) -> Stage:
     """The stage as it is drawn: without slices against usual and without what may have moved its rate, where nothing
     was found, or where nothing can be.
 
     The workbook has them all the same.
     """
-    is_calm = was_looked_into(report) and not findings_of(report, stage.key)
-    return replace(stage, heat_map=None, pairs=()) if is_calm or has_no_like(report) else stage
+    is_calm = is_diagnosed(report) and not select_findings_of_stage(report, stage.key)
+    return replace(stage, heat_map=None, pairs=()) if is_calm or lacks_comparable_days(report) else stage

@@ -9,13 +9,13 @@ from importlib import resources
 from typing import Any, TypeVar
 
 from funnelscope.messages.wording import load_words
-from reports.fonts import font_file, require_glyphs, spelled_out
+from reports.fonts import find_font_file, require_glyphs, spell_out
 from reports.model import OwnCohort, Report, Stage
-from reports.pages import content
-from reports.pictures import stage_pictures
-from reports.pictures.canvas import drawing, png
-from reports.pictures.funnel_picture import stage_png
-from reports.pictures.own_funnel_picture import own_funnel_canvas
+from reports.pages import build_content
+from reports.pictures import draw_pictures
+from reports.pictures.canvas import apply_drawing_style, save_png
+from reports.pictures.funnel_picture import draw_stage_png
+from reports.pictures.own_funnel_picture import draw_own_funnel
 
 Anything = TypeVar("Anything")
 
@@ -31,75 +31,75 @@ def render(report: Report) -> bytes:
     cannot be drawn, and PrintingError where the typesetter complains. Characters of the shop's own data that the font
     lacks are printed as code points.
     """
-    pdf: bytes = _set(report, format="pdf", pdf_standards=["ua-1"], timestamp=_document_timestamp(report))
+    pdf: bytes = _typeset(report, format="pdf", pdf_standards=["ua-1"], timestamp=_compute_timestamp(report))
     return pdf
 
 
 def render_pages(report: Report, dots_per_inch: int) -> list[bytes]:
     """The same pages as PNG, one each. Raises as `render` does."""
-    pages = _set(report, format="png", ppi=dots_per_inch)
+    pages = _typeset(report, format="png", ppi=dots_per_inch)
     return pages if isinstance(pages, list) else [pages]
 
 
-def _set(report: Report, **options: Any) -> Any:
+def _typeset(report: Report, **options: Any) -> Any:
     """What the typesetter makes of the report."""
     import typst
 
-    report = with_drawable_text(report)
+    report = make_drawable(report)
     words = load_words(report.language, report.period)
-    page = content(report, words)
+    page = build_content(report, words)
     _require_all_glyphs(page, "page")
-    drawn = {f"{name}.svg": picture for name, picture in stage_pictures(report, words).items()}
+    drawn = {f"{name}.svg": picture for name, picture in draw_pictures(report, words).items()}
     template = (resources.files("reports") / "page.typ").read_bytes()
     files: Any = {"main": template, "report.json": json.dumps(page, ensure_ascii=False).encode(), **drawn}
-    fonts = typst.Fonts(False, False, [str(font_file().parent)])
+    fonts = typst.Fonts(False, False, [str(find_font_file().parent)])
     made, warnings = typst.compile_with_warnings(files, font_paths=fonts, ignore_system_fonts=True, **options)
     if warnings:
         raise PrintingError("; ".join(str(warning) for warning in warnings))
     return made
 
 
-def pictures(report: Report) -> dict[str, bytes]:
+def render_pictures(report: Report) -> dict[str, bytes]:
     """The report's pictures as SVG, by name: `money`, `<stage>`, `<stage>_windows`, `spark_<figure>`.
 
     A stage without data has no picture. Raises as `render` does.
     """
-    report = with_drawable_text(report)
-    return stage_pictures(report, load_words(report.language, report.period))
+    report = make_drawable(report)
+    return draw_pictures(report, load_words(report.language, report.period))
 
 
-def stage_picture_png(stage: Stage, report: Report) -> bytes:
+def render_stage_png(stage: Stage, report: Report) -> bytes:
     """The funnel and trend of one stage of `report` as a PNG with a title; a stage without data says so.
 
     Raises as `render` does.
     """
-    report = with_drawable_text(report)
-    return stage_png(with_drawable_text(stage), report, load_words(report.language, report.period))
+    report = make_drawable(report)
+    return draw_stage_png(make_drawable(stage), report, load_words(report.language, report.period))
 
 
-def own_cohort_png(cohort: OwnCohort, name: str, language: str) -> bytes:
+def render_cohort_png(cohort: OwnCohort, name: str, language: str) -> bytes:
     """The picture of one cohort of the shop's own funnel `name` as PNG. Raises as `render` does."""
     words = load_words(language)
-    with drawing():
-        return png(own_funnel_canvas(with_drawable_text(cohort), words), name)
+    with apply_drawing_style():
+        return save_png(draw_own_funnel(make_drawable(cohort), words), name)
 
 
-def with_drawable_text(value: Anything) -> Anything:
+def make_drawable(value: Anything) -> Anything:
     """A copy of a report, or of a part of one, in which every text can be drawn."""
-    return _drawable(value)
+    return _make_drawable(value)
 
 
-def _drawable(value: Any) -> Any:
+def _make_drawable(value: Any) -> Any:
     if isinstance(value, Enum):
         return value
     if isinstance(value, str):
-        return spelled_out(value)
+        return spell_out(value)
     if isinstance(value, tuple):
-        return tuple(map(_drawable, value))
+        return tuple(map(_make_drawable, value))
     if isinstance(value, Mapping):
-        return {key: _drawable(item) for key, item in value.items()}
+        return {key: _make_drawable(item) for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{field.name: _drawable(getattr(value, field.name)) for field in fields(value)})
+        return replace(value, **{field.name: _make_drawable(getattr(value, field.name)) for field in fields(value)})
     return value
 
 
@@ -114,6 +114,6 @@ def _require_all_glyphs(value: Any, where: str) -> None:
             _require_all_glyphs(item, where)
 
 
-def _document_timestamp(report: Report) -> int:
+def _compute_timestamp(report: Report) -> int:
     """The PDF's creation time: midnight UTC of the business date, because a clock would change the bytes."""
     return int(datetime.combine(report.business_date, time(), UTC).timestamp())

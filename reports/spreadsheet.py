@@ -11,10 +11,10 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from funnelscope.messages.values import Number, Unit
+from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, load_words
-from reports.model import Bridge, Estimate, Figure, Finding, Report, SliceTable, Stage, Step, Window
-from reports.pages.data_page import check_row
+from reports.model import Bridge, Estimate, Figure, Finding, Report, SliceTable, Stage, StageStep, Window
+from reports.pages.data_page import write_check_row
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -48,7 +48,7 @@ Value = Cell | str | date | time | None
 Rows = Iterable[Sequence[Value]]
 
 
-def spreadsheet(report: Report) -> bytes:
+def write_spreadsheet(report: Report) -> bytes:
     """The report as XLSX. The same report gives the same bytes.
 
     Raises UnknownWordError for a key or language without words.
@@ -126,14 +126,16 @@ def _write_day(sheet: _Sheet, report: Report, words: Words) -> None:
         (words.text("spreadsheet", "shop"), report.shop),
         (words.text("spreadsheet", "business_date"), report.name or report.business_date),
         (words.text("spreadsheet", "currency"), report.currency),
-        (words.text("spreadsheet", "edition"), _count(report.edition)),
+        (words.text("spreadsheet", "edition"), _format_count(report.edition)),
         (words.text("spreadsheet", "snapshot"), report.snapshot),
         (words.text("spreadsheet", "verdict"), report.verdict.value),
         *((words.text("spreadsheet", "reason"), words.message(reason)) for reason in report.verdict_reasons),
-        (words.text("spreadsheet", "baseline_days"), _count(report.baseline_days)),
+        (words.text("spreadsheet", "baseline_days"), _format_count(report.baseline_days)),
     ]
     sheet.table(words.text("spreadsheet", "report"), ("what", "value"), about)
-    sheet.table(words.text("headings", "headline"), FIGURE_COLUMNS, _figures(_headline_figures(report), words))
+    sheet.table(
+        words.text("headings", "headline"), FIGURE_COLUMNS, _write_figure_rows(_list_headline_figures(report), words)
+    )
     if report.days:
         _write_days(sheet, report, words)
     if report.bridge is not None:
@@ -147,11 +149,16 @@ def _write_day(sheet: _Sheet, report: Report, words: Words) -> None:
         words.text("headings", "money"),
         ("part", "amount", "payments", "usual"),
         [
-            (words.text("money_parts", key), _money(part.amount), _count(part.payments), _money(part.baseline))
+            (
+                words.text("money_parts", key),
+                _format_money(part.amount),
+                _format_count(part.payments),
+                _format_money(part.baseline),
+            )
             for key, part in parts.items()
         ],
     )
-    sheet.table(words.text("headings", "factors"), FIGURE_COLUMNS, _figures(report.money.factors, words))
+    sheet.table(words.text("headings", "factors"), FIGURE_COLUMNS, _write_figure_rows(report.money.factors, words))
 
 
 def _write_days(sheet: _Sheet, report: Report, words: Words) -> None:
@@ -164,7 +171,7 @@ def _write_days(sheet: _Sheet, report: Report, words: Words) -> None:
             (
                 day.day,
                 words.text("day_verdicts", day.verdict.value if day.verdict else "unjudged"),
-                _count(day.editions),
+                _format_count(day.editions),
                 *(Cell(figure.value, FORMATS[figure.unit]) for figure in day.figures),
             )
             for day in report.days
@@ -173,7 +180,7 @@ def _write_days(sheet: _Sheet, report: Report, words: Words) -> None:
     )
 
 
-def _headline_figures(report: Report) -> list[Figure]:
+def _list_headline_figures(report: Report) -> list[Figure]:
     pairs = [(headline.figure, headline.second) for headline in report.headline]
     return [figure for pair in pairs for figure in pair if figure is not None]
 
@@ -185,7 +192,7 @@ def _write_bridge(sheet: _Sheet, bridge: Bridge, words: Words) -> None:
         [
             (
                 words.text("bridge", bar.key),
-                _money(bar.change),
+                _format_money(bar.change),
                 Cell(bar.usual, FORMATS[bar.unit]),
                 Cell(bar.today, FORMATS[bar.unit]),
             )
@@ -201,24 +208,28 @@ FINDING_COLUMNS = (
 
 
 def _write_findings(sheet: _Sheet, findings: Sequence[Finding], words: Words) -> None:
-    sheet.table(words.text("headings", "findings"), FINDING_COLUMNS, [_finding(finding, words) for finding in findings])
+    sheet.table(
+        words.text("headings", "findings"),
+        FINDING_COLUMNS,
+        [_write_finding_row(finding, words) for finding in findings],
+    )
 
 
-def _finding(finding: Finding, words: Words) -> Sequence[Value]:
+def _write_finding_row(finding: Finding, words: Words) -> Sequence[Value]:
     return (
         finding.title,
         words.text("stages", finding.stage),
-        words.slice_name(finding.slice),
+        words.format_slice(finding.slice),
         words.text("finding_states", finding.status.value),
         finding.owner,
         finding.since or "",
-        *_interval(finding.lost_orders, FORMATS[Unit.RATIO]),
-        *_interval(finding.lost_net_amount or finding.lost_amount, FORMATS[Unit.MONEY]),
+        *_write_interval(finding.lost_orders, FORMATS[Unit.RATIO]),
+        *_write_interval(finding.lost_net_amount or finding.lost_amount, FORMATS[Unit.MONEY]),
         finding.next_step,
     )
 
 
-def _interval(estimate: Estimate | None, shown: str) -> tuple[Cell, Cell, Cell]:
+def _write_interval(estimate: Estimate | None, shown: str) -> tuple[Cell, Cell, Cell]:
     if estimate is None:
         return (Cell(None, shown),) * 3
     return Cell(estimate.value, shown), Cell(estimate.low, shown), Cell(estimate.high, shown)
@@ -231,11 +242,11 @@ def _write_stage(sheet: _Sheet, stage: Stage, words: Words) -> None:
     sheet.table(
         words.text("stages", stage.key),
         ("step", "count", "rate", "usual_count", "usual_rate", "usual_low", "usual_high"),
-        [_step(step, words) for step in stage.steps],
+        [_write_step_row(step, words) for step in stage.steps],
     )
     figures = ([stage.rate] if stage.rate else []) + list(stage.indicators)
     if figures:
-        sheet.table(words.text("headings", "indicators"), FIGURE_COLUMNS, _figures(figures, words))
+        sheet.table(words.text("headings", "indicators"), FIGURE_COLUMNS, _write_figure_rows(figures, words))
     for table in stage.slices:
         _write_slices(sheet, table, words)
     for part, windows in (("windows", stage.windows), ("inquiry_windows", stage.inquiry_windows)):
@@ -243,7 +254,7 @@ def _write_stage(sheet: _Sheet, stage: Stage, words: Words) -> None:
             sheet.table(
                 words.text("headings", part),
                 ("window_days", "first_day", "last_day", "converted", "lost", "pending", "rate"),
-                [_window(window) for window in windows],
+                [_write_window_row(window) for window in windows],
             )
 
 
@@ -256,12 +267,12 @@ def _write_slices(sheet: _Sheet, table: SliceTable, words: Words) -> None:
         [
             (
                 words.text("labels", "not_named") if row.value is None else row.value,
-                _count(row.entered),
-                _count(row.passed),
-                _rate(row.rate),
-                _count(row.baseline_entered),
-                _count(row.baseline_passed),
-                _rate(row.baseline_rate),
+                _format_count(row.entered),
+                _format_count(row.passed),
+                _format_rate(row.rate),
+                _format_count(row.baseline_entered),
+                _format_count(row.baseline_passed),
+                _format_rate(row.baseline_rate),
             )
             for row in table.rows
         ],
@@ -285,12 +296,12 @@ def _write_data(sheet: _Sheet, report: Report, words: Words) -> None:
             (
                 words.text("families", delivery.family),
                 words.text("delivery_states", delivery.state.value),
-                _count(delivery.rows_read),
-                _count(delivery.rows_accepted),
-                _count(delivery.rows_duplicate),
-                _count(delivery.rows_quarantined),
+                _format_count(delivery.rows_read),
+                _format_count(delivery.rows_accepted),
+                _format_count(delivery.rows_duplicate),
+                _format_count(delivery.rows_quarantined),
                 delivery.latest_event_time,
-                _count(delivery.rows_excluded),
+                _format_count(delivery.rows_excluded),
             )
             for delivery in report.deliveries
         ],
@@ -298,7 +309,7 @@ def _write_data(sheet: _Sheet, report: Report, words: Words) -> None:
     sheet.table(
         words.text("headings", "checks"),
         ("check", "state", "tables", "observed", "expected"),
-        [tuple(check_row(check, words)) for check in report.checks],
+        [tuple(write_check_row(check, words)) for check in report.checks],
     )
     sheet.table(
         words.text("headings", "quarantine"),
@@ -306,8 +317,8 @@ def _write_data(sheet: _Sheet, report: Report, words: Words) -> None:
         [
             (
                 words.text("families", count.family),
-                words.text_or_itself("quarantine_reasons", count.reason),
-                _count(count.rows),
+                words.translate_or_keep("quarantine_reasons", count.reason),
+                _format_count(count.rows),
             )
             for count in report.quarantine
         ],
@@ -317,49 +328,49 @@ def _write_data(sheet: _Sheet, report: Report, words: Words) -> None:
 # --- Rows and cells ------------------------------------------------------------------------------
 
 
-def _figures(figures: Iterable[Figure], words: Words) -> Rows:
+def _write_figure_rows(figures: Iterable[Figure], words: Words) -> Rows:
     for figure in figures:
         shown = FORMATS[figure.unit]
         usual = MEAN_FORMAT if figure.unit is Unit.COUNT else shown
         yield (
             words.text("metrics", figure.key),
             Cell(figure.value, shown),
-            Cell(figure.numerator, _plain(figure.numerator)),
-            Cell(figure.denominator, _plain(figure.denominator)),
+            Cell(figure.numerator, _format_plain(figure.numerator)),
+            Cell(figure.denominator, _format_plain(figure.denominator)),
             *(Cell(value, usual) for value in (figure.baseline, figure.usual_low, figure.usual_high)),
-            _rate(figure.coverage),
+            _format_rate(figure.coverage),
         )
 
 
-def _step(step: Step, words: Words) -> Sequence[Value]:
+def _write_step_row(step: StageStep, words: Words) -> Sequence[Value]:
     rates = (step.baseline_rate, step.usual_low, step.usual_high)
     return (
         words.text("steps", step.key),
-        _count(step.count),
-        _rate(step.rate_from_previous),
+        _format_count(step.count),
+        _format_rate(step.rate_from_previous),
         Cell(step.baseline_count, MEAN_FORMAT),
-        *map(_rate, rates),
+        *map(_format_rate, rates),
     )
 
 
-def _window(window: Window) -> Sequence[Value]:
+def _write_window_row(window: Window) -> Sequence[Value]:
     counts = (window.converted, window.lost, window.pending)
     days = (window.entered_from, window.entered_to)
-    return (_count(window.window_days), *days, *map(_count, counts), _rate(window.rate))
+    return (_format_count(window.window_days), *days, *map(_format_count, counts), _format_rate(window.rate))
 
 
-def _count(value: Number | None) -> Cell:
+def _format_count(value: Number | None) -> Cell:
     return Cell(value, FORMATS[Unit.COUNT])
 
 
-def _rate(value: Number | None) -> Cell:
+def _format_rate(value: Number | None) -> Cell:
     return Cell(value, FORMATS[Unit.RATE])
 
 
-def _money(value: Decimal | float | None) -> Cell:
+def _format_money(value: Decimal | float | None) -> Cell:
     return Cell(value, FORMATS[Unit.MONEY])
 
 
-def _plain(value: Number | None) -> str:
+def _format_plain(value: Number | None) -> str:
     is_whole = value is None or value == int(value)
     return FORMATS[Unit.COUNT] if is_whole else FORMATS[Unit.MONEY]

@@ -10,8 +10,8 @@ from funnelscope.diagnosis.daily_diagnosis import diagnose_days
 from funnelscope.diagnosis.diagnosis_tables import create_tables
 from funnelscope.quality.gate import create_tables as create_gate_tables
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
-from funnelscope.warehouse.models import create_inputs, create_table, load_models, query_parameters
+from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
+from funnelscope.warehouse.models import build_query_parameters, create_inputs, create_table, load_models
 
 OPENING = date(2026, 3, 2)
 COUPONS = {"none": 0.5, "WELCOME10": 0.3, "SHOP20": 0.2}
@@ -39,12 +39,12 @@ class World:
     returning: dict[str, float] = field(default_factory=lambda: {"false": 1.0})
 
     def __post_init__(self) -> None:
-        self.warehouse: Warehouse = in_memory_warehouse()
+        self.warehouse: Warehouse = open_in_memory_warehouse()
         create_inputs(self.warehouse)
         create_gate_tables(self.warehouse)
         create_tables(self.warehouse)
         for model in load_models().values():
-            create_table(self.warehouse, model, query_parameters(OPENING, OPENING))
+            create_table(self.warehouse, model, build_query_parameters(OPENING, OPENING))
         self.random = np.random.default_rng(self.seed)
 
     def day(self, number: int) -> date:

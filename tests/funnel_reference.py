@@ -12,7 +12,15 @@ from statistics import mean, quantiles
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from funnelscope.funnels.engine.plan import AllOf, Attribution, Condition, EventFilter, Operator, Plan, Test
+from funnelscope.funnels.engine.plan import (
+    AllOf,
+    Attribution,
+    Condition,
+    EventFilter,
+    FunnelPlan,
+    Operator,
+    PropertyTest,
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class Attempt:
 
 
 def holds(condition: Condition, properties: Mapping[str, Any]) -> bool:
-    if not isinstance(condition, Test):
+    if not isinstance(condition, PropertyTest):
         parts = [holds(part, properties) for part in condition.parts]
         return all(parts) if isinstance(condition, AllOf) else any(parts)
     found, wanted = properties.get(condition.column), condition.value
@@ -83,7 +91,7 @@ def matches(filter: EventFilter, event: Event) -> bool:
 class UnitFunnel:
     """All attempts of one unit. `value` restricts it to one value of the breakdown, for `all` and `step:N`."""
 
-    def __init__(self, plan: Plan, events: Sequence[Event], value: Any = None, is_by_value: bool = False) -> None:
+    def __init__(self, plan: FunnelPlan, events: Sequence[Event], value: Any = None, is_by_value: bool = False) -> None:
         self.plan = plan
         self.events = sorted(events, key=lambda event: event.time)
         self.value = value
@@ -174,7 +182,10 @@ class UnitFunnel:
             for chain in chains:
                 before = [pair for pair in chain if pair[0] < number]
                 after = [pair for pair in chain if pair[0] > number]
-                if self.plan.required_before(number) != [n for n, _ in before if not self.plan.step(n).is_optional][-1]:
+                if (
+                    self.plan.find_required_before(number)
+                    != [n for n, _ in before if not self.plan.step(n).is_optional][-1]
+                ):
                     continue
                 for event in self.events:
                     if any(event is used for _, used in chain) or not self.may_follow(before, number, event):
@@ -290,7 +301,7 @@ class UnitFunnel:
 # -- The answer
 
 
-def answer(plan: Plan, events: Sequence[Event]) -> dict[str, Any]:
+def answer(plan: FunnelPlan, events: Sequence[Event]) -> dict[str, Any]:
     """What the command line prints with --json and --units."""
     by_unit: dict[str, list[Event]] = defaultdict(list)
     for event in events:
@@ -312,7 +323,7 @@ def answer(plan: Plan, events: Sequence[Event]) -> dict[str, Any]:
     return result
 
 
-def rows(plan: Plan, attempts: Sequence[Attempt], data_end: int) -> list[dict[str, Any]]:
+def rows(plan: FunnelPlan, attempts: Sequence[Attempt], data_end: int) -> list[dict[str, Any]]:
     found = []
     units_before: dict[int, int] = {}
     for number in plan.numbers:
@@ -326,7 +337,7 @@ def rows(plan: Plan, attempts: Sequence[Attempt], data_end: int) -> list[dict[st
         ]
         seconds = sorted((a.times[number - 1] - before(a, number)) / 1e6 for a in here if number > 1)  # type: ignore[operator]
         units_before[number] = len(here)
-        previous = units_before[plan.required_before(number)] if number > 1 else 0
+        previous = units_before[plan.find_required_before(number)] if number > 1 else 0
         found.append(
             {
                 "step": number,
@@ -354,7 +365,7 @@ def percentile(values: Sequence[float], percent: int) -> float | None:
     return quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
-def trend(plan: Plan, attempts: Mapping[str, Sequence[Attempt]], data_end: int) -> list[dict[str, Any]]:
+def trend(plan: FunnelPlan, attempts: Mapping[str, Sequence[Attempt]], data_end: int) -> list[dict[str, Any]]:
     days: dict[str, dict[str, list[Attempt]]] = defaultdict(lambda: defaultdict(list))
     zone = ZoneInfo(plan.time_zone)
     for unit, found in attempts.items():
@@ -370,7 +381,9 @@ def trend(plan: Plan, attempts: Mapping[str, Sequence[Attempt]], data_end: int) 
     return result
 
 
-def slices(plan: Plan, by_unit: Mapping[str, Sequence[Event]], best: Mapping[str, Attempt]) -> dict[str, list[Attempt]]:
+def slices(
+    plan: FunnelPlan, by_unit: Mapping[str, Sequence[Event]], best: Mapping[str, Attempt]
+) -> dict[str, list[Attempt]]:
     assert plan.breakdown
     by = plan.breakdown
     found: dict[str, list[Attempt]] = defaultdict(list)

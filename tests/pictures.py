@@ -20,10 +20,10 @@ from shop_helpers import open_shop
 from small_shop import shop_with_refused_rows
 
 import reports
-from assets.metadata import last_day_of_diagnosis, last_day_of_table, stage_of_edition
+from assets.metadata import describe_diagnosis_day, describe_stage, describe_table_day
 from funnelscope.messages.wording import load_words
-from funnelscope.publication.publish import published_days
-from funnelscope.reporting import printed_report, read_report
+from funnelscope.publication.publish import read_published_days
+from funnelscope.reporting import find_or_print_report, read_report
 from funnelscope.settings import Settings, load_settings
 from funnelscope.warehouse.models import load_models
 from pipelines.instance import open_instance
@@ -45,11 +45,11 @@ def report_picture(settings: Settings, day: date, language: str) -> bytes:
     both.paste(other, (one.width + GAP, 0))
     buffer = BytesIO()
     both.save(buffer, "png")
-    return reports.few_colours(buffer.getvalue())
+    return reports.reduce_colours(buffer.getvalue())
 
 
 def take_report_pictures(folder: Path, settings: Settings) -> None:
-    days = published_days(settings.published)
+    days = read_published_days(settings.published)
     if not days:
         raise SystemExit(f"{settings.home} holds no demo; run: funnelscope demo --language en")
     for language, name in (("en", "report.png"), ("zh", "report.zh.png")):
@@ -59,13 +59,13 @@ def take_report_pictures(folder: Path, settings: Settings) -> None:
 def show_in_english(settings: Settings) -> None:
     """The demo's shop has Chinese pages, as its settings say: its last day is shown once more, as an English shop's."""
     english = settings.model_copy(update={"language": "en"})
-    day = max(published_days(settings.published))
-    edition = printed_report(english, day, "en")
+    day = max(read_published_days(settings.published))
+    edition = find_or_print_report(english, day, "en")
     with open_shop(english) as shop:
         shown = {
-            ("stages", "decision"): stage_of_edition(edition, "decision"),
-            ("marts", "landing_cube"): last_day_of_table(shop, load_models()["marts.landing_cube"], day),
-            ("diagnosis", "findings"): last_day_of_diagnosis(shop, day),
+            ("stages", "decision"): describe_stage(edition, "decision"),
+            ("marts", "landing_cube"): describe_table_day(shop, load_models()["marts.landing_cube"], day),
+            ("diagnosis", "findings"): describe_diagnosis_day(shop, day),
         }
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     with open_instance(settings) as instance:
@@ -107,7 +107,7 @@ def take_picture_of_a_failed_check(folder: Path, log: Path) -> None:
 
 def save(page: Page, file: Path) -> None:
     page.wait_for_timeout(1_000)
-    file.write_bytes(reports.few_colours(page.screenshot()))
+    file.write_bytes(reports.reduce_colours(page.screenshot()))
 
 
 def require_none(problems: list[str]) -> None:

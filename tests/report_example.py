@@ -5,20 +5,19 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from math import sin
 
-from funnelscope.messages.values import Message, Unit
+from funnelscope.messages.message_types import Message, Unit
 from reports import (
-    Answer,
     Bridge,
     BridgeBar,
-    Check,
+    CheckResult,
     CheckState,
     DayPoint,
-    Delivery,
     DeliveryState,
     Diagnosis,
     EditionChange,
     Estimate,
     Evidence,
+    FamilyDelivery,
     Figure,
     Finding,
     FindingStatus,
@@ -31,13 +30,14 @@ from reports import (
     Pair,
     QuarantineCount,
     Question,
+    QuestionAnswer,
     RelevanceCell,
     Report,
+    ReportVerdict,
     SliceRow,
     SliceTable,
     Stage,
-    Step,
-    Verdict,
+    StageStep,
     VisibleDrop,
     Window,
 )
@@ -214,9 +214,9 @@ TRAFFIC = Stage(
         trend=points(0.892, 0.8885, 0.01, 1.04),
     ),
     steps=(
-        Step("impression", 24_118_402, baseline_count=24_400_118.0),
-        Step("click", 801_377, 0.03323, 812_000.4, 0.0333, 0.0311, 0.0355),
-        Step("arrival", 702_118, 0.8885, 724_000.0, 0.8921, 0.87, 0.91),
+        StageStep("impression", 24_118_402, baseline_count=24_400_118.0),
+        StageStep("click", 801_377, 0.03323, 812_000.4, 0.0333, 0.0311, 0.0355),
+        StageStep("arrival", 702_118, 0.8885, 724_000.0, 0.8921, 0.87, 0.91),
     ),
     slices=(
         slices("channel", "click", "arrival", ["search", "recommendation", "short video", "live", None], 0.89),
@@ -240,11 +240,11 @@ LANDING = Stage(
     "landing",
     rate=rate("landing_rate", 471_333, 812_644, 0.6104, usual_low=0.595, usual_high=0.626, trend=points(0.61, 0.58)),
     steps=(
-        Step("arrival", 812_644, baseline_count=820_400.2),
-        Step("three_seconds", 690_204, 0.8493, 705_118.0, 0.8595, 0.842, 0.875),
-        Step("second_interaction", 522_527, 0.7571, 541_000.0, 0.7672, 0.75, 0.785),
-        Step("qualified_product_view", 471_333, 0.902, 500_772.0, 0.9256, 0.912, 0.94),
-        Step("deep_read", 160_253, 0.34, 175_270.0, 0.35, 0.332, 0.368),
+        StageStep("arrival", 812_644, baseline_count=820_400.2),
+        StageStep("three_seconds", 690_204, 0.8493, 705_118.0, 0.8595, 0.842, 0.875),
+        StageStep("second_interaction", 522_527, 0.7571, 541_000.0, 0.7672, 0.75, 0.785),
+        StageStep("qualified_product_view", 471_333, 0.902, 500_772.0, 0.9256, 0.912, 0.94),
+        StageStep("deep_read", 160_253, 0.34, 175_270.0, 0.35, 0.332, 0.368),
     ),
     slices=(
         slices("entry_type", "arrival", "qualified_product_view", ["product", "home", "content", "live", "cart"], 0.61),
@@ -267,9 +267,11 @@ LANDING = Stage(
         ),
     ),
     questions=(
-        Question("three_seconds", Answer.NO, rate("three_second_rate", 690_204, 771_400, 0.9011)),
-        Question("fast_enough", Answer.NO, Figure("first_screen_p75_ms", Unit.MILLISECONDS, 2_910, baseline=1_990.0)),
-        Question("detail_clear", Answer.UNKNOWN),
+        Question("three_seconds", QuestionAnswer.NO, rate("three_second_rate", 690_204, 771_400, 0.9011)),
+        Question(
+            "fast_enough", QuestionAnswer.NO, Figure("first_screen_p75_ms", Unit.MILLISECONDS, 2_910, baseline=1_990.0)
+        ),
+        Question("detail_clear", QuestionAnswer.UNKNOWN),
     ),
     maturity=Message("final_at_midnight"),
 )
@@ -280,11 +282,11 @@ DECISION = Stage(
         "decision_rate", 28_410, 471_333, 0.0624, usual_low=0.0592, usual_high=0.0655, trend=points(0.0624, 0.0603)
     ),
     steps=(
-        Step("qualified_product_view", 471_333, baseline_count=500_772.0),
-        Step("favorite_or_cart", 118_104, 0.2506, 126_000.0, 0.2516, 0.241, 0.262),
-        Step("checkout", 48_117, 0.4074, 53_000.0, 0.4206, 0.402, 0.439),
-        Step("order", 33_004, 0.6859, 36_400.0, 0.6868, 0.66, 0.712),
-        Step("paid", 28_410, 0.8608, 31_248.0, 0.8584, 0.84, 0.877),
+        StageStep("qualified_product_view", 471_333, baseline_count=500_772.0),
+        StageStep("favorite_or_cart", 118_104, 0.2506, 126_000.0, 0.2516, 0.241, 0.262),
+        StageStep("checkout", 48_117, 0.4074, 53_000.0, 0.4206, 0.402, 0.439),
+        StageStep("order", 33_004, 0.6859, 36_400.0, 0.6868, 0.66, 0.712),
+        StageStep("paid", 28_410, 0.8608, 31_248.0, 0.8584, 0.84, 0.877),
     ),
     slices=(
         slices("category", "qualified_product_view", "paid", ["连衣裙", "T恤", "裤子", "鞋", "包", "配饰"], 0.062),
@@ -313,11 +315,11 @@ REPURCHASE = Stage(
     "repurchase",
     rate=rate("daily_repurchase_rate", 4_117, 320_411, 0.0134, trend=points(0.0134, 4_117 / 320_411)),
     steps=(
-        Step("active", 320_411, baseline_count=318_000.0),
-        Step("delivered", 290_117, 0.9055, 289_000.0, 0.9088, 0.89, 0.92),
-        Step("cared_for", 151_002, 0.5205, 170_000.0, 0.5882, 0.57, 0.61),
-        Step("member", 80_410, 0.5325, 84_000.0, 0.4941, 0.48, 0.51),
-        Step("purchased", 4_117, 0.0512, 4_270.0, 0.0508, 0.047, 0.054),
+        StageStep("active", 320_411, baseline_count=318_000.0),
+        StageStep("delivered", 290_117, 0.9055, 289_000.0, 0.9088, 0.89, 0.92),
+        StageStep("cared_for", 151_002, 0.5205, 170_000.0, 0.5882, 0.57, 0.61),
+        StageStep("member", 80_410, 0.5325, 84_000.0, 0.4941, 0.48, 0.51),
+        StageStep("purchased", 4_117, 0.0512, 4_270.0, 0.0508, 0.047, 0.054),
     ),
     slices=(slices("member", "active", "purchased", ["member", "contact", "neither"], 0.0134),),
     indicators=(
@@ -344,7 +346,7 @@ BUSY = Report(
     currency="CNY",
     edition=2,
     snapshot="20260621T0210-4f1c",
-    verdict=Verdict.WARN,
+    verdict=ReportVerdict.WARN,
     verdict_reasons=(
         Message("quarantine_high", {"family": "page", "rows": 1_204}),
         Message("verbatim", {"text": "Region 广东: page events arrived at a tenth of their usual number."}),
@@ -357,15 +359,15 @@ BUSY = Report(
     money=MONEY,
     stages=(TRAFFIC, LANDING, DECISION, REPURCHASE),
     deliveries=(
-        Delivery("traffic", DeliveryState.COMPLETE, 3_204_118, 3_200_004, 4_000, 114, time(23, 59)),
-        Delivery("page", DeliveryState.COMPLETE, 18_204_411, 18_200_107, 3_100, 1_204, time(23, 59)),
-        Delivery("service", DeliveryState.GROWING, 88_204, 88_204, 0, 0, time(21, 14)),
-        Delivery("order", DeliveryState.COMPLETE, 140_118, 140_100, 18, 0, time(23, 58)),
+        FamilyDelivery("traffic", DeliveryState.COMPLETE, 3_204_118, 3_200_004, 4_000, 114, time(23, 59)),
+        FamilyDelivery("page", DeliveryState.COMPLETE, 18_204_411, 18_200_107, 3_100, 1_204, time(23, 59)),
+        FamilyDelivery("service", DeliveryState.GROWING, 88_204, 88_204, 0, 0, time(21, 14)),
+        FamilyDelivery("order", DeliveryState.COMPLETE, 140_118, 140_100, 18, 0, time(23, 58)),
     ),
     checks=(
-        Check("reconciliation", CheckState.PASS, ("staging.order_events",)),
-        Check("money_adds_up", CheckState.PASS, ("marts.daily_money",)),
-        Check(
+        CheckResult("reconciliation", CheckState.PASS, ("staging.order_events",)),
+        CheckResult("money_adds_up", CheckState.PASS, ("marts.daily_money",)),
+        CheckResult(
             "steps_never_rise",
             CheckState.WARN,
             ("marts.funnel_steps",),
@@ -378,14 +380,14 @@ BUSY = Report(
                 previous_reached=160_250,
             ),
         ),
-        Check(
+        CheckResult(
             "dwell_is_not_negative",
             CheckState.FAIL,
             ("staging.page_events",),
             *said("rows", cases=17, rows=18_200_107, asked="column dwell_ms; at least 0"),
             title="Nobody stays less than no time",
         ),
-        Check("whole_files_are_readable", CheckState.SKIPPED),
+        CheckResult("whole_files_are_readable", CheckState.SKIPPED),
     ),
     quarantine=(
         QuarantineCount("page", "value_out_of_contract", 1_187),
@@ -403,7 +405,7 @@ BUSY = Report(
 BLOCKED = replace(
     BUSY,
     language="zh",
-    verdict=Verdict.BLOCKED,
+    verdict=ReportVerdict.BLOCKED,
     verdict_reasons=(
         Message("family_missing", {"family": "service"}),
         Message(
@@ -428,15 +430,17 @@ EMPTY = Report(
     currency="CNY",
     edition=1,
     snapshot="none",
-    verdict=Verdict.BLOCKED,
+    verdict=ReportVerdict.BLOCKED,
     baseline_days=0,
     headline=(Headline(Figure("paid_amount", Unit.MONEY, None)), Headline(Figure("visitors", Unit.COUNT, None))),
     money=MoneySplit(*[MoneyPart(None)] * 5),
     stages=(
         Stage("traffic", no_data=Message("family_not_declared", {"family": "traffic"})),
         Stage(
-            "landing", Figure("landing_rate", Unit.RATE, None), steps=(Step("arrival", None), Step("deep_read", None))
+            "landing",
+            Figure("landing_rate", Unit.RATE, None),
+            steps=(StageStep("arrival", None), StageStep("deep_read", None)),
         ),
     ),
-    deliveries=(Delivery("order", DeliveryState.MISSING), Delivery("traffic", DeliveryState.ABSENT)),
+    deliveries=(FamilyDelivery("order", DeliveryState.MISSING), FamilyDelivery("traffic", DeliveryState.ABSENT)),
 )

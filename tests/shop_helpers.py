@@ -13,16 +13,16 @@ import duckdb
 from assets.resources import Shop
 from funnelscope.diagnosis.daily_diagnosis import diagnose_days
 from funnelscope.ingest import create_tables, find_duplicates, find_excluded, take_deliveries
-from funnelscope.ingest.build_state import far_reaching_models, record_built, standing
+from funnelscope.ingest.build_state import list_far_reaching_models, read_build_state, record_built
 from funnelscope.publication import publish
 from funnelscope.quality import gate
 from funnelscope.settings import Settings, load_settings
 from funnelscope.simulator import simulate
-from funnelscope.warehouse.canonical_export import canonical_export
+from funnelscope.warehouse.canonical_export import export_canonical_rows
 from funnelscope.warehouse.connection import open_warehouse
-from funnelscope.warehouse.models import build, create_inputs, load_models
+from funnelscope.warehouse.models import create_inputs, load_models, materialize_model
 from pipelines.jobs import DAILY
-from pipelines.planning import Piece, plan
+from pipelines.planning import Piece, plan_runs
 
 OPENING = date(2026, 5, 1)
 HISTORY_DAYS = 10
@@ -75,7 +75,7 @@ class Home:
 
     def export(self) -> dict[str, str]:
         with open_warehouse(self.settings.warehouse_path) as warehouse:
-            return canonical_export(warehouse)
+            return export_canonical_rows(warehouse)
 
 
 def day(number: int) -> date:
@@ -148,7 +148,7 @@ def build_days(home: Home, from_date: date, to_date: date, *, is_published: bool
     settings = home.settings
     with open_shop(settings) as shop:
         take_deliveries(shop.warehouse, settings)
-        pieces = plan(gate.days_between(from_date, to_date), standing(shop.warehouse), settings.opening_date)
+        pieces = plan_runs(gate.list_days(from_date, to_date), read_build_state(shop.warehouse), settings.opening_date)
         for piece in pieces:
             build_piece(shop, piece, is_published=is_published)
     return pieces
@@ -179,15 +179,15 @@ def build_piece(shop: Shop, piece: Piece, *, is_published: bool = False) -> None
     if first == settings.opening_date:
         first = settings.start_date
     models = load_models()
-    names = list(models) if piece.job == DAILY else far_reaching_models()
+    names = list(models) if piece.job == DAILY else list_far_reaching_models()
     if piece.job == DAILY:
         find_duplicates(warehouse, first, last)
         find_excluded(warehouse, first, last)
     for name in names:
-        build(warehouse, models[name], shop.chunks_of(models[name], first, last), **shop.query_parameters)
+        materialize_model(warehouse, models[name], shop.chunks_of(models[name], first, last), **shop.query_parameters)
     if is_published:
         gate.run_contracts(warehouse, first, last)
-        verdicts = gate.judge(warehouse, settings, first, last)
+        verdicts = gate.decide_verdicts(warehouse, settings, first, last)
         diagnose_days(warehouse, settings, first, last)
         publish.publish(warehouse, settings.published, verdicts, settings.snapshots_kept)
     record_built(warehouse, first, last, names)

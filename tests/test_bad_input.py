@@ -15,16 +15,16 @@ import pyarrow.parquet as pq
 import pytest
 from intake_helpers import CONTRACT, DAY, GOOD, HEADER, MAPPED, Shop, Told, good, line, set_aside
 
-from funnelscope.ingest import deliveries, failures, families_present, input_versions
+from funnelscope.ingest import deliveries, find_family_presence, list_failures, read_input_versions
 from funnelscope.ingest.identity import hash_identifier
-from funnelscope.quality.gate import judge
-from funnelscope.warehouse.connection import in_memory_warehouse
-from funnelscope.warehouse.models import derived_schemas
+from funnelscope.quality.gate import decide_verdicts
+from funnelscope.warehouse.connection import open_in_memory_warehouse
+from funnelscope.warehouse.models import derive_schemas
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
-    yield Shop(opened := in_memory_warehouse(), tmp_path)
+    yield Shop(opened := open_in_memory_warehouse(), tmp_path)
     opened.connection.close()
 
 
@@ -694,7 +694,7 @@ def test_a_file_that_is_still_being_written_is_not_stored_and_the_day_waits(
         patch.setattr(deliveries, "read_text", read_while_it_is_written_to)
         told = shop.deliver(GOOD)
     assert told == Told("growing", 0, "changed while it was read; tried again next time", [])
-    assert families_present(shop.warehouse, shop.settings, DAY)["order"] == "growing"
+    assert find_family_presence(shop.warehouse, shop.settings, DAY)["order"] == "growing"
     assert shop.take() == good(rows=4)
 
 
@@ -732,15 +732,15 @@ def test_a_database_that_is_down_is_named_and_takes_nothing_away(shop: Shop) -> 
         "delivery_date": DAY,
     }
     assert shop.take(source) == good(rows=1)
-    before = input_versions(shop.warehouse)
+    before = read_input_versions(shop.warehouse)
     path.rename(shop.home / "elsewhere")
     words = "shop.duckdb is not there; is its disk mounted, and its server up?; tried again next time"
     assert shop.take(source) == Told("unreachable", 1, words, [(0, "not_a_file", words)])
-    assert input_versions(shop.warehouse) == before
+    assert read_input_versions(shop.warehouse) == before
     tomorrow = DAY + timedelta(days=1)
-    assert families_present(shop.warehouse, shop.settings, DAY)["page"] == "present"
-    assert families_present(shop.warehouse, shop.settings, tomorrow)["page"] == "missing"
-    assert failures(shop.warehouse, "page", tomorrow) == [f"shop.duckdb: {words}"]
+    assert find_family_presence(shop.warehouse, shop.settings, DAY)["page"] == "present"
+    assert find_family_presence(shop.warehouse, shop.settings, tomorrow)["page"] == "missing"
+    assert list_failures(shop.warehouse, "page", tomorrow) == [f"shop.duckdb: {words}"]
     (shop.home / "elsewhere").rename(path)
     assert shop.take(source) == good(rows=1)
 
@@ -750,14 +750,16 @@ def test_an_empty_file_in_place_of_a_database_is_no_day_without_rows(shop: Shop)
     source = {"family": "page", "attach": "shop.sqlite", "query": "select * from visits", "delivery_date": DAY}
     words = "shop.sqlite is empty: it holds no database; tried again next time"
     assert shop.take(source) == Told("unreachable", 0, words, [(0, "failed_query", words)])
-    assert families_present(shop.warehouse, shop.settings, DAY)["page"] == "missing"
+    assert find_family_presence(shop.warehouse, shop.settings, DAY)["page"] == "missing"
 
 
 def test_a_day_whose_only_file_is_unreadable_says_which_file(shop: Shop) -> None:
     told = shop.deliver(b"PK\x03\x04")
-    for table, columns in derived_schemas().items():
+    for table, columns in derive_schemas().items():
         shop.warehouse.execute(f"create table {table} ({', '.join(f'{name} {kind}' for name, kind in columns)})")
     (reason,) = [
-        reason for reason in judge(shop.warehouse, shop.settings, DAY, DAY)[0].reasons if reason.key == "family_missing"
+        reason
+        for reason in decide_verdicts(shop.warehouse, shop.settings, DAY, DAY)[0].reasons
+        if reason.key == "family_missing"
     ]
     assert reason.observed == f"missing: landing/order/dt={DAY}/orders.csv: {told.message}"

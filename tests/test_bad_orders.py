@@ -45,7 +45,7 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> gate.DayVerdict:
         path.write_text(text)
     build_days(home, DAY, DAY, is_published=True)
     with open_shop(home.settings) as shop:
-        (judged,) = gate.verdicts(shop.warehouse, DAY, DAY)
+        (judged,) = gate.read_verdicts(shop.warehouse, DAY, DAY)
     return judged
 
 

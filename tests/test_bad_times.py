@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from intake_helpers import CONTRACT, DAY, Shop, Told
 
-from funnelscope.ingest.mapping.times import likely_forms, skipped_hours, swapped_words
+from funnelscope.ingest.mapping.time_formats import describe_swapped_days, find_likely_formats, find_skipped_hours
 from funnelscope.warehouse.checks import load_contracts
-from funnelscope.warehouse.connection import in_memory_warehouse
+from funnelscope.warehouse.connection import open_in_memory_warehouse
 
 BERLIN = "Europe/Berlin"
 LATE = date(2026, 6, 8)  # a day of delivery at which day and month may be mistaken for each other
@@ -20,7 +20,7 @@ LATE = date(2026, 6, 8)  # a day of delivery at which day and month may be mista
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
-    yield Shop(opened := in_memory_warehouse(), tmp_path)
+    yield Shop(opened := open_in_memory_warehouse(), tmp_path)
     opened.connection.close()
 
 
@@ -188,21 +188,23 @@ NO_EVIDENCE: dict[str, dict[date, int]] = {
 
 @pytest.mark.parametrize("case", NO_EVIDENCE)
 def test_without_evidence_nothing_is_said(case: str) -> None:
-    assert swapped_words(NO_EVIDENCE[case], {}, LATE, "") is None
+    assert describe_swapped_days(NO_EVIDENCE[case], {}, LATE, "") is None
 
 
 # -- clocks that are put forward and back
 
 
 def test_hours_that_a_clock_left_out_are_found() -> None:
-    assert skipped_hours(BERLIN, date(2026, 3, 29)) == [(datetime(2026, 3, 29, 2), datetime(2026, 3, 29, 3))]
-    assert skipped_hours("America/New_York", date(2026, 3, 8)) == [(datetime(2026, 3, 8, 2), datetime(2026, 3, 8, 3))]
-    assert skipped_hours("Australia/Lord_Howe", date(2026, 10, 4)) == [
+    assert find_skipped_hours(BERLIN, date(2026, 3, 29)) == [(datetime(2026, 3, 29, 2), datetime(2026, 3, 29, 3))]
+    assert find_skipped_hours("America/New_York", date(2026, 3, 8)) == [
+        (datetime(2026, 3, 8, 2), datetime(2026, 3, 8, 3))
+    ]
+    assert find_skipped_hours("Australia/Lord_Howe", date(2026, 10, 4)) == [
         (datetime(2026, 10, 4, 2), datetime(2026, 10, 4, 2, 30))
     ]
-    assert skipped_hours("America/Havana", date(2026, 3, 8)) == [(datetime(2026, 3, 8), datetime(2026, 3, 8, 1))]
+    assert find_skipped_hours("America/Havana", date(2026, 3, 8)) == [(datetime(2026, 3, 8), datetime(2026, 3, 8, 1))]
     for zone, day in ((BERLIN, date(2026, 10, 25)), (BERLIN, date(2026, 3, 28)), ("Asia/Shanghai", date(2026, 3, 29))):
-        assert skipped_hours(zone, day) == []
+        assert find_skipped_hours(zone, day) == []
 
 
 @pytest.mark.parametrize("source", [{}, {"time_format": "%Y-%m-%d %H:%M:%S"}])
@@ -267,8 +269,8 @@ def test_rows_of_1970_and_of_the_future_name_the_day_they_would_be_on(shop: Shop
 
 
 def test_likely_forms_fit_every_text() -> None:
-    assert likely_forms(["2026-01-06 10:00:00", "06.01.2026"]) == []
-    assert likely_forms(["yesterday"]) == []
-    assert likely_forms([]) == []
-    assert likely_forms(["2026年01月06日 10:00"]) == ["%Y年%m月%d日 %H:%M"]
-    assert likely_forms(["20260106100000"]) == ["%Y%m%d%H%M%S"]
+    assert find_likely_formats(["2026-01-06 10:00:00", "06.01.2026"]) == []
+    assert find_likely_formats(["yesterday"]) == []
+    assert find_likely_formats([]) == []
+    assert find_likely_formats(["2026年01月06日 10:00"]) == ["%Y年%m月%d日 %H:%M"]
+    assert find_likely_formats(["20260106100000"]) == ["%Y%m%d%H%M%S"]

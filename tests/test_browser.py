@@ -14,7 +14,7 @@ from small_shop import FAULTY_ROWS, LAST_DAY, shop_with_refused_rows
 from test_showing import shop_of
 
 from assets.common import FINDINGS
-from assets.metadata import last_day_of_diagnosis
+from assets.metadata import describe_diagnosis_day
 from funnelscope.warehouse.checks import load_contracts
 from pipelines.instance import open_instance
 
@@ -38,7 +38,7 @@ def show_a_finding(home: Home) -> None:
     world.add_days(1, 30)
     world.add_days(31, 31, coupon_loss=0.6)
     world.diagnose(31, 31)
-    metadata = last_day_of_diagnosis(shop_of(world), world.day(31))
+    metadata = describe_diagnosis_day(shop_of(world), world.day(31))
     with pytest.MonkeyPatch.context() as patch, open_instance(home.settings) as instance:
         patch.setenv("DAGSTER_HOME", str(home.settings.dagster_home))
         instance.report_runless_asset_event(dg.AssetMaterialization(FINDINGS, partition=LAST_DAY, metadata=metadata))

@@ -17,9 +17,9 @@ import typer.main
 from shop_helpers import Home, build_days, cloned, copied, day, one_file_a_day, open_shop, simulated_shop
 
 from funnelscope.ingest import take_deliveries
-from funnelscope.publication.publish import open_published, published_days
-from funnelscope.warehouse.connection import write_lock
-from funnelscope.warehouse.snapshots import current_snapshot
+from funnelscope.publication.publish import open_published, read_published_days
+from funnelscope.warehouse.connection import hold_write_lock
+from funnelscope.warehouse.snapshots import find_current_snapshot
 from pipelines.cli.app import app, main
 
 COMMAND = Path(sys.executable).with_name("funnelscope")
@@ -99,7 +99,7 @@ def test_what_dagster_builds_is_what_the_plain_steps_build(ran: Home, tmp_path: 
     plain = copied(ran, tmp_path / "plain")
     build_days(plain, day(1), day(2))
     assert plain.export() == ran.export()
-    days = published_days(ran.settings.published)
+    days = read_published_days(ran.settings.published)
     assert set(days) == {date(2026, 4, 29), date(2026, 4, 30), day(1), day(2)}
     (pdf,) = (ran.settings.reports / "2026-05-02").glob("*.pdf")
     assert pdf.read_bytes().startswith(b"%PDF")
@@ -197,7 +197,7 @@ def test_a_broken_setting_is_named_with_file_and_line(home: Home) -> None:
 
 
 def test_a_locked_warehouse_names_the_process_that_holds_it(home: Home) -> None:
-    with write_lock(home.settings.lock_path, 0):
+    with hold_write_lock(home.settings.lock_path, 0):
         for command in (["run", "--date", "2026-05-02"], ["rebuild", "daily_money"]):
             done = funnelscope(home, *command)
             assert done.code == 1, done.out
@@ -310,12 +310,12 @@ def test_a_rebuild_that_blocks_a_day_says_so_and_ends_like_a_run(home: Home) -> 
 
 
 def test_rebuilding_a_model_changes_nothing_of_the_tables_and_of_what_is_published(home: Home) -> None:
-    before, days = home.export(), published_days(home.settings.published)
+    before, days = home.export(), read_published_days(home.settings.published)
     done = funnelscope(home, "rebuild", "session_days")
     assert done.code == 0, done.errors
     steps_done, steps = re.findall(r"(\d+)/(\d+)", done.out)[-1]
     assert steps_done == steps
     assert home.export() == before
-    assert published_days(home.settings.published) == days
-    assert current_snapshot(home.settings.published)
+    assert read_published_days(home.settings.published) == days
+    assert find_current_snapshot(home.settings.published)
     assert funnelscope(home, "status").out.count("late") == 0

@@ -23,9 +23,9 @@ from shop_helpers import (
 
 from assets.resources import Shop
 from funnelscope.ingest import take_deliveries
-from funnelscope.warehouse.canonical_export import canonical_export
+from funnelscope.warehouse.canonical_export import export_canonical_rows
 from funnelscope.warehouse.connection import open_warehouse
-from funnelscope.warehouse.models import build, load_models
+from funnelscope.warehouse.models import load_models, materialize_model
 from pipelines.jobs import DAILY, RESTATE
 from pipelines.planning import Piece
 
@@ -149,7 +149,7 @@ def test_a_model_dropped_and_built_again_is_the_same(shop: Home, at_once: dict[s
     with open_shop(shop.settings) as opened:
         opened.warehouse.execute(f"drop table {name}")
         chunks = opened.chunks(shop.settings.start_date, LAST)
-        build(opened.warehouse, load_models()[name], chunks, **opened.query_parameters)
+        materialize_model(opened.warehouse, load_models()[name], chunks, **opened.query_parameters)
     assert_same_export(shop.export(), at_once)
 
 
@@ -160,4 +160,4 @@ def test_chunks_of_a_range_do_not_show(shop: Home, at_once: dict[str, str]) -> N
         opened = Shop()
         opened._settings, opened._warehouse = shop.settings, warehouse
         build_piece(opened, Piece(DAILY, FIRST, LAST))
-        assert_same_export(canonical_export(warehouse), at_once)
+        assert_same_export(export_canonical_rows(warehouse), at_once)

@@ -15,8 +15,8 @@ from funnelscope.ingest import find_duplicates, take_deliveries
 from funnelscope.publication import publish
 from funnelscope.quality import gate
 from funnelscope.settings import Settings, load_settings
-from funnelscope.warehouse.models import build, load_models
-from funnelscope.warehouse.snapshots import current_snapshot
+from funnelscope.warehouse.models import load_models, materialize_model
+from funnelscope.warehouse.snapshots import find_current_snapshot
 from pipelines.cli.app import app
 from pipelines.examples import EXAMPLES
 
@@ -34,12 +34,12 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckD
         days = (settings.start_date, EXAMPLE.last_date)
         find_duplicates(shop.warehouse, *days)
         for model in load_models().values():
-            build(shop.warehouse, model, shop.chunks(*days), **shop.query_parameters)
+            materialize_model(shop.warehouse, model, shop.chunks(*days), **shop.query_parameters)
         gate.run_contracts(shop.warehouse, *days)
-        verdicts = gate.judge(shop.warehouse, settings, *days)
+        verdicts = gate.decide_verdicts(shop.warehouse, settings, *days)
         publish.publish(shop.warehouse, settings.published, verdicts, settings.snapshots_kept)
     with publish.open_published(settings.published) as connection:
-        connection.execute(f"set file_search_path = '{current_snapshot(settings.published)}'")
+        connection.execute(f"set file_search_path = '{find_current_snapshot(settings.published)}'")
         yield connection
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from funnelscope.ingest import create_tables as create_ledger
-from funnelscope.messages.observations import Found
-from funnelscope.messages.wording import in_words
+from funnelscope.messages.check_observations import CheckObservation
+from funnelscope.messages.wording import translate_message
 from funnelscope.warehouse.checks import Contract, load_contracts
-from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
-from funnelscope.warehouse.models import derived_schemas, load_models
+from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
+from funnelscope.warehouse.models import derive_schemas, load_models
 
 DAY = date(2026, 6, 10)
 YESTERDAY = DAY - timedelta(days=1)
@@ -35,9 +35,9 @@ def insert(warehouse: Warehouse, table: str, row: Row) -> None:
 @pytest.fixture
 def warehouse() -> Iterator[Warehouse]:
     """Every table that ingest and the models write, empty."""
-    made = in_memory_warehouse(["set threads = 1"])
+    made = open_in_memory_warehouse(["set threads = 1"])
     create_ledger(made)
-    for table, columns in derived_schemas().items():
+    for table, columns in derive_schemas().items():
         made.execute(f"create table {table} ({', '.join(f'{name} {kind}' for name, kind in columns)})")
     yield made
     made.connection.close()
@@ -400,10 +400,12 @@ def test_a_contract_reports_the_day_on_which_its_rule_is_broken(
     found = cases(warehouse, CONTRACTS[rule.contract])
     assert {case["business_date"] for case in found} == {DAY}
     for case in found:
-        said = Found(contract_name(rule.contract), {name: case[name] for name in case if name != "business_date"})
+        said = CheckObservation(
+            contract_name(rule.contract), {name: case[name] for name in case if name != "business_date"}
+        )
         for message in (said.observed, said.expected):
             for language in ("zh", "en"):
-                assert in_words(message, language), case
+                assert translate_message(message, language), case
     assert cases(warehouse, CONTRACTS[rule.contract], DAY + timedelta(days=1), DAY + timedelta(days=1)) == []
 
 
@@ -423,7 +425,7 @@ def test_a_source_that_does_not_link_refunds_to_orders_is_told_until_that_is_kno
 
 @pytest.mark.parametrize("contract", GRAINS, ids=lambda contract: contract.table)
 def test_a_second_row_for_one_key_is_reported(warehouse: Warehouse, contract: Contract) -> None:
-    columns = dict(derived_schemas()[contract.table])
+    columns = dict(derive_schemas()[contract.table])
     grain = [name for name in load_models()[contract.table].grain if name != "business_date"]
     key: Row = {name: "2026-01-01" if columns[name] == "DATE" else "1" for name in grain} | {"business_date": DAY}
     insert(warehouse, contract.table, key)
@@ -436,7 +438,7 @@ def test_a_second_row_for_one_key_is_reported(warehouse: Warehouse, contract: Co
     insert(warehouse, contract.table, key)
     found = cases(warehouse, contract, YESTERDAY, DAY)
     assert [case["business_date"] for case in found] == [DAY]
-    assert Found(contract.name, {"rows": found[0]["rows"]}).observed_text == "2 rows for one key"
+    assert CheckObservation(contract.name, {"rows": found[0]["rows"]}).observed_text == "2 rows for one key"
 
 
 def test_every_table_with_days_has_its_grain_checked() -> None:

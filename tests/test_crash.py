@@ -28,11 +28,11 @@ from shop_helpers import (
     simulated_shop,
 )
 
-from funnelscope.ingest.identity import identity_key
-from funnelscope.publication.publish import published_days
-from funnelscope.warehouse.canonical_export import canonical_export
-from funnelscope.warehouse.connection import Warehouse, write_lock
-from funnelscope.warehouse.snapshots import current_snapshot
+from funnelscope.ingest.identity import load_identity_key
+from funnelscope.publication.publish import read_published_days
+from funnelscope.warehouse.canonical_export import export_canonical_rows
+from funnelscope.warehouse.connection import Warehouse, hold_write_lock
+from funnelscope.warehouse.snapshots import find_current_snapshot
 from pipelines.instance import SECONDS_TO_TAKE_THE_LOCK, UNFINISHED, fail_dead_runs, open_instance
 from pipelines.jobs import INGEST
 
@@ -63,7 +63,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Home:
         late.parent.mkdir(exist_ok=True)
         rewrite(file, "from delivered where hash(event_id) % 2 = 1", late)
         rewrite(file, "from delivered where hash(event_id) % 2 = 0")
-    identity_key(home.settings)
+    load_identity_key(home.settings)
     return home
 
 
@@ -105,7 +105,7 @@ def kill_again_and_again(home: Home, seconds: float, seed: int, *arguments: str)
 
 
 def assert_readable(home: Home) -> None:
-    snapshot = current_snapshot(home.settings.published)
+    snapshot = find_current_snapshot(home.settings.published)
     if snapshot is None:
         return
     with duckdb.connect(str(snapshot / "funnelscope.duckdb"), read_only=True) as connection:
@@ -118,14 +118,14 @@ def assert_readable(home: Home) -> None:
 
 
 def published_export(home: Home) -> dict[str, str]:
-    snapshot = current_snapshot(home.settings.published)
+    snapshot = find_current_snapshot(home.settings.published)
     assert snapshot
     with duckdb.connect() as connection:
         connection.execute(f"attach '{snapshot / 'funnelscope.duckdb'}' as published (read_only)")
         connection.execute("use published")
         warehouse = Warehouse.__new__(Warehouse)  # a read-only file: no schema can be created in it
         warehouse.connection = connection
-        return canonical_export(warehouse)
+        return export_canonical_rows(warehouse)
 
 
 @pytest.mark.slow
@@ -145,7 +145,7 @@ def test_twenty_kills_leave_the_tables_of_an_undisturbed_run(shop: Home, tmp_pat
 
     assert_same_export(killed.export(), whole.export())
     assert_same_export(published_export(killed), published_export(whole))
-    assert published_days(killed.settings.published).keys() == published_days(whole.settings.published).keys()
+    assert read_published_days(killed.settings.published).keys() == read_published_days(whole.settings.published).keys()
     snapshots = [path.name for path in (killed.settings.published / "snapshots").iterdir()]
     assert not [name for name in snapshots if name.startswith(".")]
     with open_instance(killed.settings) as instance:
@@ -198,7 +198,7 @@ def test_a_run_left_started_is_marked_as_failed_once_nobody_holds_the_lock(home:
         run_id = leave_started(instance)
         later = time.time() + OVER
         assert fail_dead_runs(instance, home.settings) == []  # it may not have come to the lock yet
-        with write_lock(home.settings.lock_path, 0):
+        with hold_write_lock(home.settings.lock_path, 0):
             assert fail_dead_runs(instance, home.settings, now=later) == []  # somebody is writing
         assert fail_dead_runs(instance, home.settings, now=later) == [run_id]
         assert status(instance, run_id) == dg.DagsterRunStatus.FAILURE

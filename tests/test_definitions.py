@@ -25,12 +25,12 @@ from assets.common import (
     SNAPSHOT,
     STAGES,
     VERDICT,
-    asset_key,
+    make_asset_key,
 )
-from funnelscope.ingest.build_state import near_reach_days, record_built
+from funnelscope.ingest.build_state import compute_near_reach_days, record_built
 from funnelscope.warehouse.checks import load_contracts
-from funnelscope.warehouse.connection import write_lock
-from funnelscope.warehouse.models import Model, derived_schemas, load_models
+from funnelscope.warehouse.connection import hold_write_lock
+from funnelscope.warehouse.models import Model, derive_schemas, load_models
 from pipelines.instance import open_instance, prepare_home
 from pipelines.jobs import DAILY, INGEST, RANGE_END, RANGE_START, RESTATE
 
@@ -81,16 +81,16 @@ def test_dagster_finds_nothing_to_complain_about(home: Home) -> None:
 
 @pytest.mark.parametrize("model", MODELS, ids=[model.table for model in MODELS])
 def test_every_model_is_an_asset_that_shows_its_sql(repository: RepositoryDefinition, model: Model) -> None:
-    key = asset_key(model.table)
+    key = make_asset_key(model.table)
     spec = asset(repository, key).specs_by_key[key]
     assert model.query in (spec.description or "")
     assert model.description in (spec.description or "")
     assert spec.group_name == model.schema
     assert list(spec.owners) == [f"team:{model.owner}"]
     assert {"duckdb", "sql"} <= set(spec.kinds)
-    assert {dep.asset_key for dep in spec.deps} == {asset_key(table) for table in model.dependencies}
+    assert {dep.asset_key for dep in spec.deps} == {make_asset_key(table) for table in model.dependencies}
     schema = spec.metadata["dagster/column_schema"]
-    assert [(column.name, column.type) for column in schema.columns] == derived_schemas()[model.table]
+    assert [(column.name, column.type) for column in schema.columns] == derive_schemas()[model.table]
     assert all(column.description for column in schema.columns)
 
 
@@ -109,9 +109,9 @@ def test_every_asset_has_an_owner_a_group_a_description_and_days(repository: Rep
 @pytest.mark.parametrize("model", MODELS, ids=[model.table for model in MODELS])
 def test_a_partition_reads_as_many_days_back_as_the_header_says(repository: RepositoryDefinition, model: Model) -> None:
     days_back = FAR_BACK_DAYS if model.history_days is None else model.history_days
-    definition = asset(repository, asset_key(model.table))
+    definition = asset(repository, make_asset_key(model.table))
     for table in model.dependencies:
-        mapping = definition.get_partition_mapping(asset_key(table))
+        mapping = definition.get_partition_mapping(make_asset_key(table))
         assert isinstance(mapping, dg.TimeWindowPartitionMapping)
         assert (mapping.start_offset, mapping.end_offset) == (-days_back, 0)
         assert mapping.allow_nonexistent_upstream_partitions
@@ -128,13 +128,13 @@ def test_the_day_ends_with_verdict_findings_snapshot_report_delivery_and_outcome
         assert SNAPSHOT in graph.get(stage).parent_keys
         assert stage in graph.get(REPORT).parent_keys
     for model in MODELS:
-        assert asset_key(model.table) in graph.get(RESULTS).parent_keys
+        assert make_asset_key(model.table) in graph.get(RESULTS).parent_keys
 
 
 def test_every_contract_is_a_check_and_none_is_blocking(repository: RepositoryDefinition) -> None:
     """A blocking check would skip the report too, on the very day on which it matters."""
     keys = repository.asset_graph.asset_check_keys
-    wanted = {dg.AssetCheckKey(asset_key(contract.table), contract.name) for contract in load_contracts()}
+    wanted = {dg.AssetCheckKey(make_asset_key(contract.table), contract.name) for contract in load_contracts()}
     assert wanted <= keys
     specs = [repository.asset_graph.get_check_spec(key) for key in keys]
     assert not [spec.name for spec in specs if spec.blocking]
@@ -299,11 +299,11 @@ def test_a_late_day_is_asked_for_once_with_the_days_that_stand_on_it(built: Home
         assert isinstance(asked, dg.SensorResult)
         assert isinstance(again, dg.SensorResult)
         requests = list(asked.run_requests or ())
-        near_end = day(3 + near_reach_days())
+        near_end = day(3 + compute_near_reach_days())
         assert [(request.job_name, request.tags[RANGE_START], request.tags[RANGE_END]) for request in requests] == [
             (DAILY, str(day(3)), str(near_end)),
             (RESTATE, str(near_end + timedelta(days=1)), str(day(12))),
         ]
         assert [r.run_key for r in requests] == [r.run_key for r in again.run_requests or ()]
-        with write_lock(built.settings.lock_path, 0):
+        with hold_write_lock(built.settings.lock_path, 0):
             assert isinstance(tick(built, instance, seen), dg.SkipReason)

@@ -23,8 +23,14 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from shop_helpers import Home, build_days, cloned, day, one_file_a_day, open_shop, rewrite, simulated_shop
 
 from funnelscope.reporting import delivery
-from funnelscope.reporting.delivery import Sending, State, days_to_send, deliver, periods_to_send
-from funnelscope.reporting.periods import week_of
+from funnelscope.reporting.delivery import (
+    DeliveryOutcome,
+    SentEdition,
+    deliver,
+    find_days_to_send,
+    find_periods_to_send,
+)
+from funnelscope.reporting.periods import get_week
 from funnelscope.settings import SettingsError, load_settings
 from pipelines.cli.app import main
 from reports import render
@@ -120,7 +126,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def home(ran: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home of its own; reports are printed as their text, without pictures; no waiting between attempts."""
     monkeypatch.setattr("funnelscope.reporting.editions.reports.render", lambda report: repr(report).encode())
-    monkeypatch.setattr("funnelscope.reporting.editions.reports.stage_picture_png", lambda stage, report: b"")
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_stage_png", lambda stage, report: b"")
     monkeypatch.setattr(delivery, "RETRY_WAITS_SECONDS", (0.0, 0.0))
     monkeypatch.setenv("HOOK_SECRET", SECRET)
     return cloned(ran, tmp_path / "shop")
@@ -131,12 +137,12 @@ def declare(home: Home, *channels: dict[str, Any]) -> None:
     home.config.write_text(yaml.safe_dump(content | {"delivery": list(channels)}), encoding="utf-8")
 
 
-def send(home: Home, number: int = 2, **options: Any) -> list[Sending]:
+def send(home: Home, number: int = 2, **options: Any) -> list[SentEdition]:
     with open_shop(home.settings) as shop:
         return deliver(shop.warehouse, home.settings, day(number), **options)
 
 
-def states(sendings: list[Sending]) -> dict[str, str]:
+def states(sendings: list[SentEdition]) -> dict[str, str]:
     return {sending.channel: sending.state.value for sending in sendings}
 
 
@@ -160,7 +166,7 @@ def test_a_mail_brings_title_verdict_finding_and_the_pdf(
     url = f"mailto://robot:${{HOOK_SECRET}}@127.0.0.1:{port}?mode=insecure&from=robot@example.com&to=team@example.com"
     declare(home, {"name": "mail", "url": url, "language": "zh"})
     (sending,) = send(home, finding="优惠券 WELCOME10 报错")
-    assert (sending.state, sending.problem) == (State.SENT, "")
+    assert (sending.state, sending.problem) == (DeliveryOutcome.SENT, "")
     (mail,) = box.messages
     assert mail["Subject"] == f"Test shop：{day(2)} 漏斗日报" == sending.message.title
     assert (mail["To"], "robot@example.com" in mail["From"]) == ("team@example.com", True)
@@ -210,7 +216,7 @@ def test_a_chat_group_gets_title_verdict_and_a_link(
         home, {"name": "group", "url": url, "attach": "link", "link": "https://shop.example/reports", "language": "en"}
     )
     (sending,) = send(home)
-    assert (sending.state, sending.problem) == (State.SENT, "")
+    assert (sending.state, sending.problem) == (DeliveryOutcome.SENT, "")
     ((posted_to, post),) = web.posts
     assert posted_to.startswith(path)
     text = text_of(post)
@@ -256,7 +262,7 @@ def test_a_run_sends_its_last_day_and_restated_days_that_went_out_but_nothing_ol
     with open_shop(settings) as shop:
 
         def chosen(first: int, last: int, today: date) -> list[date]:
-            return days_to_send(shop.warehouse, settings, day(first), day(last), today)
+            return find_days_to_send(shop.warehouse, settings, day(first), day(last), today)
 
         assert chosen(1, 2, day(3)) == [day(2)]
         deliver(shop.warehouse, settings, day(1))
@@ -273,7 +279,7 @@ def test_a_week_is_sent_once_beside_its_days_to_those_who_want_it(home: Home, we
         old = delivery.SENT_REPORTS.replace(", period VARCHAR default 'day'", "")
         shop.warehouse.execute(old)  # a ledger from before there were weeks
         assert "period" not in dict(shop.warehouse.columns("quality.sent_reports"))
-        week = week_of(day(2))
+        week = get_week(day(2))
         assert states(deliver(shop.warehouse, home.settings, week)) == {"hook": "sent", "days": "not wanted"}
         assert states(deliver(shop.warehouse, home.settings, week)) == {"hook": "already sent", "days": "not wanted"}
     assert states(send(home)) == {"hook": "sent", "days": "sent"}
@@ -286,13 +292,13 @@ def test_a_run_sends_the_week_that_ended_in_it_and_one_that_went_out_before(home
     with open_shop(settings) as shop:
 
         def chosen(first: date, last: date, today: date) -> list[str]:
-            return [period.name for period in periods_to_send(shop.warehouse, settings, first, last, today)]
+            return [period.name for period in find_periods_to_send(shop.warehouse, settings, first, last, today)]
 
-        assert chosen(day(1), sunday, day(4)) == [week_of(sunday).name]
+        assert chosen(day(1), sunday, day(4)) == [get_week(sunday).name]
         assert chosen(day(1), sunday, day(40)) == [], "nothing old"
         assert chosen(day(1), day(2), sunday) == []
-        deliver(shop.warehouse, settings, week_of(sunday))
-        assert chosen(day(1), day(2), day(4)) == [week_of(sunday).name]
+        deliver(shop.warehouse, settings, get_week(sunday))
+        assert chosen(day(1), day(2), day(4)) == [get_week(sunday).name]
 
 
 def test_a_channel_that_fails_is_tried_again_and_keeps_nobody_else_from_the_report(home: Home, web: Web) -> None:
@@ -310,7 +316,7 @@ def test_a_channel_that_failed_gets_the_edition_with_the_next_run(home: Home, we
     declare(home, hook(web))
     web.failures_left = 3
     (failed,) = send(home)
-    assert (failed.state, failed.problem) == (State.FAILED, "the service answered 503")
+    assert (failed.state, failed.problem) == (DeliveryOutcome.FAILED, "the service answered 503")
     assert states(send(home)) == {"hook": "sent"}
 
 
@@ -325,7 +331,7 @@ def test_a_channel_that_failed_gets_the_edition_with_the_next_run(home: Home, we
 def test_a_wrong_address_says_what_is_wrong_and_not_what_it_holds(url: str, problem: str, home: Home) -> None:
     declare(home, {"name": "wrong", "url": url})
     (sending,) = send(home)
-    assert sending.state is State.FAILED
+    assert sending.state is DeliveryOutcome.FAILED
     assert problem in sending.problem
     assert SECRET not in sending.problem
 

@@ -17,8 +17,8 @@ from funnelscope.funnels.answer_table import create_table as create_own_funnels_
 from funnelscope.ingest import create_tables as create_ingest_tables
 from funnelscope.messages.wording import load_words
 from funnelscope.quality.gate import create_tables as create_gate_tables
-from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
-from funnelscope.warehouse.models import create_inputs, create_table, load_models, query_parameters
+from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
+from funnelscope.warehouse.models import build_query_parameters, create_inputs, create_table, load_models
 from pipelines.cli.app import app
 
 ROOT = Path(__file__).parents[1]
@@ -168,13 +168,13 @@ def test_both_readmes_show_the_same_code() -> None:
 @pytest.fixture(scope="module")
 def empty_tables() -> Warehouse:
     """Every table and view that a reader may find, with no rows."""
-    warehouse = in_memory_warehouse()
+    warehouse = open_in_memory_warehouse()
     create_inputs(warehouse)
     create_ingest_tables(warehouse)
     create_gate_tables(warehouse)
     day = date(2026, 6, 1)
     for model in load_models().values():
-        create_table(warehouse, model, query_parameters(day, day))
+        create_table(warehouse, model, build_query_parameters(day, day))
     create_own_funnels_table(warehouse)
     warehouse.execute("create table quality.published_days (business_date DATE, snapshot VARCHAR)")
     return warehouse

@@ -10,8 +10,8 @@ from shop_helpers import Home, build_days, cloned, copied, day, one_file_a_day, 
 from test_forget import take_out, traces
 
 from funnelscope.events.schema import FAMILIES
-from funnelscope.ingest import families_present, find_excluded, reconcile, take_deliveries
-from funnelscope.ingest.build_state import standing
+from funnelscope.ingest import find_excluded, find_family_presence, reconcile, take_deliveries
+from funnelscope.ingest.build_state import read_build_state
 from funnelscope.publication.publish import open_published
 from funnelscope.settings import SettingsError, load_settings
 
@@ -99,9 +99,9 @@ def test_a_change_of_the_list_builds_their_days_again_and_no_other(built: Home, 
                 id=number(home, STAFF),
             )
         }
-        assert standing(shop.warehouse).changed == frozenset()
+        assert read_build_state(shop.warehouse).changed == frozenset()
         take_deliveries(shop.warehouse, home.settings)
-        assert standing(shop.warehouse).changed == seen & standing(shop.warehouse).built
+        assert read_build_state(shop.warehouse).changed == seen & read_build_state(shop.warehouse).built
         take_deliveries(shop.warehouse, home.settings.model_copy(update={"exclude": ()}))
         find_excluded(shop.warehouse, day(0), day(DAYS))
         assert shop.warehouse.value("select count(*) from quality.excluded_events") == 0
@@ -136,7 +136,7 @@ def test_a_browser_is_theirs_on_the_days_on_which_it_was_seen_as_them_alone(tmp_
         take_deliveries(shop.warehouse, home.settings)
         find_excluded(shop.warehouse, day(1), day(2))
         found = shop.warehouse.rows("select row_number - 1 from quality.excluded_events order by all")
-        assert families_present(shop.warehouse, home.settings, day(1))["page"] == "present"
+        assert find_family_presence(shop.warehouse, home.settings, day(1))["page"] == "present"
     assert [f"e{row}" for (row,) in found] == ["e1", "e2", "e3", "e5"]
 
 

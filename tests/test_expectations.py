@@ -9,21 +9,21 @@ from pathlib import Path
 import pytest
 from shop_helpers import HISTORY_DAYS, OPENING, build_days, day, one_file_a_day, open_shop, simulated_shop
 
-from funnelscope.messages.wording import in_words
+from funnelscope.messages.wording import translate_message
 from funnelscope.quality import gate
 from funnelscope.quality.expectations import load_suites
-from funnelscope.quality.expectations.frames import row_frames, slice_frame
-from funnelscope.quality.expectations.judging import Judge, Judgement
-from funnelscope.quality.expectations.measure_history import Calendar, usual
+from funnelscope.quality.expectations.frames import build_slice_frame, read_row_frames
+from funnelscope.quality.expectations.judgements import Judge, Judgement
+from funnelscope.quality.expectations.measure_baseline import DayCalendar, compute_baseline
 from funnelscope.quality.expectations.suites import Measure, Scale
 from funnelscope.settings import Promotion, Settings
 from funnelscope.settings.yaml_source import SettingsError
-from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
 
 LAST = day(3)
 DAY = f"date '{LAST}'"
 HERE = f"business_date = {DAY}"
-ORDINARY = Calendar(())
+ORDINARY = DayCalendar(())
 PAIRS = "expect_column_pair_values_a_to_be_greater_than_b"
 
 
@@ -75,13 +75,13 @@ class _Judge:
         self.made: Judge | None = None
 
     def of(self, warehouse: Warehouse, settings: Settings, suites: list) -> list[Judgement]:
-        from funnelscope.quality.expectations import _frames
+        from funnelscope.quality.expectations import _build_frames
 
         self.made = self.made or Judge()
         return [
             judgement
             for suite in suites
-            for frame, data in _frames(warehouse, suite, [LAST], Calendar(settings.calendar))
+            for frame, data in _build_frames(warehouse, suite, [LAST], DayCalendar(settings.calendar))
             for judgement in self.made.judge(suite.of(frame), data)[0]
         ]
 
@@ -247,7 +247,7 @@ def test_a_sound_day_fulfils_every_expectation(warehouse: Warehouse, settings: S
 def test_every_expectation_fails_on_the_fault_that_it_is_for(
     warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch, broken: tuple[str, str]
 ) -> None:
-    monkeypatch.setattr("funnelscope.quality.expectations.frames._replace", replace_within_transaction)
+    monkeypatch.setattr("funnelscope.quality.expectations.frames._replace_days", replace_within_transaction)
     warehouse.execute("begin transaction")
     try:
         for statement in ALL_FAULTS[broken].split("; "):
@@ -285,7 +285,7 @@ def test_results_and_slice_warnings_are_kept_by_day_and_data_docs_open_offline(
     assert warehouse.rows(f"select dimension, value, observed from quality.slice_warnings where {HERE}") == [
         ("device", "android", "0")
     ]
-    (verdict,) = gate.judge(warehouse, settings, LAST, LAST)
+    (verdict,) = gate.decide_verdicts(warehouse, settings, LAST, LAST)
     assert verdict.verdict == gate.Verdict.WARN
     assert [(reason.key, reason.subject) for reason in verdict.reasons] == [
         ("expectation", "marts.landing_cube: nothing_is_gone")
@@ -302,10 +302,10 @@ def test_results_and_slice_warnings_are_kept_by_day_and_data_docs_open_offline(
 def test_a_day_of_too_many_rows_is_sampled_by_its_ids_and_alike_each_time(
     warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("funnelscope.quality.expectations.frames.MOST_ROWS", 500)
+    monkeypatch.setattr("funnelscope.quality.expectations.frames.MAXIMUM_ROWS", 500)
     (suite,) = (suite for suite in load_suites(settings) if suite.table == "staging.page_events")
     everything = warehouse.value(f"select count(*) from staging.page_events where {HERE}")
-    (first,), (second,) = (list(row_frames(warehouse, suite, [LAST])) for _ in range(2))
+    (first,), (second,) = (list(read_row_frames(warehouse, suite, [LAST])) for _ in range(2))
     assert first.sampled[LAST] == -(-everything // 500)
     assert 250 < len(first.data) < 1_000
     assert sorted(first.data["dwell_ms"].dropna()) == sorted(second.data["dwell_ms"].dropna())
@@ -316,7 +316,7 @@ def test_a_store_of_two_orders_a_day_is_not_gone_when_it_has_none_however_many_l
 ) -> None:
     """A year of a grocer's baskets warned on nine days in ten when lines were counted."""
     (suite,) = (suite for suite in load_suites(settings) if suite.table == "staging.order_events")
-    warehouse = in_memory_warehouse()
+    warehouse = open_in_memory_warehouse()
     gate.create_tables(warehouse)
     first = date(2026, 6, 1)
     warehouse.execute(
@@ -330,7 +330,7 @@ def test_a_store_of_two_orders_a_day_is_not_gone_when_it_has_none_however_many_l
         """
     )
     days = [first + timedelta(days=number) for number in range(8)]
-    frame = slice_frame(warehouse, suite, days, Calendar(())).set_index("value")
+    frame = build_slice_frame(warehouse, suite, days, DayCalendar(())).set_index("value")
     assert frame.loc["main street", ["volume", "usual_volume"]].tolist() == [0, 2]
     (rule,) = (each for each in suite.expectations if each.name == "nothing_is_gone")
     assert frame.query(rule.arguments["row_condition"]).empty
@@ -338,7 +338,7 @@ def test_a_store_of_two_orders_a_day_is_not_gone_when_it_has_none_however_many_l
 
 def test_nothing_is_gone_from_a_shop_that_is_closed_on_sundays_until_a_monday_is_empty(settings: Settings) -> None:
     (suite,) = (suite for suite in load_suites(settings) if suite.table == "staging.order_events")
-    warehouse = in_memory_warehouse()
+    warehouse = open_in_memory_warehouse()
     gate.create_tables(warehouse)
     monday = date(2026, 6, 1)
     days = [monday + timedelta(days=number) for number in range(15)]
@@ -352,7 +352,7 @@ def test_nothing_is_gone_from_a_shop_that_is_closed_on_sundays_until_a_monday_is
         """,
         open=[day for day in days[:-1] if day not in closed],
     )
-    frame = slice_frame(warehouse, suite, days, Calendar(()))
+    frame = build_slice_frame(warehouse, suite, days, DayCalendar(()))
     gone = frame[frame["volume"] == 0]
     assert set(gone["business_date"]) == {days[-1]}
     assert set(gone["value"]) == {"paid", "card", "web"}
@@ -406,8 +406,8 @@ def test_a_shop_changes_switches_off_and_adds_expectations(
     assert judged["some_screens"].is_passed
     assert not judged["misspelt"].is_passed
     assert "cannot be judged" in judged["misspelt"].found.observed_text
-    assert in_words(judged["misspelt"].found.observed, "zh").startswith("无法判断")
-    words = {check.name: check.words for check in gate.registered_checks(changed)}
+    assert translate_message(judged["misspelt"].found.observed, "zh").startswith("无法判断")
+    words = {check.name: check.words for check in gate.list_checks(changed)}
     assert words["people_search"]["zh"] == "有人搜索"
 
 
@@ -455,17 +455,17 @@ def weeks(number: int, seed: int = 1) -> dict[date, float]:
 
 
 def test_nothing_is_said_before_three_days_of_the_same_kind() -> None:
-    assert usual(MONDAY, weeks(2), COUNT, ORDINARY) is None
-    assert usual(MONDAY, weeks(3), COUNT, ORDINARY) is not None
+    assert compute_baseline(MONDAY, weeks(2), COUNT, ORDINARY) is None
+    assert compute_baseline(MONDAY, weeks(3), COUNT, ORDINARY) is not None
 
 
 def test_weekdays_are_compared_with_their_like() -> None:
-    learnt = usual(MONDAY, weeks(4), COUNT, ORDINARY)
+    learnt = compute_baseline(MONDAY, weeks(4), COUNT, ORDINARY)
     assert learnt is not None
     assert 900 < learnt.centre < 1_100
-    assert abs(learnt.deviation(1_050, Scale.RATIO)) < 3
-    assert learnt.deviation(2_000, Scale.RATIO) > 6
-    assert learnt.deviation(400, Scale.RATIO) < -6
+    assert abs(learnt.compute_deviation(1_050, Scale.RATIO)) < 3
+    assert learnt.compute_deviation(2_000, Scale.RATIO) > 6
+    assert learnt.compute_deviation(400, Scale.RATIO) < -6
 
 
 def test_a_promotion_is_no_history_for_ordinary_days_and_waits_for_its_like() -> None:
@@ -473,9 +473,9 @@ def test_a_promotion_is_no_history_for_ordinary_days_and_waits_for_its_like() ->
     sale = [MONDAY - timedelta(days=back) for back in (7, 14, 21)]
     promotions = tuple(Promotion.model_validate({"name": "sale", "from": each, "to": each}) for each in sale)
     history |= dict.fromkeys(sale, 9_000.0)
-    assert usual(MONDAY, history, COUNT, Calendar(promotions)) is None
+    assert compute_baseline(MONDAY, history, COUNT, DayCalendar(promotions)) is None
     today = Promotion.model_validate({"name": "sale", "from": MONDAY, "to": MONDAY})
-    learnt = usual(MONDAY, history, COUNT, Calendar((*promotions, today)))
+    learnt = compute_baseline(MONDAY, history, COUNT, DayCalendar((*promotions, today)))
     assert learnt is not None
     assert learnt.centre == 9_000
 
@@ -484,7 +484,7 @@ def test_ordinary_days_hardly_ever_reach_six_spreads() -> None:
     worst = 0.0
     for seed in range(300):
         history = weeks(5, seed)
-        learnt = usual(MONDAY, history, COUNT, ORDINARY)
+        learnt = compute_baseline(MONDAY, history, COUNT, ORDINARY)
         assert learnt is not None
-        worst = max(worst, abs(learnt.deviation(1_000 * random.Random(-seed - 1).gauss(1, 0.05), Scale.RATIO)))
+        worst = max(worst, abs(learnt.compute_deviation(1_000 * random.Random(-seed - 1).gauss(1, 0.05), Scale.RATIO)))
     assert worst < 6

@@ -25,7 +25,7 @@ from test_cli import funnelscope
 from funnelscope.events.schema import FAMILIES
 from funnelscope.ingest import reconcile, take_deliveries
 from funnelscope.ingest.identity import hash_identifier
-from funnelscope.publication.erasure import begin_forgetting, find_person, scrub, unfinished
+from funnelscope.publication.erasure import begin_erasure, count_unfinished, find_person, scrub
 from funnelscope.warehouse.connection import open_warehouse
 
 ANN, DAYS = "ann.c6@example.com", 2
@@ -69,7 +69,7 @@ def forgotten(built: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The same home after she was forgotten: the three steps of the command, the days built as in all fast tests."""
     home = cloned(built, tmp_path_factory.mktemp("forgotten") / "shop")
     with open_shop(home.settings) as shop:
-        begin_forgetting(shop.warehouse, home.settings, [ANN])
+        begin_erasure(shop.warehouse, home.settings, [ANN])
     build_days(home, day(DAYS), day(DAYS), is_published=True)
     assert scrub(home.settings, [ANN]) == []
     return home
@@ -289,8 +289,8 @@ def test_nothing_goes_without_a_yes_and_an_interrupted_erasure_is_told(
     assert_same_export(home.export(), before)
     assert "nothing was interrupted" in funnelscope(home, "forget").errors
     with open_shop(home.settings) as shop:
-        begin_forgetting(shop.warehouse, home.settings, [ANN])
-        assert unfinished(shop.warehouse) > 0
+        begin_erasure(shop.warehouse, home.settings, [ANN])
+        assert count_unfinished(shop.warehouse) > 0
     doctor = funnelscope(home, "doctor")
     assert "funnelscope forget" in doctor.out
 

@@ -15,9 +15,9 @@ from test_cli import Done, funnelscope
 import reports
 from funnelscope.funnels import daily_answers
 from funnelscope.funnels.specification import FunnelFile
-from funnelscope.reporting.own_funnel_section import own_funnel, own_funnels
-from funnelscope.warehouse.connection import in_memory_warehouse
-from funnelscope.warehouse.models import create_inputs, create_table, load_models, query_parameters
+from funnelscope.reporting.own_funnel_section import read_own_funnel, read_own_funnels
+from funnelscope.warehouse.connection import open_in_memory_warehouse
+from funnelscope.warehouse.models import build_query_parameters, create_inputs, create_table, load_models
 
 START = 1_777_593_600  # 2026-05-01 00:00 UTC
 
@@ -331,11 +331,11 @@ class OwnShop:
         (folder / "funnels").mkdir()
         (folder / "funnels" / "own.yaml").write_text(funnel)
         self.settings = home.settings
-        (self.file,) = daily_answers.declared_funnels(self.settings)
-        self.warehouse = in_memory_warehouse()
+        (self.file,) = daily_answers.load_declared_funnels(self.settings)
+        self.warehouse = open_in_memory_warehouse()
         create_inputs(self.warehouse)
         for model in load_models().values():
-            create_table(self.warehouse, model, query_parameters(OPENING, OPENING))
+            create_table(self.warehouse, model, build_query_parameters(OPENING, OPENING))
 
     def happens(self, family: str, event_type: str, day: int, visitor: int, hour: int = 1) -> None:
         """An event so many days after the opening, on the shop's clock."""
@@ -353,7 +353,9 @@ class OwnShop:
         return OPENING + timedelta(days=number)
 
     def build(self, first: int, last: int) -> reports.OwnFunnel:
-        found = daily_answers.build(self.warehouse, self.settings, self.file, [(self.day(first), self.day(last))])
+        found = daily_answers.build_daily_answers(
+            self.warehouse, self.settings, self.file, [(self.day(first), self.day(last))]
+        )
         assert found
         return found
 
@@ -369,8 +371,8 @@ def test_a_day_of_an_own_funnel_knows_nothing_of_later_days(tmp_path: Path) -> N
     shop.happens("order", "paid", 1, visitor=1)
     (both,) = shop.build(0, 1).cohorts
     assert [step.units for step in both.steps] == [1, 1]
-    assert own_funnel(shop.warehouse.connection, "own", OPENING) == before
-    assert len(own_funnels(shop.warehouse.connection, OPENING)) == 1
+    assert read_own_funnel(shop.warehouse.connection, "own", OPENING) == before
+    assert len(read_own_funnels(shop.warehouse.connection, OPENING)) == 1
 
 
 def test_who_is_lost_is_told_from_who_may_still_come(tmp_path: Path) -> None:
@@ -391,19 +393,19 @@ def test_who_is_lost_is_told_from_who_may_still_come(tmp_path: Path) -> None:
 
 def test_days_of_entry_are_clipped_to_the_shops_and_follow_its_clock(tmp_path: Path) -> None:
     shop = OwnShop(tmp_path, "window: 36h\nsteps: [{event: product_view}, {event: paid}]\n")
-    found = daily_answers.entries_of(shop.day(2), shop.file.spec.plan, shop.settings)
+    found = daily_answers.find_entry_days(shop.day(2), shop.file.spec.plan, shop.settings)
     assert [(each.first, each.last, each.is_mature) for each in found] == [
         (shop.day(0), shop.day(0), True),
         (shop.day(1), shop.day(2), False),
     ]
-    (only,) = daily_answers.entries_of(shop.day(1), shop.file.spec.plan, shop.settings)
+    (only,) = daily_answers.find_entry_days(shop.day(1), shop.file.spec.plan, shop.settings)
     assert not only.is_mature
     # On the day on which a clock goes forward a day has 23 hours: a window of one day outlasts it.
     text = shop.settings.model_copy(update={"timezone": "Europe/Berlin", "start_date": date(2026, 3, 1)})
     day = FunnelFile(shop.file.path).spec.model_copy(update={"window": 86_400}).plan
-    assert daily_answers.entries_of(date(2026, 3, 28), day, text)[0].last == date(2026, 3, 27)
-    assert daily_answers.entries_of(date(2026, 3, 29), day, text)[0].last == date(2026, 3, 27)
-    assert daily_answers.entries_of(date(2026, 3, 30), day, text)[0].last == date(2026, 3, 29)
+    assert daily_answers.find_entry_days(date(2026, 3, 28), day, text)[0].last == date(2026, 3, 27)
+    assert daily_answers.find_entry_days(date(2026, 3, 29), day, text)[0].last == date(2026, 3, 27)
+    assert daily_answers.find_entry_days(date(2026, 3, 30), day, text)[0].last == date(2026, 3, 29)
 
 
 def test_the_projects_own_funnels_are_right() -> None:

@@ -11,8 +11,8 @@ from funnel_reference import Event, answer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from funnelscope.funnels.engine.answer import Answer, compute
-from funnelscope.funnels.engine.plan import Plan
+from funnelscope.funnels.engine.answer import FunnelAnswer, compute_answer
+from funnelscope.funnels.engine.plan import FunnelPlan
 from funnelscope.funnels.engine.unit_counts import count_units
 from funnelscope.funnels.specification import FunnelSpec
 
@@ -116,7 +116,7 @@ COLUMNS = {name: name for name in PROPERTIES}
 CONNECTION = duckdb.connect(config={"threads": 1})  # on a handful of events a second thread only waits
 
 
-def computed(plan: Plan, rows: list[Event]) -> dict[str, Any]:
+def computed(plan: FunnelPlan, rows: list[Event]) -> dict[str, Any]:
     """What the engine answers, in the form of the reference."""
     table = pa.table(
         {
@@ -128,10 +128,10 @@ def computed(plan: Plan, rows: list[Event]) -> dict[str, Any]:
     )
     CONNECTION.register("funnel_given", table)
     CONNECTION.execute("create or replace temp table funnel_events as from funnel_given")
-    return in_reference_form(compute(CONNECTION, plan, COLUMNS, end_of(rows), with_units=True))
+    return in_reference_form(compute_answer(CONNECTION, plan, COLUMNS, end_of(rows), with_units=True))
 
 
-def counted(plan: Plan, rows: list[Event]) -> tuple[int, ...]:
+def counted(plan: FunnelPlan, rows: list[Event]) -> tuple[int, ...]:
     """Only the units of each step, of the events that `computed` has loaded: what the whole answer counts too."""
     return count_units(CONNECTION, plan, COLUMNS, end_of(rows))
 
@@ -140,7 +140,7 @@ def end_of(rows: list[Event]) -> int:
     return max((event.time for event in rows), default=0)
 
 
-def in_reference_form(found: Answer) -> dict[str, Any]:
+def in_reference_form(found: FunnelAnswer) -> dict[str, Any]:
     assert found.units_by_step is not None
     result: dict[str, Any] = {
         "steps": [vars(step) for step in found.steps],

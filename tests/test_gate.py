@@ -9,13 +9,13 @@ from shop_helpers import OPENING, Home, day
 
 from funnelscope.events.schema import FAMILIES
 from funnelscope.ingest import create_tables
-from funnelscope.messages.observations import Found
+from funnelscope.messages.check_observations import CheckObservation
 from funnelscope.quality import gate
-from funnelscope.quality.gate import Reason, Verdict
+from funnelscope.quality.gate import Verdict, VerdictReason
 from funnelscope.settings import Settings
 from funnelscope.warehouse.checks import Contract, Severity, load_contracts
-from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
-from funnelscope.warehouse.models import create_inputs, create_table, load_models, query_parameters
+from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
+from funnelscope.warehouse.models import build_query_parameters, create_inputs, create_table, load_models
 
 BEFORE_OPENING = date(2026, 4, 28)
 BLOCKING = Contract("never_odd", "marts.daily_summary", Severity.BLOCK, "No odd day.", "")
@@ -32,12 +32,12 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture(scope="module")
 def empty() -> Warehouse:
     """Every table, without a row."""
-    warehouse = in_memory_warehouse()
+    warehouse = open_in_memory_warehouse()
     create_tables(warehouse)
     create_inputs(warehouse)
     gate.create_tables(warehouse)
     for model in load_models().values():
-        create_table(warehouse, model, query_parameters(OPENING, OPENING))
+        create_table(warehouse, model, build_query_parameters(OPENING, OPENING))
     return warehouse
 
 
@@ -71,7 +71,7 @@ def use(monkeypatch: pytest.MonkeyPatch, queries: Mapping[Contract, str]) -> Non
     """Puts these contracts in place of all others; what they find is told as it is."""
     contracts = tuple(Contract(c.name, c.table, c.severity, c.rule, query) for c, query in queries.items())
     monkeypatch.setattr(gate, "load_contracts", lambda: contracts)
-    monkeypatch.setattr(gate, "Found", lambda name, values: Found("as_told", values))
+    monkeypatch.setattr(gate, "CheckObservation", lambda name, values: CheckObservation("as_told", values))
 
 
 def odd_days(observed: str = "odd", expected: str = "even") -> str:
@@ -87,7 +87,7 @@ NOTHING = "select null::DATE as business_date, '' as observed, '' as expected wh
 
 def judged(warehouse: Warehouse, settings: Settings, first: date, last: date) -> dict[date, gate.DayVerdict]:
     gate.run_contracts(warehouse, first, last)
-    return {verdict.business_date: verdict for verdict in gate.judge(warehouse, settings, first, last)}
+    return {verdict.business_date: verdict for verdict in gate.decide_verdicts(warehouse, settings, first, last)}
 
 
 def test_a_whole_day_without_a_case_passes(
@@ -108,7 +108,9 @@ def test_a_warning_is_published_with_its_reason(
     verdict = judged(warehouse, settings, day(1), day(1))[day(1)]
     assert verdict.verdict == Verdict.WARN
     assert verdict.is_publishable
-    assert verdict.reasons == (Reason("contract", "staging.page_events: rarely_low", "7", "at least 9", Severity.WARN),)
+    assert verdict.reasons == (
+        VerdictReason("contract", "staging.page_events: rarely_low", "7", "at least 9", Severity.WARN),
+    )
 
 
 def test_a_blocking_case_blocks_its_own_day_only_and_all_reasons_are_kept(
@@ -272,8 +274,8 @@ def test_verdicts_are_read_back_as_they_were_judged(
     use(monkeypatch, {BLOCKING: odd_days("it''s odd", '"偶数"'), WARNING: odd_days()})
     deliver_all(warehouse, day(2))
     written = list(judged(warehouse, settings, BEFORE_OPENING, day(3)).values())
-    assert gate.verdicts(warehouse, BEFORE_OPENING, day(3)) == written
-    assert gate.verdicts(warehouse, day(8), day(9)) == []
+    assert gate.read_verdicts(warehouse, BEFORE_OPENING, day(3)) == written
+    assert gate.read_verdicts(warehouse, day(8), day(9)) == []
 
 
 def test_judging_again_replaces_the_verdict(
@@ -283,7 +285,7 @@ def test_judging_again_replaces_the_verdict(
     assert judged(warehouse, settings, day(1), day(1))[day(1)].verdict == Verdict.BLOCKED
     deliver_all(warehouse, day(1))
     judged(warehouse, settings, day(1), day(1))
-    assert [v.verdict for v in gate.verdicts(warehouse, day(1), day(1))] == [Verdict.PASS]
+    assert [v.verdict for v in gate.read_verdicts(warehouse, day(1), day(1))] == [Verdict.PASS]
 
 
 def test_every_real_contract_runs_on_empty_tables_and_finds_no_case_without_deliveries(warehouse: Warehouse) -> None:

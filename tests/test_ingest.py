@@ -22,17 +22,17 @@ from funnelscope.ingest import (
     IngestError,
     create_tables,
     documentation,
-    families_present,
     find_duplicates,
-    input_version,
-    input_versions,
+    find_family_presence,
+    read_input_version,
+    read_input_versions,
     reconcile,
     take_deliveries,
 )
 from funnelscope.ingest import deliveries as deliveries_module
 from funnelscope.ingest.identity import hash_identifier
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
 
 DAY = date(2026, 1, 6)
 DT = f"dt={DAY}"
@@ -72,7 +72,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def warehouse() -> Iterator[Warehouse]:
-    yield (opened := in_memory_warehouse())
+    yield (opened := open_in_memory_warehouse())
     opened.connection.close()
 
 
@@ -159,7 +159,7 @@ def test_every_format_and_compression_gives_the_same_raw_rows(tmp_path: Path) ->
         (home).mkdir()
         (home / "identity.key").write_text("k" * 18)
         put(home, *packed(kind, ROWS, tmp_path / "made" / kind))
-        warehouse = in_memory_warehouse()
+        warehouse = open_in_memory_warehouse()
         intake = take_deliveries(warehouse, settings_for(home))
         assert (intake.loaded, intake.rows_loaded, intake.rows_quarantined) == (1, 3, 0), kind
         assert_nothing_lost(warehouse)
@@ -337,20 +337,20 @@ def test_an_empty_file_is_a_delivery_of_no_rows(home: Path, warehouse: Warehouse
     settings = settings_for(home)
     intake = take_deliveries(warehouse, settings)
     assert (intake.loaded, intake.rows_read, intake.quarantined) == (6, 0, 0)
-    assert families_present(warehouse, settings, DAY)["page"] == "present"
+    assert find_family_presence(warehouse, settings, DAY)["page"] == "present"
 
 
 def test_taking_twice_changes_nothing(home: Path, warehouse: Warehouse) -> None:
     path = put(home, "a.csv", as_csv(ROWS))
     settings = settings_for(home)
     take_deliveries(warehouse, settings)
-    before = warehouse.rows("from quality.deliveries"), raw(warehouse), input_versions(warehouse)
+    before = warehouse.rows("from quality.deliveries"), raw(warehouse), read_input_versions(warehouse)
     intake = take_deliveries(warehouse, settings)
     assert (intake.unchanged, intake.loaded, intake.dates) == (1, 0, set())
-    assert (warehouse.rows("from quality.deliveries"), raw(warehouse), input_versions(warehouse)) == before
+    assert (warehouse.rows("from quality.deliveries"), raw(warehouse), read_input_versions(warehouse)) == before
     os.utime(path, (1, 1))
     assert take_deliveries(warehouse, settings).unchanged == 1, "a new time on the same bytes is no new delivery"
-    assert input_versions(warehouse) == before[2]
+    assert read_input_versions(warehouse) == before[2]
 
 
 def test_a_changed_file_replaces_its_rows_and_a_removed_one_takes_them_along(home: Path, warehouse: Warehouse) -> None:
@@ -358,21 +358,21 @@ def test_a_changed_file_replaces_its_rows_and_a_removed_one_takes_them_along(hom
     put(home, "a.csv", as_csv(ROWS))
     other = put(home, "b.jsonl", as_json_lines([dict(ROWS[0], event_id="b", event_time="2026-01-05T01:00:00Z")]))
     take_deliveries(warehouse, settings)
-    versions = input_versions(warehouse)
+    versions = read_input_versions(warehouse)
     put(home, "a.csv", as_csv([*ROWS[:2], dict(ROWS[2], event_type="nonsense")]))
     intake = take_deliveries(warehouse, settings)
     assert (intake.loaded, intake.unchanged, intake.touched_dates["page"]) == (1, 1, {DAY})
     assert len(raw(warehouse)) == 3
     assert reasons(warehouse) == [(5, "unknown_event_type")]
-    changed = input_versions(warehouse)
+    changed = read_input_versions(warehouse)
     assert changed[DAY] != versions[DAY]
     assert changed[date(2026, 1, 5)] == versions[date(2026, 1, 5)]
-    assert input_version(warehouse, DAY) == changed[DAY]
+    assert read_input_version(warehouse, DAY) == changed[DAY]
     other.unlink()
     intake = take_deliveries(warehouse, settings)
     assert (intake.removed, intake.dates) == (1, {date(2026, 1, 5)})
     assert len(raw(warehouse)) == 2
-    assert input_version(warehouse, date(2026, 1, 5)) == ""
+    assert read_input_version(warehouse, date(2026, 1, 5)) == ""
     assert_nothing_lost(warehouse)
 
 
@@ -391,21 +391,21 @@ def test_a_file_that_grows_while_it_is_read_is_tried_again(
 ) -> None:
     settings = settings_for(home)
     path = put(home, "a.csv", as_csv(ROWS[:1]))
-    read = deliveries_module._read
+    read = deliveries_module._read_rows
 
     def read_while_it_grows(*arguments: Any) -> Any:
         result = read(*arguments)
         path.write_text(as_csv(ROWS))
         return result
 
-    monkeypatch.setattr(deliveries_module, "_read", read_while_it_grows)
+    monkeypatch.setattr(deliveries_module, "_read_rows", read_while_it_grows)
     assert take_deliveries(warehouse, settings).growing == 1
     assert raw(warehouse) == []
-    assert families_present(warehouse, settings, DAY)["page"] == "growing"
+    assert find_family_presence(warehouse, settings, DAY)["page"] == "growing"
     monkeypatch.undo()
     assert take_deliveries(warehouse, settings).loaded == 1
     assert len(raw(warehouse)) == 3
-    assert families_present(warehouse, settings, DAY)["page"] == "present"
+    assert find_family_presence(warehouse, settings, DAY)["page"] == "present"
 
 
 def test_a_crash_in_the_middle_leaves_the_earlier_state(
@@ -484,7 +484,7 @@ def test_the_same_again_is_a_duplicate_and_another_content_a_conflict(home: Path
 def test_who_wins_does_not_depend_on_the_order_of_arrival(tmp_path: Path) -> None:
     staged = []
     for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
-        home, warehouse = tmp_path / str(order), in_memory_warehouse()
+        home, warehouse = tmp_path / str(order), open_in_memory_warehouse()
         home.mkdir()
         (home / "identity.key").write_text("k" * 18)
         conflict(tmp_path / "made")
@@ -548,8 +548,8 @@ def test_a_family_is_absent_missing_or_present(home: Path, warehouse: Warehouse)
     put(home, "a.jsonl", as_json_lines(ROWS))
     take_deliveries(warehouse, settings)
     states = {"traffic": "absent", "page": "present", "service": "absent", "order": "missing"}
-    assert families_present(warehouse, settings, DAY) == states
-    assert families_present(warehouse, settings, DAY + timedelta(days=1))["page"] == "missing"
+    assert find_family_presence(warehouse, settings, DAY) == states
+    assert find_family_presence(warehouse, settings, DAY + timedelta(days=1))["page"] == "missing"
 
 
 def test_a_family_waits_for_each_of_its_required_sources(home: Path, warehouse: Warehouse) -> None:
@@ -557,10 +557,10 @@ def test_a_family_waits_for_each_of_its_required_sources(home: Path, warehouse: 
     settings = settings_for(home, *sources)
     put(home, "a.jsonl", as_json_lines(ROWS), family="web")
     take_deliveries(warehouse, settings)
-    assert families_present(warehouse, settings, DAY)["page"] == "missing"
+    assert find_family_presence(warehouse, settings, DAY)["page"] == "missing"
     put(home, "a.jsonl", "", family="app")
     take_deliveries(warehouse, settings)
-    assert families_present(warehouse, settings, DAY)["page"] == "present"
+    assert find_family_presence(warehouse, settings, DAY)["page"] == "present"
 
 
 # -- mapping
@@ -667,7 +667,7 @@ def test_traffic_counts_one_where_the_row_says_nothing(home: Path, warehouse: Wa
 
 def test_the_contract_page_is_up_to_date() -> None:
     page = documentation.PAGE.read_text(encoding="utf-8")
-    assert documentation.with_current_tables(page) == page, "run: python -m funnelscope.ingest.documentation"
+    assert documentation.update_tables(page) == page, "run: python -m funnelscope.ingest.contract_page"
     assert page.count("<!-- table: ") == page.count("<!-- end -->") == len(FAMILIES) + 2
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from funnelscope.ingest import find_duplicates, reconcile, take_deliveries
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
 
 DAY = date(2026, 1, 6)
 LINES = 12
@@ -58,7 +58,7 @@ class Shop:
 def shop() -> Iterator[Shop]:
     with tempfile.TemporaryDirectory() as folder:
         given = {"shop": "demo", "start_date": "2026-01-01", "home": folder, "sources": [{"family": "page"}]}
-        opened = in_memory_warehouse()
+        opened = open_in_memory_warehouse()
         yield Shop(opened, Settings.model_validate(given))
         opened.connection.close()
 

@@ -19,12 +19,12 @@ from shop_helpers import (
     simulated_shop,
 )
 
-from funnelscope.ingest.build_state import near_reach_days
+from funnelscope.ingest.build_state import compute_near_reach_days
 from funnelscope.reporting import print_report
 from pipelines.instance import open_instance
 from pipelines.jobs import DAILY, INGEST, RANGE_END, RANGE_START, RESTATE
 from pipelines.planning import Piece
-from pipelines.runs import execute_piece, quiet_dagster
+from pipelines.runs import execute_piece, silence_dagster
 
 LATE, LAST = 2, 6  # numbers of days
 
@@ -80,8 +80,8 @@ def test_a_late_file_is_noticed_reruns_the_days_it_reaches_and_no_others_and_is_
     build_days(home, day(1), day(LAST), is_published=True)
     print_report(home.settings, day(LAST))
     defs = build_definitions(home.settings)
-    reach = LATE + near_reach_days()
-    with open_instance(home.settings) as instance, quiet_dagster():
+    reach = LATE + compute_near_reach_days()
+    with open_instance(home.settings) as instance, silence_dagster():
         _, cursor, _ = sensed(defs, instance, "")
         assert sensed(defs, instance, cursor)[2] == "Nothing late."
 

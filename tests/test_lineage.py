@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import funnelscope.warehouse.lineage
-from funnelscope.warehouse.lineage import column_lineage, lineage_of
-from funnelscope.warehouse.models import derived_schemas, load_models
+from funnelscope.warehouse.lineage import compute_model_lineage, load_column_lineage
+from funnelscope.warehouse.models import derive_schemas, load_models
 
 # Counts of rows and constants are made of no column.
 WITHOUT_SOURCES = {
@@ -51,7 +51,7 @@ WITHOUT_SOURCES = {
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("lineage") / "lineage.json"
-    column_lineage(path)
+    load_column_lineage(path)
     return path
 
 
@@ -70,28 +70,30 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_a_column_names_the_columns_it_is_made_of(table: str, column: str, sources: list[tuple[str, str]]) -> None:
-    assert lineage_of(load_models()[table])[column] == sources
+    assert compute_model_lineage(load_models()[table])[column] == sources
 
 
 def test_every_column_has_a_source_or_is_a_count_or_a_constant(cache: Path) -> None:
-    lineage = column_lineage(cache)
-    for table, schema in derived_schemas().items():
+    lineage = load_column_lineage(cache)
+    for table, schema in derive_schemas().items():
         assert list(lineage[table]) == [name for name, _ in schema]
         without = {column for column, sources in lineage[table].items() if not sources}
         assert without == WITHOUT_SOURCES.get(table, set()), table
 
 
 def test_sources_are_what_the_model_reads(cache: Path) -> None:
-    for table, columns in column_lineage(cache).items():
+    for table, columns in load_column_lineage(cache).items():
         read = {source for sources in columns.values() for source, _ in sources}
         assert read <= set(load_models()[table].dependencies), table
 
 
 def test_lineage_is_read_once_and_again_when_a_model_changes(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(funnelscope.warehouse.lineage, "lineage_of", lambda model: asked.append(model.table) or {})
-    column_lineage(cache)
+    monkeypatch.setattr(
+        funnelscope.warehouse.lineage, "compute_model_lineage", lambda model: asked.append(model.table) or {}
+    )
+    load_column_lineage(cache)
     assert not asked
     cache.write_text(json.dumps(json.loads(cache.read_text()) | {"version": "another"}))
-    column_lineage(cache)
+    load_column_lineage(cache)
     assert len(asked) == len(load_models())

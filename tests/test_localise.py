@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 
 from funnelscope.localization.localize import CubeError, Localisation, localise, read_cube
-from funnelscope.simulator.cubes import PlantedCube, ratio_cube, sum_cube
+from funnelscope.simulator.cubes import PlantedCube, generate_ratio_cube, generate_sum_cube
 
 DIMENSIONS = ("channel", "device", "page", "region", "user")
 
 
 @pytest.fixture(scope="module")
 def planted() -> PlantedCube:
-    return ratio_cube("broad cause", 1)
+    return generate_ratio_cube("broad cause", 1)
 
 
 @pytest.fixture
@@ -38,21 +38,21 @@ def remarked(found: Localisation) -> str:
 @pytest.mark.parametrize("level", ["broad cause", "narrow cause", "nested dimensions", "restless leaves"])
 def test_planted_causes_are_named_exactly(level: str) -> None:
     for seed in range(2):
-        case = ratio_cube(level, seed)
+        case = generate_ratio_cube(level, seed)
         assert named(localise(case.cube, case.dimensions, case.hierarchy)) == case.causes
 
 
 @pytest.mark.parametrize("level", ["clean", "clean, other mix", "clean, all moved", "clean, nested"])
 def test_a_clean_cube_has_no_finding(level: str) -> None:
     for seed in range(5):
-        case = ratio_cube(level, seed)
+        case = generate_ratio_cube(level, seed)
         assert named(localise(case.cube, case.dimensions, case.hierarchy)) == []
 
 
 @pytest.mark.parametrize("level", ["sums, exact forecast", "sums, single leaves", "sums, counts"])
 def test_causes_in_sums_are_named_exactly_in_their_own_amounts(level: str) -> None:
     for seed in range(2):
-        case = sum_cube(level, seed)
+        case = generate_sum_cube(level, seed)
         findings = localise(case.cube, case.dimensions).findings
         assert {frozenset(finding.slice.items()) for finding in findings} == {frozenset(c.items()) for c in case.causes}
         for finding in findings:
@@ -66,7 +66,7 @@ def test_causes_in_sums_are_named_exactly_in_their_own_amounts(level: str) -> No
 )
 def test_a_clean_cube_of_sums_has_no_finding(level: str) -> None:
     for seed in range(3):
-        case = sum_cube(level, seed)
+        case = generate_sum_cube(level, seed)
         assert named(localise(case.cube, case.dimensions)) == []
 
 
@@ -204,7 +204,7 @@ def test_many_dimensions_are_searched_less_deep(
 
 
 def test_amounts_that_nobody_predicted_have_a_finite_effect() -> None:
-    case = sum_cube("sums, clean, exact forecast", 1)
+    case = generate_sum_cube("sums, clean, exact forecast", 1)
     cube = case.cube.assign(predict=case.cube["predict"].where(case.cube["b"] != "b7", 0))
     (finding,) = localise(cube, case.dimensions).findings
     assert finding.slice == {"b": "b7"}
@@ -213,7 +213,7 @@ def test_amounts_that_nobody_predicted_have_a_finite_effect() -> None:
 
 
 def test_a_whole_that_moved_alike_is_said(cube: pd.DataFrame) -> None:
-    case = sum_cube("sums, clean, exact forecast", 1)
+    case = generate_sum_cube("sums, clean, exact forecast", 1)
     found = localise(case.cube.assign(real=0), case.dimensions)
     assert named(found) == []
     assert "the whole stands at 0, its baseline at" in remarked(found)

@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from funnelscope.events.schema import FAMILIES
-from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
 from funnelscope.warehouse.models import (
     Model,
+    build_query_parameters,
     create_inputs,
     create_table,
     load_models,
-    query_parameters,
     replace_partitions,
 )
 
@@ -143,10 +143,10 @@ def shops(draw: st.DrawFn) -> list[Event]:
 
 @pytest.fixture(scope="module")
 def warehouse() -> Iterator[Warehouse]:
-    made = in_memory_warehouse(["set threads = 1"])
+    made = open_in_memory_warehouse(["set threads = 1"])
     create_inputs(made)
     for model in load_models().values():
-        create_table(made, model, query_parameters(DAYS[0], DAYS[0]))
+        create_table(made, model, build_query_parameters(DAYS[0], DAYS[0]))
     yield made
     made.connection.close()
 
@@ -172,7 +172,7 @@ def deliver(warehouse: Warehouse, events: Iterable[Event]) -> None:
 
 def build_all(warehouse: Warehouse, from_date: date, to_date: date, models: Iterable[Model]) -> None:
     for model in models:
-        replace_partitions(warehouse, model, query_parameters(from_date, to_date))
+        replace_partitions(warehouse, model, build_query_parameters(from_date, to_date))
 
 
 def contents(warehouse: Warehouse, models: Iterable[Model]) -> dict[str, list[tuple[Any, ...]]]:

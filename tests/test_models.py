@@ -16,8 +16,14 @@ from typing import Any
 import pytest
 import yaml
 
-from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
-from funnelscope.warehouse.models import build, create_inputs, derived_schemas, load_models, query_parameters
+from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
+from funnelscope.warehouse.models import (
+    build_query_parameters,
+    create_inputs,
+    derive_schemas,
+    load_models,
+    materialize_model,
+)
 
 ROOT = Path(__file__).parent / "models"
 CASES = sorted(path.parent for path in ROOT.glob("*/*/expect.csv"))
@@ -50,9 +56,9 @@ def repeated(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def columns_of(table: str) -> list[tuple[str, str]]:
     """Columns and types of `schema.table`, whether a model makes it or ingest."""
-    if table in derived_schemas():
-        return derived_schemas()[table]
-    inputs = in_memory_warehouse()
+    if table in derive_schemas():
+        return derive_schemas()[table]
+    inputs = open_in_memory_warehouse()
     create_inputs(inputs)
     return inputs.columns(table)
 
@@ -69,7 +75,7 @@ def create_and_fill(warehouse: Warehouse, table: str, columns: Sequence[tuple[st
 def parameters_of(case: Path) -> dict[str, Any]:
     path = case / "params.yaml"
     given = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return query_parameters(**({"from_date": DAY, "to_date": DAY} | given))
+    return build_query_parameters(**({"from_date": DAY, "to_date": DAY} | given))
 
 
 def made_and_expected(case: Path) -> tuple[list[str], list[str]]:
@@ -78,14 +84,14 @@ def made_and_expected(case: Path) -> tuple[list[str], list[str]]:
     given = {path.stem.removeprefix("given_"): path for path in case.glob("given_*.csv")}
     unknown = given.keys() - set(model.dependencies)
     assert not unknown, f"{model.table} does not read {', '.join(sorted(unknown))}"
-    warehouse = in_memory_warehouse(["set threads = 1"])
+    warehouse = open_in_memory_warehouse(["set threads = 1"])
     for table in model.dependencies:
         rows = read_csv(given[table]) if table in given else []
         create_and_fill(warehouse, table, columns_of(table), rows)
 
     parameters = parameters_of(case)
     overrides = {name: value for name, value in parameters.items() if name not in ("from_date", "to_date")}
-    build(warehouse, model, [(parameters["from_date"], parameters["to_date"])], **overrides)
+    materialize_model(warehouse, model, [(parameters["from_date"], parameters["to_date"])], **overrides)
 
     wanted = read_csv(case / "expect.csv")
     header = next(line for line in (case / "expect.csv").read_text("utf-8").splitlines() if not line.startswith("#"))

@@ -10,7 +10,7 @@ import pytest
 
 from funnelscope.ingest import find_duplicates, reconcile, take_deliveries
 from funnelscope.settings import load_settings
-from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
 from pipelines.examples import EXAMPLES
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +31,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FUNNELSCOPE_HOME", str(home))
         settings = load_settings(EXAMPLES["online_retail"].config)
-    opened = in_memory_warehouse()
+    opened = open_in_memory_warehouse()
     intake = take_deliveries(opened, settings)
     assert (intake.rows_read, intake.rows_loaded, intake.rows_quarantined) == (541_909, 541_909, 0)
     yield opened

@@ -24,12 +24,12 @@ from test_cli import funnelscope
 
 from funnelscope.ingest import take_deliveries
 from funnelscope.ingest.identity import hash_identifier
-from funnelscope.ingest.landing_zone import Found
+from funnelscope.ingest.landing_zone import FoundFile
 from funnelscope.ingest.mapping.source_mapping import DeliveryError
-from funnelscope.ingest.reasons import Reason
-from funnelscope.messages.observations import Told
+from funnelscope.ingest.quarantine_reasons import QuarantineReason
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.reporting import print_report
-from funnelscope.warehouse.connection import write_lock
+from funnelscope.warehouse.connection import hold_write_lock
 
 ROOT = Path(__file__).parents[1]
 
@@ -98,7 +98,7 @@ def test_a_home_in_use_or_not_empty_or_with_another_key_is_left_alone(shop: Home
     done = funnelscope(home, "restore", str(backup), "--identity-key", str(other))
     assert "other.key is not the key that this backup was made with" in " ".join(done.errors.split())
     home.path.mkdir(exist_ok=True)
-    with write_lock(home.settings.lock_path, 0):
+    with hold_write_lock(home.settings.lock_path, 0):
         assert "is being written by process" in funnelscope(home, "restore", str(backup), "--identity-key", key).errors
     home.settings.warehouse_path.write_text("something")
     assert "holds warehouse.duckdb already" in funnelscope(home, "restore", str(backup), "--identity-key", key).errors
@@ -117,15 +117,17 @@ def test_an_id_has_the_number_that_the_tables_hold(shop: Home) -> None:
 def refused(shop: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """Two days built while the order file of the first could not be opened, for a reason outside the file."""
     home = copied(shop, tmp_path / "refused", lambda file: delivery_day(file) <= day(2))
-    opened = Found.format
+    opened = FoundFile.format
 
-    def closed(found: Found) -> object:
+    def closed(found: FoundFile) -> object:
         if found.source.family == "order" and f"dt={day(1)}" in found.file:
-            raise DeliveryError(Reason.UNREADABLE, Told("cannot_be_read", error="permission denied"))
+            raise DeliveryError(
+                QuarantineReason.UNREADABLE, LocalizedMessage("cannot_be_read", error="permission denied")
+            )
         return opened(found)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Found, "format", closed)
+        patch.setattr(FoundFile, "format", closed)
         build_days(home, day(1), day(2), is_published=True)
     return home
 

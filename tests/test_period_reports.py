@@ -15,15 +15,22 @@ from pypdf import PdfReader
 
 import reports
 from funnelscope.ingest import create_tables as create_ingest_tables
-from funnelscope.messages.values import PeriodKind
+from funnelscope.messages.message_types import PeriodKind
 from funnelscope.messages.wording import load_words
 from funnelscope.publication.publish import open_published, publish
 from funnelscope.quality.gate import DayVerdict, Verdict
-from funnelscope.reporting import parse_month, parse_week, periods_due, print_report, read_report, restated_days
-from funnelscope.reporting.periods import Period, day_of, ended, month_of, week_of
+from funnelscope.reporting import (
+    find_due_periods,
+    find_restated_days,
+    parse_month,
+    parse_week,
+    print_report,
+    read_report,
+)
+from funnelscope.reporting.periods import Period, find_ended_periods, get_day, get_month, get_week
 from funnelscope.settings import Settings
 from pipelines.cli.app import main
-from reports import Figure, FindingStatus, Report, findings_of
+from reports import Figure, FindingStatus, Report, select_findings_of_stage
 
 DAYS = 35  # five weeks from Monday, 2 March 2026
 LAST_WEEK = "2026-W14"
@@ -96,7 +103,7 @@ def settings(world: World, published: Path, tmp_path: Path) -> Settings:
 def quick_printing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The report as its text, without pictures."""
     monkeypatch.setattr("funnelscope.reporting.editions.reports.render", lambda report: repr(report).encode())
-    monkeypatch.setattr("funnelscope.reporting.editions.reports.stage_picture_png", lambda stage, report: b"")
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_stage_png", lambda stage, report: b"")
 
 
 def change_verdict(settings: Settings, day: date, verdict: str) -> None:
@@ -195,7 +202,9 @@ def test_the_findings_of_a_week_cost_what_its_days_lost_and_say_how_they_stand(
     settings: Settings, world: World
 ) -> None:
     report = read_report(settings, parse_week(LAST_WEEK))
-    finding = next(each for each in findings_of(report, "decision") if ("coupon", "WELCOME10") in each.slice)
+    finding = next(
+        each for each in select_findings_of_stage(report, "decision") if ("coupon", "WELCOME10") in each.slice
+    )
     rows = world.warehouse.rows(
         "select count(*) filter (where status != 'recovered'), sum(lost_orders) from diagnosis.findings "
         "where slice like '%WELCOME10%' and business_date between date '2026-03-30' and date '2026-04-05'"
@@ -275,28 +284,28 @@ def test_a_run_prints_the_week_that_ended_in_it_once_and_again_when_a_day_is_res
     settings: Settings, quick_printing: None
 ) -> None:
     first, last = date(2026, 3, 2), date(2026, 4, 5)
-    assert [period.name for period in periods_due(settings, first, last)] == [LAST_WEEK, "2026-03"]
-    assert periods_due(settings, date(2026, 3, 31), date(2026, 4, 4)) == [parse_month("2026-03")]
+    assert [period.name for period in find_due_periods(settings, first, last)] == [LAST_WEEK, "2026-03"]
+    assert find_due_periods(settings, date(2026, 3, 31), date(2026, 4, 4)) == [parse_month("2026-03")]
     edition = print_report(settings, parse_week(LAST_WEEK))
     assert edition.pdf.relative_to(settings.reports) == Path(LAST_WEEK) / f"funnelscope-{LAST_WEEK}-edition-1-en.pdf"
     assert edition.spreadsheet.exists()
     assert edition.picture("landing").exists()
-    assert [period.name for period in periods_due(settings, first, last)] == ["2026-03"]
+    assert [period.name for period in find_due_periods(settings, first, last)] == ["2026-03"]
     assert print_report(settings, parse_week(LAST_WEEK)).number == 1
     change_verdict(settings, date(2026, 4, 2), "blocked")
-    assert [period.name for period in periods_due(settings, date(2026, 4, 2), date(2026, 4, 2))] == [LAST_WEEK]
+    assert [period.name for period in find_due_periods(settings, date(2026, 4, 2), date(2026, 4, 2))] == [LAST_WEEK]
     assert print_report(settings, parse_week(LAST_WEEK)).number == 2
-    assert restated_days(settings, first, last) == [], "weeks are not taken for days"
+    assert find_restated_days(settings, first, last) == [], "weeks are not taken for days"
 
 
 def test_no_week_is_printed_where_none_is_wanted(settings: Settings) -> None:
     without = settings.model_copy(update={"period_reports": ("month",)})
-    assert [period.name for period in periods_due(without, date(2026, 3, 2), date(2026, 4, 5))] == ["2026-03"]
+    assert [period.name for period in find_due_periods(without, date(2026, 3, 2), date(2026, 4, 5))] == ["2026-03"]
 
 
 def test_a_month_that_ended_before_the_shop_opened_is_not_printed(settings: Settings) -> None:
     opened = settings.model_copy(update={"opening_date": date(2026, 4, 1)})
-    assert periods_due(opened, date(2026, 3, 31), date(2026, 4, 4)) == []
+    assert find_due_periods(opened, date(2026, 3, 31), date(2026, 4, 4)) == []
 
 
 def test_the_workbook_of_a_week_lists_its_days(settings: Settings, quick_printing: None) -> None:
@@ -312,12 +321,12 @@ def test_the_workbook_of_a_week_lists_its_days(settings: Settings, quick_printin
 @pytest.mark.parametrize(
     ("period", "name", "days"),
     [
-        (week_of(date(2027, 1, 1)), "2026-W53", 7),
-        (month_of(date(2028, 2, 29)), "2028-02", 29),
-        (month_of(date(2026, 1, 31)).before(), "2025-12", 31),
-        (month_of(date(2026, 3, 1)).year_before, "2025-03", 31),
-        (week_of(date(2026, 6, 14)).before(2), "2026-W22", 7),
-        (day_of(date(2026, 6, 14)), "2026-06-14", 1),
+        (get_week(date(2027, 1, 1)), "2026-W53", 7),
+        (get_month(date(2028, 2, 29)), "2028-02", 29),
+        (get_month(date(2026, 1, 31)).before(), "2025-12", 31),
+        (get_month(date(2026, 3, 1)).year_before, "2025-03", 31),
+        (get_week(date(2026, 6, 14)).before(2), "2026-W22", 7),
+        (get_day(date(2026, 6, 14)), "2026-06-14", 1),
     ],
 )
 def test_a_period_knows_its_name_and_days(period: Period, name: str, days: int) -> None:
@@ -338,8 +347,11 @@ def test_a_day_of_the_week_names_the_week() -> None:
 
 def test_a_period_ends_with_its_last_day() -> None:
     kinds = (PeriodKind.WEEK, PeriodKind.MONTH)
-    assert ended(kinds, date(2026, 5, 31), date(2026, 5, 31)) == [parse_week("2026-W22"), parse_month("2026-05")]
-    assert ended(kinds, date(2026, 6, 1), date(2026, 6, 6)) == []
+    assert find_ended_periods(kinds, date(2026, 5, 31), date(2026, 5, 31)) == [
+        parse_week("2026-W22"),
+        parse_month("2026-05"),
+    ]
+    assert find_ended_periods(kinds, date(2026, 6, 1), date(2026, 6, 6)) == []
 
 
 def test_two_periods_at_once_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,8 @@ from shop_helpers import open_shop
 
 from funnelscope.ingest import find_duplicates, take_deliveries
 from funnelscope.settings import load_settings
-from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
-from funnelscope.warehouse.models import build, load_models
+from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
+from funnelscope.warehouse.models import load_models, materialize_model
 from pipelines.examples import FOLDER
 
 # --- An order list of 千牛 -----------------------------------------------------------------------
@@ -147,7 +147,9 @@ def built(home: Path, example: str, last_date: date) -> Iterator[Warehouse]:
         )
         find_duplicates(shop.warehouse, settings.start_date, last_date)
         for model in load_models().values():
-            build(shop.warehouse, model, shop.chunks(settings.start_date, last_date), **shop.query_parameters)
+            materialize_model(
+                shop.warehouse, model, shop.chunks(settings.start_date, last_date), **shop.query_parameters
+            )
         yield shop.warehouse
 
 
@@ -302,7 +304,7 @@ def test_a_report_of_google_ads_is_counted_with_what_it_cost(shopify: Warehouse)
 def taken(home: Path, example: str) -> Iterator[Warehouse]:
     """A warehouse into which the files below `home` were taken by the example's declarations."""
     settings = load_settings(FOLDER / example / "funnelscope.yaml").model_copy(update={"home": home})
-    warehouse = in_memory_warehouse()
+    warehouse = open_in_memory_warehouse()
     intake = take_deliveries(warehouse, settings)
     refused = warehouse.rows("select file, row_number, reason, detail from quality.quarantine limit 3")
     assert intake.rows_quarantined == 0, refused

@@ -22,14 +22,14 @@ import pytest
 from pypdf import PdfReader
 from report_example import BLOCKED, BUSY, CALM, EMPTY
 
-from funnelscope.messages.wording import languages, load_words
-from reports import MoneySplit, Report, SliceRow, SliceTable, pictures, render
-from reports.pages import content
+from funnelscope.messages.wording import list_languages, load_words
+from reports import MoneySplit, Report, SliceRow, SliceTable, render, render_pictures
+from reports.pages import build_content
 from reports.pages.stage_pages import SLICE_ROWS_SHOWN
-from reports.printing import with_drawable_text
+from reports.printing import make_drawable
 
 REPORTS = {"busy": BUSY, "calm": replace(BUSY, diagnosis=CALM), "blocked": BLOCKED, "empty": EMPTY}
-CASES = [pytest.param(name, language, id=f"{name}-{language}") for name in REPORTS for language in languages()]
+CASES = [pytest.param(name, language, id=f"{name}-{language}") for name in REPORTS for language in list_languages()]
 
 NUMBER = re.compile(r"\d+(?:[,.:\-]\d+)*")
 PLAIN = re.compile(r"[\d,]+(?:\.\d+)?")
@@ -49,7 +49,7 @@ ONLY_DRAWN = {
 
 
 def report_of(name: str, language: str) -> Report:
-    return with_drawable_text(replace(REPORTS[name], language=language))
+    return make_drawable(replace(REPORTS[name], language=language))
 
 
 @cache
@@ -72,13 +72,13 @@ def texts_in(value: Any, key: str = "") -> Iterator[str]:
 
 def body_texts(report: Report) -> list[str]:
     """What stands on the pages once: everything but head, foot and page number."""
-    page = content(report, load_words(report.language))
+    page = build_content(report, load_words(report.language))
     return [text for name, part in page.items() if name != "document" for text in texts_in(part)]
 
 
 def picture_texts(report: Report) -> Iterator[tuple[str, bool]]:
     """Each text of a picture, and whether it labels an axis."""
-    for svg in pictures(report).values():
+    for svg in render_pictures(report).values():
         root = ElementTree.fromstring(svg)
         ticks = {
             id(text)
@@ -97,7 +97,7 @@ def numbers_in(texts: Any) -> Counter[str]:
 @pytest.mark.parametrize(("name", "language"), CASES)
 def test_the_pdf_holds_every_number_that_was_set_as_often_and_no_other(name: str, language: str) -> None:
     report, pages = report_of(name, language), pages_of(name, language)
-    words = content(report, load_words(language))["document"]
+    words = build_content(report, load_words(language))["document"]
     wanted = numbers_in(body_texts(report)) + numbers_in(text for text, _ in picture_texts(report))
     for number in range(1, len(pages) + 1):
         of_the_page = words["page"].format(page=number, pages=len(pages))
@@ -233,7 +233,7 @@ def values_of(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
             yield from values_of(item, f"{path}.{name}")
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_value_of_the_report_is_on_a_page(language: str) -> None:
     report = report_of("busy", language)
     printed = [number for number in numbers_in(pages_of("busy", language)) if PLAIN.fullmatch(number)]

@@ -29,11 +29,11 @@ from shop_helpers import (
 from funnelscope.diagnosis.diagnosis_tables import PUBLISHED_TABLES
 from funnelscope.events.schema import FAMILIES
 from funnelscope.messages.wording import load_words
-from funnelscope.publication.publish import OlderCopyError, open_published, publish, published_days
-from funnelscope.quality.gate import Verdict, verdicts
+from funnelscope.publication.publish import OlderCopyError, open_published, publish, read_published_days
+from funnelscope.quality.gate import Verdict, read_verdicts
 from funnelscope.reporting import print_report, read_report
 from funnelscope.warehouse.models import load_models
-from funnelscope.warehouse.snapshots import DATABASE, current_snapshot
+from funnelscope.warehouse.snapshots import DATABASE, find_current_snapshot
 
 DAYS = 5
 READER = """
@@ -97,7 +97,7 @@ def home(three_days: Home, tmp_path: Path) -> Home:
 def quick_printing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pages are not the point here: a report is printed as its text."""
     monkeypatch.setattr("funnelscope.reporting.editions.reports.render", lambda report: repr(report).encode())
-    monkeypatch.setattr("funnelscope.reporting.editions.reports.stage_picture_png", lambda stage, report: b"")
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_stage_png", lambda stage, report: b"")
 
 
 def published_rows(home: Home, table: str, business_date: date) -> list[tuple[object, ...]]:
@@ -108,7 +108,7 @@ def published_rows(home: Home, table: str, business_date: date) -> list[tuple[ob
 
 def parquet_files(home: Home) -> dict[str, int]:
     """Path below the current snapshot to inode."""
-    snapshot = current_snapshot(home.settings.published)
+    snapshot = find_current_snapshot(home.settings.published)
     assert snapshot
     return {str(file.relative_to(snapshot)): file.stat().st_ino for file in snapshot.rglob("*.parquet")}
 
@@ -118,7 +118,7 @@ def block(home: Home, business_date: date) -> None:
     shutil.rmtree(home.settings.landing / "page" / f"dt={business_date}")
     build_days(home, business_date, business_date, is_published=True)
     with open_shop(home.settings) as shop:
-        assert [v.verdict for v in verdicts(shop.warehouse, business_date, business_date)] == [Verdict.BLOCKED]
+        assert [v.verdict for v in read_verdicts(shop.warehouse, business_date, business_date)] == [Verdict.BLOCKED]
 
 
 def test_there_is_one_file_a_table_and_day_with_the_rows_of_the_warehouse(home: Home) -> None:
@@ -130,7 +130,7 @@ def test_there_is_one_file_a_table_and_day_with_the_rows_of_the_warehouse(home: 
     for table in PUBLISHED_TABLES:
         expected |= {f"{table.replace('.', '/')}/business_date={each}/part.parquet" for each in diagnosed}
     assert parquet_files(home).keys() == expected
-    snapshot = current_snapshot(home.settings.published)
+    snapshot = find_current_snapshot(home.settings.published)
     with open_shop(home.settings) as shop:
         for table in tables:
             files = f"read_parquet('{snapshot}/{table.replace('.', '/')}/*/part.parquet', hive_partitioning = false)"
@@ -157,10 +157,10 @@ def test_unchanged_days_are_hard_links_to_the_files_of_the_last_snapshot(home: H
 def test_a_day_run_again_without_a_change_keeps_its_snapshot_its_files_and_its_edition(
     home: Home, quick_printing: None
 ) -> None:
-    before, files = published_days(home.settings.published), parquet_files(home)
+    before, files = read_published_days(home.settings.published), parquet_files(home)
     first = print_report(home.settings, day(3))
     build_days(home, day(1), day(3), is_published=True)
-    assert published_days(home.settings.published) == before
+    assert read_published_days(home.settings.published) == before
     assert parquet_files(home) == files
     again = print_report(home.settings, day(3))
     assert again == first
@@ -191,12 +191,12 @@ def test_the_workbook_beside_the_report_holds_the_published_numbers(home: Home, 
 
 def test_a_restated_day_gets_a_new_snapshot_and_a_new_edition(home: Home, quick_printing: None) -> None:
     """Half of the third day's page events are taken back: that day is new, the first is not."""
-    before = published_days(home.settings.published)
+    before = read_published_days(home.settings.published)
     first = print_report(home.settings, day(3))
     file = home.settings.landing / "page" / f"dt={day(3)}" / "all.parquet"
     rewrite(file, "from delivered where hash(session_id) % 2 = 0")
     build_days(home, day(3), day(3), is_published=True)
-    after = published_days(home.settings.published)
+    after = read_published_days(home.settings.published)
     assert after[day(1)] == before[day(1)]
     assert after[day(3)] > before[day(3)]
     again = print_report(home.settings, day(3))
@@ -220,12 +220,12 @@ def test_the_published_day_is_that_of_the_warehouse_after_a_restatement(home: Ho
 def test_a_blocked_day_keeps_its_last_good_version_and_says_so(home: Home) -> None:
     good, snapshot = (
         published_rows(home, "marts.daily_summary", day(3)),
-        published_days(home.settings.published)[day(3)],
+        read_published_days(home.settings.published)[day(3)],
     )
     assert good
     block(home, day(3))
     assert published_rows(home, "marts.daily_summary", day(3)) == good
-    assert published_days(home.settings.published)[day(3)] == snapshot
+    assert read_published_days(home.settings.published)[day(3)] == snapshot
     ((_, verdict, reasons),) = published_rows(home, "quality.day_verdict", day(3))
     assert verdict == "blocked"
     assert ("family_missing", "page") in [(reason["key"], reason["subject"]) for reason in json.loads(str(reasons))]
@@ -238,8 +238,8 @@ def test_a_blocked_day_keeps_its_last_good_version_and_says_so(home: Home) -> No
 def test_a_day_that_was_blocked_from_the_start_is_not_published_until_it_is_whole(delivered: Home, home: Home) -> None:
     shutil.rmtree(home.settings.landing / "page" / f"dt={day(4)}")
     build_days(home, day(4), day(5), is_published=True)
-    assert day(4) not in published_days(home.settings.published)
-    assert day(5) in published_days(home.settings.published)
+    assert day(4) not in read_published_days(home.settings.published)
+    assert day(5) in read_published_days(home.settings.published)
     assert not published_rows(home, "marts.daily_summary", day(4))
     assert read_report(home.settings, day(4)).verdict == "blocked"
     deliver(delivered, home, lambda file: delivery_day(file) == day(4))
@@ -249,7 +249,7 @@ def test_a_day_that_was_blocked_from_the_start_is_not_published_until_it_is_whol
 
 def test_old_snapshots_go_and_a_reader_keeps_the_one_it_opened(home: Home) -> None:
     home.write_config(home.settings.start_date, snapshots_kept=2)
-    first = current_snapshot(home.settings.published)
+    first = find_current_snapshot(home.settings.published)
     assert first
     with open_published(home.settings.published) as connection:
         before = connection.execute("select count(*) from marts.daily_summary").fetchall()
@@ -260,18 +260,18 @@ def test_old_snapshots_go_and_a_reader_keeps_the_one_it_opened(home: Home) -> No
         assert connection.execute("select count(*) from marts.landing_cube").fetchall()[0][0] > 0
     kept = sorted(path.name for path in (home.settings.published / "snapshots").iterdir())
     assert len(kept) == 2
-    assert kept[-1] == current_snapshot(home.settings.published).name  # type: ignore[union-attr]
+    assert kept[-1] == find_current_snapshot(home.settings.published).name  # type: ignore[union-attr]
 
 
 def test_what_a_killed_publication_left_is_swept_away(home: Home) -> None:
     snapshots = home.settings.published / "snapshots"
     leftover = snapshots / ".building-2026-05-03-000002"
-    shutil.copytree(snapshots / current_snapshot(home.settings.published).name, leftover)  # type: ignore[union-attr]
+    shutil.copytree(snapshots / find_current_snapshot(home.settings.published).name, leftover)  # type: ignore[union-attr]
     orphan = snapshots / "2026-05-03-000002"  # renamed into place, but never switched to
     shutil.copytree(leftover, orphan)
     build_days(home, day(4), day(4), is_published=True)
     assert not leftover.exists()
-    assert current_snapshot(home.settings.published) == snapshots / "2026-05-04-000003"
+    assert find_current_snapshot(home.settings.published) == snapshots / "2026-05-04-000003"
 
 
 def test_new_columns_of_a_mart_keep_the_days_that_are_not_published_again(home: Home) -> None:
@@ -279,7 +279,7 @@ def test_new_columns_of_a_mart_keep_the_days_that_are_not_published_again(home: 
     assert before
     with open_shop(home.settings) as shop:
         shop.warehouse.execute("alter table marts.product_cube add column noted_by VARCHAR")
-        second_day = verdicts(shop.warehouse, day(2), day(2))
+        second_day = read_verdicts(shop.warehouse, day(2), day(2))
         publish(shop.warehouse, home.settings.published, second_day, snapshots_kept=2)
     assert published_rows(home, "marts.product_cube", day(1)) == [(*row, None) for row in before]
 
@@ -305,7 +305,7 @@ def test_a_reader_never_meets_an_error_or_half_a_run(delivered: Home, tmp_path: 
 
 
 def test_nothing_published_yet_is_said_in_words(tmp_path: Path) -> None:
-    assert published_days(tmp_path) == {}
+    assert read_published_days(tmp_path) == {}
     with pytest.raises(FileNotFoundError, match="funnelscope run --date"), open_published(tmp_path):
         pass
 

@@ -23,7 +23,7 @@ from shop_helpers import Home, build_days, day, one_file_a_day, simulated_shop
 
 import reports
 from funnelscope.messages.wording import Words, load_words
-from funnelscope.reporting import printed_report, read_report
+from funnelscope.reporting import find_or_print_report, read_report
 from funnelscope.simulator import Fault
 
 pytestmark = pytest.mark.slow
@@ -129,7 +129,7 @@ class Place:
 class Printed:
     """The text of a PDF: `front` is the first page in reading order, `lines` all pages as they lie.
 
-    `was_looked_into` says that findings were looked for, so that a stage without any is short.
+    `is_diagnosed` says that findings were looked for, so that a stage without any is short.
     """
 
     words: Words
@@ -141,7 +141,7 @@ class Printed:
     @classmethod
     def of_the_day(cls, home: Home, language: str) -> "Printed":
         """The report as it was printed."""
-        return cls._read(printed_report(home.settings, DAY, language).pdf.read_bytes(), language, True)
+        return cls._read(find_or_print_report(home.settings, DAY, language).pdf.read_bytes(), language, True)
 
     @classmethod
     def with_everything(cls, home: Home, language: str) -> "Printed":
@@ -670,7 +670,7 @@ def the_slices(printed: Printed, tables: Tables) -> Iterator[Wanted]:
             )
             for name, size, passing, usual_size, usual_passing, count, _ in found:
                 other = printed.words.text("labels", "other", count=f"{count:,}")
-                label = printed.words.value_of(dimension, name) if name else other
+                label = printed.words.translate_dimension_value(dimension, name) if name else other
                 rate = float(passing / size)
                 usual = float(usual_passing / usual_size) if usual_size else None
                 far = None if usual is None else float(passing) - float(size) * usual
@@ -742,7 +742,7 @@ def the_evidence(printed: Printed, tables: Tables) -> Iterator[Wanted]:
     )
     assert found
     for stage, slice_text, *effect, finding in found:
-        name = printed.words.slice_name(tuple(json.loads(slice_text).items()))
+        name = printed.words.format_slice(tuple(json.loads(slice_text).items()))
         part = printed.part(printed.stage(stage), printed.words.text("headings", "effects"))
         yield Wanted(f"{stage}: effect {name}", printed.row(part, name), tuple(map(float, effect)))
         for series, today, usual in tables.rows(
@@ -889,7 +889,7 @@ def test_every_heat_map_and_every_table_by_slice_is_compared(
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_first_days_of_a_shop_are_a_short_read(home: Home, language: str) -> None:
-    edition = printed_report(home.settings, day(3), language)
+    edition = find_or_print_report(home.settings, day(3), language)
     pages = PdfReader(edition.pdf).pages
     assert len(pages) <= 11
     assert ("26 more are needed" if language == "en" else "还需 26 个") in "".join(pages[0].extract_text().splitlines())

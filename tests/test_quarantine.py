@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from funnelscope.ingest import find_duplicates, reconcile
 from funnelscope.ingest.quarantine import Selection, count_rows, drop_rows, show_rows
-from funnelscope.messages.observations import Found
+from funnelscope.messages.check_observations import CheckObservation
 from funnelscope.warehouse.checks import load_contracts
-from funnelscope.warehouse.connection import in_memory_warehouse, open_warehouse
+from funnelscope.warehouse.connection import open_in_memory_warehouse, open_warehouse
 from pipelines.cli.app import app
 
 FIRST, LAST = date(2026, 1, 5), date(2026, 1, 7)
@@ -35,7 +35,7 @@ ORDERS = "event_time,event_type,order_id,visitor_id,customer_id,amount\n"
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
-    yield Shop(opened := in_memory_warehouse(), tmp_path)
+    yield Shop(opened := open_in_memory_warehouse(), tmp_path)
     opened.connection.close()
 
 
@@ -110,7 +110,7 @@ def reconciled(shop: Shop) -> tuple[int, int, int, int, int]:
 def warnings(shop: Shop, name: str) -> list[str]:
     (contract,) = (each for each in load_contracts() if each.name == name)
     cases = shop.warehouse.records(contract.query, from_date=DAY, to_date=DAY)
-    return [Found(name, case).observed_text for case in cases]
+    return [CheckObservation(name, case).observed_text for case in cases]
 
 
 def test_dropped_rows_lose_their_content_and_stay_accounted_for(shop: Shop) -> None:
@@ -159,7 +159,7 @@ def test_the_command_shows_what_it_would_drop_and_asks(tmp_path: Path, monkeypat
     deliver(home, "order", str(DAY), MIXED)
     for name, value in home.environment.items():
         monkeypatch.setenv(name, value)
-    given = Shop(opened := in_memory_warehouse(), home.path)
+    given = Shop(opened := open_in_memory_warehouse(), home.path)
     opened.connection.close()
     with open_warehouse(home.settings.warehouse_path) as given.warehouse:
         given.take(CONTRACT)

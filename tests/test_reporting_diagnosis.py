@@ -13,29 +13,29 @@ from funnelscope.diagnosis.fault_classes import FAULT_CLASSES
 from funnelscope.diagnosis.narrative import comparison_in_words, load_playbook, reason_in_words, status_reason_in_words
 from funnelscope.diagnosis.steps import STEPS
 from funnelscope.diagnosis.stored_diagnosis import Diagnosis
-from funnelscope.messages.wording import languages, load_words
+from funnelscope.messages.wording import list_languages, load_words
 from funnelscope.reporting.diagnosis_section import slice_of
 from funnelscope.settings import Change, load_settings
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_dimension_of_a_finding_has_a_name(language: str) -> None:
     words = load_words(language)
     for step in STEPS:
-        assert words.slice_name(slice_of(dict.fromkeys(step.dimensions, "x")))
+        assert words.format_slice(slice_of(dict.fromkeys(step.dimensions, "x")))
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_series_that_is_evidence_has_a_name(language: str) -> None:
     assert {series.name for series in SERIES} == set(load_words(language).sections["series"])
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_kind_of_change_has_a_name(language: str) -> None:
     assert set(get_args(Change.model_fields["kind"].annotation)) == set(load_words(language).sections["changes"])
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_class_of_fault_has_a_name_and_a_next_step(language: str) -> None:
     classes = load_playbook(load_settings(), language)["classes"]
     for fault_class in FAULT_CLASSES:
@@ -54,7 +54,7 @@ def test_why_a_day_has_no_diagnosis_is_told_in_the_report_s_language(language: s
     assert reason_in_words(failed, load_playbook(load_settings(), language)) == "KeyError: 'x'"
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 @pytest.mark.parametrize("check", CHECKS)
 def test_why_a_finding_is_withheld_is_told_in_the_report_s_language(language: str, check: str) -> None:
     row = {"kind": "data_check", "name": check, "today": 0.91, "usual": 0.02, "note": "told to machines"}

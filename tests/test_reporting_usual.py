@@ -12,8 +12,8 @@ from funnelscope.publication.publish import publish
 from funnelscope.quality.gate import DayVerdict, Verdict
 from funnelscope.reporting import read_report
 from reports import Figure, Report
-from reports.pages.money_page import money_chapter
-from reports.pictures.bridge import written
+from reports.pages.money_page import build_money_chapter
+from reports.pictures.bridge import write_bar_value
 
 DAYS = 9
 SAME_DAY = (  # sessions, qualified, paying sessions, orders, cents; days of unlike size, and of unlike rates
@@ -106,13 +106,15 @@ def test_the_usual_factors_multiply_to_the_usual_amount(report: Report) -> None:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_bridge_and_the_table_of_factors_print_the_same_numbers(report: Report, language: str) -> None:
     words = load_words(language)
-    chapter = money_chapter(report, words)
+    chapter = build_money_chapter(report, words)
     assert chapter is not None
     assert report.bridge is not None
     rows = chapter["sections"][-1]["table"]["rows"]
     bars = report.bridge.bars[: len(rows)]
     in_the_table = [(usual, today) for _, _, today, usual, _ in rows]
-    assert in_the_table == [(written(bar.usual, bar, words), written(bar.today, bar, words)) for bar in bars]
+    assert in_the_table == [
+        (write_bar_value(bar.usual, bar, words), write_bar_value(bar.today, bar, words)) for bar in bars
+    ]
 
 
 def test_a_day_without_sessions_among_the_earlier_ones_leaves_one_bar(tmp_path: Path) -> None:

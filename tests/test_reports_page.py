@@ -8,10 +8,9 @@ import pytest
 from pypdf import PdfReader
 from report_example import BLOCKED, BRIDGE, BUSY, CALM, DIAGNOSIS, EMPTY, FINDING, LANDING, LONG_NAME, TRAFFIC
 
-from funnelscope.messages.values import Message, Unit
+from funnelscope.messages.message_types import Message, Unit
 from funnelscope.messages.wording import UnknownWordError, load_words
 from reports import (
-    Answer,
     CheckState,
     Diagnosis,
     Figure,
@@ -21,17 +20,18 @@ from reports import (
     OwnFunnel,
     OwnStep,
     Question,
+    QuestionAnswer,
     RelevanceCell,
     Report,
+    ReportVerdict,
     SliceRow,
     SliceTable,
     Stage,
-    Verdict,
-    pictures,
     render,
+    render_pictures,
 )
 from reports.fonts import MissingGlyphError
-from reports.pages.stage_pages import largest_and_other, pooled
+from reports.pages.stage_pages import pool_rows, split_largest
 
 HOSTILE = ("$x^2$", '#let x = 1; #read("a")', "<b>bold</b>", "back\\slash \\n", "{date} {0} %s", "*star* _under_ = [x]")
 
@@ -108,7 +108,7 @@ def test_a_blocked_day_says_so_first_with_reasons_and_the_last_good_day() -> Non
 
 
 def test_a_blocked_day_without_an_earlier_good_one_says_that() -> None:
-    assert "No earlier day is good yet." in printed(replace(EMPTY, verdict=Verdict.BLOCKED, last_good_date=None))
+    assert "No earlier day is good yet." in printed(replace(EMPTY, verdict=ReportVerdict.BLOCKED, last_good_date=None))
 
 
 def test_a_short_history_says_how_many_days_it_has() -> None:
@@ -170,10 +170,10 @@ def test_a_long_name_stays_inside_its_column(name: str) -> None:
 
 def test_two_hundred_slices_are_the_largest_and_one_sum_of_the_rest() -> None:
     rows = [SliceRow(f"value {number:03}", 1_000 - number, 100, 2_000, 300) for number in range(200)]
-    shown, other = largest_and_other(rows)
+    shown, other = split_largest(rows)
     assert [row.value for row in shown] == [f"value {number:03}" for number in range(8)]
     assert len(other) == 192
-    rest = pooled(other)
+    rest = pool_rows(other)
     assert rest.entered + sum(row.entered for row in shown) == sum(row.entered for row in rows)
     assert rest.baseline_rate == pytest.approx(0.15)
     assert f"Other (192 values) {rest.entered:,} 19,200" in printed(
@@ -395,7 +395,7 @@ def test_an_own_funnel_tells_what_is_final_from_what_may_still_come() -> None:
     )
     since = OwnCohort(date(2026, 6, 14), date(2026, 6, 20), False, (OwnStep("product_view", 987, 65, 0, 922),))
     report = replace(EMPTY, own_funnels=(OwnFunnel("view_to_payment", (mature, since)),))
-    assert [name for name in pictures(report) if name.startswith("own_funnel")] == ["own_funnel_1"]
+    assert [name for name in render_pictures(report) if name.startswith("own_funnel")] == ["own_funnel_1"]
     text = printed(report)
     parts = ["the last week whose windows are over", "4,321", "1,234", "3,087", "2026-06-07 to 2026-06-13"]
     parts += ["who entered since", "987", "922", "2026-06-14 to 2026-06-20"]
@@ -417,7 +417,7 @@ def test_a_promotion_day_says_that_usual_days_are_none() -> None:
 
 def test_a_question_that_a_finding_answers_names_where() -> None:
     figure = Figure("first_screen_p75_ms", Unit.MILLISECONDS, 1_234, baseline=1_187.0)
-    question = Question("fast_enough", Answer.NO, figure, (("device", "Android"),))
+    question = Question("fast_enough", QuestionAnswer.NO, figure, (("device", "Android"),))
     text = printed(replace(BUSY, stages=(replace(LANDING, questions=(question,)),)))
     assert "Is the first screen as fast as usual? no Found in device Android" in text
 

@@ -9,11 +9,11 @@ import pytest
 from report_example import BLOCKED, BUSY, EMPTY, LANDING
 
 from funnelscope.messages.wording import load_words
-from reports import pictures, stage_picture_png
+from reports import render_pictures, render_stage_png
 from reports.fonts import MissingGlyphError
-from reports.pictures.canvas import drawing, svg
-from reports.pictures.funnel_picture import stage_canvas
-from reports.pictures.trend import promotion_runs
+from reports.pictures.canvas import apply_drawing_style, save_svg
+from reports.pictures.funnel_picture import draw_stage
+from reports.pictures.trend import find_promotion_runs
 
 
 def texts(picture: bytes) -> list[str]:
@@ -22,14 +22,14 @@ def texts(picture: bytes) -> list[str]:
 
 
 def test_each_stage_with_numbers_has_its_pictures() -> None:
-    names = set(pictures(BUSY))
+    names = set(render_pictures(BUSY))
     assert {"money", "traffic", "landing", "decision", "repurchase", "decision_windows", "repurchase_windows"} <= names
-    assert "traffic" not in pictures(BLOCKED), "its data is absent"
-    assert "money" not in pictures(EMPTY)
+    assert "traffic" not in render_pictures(BLOCKED), "its data is absent"
+    assert "money" not in render_pictures(EMPTY)
 
 
 def test_text_in_pictures_can_be_selected_and_shows_every_step() -> None:
-    shown = texts(pictures(BUSY)["landing"])
+    shown = texts(render_pictures(BUSY)["landing"])
     for step in LANDING.steps:
         assert f"{step.count:,}" in shown
     assert "▼ 90.2%" in shown, "below its usual range"
@@ -38,30 +38,30 @@ def test_text_in_pictures_can_be_selected_and_shows_every_step() -> None:
 
 
 def test_the_same_report_gives_the_same_pictures() -> None:
-    assert pictures(BUSY) == pictures(BUSY)
-    assert stage_picture_png(LANDING, BUSY) == stage_picture_png(LANDING, BUSY)
+    assert render_pictures(BUSY) == render_pictures(BUSY)
+    assert render_stage_png(LANDING, BUSY) == render_stage_png(LANDING, BUSY)
 
 
 def test_dollar_signs_in_a_title_are_no_mathematics() -> None:
-    with drawing():
-        canvas = stage_canvas(LANDING, load_words("en"), ["$x^2$ <b> \\frac"])
-        assert "$x^2$ <b> \\frac" in texts(svg(canvas, "landing"))
+    with apply_drawing_style():
+        canvas = draw_stage(LANDING, load_words("en"), ["$x^2$ <b> \\frac"])
+        assert "$x^2$ <b> \\frac" in texts(save_svg(canvas, "landing"))
 
 
 def test_a_missing_glyph_in_a_picture_is_an_error() -> None:
-    with drawing(), pytest.raises(MissingGlyphError, match=r"picture landing: .*U\+1F525"):
-        svg(stage_canvas(LANDING, load_words("en"), ["\U0001f525"]), "landing")
+    with apply_drawing_style(), pytest.raises(MissingGlyphError, match=r"picture landing: .*U\+1F525"):
+        save_svg(draw_stage(LANDING, load_words("en"), ["\U0001f525"]), "landing")
 
 
 def test_a_stage_without_data_still_has_a_png_that_says_so() -> None:
-    picture = stage_picture_png(EMPTY.stages[0], EMPTY)
+    picture = render_stage_png(EMPTY.stages[0], EMPTY)
     assert picture.startswith(b"\x89PNG")
-    assert stage_picture_png(replace(EMPTY.stages[0], no_data=EMPTY.stages[0].no_data), EMPTY) == picture
+    assert render_stage_png(replace(EMPTY.stages[0], no_data=EMPTY.stages[0].no_data), EMPTY) == picture
 
 
 def test_neighbouring_promotion_days_are_one_run() -> None:
     assert LANDING.rate is not None
-    assert promotion_runs(LANDING.rate.trend) == [(23, 25)]
+    assert find_promotion_runs(LANDING.rate.trend) == [(23, 25)]
 
 
 def test_importing_the_package_does_not_import_matplotlib_or_the_typesetter() -> None:

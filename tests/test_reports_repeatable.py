@@ -15,8 +15,8 @@ from pypdf import PdfReader
 from pypdf.generic import DictionaryObject
 from report_example import BUSY
 
-from funnelscope.messages.wording import languages
-from reports import findings_json, render, spreadsheet, stage_picture_png
+from funnelscope.messages.wording import list_languages
+from reports import render, render_stage_png, write_findings_json, write_spreadsheet
 
 TESTS = Path(__file__).parent
 ELSEWHERE = {"TZ": "Pacific/Kiritimati", "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8", "PYTHONHASHSEED": "4711"}
@@ -24,8 +24,8 @@ ELSEWHERE = {"TZ": "Pacific/Kiritimati", "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR
 
 def fingerprints() -> list[str]:
     """Of every file of an edition."""
-    files = [render(BUSY), spreadsheet(BUSY), findings_json(BUSY)]
-    files += [stage_picture_png(stage, BUSY) for stage in BUSY.stages]
+    files = [render(BUSY), write_spreadsheet(BUSY), write_findings_json(BUSY)]
+    files += [render_stage_png(stage, BUSY) for stage in BUSY.stages]
     return [hashlib.sha256(file).hexdigest() for file in files]
 
 
@@ -49,7 +49,7 @@ def elements(node: Any) -> Iterator[DictionaryObject]:
             yield from elements(child)
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_picture_is_told_to_those_who_cannot_see_it(language: str) -> None:
     root = PdfReader(BytesIO(render(replace(BUSY, language=language)))).trailer["/Root"]
     told = [str(each.get("/Alt", "")) for each in elements(root["/StructTreeRoot"]) if each.get("/S") == "/Figure"]

@@ -11,12 +11,12 @@ import pytest
 from openpyxl import Workbook, load_workbook
 from report_example import BUSY, LONG_NAME
 
-from funnelscope.messages.wording import languages, load_words
-from reports import Report, SliceRow, SliceTable, spreadsheet
+from funnelscope.messages.wording import list_languages, load_words
+from reports import Report, SliceRow, SliceTable, write_spreadsheet
 
 
 def opened(report: Report) -> Workbook:
-    return load_workbook(io.BytesIO(spreadsheet(report)))
+    return load_workbook(io.BytesIO(write_spreadsheet(report)))
 
 
 def rows_of(book: Workbook, sheet: str) -> list[list[Any]]:
@@ -32,7 +32,7 @@ def book() -> Workbook:
     return opened(replace(BUSY, language="en"))
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_there_is_a_sheet_for_the_day_each_stage_and_the_data(language: str) -> None:
     words = load_words(language)
     stages = [words.text("stages", stage.key) for stage in BUSY.stages]
@@ -83,7 +83,7 @@ FORMULAS = [
 def test_a_name_that_looks_like_a_formula_stays_a_text(name: str) -> None:
     hostile = SliceTable("campaign", "click", "arrival", (SliceRow(name, 2, 1),))
     stage = replace(BUSY.stages[0], slices=(hostile,))
-    content = spreadsheet(replace(BUSY, language="en", stages=(stage,)))
+    content = write_spreadsheet(replace(BUSY, language="en", stages=(stage,)))
     (cell,) = [row[0] for row in load_workbook(io.BytesIO(content))["Traffic"].iter_rows() if str(row[0].value) == name]
     assert (cell.data_type, cell.quotePrefix) == ("s", True)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -91,8 +91,8 @@ def test_a_name_that_looks_like_a_formula_stays_a_text(name: str) -> None:
 
 
 def test_the_same_report_gives_the_same_bytes_and_another_gives_others() -> None:
-    assert spreadsheet(BUSY) == spreadsheet(BUSY)
-    assert spreadsheet(BUSY) != spreadsheet(replace(BUSY, edition=BUSY.edition + 1))
+    assert write_spreadsheet(BUSY) == write_spreadsheet(BUSY)
+    assert write_spreadsheet(BUSY) != write_spreadsheet(replace(BUSY, edition=BUSY.edition + 1))
 
 
 def test_a_workbook_is_dated_by_its_day_and_not_by_the_clock(book: Workbook) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from funnelscope.messages.values import Message, Unit
-from funnelscope.messages.wording import UnknownWordError, languages, load_words
+from funnelscope.messages.message_types import Message, Unit
+from funnelscope.messages.wording import UnknownWordError, list_languages, load_words
 from reports import Figure
 from reports.fonts import require_glyphs
 
@@ -28,14 +28,14 @@ def placeholders(text: str) -> set[str]:
 
 
 def test_both_languages_hold_the_same_keys_and_placeholders() -> None:
-    assert languages() == ["en", "zh"]
+    assert list_languages() == ["en", "zh"]
     english, chinese = flat(EN.sections), flat(ZH.sections)
     assert english.keys() == chinese.keys()
     for key, text in english.items():
         assert placeholders(text) == placeholders(chinese[key]), key
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_word_can_be_drawn(language: str) -> None:
     for key, text in flat(load_words(language).sections).items():
         require_glyphs(text, key)

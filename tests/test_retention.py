@@ -21,10 +21,10 @@ from test_forget import needles, places, traces
 
 from assets.publication_assets import prune_runs
 from funnelscope.ingest import prune_raw, reconcile
-from funnelscope.ingest.build_state import standing
-from funnelscope.publication.erasure import begin_forgetting, scrub
+from funnelscope.ingest.build_state import read_build_state
+from funnelscope.publication.erasure import begin_erasure, scrub
 from funnelscope.publication.retention import prune
-from funnelscope.quality.gate import Verdict, verdicts
+from funnelscope.quality.gate import Verdict, read_verdicts
 from funnelscope.reporting import print_report
 from funnelscope.settings import Retention
 from funnelscope.warehouse.connection import Warehouse
@@ -68,13 +68,13 @@ def differences(home: Home) -> set[int]:
 
 def test_days_whose_raw_rows_are_gone_are_built_again_from_what_is_staged(built: Home, home: Home) -> None:
     with open_shop(home.settings) as shop:
-        assert standing(shop.warehouse).late == frozenset()
+        assert read_build_state(shop.warehouse).stale_days == frozenset()
         read_all_again(shop.warehouse)
     build_days(home, day(1), day(DAYS), is_published=True)
     assert_same_export(home.export(), built.export())
     assert differences(home) == {0}
     with open_shop(home.settings) as shop:
-        assert not any(each.verdict is Verdict.BLOCKED for each in verdicts(shop.warehouse, day(1), day(DAYS)))
+        assert not any(each.verdict is Verdict.BLOCKED for each in read_verdicts(shop.warehouse, day(1), day(DAYS)))
         assert shop.warehouse.value("select min(business_date) from raw.page_events") == day(2)
 
 
@@ -123,7 +123,7 @@ def test_a_person_is_forgotten_on_such_days_too(delivered: Home, home: Home) -> 
     wanted = [needle for needle in needles(delivered, home, customer) if len(needle.text) > 1]
     assert traces(delivered, customer)["order_id"]
     with open_shop(home.settings) as shop:
-        begin_forgetting(shop.warehouse, home.settings, [customer])
+        begin_erasure(shop.warehouse, home.settings, [customer])
     build_days(home, day(DAYS), day(DAYS), is_published=True)
     scrub(home.settings, [customer])
     assert places(home, wanted) == set()
@@ -134,7 +134,7 @@ def test_a_person_is_forgotten_on_such_days_too(delivered: Home, home: Home) -> 
     assert places(home, wanted) == set()
     assert differences(home) == {0}
     with open_shop(home.settings) as shop:
-        assert not any(each.verdict is Verdict.BLOCKED for each in verdicts(shop.warehouse, day(1), day(DAYS)))
+        assert not any(each.verdict is Verdict.BLOCKED for each in read_verdicts(shop.warehouse, day(1), day(DAYS)))
 
 
 def test_the_settings_decide_what_goes_and_the_newest_stays(built: Home, tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.common import SNAPSHOT, partitions
+from assets.common import SNAPSHOT, define_partitions
 from funnelscope.events.schema import FAMILIES
 from funnelscope.settings import Settings, load_settings
-from pipelines.schedules import daily_schedule, undelivered
+from pipelines.schedules import define_daily_schedule, find_undelivered_sources
 
 DAY = date(2026, 5, 4)
 
@@ -34,10 +34,10 @@ def deliver(settings: Settings, *families: str, seconds_ago: float = 3600) -> No
 
 
 def tick(settings: Settings, hour: int, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
-    @dg.asset(key=SNAPSHOT, partitions_def=partitions(settings))
+    @dg.asset(key=SNAPSHOT, partitions_def=define_partitions(settings))
     def snapshot() -> None: ...
 
-    schedule = daily_schedule(settings, dg.define_asset_job("daily", [SNAPSHOT]))
+    schedule = define_daily_schedule(settings, dg.define_asset_job("daily", [SNAPSHOT]))
     definitions = dg.Definitions(assets=[snapshot], schedules=[schedule])
     moment = datetime(2026, 5, 5, hour, 10, tzinfo=settings.zone)
     context = dg.build_schedule_context(
@@ -55,7 +55,7 @@ def test_a_day_runs_as_soon_as_every_family_is_delivered(settings: Settings) -> 
 
 def test_the_schedule_waits_for_a_missing_family_until_nine_and_then_runs_anyway(settings: Settings) -> None:
     deliver(settings, "traffic", "page", "order")
-    assert undelivered(settings, DAY) == ["service"]
+    assert find_undelivered_sources(settings, DAY) == ["service"]
     with dg.instance_for_test() as instance:
         assert tick(settings, 8, instance) == []
         assert [request.partition_key for request in tick(settings, 9, instance)] == ["2026-05-04"]
@@ -64,7 +64,7 @@ def test_the_schedule_waits_for_a_missing_family_until_nine_and_then_runs_anyway
 def test_the_schedule_waits_for_a_file_that_was_written_to_just_now(settings: Settings) -> None:
     deliver(settings, "traffic", "page", "order")
     deliver(settings, "service", seconds_ago=1)
-    assert undelivered(settings, DAY) == ["service"]
+    assert find_undelivered_sources(settings, DAY) == ["service"]
 
 
 def test_days_missed_while_the_machine_was_off_are_run_too(settings: Settings) -> None:
@@ -77,6 +77,6 @@ def test_days_missed_while_the_machine_was_off_are_run_too(settings: Settings) -
 
 
 def test_each_schedule_tick_is_on_the_shops_clock(settings: Settings) -> None:
-    schedule = daily_schedule(settings, dg.define_asset_job("daily", [SNAPSHOT]))
+    schedule = define_daily_schedule(settings, dg.define_asset_job("daily", [SNAPSHOT]))
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("*/10 6-9 * * *", "Asia/Shanghai")
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING

@@ -164,7 +164,7 @@ def test_defaults_follow_what_is_given() -> None:
     assert settings.opening_date == settings.start_date
     assert [source.name for source in settings.sources] == ["page", "page-2", "tmall"]
     assert settings.sources[0].pattern == "landing/page/dt=*/*"
-    assert settings.family_sources("traffic") == ()
+    assert settings.list_family_sources("traffic") == ()
 
 
 @pytest.mark.parametrize("path", ["funnelscope.yaml", "examples/online_retail/funnelscope.yaml"])

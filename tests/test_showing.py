@@ -13,7 +13,7 @@ from diagnosis_world import World, settings_of
 from assets import metadata
 from assets.resources import Shop
 from funnelscope.reporting import table_overview
-from funnelscope.warehouse.models import derived_schemas, load_models
+from funnelscope.warehouse.models import derive_schemas, load_models
 
 LAST = 31
 MOST_BYTES_OF_A_TABLE = 30_000
@@ -70,7 +70,7 @@ def svg_of(value: Any) -> ElementTree.Element:
 
 @pytest.mark.parametrize("model", MODELS, ids=[model.table for model in MODELS])
 def test_every_table_can_be_shown_even_when_it_is_empty(shop: Shop, world: World, model: Any) -> None:
-    shown = metadata.last_day_of_table(shop, model, world.day(LAST))
+    shown = metadata.describe_table_day(shop, model, world.day(LAST))
     assert "not_shown" not in shown
     has_picture = (
         model in MARTS and model.table not in table_overview.LONG_TABLES
@@ -80,7 +80,7 @@ def test_every_table_can_be_shown_even_when_it_is_empty(shop: Shop, world: World
 
 
 def test_a_cube_shows_its_largest_slices_and_the_rate_and_counts_of_four_weeks(shop: Shop, world: World) -> None:
-    shown = metadata.last_day_of_table(shop, load_models()["marts.landing_cube"], world.day(LAST))
+    shown = metadata.describe_table_day(shop, load_models()["marts.landing_cube"], world.day(LAST))
     sample = columns_of(shown["last_rows"])
     assert sample["business_date"] == [str(world.day(LAST))] * table_overview.SAMPLE_ROWS
     largest = world.warehouse.value(
@@ -100,22 +100,22 @@ def test_a_cube_shows_its_largest_slices_and_the_rate_and_counts_of_four_weeks(s
 def test_a_sample_holds_no_id_of_a_person_a_session_or_an_order() -> None:
     """Dagster keeps what it was shown; a person who is to be forgotten must not live on there."""
     for model in MODELS:
-        ids = {name for name, _ in derived_schemas()[model.table] if name.endswith("_id")} - {"product_id"}
-        assert not ids & set(table_overview.shown_columns(model)), model.table
+        ids = {name for name, _ in derive_schemas()[model.table] if name.endswith("_id")} - {"product_id"}
+        assert not ids & set(table_overview.select_shown_columns(model)), model.table
 
 
 @pytest.mark.parametrize("name", ["![x](http://host/x.png)", "a | b", "<img src=x>", "*bold* _x_ `code`", "\\ # ~~~"])
 def test_a_name_can_neither_break_a_table_nor_load_a_picture(name: str) -> None:
-    (value,) = metadata.shown_rows("rows", [{"name": name, "n": 2**60 + 1, "nothing": None, "yes": True}]).values()
+    (value,) = metadata.show_rows("rows", [{"name": name, "n": 2**60 + 1, "nothing": None, "yes": True}]).values()
     unescaped = re.sub(r"\\[^A-Za-z0-9\s]", "", value.md_str)
     assert not set("![]()<>*_`#~") & set(unescaped.replace("---", ""))
     assert unescaped.splitlines()[-1].count("|") == 5
     assert "1,152,921,504,606,846,977 |  | True |" in value.md_str
-    assert metadata.shown_rows("rows", []) == {}
+    assert metadata.show_rows("rows", []) == {}
 
 
 def test_a_finding_shows_status_slice_loss_and_a_chart(shop: Shop, world: World) -> None:
-    shown = metadata.last_day_of_diagnosis(shop, world.day(LAST))
+    shown = metadata.describe_diagnosis_day(shop, world.day(LAST))
     finding = columns_of(tables_in(shown["findings"]))
     assert (finding["status"], finding["slice"]) == (["confirmed"], ["coupon WELCOME10"])
     assert finding["since"] == [str(world.day(LAST))]
@@ -142,7 +142,7 @@ def test_a_finding_on_doubtful_data_says_so_first_and_why_beside_its_evidence(wo
             day=day,
             finding_id=finding_id,
         )
-        shown = metadata.last_day_of_diagnosis(shop_of(world), day)
+        shown = metadata.describe_diagnosis_day(shop_of(world), day)
         world.warehouse.execute("delete from diagnosis.evidence where business_date = $day", day=day)
         world.warehouse.execute(
             "update diagnosis.findings set status = 'confirmed', status_reason = '' where business_date = $day", day=day
@@ -164,6 +164,6 @@ def test_what_cannot_be_shown_stops_nothing(monkeypatch: pytest.MonkeyPatch, sho
     def fail(*_: object) -> None:
         raise OSError("no picture today")
 
-    monkeypatch.setattr(metadata, "sample_rows", fail)
-    shown = metadata.last_day_of_table(shop, MARTS[0], world.day(LAST))
+    monkeypatch.setattr(metadata, "read_sample_rows", fail)
+    shown = metadata.describe_table_day(shop, MARTS[0], world.day(LAST))
     assert shown == {"not_shown": "OSError: no picture today"}

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from funnelscope.simulator import FAULT_KINDS, Fault, Promotion, simulate
+from funnelscope.simulator import FAULT_KINDS, Fault, SimulatedPromotion, simulate
 from pipelines.cli.app import app
 
 BEGINS = date(2026, 5, 4)
@@ -229,7 +229,7 @@ def test_customers_without_care_buy_less_in_the_month_after(tmp_path: Path) -> N
 
 
 def test_a_sale_may_open_on_the_evening_before(tmp_path: Path) -> None:
-    sales = [Promotion(day=0), Promotion(day=12, shift_hours=-4)]
+    sales = [SimulatedPromotion(day=0), SimulatedPromotion(day=12, shift_hours=-4)]
     run = Run(tmp_path, [], days=22, sessions_per_day=600, history_days=1, promotions=sales)
     opening = date(2026, 5, 1) + timedelta(days=12 + 6)
     calendar = (tmp_path / "calendar.yaml").read_text()

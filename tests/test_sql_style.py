@@ -8,12 +8,12 @@ import yaml
 
 from funnelscope.events.metrics import METRICS
 from funnelscope.events.schema import FAMILIES
-from funnelscope.ingest.reasons import Reason
-from funnelscope.messages.wording import languages, load_words
+from funnelscope.ingest.quarantine_reasons import QuarantineReason
+from funnelscope.messages.wording import list_languages, load_words
 from funnelscope.quality.expectations.suites import FOLDER
 from funnelscope.warehouse.checks import load_contracts
-from funnelscope.warehouse.connection import in_memory_warehouse
-from funnelscope.warehouse.models import LAYERS, Model, create_inputs, derived_schemas, load_models
+from funnelscope.warehouse.connection import open_in_memory_warehouse
+from funnelscope.warehouse.models import LAYERS, Model, create_inputs, derive_schemas, load_models
 
 MODELS = list(load_models().values())
 QUERIES = {model.table: model.query for model in MODELS} | {
@@ -65,7 +65,7 @@ def calls(query: str, *functions: str) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.table)
 def test_a_model_says_what_it_is(model: Model) -> None:
-    names = [name for name, _ in derived_schemas()[model.table]]
+    names = [name for name, _ in derive_schemas()[model.table]]
     assert model.description.endswith("."), "the first line is a sentence"
     assert model.owner
     assert list(model.column_comments) == names, "every output column has its comment, in the order of the query"
@@ -164,7 +164,7 @@ def test_no_sum_of_floating_numbers(model: Model) -> None:
     doubles = {
         name
         for table in model.dependencies
-        for name, kind in (derived_schemas().get(table) or raw_columns(table))
+        for name, kind in (derive_schemas().get(table) or raw_columns(table))
         if kind == "DOUBLE"
     }
     for (argument,) in calls(without_comments(model.query), "sum", "avg"):
@@ -173,7 +173,7 @@ def test_no_sum_of_floating_numbers(model: Model) -> None:
 
 
 def raw_columns(table: str) -> list[tuple[str, str]]:
-    warehouse = in_memory_warehouse()
+    warehouse = open_in_memory_warehouse()
     create_inputs(warehouse)
     return warehouse.columns(table)
 
@@ -210,7 +210,7 @@ COMPUTED_ELSEWHERE = {
 }
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_metric_is_named_and_defined_and_nothing_else_is(language: str) -> None:
     metrics = load_words(language).sections["metrics"]
     figures = {figure for key in METRICS for figure in FIGURES.get(key, (key,))}
@@ -220,10 +220,10 @@ def test_every_metric_is_named_and_defined_and_nothing_else_is(language: str) ->
         assert words["definition"].strip().endswith((".", "。")), key
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_every_check_and_quarantine_reason_has_a_name(language: str) -> None:
     sections = load_words(language).sections
     files = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in FOLDER.glob("*.yaml")]
     expectations = {entry["name"] for file in files for entry in file["expectations"]}
     assert set(sections["checks"]) == {contract.name for contract in load_contracts()} | expectations
-    assert set(sections["quarantine_reasons"]) == {reason.value for reason in Reason}
+    assert set(sections["quarantine_reasons"]) == {reason.value for reason in QuarantineReason}

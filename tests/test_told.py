@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from intake_helpers import CONTRACT, DAY, GOOD, MAPPED, Shop
 
-from funnelscope.ingest.readers.sniffing import OTHER_FORMATS
-from funnelscope.messages.observations import Found, Told, found_of
-from funnelscope.messages.wording import in_words, load_words
+from funnelscope.ingest.readers.encoding_detection import OTHER_FORMATS
+from funnelscope.messages.check_observations import CheckObservation, LocalizedMessage, read_observation
+from funnelscope.messages.wording import load_words, translate_message
 from funnelscope.quality import gate
 from funnelscope.quality.expectations import load_suites
-from funnelscope.quality.expectations.judging import IN_WORDS, _found
+from funnelscope.quality.expectations.judgements import TRANSLATED_ARGUMENTS, _build_observation
 from funnelscope.settings import load_settings
 from funnelscope.warehouse.checks import load_contracts
-from funnelscope.warehouse.connection import in_memory_warehouse
+from funnelscope.warehouse.connection import open_in_memory_warehouse
 
 REPOSITORY = Path(__file__).parents[1]
 SWAPPED = "order_id,event_time,event_type\n" + "".join(f"{n},2026-06-01 10:00:00,paid\n" for n in range(30))
@@ -26,15 +26,15 @@ SWAPPED = "order_id,event_time,event_type\n" + "".join(f"{n},2026-06-01 10:00:00
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
-    yield Shop(opened := in_memory_warehouse(), tmp_path)
+    yield Shop(opened := open_in_memory_warehouse(), tmp_path)
     opened.connection.close()
 
 
-def found(shop: Shop, check: str) -> Found:
+def found(shop: Shop, check: str) -> CheckObservation:
     """The one case of a contract as the gate keeps it, written and read again."""
     (contract,) = (each for each in load_contracts() if each.name == check)
-    ((_, case),) = gate._violations(shop.warehouse, contract, DAY, DAY).values()
-    return found_of({"found": case.as_json()})
+    ((_, case),) = gate._find_violations(shop.warehouse, contract, DAY, DAY).values()
+    return read_observation({"found": case.format_json()})
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_why_a_file_cannot_be_read_is_told_in_both_languages(
     case = found(shop, "whole_files_are_readable")
     assert in_english in told.message
     assert case.observed_text == f"Orders, landing/order/dt={DAY}/{name}: {told.message}"
-    chinese = in_words(case.observed, "zh")
+    chinese = translate_message(case.observed, "zh")
     assert in_chinese in chinese
     assert not any(word in chinese for word in ("deliver it", "declare ", "save it", "missing", "did you"))
 
@@ -74,27 +74,30 @@ def test_a_delivery_that_looks_misread_is_told_in_both_languages(shop: Shop) -> 
     case = found(shop, "deliveries_read_as_meant")
     assert case.observed_text == f"Orders, landing/order/dt={DAY}/orders.csv: {told.message}"
     assert told.message.startswith("day and month seem swapped in 30 rows: 2026-06-01 would be 2026-01-06")
-    assert in_words(case.observed, "zh").endswith(
+    assert translate_message(case.observed, "zh").endswith(
         "30 行的日与月似乎颠倒了：2026-06-01 应为 2026-01-06，接近 2026-01-06 的交付；请在导出时或用表达式调换"
     )
 
 
 def test_two_warnings_are_told_one_after_the_other(shop: Shop) -> None:
     shop.deliver(SWAPPED.replace("\n1,", "\n1.0,"), CONTRACT)
-    told = in_words(found(shop, "deliveries_read_as_meant").observed, "zh")
+    told = translate_message(found(shop, "deliveries_read_as_meant").observed, "zh")
     assert "调换；order_id 中的编号写成了小数" in told
 
 
 def test_a_ledger_of_before_is_told_as_it_was_written(shop: Shop) -> None:
     shop.deliver(SWAPPED, CONTRACT)
     shop.warehouse.execute("update quality.deliveries set told = null, warning = 'as of old'")
-    assert in_words(found(shop, "deliveries_read_as_meant").observed, "zh").endswith("as of old")
+    assert translate_message(found(shop, "deliveries_read_as_meant").observed, "zh").endswith("as of old")
 
 
 def test_what_an_expectation_asks_is_told_in_both_languages() -> None:
     expectations = [each for suite in load_suites(load_settings()) for each in suite.expectations]
     asked = {
-        each.name: [in_words(_found("rows", each, cases=0, rows=0).expected, language) for language in ("en", "zh")]
+        each.name: [
+            translate_message(_build_observation("rows", each, cases=0, rows=0).expected, language)
+            for language in ("en", "zh")
+        ]
         for each in expectations
     }
     assert asked["scrolls_are_shares"] == [
@@ -107,15 +110,15 @@ def test_what_an_expectation_asks_is_told_in_both_languages() -> None:
 
 
 def test_an_argument_of_the_shop_s_own_expectation_is_told_by_its_name() -> None:
-    assert str(Told("asked_other", name="regex", value="a+")) == "regex a+"
+    assert str(LocalizedMessage("asked_other", name="regex", value="a+")) == "regex a+"
 
 
 def told_keys() -> set[str]:
     """Every key that the code tells something by."""
-    keys = {*OTHER_FORMATS.values(), *(f"asked_{name}" for name in IN_WORDS)}
+    keys = {*OTHER_FORMATS.values(), *(f"asked_{name}" for name in TRANSLATED_ARGUMENTS)}
     for file in (REPOSITORY / "funnelscope").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Told", "_problem") and node.args:
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("LocalizedMessage", "_build_problem") and node.args:
                 keys |= {each.value for each in ast.walk(node.args[0]) if isinstance(each, ast.Constant)}
     return keys - {"asked_", ""}
 
@@ -133,7 +136,7 @@ def test_every_chinese_sentence_is_chinese() -> None:
 
 
 def test_a_sentence_is_kept_with_its_values() -> None:
-    inner = Told("did_you_mean", nearest="'a'")
-    told = Told("missing_column", column="'b'", hints=[inner, Told("found_no_columns")])
+    inner = LocalizedMessage("did_you_mean", nearest="'a'")
+    told = LocalizedMessage("missing_column", column="'b'", hints=[inner, LocalizedMessage("found_no_columns")])
     assert told == "column 'b' is missing; did you mean 'a'?; found: no columns"
     assert json.loads(json.dumps(told.record))["values"]["hints"][0] == inner.record

@@ -8,12 +8,17 @@ import duckdb
 import pytest
 
 from funnelscope.events.schema import ORDER
-from funnelscope.warehouse.connection import WarehouseLockedError, in_memory_warehouse, lock_is_held, open_warehouse
+from funnelscope.warehouse.connection import (
+    WarehouseLockedError,
+    is_lock_held,
+    open_in_memory_warehouse,
+    open_warehouse,
+)
 from funnelscope.warehouse.models import create_inputs
 
 
 def test_a_column_that_the_contract_got_is_added_to_raw_and_the_rows_stay() -> None:
-    warehouse = in_memory_warehouse()
+    warehouse = open_in_memory_warehouse()
     create_inputs(warehouse)
     warehouse.execute("insert into raw.order_events (row_number, line) values (1, 'a')")
     warehouse.execute("alter table raw.order_events drop column coupon")
@@ -33,7 +38,7 @@ def test_a_second_writer_waits_and_is_told_whom_for(tmp_path: Path) -> None:
     )
     assert writer.stdout is not None
     assert writer.stdout.readline() == "open\n"
-    assert lock_is_held(path.with_suffix(".lock"))
+    assert is_lock_held(path.with_suffix(".lock"))
     with pytest.raises(WarehouseLockedError, match=str(writer.pid)), open_warehouse(path, wait_seconds=0.3):
         pass
     writer.kill()
@@ -43,7 +48,7 @@ def test_a_second_writer_waits_and_is_told_whom_for(tmp_path: Path) -> None:
 
 
 def test_a_transaction_is_whole_or_not_at_all() -> None:
-    warehouse = in_memory_warehouse(["create table numbers (n INTEGER)"])
+    warehouse = open_in_memory_warehouse(["create table numbers (n INTEGER)"])
     with pytest.raises(duckdb.ConversionException), warehouse.transaction():
         warehouse.execute("insert into numbers values (1); insert into numbers values ('two')")
     assert warehouse.value("select count(*) from numbers") == 0

@@ -26,7 +26,7 @@ from funnelscope.diagnosis.loss_estimate import worth
 from funnelscope.diagnosis.overdispersion import Noise, learn_noise, write_slice_days
 from funnelscope.diagnosis.steps import CUBES, SEGMENTS, SOURCE, STEPS, Step, steps_of
 from funnelscope.localization.scan import Finding, Scan, ScanOptions, scan
-from funnelscope.quality.gate import days_between
+from funnelscope.quality.gate import list_days
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
 
@@ -83,7 +83,7 @@ def diagnose_days(warehouse: Warehouse, settings: Settings, from_date: date, to_
         _fill_slice_days(warehouse, settings, first, to_date)
     except Exception as error:  # a broken diagnosis must stop neither publication nor report
         unreadable = _why(error)
-    for day in days_between(first, to_date):
+    for day in list_days(first, to_date):
         try:
             rows = _failed(unreadable) if unreadable else _diagnose(warehouse, settings, day)
         except Exception as error:

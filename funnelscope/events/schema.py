@@ -38,8 +38,8 @@ REQUIRED = ("event_time", "event_type")  # of every event; all other columns may
 BLANKS = " \t\r\n\u00a0\u202f\u3000\ufeff\u200b\u200e\u200f\u2060"
 
 # No amount in any currency, but every phone number and time in milliseconds that slipped into a wrong column.
-MOST_MONEY = 10_000_000_000
-MOST_UNITS = 1_000_000
+MAXIMUM_AMOUNT = 10_000_000_000
+MAXIMUM_UNITS = 1_000_000
 HOUR_MS = 3_600_000
 
 
@@ -79,26 +79,26 @@ class Family:
         return {column.name: column for column in self.columns}[name]
 
 
-def _identifier(name: str, meaning: str) -> Column:
+def _define_identifier(name: str, meaning: str) -> Column:
     return Column(name, Kind.IDENTIFIER, meaning)
 
 
-def _money(name: str, meaning: str, minimum: int = 0) -> Column:
-    return Column(name, Kind.MONEY, meaning, minimum=minimum, maximum=MOST_MONEY)
+def _define_money(name: str, meaning: str, minimum: int = 0) -> Column:
+    return Column(name, Kind.MONEY, meaning, minimum=minimum, maximum=MAXIMUM_AMOUNT)
 
 
-def _text(name: str, meaning: str, *values: str) -> Column:
+def _define_text(name: str, meaning: str, *values: str) -> Column:
     return Column(name, Kind.TEXT, meaning, values)
 
 
 COMMON_COLUMNS = (
-    _identifier("event_id", "the event's own id; without one the delivered content is the id"),
+    _define_identifier("event_id", "the event's own id; without one the delivered content is the id"),
     Column("event_time", Kind.TIME, "when it happened"),
-    _text("event_type", "what happened: one of the family's event types"),
-    _text("shop", "the shop; the configured shop where the delivery names none"),
-    _identifier("visitor_id", "the browser or device"),
-    _identifier("customer_id", "the person, once known"),
-    _identifier("session_id", "the source's own session; derived where it has none"),
+    _define_text("event_type", "what happened: one of the family's event types"),
+    _define_text("shop", "the shop; the configured shop where the delivery names none"),
+    _define_identifier("visitor_id", "the browser or device"),
+    _define_identifier("customer_id", "the person, once known"),
+    _define_identifier("session_id", "the source's own session; derived where it has none"),
     Column("is_bot", Kind.BOOLEAN, "the source's own robot flag"),
 )
 
@@ -106,16 +106,16 @@ TRAFFIC = Family(
     "traffic",
     ("impression", "click", "visit"),
     (
-        _text("channel", "where the traffic comes from"),
-        _text("campaign", "the advertiser's campaign"),
-        _text("creative", "the picture or video shown"),
-        _text("creative_origin", "who made the creative", "human", "ai"),
-        _text("audience", "the audience the campaign was aimed at"),
-        _text("keyword", "the search word that was bid on"),
-        _text("landing_page", "the page the click leads to"),
-        _identifier("click_id", "joins a click to its visit"),
-        _text("device", "kind of device"),
-        _text("region", "region of the visitor"),
+        _define_text("channel", "where the traffic comes from"),
+        _define_text("campaign", "the advertiser's campaign"),
+        _define_text("creative", "the picture or video shown"),
+        _define_text("creative_origin", "who made the creative", "human", "ai"),
+        _define_text("audience", "the audience the campaign was aimed at"),
+        _define_text("keyword", "the search word that was bid on"),
+        _define_text("landing_page", "the page the click leads to"),
+        _define_identifier("click_id", "joins a click to its visit"),
+        _define_text("device", "kind of device"),
+        _define_text("region", "region of the visitor"),
         Column(
             "quantity",
             Kind.WHOLE_NUMBER,
@@ -123,8 +123,8 @@ TRAFFIC = Family(
             minimum=0,
             maximum=10_000_000_000,
         ),
-        _money("cost", "what the row cost"),
-        _text("domain", "public platform traffic or the shop's own private domain", "public", "private"),
+        _define_money("cost", "what the row cost"),
+        _define_text("domain", "public platform traffic or the shop's own private domain", "public", "private"),
     ),
 )
 
@@ -152,24 +152,24 @@ PAGE = Family(
         "follow",
     ),
     (
-        _text(
+        _define_text(
             "page_type", "kind of page", "home", "category", "product", "content", "live", "cart", "checkout", "other"
         ),
-        _text("page", "the page"),
-        _text("product_id", "the product (SPU) that the page or event is about"),
-        _text("sku", "the variant (SKU)"),
-        _text("module", "the module of the page; 'auto' marks a scroll or play that nobody asked for"),
-        _text("content", "the video, article or picture"),
-        _text("live_room", "the live room"),
-        _text("coupon", "the coupon"),
-        _text("promotion", "the promotion"),
-        _identifier("order_id", "the order, where the event is about one"),
-        _text("error_code", "the source's own error code"),
+        _define_text("page", "the page"),
+        _define_text("product_id", "the product (SPU) that the page or event is about"),
+        _define_text("sku", "the variant (SKU)"),
+        _define_text("module", "the module of the page; 'auto' marks a scroll or play that nobody asked for"),
+        _define_text("content", "the video, article or picture"),
+        _define_text("live_room", "the live room"),
+        _define_text("coupon", "the coupon"),
+        _define_text("promotion", "the promotion"),
+        _define_identifier("order_id", "the order, where the event is about one"),
+        _define_text("error_code", "the source's own error code"),
         Column("first_screen_ms", Kind.WHOLE_NUMBER, "milliseconds until the first screen was drawn", (), 0, HOUR_MS),
         Column("dwell_ms", Kind.WHOLE_NUMBER, "milliseconds on the page, sent on leaving it", (), 0, 24 * HOUR_MS),
         Column("scroll_ratio", Kind.NUMBER, "how far the page was scrolled; 40% is 0.4", minimum=0, maximum=1),
-        _money("displayed_price", "the price shown"),
-        _text("stock_state", "in stock, low, out: the source's words"),
+        _define_money("displayed_price", "the price shown"),
+        _define_text("stock_state", "in stock, low, out: the source's words"),
     ),
 )
 
@@ -194,15 +194,15 @@ SERVICE = Family(
         "opted_out",
     ),
     (
-        _identifier("conversation_id", "the conversation"),
-        _text("agent", "the agent who wrote, or was written to"),
-        _text("team", "the agent's team"),
-        _text("topic", "before or after the sale", "presale", "aftersale"),
-        _text("product_id", "the product (SPU) it is about"),
-        _identifier("order_id", "the order it is about"),
+        _define_identifier("conversation_id", "the conversation"),
+        _define_text("agent", "the agent who wrote, or was written to"),
+        _define_text("team", "the agent's team"),
+        _define_text("topic", "before or after the sale", "presale", "aftersale"),
+        _define_text("product_id", "the product (SPU) it is about"),
+        _define_identifier("order_id", "the order it is about"),
         Column("rating", Kind.WHOLE_NUMBER, "stars given to the service", minimum=1, maximum=5),
-        _text("care_type", "kind of care message after the purchase"),
-        _identifier("message_id", "the message"),
+        _define_text("care_type", "kind of care message after the purchase"),
+        _define_identifier("message_id", "the message"),
     ),
 )
 
@@ -221,26 +221,28 @@ ORDER = Family(
         "reviewed",
     ),
     (
-        _identifier("order_id", "the order"),
-        _text("line", "the line of the order"),
-        _text("product_id", "the product (SPU) sold"),
-        _text("sku", "the variant (SKU) sold"),
-        _text("category", "the product's category"),
-        Column("quantity", Kind.WHOLE_NUMBER, "units on the line", minimum=-MOST_UNITS, maximum=MOST_UNITS),
-        _money("amount", "for the line, after discount; of this event (a deposit's own amount)", -MOST_MONEY),
-        _money("shipping_amount", "postage; on one line of the order"),
-        _money("discount", "discount already taken off the amount"),
-        _text("coupon", "the coupon used"),
-        _text("promotion", "the promotion"),
-        _text("payment_provider", "who carries the payment"),
-        _text("sales_channel", "where it was sold"),
-        _text("source_room", "the live room that the source credits"),
-        _text("source_content", "the content piece that the source credits"),
-        _identifier("refund_id", "the refund"),
-        _text("refund_type", "kind of refund"),
-        _text("error_code", "the source's own error code"),
+        _define_identifier("order_id", "the order"),
+        _define_text("line", "the line of the order"),
+        _define_text("product_id", "the product (SPU) sold"),
+        _define_text("sku", "the variant (SKU) sold"),
+        _define_text("category", "the product's category"),
+        Column("quantity", Kind.WHOLE_NUMBER, "units on the line", minimum=-MAXIMUM_UNITS, maximum=MAXIMUM_UNITS),
+        _define_money(
+            "amount", "for the line, after discount; of this event (a deposit's own amount)", -MAXIMUM_AMOUNT
+        ),
+        _define_money("shipping_amount", "postage; on one line of the order"),
+        _define_money("discount", "discount already taken off the amount"),
+        _define_text("coupon", "the coupon used"),
+        _define_text("promotion", "the promotion"),
+        _define_text("payment_provider", "who carries the payment"),
+        _define_text("sales_channel", "where it was sold"),
+        _define_text("source_room", "the live room that the source credits"),
+        _define_text("source_content", "the content piece that the source credits"),
+        _define_identifier("refund_id", "the refund"),
+        _define_text("refund_type", "kind of refund"),
+        _define_text("error_code", "the source's own error code"),
         Column("rating", Kind.WHOLE_NUMBER, "stars given to the product", minimum=1, maximum=5),
-        _text("excluded_reason", "why the shop does not count the order: test, staff, brushing"),
+        _define_text("excluded_reason", "why the shop does not count the order: test, staff, brushing"),
     ),
 )
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from funnelscope.events.schema import FAMILIES
 from funnelscope.funnels.answer_table import TABLE, create_table
-from funnelscope.funnels.answers import as_json
-from funnelscope.funnels.engine.answer import compute
-from funnelscope.funnels.engine.days import DAY, EPOCH
-from funnelscope.funnels.engine.plan import Plan
-from funnelscope.funnels.published_events import load_staged, needs_history
-from funnelscope.funnels.specification import FunnelFile, instant
+from funnelscope.funnels.engine.answer import compute_answer
+from funnelscope.funnels.engine.entry_days import DAY, EPOCH
+from funnelscope.funnels.engine.plan import FunnelPlan
+from funnelscope.funnels.funnel_answers import format_answer
+from funnelscope.funnels.published_events import is_history_needed, load_staged
+from funnelscope.funnels.specification import FunnelFile, convert_to_microseconds
 from funnelscope.settings import Settings
 from funnelscope.settings.yaml_source import SettingsError
 from funnelscope.warehouse.bulk_insert import insert_rows
@@ -28,7 +28,7 @@ _FIGURES = ("rate_from_previous", "rate_from_start", "median_seconds", "p90_seco
 
 
 @dataclass(frozen=True)
-class Entries:
+class EntryDays:
     """Days of entry, both in; mature once every window that opened on them is over."""
 
     first: date
@@ -36,28 +36,28 @@ class Entries:
     is_mature: bool
 
 
-def entries_of(day: date, plan: Plan, settings: Settings) -> list[Entries]:
+def find_entry_days(day: date, plan: FunnelPlan, settings: Settings) -> list[EntryDays]:
     """What the answer of a day is of: the last week of mature days, if the shop has any, and the days since."""
-    closed = EPOCH + timedelta(microseconds=_end(day, settings) - plan.window)
+    closed = EPOCH + timedelta(microseconds=_find_day_end(day, settings) - plan.window)
     last_mature = closed.astimezone(settings.zone).date() - timedelta(days=1)
     found = [
-        Entries(last_mature - timedelta(days=MATURE_DAYS - 1), last_mature, is_mature=True),
-        Entries(last_mature + timedelta(days=1), day, is_mature=False),
+        EntryDays(last_mature - timedelta(days=MATURE_DAYS - 1), last_mature, is_mature=True),
+        EntryDays(last_mature + timedelta(days=1), day, is_mature=False),
     ]
     start = settings.start_date
     return [replace(entries, first=max(entries.first, start)) for entries in found if entries.last >= start]
 
 
-def days_back(plan: Plan) -> int:
+def count_days_back(plan: FunnelPlan) -> int:
     """How many days before its own the answer of a day may read; a change of the clocks may add one."""
     return MATURE_DAYS + -(-plan.window // DAY)
 
 
-def _end(day: date, settings: Settings) -> int:
-    return instant(day + timedelta(days=1), settings.zone)
+def _find_day_end(day: date, settings: Settings) -> int:
+    return convert_to_microseconds(day + timedelta(days=1), settings.zone)
 
 
-def declared_funnels(settings: Settings) -> list[FunnelFile]:
+def load_declared_funnels(settings: Settings) -> list[FunnelFile]:
     """The funnels that the shop declares, by file name; empty where there is no such folder.
 
     Raises:
@@ -72,7 +72,7 @@ def declared_funnels(settings: Settings) -> list[FunnelFile]:
     return files
 
 
-def build(
+def build_daily_answers(
     warehouse: Warehouse, settings: Settings, file: FunnelFile, chunks: Iterable[tuple[date, date]]
 ) -> date | None:
     """Answers the funnel for each day and keeps the answers; returns the last day, None where there is none.
@@ -83,20 +83,20 @@ def build(
     create_table(warehouse)
     last = None
     for from_date, to_date in chunks:
-        plan, columns = _load(warehouse, settings, file, from_date, to_date)
+        plan, columns = _load_events(warehouse, settings, file, from_date, to_date)
         for offset in range((to_date - from_date).days + 1):
             last = from_date + timedelta(days=offset)
             _build_day(warehouse, settings, file, plan, columns, last)
     return last
 
 
-def _load(
+def _load_events(
     warehouse: Warehouse, settings: Settings, file: FunnelFile, from_date: date, to_date: date
-) -> tuple[Plan, dict[str, str]]:
+) -> tuple[FunnelPlan, dict[str, str]]:
     """The events that the days read, as the table `funnel_days_events`."""
-    first = entries_of(from_date, file.spec.plan, settings)[0].first
+    first = find_entry_days(from_date, file.spec.plan, settings)[0].first
     asked = file.entered(first, to_date)
-    since = settings.start_date if needs_history(asked.spec.plan) else first
+    since = settings.start_date if is_history_needed(asked.spec.plan) else first
     staged = {
         name: f"(from staging.{family.table} where business_date between date '{since}' and date '{to_date}')"
         for name, family in FAMILIES.items()
@@ -107,16 +107,16 @@ def _load(
 
 
 def _build_day(
-    warehouse: Warehouse, settings: Settings, file: FunnelFile, plan: Plan, columns: dict[str, str], day: date
+    warehouse: Warehouse, settings: Settings, file: FunnelFile, plan: FunnelPlan, columns: dict[str, str], day: date
 ) -> None:
-    end = _end(day, settings)
+    end = _find_day_end(day, settings)
     warehouse.execute(f"create or replace temp table funnel_events as from funnel_days_events where t < {end}")
     rows: list[tuple[Any, ...]] = []
-    for entries in entries_of(day, plan, settings):
+    for entries in find_entry_days(day, plan, settings):
         asked = file.entered(entries.first, entries.last).spec
         # The ids of conditions are hashed in the loaded plan; only the days of entry are these.
         asked_plan = replace(plan, entered=asked.plan.entered)
-        answer = as_json(asked, compute(warehouse.connection, asked_plan, columns, data_end=end))
+        answer = format_answer(asked, compute_answer(warehouse.connection, asked_plan, columns, data_end=end))
         for value, steps in {None: answer["steps"], **answer.get("breakdown", {})}.items():
             for step in steps:
                 figures = (None if step[name] is None else float(step[name]) for name in _FIGURES)

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import duckdb
 
-from funnelscope.funnels.engine.conditions import text
-from funnelscope.funnels.engine.plan import Plan
-from funnelscope.funnels.funnel_events import EventsError, FunnelEvents, check_columns, first_number
+from funnelscope.funnels.engine.conditions import quote_text
+from funnelscope.funnels.engine.plan import FunnelPlan
+from funnelscope.funnels.funnel_events import EventsError, FunnelEvents, check_columns, read_first_number
 from funnelscope.funnels.specification import FunnelFile
-from funnelscope.settings.yaml_source import nearest
+from funnelscope.settings.yaml_source import suggest_nearest
 
 # A number as a time: seconds, or what it must be when it is too large for seconds.
 LARGEST_SECONDS, LARGEST_MILLISECONDS, LARGEST_MICROSECONDS = 1e11, 1e14, 1e17
 FORMATS = (".parquet", ".csv", ".jsonl", ".ndjson")
 TIMES = ("TIMESTAMP", "DATE")
-MOST_NOTES = 5  # of event types that never occur
+MAXIMUM_NOTES = 5  # of event types that never occur
 
 
 def load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Path) -> FunnelEvents:
@@ -33,10 +33,10 @@ def load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Pat
     try:
         return _load_file(connection, file, path)
     except duckdb.Error as problem:
-        raise EventsError(f"{path}: cannot be read: {_in_short(problem)}") from None
+        raise EventsError(f"{path}: cannot be read: {_shorten_error(problem)}") from None
 
 
-def _in_short(problem: duckdb.Error) -> str:
+def _shorten_error(problem: duckdb.Error) -> str:
     """What DuckDB says without the ways out, which are options of SQL."""
     lines = str(problem).splitlines()
     return "; ".join(itertools.takewhile(lambda line: line and not line.startswith("Possible"), lines))
@@ -44,7 +44,7 @@ def _in_short(problem: duckdb.Error) -> str:
 
 def _load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Path) -> FunnelEvents:
     plan = file.spec.plan
-    relation, known = _relation(connection, path)
+    relation, known = _read_relation(connection, path)
     if known or path.suffix not in (".jsonl", ".ndjson"):  # JSON lines without a line have no columns to speak of
         check_columns(file, plan, list(known), str(path))
     time, kind = known.get("event_time", ("null", "VARCHAR"))
@@ -52,7 +52,8 @@ def _load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Pa
     expressions = [known.get(name, ("null", "VARCHAR"))[0] for name in plan.columns]
     selected = "".join(f", {expression} as p{number}" for number, expression in enumerate(expressions))
     query = (
-        f"select {_known_unit(*unit)} as unit, {_microseconds(time, kind)} as t, {event_type[0]}::varchar as event_type"
+        f"select {_build_unit_sql(*unit)} as unit, {_build_microseconds_sql(time, kind)} as t, "
+        f"{event_type[0]}::varchar as event_type"
         f"{selected}, {time} as given_time from {relation}"
     )
     # Parquet is read by column as often as need be; text is parsed once.
@@ -60,46 +61,46 @@ def _load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Pa
     connection.execute(f"create or replace temp {stored} funnel_given as {query}")
     # Of a column as it is, Parquet's own statistics tell what is missing and which value is the last.
     are_finite = "coalesce(isfinite(min(given_time)) and isfinite(max(given_time)), true)"
-    is_time = kind.startswith(TIMES) and bool(first_number(connection, f"select {are_finite} from funnel_given"))
+    is_time = kind.startswith(TIMES) and bool(read_first_number(connection, f"select {are_finite} from funnel_given"))
     _check_times(connection, path, "given_time" if is_time else "t")
-    dropped = first_number(connection, "select count(*) from funnel_given where unit is null")
+    dropped = read_first_number(connection, "select count(*) from funnel_given where unit is null")
     named = "where unit is not null" if dropped else ""
     connection.execute(
         f"create or replace temp view funnel_events as select * exclude (given_time) from funnel_given {named}"
     )
-    last = _microseconds("max(given_time)", kind) if is_time else "max(t)"
-    data_end = first_number(connection, f"select coalesce({last}, 0) from funnel_given {named}")
+    last = _build_microseconds_sql("max(given_time)", kind) if is_time else "max(t)"
+    data_end = read_first_number(connection, f"select coalesce({last}, 0) from funnel_given {named}")
     notes = [f"{dropped} events without {file.spec.unit} are left out"] if dropped else []
-    notes += _notes(connection, plan)
+    notes += _list_notes(connection, plan)
     return FunnelEvents(plan, {name: f"p{number}" for number, name in enumerate(plan.columns)}, data_end, tuple(notes))
 
 
-def _known_unit(unit: str, kind: str) -> str:
+def _build_unit_sql(unit: str, kind: str) -> str:
     """The unit's SQL; an empty text is no unit."""
     return f"nullif({unit}, '')" if kind == "VARCHAR" else unit
 
 
-def _relation(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, dict[str, tuple[str, str]]]:
+def _read_relation(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, dict[str, tuple[str, str]]]:
     """What to read from, and (SQL, type) of each column, those inside `properties` included."""
     if path.suffix in (".jsonl", ".ndjson"):
-        relation = f"(select json from read_ndjson_objects({text(path)}))"
-        return relation, _json_columns(connection, relation, "json", ("properties",))
+        relation = f"(select json from read_ndjson_objects({quote_text(path)}))"
+        return relation, _read_json_columns(connection, relation, "json", ("properties",))
     if path.suffix == ".csv":
         if path.stat().st_size == 0:
             raise EventsError(f"{path}: is empty; a header without rows says that there are no events")
-        relation = _csv(path)
+        relation = _build_csv_relation(path)
     else:
-        relation = f"read_parquet({text(path)})"
+        relation = f"read_parquet({quote_text(path)})"
     rows = connection.execute(f"describe select * from {relation}").fetchall()
-    columns = {str(name): (_quoted(str(name)), str(kind)) for name, kind, *_ in rows}
+    columns = {str(name): (_quote_identifier(str(name)), str(kind)) for name, kind, *_ in rows}
     if "properties" in columns:
         is_text = columns["properties"][1] in ("VARCHAR", "JSON")
         as_json = "properties::json" if is_text else "to_json(properties)"
-        columns = _json_columns(connection, relation, as_json, ()) | columns
+        columns = _read_json_columns(connection, relation, as_json, ()) | columns
     return relation, columns
 
 
-def _csv(path: Path) -> str:
+def _build_csv_relation(path: Path) -> str:
     """The file with the columns of its first line: a line that has more or fewer is an error, not left out."""
     with path.open("rb") as file:
         first = file.readline().decode("utf-8-sig", errors="replace")
@@ -108,14 +109,15 @@ def _csv(path: Path) -> str:
     repeated = [name for name in names if names.count(name) > 1]
     if repeated:
         raise EventsError(f"{path}, line 1: names the column {repeated[0]!r} twice; keep one")
-    columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in names)
+    columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in names)
     return (
-        f"read_csv({text(path)}, auto_detect = false, header = true, delim = {text(delimiter)}, quote = '\"', "
+        f"read_csv({quote_text(path)}, auto_detect = false, header = true, "
+        f"delim = {quote_text(delimiter)}, quote = '\"', "
         f"escape = '\"', columns = {{{columns}}})"
     )
 
 
-def _json_columns(
+def _read_json_columns(
     connection: duckdb.DuckDBPyConnection, relation: str, column: str, nested: tuple[str, ...]
 ) -> dict[str, tuple[str, str]]:
     """The keys of JSON objects, as text; those of a nested object as well, after those beside it."""
@@ -123,21 +125,21 @@ def _json_columns(
     for prefix in (*nested, ""):
         path = f"{column}->'/{prefix}'" if prefix else column
         objects = f"from {relation} where json_type({path}) = 'OBJECT'"
-        if prefix and not first_number(connection, f"select count(*) {objects}"):
+        if prefix and not read_first_number(connection, f"select count(*) {objects}"):
             continue
         keys = connection.execute(f"select distinct unnest(json_keys({path})) as key {objects} order by key").fetchall()
         for (key,) in keys:
             pointer = f"/{prefix}/" if prefix else "/"
             pointer += str(key).replace("~", "~0").replace("/", "~1")
-            found[str(key)] = (f"json_extract_string({column}, {text(pointer)})", "VARCHAR")
+            found[str(key)] = (f"json_extract_string({column}, {quote_text(pointer)})", "VARCHAR")
     return found
 
 
-def _quoted(name: str) -> str:
+def _quote_identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _microseconds(time: str, kind: str) -> str:
+def _build_microseconds_sql(time: str, kind: str) -> str:
     if kind.startswith(TIMES):
         return f"epoch_us({time}::{'timestamptz' if 'ZONE' in kind else 'timestamp'})"
     number = f"try_cast({time} as double)"
@@ -152,7 +154,7 @@ def _microseconds(time: str, kind: str) -> str:
 
 
 def _check_times(connection: duckdb.DuckDBPyConnection, path: Path, time: str) -> None:
-    count = first_number(connection, f"select count(*) from funnel_given where {time} is null")
+    count = read_first_number(connection, f"select count(*) from funnel_given where {time} is null")
     if not count:
         return
     row = connection.execute(
@@ -169,13 +171,17 @@ def _check_times(connection: duckdb.DuckDBPyConnection, path: Path, time: str) -
     )
 
 
-def _notes(connection: duckdb.DuckDBPyConnection, plan: Plan) -> list[str]:
+def _list_notes(connection: duckdb.DuckDBPyConnection, plan: FunnelPlan) -> list[str]:
     """Event types that never occur: perhaps misspelt."""
     names = [str(name) for (name,) in connection.execute("select distinct event_type from funnel_events").fetchall()]
     if not names:
         return ["there are no events"]
     absent = list(dict.fromkeys(filter.event for filter in plan.filters if filter.event not in (None, *names)))
     notes = [
-        f"no event is a '{name}'; {nearest(str(name), sorted(names))}".rstrip("; ") for name in absent[:MOST_NOTES]
+        f"no event is a '{name}'; {suggest_nearest(str(name), sorted(names))}".rstrip("; ")
+        for name in absent[:MAXIMUM_NOTES]
     ]
-    return [*notes, *([f"nor are there {len(absent) - MOST_NOTES} other event types"] if absent[MOST_NOTES:] else [])]
+    return [
+        *notes,
+        *([f"nor are there {len(absent) - MAXIMUM_NOTES} other event types"] if absent[MAXIMUM_NOTES:] else []),
+    ]

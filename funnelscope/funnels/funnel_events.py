@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from funnelscope.funnels.engine.plan import Plan, tests
+from funnelscope.funnels.engine.plan import FunnelPlan, walk_tests
 from funnelscope.funnels.specification import FunnelFile
-from funnelscope.settings.yaml_source import KeyPath, nearest
+from funnelscope.settings.yaml_source import KeyPath, suggest_nearest
 
 
 class EventsError(ValueError):
@@ -29,7 +29,7 @@ class FunnelEvents:
         notes: what an analyst should know before reading the answer.
     """
 
-    plan: Plan
+    plan: FunnelPlan
     columns: Mapping[str, str]
     data_end: int
     notes: tuple[str, ...]
@@ -42,23 +42,23 @@ def open_events() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def check_columns(file: FunnelFile, plan: Plan, known: list[str], where: str) -> None:
+def check_columns(file: FunnelFile, plan: FunnelPlan, known: list[str], where: str) -> None:
     """Raises SettingsError for the first column that the specification names and the events have not."""
-    wanted: list[tuple[KeyPath, str]] = [(("unit",), file.spec.unit), *_named_columns(file)]
+    wanted: list[tuple[KeyPath, str]] = [(("unit",), file.spec.unit), *_list_named_columns(file)]
     for name in ("event_type", "event_time"):
         if name not in known:
-            raise EventsError(f"{where}: has no column {name}; {nearest(name, known)}")
+            raise EventsError(f"{where}: has no column {name}; {suggest_nearest(name, known)}")
     for path, name in wanted:
         if name not in known:
-            raise file.problem(path, name, f"is no column of {where}; {nearest(name, known)}")
+            raise file.problem(path, name, f"is no column of {where}; {suggest_nearest(name, known)}")
 
 
-def _named_columns(file: FunnelFile) -> Iterator[tuple[KeyPath, str]]:
+def _list_named_columns(file: FunnelFile) -> Iterator[tuple[KeyPath, str]]:
     """Every property that the specification names, with the key that names it."""
     spec = file.spec
     for key, parts in (("steps", spec.steps), ("exclude", spec.exclude)):
         for number, part in enumerate(parts):
-            for test in tests(part.where):
+            for test in walk_tests(part.where):
                 yield (key, number, "where", test.column), test.column
     for name in spec.same:
         yield ("same",), name
@@ -66,6 +66,6 @@ def _named_columns(file: FunnelFile) -> Iterator[tuple[KeyPath, str]]:
         yield ("breakdown", "by"), spec.breakdown.by
 
 
-def first_number(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+def read_first_number(connection: duckdb.DuckDBPyConnection, query: str) -> int:
     row = connection.execute(query).fetchone()
     return int(row[0]) if row else 0

@@ -7,14 +7,14 @@ from typing import Any
 import duckdb
 
 from funnelscope.events.schema import FAMILIES, Kind
-from funnelscope.funnels.engine.conditions import text
-from funnelscope.funnels.engine.plan import AllOf, AnyOf, Condition, EventFilter, Operator, Plan, Test
-from funnelscope.funnels.funnel_events import FunnelEvents, check_columns, first_number
+from funnelscope.funnels.engine.conditions import quote_text
+from funnelscope.funnels.engine.plan import AllOf, AnyOf, Condition, EventFilter, FunnelPlan, Operator, PropertyTest
+from funnelscope.funnels.funnel_events import FunnelEvents, check_columns, read_first_number
 from funnelscope.funnels.specification import FunnelFile
 from funnelscope.ingest.identity import hash_identifier
 from funnelscope.settings import Settings
-from funnelscope.settings.yaml_source import nearest
-from funnelscope.warehouse.snapshots import current_snapshot
+from funnelscope.settings.yaml_source import suggest_nearest
+from funnelscope.warehouse.snapshots import find_current_snapshot
 
 
 def load_published(connection: duckdb.DuckDBPyConnection, file: FunnelFile, settings: Settings) -> FunnelEvents:
@@ -24,7 +24,7 @@ def load_published(connection: duckdb.DuckDBPyConnection, file: FunnelFile, sett
         FileNotFoundError: nothing has been published yet.
         SettingsError: the specification names an event type or a column that the contract has not; with its line.
     """
-    snapshot = current_snapshot(settings.published)
+    snapshot = find_current_snapshot(settings.published)
     if snapshot is None:
         raise FileNotFoundError(f"{settings.published} holds no snapshot yet. Run: funnelscope run --date YYYY-MM-DD")
     return load_staged(
@@ -32,9 +32,9 @@ def load_published(connection: duckdb.DuckDBPyConnection, file: FunnelFile, sett
         file,
         settings,
         {
-            name: f"read_parquet({text(snapshot / 'staging' / family.table / '*' / '*.parquet')}, union_by_name = true)"
-            for name, family in FAMILIES.items()
-            if any((snapshot / "staging" / family.table).glob("*/*.parquet"))
+            name: f"read_parquet({quote_text(folder / '*' / '*.parquet')}, union_by_name = true)"
+            for name, folder in {name: snapshot / "staging" / family.table for name, family in FAMILIES.items()}.items()
+            if any(folder.glob("*/*.parquet"))
         },
     )
 
@@ -46,15 +46,15 @@ def load_staged(
     known = list(dict.fromkeys(column.name for family in FAMILIES.values() for column in family.columns))
     check_columns(file, file.spec.plan, known, "the event contract")
     _check_event_types(file)
-    plan = _with_hashed_ids(file.spec.plan, settings)
+    plan = _hash_ids(file.spec.plan, settings)
     start = plan.entered[0]
-    needs_all = start is None or needs_history(plan)
+    needs_all = start is None or is_history_needed(plan)
     since = "" if needs_all else f"where event_time >= make_timestamp({start})"
     selects = []
     for name, table in tables.items():
         own = {column.name for column in FAMILIES[name].columns}
         columns = "".join(
-            f", {column if column in own else 'null'}::{_staged_type(column)} as p{number}"
+            f", {column if column in own else 'null'}::{_find_staged_type(column)} as p{number}"
             for number, column in enumerate(plan.columns)
         )
         selects.append(
@@ -63,17 +63,17 @@ def load_staged(
     connection.execute(
         f"create or replace temp table funnel_events as from ({' union all '.join(selects)}) where unit is not null"
     )
-    notes = () if first_number(connection, "select count(*) from funnel_events") else ("there are no events",)
-    data_end = first_number(connection, "select coalesce(max(t), 0) from funnel_events")
+    notes = () if read_first_number(connection, "select count(*) from funnel_events") else ("there are no events",)
+    data_end = read_first_number(connection, "select coalesce(max(t), 0) from funnel_events")
     return FunnelEvents(plan, {name: f"p{number}" for number, name in enumerate(plan.columns)}, data_end, notes)
 
 
-def needs_history(plan: Plan) -> bool:
+def is_history_needed(plan: FunnelPlan) -> bool:
     """Whether events before the first entry matter."""
     return any(step.is_first_time for step in plan.steps)
 
 
-def _staged_type(column: str) -> str:
+def _find_staged_type(column: str) -> str:
     return next(found.sql_type for family in FAMILIES.values() for found in family.columns if found.name == column)
 
 
@@ -82,26 +82,26 @@ def _check_event_types(file: FunnelFile) -> None:
     for key, parts in (("steps", file.spec.steps), ("exclude", file.spec.exclude)):
         for number, part in enumerate(parts):
             if part.event is not None and part.event not in known:
-                text = f"is no event type of the contract; {nearest(part.event, known)}"
+                text = f"is no event type of the contract; {suggest_nearest(part.event, known)}"
                 raise file.problem((key, number, "event"), part.event, text.rstrip("; "))
 
 
-def _with_hashed_ids(plan: Plan, settings: Settings) -> Plan:
+def _hash_ids(plan: FunnelPlan, settings: Settings) -> FunnelPlan:
     """The plan with the ids that it compares as they are stored."""
     return replace(
         plan,
-        steps=tuple(replace(step, filter=_hashed(step.filter, settings)) for step in plan.steps),
-        exclusions=tuple(replace(each, filter=_hashed(each.filter, settings)) for each in plan.exclusions),
+        steps=tuple(replace(step, filter=_hash_filter(step.filter, settings)) for step in plan.steps),
+        exclusions=tuple(replace(each, filter=_hash_filter(each.filter, settings)) for each in plan.exclusions),
     )
 
 
-def _hashed(filter: EventFilter, settings: Settings) -> EventFilter:
-    return replace(filter, where=_hashed_condition(filter.where, settings))
+def _hash_filter(filter: EventFilter, settings: Settings) -> EventFilter:
+    return replace(filter, where=_hash_condition(filter.where, settings))
 
 
-def _hashed_condition(condition: Condition, settings: Settings) -> Condition:
-    if not isinstance(condition, Test):
-        parts = tuple(_hashed_condition(part, settings) for part in condition.parts)
+def _hash_condition(condition: Condition, settings: Settings) -> Condition:
+    if not isinstance(condition, PropertyTest):
+        parts = tuple(_hash_condition(part, settings) for part in condition.parts)
         return AnyOf(parts) if isinstance(condition, AnyOf) else AllOf(parts)
     kinds = {
         column.kind for family in FAMILIES.values() for column in family.columns if column.name == condition.column

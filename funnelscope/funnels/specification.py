@@ -16,15 +16,15 @@ from funnelscope.funnels.engine.plan import (
     Attribution,
     Breakdown,
     Condition,
+    EventExclusion,
     EventFilter,
-    Exclusion,
+    FunnelPlan,
     Operator,
-    Plan,
+    PlanStep,
+    PropertyTest,
     Semantics,
-    Step,
-    Test,
 )
-from funnelscope.settings.yaml_source import Document, KeyPath, SettingsError, known_timezone, nearest, reject
+from funnelscope.settings.yaml_source import KeyPath, SettingsError, YamlSource, check_timezone, reject, suggest_nearest
 
 MICROSECONDS = 1_000_000
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -32,7 +32,7 @@ LONGEST_SECONDS = 100 * 366 * 86_400
 OPERATORS = [operator.value for operator in Operator]
 
 
-def _duration(given: Any) -> int:
+def _parse_duration(given: Any) -> int:
     """Seconds of 90, '90s', '30m', '6h', '7d' or '2w'."""
     found = re.fullmatch(r"\s*(\d+)\s*([smhdw]?)\s*", str(given)) if isinstance(given, int | str) else None
     if not found or isinstance(given, bool):
@@ -43,10 +43,10 @@ def _duration(given: Any) -> int:
     return seconds
 
 
-Duration = Annotated[int, BeforeValidator(_duration)]
+Duration = Annotated[int, BeforeValidator(_parse_duration)]
 
 
-def _day_or_time(given: Any) -> date | datetime | None:
+def _parse_day_or_time(given: Any) -> date | datetime | None:
     """A day or a time as it was written: midnight is a time, not the whole day."""
     if given is None or isinstance(given, date):
         return given
@@ -56,10 +56,10 @@ def _day_or_time(given: Any) -> date | datetime | None:
         reject((), given, "is neither a day (2026-05-01) nor a time (2026-05-01T08:00:00, with or without an offset)")
 
 
-Edge = Annotated[Any, BeforeValidator(_day_or_time)]
+Edge = Annotated[Any, BeforeValidator(_parse_day_or_time)]
 
 
-def _condition(given: Any, path: KeyPath = ()) -> Condition:
+def _parse_condition(given: Any, path: KeyPath = ()) -> Condition:
     """What `where` says: properties with a value, a list or an operator; `any` and `all` hold lists of such."""
     if not isinstance(given, Mapping):
         reject(path, given, "wants properties with their values, such as {page_type: product}")
@@ -67,44 +67,44 @@ def _condition(given: Any, path: KeyPath = ()) -> Condition:
     for name, wanted in given.items():
         here = (*path, str(name))
         if name in ("any", "all") and isinstance(wanted, list):
-            inner = tuple(_condition(part, (*here, number)) for number, part in enumerate(wanted))
+            inner = tuple(_parse_condition(part, (*here, number)) for number, part in enumerate(wanted))
             if not inner:
                 reject(here, wanted, "is empty; give at least one condition")
             parts.append(AnyOf(inner) if name == "any" else AllOf(inner))
         else:
-            parts.append(_test(str(name), wanted, here))
+            parts.append(_parse_test(str(name), wanted, here))
     return AllOf(tuple(parts))
 
 
-def _test(column: str, wanted: Any, path: KeyPath) -> Test:
+def _parse_test(column: str, wanted: Any, path: KeyPath) -> PropertyTest:
     if isinstance(wanted, list):
-        return Test(column, Operator.IN, _values(wanted, path))
+        return PropertyTest(column, Operator.IN, _parse_values(wanted, path))
     if not isinstance(wanted, Mapping):
-        return Test(column, Operator.EQUAL, _value(wanted, path))
+        return PropertyTest(column, Operator.EQUAL, _parse_value(wanted, path))
     unknown = [key for key in wanted if key not in ("op", "value")]
     if unknown:
         reject((*path, unknown[0]), "", "unknown key; accepted: op, value")
     name = wanted.get("op", "eq")
     if name not in OPERATORS:
-        reject((*path, "op"), name, f"is no operator; {nearest(str(name), OPERATORS)}")
+        reject((*path, "op"), name, f"is no operator; {suggest_nearest(str(name), OPERATORS)}")
     operator = Operator(name)
     if operator in (Operator.IS_SET, Operator.IS_NOT_SET):
-        return Test(column, operator)
+        return PropertyTest(column, operator)
     if "value" not in wanted:
         reject(path, dict(wanted), "wants a value as well")
     value = wanted["value"]
     if operator is Operator.IN or (operator is Operator.EQUAL and isinstance(value, list)):
-        return Test(column, Operator.IN, _values(value, (*path, "value")))
-    return Test(column, operator, _value(value, (*path, "value")))
+        return PropertyTest(column, Operator.IN, _parse_values(value, (*path, "value")))
+    return PropertyTest(column, operator, _parse_value(value, (*path, "value")))
 
 
-def _values(given: Any, path: KeyPath) -> tuple[str | int | float | bool, ...]:
+def _parse_values(given: Any, path: KeyPath) -> tuple[str | int | float | bool, ...]:
     if not isinstance(given, list) or not given:
         reject(path, given, "wants a list of at least one value")
-    return tuple(_value(value, path) for value in given)
+    return tuple(_parse_value(value, path) for value in given)
 
 
-def _value(given: Any, path: KeyPath) -> str | int | float | bool:
+def _parse_value(given: Any, path: KeyPath) -> str | int | float | bool:
     if isinstance(given, date):
         return given.isoformat()
     if not isinstance(given, str | int | float):
@@ -112,13 +112,13 @@ def _value(given: Any, path: KeyPath) -> str | int | float | bool:
     return given
 
 
-class _Model(BaseModel):
+class _SpecificationModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
-class _EventModel(_Model):
+class _EventModel(_SpecificationModel):
     event: str | None = Field(description="the event type; null is any event")
-    where: Annotated[Condition, BeforeValidator(_condition)] = AllOf()
+    where: Annotated[Condition, BeforeValidator(_parse_condition)] = AllOf()
 
     @model_validator(mode="before")
     @classmethod
@@ -150,7 +150,7 @@ class ExclusionSpec(_EventModel):
     drops: Literal["unit", "attempt"] = "unit"
 
 
-class BreakdownSpec(_Model):
+class BreakdownSpec(_SpecificationModel):
     """The property whose values split the funnel, and which events say the value."""
 
     by: str
@@ -172,7 +172,7 @@ class BreakdownSpec(_Model):
         return Breakdown(self.by, Attribution(self.attribution.partition(":")[0]), self.step)
 
 
-class FunnelSpec(_Model):
+class FunnelSpec(_SpecificationModel):
     """One funnel. Times without an offset are on the clock of `timezone`."""
 
     name: str = Field("", pattern=r"^\w[\w -]*$|^$")
@@ -190,7 +190,7 @@ class FunnelSpec(_Model):
     @field_validator("timezone")
     @classmethod
     def _zone(cls, name: str) -> str:
-        return known_timezone(name)
+        return check_timezone(name)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "FunnelSpec":
@@ -239,15 +239,21 @@ class FunnelSpec(_Model):
         """First and last microsecond at which an attempt may open. A day as the end is that whole day."""
         start, end = self.entered
         zone = ZoneInfo(self.timezone)
-        after = instant(end + timedelta(days=1), zone) - 1 if end and not isinstance(end, datetime) else None
-        return instant(start, zone) if start else None, after or (instant(end, zone) if end else None)
+        after = (
+            convert_to_microseconds(end + timedelta(days=1), zone) - 1
+            if end and not isinstance(end, datetime)
+            else None
+        )
+        return convert_to_microseconds(start, zone) if start else None, after or (
+            convert_to_microseconds(end, zone) if end else None
+        )
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> FunnelPlan:
         """The parameters for funnelscope.funnels.engine."""
-        return Plan(
+        return FunnelPlan(
             steps=tuple(
-                Step(step.filter, step.within and step.within * MICROSECONDS, step.optional, step.first_time)
+                PlanStep(step.filter, step.within and step.within * MICROSECONDS, step.optional, step.first_time)
                 for step in self.steps
             ),
             window=self.window * MICROSECONDS,
@@ -256,7 +262,7 @@ class FunnelSpec(_Model):
             time_zone=self.timezone,
             same=self.same,
             exclusions=tuple(
-                Exclusion(
+                EventExclusion(
                     exclusion.filter,
                     exclusion.from_step,
                     exclusion.to_step or len(self.steps),
@@ -269,7 +275,7 @@ class FunnelSpec(_Model):
         )
 
 
-def instant(given: date | datetime, zone: ZoneInfo) -> int:
+def convert_to_microseconds(given: date | datetime, zone: ZoneInfo) -> int:
     """Microseconds since 1970-01-01 UTC of a day's start or of a time; without an offset it is the zone's clock."""
     moment = given if isinstance(given, datetime) else datetime.combine(given, time())
     if moment.tzinfo is None:
@@ -293,7 +299,7 @@ class FunnelFile:
 
     def __init__(self, path: Path, timezone: str = "UTC") -> None:
         self.path = path
-        self._document = Document(path, FunnelSpec, _MODELS_BELOW, "Name a YAML or JSON file that declares a funnel.")
+        self._document = YamlSource(path, FunnelSpec, _MODELS_BELOW, "Name a YAML or JSON file that declares a funnel.")
         content = {"timezone": timezone, **self._document.mapping()}
         content["name"] = content.get("name") or path.stem
         try:

@@ -9,22 +9,28 @@ May import: messages, events, settings, warehouse.
 from funnelscope.ingest.deliveries import IngestError, Intake, take_deliveries
 from funnelscope.ingest.duplicates import find_duplicates
 from funnelscope.ingest.exclusions import find_excluded
-from funnelscope.ingest.ledger import failures, families_present, input_version, input_versions, reconcile
+from funnelscope.ingest.ledger import (
+    find_family_presence,
+    list_failures,
+    read_input_version,
+    read_input_versions,
+    reconcile,
+)
 from funnelscope.ingest.ledger_tables import create_tables
-from funnelscope.ingest.pruned_days import prune_raw, pruned_days
+from funnelscope.ingest.pruned_days import prune_raw, read_pruned_days
 
 __all__ = [
     "IngestError",
     "Intake",
     "create_tables",
-    "failures",
-    "families_present",
     "find_duplicates",
     "find_excluded",
-    "input_version",
-    "input_versions",
+    "find_family_presence",
+    "list_failures",
     "prune_raw",
-    "pruned_days",
+    "read_input_version",
+    "read_input_versions",
+    "read_pruned_days",
     "reconcile",
     "take_deliveries",
 ]

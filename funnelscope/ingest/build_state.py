@@ -11,12 +11,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from funnelscope.ingest import create_tables, input_versions
+from funnelscope.ingest import create_tables, read_input_versions
 from funnelscope.warehouse.bulk_insert import insert_rows
 from funnelscope.warehouse.connection import Warehouse
-from funnelscope.warehouse.models import downstream_history_days, load_models
+from funnelscope.warehouse.models import compute_downstream_history_days, load_models
 
-_BUILT = (
+_BUILT_TABLE = (
     "create table if not exists quality.built "
     "(business_date DATE, input_version VARCHAR, near_version VARCHAR, past_version VARCHAR)"
 )
@@ -24,7 +24,7 @@ REBUILDING = "rebuilding "
 
 
 @dataclass(frozen=True)
-class Standing:
+class BuildState:
     """The days that were built, and those of them that no longer stand.
 
     Attributes:
@@ -36,13 +36,13 @@ class Standing:
 
     built: frozenset[date] = frozenset()
     changed: frozenset[date] = frozenset()
-    near_behind: frozenset[date] = frozenset()
-    past_behind: frozenset[date] = frozenset()
+    near_stale: frozenset[date] = frozenset()
+    past_stale: frozenset[date] = frozenset()
 
     @property
-    def late(self) -> frozenset[date]:
+    def stale_days(self) -> frozenset[date]:
         """Every built day that a run must touch again."""
-        return self.changed | self.near_behind | self.past_behind
+        return self.changed | self.near_stale | self.past_stale
 
 
 @dataclass(frozen=True)
@@ -52,32 +52,32 @@ class _Versions:
     past: str
 
 
-def far_reaching_models() -> list[str]:
+def list_far_reaching_models() -> list[str]:
     """Models that a changed day changes for ever after: all that read the whole history, directly or not."""
-    return [table for table, days in downstream_history_days(load_models()).items() if days is None]
+    return [table for table, days in compute_downstream_history_days(load_models()).items() if days is None]
 
 
-def near_reach_days() -> int:
+def compute_near_reach_days() -> int:
     """How many days after a changed day the other models change."""
-    return max(days for days in downstream_history_days(load_models()).values() if days is not None)
+    return max(days for days in compute_downstream_history_days(load_models()).values() if days is not None)
 
 
 def create_built_table(warehouse: Warehouse) -> None:
     """Creates, where absent, the note of what each day was built from."""
-    warehouse.execute(_BUILT)
+    warehouse.execute(_BUILT_TABLE)
 
 
-def standing(warehouse: Warehouse) -> Standing:
+def read_build_state(warehouse: Warehouse) -> BuildState:
     """What stands in the warehouse, measured against the deliveries that it holds now."""
     create_tables(warehouse)
-    notes = _notes(warehouse)
-    delivered = input_versions(warehouse)
-    expected = _expected({day: versions.input for day, versions in notes.items()})
-    return Standing(
+    notes = _read_versions(warehouse)
+    delivered = read_input_versions(warehouse)
+    expected = _compute_expected({day: versions.input for day, versions in notes.items()})
+    return BuildState(
         built=frozenset(notes),
         changed=frozenset(day for day, versions in notes.items() if versions.input != delivered.get(day, "")),
-        near_behind=frozenset(day for day, versions in notes.items() if versions.near != expected[day].near),
-        past_behind=frozenset(day for day, versions in notes.items() if versions.past != expected[day].past),
+        near_stale=frozenset(day for day, versions in notes.items() if versions.near != expected[day].near),
+        past_stale=frozenset(day for day, versions in notes.items() if versions.past != expected[day].past),
     )
 
 
@@ -88,16 +88,16 @@ def record_built(warehouse: Warehouse, from_date: date, to_date: date, tables: C
         tables: the `schema.table` names that the run has built for all of the range. With every model, the days stand
             anew; with those of the whole history only, they have caught up with their past; else nothing is noted.
     """
-    notes = _notes(warehouse)
+    notes = _read_versions(warehouse)
     days = [from_date + timedelta(days=offset) for offset in range((to_date - from_date).days + 1)]
     if set(load_models()) <= set(tables):
-        delivered = input_versions(warehouse)
+        delivered = read_input_versions(warehouse)
         inputs = {day: versions.input for day, versions in notes.items()}
         inputs |= {day: delivered.get(day, "") for day in days}
-        expected = _expected(inputs)
+        expected = _compute_expected(inputs)
         notes |= {day: expected[day] for day in days}
-    elif set(far_reaching_models()) <= set(tables):
-        expected = _expected({day: versions.input for day, versions in notes.items()})
+    elif set(list_far_reaching_models()) <= set(tables):
+        expected = _compute_expected({day: versions.input for day, versions in notes.items()})
         days = [day for day in days if day in notes]
         notes |= {day: _Versions(notes[day].input, notes[day].near, expected[day].past) for day in days}
     else:
@@ -124,15 +124,15 @@ def end_rebuilding(warehouse: Warehouse) -> None:
     )
 
 
-def _notes(warehouse: Warehouse) -> dict[date, _Versions]:
+def _read_versions(warehouse: Warehouse) -> dict[date, _Versions]:
     create_built_table(warehouse)
     rows = warehouse.rows("select business_date, input_version, near_version, past_version from quality.built")
     return {day: _Versions(*versions) for day, *versions in rows}
 
 
-def _expected(inputs: Mapping[date, str]) -> dict[date, _Versions]:
+def _compute_expected(inputs: Mapping[date, str]) -> dict[date, _Versions]:
     """What each built day would note if it were built now on the others as they are."""
-    reach = near_reach_days()
+    reach = compute_near_reach_days()
     expected: dict[date, _Versions] = {}
     past = ""
     for day in sorted(inputs):

@@ -9,20 +9,20 @@ from pathlib import Path
 import duckdb
 
 from funnelscope.events.schema import FAMILIES
-from funnelscope.ingest.erased_people import leave_out_forgotten
+from funnelscope.ingest.erased_people import leave_out_erased
 from funnelscope.ingest.exclusions import take_exclusions
 from funnelscope.ingest.identity import use_identity_key
-from funnelscope.ingest.landing_zone import Found, Stamp, find_files, split_pattern
+from funnelscope.ingest.landing_zone import FoundFile, Stamp, find_files, split_pattern
 from funnelscope.ingest.ledger_tables import create_tables
-from funnelscope.ingest.mapping.source_mapping import DeliveryError, Mapping, Rows
-from funnelscope.ingest.pruned_days import pruned_deliveries, settle_pruned
+from funnelscope.ingest.mapping.source_mapping import DeliveryError, DeliveryRows, SourceMapping
+from funnelscope.ingest.pruned_days import read_pruned_deliveries, settle_pruned
+from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.ingest.readers.query_reader import read_query
 from funnelscope.ingest.readers.text_reader import is_read, read_text
-from funnelscope.ingest.reasons import Reason
-from funnelscope.messages.observations import Told, told_as_json
+from funnelscope.messages.check_observations import LocalizedMessage, format_messages_as_json
 from funnelscope.settings import Format, Settings, Source
 from funnelscope.warehouse.connection import Warehouse
-from funnelscope.warehouse.quoting import literal
+from funnelscope.warehouse.quoting import quote_literal
 
 Progress = Callable[[str], None]
 
@@ -66,7 +66,7 @@ class Intake:
 
 
 @dataclass(frozen=True)
-class _Known:
+class _KnownDelivery:
     """A delivery as the ledger knows it."""
 
     delivery_id: int
@@ -80,11 +80,11 @@ class _Known:
 
 
 @dataclass
-class _Entry:
+class _LedgerEntry:
     """A delivery as it will stand in the ledger."""
 
     delivery_id: int
-    found: Found
+    found: FoundFile
     rules_hash: str
     stamp: Stamp
     dt: date | None = None
@@ -95,8 +95,8 @@ class _Entry:
     rows_erased: int = 0  # of people who were forgotten
     status: str = "loaded"
     notes: list[str] = field(default_factory=list)
-    warnings: list[Told] = field(default_factory=list)
-    problem: Told | None = None  # why it cannot be read
+    warnings: list[LocalizedMessage] = field(default_factory=list)
+    problem: LocalizedMessage | None = None  # why it cannot be read
     delivered_columns: list[str] = field(default_factory=list)
 
     @property
@@ -113,11 +113,11 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
     create_tables(warehouse)
     use_identity_key(warehouse, settings)
     intake = Intake()
-    known = _known_deliveries(warehouse)
+    known = _read_known_deliveries(warehouse)
     present: set[tuple[str, str]] = set()
     next_id = max((delivery.delivery_id for delivery in known.values()), default=0) + 1
     for source in settings.sources:
-        rules_hash = _rules_hash(settings, source)
+        rules_hash = _compute_rules_hash(settings, source)
         found_files = list(find_files(settings, source))
         _refuse_vanished_folder(settings, source, known)
         for found in found_files:
@@ -127,12 +127,14 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
             if before and _is_unchanged(warehouse, before, found, rules_hash):
                 intake.unchanged += 1
                 continue
-            entry = _Entry(before.delivery_id if before else next_id, found, rules_hash, found.stamp_or_empty())
+            entry = _LedgerEntry(
+                before.delivery_id if before else next_id, found, rules_hash, found.read_stamp_or_empty()
+            )
             next_id += before is None
-            _take(warehouse, settings, entry, intake)
+            _take_delivery(warehouse, settings, entry, intake)
             if progress:
                 progress(f"{found.file}: {entry.status}, {entry.rows_loaded} of {entry.rows_read} rows {entry.message}")
-    archived = pruned_deliveries(warehouse)  # their files need not be there any more
+    archived = read_pruned_deliveries(warehouse)  # their files need not be there any more
     for key, before in known.items():
         if key not in present and before.delivery_id not in archived:
             with warehouse.transaction():
@@ -143,18 +145,18 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
     return intake
 
 
-def _known_deliveries(warehouse: Warehouse) -> dict[tuple[str, str], _Known]:
+def _read_known_deliveries(warehouse: Warehouse) -> dict[tuple[str, str], _KnownDelivery]:
     rows = warehouse.rows(
         "select delivery_id, family, source, file, status, size_bytes, modified_at, content_hash, rules_hash "
         "from quality.deliveries order by delivery_id"
     )
     return {
-        (source, file): _Known(delivery_id, family, source, file, status, Stamp(size, modified), content, rules)
+        (source, file): _KnownDelivery(delivery_id, family, source, file, status, Stamp(size, modified), content, rules)
         for delivery_id, family, source, file, status, size, modified, content, rules in rows
     }
 
 
-def _rules_hash(settings: Settings, source: Source) -> str:
+def _compute_rules_hash(settings: Settings, source: Source) -> str:
     """Changes when the file would be read in another way: the delivery is then taken again."""
     # Without defaults and `required`: neither a new key in a later version nor a rule of waiting reads a file anew.
     declared = source.model_dump_json(exclude_defaults=True, exclude={"required"})
@@ -162,7 +164,7 @@ def _rules_hash(settings: Settings, source: Source) -> str:
     return hashlib.sha256(repr(rules).encode()).hexdigest()
 
 
-def _refuse_vanished_folder(settings: Settings, source: Source, known: dict[tuple[str, str], _Known]) -> None:
+def _refuse_vanished_folder(settings: Settings, source: Source, known: dict[tuple[str, str], _KnownDelivery]) -> None:
     root, _ = split_pattern(settings, source.pattern)
     if not source.query and not root.exists() and any(name == source.name for name, _ in known):
         raise IngestError(
@@ -171,9 +173,9 @@ def _refuse_vanished_folder(settings: Settings, source: Source, known: dict[tupl
         )
 
 
-def _is_unchanged(warehouse: Warehouse, before: _Known, found: Found, rules_hash: str) -> bool:
+def _is_unchanged(warehouse: Warehouse, before: _KnownDelivery, found: FoundFile, rules_hash: str) -> bool:
     """Whether the ledger already holds this very content; a file that was only touched is noted as such."""
-    stamp = found.stamp_or_empty()
+    stamp = found.read_stamp_or_empty()
     if (
         before.status in ("growing", "unreachable")
         or before.rules_hash != rules_hash
@@ -192,33 +194,33 @@ def _is_unchanged(warehouse: Warehouse, before: _Known, found: Found, rules_hash
     return True
 
 
-def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intake) -> None:
+def _take_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, intake: Intake) -> None:
     """Replaces one delivery: its rows, or one line that says why the whole file is in quarantine."""
     try:
         entry.found.check_place()
         entry.dt = entry.found.delivery_date(settings.zone)
         with warehouse.without_optimizers(*REPEATING_OPTIMIZERS), warehouse.transaction():
             _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
-            _load(warehouse, settings, entry)
+            _load_delivery(warehouse, settings, entry)
             _write_ledger(warehouse, entry, intake)
     except (DeliveryError, duckdb.Error, OSError, EOFError) as error:
         if isinstance(error, OUR_OWN_FAULTS):
             raise
-        reason = error.reason if isinstance(error, DeliveryError) else Reason.UNREADABLE
+        reason = error.reason if isinstance(error, DeliveryError) else QuarantineReason.UNREADABLE
         entry.rows_read = entry.rows_loaded = entry.rows_quarantined = entry.rows_erased = 0
         entry.warnings = []
-        if reason is Reason.DAY_IS_PRUNED:
-            entry.status, entry.notes = "unreachable", [_words(error)]
-            _keep(warehouse, entry, reason, intake)
+        if reason is QuarantineReason.DAY_IS_PRUNED:
+            entry.status, entry.notes = "unreachable", [_describe_error(error)]
+            _keep_earlier_rows(warehouse, entry, reason, intake)
             return
         if entry.found.source.query:
-            entry.status, entry.notes = "unreachable", [f"{_words(error)}; tried again next time"]
-            _keep(warehouse, entry, reason, intake)
+            entry.status, entry.notes = "unreachable", [f"{_describe_error(error)}; tried again next time"]
+            _keep_earlier_rows(warehouse, entry, reason, intake)
             return
-        if entry.found.stamp_or_empty() != entry.stamp:
+        if entry.found.read_stamp_or_empty() != entry.stamp:
             entry.status, entry.notes = "growing", ["changed while it was read; tried again next time"]
         else:
-            entry.status, entry.problem = "quarantined", _words(error)
+            entry.status, entry.problem = "quarantined", _describe_error(error)
             entry.notes = [entry.problem]
         with warehouse.transaction():
             _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
@@ -233,7 +235,7 @@ def _take(warehouse: Warehouse, settings: Settings, entry: _Entry, intake: Intak
     intake.rows_quarantined += entry.rows_quarantined
 
 
-def _keep(warehouse: Warehouse, entry: _Entry, reason: Reason, intake: Intake) -> None:
+def _keep_earlier_rows(warehouse: Warehouse, entry: _LedgerEntry, reason: QuarantineReason, intake: Intake) -> None:
     """Notes that a database cannot be asked now. What it said before stays: it is down, its rows are not gone."""
     with warehouse.transaction():
         warehouse.execute(
@@ -255,49 +257,49 @@ def _keep(warehouse: Warehouse, entry: _Entry, reason: Reason, intake: Intake) -
     intake.quarantined += 1
 
 
-def _words(error: Exception) -> Told:
+def _describe_error(error: Exception) -> LocalizedMessage:
     """What the ledger says of a file that could not be read."""
     if isinstance(error, DeliveryError):
-        return error.told
-    return Told("cannot_be_read", error=str(error).splitlines()[0] if str(error) else type(error).__name__)
+        return error.localized_message
+    return LocalizedMessage("cannot_be_read", error=str(error).splitlines()[0] if str(error) else type(error).__name__)
 
 
-def _load(warehouse: Warehouse, settings: Settings, entry: _Entry) -> None:
+def _load_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry) -> None:
     """Rows into raw and quarantine. Raises DeliveryError or DuckDB's error where the file cannot be read."""
     found = entry.found
     assert entry.dt is not None
     entry.content_hash = found.content_hash()
     if entry.stamp.size_bytes or found.source.query:  # a database without a byte is no database without rows
-        rows, entry.rows_read = _read(warehouse, found)
+        rows, entry.rows_read = _read_rows(warehouse, found)
         entry.delivered_columns = [f"{name} {kind}" for name, kind in rows.columns.items()]
         if found.source.where and rows.columns:
-            chosen, chosen_count = _select(warehouse, rows, found.source.where)
+            chosen, chosen_count = _select_rows(warehouse, rows, found.source.where)
             if chosen_count < entry.rows_read:
                 entry.notes.append(f"{entry.rows_read - chosen_count} rows left out by where")
             rows, entry.rows_read = chosen, chosen_count
         entry.notes += rows.notes
         if rows.columns:
-            _map(warehouse, settings, entry, rows)
+            _map_rows(warehouse, settings, entry, rows)
     if found.stamp() != entry.stamp:
-        raise DeliveryError(Reason.CHANGED, Told("changed"))
+        raise DeliveryError(QuarantineReason.CHANGED, LocalizedMessage("changed"))
     if entry.rows_read != entry.rows_loaded + entry.rows_quarantined:
         raise IngestError(
             f"{found.file}: {entry.rows_read} rows read, but {entry.rows_loaded} loaded and "
             f"{entry.rows_quarantined} quarantined. Nothing of it was stored; please report this as a defect."
         )
     _settle_pruned(warehouse, entry)
-    _leave_out_forgotten(warehouse, entry)
+    _leave_out_erased(warehouse, entry)
 
 
-def _settle_pruned(warehouse: Warehouse, entry: _Entry) -> None:
+def _settle_pruned(warehouse: Warehouse, entry: _LedgerEntry) -> None:
     refused, erased = settle_pruned(warehouse, entry.delivery_id, entry.found.source.family, entry.found.file)
     entry.rows_loaded -= refused + erased
     entry.rows_quarantined += refused
     entry.rows_erased += erased
 
 
-def _leave_out_forgotten(warehouse: Warehouse, entry: _Entry) -> None:
-    loaded, quarantined = leave_out_forgotten(warehouse, entry.delivery_id, entry.found.source.family)
+def _leave_out_erased(warehouse: Warehouse, entry: _LedgerEntry) -> None:
+    loaded, quarantined = leave_out_erased(warehouse, entry.delivery_id, entry.found.source.family)
     entry.rows_loaded -= loaded
     entry.rows_quarantined -= quarantined
     entry.rows_erased += loaded + quarantined
@@ -305,13 +307,15 @@ def _leave_out_forgotten(warehouse: Warehouse, entry: _Entry) -> None:
         entry.notes.append(f"{entry.rows_erased} rows of forgotten people left out")
 
 
-def _map(warehouse: Warehouse, settings: Settings, entry: _Entry, rows: Rows) -> None:
+def _map_rows(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, rows: DeliveryRows) -> None:
     found = entry.found
     assert entry.dt is not None
-    mapping = Mapping(warehouse, settings, found.source, entry.dt, rows)
-    entry.rows_loaded = _count(warehouse, mapping.insert_good(), delivery_id=entry.delivery_id)
+    mapping = SourceMapping(warehouse, settings, found.source, entry.dt, rows)
+    entry.rows_loaded = _insert_and_count(warehouse, mapping.insert_good(), delivery_id=entry.delivery_id)
     if entry.rows_loaded < entry.rows_read:
-        entry.rows_quarantined = _count(warehouse, mapping.insert_bad(), delivery_id=entry.delivery_id, file=found.file)
+        entry.rows_quarantined = _insert_and_count(
+            warehouse, mapping.insert_bad(), delivery_id=entry.delivery_id, file=found.file
+        )
     taken = warehouse.rows(
         f"select distinct business_date from raw.{mapping.family.table} where delivery_id = $id", id=entry.delivery_id
     )
@@ -321,7 +325,7 @@ def _map(warehouse: Warehouse, settings: Settings, entry: _Entry, rows: Rows) ->
         entry.notes.append(f"columns not read: {', '.join(mapping.unused_columns)}")
 
 
-def _read(warehouse: Warehouse, found: Found) -> tuple[Rows, int]:
+def _read_rows(warehouse: Warehouse, found: FoundFile) -> tuple[DeliveryRows, int]:
     """The rows of a file and how many they are."""
     if found.source.query:
         return read_query(warehouse, found.path, found.source.query)
@@ -331,21 +335,25 @@ def _read(warehouse: Warehouse, found: Found) -> tuple[Rows, int]:
     return read_text(warehouse, found.path, found.source, file_format, compression)
 
 
-def _read_parquet(warehouse: Warehouse, path: Path, source: Source) -> tuple[Rows, int]:
+def _read_parquet(warehouse: Warehouse, path: Path, source: Source) -> tuple[DeliveryRows, int]:
     # DuckDB takes [ and * in a path for a pattern: a class of one character stands for itself.
     pattern = "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
-    relation = f"read_parquet({literal(pattern)}, file_row_number = true, hive_partitioning = false)"
-    names = _column_names(warehouse.rows(f"select name, num_children from parquet_schema({literal(pattern)})"))
+    relation = f"read_parquet({quote_literal(pattern)}, file_row_number = true, hive_partitioning = false)"
+    names = _parse_column_names(
+        warehouse.rows(f"select name, num_children from parquet_schema({quote_literal(pattern)})")
+    )
     if repeated := next((name for name in names if names.count(name) > 1 and is_read(name, source)), ""):
-        raise DeliveryError(Reason.BAD_HEADER, Told("column_twice", column=repr(repeated)))
+        raise DeliveryError(QuarantineReason.BAD_HEADER, LocalizedMessage("column_twice", column=repr(repeated)))
     if "file_row_number" in names:  # the name under which DuckDB counts the rows
-        raise DeliveryError(Reason.BAD_HEADER, Told("reserved_column"))
+        raise DeliveryError(QuarantineReason.BAD_HEADER, LocalizedMessage("reserved_column"))
     described = warehouse.rows(f"describe select * exclude (file_row_number) from {relation}")
-    row_count = warehouse.value(f"select sum(num_rows) from parquet_file_metadata({literal(pattern)})")
-    return Rows(relation, "file_row_number + 1", {name: kind for name, kind, *_ in described}), int(row_count or 0)
+    row_count = warehouse.value(f"select sum(num_rows) from parquet_file_metadata({quote_literal(pattern)})")
+    return DeliveryRows(relation, "file_row_number + 1", {name: kind for name, kind, *_ in described}), int(
+        row_count or 0
+    )
 
 
-def _column_names(schema: list[tuple[str, int | None]]) -> list[str]:
+def _parse_column_names(schema: list[tuple[str, int | None]]) -> list[str]:
     """The columns of a Parquet file in lower case, which DuckDB renames where two are alike.
 
     Args:
@@ -363,7 +371,7 @@ def _column_names(schema: list[tuple[str, int | None]]) -> list[str]:
     return names
 
 
-def _select(warehouse: Warehouse, rows: Rows, where: str) -> tuple[Rows, int]:
+def _select_rows(warehouse: Warehouse, rows: DeliveryRows, where: str) -> tuple[DeliveryRows, int]:
     """The rows that belong to the source; those on which the condition fails stay, to be quarantined."""
     relation = f"""(
         select * from (
@@ -374,7 +382,7 @@ def _select(warehouse: Warehouse, rows: Rows, where: str) -> tuple[Rows, int]:
         )
         where problem_ is not null or chosen_ is null or chosen_.v
     )"""
-    chosen = Rows(
+    chosen = DeliveryRows(
         relation,
         "row_number_",
         rows.columns,
@@ -382,18 +390,18 @@ def _select(warehouse: Warehouse, rows: Rows, where: str) -> tuple[Rows, int]:
         "case when problem_ is null and chosen_ is null then 'the condition of where fails' else problem_detail_ end",
         "content_",
         rows.notes,
-        rows.way_out,
+        rows.remedy,
         rows.is_text,
     )
     try:
         chosen_count = int(warehouse.value(f"select count(*) from {relation}"))
     except duckdb.BinderException as error:
-        told = Told("where_does_not_fit", error=str(error).splitlines()[0])
-        raise DeliveryError(Reason.FAILED_EXPRESSION, told) from None
+        told = LocalizedMessage("where_does_not_fit", error=str(error).splitlines()[0])
+        raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, told) from None
     return chosen, chosen_count
 
 
-def _count(warehouse: Warehouse, statement: str, **parameters: object) -> int:
+def _insert_and_count(warehouse: Warehouse, statement: str, **parameters: object) -> int:
     """Runs an insert and returns how many rows it wrote."""
     row = warehouse.execute(statement, **parameters).fetchone()
     return int(row[0]) if row else 0
@@ -409,7 +417,7 @@ def _erase(warehouse: Warehouse, delivery_id: int, family: str, intake: Intake) 
         warehouse.execute(f"delete from {table} where delivery_id = $id", id=delivery_id)
 
 
-def _quarantine_file(warehouse: Warehouse, entry: _Entry, reason: Reason) -> None:
+def _quarantine_file(warehouse: Warehouse, entry: _LedgerEntry, reason: QuarantineReason) -> None:
     warehouse.execute(
         "insert into quality.quarantine (family, dt, file, row_number, reason, detail, delivery_id) "
         "values ($family, $dt, $file, 0, $reason, $detail, $delivery_id)",
@@ -422,7 +430,7 @@ def _quarantine_file(warehouse: Warehouse, entry: _Entry, reason: Reason) -> Non
     )
 
 
-def _write_ledger(warehouse: Warehouse, entry: _Entry, intake: Intake) -> None:
+def _write_ledger(warehouse: Warehouse, entry: _LedgerEntry, intake: Intake) -> None:
     family = FAMILIES[entry.found.source.family]
     if entry.rows_loaded:
         warehouse.execute(
@@ -482,7 +490,9 @@ def _write_ledger(warehouse: Warehouse, entry: _Entry, intake: Intake) -> None:
         delivered_columns=entry.delivered_columns,
         rows_erased=entry.rows_erased,
         warning="; ".join(entry.warnings) or None,
-        told=told_as_json(told) if (told := [entry.problem] if entry.problem else entry.warnings) else None,
+        told=format_messages_as_json(told)
+        if (told := [entry.problem] if entry.problem else entry.warnings)
+        else None,
     )
     dates = warehouse.rows(
         "select business_date from quality.delivery_dates where delivery_id = $id", id=entry.delivery_id

@@ -33,8 +33,8 @@ def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date) -> Non
                 to_date=to_date,
             )
         for family in FAMILIES.values():
-            warehouse.execute(_losing_rows(family), from_date=from_date, to_date=to_date)
-            warehouse.execute(_conflicting_rows(family), from_date=from_date, to_date=to_date)
+            warehouse.execute(_build_losing_query(family), from_date=from_date, to_date=to_date)
+            warehouse.execute(_build_conflicting_query(family), from_date=from_date, to_date=to_date)
         warehouse.execute(
             "update quality.quarantine set dropped_at = dropped.dropped_at, content = null, detail = null "
             "from temp.dropped_conflicts as dropped where quarantine.reason = 'conflicting_duplicate' "
@@ -42,7 +42,7 @@ def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date) -> Non
         )
 
 
-def _losing_rows(family: Family) -> str:
+def _build_losing_query(family: Family) -> str:
     content = ", ".join(f"coalesce({column.name}::VARCHAR, chr(30))" for column in family.columns)
     return f"""
         insert into quality.duplicate_events (family, business_date, delivery_id, row_number, reason)
@@ -80,7 +80,7 @@ def _losing_rows(family: Family) -> str:
     """
 
 
-def _conflicting_rows(family: Family) -> str:
+def _build_conflicting_query(family: Family) -> str:
     content = ", ".join(f"{column.name} := raw_events.{column.name}" for column in family.columns)
     return f"""
         insert into quality.quarantine

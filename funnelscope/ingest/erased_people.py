@@ -8,7 +8,7 @@ one. An order, session, conversation or click of theirs stays out for ever.
 from collections.abc import Mapping
 
 from funnelscope.events.schema import BLANKS, FAMILIES
-from funnelscope.ingest.identity import identifier_hash
+from funnelscope.ingest.identity import build_identifier_hash_sql
 from funnelscope.warehouse.connection import Warehouse
 
 # Kind of an id to the column that holds it. The first two are people; the others lead to a person's further rows.
@@ -16,28 +16,28 @@ PEOPLE = {"customer": "customer_id", "visitor": "visitor_id"}
 TRACES = {"session": "session_id", "order": "order_id", "conversation": "conversation_id", "click": "click_id"}
 KINDS = PEOPLE | TRACES
 
-FORGOTTEN = (
+ERASED_TABLES = (
     "create table if not exists quality.forgotten (kind VARCHAR, token BIGINT, forgotten_at TIMESTAMP)",
     "alter table quality.deliveries add column if not exists rows_erased BIGINT default 0",
 )
 
 
-def token(number: str) -> str:
+def build_token_sql(number: str) -> str:
     """SQL for what the list holds of the BIGINT expression `number`, which is itself the keyed hash of an id."""
-    return identifier_hash(f"'forgotten|' || ({number})::VARCHAR")
+    return build_identifier_hash_sql(f"'forgotten|' || ({number})::VARCHAR")
 
 
-def kinds_of(family: str) -> Mapping[str, str]:
+def list_kinds(family: str) -> Mapping[str, str]:
     """Kind to column, of those that the family has."""
     names = {column.name for column in FAMILIES[family].columns}
     return {kind: column for kind, column in KINDS.items() if column in names}
 
 
-def leave_out_forgotten(warehouse: Warehouse, delivery_id: int, family: str) -> tuple[int, int]:
+def leave_out_erased(warehouse: Warehouse, delivery_id: int, family: str) -> tuple[int, int]:
     """Takes the rows of forgotten people out of a delivery just read: how many of raw, how many of the quarantine."""
     if not warehouse.value("select count(*) from quality.forgotten"):
         return 0, 0
-    table, kinds = f"raw.{FAMILIES[family].table}", kinds_of(family)
+    table, kinds = f"raw.{FAMILIES[family].table}", list_kinds(family)
     # Each id is hashed once, not once a row.
     ids = " union ".join(
         f"select '{kind}' as kind, {column} as id from {table} where delivery_id = $id and {column} is not null"
@@ -46,7 +46,8 @@ def leave_out_forgotten(warehouse: Warehouse, delivery_id: int, family: str) -> 
     warehouse.execute(
         "create or replace temp table forgotten_ids as "
         f"select ids.kind, ids.id, max(forgotten_at) as forgotten_at from ({ids}) as ids "
-        f"join quality.forgotten on forgotten.kind = ids.kind and forgotten.token = {token('ids.id')} group by all",
+        "join quality.forgotten on forgotten.kind = ids.kind "
+        f"and forgotten.token = {build_token_sql('ids.id')} group by all",
         id=delivery_id,
     )
     rows = " union ".join(
@@ -54,7 +55,9 @@ def leave_out_forgotten(warehouse: Warehouse, delivery_id: int, family: str) -> 
         f"where delivery_id = $id{' and event_time < forgotten_at' if kind in PEOPLE else ''}"
         for kind, column in kinds.items()
     )
-    erased = _count(warehouse, f"delete from {table} where delivery_id = $id and row_number in ({rows})", delivery_id)
+    erased = _execute_and_count(
+        warehouse, f"delete from {table} where delivery_id = $id and row_number in ({rows})", delivery_id
+    )
     warehouse.execute("drop table forgotten_ids")
     return erased, _leave_out_quarantined(warehouse, delivery_id)
 
@@ -66,14 +69,14 @@ def _leave_out_quarantined(warehouse: Warehouse, delivery_id: int) -> int:
     ):
         return 0
     rows = (
-        f"select distinct row_number from ({quarantined_words('delivery_id = $id')}) as words "
-        f"join quality.forgotten on token = {token('words.id')} and words.day <= forgotten_at::DATE"
+        f"select distinct row_number from ({build_quarantined_words_sql('delivery_id = $id')}) as words "
+        f"join quality.forgotten on token = {build_token_sql('words.id')} and words.day <= forgotten_at::DATE"
     )
     statement = f"delete from quality.quarantine where delivery_id = $id and row_number in ({rows})"
-    return _count(warehouse, statement, delivery_id)
+    return _execute_and_count(warehouse, statement, delivery_id)
 
 
-def quarantined_words(condition: str) -> str:
+def build_quarantined_words_sql(condition: str) -> str:
     """SQL of (delivery_id, row_number, day, id): every part of a quarantined row, as the number it would have as an id.
 
     A part is a value of the record's JSON, or what stands between quotes, delimiters or blanks; a conflicting
@@ -97,13 +100,13 @@ def quarantined_words(condition: str) -> str:
         trimmed as (
             select distinct delivery_id, row_number, day, trim(part, {blanks}) as part from parts
         )
-        select delivery_id, row_number, day, {identifier_hash("part")} as id from trimmed where part != ''
+        select delivery_id, row_number, day, {build_identifier_hash_sql("part")} as id from trimmed where part != ''
         union
         select delivery_id, row_number, day, try_cast(part as BIGINT) from trimmed
         where regexp_full_match(part, '-?\d{{10,19}}') and try_cast(part as BIGINT) is not null
     """
 
 
-def _count(warehouse: Warehouse, statement: str, delivery_id: int) -> int:
+def _execute_and_count(warehouse: Warehouse, statement: str, delivery_id: int) -> int:
     row = warehouse.execute(statement, id=delivery_id).fetchone()
     return int(row[0]) if row else 0

@@ -10,7 +10,7 @@ import hashlib
 from datetime import date
 
 from funnelscope.events.schema import FAMILIES
-from funnelscope.ingest.erased_people import kinds_of
+from funnelscope.ingest.erased_people import list_kinds
 from funnelscope.ingest.identity import hash_identifier
 from funnelscope.settings import Settings
 from funnelscope.warehouse.bulk_insert import insert_rows
@@ -29,7 +29,7 @@ def take_exclusions(warehouse: Warehouse, settings: Settings) -> set[date]:
 
     Those days count as changed, so that the next run builds them again; no file is read for it.
     """
-    wanted = _listed(settings)
+    wanted = _list_excluded(settings)
     present = set(warehouse.rows("from quality.excluded_people"))
     if wanted == present:
         return set()
@@ -37,7 +37,7 @@ def take_exclusions(warehouse: Warehouse, settings: Settings) -> set[date]:
     warehouse.execute("create or replace temp table changed_people (kind VARCHAR, id BIGINT)")
     insert_rows(warehouse, "changed_people", sorted(changed))
     seen = " union ".join(
-        f"select business_date from raw.{family.table} where {kinds_of(family.name)[kind]} in "
+        f"select business_date from raw.{family.table} where {list_kinds(family.name)[kind]} in "
         f"(select id from changed_people where kind = '{kind}')"
         for family in FAMILIES.values()
         for kind in _PEOPLE
@@ -54,7 +54,7 @@ def take_exclusions(warehouse: Warehouse, settings: Settings) -> set[date]:
     return days
 
 
-def _listed(settings: Settings) -> set[tuple[str, int, str]]:
+def _list_excluded(settings: Settings) -> set[tuple[str, int, str]]:
     return {
         (kind, hash_identifier(settings, text), exclusion.reason)
         for exclusion in settings.exclude
@@ -74,7 +74,7 @@ def find_excluded(warehouse: Warehouse, from_date: date, to_date: date) -> None:
             return
         _find_ids(warehouse, between, days)
         for family in FAMILIES.values():
-            kinds = {kind: column for kind, column in kinds_of(family.name).items() if kind in (*_PEOPLE, *_TRACES)}
+            kinds = {kind: column for kind, column in list_kinds(family.name).items() if kind in (*_PEOPLE, *_TRACES)}
             nameless = "coalesce(visitor_id, customer_id) is null"
             rows = " union all ".join(
                 f"select business_date, delivery_id, row_number, reason from raw.{family.table} as delivered "

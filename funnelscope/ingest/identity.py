@@ -23,7 +23,7 @@ class IdentityKeyError(RuntimeError):
     """The key file cannot be used; the text says what to do."""
 
 
-def identity_key(settings: Settings) -> str:
+def load_identity_key(settings: Settings) -> str:
     """The shop's key, 18 characters; made once, readable by its owner only.
 
     Raises:
@@ -55,7 +55,7 @@ def identity_key(settings: Settings) -> str:
 
 
 def use_identity_key(warehouse: Warehouse, settings: Settings) -> None:
-    """Makes the key known to this connection, for `identifier_hash`; it is never stored in the warehouse.
+    """Makes the key known to this connection, for `build_identifier_hash_sql`; it is never stored in the warehouse.
 
     Raises:
         IdentityKeyError: the key file is gone although the warehouse holds deliveries hashed with it.
@@ -65,10 +65,10 @@ def use_identity_key(warehouse: Warehouse, settings: Settings) -> None:
             f"{settings.identity_key_path} is gone, and the warehouse was loaded with it. Restore it from a backup; "
             f"or delete {settings.warehouse_path} and load everything again under a new key."
         )
-    warehouse.execute(f"set variable {KEY_VARIABLE} = '{identity_key(settings)}'")
+    warehouse.execute(f"set variable {KEY_VARIABLE} = '{load_identity_key(settings)}'")
 
 
-def identifier_hash(text: str) -> str:
+def build_identifier_hash_sql(text: str) -> str:
     """SQL for the keyed hash (BIGINT) of the VARCHAR expression `text`; NULL where it is NULL.
 
     The first 64 bits of SHA-256 over key, '|' and id, read as a signed number. The bit string is the
@@ -86,5 +86,5 @@ def hash_identifier(settings: Settings, text: str) -> int:
     text = text.strip(BLANKS)
     if not text:
         raise ValueError("an empty id has no number; it is stored as NULL")
-    digest = hashlib.sha256(f"{identity_key(settings)}|{text}".encode()).digest()
+    digest = hashlib.sha256(f"{load_identity_key(settings)}|{text}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)

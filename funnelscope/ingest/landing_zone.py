@@ -12,9 +12,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from funnelscope.ingest.mapping.source_mapping import DeliveryError
-from funnelscope.ingest.readers.sniffing import other_format
-from funnelscope.ingest.reasons import Reason
-from funnelscope.messages.observations import Told
+from funnelscope.ingest.quarantine_reasons import QuarantineReason
+from funnelscope.ingest.readers.encoding_detection import detect_other_format
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.settings import Format, Settings, Source
 
 DELIVERY_FOLDER = re.compile(r"dt=(\d{4}-\d{2}-\d{2})(?=/|$)")
@@ -43,7 +43,7 @@ class Stamp:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFile:
     """A file of a source. `file` is its name in the ledger: relative to the home folder where it lies below it."""
 
     source: Source
@@ -57,7 +57,7 @@ class Found:
         modified = datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1_000_000, UTC)
         return Stamp(status.st_size, modified.replace(tzinfo=None))
 
-    def stamp_or_empty(self) -> Stamp:
+    def read_stamp_or_empty(self) -> Stamp:
         """A broken link or a forbidden file has no size and no time; it stays the same until it can be read."""
         try:
             return self.stamp()
@@ -86,22 +86,24 @@ class Found:
                 pass
         if self.source.query and not declared:
             return self.stamp().modified_at.replace(tzinfo=UTC).astimezone(zone).date()
-        told = Told("no_date_folder", file=self.file)
+        told = LocalizedMessage("no_date_folder", file=self.file)
         if declared:
-            told = Told("no_date_found", declared=repr(declared), file=self.file)
-        raise DeliveryError(Reason.NO_DELIVERY_DATE, told)
+            told = LocalizedMessage("no_date_found", declared=repr(declared), file=self.file)
+        raise DeliveryError(QuarantineReason.NO_DELIVERY_DATE, told)
 
     def check_place(self) -> None:
         """Raises DeliveryError for what is no plain file, or leads out of its folder."""
         if not self.path.resolve().is_relative_to(self.root.resolve()):
             places = {"target": str(self.path.resolve()), "folder": str(self.root)}
-            raise DeliveryError(Reason.OUTSIDE_LANDING_ZONE, Told("leads_outside", file=self.file, **places))
+            raise DeliveryError(
+                QuarantineReason.OUTSIDE_LANDING_ZONE, LocalizedMessage("leads_outside", file=self.file, **places)
+            )
         if not self.path.exists() and not self.path.is_symlink():
-            raise DeliveryError(Reason.NOT_A_FILE, Told("not_there", file=self.file))
+            raise DeliveryError(QuarantineReason.NOT_A_FILE, LocalizedMessage("not_there", file=self.file))
         if self.path.is_dir():
-            raise DeliveryError(Reason.NOT_A_FILE, Told("is_a_folder", file=self.file))
+            raise DeliveryError(QuarantineReason.NOT_A_FILE, LocalizedMessage("is_a_folder", file=self.file))
         if not self.path.is_file():
-            raise DeliveryError(Reason.NOT_A_FILE, Told("no_plain_file", file=self.file))
+            raise DeliveryError(QuarantineReason.NOT_A_FILE, LocalizedMessage("no_plain_file", file=self.file))
 
     def _start(self, compression: str) -> bytes:
         """The first bytes, those within gzip; none where they cannot be read."""
@@ -116,15 +118,17 @@ class Found:
         compression = COMPRESSIONS.get(suffixes[-1], "") if suffixes else ""
         inner = suffixes[:-1] if compression else suffixes
         found = self.source.format or (FORMATS.get(inner[-1]) if inner else None)
-        if found is None and (other := other_format(self._start(compression))):
-            raise DeliveryError(Reason.UNREADABLE, Told(other))
+        if found is None and (other := detect_other_format(self._start(compression))):
+            raise DeliveryError(QuarantineReason.UNREADABLE, LocalizedMessage(other))
         if found is None:
             endings = ", ".join(FORMATS)
-            raise DeliveryError(Reason.UNKNOWN_FORMAT, Told("unknown_ending", file=self.file, endings=endings))
+            raise DeliveryError(
+                QuarantineReason.UNKNOWN_FORMAT, LocalizedMessage("unknown_ending", file=self.file, endings=endings)
+            )
         return found, compression
 
 
-def find_files(settings: Settings, source: Source) -> Iterator[Found]:
+def find_files(settings: Settings, source: Source) -> Iterator[FoundFile]:
     """Every finished file that the source's pattern matches, in the order of their paths.
 
     The one file that a query is declared on is found also where it is not there: that source is down, not empty.
@@ -133,7 +137,7 @@ def find_files(settings: Settings, source: Source) -> Iterator[Found]:
     is_one_database = source.query and not WILDCARD.search(pattern)
     for path in [root / pattern] if is_one_database else sorted(root.glob(pattern)):
         if is_finished(path, root):
-            yield Found(source, path, ledger_name(settings, path), root)
+            yield FoundFile(source, path, build_ledger_name(settings, path), root)
 
 
 def is_finished(path: Path, root: Path) -> bool:
@@ -150,5 +154,5 @@ def split_pattern(settings: Settings, pattern: str) -> tuple[Path, str]:
     return settings.home.joinpath(*parts[:fixed]), str(Path(*parts[fixed:]))
 
 
-def ledger_name(settings: Settings, path: Path) -> str:
+def build_ledger_name(settings: Settings, path: Path) -> str:
     return path.relative_to(settings.home).as_posix() if path.is_relative_to(settings.home) else path.as_posix()

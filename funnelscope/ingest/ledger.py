@@ -18,7 +18,7 @@ def reconcile(warehouse: Warehouse) -> list[dict[str, Any]]:
     return warehouse.records("select * from quality.reconciliation order by family, dt, file, source")
 
 
-def families_present(warehouse: Warehouse, settings: Settings, business_date: date) -> dict[str, Presence]:
+def find_family_presence(warehouse: Warehouse, settings: Settings, business_date: date) -> dict[str, Presence]:
     """Family to the state of its data for a day.
 
     absent: not declared (or only declared as not required, and nothing came); present: every required source
@@ -45,10 +45,10 @@ def families_present(warehouse: Warehouse, settings: Settings, business_date: da
     states: dict[str, Presence] = {
         source: "growing" if is_growing else "present" for source, is_growing, is_loaded in rows
     }
-    return {family: _family_presence(settings.family_sources(family), states) for family in FAMILIES}
+    return {family: _combine_presence(settings.list_family_sources(family), states) for family in FAMILIES}
 
 
-def failures(warehouse: Warehouse, family: str, business_date: date) -> list[str]:
+def list_failures(warehouse: Warehouse, family: str, business_date: date) -> list[str]:
     """`file: message` of what was to bring the family's data of a day and could not be read."""
     rows = warehouse.rows(
         """
@@ -64,7 +64,7 @@ def failures(warehouse: Warehouse, family: str, business_date: date) -> list[str
     return [words for (words,) in rows]
 
 
-def _family_presence(sources: tuple[Source, ...], states: dict[str, Presence]) -> Presence:
+def _combine_presence(sources: tuple[Source, ...], states: dict[str, Presence]) -> Presence:
     found: set[Presence] = {
         states.get(source.name, "missing") for source in sources if source.required or source.name in states
     }
@@ -106,7 +106,7 @@ _INPUT_VERSIONS = """
 """
 
 
-def input_versions(warehouse: Warehouse) -> dict[date, str]:
+def read_input_versions(warehouse: Warehouse) -> dict[date, str]:
     """Business date to a text that changes when, and only when, the deliveries that touch the date change.
 
     Or when somebody who was seen on the date comes on or off the list of those who are excluded.
@@ -114,7 +114,7 @@ def input_versions(warehouse: Warehouse) -> dict[date, str]:
     return dict(warehouse.rows(_INPUT_VERSIONS))
 
 
-def input_version(warehouse: Warehouse, business_date: date) -> str:
+def read_input_version(warehouse: Warehouse, business_date: date) -> str:
     """The version of one date; empty where no delivery touches it."""
     statement = f"select version from ({_INPUT_VERSIONS}) where business_date = $business_date"
     return warehouse.value(statement, business_date=business_date) or ""

@@ -1,7 +1,7 @@
 """The tables that ingest owns: raw, one a family, and the ledger in quality."""
 
 from funnelscope.events.schema import FAMILIES, Family
-from funnelscope.ingest.erased_people import FORGOTTEN
+from funnelscope.ingest.erased_people import ERASED_TABLES
 from funnelscope.ingest.exclusions import EXCLUDED_TABLES
 from funnelscope.warehouse.connection import Warehouse
 
@@ -33,7 +33,7 @@ QUALITY_TABLES = {
 }
 
 
-def raw_columns(family: Family) -> dict[str, str]:
+def list_raw_columns(family: Family) -> dict[str, str]:
     """Column to SQL type of the family's raw table, in order."""
     return {**PLACE_COLUMNS, **{column.name: column.sql_type for column in family.columns}}
 
@@ -41,19 +41,19 @@ def raw_columns(family: Family) -> dict[str, str]:
 def create_tables(warehouse: Warehouse) -> None:
     """Creates the raw tables, the ledger and its reconciliation view where they do not exist yet."""
     for family in FAMILIES.values():
-        columns = ", ".join(f"{name} {kind}" for name, kind in raw_columns(family).items())
+        columns = ", ".join(f"{name} {kind}" for name, kind in list_raw_columns(family).items())
         warehouse.execute(f"create table if not exists raw.{family.table} ({columns})")
     for table, columns in QUALITY_TABLES.items():
         warehouse.execute(f"create table if not exists quality.{table} ({columns})")
     for column in ("delivered_columns VARCHAR[]", "warning VARCHAR", "told VARCHAR"):
         warehouse.execute(f"alter table quality.deliveries add column if not exists {column}")
     warehouse.execute("alter table quality.quarantine add column if not exists dropped_at TIMESTAMP")
-    for statement in FORGOTTEN:
+    for statement in ERASED_TABLES:
         warehouse.execute(statement)
-    warehouse.execute(f"create or replace view quality.reconciliation as {_reconciliation()}")
+    warehouse.execute(f"create or replace view quality.reconciliation as {_build_reconciliation_sql()}")
 
 
-def _reconciliation() -> str:
+def _build_reconciliation_sql() -> str:
     """Counts every row where it lies now, not where the ledger says it should: that is what makes it a check."""
     raw_counts = " union all ".join(
         f"select delivery_id, count(*) as row_count from raw.{family.table} group by delivery_id"

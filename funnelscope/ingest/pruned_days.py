@@ -10,17 +10,17 @@ from datetime import date
 
 from funnelscope.events.schema import FAMILIES, Family
 from funnelscope.ingest.mapping.source_mapping import DeliveryError
-from funnelscope.ingest.reasons import Reason
-from funnelscope.messages.observations import Told
+from funnelscope.ingest.quarantine_reasons import QuarantineReason
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.warehouse.connection import Warehouse
 
 
-def pruned_days(warehouse: Warehouse) -> set[date]:
+def read_pruned_days(warehouse: Warehouse) -> set[date]:
     """The business dates whose raw rows are gone."""
     return {day for (day,) in warehouse.rows("select distinct business_date from quality.pruned_days")}
 
 
-def pruned_deliveries(warehouse: Warehouse) -> set[int]:
+def read_pruned_deliveries(warehouse: Warehouse) -> set[int]:
     """The deliveries that had rows on such a day."""
     return {number for (number,) in warehouse.rows("select distinct delivery_id from quality.pruned_days")}
 
@@ -33,7 +33,7 @@ def prune_raw(warehouse: Warehouse, days: Collection[date]) -> int:
         for family in FAMILIES.values():
             warehouse.execute(
                 f"insert into quality.pruned_days select delivery_id, '{family.name}', business_date, count(*), "
-                f"{_content_hash(family)} from raw.{family.table} where {of_the_days} "
+                f"{_build_content_hash_sql(family)} from raw.{family.table} where {of_the_days} "
                 "group by delivery_id, business_date",
                 days=list(days),
             )
@@ -44,7 +44,7 @@ def prune_raw(warehouse: Warehouse, days: Collection[date]) -> int:
     return rows
 
 
-def _content_hash(family: Family) -> str:
+def _build_content_hash_sql(family: Family) -> str:
     columns = ", ".join(f'"{column.name}"' for column in family.columns)
     return f"(sum(hash({columns})) % {2**63 - 1})::BIGINT"  # a sum does not depend on the order of the rows
 
@@ -55,14 +55,14 @@ def settle_pruned(warehouse: Warehouse, delivery_id: int, family_name: str, file
     Raises:
         DeliveryError: the delivery says something else of such a day than it did before.
     """
-    closed = pruned_days(warehouse)
+    closed = read_pruned_days(warehouse)
     if not closed:
         return 0, 0
     family = FAMILIES[family_name]
     found = {
         day: (rows, content)
         for day, rows, content in warehouse.rows(
-            f"select business_date, count(*), {_content_hash(family)} from raw.{family.table} "
+            f"select business_date, count(*), {_build_content_hash_sql(family)} from raw.{family.table} "
             "where delivery_id = $id and list_contains($days::DATE[], business_date) group by business_date",
             id=delivery_id,
             days=list(closed),
@@ -73,14 +73,14 @@ def settle_pruned(warehouse: Warehouse, delivery_id: int, family_name: str, file
     for day, rows, content in warehouse.rows(known, id=delivery_id):
         now_rows, now_content = found.pop(day, (0, None))
         if now_content != content:
-            raise DeliveryError(Reason.DAY_IS_PRUNED, Told("pruned_day", file=file, day=str(day)))
+            raise DeliveryError(QuarantineReason.DAY_IS_PRUNED, LocalizedMessage("pruned_day", file=file, day=str(day)))
         erased += now_rows - rows
     refused = 0
     if found:
         content = ", ".join(f"{column.name} := {column.name}" for column in family.columns)
         row = warehouse.execute(
             "insert into quality.quarantine (family, dt, file, row_number, reason, detail, content, business_date, "
-            f"delivery_id) select '{family_name}', dt, $file, row_number, '{Reason.DAY_IS_PRUNED.value}', "
+            f"delivery_id) select '{family_name}', dt, $file, row_number, '{QuarantineReason.DAY_IS_PRUNED.value}', "
             "'the raw rows of ' || business_date || ' are pruned: its tables stand', "
             f"to_json(struct_pack({content}))::VARCHAR, business_date, delivery_id from raw.{family.table} "
             "where delivery_id = $id and list_contains($days::DATE[], business_date)",

@@ -7,7 +7,7 @@ from typing import Any
 from funnelscope.warehouse.connection import Warehouse
 
 # Told apart from the rows of other deliveries on every build: reading its own file again does not help it.
-NEVER_TAKEN_AGAIN = "conflicting_duplicate"
+NEVER_RETRIED = "conflicting_duplicate"
 
 _QUARANTINE = """
     (
@@ -92,7 +92,7 @@ def drop_rows(warehouse: Warehouse, selection: Selection) -> list[date]:
     return [day for (day,) in days]
 
 
-def drop_older(warehouse: Warehouse, before: date) -> int:
+def drop_older_rows(warehouse: Warehouse, before: date) -> int:
     """Gives up the rows of all days before one, but no whole file; returns how many."""
     dropped = warehouse.execute(
         "update quality.quarantine set dropped_at = $now, content = null, detail = null "
@@ -103,7 +103,7 @@ def drop_older(warehouse: Warehouse, before: date) -> int:
     return int(dropped[0]) if dropped else 0
 
 
-def ask_again(warehouse: Warehouse, selection: Selection) -> int:
+def request_retry(warehouse: Warehouse, selection: Selection) -> int:
     """Marks the deliveries that the chosen rows came with, so that the next intake reads them anew; returns how many.
 
     A file that was written to, or whose declaration has changed, is read again without this. It is for what the
@@ -111,7 +111,7 @@ def ask_again(warehouse: Warehouse, selection: Selection) -> int:
     """
     marked = warehouse.execute(
         "update quality.deliveries set rules_hash = 'asked for again' where delivery_id in "
-        f"(select delivery_id from {_QUARANTINE} where reason != '{NEVER_TAKEN_AGAIN}' and {selection.condition})",
+        f"(select delivery_id from {_QUARANTINE} where reason != '{NEVER_RETRIED}' and {selection.condition})",
         **selection.parameters,
     ).fetchone()
     return int(marked[0]) if marked else 0

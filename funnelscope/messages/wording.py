@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from funnelscope.messages.values import CountedFigure, Message, Number, PeriodKind, Slice, Unit
+from funnelscope.messages.message_types import CountedFigure, Message, Number, PeriodKind, Slice, Unit
 
 MINUS = "−"
 
@@ -28,7 +28,7 @@ class UnknownWordError(LookupError):
     """A key that the words file does not hold, or a placeholder that nobody filled."""
 
 
-def languages() -> list[str]:
+def list_languages() -> list[str]:
     """The languages there is a words file for, sorted."""
     files = (resources.files("funnelscope.messages") / "texts").iterdir()
     return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
@@ -46,7 +46,7 @@ def load_words(language: str, period: PeriodKind = PeriodKind.DAY) -> "Words":
 def _load_words(language: str, period: PeriodKind) -> "Words":
     file = resources.files("funnelscope.messages") / "texts" / f"{language}.yaml"
     if not file.is_file():
-        choices = ", ".join(languages())
+        choices = ", ".join(list_languages())
         raise UnknownWordError(f"there are no texts in the language {language}; choose one of {choices}")
     sections = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     of_period = {} if period is PeriodKind.DAY else sections["periods"][period.value]
@@ -69,7 +69,7 @@ class Words:
         except KeyError as missing:
             raise UnknownWordError(f"{self._file}: {section}.{key} needs a value for {missing}") from None
 
-    def text_or_itself(self, section: str, key: str) -> str:
+    def translate_or_keep(self, section: str, key: str) -> str:
         """The text at `section.key`, or the key where the file does not translate it."""
         return self.text(section, key) if key in self.sections[section] else key
 
@@ -82,7 +82,7 @@ class Words:
         values = {name: self._message_value(name, value) for name, value in message.values.items()}
         return self.text(message.section, message.key, **values)
 
-    def slice_name(self, conditions: Slice) -> str:
+    def format_slice(self, conditions: Slice) -> str:
         """The conditions of a slice: "device android, landing page home"; the whole shop where there are none."""
         if not conditions:
             return self.text("labels", "whole_shop")
@@ -91,10 +91,10 @@ class Words:
     def _condition(self, dimension: str, value: str) -> str:
         """ "device android"; a value that has a name of its own says enough alone: "new customers"."""
         if value in self.sections["dimension_values"].get(dimension, {}):
-            return self.value_of(dimension, value)
+            return self.translate_dimension_value(dimension, value)
         return self.text("labels", "condition", dimension=self.text("dimensions", dimension), value=value)
 
-    def value_of(self, dimension: str, value: str) -> str:
+    def translate_dimension_value(self, dimension: str, value: str) -> str:
         """A dimension's value as readers call it: mostly itself."""
         return str(self.sections["dimension_values"].get(dimension, {}).get(value, value))
 
@@ -104,7 +104,7 @@ class Words:
         if isinstance(value, tuple):
             return self.text("labels", "and_then").join(map(self.message, value))
         if isinstance(value, str):
-            return self.text_or_itself(TRANSLATED_VALUES[name], value) if name in TRANSLATED_VALUES else value
+            return self.translate_or_keep(TRANSLATED_VALUES[name], value) if name in TRANSLATED_VALUES else value
         return value.isoformat() if isinstance(value, date) else self.plain(value)
 
     @property
@@ -125,17 +125,17 @@ class Words:
     def plain(self, value: Number) -> str:
         """A number of unknown unit: whole, or with at most three decimals."""
         if value == int(value):
-            return grouped(value, 0)
-        return grouped(value, 3).rstrip("0")
+            return format_grouped(value, 0)
+        return format_grouped(value, 3).rstrip("0")
 
     def value(self, value: Number | None, unit: Unit, digits: int | None = None) -> str:
         """`value` with its unit; "no data" where it is None. Money comes without its currency."""
         if value is None:
             return self.no_data
-        digits = digits_for(value, unit) if digits is None else digits
+        digits = choose_digits(value, unit) if digits is None else digits
         if unit is Unit.RATE:
-            return grouped(float(value) * 100, digits) + "%"
-        written = grouped(value, digits)
+            return format_grouped(float(value) * 100, digits) + "%"
+        written = format_grouped(value, digits)
         if unit in (Unit.SECONDS, Unit.MILLISECONDS, Unit.DAYS):
             return self.text("labels", unit.value, value=written)
         return written
@@ -146,9 +146,9 @@ class Words:
             return self.text("labels", "no_comparison")
         difference = float(value) - float(baseline)
         if unit is Unit.RATE:
-            digits = max(digits_for(value, unit), 1) if digits is None else digits
-            return self.text("labels", "points", value=signed(difference * 100, digits))
-        return signed(difference / abs(float(baseline)) * 100, 1) + "%"
+            digits = max(choose_digits(value, unit), 1) if digits is None else digits
+            return self.text("labels", "points", value=format_signed(difference * 100, digits))
+        return format_signed(difference / abs(float(baseline)) * 100, 1) + "%"
 
     def counts(self, figure: CountedFigure) -> str:
         """ "numerator of denominator", followed by the share that could be measured; empty where neither is known."""
@@ -162,16 +162,16 @@ class Words:
         return self.text("labels", "separator").join(parts)
 
 
-def in_words(message: Message, language: str) -> str:
+def translate_message(message: Message, language: str) -> str:
     """The message in a language; raises UnknownWordError as `Words.message` does."""
     return load_words(language).message(message)
 
 
-def digits_for(value: Number, unit: Unit) -> int:
+def choose_digits(value: Number, unit: Unit) -> int:
     """Decimals that keep about three meaningful figures of `value`."""
     size = abs(float(value))
     if unit is Unit.RATE:
-        return percent_digits(size * 100)
+        return choose_percent_digits(size * 100)
     if unit in (Unit.MONEY, Unit.RATIO):
         return 2
     if unit is Unit.MILLISECONDS or size >= 100 or size == int(size):
@@ -179,17 +179,17 @@ def digits_for(value: Number, unit: Unit) -> int:
     return 1
 
 
-def digits_of_usual(value: Number | None, unit: Unit) -> int | None:
+def choose_baseline_digits(value: Number | None, unit: Unit) -> int | None:
     """A usual value is written as precisely as its value, so that the two can be compared by eye.
 
     A value of nothing, or of all, is written without decimals: that tells nothing of what is usual.
     """
     if value is None or (unit is Unit.RATE and value in (0, 1)):
         return None
-    return digits_for(value, unit)
+    return choose_digits(value, unit)
 
 
-def percent_digits(percent: float) -> int:
+def choose_percent_digits(percent: float) -> int:
     """Decimals of a percentage; what is nearly all of a whole must not read as all of it."""
     if percent in (0, 100):
         return 0
@@ -198,7 +198,7 @@ def percent_digits(percent: float) -> int:
     return 1 if percent >= 10 else 2 if percent >= 0.995 else 3
 
 
-def grouped(value: Number, digits: int) -> str:
+def format_grouped(value: Number, digits: int) -> str:
     """`value` with thousands separators and a real minus sign; never "−0"."""
     written = f"{value:,.{digits}f}"
     if written.startswith("-"):
@@ -206,7 +206,7 @@ def grouped(value: Number, digits: int) -> str:
     return written
 
 
-def signed(value: float, digits: int) -> str:
+def format_signed(value: float, digits: int) -> str:
     """`value` with its sign written out, also the plus; zero has none."""
-    written = grouped(value, digits)
+    written = format_grouped(value, digits)
     return "+" + written if value > 0 and written.strip("0.,") else written

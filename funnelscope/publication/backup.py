@@ -19,9 +19,9 @@ from typing import Any
 
 import duckdb
 
-from funnelscope.ingest.identity import IdentityKeyError, identity_key
+from funnelscope.ingest.identity import IdentityKeyError, load_identity_key
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import write_lock
+from funnelscope.warehouse.connection import hold_write_lock
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -58,7 +58,7 @@ def back_up(
     building = folder.with_name(f".{folder.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
-    with write_lock(settings.lock_path, settings.lock_wait_seconds):
+    with hold_write_lock(settings.lock_path, settings.lock_wait_seconds):
         with duckdb.connect(str(settings.warehouse_path)) as connection:
             connection.execute("checkpoint")
         parts = [part for part in (*PARTS, *([HISTORY] if with_history else [])) if (settings.home / part).exists()]
@@ -69,13 +69,13 @@ def back_up(
         "duckdb": duckdb.__version__,
         "shop": settings.shop,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "key_fingerprint": _fingerprint(identity_key(settings)),
+        "key_fingerprint": _compute_fingerprint(load_identity_key(settings)),
         "parts": parts,
         "files": files,
     }
     (building / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     if key_copy:
-        _write_key(key_copy, identity_key(settings))
+        _write_key(key_copy, load_identity_key(settings))
     building.rename(folder)
     return manifest
 
@@ -93,16 +93,16 @@ def restore(
         BackupError: the folder is no backup or damaged, the home is not empty, or the key is missing or another.
         WarehouseLockedError: a run is writing in the home.
     """
-    manifest = _manifest(folder)
+    manifest = _read_manifest(folder)
     file = key or settings.identity_key_path
     text = file.read_text().strip() if file.exists() else ""
-    if _fingerprint(text) != manifest["key_fingerprint"]:
+    if _compute_fingerprint(text) != manifest["key_fingerprint"]:
         problem = "is not the key that this backup was made with" if text else "holds no identity key"
         raise BackupError(
             f"{file} {problem}: no new delivery could be joined to the backup. "
             "Give the file that the key was kept in: --identity-key FILE"
         )
-    with write_lock(settings.lock_path, 0):
+    with hold_write_lock(settings.lock_path, 0):
         present = [part for part in (*PARTS, HISTORY) if (settings.home / part).exists()]
         if present and not force:
             raise BackupError(
@@ -126,7 +126,7 @@ def restore(
     return manifest
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.exists():
         raise BackupError(f"{folder} is no backup: it holds no {MANIFEST}")
@@ -146,14 +146,14 @@ def _verify(folder: Path, manifest: dict[str, Any]) -> None:
             found: Any = str(path.readlink()) if path.is_symlink() else None
             is_right = found == wanted["link"]
         else:
-            is_right = path.is_file() and _checksum(path) == wanted["sha256"]
+            is_right = path.is_file() and _compute_checksum(path) == wanted["sha256"]
         if not is_right:
             raise BackupError(f"{path} is missing or not what was backed up; nothing was restored. Use another backup.")
 
 
 def _copy_parts(source: Path, target: Path, parts: list[str], advance: Advance) -> dict[str, dict[str, Any]]:
     """Copies files and links, hard links as such; returns name to checksum and size, or to where a link leads."""
-    found = [path for part in parts for path in _files(source / part)]
+    found = [path for part in parts for path in _list_files(source / part)]
     copies: dict[tuple[int, int], Path] = {}
     written: dict[str, dict[str, Any]] = {}
     for number, path in enumerate(found, start=1):
@@ -171,12 +171,12 @@ def _copy_parts(source: Path, target: Path, parts: list[str], advance: Advance) 
                 written[name] = written[first.relative_to(target).as_posix()]
             else:
                 _copy_file(path, copy)
-                written[name] = {"bytes": copy.stat().st_size, "sha256": _checksum(copy)}
+                written[name] = {"bytes": copy.stat().st_size, "sha256": _compute_checksum(copy)}
         advance(number, len(found))
     return written
 
 
-def _files(part: Path) -> Iterator[Path]:
+def _list_files(part: Path) -> Iterator[Path]:
     if part.is_dir():
         found = (path for path in part.rglob("*") if path.is_symlink() or path.is_file())
         yield from sorted(path for path in found if not path.name.endswith(SQLITE_SIDE_FILES))
@@ -193,12 +193,12 @@ def _copy_file(path: Path, copy: Path) -> None:
         shutil.copyfile(path, copy)
 
 
-def _checksum(path: Path) -> str:
+def _compute_checksum(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _fingerprint(key: str) -> str:
+def _compute_fingerprint(key: str) -> str:
     """Tells one key from another; the key has 108 random bits, so nobody finds it from this."""
     return hashlib.sha256(f"fingerprint of {key}".encode()).hexdigest()[:16]
 

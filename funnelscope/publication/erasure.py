@@ -3,7 +3,7 @@
 A person is the ids given and what belongs to nobody else: the customer that a visitor was seen as, the visitors of that
 customer, their sessions, orders, conversations and clicks. What is shared with another person stays with that person.
 
-Three steps, each of which may be repeated: `begin_forgetting` takes the rows out of raw, staging and quarantine and
+Three steps, each of which may be repeated: `begin_erasure` takes the rows out of raw, staging and quarantine and
 notes the ids in `quality.forgetting`; then the days that this changes are built again, as after a late delivery; then
 `scrub` takes the ids out of every other table, file and free block, and the note with them.
 """
@@ -20,19 +20,19 @@ import duckdb
 
 from funnelscope.events.schema import FAMILIES
 from funnelscope.ingest import create_tables
-from funnelscope.ingest.erased_people import KINDS, PEOPLE, kinds_of, quarantined_words, token
+from funnelscope.ingest.erased_people import KINDS, PEOPLE, build_quarantined_words_sql, build_token_sql, list_kinds
 from funnelscope.ingest.identity import hash_identifier, use_identity_key
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import Warehouse, rewrite_database, write_lock
-from funnelscope.warehouse.snapshots import DATABASE, current_snapshot
+from funnelscope.warehouse.connection import Warehouse, hold_write_lock, rewrite_database
+from funnelscope.warehouse.snapshots import DATABASE, find_current_snapshot
 
-NOTE = "create table if not exists quality.forgetting (kind VARCHAR, id BIGINT)"
+ERASURE_TABLE = "create table if not exists quality.forgetting (kind VARCHAR, id BIGINT)"
 SHORTEST_TEXT = 6  # a shorter id, or one of digits only, stands for other things too when it is found within a text
 ERASED = "(erased)"
 _NUMBER = re.compile(r"-?\d{10,19}")
 
 
-class ForgetError(ValueError):
+class ErasureError(ValueError):
     """Nobody can be erased so; the text says why and what to do."""
 
 
@@ -71,23 +71,23 @@ def find_person(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) ->
         ForgetError: an id is empty.
         IdentityKeyError: the key is gone.
     """
-    _select(warehouse, settings, ids)
-    return _person(warehouse)
+    _select_person(warehouse, settings, ids)
+    return _describe_person(warehouse)
 
 
-def begin_forgetting(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) -> Person:
+def begin_erasure(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) -> Person:
     """Takes the person's rows out of raw, staging and quarantine in one transaction, and out of all later reading.
 
     Raises:
         ForgetError, IdentityKeyError: as `find_person`.
     """
-    _select(warehouse, settings, ids)
-    person = _person(warehouse)
+    _select_person(warehouse, settings, ids)
+    person = _describe_person(warehouse)
     with warehouse.transaction():
         warehouse.execute("insert into quality.forgetting select kind, id from gone except from quality.forgetting")
         now = datetime.now(UTC).replace(tzinfo=None)
         warehouse.execute(
-            f"insert into quality.forgotten select kind, {token('id')}, $now from gone order by all", now=now
+            f"insert into quality.forgotten select kind, {build_token_sql('id')}, $now from gone order by all", now=now
         )
         for family in FAMILIES:
             _erase_rows(warehouse, family)
@@ -96,13 +96,13 @@ def begin_forgetting(warehouse: Warehouse, settings: Settings, ids: Sequence[str
     return person
 
 
-def unfinished(warehouse: Warehouse) -> int:
+def count_unfinished(warehouse: Warehouse) -> int:
     """How many ids an earlier erasure has begun with and not finished."""
-    warehouse.execute(NOTE)
+    warehouse.execute(ERASURE_TABLE)
     return int(warehouse.value("select count(*) from quality.forgetting"))
 
 
-def forgotten_numbers(warehouse: Warehouse) -> frozenset[int]:
+def read_erased_numbers(warehouse: Warehouse) -> frozenset[int]:
     """The keyed hashes of the ids that are being erased."""
     return frozenset(number for (number,) in warehouse.rows("select distinct id from quality.forgetting"))
 
@@ -110,15 +110,15 @@ def forgotten_numbers(warehouse: Warehouse) -> frozenset[int]:
 # --- Who that is -----------------------------------------------------------------------------------
 
 
-def _select(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) -> None:
+def _select_person(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) -> None:
     """Fills the temporary tables gone (kind, id), gone_rows and gone_quarantine."""
     create_tables(warehouse)
     use_identity_key(warehouse, settings)
-    warehouse.execute(NOTE)
+    warehouse.execute(ERASURE_TABLE)
     try:
         numbers = [hash_identifier(settings, text) for text in ids]
     except ValueError as error:
-        raise ForgetError(str(error)) from None
+        raise ErasureError(str(error)) from None
     # Also as one that nothing was delivered of yet: rows that arrive later about the time before stay out.
     warehouse.execute(
         "create or replace temp table gone as select distinct unnest($kinds::VARCHAR[]) as kind, id "
@@ -136,18 +136,18 @@ def _select(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) -> Non
         f"""
         create or replace temp table gone_quarantine as
         select distinct delivery_id, row_number
-        from ({quarantined_words("true")}) as words
+        from ({build_quarantined_words_sql("true")}) as words
         semi join gone using (id)
         union
         select delivery_id, row_number
         from quality.quarantine, (select unnest($texts::VARCHAR[]) as text)
         where row_number > 0 and contains(concat_ws(' ', content, detail), text)
         """,
-        texts=telling_texts(ids),
+        texts=select_telling_texts(ids),
     )
 
 
-def telling_texts(ids: Sequence[str]) -> list[str]:
+def select_telling_texts(ids: Sequence[str]) -> list[str]:
     """Those of the ids that can only mean the person when they are found within a text."""
     trimmed = [text.strip() for text in ids]
     return [text for text in trimmed if len(text) >= SHORTEST_TEXT and not text.isdigit()]
@@ -157,7 +157,7 @@ def _make_events(warehouse: Warehouse) -> None:
     """The ids of every row, in raw and, for rows that raw no longer has, in staging."""
     selects = []
     for family in FAMILIES.values():
-        have = kinds_of(family.name).values()
+        have = list_kinds(family.name).values()
         columns = ", ".join(column if column in have else f"null::BIGINT as {column}" for column in KINDS.values())
         is_paid = "event_type in ('paid', 'deposit_paid', 'balance_paid')" if family.name == "order" else "false"
         amount = f"case when {is_paid} then coalesce(amount, 0) + coalesce(shipping_amount, 0) else 0 end"
@@ -234,7 +234,7 @@ def _add_traces(warehouse: Warehouse) -> int:
     return new
 
 
-def _person(warehouse: Warehouse) -> Person:
+def _describe_person(warehouse: Warehouse) -> Person:
     seen = " union all ".join(
         f"select '{kind}' as kind, {column} as id from gone_rows where {column} is not null"
         for kind, column in KINDS.items()
@@ -368,19 +368,19 @@ def scrub(settings: Settings, ids: Sequence[str]) -> list[str]:
     Raises:
         WarehouseLockedError: a run is writing and does not end in time.
     """
-    texts = telling_texts(ids)
-    with write_lock(settings.lock_path, settings.lock_wait_seconds):
+    texts = select_telling_texts(ids)
+    with hold_write_lock(settings.lock_path, settings.lock_wait_seconds):
         with duckdb.connect(str(settings.warehouse_path)) as connection:
             connection.execute(_NUMBERS.format("select distinct id from quality.forgetting"))
             numbers = {number for (number,) in connection.execute("from gone_numbers").fetchall()}
             _scrub_tables(connection)
             _scrub_words(connection, numbers, texts)
-            left = _found_in_texts(connection, texts)
+            left = _find_in_texts(connection, texts)
             connection.execute("drop table quality.forgetting")
         _scrub_published(settings.published, numbers, texts)
         alerts = settings.home / "alerts.log"
         if alerts.exists():
-            alerts.write_text(_without(alerts.read_text("utf-8"), numbers, texts), encoding="utf-8")
+            alerts.write_text(_remove_ids(alerts.read_text("utf-8"), numbers, texts), encoding="utf-8")
         for leftover in (settings.home / "spill", settings.home / ".restoring", settings.home / ".replaced"):
             shutil.rmtree(leftover, ignore_errors=True)
         rewrite_database(settings.warehouse_path)
@@ -391,7 +391,7 @@ def scrub(settings: Settings, ids: Sequence[str]) -> list[str]:
 _NUMBERS = "create or replace temp table gone_numbers as {}"
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, kind: str) -> dict[str, list[str]]:
+def _list_columns(connection: duckdb.DuckDBPyConnection, kind: str) -> dict[str, list[str]]:
     """`schema."table"` to its columns of a type; views are left out."""
     found: dict[str, list[str]] = {}
     for schema, table, column in connection.execute(
@@ -406,50 +406,50 @@ def _columns(connection: duckdb.DuckDBPyConnection, kind: str) -> dict[str, list
 
 def _scrub_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Deletes what the days that were built again have left over, such as the last good version of a blocked day."""
-    for table, columns in _columns(connection, "BIGINT").items():
-        connection.execute(f"delete from {table} where {_is_gone(columns)}")
+    for table, columns in _list_columns(connection, "BIGINT").items():
+        connection.execute(f"delete from {table} where {_build_gone_condition(columns)}")
 
 
-def _is_gone(columns: Sequence[str]) -> str:
+def _build_gone_condition(columns: Sequence[str]) -> str:
     return " or ".join(f"coalesce({column} in (from gone_numbers), false)" for column in columns)
 
 
 def _scrub_words(connection: duckdb.DuckDBPyConnection, numbers: set[int], texts: Sequence[str]) -> None:
     """Blots the ids out of what was said: observed values, reasons, messages of the ledger."""
-    for table, columns in _columns(connection, "VARCHAR").items():
+    for table, columns in _list_columns(connection, "VARCHAR").items():
         if not table.startswith(("quality.", "diagnosis.")):
             continue
         for column in columns:
             said_before = connection.execute(
                 f"select distinct {column} from {table} "
-                f"where {_holds(column)} or regexp_matches({column}, '\\d{{10}}')",
+                f"where {_build_holds_condition(column)} or regexp_matches({column}, '\\d{{10}}')",
                 {"texts": list(texts)},
             ).fetchall()
             for (before,) in said_before:
-                if (said := _without(before, numbers, texts)) != before:
+                if (said := _remove_ids(before, numbers, texts)) != before:
                     statement = f"update {table} set {column} = $said where {column} = $before"
                     connection.execute(statement, {"said": said, "before": before})
 
 
-def _holds(column: str) -> str:
+def _build_holds_condition(column: str) -> str:
     """SQL for whether a column holds one of `$texts`."""
     return f"coalesce(list_bool_or(list_transform($texts::VARCHAR[], lambda text: contains({column}, text))), false)"
 
 
-def _without(said: str, numbers: set[int], texts: Sequence[str]) -> str:
+def _remove_ids(said: str, numbers: set[int], texts: Sequence[str]) -> str:
     said = _NUMBER.sub(lambda found: ERASED if int(found.group()) in numbers else found.group(), said)
     for text in texts:
         said = said.replace(text, ERASED)
     return said
 
 
-def _found_in_texts(connection: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> list[str]:
+def _find_in_texts(connection: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> list[str]:
     """Columns that are not for ids, such as a page's address, and hold one all the same."""
     found = []
-    for table, columns in _columns(connection, "VARCHAR").items() if texts else ():
+    for table, columns in _list_columns(connection, "VARCHAR").items() if texts else ():
         for column in columns:
             counted = connection.execute(
-                f"select count(*) from {table} where {_holds(column)}", {"texts": list(texts)}
+                f"select count(*) from {table} where {_build_holds_condition(column)}", {"texts": list(texts)}
             ).fetchone()
             if counted and counted[0]:
                 found.append(f"{table}, column {column}: {counted[0]} rows".replace('"', ""))
@@ -457,7 +457,7 @@ def _found_in_texts(connection: duckdb.DuckDBPyConnection, texts: Sequence[str])
 
 
 def _scrub_published(published: Path, numbers: set[int], texts: Sequence[str]) -> None:
-    current = current_snapshot(published)
+    current = find_current_snapshot(published)
     if current is None:
         return
     for snapshot in (published / "snapshots").iterdir():
@@ -480,21 +480,23 @@ def _take_numbers(connection: duckdb.DuckDBPyConnection, numbers: set[int]) -> N
 
 def _scrub_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Writes those files of a table's folder anew that hold a row of the person's."""
-    every = f"read_parquet('{_quoted(folder)}/*/*.parquet', union_by_name = true, filename = true)"
-    columns = _numbers_of(connection, every)
-    found = connection.execute(f"select distinct filename from {every} where {_is_gone(columns) or 'false'}").fetchall()
+    every = f"read_parquet('{_escape_path(folder)}/*/*.parquet', union_by_name = true, filename = true)"
+    columns = _list_number_columns(connection, every)
+    found = connection.execute(
+        f"select distinct filename from {every} where {_build_gone_condition(columns) or 'false'}"
+    ).fetchall()
     for (name,) in found:
         fresh = Path(f"{name}.fresh")
-        own = f"read_parquet('{_quoted(Path(name))}', hive_partitioning = false)"
-        kept = f"from {own} where not ({_is_gone(_numbers_of(connection, own))})"
-        connection.execute(f"copy ({kept}) to '{_quoted(fresh)}' (format parquet)")
+        own = f"read_parquet('{_escape_path(Path(name))}', hive_partitioning = false)"
+        kept = f"from {own} where not ({_build_gone_condition(_list_number_columns(connection, own))})"
+        connection.execute(f"copy ({kept}) to '{_escape_path(fresh)}' (format parquet)")
         fresh.replace(name)
 
 
-def _numbers_of(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
+def _list_number_columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
     described = connection.execute(f"describe from {relation}").fetchall()
     return [f'"{name}"' for name, kind, *_ in described if kind == "BIGINT"]
 
 
-def _quoted(path: Path) -> str:
+def _escape_path(path: Path) -> str:
     return str(path).replace("'", "''")

@@ -25,13 +25,13 @@ from funnelscope.ingest import create_tables as create_ingest_tables
 from funnelscope.quality.gate import DayVerdict, Verdict
 from funnelscope.quality.gate import create_tables as create_gate_tables
 from funnelscope.warehouse.bulk_insert import insert_rows
-from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
-from funnelscope.warehouse.models import Model, derived_schemas, load_models
-from funnelscope.warehouse.snapshots import DATABASE, current_snapshot
+from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
+from funnelscope.warehouse.models import Model, derive_schemas, load_models
+from funnelscope.warehouse.snapshots import DATABASE, find_current_snapshot
 
 _BUILDING = ".building-"
 LARGEST_BIGINT = 2**63 - 1
-DAYS_OF_A_PASS = 90  # below DuckDB's limit of files that it holds open
+DAYS_PER_PASS = 90  # below DuckDB's limit of files that it holds open
 
 
 class OlderCopyError(ValueError):
@@ -47,14 +47,14 @@ def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         OlderCopyError: what is read in the block names a table or column that this version publishes and that the
             snapshot lacks. Any other error of a query is its own.
     """
-    snapshot = current_snapshot(published)
+    snapshot = find_current_snapshot(published)
     if snapshot is None:
         raise FileNotFoundError(f"{published} holds no snapshot yet. Run: funnelscope run --date YYYY-MM-DD")
     connection = duckdb.connect(str(snapshot / DATABASE), read_only=True)
     try:
         yield connection
     except (duckdb.BinderException, duckdb.CatalogException) as problem:
-        lacking = _lacking(connection, str(problem))
+        lacking = _find_lacking(connection, str(problem))
         if not lacking:
             raise
         raise OlderCopyError(
@@ -65,7 +65,7 @@ def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def _lacking(connection: duckdb.DuckDBPyConnection, problem: str) -> list[str]:
+def _find_lacking(connection: duckdb.DuckDBPyConnection, problem: str) -> list[str]:
     """Tables and columns that DuckDB's words name, this version publishes and the snapshot lacks; each in full."""
     quoted_or_table = re.findall(r'"([^"]+)"|Table with name (\w+)', problem.splitlines()[0])
     named = {part for found in quoted_or_table for name in found for part in name.split(".") if part}
@@ -76,7 +76,7 @@ def _lacking(connection: duckdb.DuckDBPyConnection, problem: str) -> list[str]:
     ).fetchall():
         present.setdefault(table, set()).add(column)
     lacking = []
-    for table, columns in _declared_columns().items():
+    for table, columns in _list_declared_columns().items():
         if table not in present:
             lacking += [table] if table.split(".")[1] in named else []
         else:
@@ -84,9 +84,9 @@ def _lacking(connection: duckdb.DuckDBPyConnection, problem: str) -> list[str]:
     return lacking
 
 
-def _declared_columns() -> dict[str, list[str]]:
+def _list_declared_columns() -> dict[str, list[str]]:
     """The columns of every table and view that this version publishes, by `schema.table`."""
-    warehouse = in_memory_warehouse()
+    warehouse = open_in_memory_warehouse()
     create_ingest_tables(warehouse)
     create_gate_tables(warehouse)
     create_diagnosis_tables(warehouse)
@@ -94,11 +94,11 @@ def _declared_columns() -> dict[str, list[str]]:
     warehouse.execute("attach ':memory:' as published")
     for statement in _PUBLISHED_TABLES:
         warehouse.execute(statement)
-    columns = {table: derived_schemas()[table] for table in (model.table for model in _marts())}
+    columns = {table: derive_schemas()[table] for table in (model.table for model in _list_marts())}
     for table in (OWN_FUNNELS, *PUBLISHED_TABLES, *_JUDGED_TABLES):
-        columns[table] = _column_types(warehouse, table)
-    for table in _BOOKS:
-        columns[table] = _column_types(warehouse, f"published.{table}")
+        columns[table] = _read_column_types(warehouse, table)
+    for table in _BOOKKEEPING_TABLES:
+        columns[table] = _read_column_types(warehouse, f"published.{table}")
     return {table: [name for name, _ in types] for table, types in columns.items()}
 
 
@@ -111,8 +111,8 @@ def publish(warehouse: Warehouse, published: Path, verdicts: Sequence[DayVerdict
     snapshots.mkdir(parents=True, exist_ok=True)
     for leftover in snapshots.glob(f"{_BUILDING}*"):
         shutil.rmtree(leftover)
-    last = current_snapshot(published)
-    name = _next_name(snapshots, max(verdict.business_date for verdict in verdicts))
+    last = find_current_snapshot(published)
+    name = _choose_next_name(snapshots, max(verdict.business_date for verdict in verdicts))
     building = snapshots / f"{_BUILDING}{name}"
     building.mkdir()
     if last:
@@ -123,20 +123,20 @@ def publish(warehouse: Warehouse, published: Path, verdicts: Sequence[DayVerdict
         _write_parquet(warehouse, table, building, days)
     snapshot = snapshots / name
     building.rename(snapshot)
-    _switch(published / "current", snapshot)
+    _switch_link(published / "current", snapshot)
     _remove_old(snapshots, snapshots_kept)
     return snapshot
 
 
-def published_days(published: Path) -> dict[date, str]:
+def read_published_days(published: Path) -> dict[date, str]:
     """The snapshot in which each published day was last written; empty before the first publication."""
-    if current_snapshot(published) is None:
+    if find_current_snapshot(published) is None:
         return {}
     with open_published(published) as connection:
         return dict(connection.execute("select business_date, snapshot from quality.published_days").fetchall())
 
 
-def _next_name(snapshots: Path, last_date: date) -> str:
+def _choose_next_name(snapshots: Path, last_date: date) -> str:
     numbers = [int(path.name.rsplit("-", 1)[1]) for path in snapshots.iterdir() if not path.name.startswith(".")]
     return f"{last_date}-{max(numbers, default=0) + 1:06d}"
 
@@ -148,7 +148,7 @@ def _link_parquet(source: str, target: str) -> None:
         shutil.copyfile(source, target)
 
 
-def _marts() -> list[Model]:
+def _list_marts() -> list[Model]:
     return [model for model in load_models().values() if model.schema == "marts"]
 
 
@@ -157,23 +157,23 @@ def _replace_days(
 ) -> dict[str, list[date]]:
     """Brings the database up to date; returns the days whose content is new, by table, staged events included."""
     create_diagnosis_tables(warehouse)
-    warehouse.execute(f"attach '{_quoted(database)}' as published")
+    warehouse.execute(f"attach '{_escape_path(database)}' as published")
     try:
         with warehouse.transaction():
             for statement in _PUBLISHED_TABLES:
                 warehouse.execute(statement)
             changed_days: dict[str, list[date]] = {}
-            for table in _mart_tables(warehouse):
+            for table in _list_mart_tables(warehouse):
                 _fit_columns(warehouse, table)
-                changed_days[table] = _changed_days(warehouse, table, good_days)
+                changed_days[table] = _find_changed_days(warehouse, table, good_days)
                 _replace_rows(warehouse, table, changed_days[table])
-            for table in _event_tables():
-                changed_days[table] = _changed_days(warehouse, table, good_days)
+            for table in _list_event_tables():
+                changed_days[table] = _find_changed_days(warehouse, table, good_days)
             # A blocked day's diagnosis says that it is withheld, and why: readers must see that too.
             diagnosed_days = [each.business_date for each in verdicts if each.verdict != Verdict.HISTORY]
             for table in PUBLISHED_TABLES:
                 _fit_columns(warehouse, table)
-                changed_days[table] = _changed_days(warehouse, table, diagnosed_days)
+                changed_days[table] = _find_changed_days(warehouse, table, diagnosed_days)
                 _replace_rows(warehouse, table, changed_days[table])
             judged_days = [verdict.business_date for verdict in verdicts]
             for table in _JUDGED_TABLES:
@@ -195,7 +195,7 @@ _JUDGED_TABLES = (
     "quality.quarantine_days",
     "quality.delivery_dates",
 )
-_BOOKS = ("quality.published_days", "quality.published_content")  # what publication itself keeps
+_BOOKKEEPING_TABLES = ("quality.published_days", "quality.published_content")  # what publication itself keeps
 _PUBLISHED_TABLES = (
     "create schema if not exists published.marts",
     "create schema if not exists published.quality",
@@ -204,22 +204,22 @@ _PUBLISHED_TABLES = (
     "create table if not exists published.quality.published_content "
     "(table_name VARCHAR, business_date DATE, row_count BIGINT, content_hash BIGINT)",
 )
-_OF_THE_DAYS = "business_date between list_min($days::DATE[]) and list_max($days::DATE[]) " + (
+_DAYS_CONDITION = "business_date between list_min($days::DATE[]) and list_max($days::DATE[]) " + (
     "and list_contains($days::DATE[], business_date)"  # the range lets DuckDB skip what it need not read
 )
 
 
-def _event_tables() -> list[str]:
+def _list_event_tables() -> list[str]:
     return [f"staging.{family.table}" for family in FAMILIES.values()]
 
 
-def _mart_tables(warehouse: Warehouse) -> list[str]:
+def _list_mart_tables(warehouse: Warehouse) -> list[str]:
     """The tables of the marts, and the shop's own funnels where it declares any."""
     own = [OWN_FUNNELS] if warehouse.columns(OWN_FUNNELS) else []
-    return [*(model.table for model in _marts() if not model.is_view), *own]
+    return [*(model.table for model in _list_marts() if not model.is_view), *own]
 
 
-def _changed_days(warehouse: Warehouse, table: str, days: list[date]) -> list[date]:
+def _find_changed_days(warehouse: Warehouse, table: str, days: list[date]) -> list[date]:
     """The days on which the table differs from what is published; their new content is noted.
 
     The hash is a sum over the rows: it does not depend on their order.
@@ -227,7 +227,7 @@ def _changed_days(warehouse: Warehouse, table: str, days: list[date]) -> list[da
     now = dict.fromkeys(days, (0, 0))
     for day, *content in warehouse.rows(
         f"select business_date, count(*), (sum(hash(given)) % {LARGEST_BIGINT})::BIGINT "
-        f"from {table} as given where {_OF_THE_DAYS} group by all",
+        f"from {table} as given where {_DAYS_CONDITION} group by all",
         days=days,
     ):
         now[day] = tuple(content)
@@ -242,7 +242,7 @@ def _changed_days(warehouse: Warehouse, table: str, days: list[date]) -> list[da
     changed = [day for day in days if now[day] != published.get(day)]
     if changed:
         warehouse.execute(
-            f"delete from published.quality.published_content where table_name = $table and {_OF_THE_DAYS}",
+            f"delete from published.quality.published_content where table_name = $table and {_DAYS_CONDITION}",
             table=table,
             days=changed,
         )
@@ -256,8 +256,8 @@ def _fit_columns(warehouse: Warehouse, table: str) -> None:
 
     Days that are not published again keep the columns that both have.
     """
-    wanted = _column_types(warehouse, table)
-    present = _column_types(warehouse, f"published.{table}")
+    wanted = _read_column_types(warehouse, table)
+    present = _read_column_types(warehouse, f"published.{table}")
     if present == wanted:
         return
     if not present:
@@ -274,9 +274,9 @@ def _fit_columns(warehouse: Warehouse, table: str) -> None:
 def _replace_rows(warehouse: Warehouse, table: str, days: list[date]) -> None:
     if not days:
         return
-    warehouse.execute(f"delete from published.{table} where {_OF_THE_DAYS}", days=days)
+    warehouse.execute(f"delete from published.{table} where {_DAYS_CONDITION}", days=days)
     warehouse.execute(
-        f"insert into published.{table} by name select * from {table} where {_OF_THE_DAYS}",
+        f"insert into published.{table} by name select * from {table} where {_DAYS_CONDITION}",
         days=days,
     )
 
@@ -285,7 +285,7 @@ def _note_days(warehouse: Warehouse, days: set[date], snapshot: str) -> None:
     """The snapshot of a day is the one in which its content last changed: that makes a report's edition."""
     if not days:
         return
-    warehouse.execute(f"delete from published.quality.published_days where {_OF_THE_DAYS}", days=sorted(days))
+    warehouse.execute(f"delete from published.quality.published_days where {_DAYS_CONDITION}", days=sorted(days))
     warehouse.execute(
         "insert into published.quality.published_days select unnest($days::DATE[]), $snapshot",
         days=sorted(days),
@@ -293,7 +293,7 @@ def _note_days(warehouse: Warehouse, days: set[date], snapshot: str) -> None:
     )
 
 
-def _column_types(warehouse: Warehouse, table: str) -> list[tuple[str, str]]:
+def _read_column_types(warehouse: Warehouse, table: str) -> list[tuple[str, str]]:
     *database, schema, name = table.split(".")
     return [
         (column, kind)
@@ -310,7 +310,7 @@ def _column_types(warehouse: Warehouse, table: str) -> list[tuple[str, str]]:
 def _create_views(database: Path) -> None:
     """Views read the published tables: they are made inside the published file itself."""
     with duckdb.connect(str(database)) as connection:
-        for model in _marts():
+        for model in _list_marts():
             if model.is_view:
                 connection.execute(f"create or replace view {model.table} as {model.query}")
 
@@ -322,28 +322,28 @@ def _write_parquet(warehouse: Warehouse, table: str, building: Path, days: list[
     for file in files.values():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.unlink(missing_ok=True)
-    if table in _event_tables():  # many rows a day: reading day by day is faster than sorting them apart
+    if table in _list_event_tables():  # many rows a day: reading day by day is faster than sorting them apart
         for day, file in files.items():
-            _copy(warehouse, f"select * from {table} where business_date = date '{day}'", file)
+            _copy_query(warehouse, f"select * from {table} where business_date = date '{day}'", file)
     elif days:
-        _copy_apart(warehouse, table, days, folder)
+        _copy_by_day(warehouse, table, days, folder)
     missing = [file for file in files.values() if not file.exists()]
     for file in missing[:1]:
-        _copy(warehouse, f"from {table} limit 0", file)
+        _copy_query(warehouse, f"from {table} limit 0", file)
     for file in missing[1:]:
         os.link(missing[0], file)
 
 
-def _copy(warehouse: Warehouse, query: str, file: Path) -> None:
-    warehouse.execute(f"copy ({query}) to '{_quoted(file)}' (format parquet)")
+def _copy_query(warehouse: Warehouse, query: str, file: Path) -> None:
+    warehouse.execute(f"copy ({query}) to '{_escape_path(file)}' (format parquet)")
 
 
-def _copy_apart(warehouse: Warehouse, table: str, days: list[date], folder: Path) -> None:
+def _copy_by_day(warehouse: Warehouse, table: str, days: list[date], folder: Path) -> None:
     """One pass over a small table of many days: DuckDB keeps one file open for each."""
-    for start in range(0, len(days), DAYS_OF_A_PASS):
-        some = days[start : start + DAYS_OF_A_PASS]
+    for start in range(0, len(days), DAYS_PER_PASS):
+        some = days[start : start + DAYS_PER_PASS]
         warehouse.execute(
-            f"copy (select * from {table} where {_OF_THE_DAYS}) to '{_quoted(folder)}' (format parquet, "
+            f"copy (select * from {table} where {_DAYS_CONDITION}) to '{_escape_path(folder)}' (format parquet, "
             "partition_by (business_date), write_partition_columns true, filename_pattern 'part', "
             "overwrite_or_ignore true)",
             days=some,
@@ -356,7 +356,7 @@ def _copy_apart(warehouse: Warehouse, table: str, days: list[date], folder: Path
                 file.rename(file.with_name("part.parquet"))
 
 
-def _switch(link: Path, snapshot: Path) -> None:
+def _switch_link(link: Path, snapshot: Path) -> None:
     fresh = link.with_name(".current")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(snapshot.relative_to(link.parent))
@@ -365,14 +365,14 @@ def _switch(link: Path, snapshot: Path) -> None:
 
 def _remove_old(snapshots: Path, kept: int) -> None:
     """Keeps the newest ones; a reader that still holds an open file keeps its content."""
-    names = sorted((path for path in snapshots.iterdir() if not path.name.startswith(".")), key=_number)
+    names = sorted((path for path in snapshots.iterdir() if not path.name.startswith(".")), key=_parse_number)
     for path in names[:-kept]:
         shutil.rmtree(path)
 
 
-def _number(path: Path) -> int:
+def _parse_number(path: Path) -> int:
     return int(path.name.rsplit("-", 1)[1])
 
 
-def _quoted(path: Path) -> str:
+def _escape_path(path: Path) -> str:
     return str(path).replace("'", "''")

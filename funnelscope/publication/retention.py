@@ -7,15 +7,15 @@ given up and stay counted; of the editions of a report the newest stays whole, a
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from funnelscope.ingest import prune_raw, pruned_days
-from funnelscope.ingest.build_state import standing
-from funnelscope.ingest.quarantine import drop_older
+from funnelscope.ingest import prune_raw, read_pruned_days
+from funnelscope.ingest.build_state import read_build_state
+from funnelscope.ingest.quarantine import drop_older_rows
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
 
 
 @dataclass(frozen=True)
-class Pruned:
+class PruneCounts:
     """What has gone: rows of raw, contents of the quarantine, files of reports."""
 
     raw_rows: int = 0
@@ -23,24 +23,24 @@ class Pruned:
     report_files: int = 0
 
 
-def prune(warehouse: Warehouse, settings: Settings) -> Pruned:
+def prune(warehouse: Warehouse, settings: Settings) -> PruneCounts:
     """Prunes the warehouse and the reports; ages count back from the last day that was built."""
-    stands = standing(warehouse)
+    stands = read_build_state(warehouse)
     if not stands.built:
-        return Pruned()
+        return PruneCounts()
     last, kept = max(stands.built), settings.retention
     raw_rows = 0
     if kept.raw_days is not None:
         before = last - timedelta(days=kept.raw_days)
-        days = {day for day in stands.built - stands.late if day < before} - pruned_days(warehouse)
+        days = {day for day in stands.built - stands.stale_days if day < before} - read_pruned_days(warehouse)
         raw_rows = prune_raw(warehouse, sorted(days)) if days else 0
     quarantined_rows = 0
     if kept.quarantine_days is not None:
-        quarantined_rows = drop_older(warehouse, last - timedelta(days=kept.quarantine_days))
+        quarantined_rows = drop_older_rows(warehouse, last - timedelta(days=kept.quarantine_days))
     report_files = 0
     if kept.editions_days is not None:
         report_files = _prune_editions(settings, last - timedelta(days=kept.editions_days))
-    return Pruned(raw_rows, quarantined_rows, report_files)
+    return PruneCounts(raw_rows, quarantined_rows, report_files)
 
 
 def _prune_editions(settings: Settings, before: date) -> int:

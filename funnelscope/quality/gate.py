@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from funnelscope.events.schema import FAMILIES
-from funnelscope.ingest import failures, families_present
-from funnelscope.messages.observations import Found
+from funnelscope.ingest import find_family_presence, list_failures
+from funnelscope.messages.check_observations import CheckObservation
 from funnelscope.quality import expectations
 from funnelscope.quality.expectations import Expectation, Judgement, Suite, load_suites
 from funnelscope.settings import Settings
@@ -30,7 +30,7 @@ PUBLISHABLE = (Verdict.PASS, Verdict.WARN, Verdict.HISTORY)
 
 
 @dataclass(frozen=True)
-class Reason:
+class VerdictReason:
     """Why a day is warned about or blocked.
 
     Attributes:
@@ -52,7 +52,7 @@ class Reason:
 class DayVerdict:
     business_date: date
     verdict: Verdict
-    reasons: tuple[Reason, ...]
+    reasons: tuple[VerdictReason, ...]
 
     @property
     def is_publishable(self) -> bool:
@@ -60,7 +60,7 @@ class DayVerdict:
 
 
 @dataclass(frozen=True)
-class Check:
+class RegisteredCheck:
     """A contract or an expectation: all that the catalogue, the results and the report need to know of it.
 
     Attributes:
@@ -74,16 +74,16 @@ class Check:
     words: Mapping[str, str]
 
 
-def registered_checks(settings: Settings) -> list[Check]:
+def list_checks(settings: Settings) -> list[RegisteredCheck]:
     """Every check that the gate runs, contracts first; raises SettingsError where the shop's own files are wrong."""
     wanted = [expectation for suite in load_suites(settings) for expectation in suite.expectations]
     return [
-        *(Check(each.name, each.table, each.severity, each.rule, {}) for each in load_contracts()),
-        *(Check(each.name, each.table, each.severity, each.reason, each.words) for each in wanted),
+        *(RegisteredCheck(each.name, each.table, each.severity, each.rule, {}) for each in load_contracts()),
+        *(RegisteredCheck(each.name, each.table, each.severity, each.reason, each.words) for each in wanted),
     ]
 
 
-def days_between(from_date: date, to_date: date) -> list[date]:
+def list_days(from_date: date, to_date: date) -> list[date]:
     """Every day of the range, both ends in."""
     return [from_date + timedelta(days=offset) for offset in range((to_date - from_date).days + 1)]
 
@@ -116,20 +116,20 @@ def create_tables(warehouse: Warehouse) -> None:
 def run_contracts(warehouse: Warehouse, from_date: date, to_date: date) -> None:
     """Runs every contract on every day of the range and replaces its results in quality.results."""
     create_tables(warehouse)
-    violations = {contract: _violations(warehouse, contract, from_date, to_date) for contract in load_contracts()}
+    violations = {contract: _find_violations(warehouse, contract, from_date, to_date) for contract in load_contracts()}
     with warehouse.transaction():
-        _clear(warehouse, "quality.results", from_date, to_date, "kind = 'contract'")
+        _clear_days(warehouse, "quality.results", from_date, to_date, "kind = 'contract'")
         results = [
-            _result(day, contract, violations[contract].get(day))
-            for day in days_between(from_date, to_date)
+            _build_result(day, contract, violations[contract].get(day))
+            for day in list_days(from_date, to_date)
             for contract in violations
         ]
         insert_rows(warehouse, "quality.results", results)
 
 
-def _violations(
+def _find_violations(
     warehouse: Warehouse, contract: Contract, from_date: date, to_date: date
-) -> Mapping[date, tuple[int, Found]]:
+) -> Mapping[date, tuple[int, CheckObservation]]:
     """How many cases against the contract each day has, and the first of them; days without one are left out."""
     rows = warehouse.rows(
         f"select business_date, count(*), min(to_json(cases)::VARCHAR) from ({contract.query}) as cases "
@@ -140,11 +140,11 @@ def _violations(
     violations = {}
     for day, count, text in rows:
         values = {name: value for name, value in json.loads(text).items() if name != "business_date"}
-        violations[day] = (count, Found(contract.name, values))
+        violations[day] = (count, CheckObservation(contract.name, values))
     return violations
 
 
-def _result(day: date, contract: Contract, violation: tuple[int, Found] | None) -> tuple[object, ...]:
+def _build_result(day: date, contract: Contract, violation: tuple[int, CheckObservation] | None) -> tuple[object, ...]:
     cases, found = violation or (0, None)
     return (
         day,
@@ -157,7 +157,7 @@ def _result(day: date, contract: Contract, violation: tuple[int, Found] | None) 
         found.expected_text if found else "",
         contract.rule,
         "contract",
-        found.as_json() if found else None,
+        found.format_json() if found else None,
     )
 
 
@@ -177,23 +177,27 @@ def run_expectations(
     suites = load_suites(settings)
     judged = [suite for suite in suites if not built or suite.table in built or not suite.table.startswith("staging.")]
     judgements = expectations.judge_suites(
-        warehouse, settings, judged, _judged_days(warehouse, settings, judged, first, to_date)
+        warehouse, settings, judged, _find_judged_days(warehouse, settings, judged, first, to_date)
     )
     kept = [suite.table for suite in suites if suite not in judged]
     is_replaced = "not list_contains($kept::VARCHAR[], table_name)"
     with warehouse.transaction():
-        _clear(warehouse, "quality.results", from_date, to_date, f"kind = 'expectation' and {is_replaced}", kept=kept)
-        _clear(warehouse, "quality.slice_warnings", from_date, to_date, is_replaced, kept=kept)
-        insert_rows(warehouse, "quality.results", [_judgement_row(each) for each in judgements])
-        insert_rows(warehouse, "quality.slice_warnings", [row for each in judgements for row in _slice_rows(each)])
+        _clear_days(
+            warehouse, "quality.results", from_date, to_date, f"kind = 'expectation' and {is_replaced}", kept=kept
+        )
+        _clear_days(warehouse, "quality.slice_warnings", from_date, to_date, is_replaced, kept=kept)
+        insert_rows(warehouse, "quality.results", [_build_judgement_row(each) for each in judgements])
+        insert_rows(
+            warehouse, "quality.slice_warnings", [row for each in judgements for row in _build_slice_rows(each)]
+        )
 
 
-def _judged_days(
+def _find_judged_days(
     warehouse: Warehouse, settings: Settings, suites: Collection[Suite], from_date: date, to_date: date
 ) -> dict[str, list[date]]:
     """The days of each suite's table: of events those on which their family was delivered."""
-    days = days_between(from_date, to_date)
-    present = {day: families_present(warehouse, settings, day) for day in days}
+    days = list_days(from_date, to_date)
+    present = {day: find_family_presence(warehouse, settings, day) for day in days}
     families = {f"{schema}.{family.table}": name for name, family in FAMILIES.items() for schema in ("raw", "staging")}
     return {
         suite.table: [
@@ -203,7 +207,7 @@ def _judged_days(
     }
 
 
-def _judgement_row(judgement: Judgement) -> tuple[object, ...]:
+def _build_judgement_row(judgement: Judgement) -> tuple[object, ...]:
     expectation: Expectation = judgement.expectation
     return (
         judgement.business_date,
@@ -216,11 +220,11 @@ def _judgement_row(judgement: Judgement) -> tuple[object, ...]:
         judgement.found.expected_text,
         expectation.reason,
         "expectation",
-        judgement.found.as_json(),
+        judgement.found.format_json(),
     )
 
 
-def _slice_rows(judgement: Judgement) -> list[tuple[object, ...]]:
+def _build_slice_rows(judgement: Judgement) -> list[tuple[object, ...]]:
     """A row a slice that failed; what concerns a whole table stands in the verdict's reasons."""
     expectation = judgement.expectation
     if judgement.is_passed or expectation.severity is not Severity.WARN:
@@ -229,21 +233,21 @@ def _slice_rows(judgement: Judgement) -> list[tuple[object, ...]]:
     return [(*place, fault.dimension, fault.value, fault.observed, fault.expected) for fault in judgement.faults]
 
 
-def judge(warehouse: Warehouse, settings: Settings, from_date: date, to_date: date) -> list[DayVerdict]:
+def decide_verdicts(warehouse: Warehouse, settings: Settings, from_date: date, to_date: date) -> list[DayVerdict]:
     """Writes quality.family_days and quality.day_verdict for the range; returns the verdicts in order of days."""
     create_tables(warehouse)
-    days = days_between(from_date, to_date)
-    families = {day: families_present(warehouse, settings, day) for day in days}
-    failed = _failed_checks(warehouse, from_date, to_date)
+    days = list_days(from_date, to_date)
+    families = {day: find_family_presence(warehouse, settings, day) for day in days}
+    failed = _read_failed_checks(warehouse, from_date, to_date)
     verdicts = [
-        _verdict(day, settings, [*_absences(warehouse, settings, day, families[day]), *failed.get(day, ())])
+        _decide_verdict(day, settings, [*_find_absences(warehouse, settings, day, families[day]), *failed.get(day, ())])
         for day in days
     ]
     with warehouse.transaction():
         for table in ("quality.family_days", "quality.quarantine_days", "quality.day_verdict"):
-            _clear(warehouse, table, from_date, to_date)
+            _clear_days(warehouse, table, from_date, to_date)
         warehouse.execute(_QUARANTINE_DAYS, from_date=from_date, to_date=to_date)
-        counts = _row_counts(warehouse, from_date, to_date)
+        counts = _count_rows(warehouse, from_date, to_date)
         insert_rows(
             warehouse,
             "quality.family_days",
@@ -273,7 +277,7 @@ _NO_ROWS = (0, 0, 0, 0, None, 0)
 _UNKNOWN_ROWS = (None, None, None, None, None, None)
 
 
-def _row_counts(
+def _count_rows(
     warehouse: Warehouse, from_date: date, to_date: date
 ) -> dict[tuple[date, str], tuple[int, int, int, int, datetime | None, int]]:
     """Rows read, accepted, duplicate and quarantined, the last event's time, and rows excluded, by date and family.
@@ -327,7 +331,7 @@ def _row_counts(
     }
 
 
-def _verdict(day: date, settings: Settings, reasons: Sequence[Reason]) -> DayVerdict:
+def _decide_verdict(day: date, settings: Settings, reasons: Sequence[VerdictReason]) -> DayVerdict:
     if day < settings.opening_date:
         return DayVerdict(day, Verdict.HISTORY, ())
     if any(reason.severity == Severity.BLOCK for reason in reasons):
@@ -335,16 +339,18 @@ def _verdict(day: date, settings: Settings, reasons: Sequence[Reason]) -> DayVer
     return DayVerdict(day, Verdict.WARN if reasons else Verdict.PASS, tuple(reasons))
 
 
-def _absences(warehouse: Warehouse, settings: Settings, day: date, families: Mapping[str, str]) -> list[Reason]:
+def _find_absences(
+    warehouse: Warehouse, settings: Settings, day: date, families: Mapping[str, str]
+) -> list[VerdictReason]:
     """Families without their data of the day, with what came in their place and could not be read."""
     reasons = []
     for family, state in families.items():
         if state not in ("missing", "growing"):
             continue
-        found = failures(warehouse, family, day)
-        is_required = any(source.required for source in settings.family_sources(family))
+        found = list_failures(warehouse, family, day)
+        is_required = any(source.required for source in settings.list_family_sources(family))
         reasons.append(
-            Reason(
+            VerdictReason(
                 key=f"family_{state}",
                 subject=family,
                 observed=f"{state}: {'; '.join(found)}" if found else str(state),
@@ -355,8 +361,8 @@ def _absences(warehouse: Warehouse, settings: Settings, day: date, families: Map
     return reasons
 
 
-def _failed_checks(warehouse: Warehouse, from_date: date, to_date: date) -> dict[date, list[Reason]]:
-    failed: dict[date, list[Reason]] = {}
+def _read_failed_checks(warehouse: Warehouse, from_date: date, to_date: date) -> dict[date, list[VerdictReason]]:
+    failed: dict[date, list[VerdictReason]] = {}
     for record in warehouse.records(
         "select * from quality.results where not is_passed and business_date between $from_date and $to_date "
         "order by business_date, severity, table_name, check_name",
@@ -364,7 +370,7 @@ def _failed_checks(warehouse: Warehouse, from_date: date, to_date: date) -> dict
         to_date=to_date,
     ):
         failed.setdefault(record["business_date"], []).append(
-            Reason(
+            VerdictReason(
                 key=record["kind"],
                 subject=f"{record['table_name']}: {record['check_name']}",
                 observed=record["observed"],
@@ -375,7 +381,7 @@ def _failed_checks(warehouse: Warehouse, from_date: date, to_date: date) -> dict
     return failed
 
 
-def verdicts(warehouse: Warehouse, from_date: date, to_date: date) -> list[DayVerdict]:
+def read_verdicts(warehouse: Warehouse, from_date: date, to_date: date) -> list[DayVerdict]:
     """The verdicts that stand for the range, in order of days; days never judged are left out."""
     create_tables(warehouse)
     rows = warehouse.rows(
@@ -384,17 +390,19 @@ def verdicts(warehouse: Warehouse, from_date: date, to_date: date) -> list[DayVe
         from_date=from_date,
         to_date=to_date,
     )
-    return [DayVerdict(day, Verdict(verdict), _reasons(json.loads(reasons))) for day, verdict, reasons in rows]
+    return [DayVerdict(day, Verdict(verdict), _parse_reasons(json.loads(reasons))) for day, verdict, reasons in rows]
 
 
-def _reasons(written: Sequence[Mapping[str, str]]) -> tuple[Reason, ...]:
+def _parse_reasons(written: Sequence[Mapping[str, str]]) -> tuple[VerdictReason, ...]:
     return tuple(
-        Reason(reason["key"], reason["subject"], reason["observed"], reason["expected"], Severity(reason["severity"]))
+        VerdictReason(
+            reason["key"], reason["subject"], reason["observed"], reason["expected"], Severity(reason["severity"])
+        )
         for reason in written
     )
 
 
-def _clear(
+def _clear_days(
     warehouse: Warehouse, table: str, from_date: date, to_date: date, condition: str = "true", **parameters: object
 ) -> None:
     warehouse.execute(

@@ -8,13 +8,13 @@ May import: every room above it, and the package `reports`, which nobody else im
 
 from funnelscope.reporting.editions import (
     Edition,
-    periods_due,
+    find_due_periods,
+    find_or_print_report,
+    find_restated_days,
     print_report,
-    printed_report,
     read_report,
-    restated_days,
 )
-from funnelscope.reporting.periods import PERIODS_OF, Period, ended, parse_month, parse_week
+from funnelscope.reporting.periods import PERIODS_OF, Period, find_ended_periods, parse_month, parse_week
 from funnelscope.reporting.stage_sections import STAGES
 
 __all__ = [
@@ -22,12 +22,12 @@ __all__ = [
     "STAGES",
     "Edition",
     "Period",
-    "ended",
+    "find_due_periods",
+    "find_ended_periods",
+    "find_or_print_report",
+    "find_restated_days",
     "parse_month",
     "parse_week",
-    "periods_due",
     "print_report",
-    "printed_report",
     "read_report",
-    "restated_days",
 ]

@@ -7,26 +7,26 @@ from typing import Any
 
 import reports
 from funnelscope.events.metrics import METRICS
-from funnelscope.messages.observations import Found, found_of
-from funnelscope.messages.values import Message, Unit
-from funnelscope.quality.gate import registered_checks
+from funnelscope.messages.check_observations import CheckObservation, read_observation
+from funnelscope.messages.message_types import Message, Unit
+from funnelscope.quality.gate import list_checks
 from funnelscope.reporting.published_days import Published
 
 FIGURES_OF_A_DAY = ("paid_amount", "orders", "visitors", "visitor_pay_rate", "landing_rate", "decision_rate")
 
 
-def verdict(published: Published) -> reports.Verdict:
+def read_verdict(published: Published) -> reports.ReportVerdict:
     """The day's verdict. A longer period passes when all its days do, and is blocked when none has numbers."""
     if published.is_day:
         found = published.verdicts.get(published.business_date)
-        return reports.Verdict(found) if found in list(reports.Verdict) else reports.Verdict.UNJUDGED
+        return reports.ReportVerdict(found) if found in list(reports.ReportVerdict) else reports.ReportVerdict.UNJUDGED
     if not published.dates:
-        return reports.Verdict.BLOCKED
+        return reports.ReportVerdict.BLOCKED
     passed = published.is_whole and all(published.verdicts[day] == "pass" for day in published.dates)
-    return reports.Verdict.PASS if passed else reports.Verdict.WARN
+    return reports.ReportVerdict.PASS if passed else reports.ReportVerdict.WARN
 
 
-def days_of_period(published: Published, editions: Mapping[date, int]) -> tuple[reports.DayInPeriod, ...]:
+def read_days_of_period(published: Published, editions: Mapping[date, int]) -> tuple[reports.DayInPeriod, ...]:
     """The days of a longer period with their own numbers; none for a day. `editions`: how many each day has."""
     if published.is_day:
         return ()
@@ -42,7 +42,7 @@ def days_of_period(published: Published, editions: Mapping[date, int]) -> tuple[
     return tuple(
         reports.DayInPeriod(
             day,
-            _day_verdict(published, day),
+            _read_day_verdict(published, day),
             day in published.dates,
             editions.get(day, 0),
             tuple(reports.Figure(key, unit, values.get((day, key))) for key, unit in figures.items()),
@@ -52,27 +52,27 @@ def days_of_period(published: Published, editions: Mapping[date, int]) -> tuple[
     )
 
 
-def _day_verdict(published: Published, day: date) -> reports.Verdict | None:
+def _read_day_verdict(published: Published, day: date) -> reports.ReportVerdict | None:
     found = published.verdicts.get(day)
-    return reports.Verdict(found) if found in list(reports.Verdict) else None
+    return reports.ReportVerdict(found) if found in list(reports.ReportVerdict) else None
 
 
-def verdict_reasons(published: Published) -> tuple[Message, ...]:
+def read_verdict_reasons(published: Published) -> tuple[Message, ...]:
     """Why the day is not a pass; of a longer period, which of its days lack numbers."""
     if not published.is_day:
         return tuple(
             Message(f"days_{state}", {"first": first, "last": last})
             if first < last
             else Message(f"day_{state}", {"day": first})
-            for state, first, last in _runs_left_out(published)
+            for state, first, last in _find_runs_left_out(published)
         )
     row = published.rows("select reasons from quality.day_verdict where business_date = $to_date")
     reasons = json.loads(row[0][0]) if row else []
-    warnings = gate_warnings(published)
-    return tuple(_reason_message(reason, warnings) for reason in reasons)
+    warnings = read_gate_warnings(published)
+    return tuple(_build_reason_message(reason, warnings) for reason in reasons)
 
 
-def _runs_left_out(published: Published) -> list[tuple[str, date, date]]:
+def _find_runs_left_out(published: Published) -> list[tuple[str, date, date]]:
     """Neighbouring days without numbers, and whether they are blocked or missing: state, first and last day."""
     runs: list[tuple[str, date, date]] = []
     for day in published.period.days:
@@ -86,7 +86,7 @@ def _runs_left_out(published: Published) -> list[tuple[str, date, date]]:
     return runs
 
 
-def last_good_date(published: Published) -> date | None:
+def find_last_good_date(published: Published) -> date | None:
     good = published.rows(
         "select max(business_date) from quality.published_days semi join "
         "(select business_date from quality.day_verdict where verdict in ('pass', 'warn')) using (business_date) "
@@ -95,19 +95,19 @@ def last_good_date(published: Published) -> date | None:
     return good[0][0] if good else None
 
 
-def deliveries(published: Published) -> tuple[reports.Delivery, ...]:
+def read_deliveries(published: Published) -> tuple[reports.FamilyDelivery, ...]:
     if not published.is_day:
-        return _deliveries_of_days(published)
+        return _add_up_deliveries(published)
     states = {"present": reports.DeliveryState.COMPLETE}
     return tuple(
-        reports.Delivery(
+        reports.FamilyDelivery(
             family=family,
             state=states.get(state) or reports.DeliveryState(state),
             rows_read=read,
             rows_accepted=accepted,
             rows_duplicate=duplicate,
             rows_quarantined=quarantined,
-            latest_event_time=_local_time(published, latest),
+            latest_event_time=_convert_to_local_time(published, latest),
             rows_excluded=excluded,
         )
         for family, state, read, accepted, duplicate, quarantined, latest, excluded in published.rows(
@@ -117,20 +117,20 @@ def deliveries(published: Published) -> tuple[reports.Delivery, ...]:
     )
 
 
-def _deliveries_of_days(published: Published) -> tuple[reports.Delivery, ...]:
+def _add_up_deliveries(published: Published) -> tuple[reports.FamilyDelivery, ...]:
     """Rows added up over the days; complete where every day of the report is."""
     return tuple(
-        reports.Delivery(
+        reports.FamilyDelivery(
             family,
             reports.DeliveryState.ABSENT
             if is_absent
             else reports.DeliveryState.COMPLETE
             if is_complete
             else reports.DeliveryState.MISSING,
-            rows_read=_added(read),
-            rows_accepted=_added(accepted),
-            rows_duplicate=_added(duplicate),
-            rows_quarantined=_added(quarantined),
+            rows_read=_convert_sum(read),
+            rows_accepted=_convert_sum(accepted),
+            rows_duplicate=_convert_sum(duplicate),
+            rows_quarantined=_convert_sum(quarantined),
         )
         for family, is_absent, is_complete, read, accepted, duplicate, quarantined in published.rows(
             "select family, bool_and(state = 'absent'), bool_and(state in ('present', 'absent')), sum(rows_read), "
@@ -141,11 +141,11 @@ def _deliveries_of_days(published: Published) -> tuple[reports.Delivery, ...]:
     )
 
 
-def _added(count: Any) -> int | None:
+def _convert_sum(count: Any) -> int | None:
     return None if count is None else int(count)
 
 
-def quarantine(published: Published) -> tuple[reports.QuarantineCount, ...]:
+def read_quarantine(published: Published) -> tuple[reports.QuarantineCount, ...]:
     return tuple(
         reports.QuarantineCount(family, reason, int(rows))
         for family, reason, rows in published.rows(
@@ -155,17 +155,17 @@ def quarantine(published: Published) -> tuple[reports.QuarantineCount, ...]:
     )
 
 
-def _local_time(published: Published, instant: datetime | None) -> Any:
+def _convert_to_local_time(published: Published, instant: datetime | None) -> Any:
     if instant is None:
         return None
     return instant.replace(tzinfo=UTC).astimezone(published.settings.zone).time().replace(microsecond=0)
 
 
-def checks(published: Published) -> tuple[reports.Check, ...]:
+def read_checks(published: Published) -> tuple[reports.CheckResult, ...]:
     """Every check of the day; a longer period names the verdicts of its days instead."""
     if not published.is_day:
         return ()
-    titles = _own_titles(published)
+    titles = _read_own_titles(published)
     passed: dict[str, list[str]] = {}
     for name, table in published.rows(
         "select check_name, table_name from quality.results where business_date = $to_date and is_passed order by all"
@@ -173,33 +173,33 @@ def checks(published: Published) -> tuple[reports.Check, ...]:
         passed.setdefault(name, []).append(table)
     return (
         *(
-            reports.Check(
+            reports.CheckResult(
                 record["check_name"],
                 reports.CheckState.FAIL if record["severity"] == "block" else reports.CheckState.WARN,
                 (record["table_name"],),
-                found_of(record).observed,
-                found_of(record).expected,
+                read_observation(record).observed,
+                read_observation(record).expected,
                 titles.get(record["check_name"]),
             )
-            for record in _failed_checks(published)
+            for record in _read_failed_checks(published)
         ),
         *(
-            reports.Check(name, reports.CheckState.PASS, tuple(tables), title=titles.get(name))
+            reports.CheckResult(name, reports.CheckState.PASS, tuple(tables), title=titles.get(name))
             for name, tables in passed.items()
         ),
     )
 
 
-def _own_titles(published: Published) -> dict[str, str]:
+def _read_own_titles(published: Published) -> dict[str, str]:
     """Names of the checks that the shop's own files bring."""
     return {
         check.name: check.words.get(published.language) or next(iter(check.words.values()))
-        for check in registered_checks(published.settings)
+        for check in list_checks(published.settings)
         if check.words
     }
 
 
-def _failed_checks(published: Published) -> list[dict[str, Any]]:
+def _read_failed_checks(published: Published) -> list[dict[str, Any]]:
     """Rows of quality.results; a copy that an older version published has no column `found`."""
     names = ("check_name", "table_name", "severity", "observed", "expected", "found")
     columns = {name for (name,) in published.rows(
@@ -213,7 +213,7 @@ def _failed_checks(published: Published) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def data_docs(published: Published) -> str | None:
+def find_data_docs(published: Published) -> str | None:
     """Where every expectation is told in detail, under the home folder; None where none has judged the day."""
     judged = published.rows(
         "select 1 from quality.results where business_date = $to_date and kind = 'expectation' limit 1"
@@ -221,26 +221,26 @@ def data_docs(published: Published) -> str | None:
     return f"{published.settings.data_docs.name}/index.html" if judged else None
 
 
-def gate_warnings(published: Published) -> dict[tuple[str, str], Message]:
+def read_gate_warnings(published: Published) -> dict[tuple[str, str], Message]:
     """What the checks say that the day did not pass, by table and name."""
-    titles = _own_titles(published)
+    titles = _read_own_titles(published)
     return {
-        (record["table_name"], record["check_name"]): _warning(
-            record["check_name"], record["severity"], found_of(record), titles
+        (record["table_name"], record["check_name"]): _build_warning(
+            record["check_name"], record["severity"], read_observation(record), titles
         )
-        for record in _failed_checks(published)
+        for record in _read_failed_checks(published)
     }
 
 
-def _warning(check: str, severity: str, found: Found, titles: Mapping[str, str]) -> Message:
+def _build_warning(check: str, severity: str, found: CheckObservation, titles: Mapping[str, str]) -> Message:
     key = "check_failed" if severity == "block" else "check_warned"
     return Message(key, {"check": titles.get(check, check), "observed": found.observed})
 
 
-def _reason_message(reason: Mapping[str, str], warnings: Mapping[tuple[str, str], Message]) -> Message:
+def _build_reason_message(reason: Mapping[str, str], warnings: Mapping[tuple[str, str], Message]) -> Message:
     """A reason of the verdict in words; of a check that the results no longer have, as the verdict tells it."""
     if reason["key"].startswith("family_"):
         return Message(reason["key"], {"family": reason["subject"]})
     table, _, check = reason["subject"].partition(": ")
-    told = _warning(check, reason["severity"], found_of({**reason, "found": None}), {})
+    told = _build_warning(check, reason["severity"], read_observation({**reason, "found": None}), {})
     return warnings.get((table, check), told)

@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import quote
 
 import reports
-from funnelscope.messages.values import PeriodKind
-from funnelscope.reporting import PERIODS_OF, Edition, Period, ended, printed_report, read_report
+from funnelscope.messages.message_types import PeriodKind
+from funnelscope.reporting import PERIODS_OF, Edition, Period, find_ended_periods, find_or_print_report, read_report
 from funnelscope.settings import Channel, Settings
 from funnelscope.warehouse.connection import Warehouse
 
@@ -39,7 +39,7 @@ _HTTP_ERROR = re.compile(r"error=(\d{3})\b")
 _TALKATIVE = ("apprise", "urllib3", "requests", "smtplib", "markdown", "MARKDOWN")
 
 
-class State(StrEnum):
+class DeliveryOutcome(StrEnum):
     """What became of an edition on a channel."""
 
     SENT = "sent"
@@ -54,11 +54,11 @@ class ChannelError(Exception):
 
 
 @dataclass(frozen=True)
-class Sending:
+class SentEdition:
     """An edition on a channel: what became of it, and what was or would be sent."""
 
     channel: str
-    state: State
+    state: DeliveryOutcome
     edition: int
     problem: str = ""
     message: reports.Announcement | None = None
@@ -73,7 +73,7 @@ def deliver(
     finding: str = "",
     is_again: bool = False,
     is_trial: bool = False,
-) -> list[Sending]:
+) -> list[SentEdition]:
     """Sends the current edition of a day, week or month to every channel that wants it and does not have it.
 
     Never raises for a channel.
@@ -88,14 +88,14 @@ def deliver(
     sendings = []
     for channel in settings.delivery if channels is None else channels:
         language = channel.language or settings.language
-        edition = printed_report(settings, period, language)
+        edition = find_or_print_report(settings, period, language)
         report = replace(read_report(settings, period, language), edition=edition.number)
-        message = reports.announcement(report, _where(channel, edition), finding)
-        sending = Sending(channel.name, State.TRIAL, edition.number, message=message)
+        message = reports.write_announcement(report, _locate_report(channel, edition), finding)
+        sending = SentEdition(channel.name, DeliveryOutcome.TRIAL, edition.number, message=message)
         if not channel.wants(report.verdict.value, report.period.value):
-            sending = replace(sending, state=State.NOT_WANTED)
+            sending = replace(sending, state=DeliveryOutcome.NOT_WANTED)
         elif not is_again and _is_sent(warehouse, edition, channel.name):
-            sending = replace(sending, state=State.ALREADY_SENT)
+            sending = replace(sending, state=DeliveryOutcome.ALREADY_SENT)
         elif not is_trial:
             sending = _send_and_note(warehouse, channel, edition, sending)
         sendings.append(sending)
@@ -107,16 +107,18 @@ def _prepare_ledger(warehouse: Warehouse) -> None:
     warehouse.execute(_ADD_PERIOD)
 
 
-def days_to_send(warehouse: Warehouse, settings: Settings, from_date: date, to_date: date, today: date) -> list[date]:
+def find_days_to_send(
+    warehouse: Warehouse, settings: Settings, from_date: date, to_date: date, today: date
+) -> list[date]:
     """The days of a run whose reports go out: its last one, and the restated ones that went out before."""
     if not settings.delivery:
         return []
     earliest = max(from_date, today - timedelta(days=DAYS_SENT_BY_A_RUN))
-    sent = _sent_before(warehouse, PeriodKind.DAY, earliest)
+    sent = _find_sent_before(warehouse, PeriodKind.DAY, earliest)
     return [day for day in sent if day < to_date] + ([to_date] if to_date >= earliest else [])
 
 
-def periods_to_send(
+def find_periods_to_send(
     warehouse: Warehouse, settings: Settings, from_date: date, to_date: date, today: date
 ) -> list[Period]:
     """The weeks and months of a run that go out: the last ones that ended in it, and restated ones that went before."""
@@ -124,13 +126,13 @@ def periods_to_send(
         return []
     earliest = today - timedelta(days=DAYS_SENT_BY_A_RUN)
     kinds = [PeriodKind(kind) for kind in settings.period_reports]
-    periods = {period for period in ended(kinds, from_date, to_date) if period.to_date >= earliest}
+    periods = {period for period in find_ended_periods(kinds, from_date, to_date) if period.to_date >= earliest}
     for kind in kinds:
-        periods |= {PERIODS_OF[kind](day) for day in _sent_before(warehouse, kind, max(from_date, earliest))}
+        periods |= {PERIODS_OF[kind](day) for day in _find_sent_before(warehouse, kind, max(from_date, earliest))}
     return sorted(periods, key=lambda period: (period.to_date, period.kind))
 
 
-def _sent_before(warehouse: Warehouse, kind: PeriodKind, earliest: date) -> list[date]:
+def _find_sent_before(warehouse: Warehouse, kind: PeriodKind, earliest: date) -> list[date]:
     """The last days of what went out, from `earliest` on."""
     _prepare_ledger(warehouse)
     rows = warehouse.rows(
@@ -142,7 +144,7 @@ def _sent_before(warehouse: Warehouse, kind: PeriodKind, earliest: date) -> list
     return [day for (day,) in rows]
 
 
-def _where(channel: Channel, edition: Edition) -> str:
+def _locate_report(channel: Channel, edition: Edition) -> str:
     if channel.attach == "link":
         return f"{channel.link.rstrip('/')}/{edition.period.name}/{edition.pdf.name}"
     return edition.pdf.name
@@ -160,7 +162,7 @@ def _is_sent(warehouse: Warehouse, edition: Edition, channel: str) -> bool:
     return bool(count)
 
 
-def _send_and_note(warehouse: Warehouse, channel: Channel, edition: Edition, sending: Sending) -> Sending:
+def _send_and_note(warehouse: Warehouse, channel: Channel, edition: Edition, sending: SentEdition) -> SentEdition:
     """Tries, waits and tries again; the ledger gets one line, whatever came of it."""
     assert sending.message is not None
     attempts, problem = 0, ""
@@ -173,7 +175,7 @@ def _send_and_note(warehouse: Warehouse, channel: Channel, edition: Edition, sen
             break
         except ChannelError as error:
             problem = str(error)
-    sending = replace(sending, state=State.FAILED if problem else State.SENT, problem=problem)
+    sending = replace(sending, state=DeliveryOutcome.FAILED if problem else DeliveryOutcome.SENT, problem=problem)
     warehouse.execute(
         "insert into quality.sent_reports by name select $day as business_date, $period as period, "
         "$edition as edition, $channel as channel, $state as state, $attempts as attempts, $problem as problem, "
@@ -193,9 +195,9 @@ def _send_and_note(warehouse: Warehouse, channel: Channel, edition: Edition, sen
 def _send(channel: Channel, edition: Edition, message: reports.Announcement) -> None:
     import apprise
 
-    url = _with_secrets(channel.url)
+    url = _fill_in_secrets(channel.url)
     asset = apprise.AppriseAsset(app_id="Funnelscope", app_desc="Funnelscope", async_mode=False)
-    with _overheard() as lines:
+    with _collect_warnings() as lines:
         try:
             service: Any = apprise.Apprise(asset=asset)
             if not service.add(url):
@@ -212,7 +214,7 @@ def _send(channel: Channel, edition: Edition, message: reports.Announcement) -> 
         raise ChannelError(answer)
 
 
-def _with_secrets(url: str) -> str:
+def _fill_in_secrets(url: str) -> str:
     """The URL with the environment's values in place of ${NAME}: the whole of it, or parts, which are then encoded."""
     is_whole = _PLACEHOLDER.fullmatch(url) is not None
 
@@ -226,7 +228,7 @@ def _with_secrets(url: str) -> str:
 
 
 @contextmanager
-def _overheard() -> Iterator[list[str]]:
+def _collect_warnings() -> Iterator[list[str]]:
     """The libraries' warnings, kept from every log: they may hold URLs."""
     lines: list[str] = []
     ear = logging.Handler(logging.WARNING)

@@ -10,9 +10,9 @@ import reports
 from funnelscope.diagnosis.narrative import data_check_in_words, load_playbook, reason_in_words, status_reason_in_words
 from funnelscope.diagnosis.stored_diagnosis import read_diagnosis
 from funnelscope.events.metrics import METRICS
-from funnelscope.messages.values import Slice, Unit
-from funnelscope.messages.wording import in_words
-from funnelscope.reporting.data_section import gate_warnings
+from funnelscope.messages.message_types import Slice, Unit
+from funnelscope.messages.wording import translate_message
+from funnelscope.reporting.data_section import read_gate_warnings
 from funnelscope.reporting.published_days import Published
 
 # Columns of the cubes whose name for readers is that of another dimension.
@@ -142,12 +142,12 @@ def _status_reason(published: Published, record: Mapping[str, Any], playbook: Ma
     told = record["status_reason"] or ""
     warnings = [
         warning
-        for (table, check), warning in gate_warnings(published).items()
+        for (table, check), warning in read_gate_warnings(published).items()
         if check in named or f"{table}: {check}: " in told
     ]
     if not warnings:
         return status_reason_in_words(record, playbook)
-    return " ".join(in_words(warning, published.language) for warning in warnings)
+    return " ".join(translate_message(warning, published.language) for warning in warnings)
 
 
 def slice_of(conditions: Mapping[str, str]) -> Slice:

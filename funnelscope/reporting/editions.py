@@ -10,29 +10,29 @@ from pathlib import Path
 import duckdb
 
 import reports
-from funnelscope.messages.values import PeriodKind
+from funnelscope.messages.message_types import PeriodKind
 from funnelscope.publication.publish import open_published
-from funnelscope.quality.gate import days_between
+from funnelscope.quality.gate import list_days
 from funnelscope.reporting.data_section import (
-    checks,
-    data_docs,
-    days_of_period,
-    deliveries,
-    last_good_date,
-    quarantine,
-    verdict,
-    verdict_reasons,
+    find_data_docs,
+    find_last_good_date,
+    read_checks,
+    read_days_of_period,
+    read_deliveries,
+    read_quarantine,
+    read_verdict,
+    read_verdict_reasons,
 )
 from funnelscope.reporting.diagnosis_section import diagnosis
-from funnelscope.reporting.headline import bridge, headlines
-from funnelscope.reporting.money_section import money
-from funnelscope.reporting.own_funnel_section import own_funnels
-from funnelscope.reporting.periods import PERIODS_OF, Period, day_of, ended
+from funnelscope.reporting.headline import build_bridge, read_headlines
+from funnelscope.reporting.money_section import read_money
+from funnelscope.reporting.own_funnel_section import read_own_funnels
+from funnelscope.reporting.periods import PERIODS_OF, Period, find_ended_periods, get_day
 from funnelscope.reporting.published_days import Published
-from funnelscope.reporting.restatements import restated_since
-from funnelscope.reporting.stage_sections import STAGES, stage
+from funnelscope.reporting.restatements import find_restated_since
+from funnelscope.reporting.stage_sections import STAGES, read_stage
 from funnelscope.settings import Settings
-from funnelscope.warehouse.snapshots import current_snapshot
+from funnelscope.warehouse.snapshots import find_current_snapshot
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,15 @@ class EditionRecord:
     printed_from: str = ""
 
 
-def report_of(published: Published, edition: int, snapshot: str, before: EditionRecord | None = None) -> reports.Report:
+def build_report(
+    published: Published, edition: int, snapshot: str, before: EditionRecord | None = None
+) -> reports.Report:
     """The period as data; `before` is the edition before, which its changes are told against."""
-    split = money(published)
+    split = read_money(published)
     diagnosed = diagnosis(published)
-    editions = {day: len(_editions(_folder(published.settings, day_of(day)))) for day in published.period.days}
+    editions = {
+        day: len(_read_editions(_locate_folder(published.settings, get_day(day)))) for day in published.period.days
+    }
     report = reports.Report(
         shop=published.settings.shop,
         business_date=published.business_date,
@@ -65,50 +69,50 @@ def report_of(published: Published, edition: int, snapshot: str, before: Edition
         currency=published.settings.currency,
         edition=edition,
         snapshot=snapshot,
-        verdict=verdict(published),
+        verdict=read_verdict(published),
         baseline_days=len(published.baseline_days),
         period=published.period.kind,
         name="" if published.is_day else published.period.name,
-        days=days_of_period(published, editions),
-        verdict_reasons=verdict_reasons(published),
-        last_good_date=last_good_date(published),
+        days=read_days_of_period(published, editions),
+        verdict_reasons=read_verdict_reasons(published),
+        last_good_date=find_last_good_date(published),
         promotion=published.promotion(published.business_date) if published.is_day else None,
-        headline=headlines(published),
-        bridge=bridge(published, split),
+        headline=read_headlines(published),
+        bridge=build_bridge(published, split),
         diagnosis=diagnosed,
         money=split,
-        stages=tuple(stage(published, key, diagnosed.findings if diagnosed else ()) for key in STAGES),
-        own_funnels=own_funnels(published.connection, published.business_date) if published.is_day else (),
-        deliveries=deliveries(published),
-        checks=checks(published),
-        data_docs=data_docs(published) if published.is_day else None,
-        quarantine=quarantine(published),
+        stages=tuple(read_stage(published, key, diagnosed.findings if diagnosed else ()) for key in STAGES),
+        own_funnels=read_own_funnels(published.connection, published.business_date) if published.is_day else (),
+        deliveries=read_deliveries(published),
+        checks=read_checks(published),
+        data_docs=find_data_docs(published) if published.is_day else None,
+        quarantine=read_quarantine(published),
     )
     if before is None:
         return report
     return replace(
         report,
-        changes=_changes(report, before),
-        late_deliveries=tuple(file for file in _files(published) if file not in before.files),
+        changes=_find_changes(report, before),
+        late_deliveries=tuple(file for file in _list_late_files(published) if file not in before.files),
     )
 
 
-def _figures(report: reports.Report) -> dict[str, reports.Figure]:
+def _select_remembered_figures(report: reports.Report) -> dict[str, reports.Figure]:
     """What an edition remembers: the headline numbers, and the main rate of each stage."""
     figures = [headline.figure for headline in report.headline]
     figures += [stage.rate for stage in report.stages if stage.rate is not None]
     return {figure.key: figure for figure in figures if figure.value is not None}
 
 
-def _changes(report: reports.Report, before: EditionRecord) -> tuple[reports.EditionChange, ...]:
+def _find_changes(report: reports.Report, before: EditionRecord) -> tuple[reports.EditionChange, ...]:
     return tuple(
         reports.EditionChange(figure, Decimal(before.figures[key]) if key in before.figures else None)
-        for key, figure in _figures(report).items()
+        for key, figure in _select_remembered_figures(report).items()
         if str(figure.value) != before.figures.get(key)
     )
 
 
-def _files(published: Published) -> list[str]:
+def _list_late_files(published: Published) -> list[str]:
     rows = published.rows(
         "select distinct file from quality.delivery_dates where list_contains($dates, business_date) order by 1"
     )
@@ -150,35 +154,35 @@ def print_report(settings: Settings, period: Period | date, language: str | None
         FileNotFoundError: nothing has been published yet.
     """
     language = language or settings.language
-    period = _period(period)
-    folder = _folder(settings, period)
+    period = _convert_to_period(period)
+    folder = _locate_folder(settings, period)
     with open_published(settings.published) as connection:
-        source = _edition_source(connection, settings, period)
-        records = _editions(folder)
+        source = _read_edition_source(connection, settings, period)
+        records = _read_editions(folder)
         number = len(records) if records and records[-1].source == source else len(records) + 1
         before = records[number - 2] if number > 1 else None
-        snapshot = _newest(source)
+        snapshot = _find_newest(source)
         published = Published(connection, settings, period, language)
-        restated = _restated_before(published, number, records)
-        report = replace(report_of(published, number, snapshot, before), restated_days=restated)
-        files = _files(published)
-    edition = _edition(settings, period, number, snapshot, language)
+        restated = _find_restated_before(published, number, records)
+        report = replace(build_report(published, number, snapshot, before), restated_days=restated)
+        files = _list_late_files(published)
+    edition = _locate_edition(settings, period, number, snapshot, language)
     folder.mkdir(parents=True, exist_ok=True)
     _write(edition.pdf, reports.render(report))
-    _write(edition.spreadsheet, reports.spreadsheet(report))
+    _write(edition.spreadsheet, reports.write_spreadsheet(report))
     if published.is_day:
-        _write(edition.findings, reports.findings_json(report))
+        _write(edition.findings, reports.write_findings_json(report))
     for stage_ in report.stages:
-        _write(edition.picture(stage_.key), reports.stage_picture_png(stage_, report))
-    current = current_snapshot(settings.published)
+        _write(edition.picture(stage_.key), reports.render_stage_png(stage_, report))
+    current = find_current_snapshot(settings.published)
     printed_from = records[number - 1].printed_from if number <= len(records) else current.name if current else ""
-    figures = {key: str(figure.value) for key, figure in _figures(report).items()}
+    figures = {key: str(figure.value) for key, figure in _select_remembered_figures(report).items()}
     record = EditionRecord(source, figures, files, printed_from)
     _write(folder / f"edition-{number}.json", json.dumps(asdict(record), indent=2, ensure_ascii=False).encode())
     return edition
 
 
-def _restated_before(published: Published, number: int, records: list[EditionRecord]) -> tuple[date, ...]:
+def _find_restated_before(published: Published, number: int, records: list[EditionRecord]) -> tuple[date, ...]:
     """Earlier days restated since the report before: the edition before, else the last one of the days before.
 
     Of a day alone: a report of a week or month says of each of its days whether it was restated.
@@ -188,78 +192,80 @@ def _restated_before(published: Published, number: int, records: list[EditionRec
     business_date, settings = published.business_date, published.settings
     if number > 1:
         printed_from = records[number - 2].printed_from
-        return tuple(restated_since(published.connection, business_date, business_date, printed_from))
+        return tuple(find_restated_since(published.connection, business_date, business_date, printed_from))
     days = (date.fromisoformat(folder.name) for folder in settings.reports.glob("????-??-??"))
     for last in sorted((day for day in days if day < business_date), reverse=True):
-        if earlier := _editions(_folder(settings, day_of(last))):
-            return tuple(restated_since(published.connection, last, business_date, earlier[-1].printed_from))
+        if earlier := _read_editions(_locate_folder(settings, get_day(last))):
+            return tuple(find_restated_since(published.connection, last, business_date, earlier[-1].printed_from))
     return ()
 
 
-def printed_report(settings: Settings, period: Period | date, language: str | None = None) -> Edition:
+def find_or_print_report(settings: Settings, period: Period | date, language: str | None = None) -> Edition:
     """The current edition as it lies in `reports/<name>/`; printed only where it does not.
 
     Raises:
         FileNotFoundError: nothing has been published yet.
     """
     language = language or settings.language
-    period = _period(period)
-    records = _editions(_folder(settings, period))
+    period = _convert_to_period(period)
+    records = _read_editions(_locate_folder(settings, period))
     with open_published(settings.published) as connection:
-        source = _edition_source(connection, settings, period)
+        source = _read_edition_source(connection, settings, period)
     if records and records[-1].source == source:
-        edition = _edition(settings, period, len(records), _newest(source), language)
+        edition = _locate_edition(settings, period, len(records), _find_newest(source), language)
         if edition.pdf.exists():
             return edition
     return print_report(settings, period, language)
 
 
-def _period(period: Period | date) -> Period:
-    return period if isinstance(period, Period) else day_of(period)
+def _convert_to_period(period: Period | date) -> Period:
+    return period if isinstance(period, Period) else get_day(period)
 
 
-def _folder(settings: Settings, period: Period) -> Path:
+def _locate_folder(settings: Settings, period: Period) -> Path:
     return settings.reports / period.name
 
 
-def _edition(settings: Settings, period: Period, number: int, snapshot: str, language: str) -> Edition:
+def _locate_edition(settings: Settings, period: Period, number: int, snapshot: str, language: str) -> Edition:
     name = f"funnelscope-{period.name}-edition-{number}-{language}.pdf"
-    return Edition(period, number, snapshot, _folder(settings, period) / name)
+    return Edition(period, number, snapshot, _locate_folder(settings, period) / name)
 
 
-def restated_days(settings: Settings, from_date: date, to_date: date) -> list[date]:
+def find_restated_days(settings: Settings, from_date: date, to_date: date) -> list[date]:
     """Days of the range that have an edition, and whose published numbers or verdict have changed since."""
-    return [period.to_date for period in _restated(settings, map(day_of, days_between(from_date, to_date)))]
+    return [period.to_date for period in _find_restated(settings, map(get_day, list_days(from_date, to_date)))]
 
 
-def periods_due(settings: Settings, from_date: date, to_date: date) -> list[Period]:
+def find_due_periods(settings: Settings, from_date: date, to_date: date) -> list[Period]:
     """Weeks and months to print after the days of a run: the last ones that ended in them, and restated ones.
 
     A backfill of a year prints one week and one month; any other is there for the asking. One that ended before the
     opening day is nobody's.
     """
     kinds = [PeriodKind(kind) for kind in settings.period_reports]
-    just_ended = ended(kinds, max(from_date, settings.opening_date), to_date)
-    new = [period for period in just_ended if not _editions(_folder(settings, period))]
-    touched = {PERIODS_OF[kind](day) for kind in kinds for day in days_between(from_date, to_date)}
-    return new + _restated(settings, sorted(touched, key=lambda period: (period.to_date, period.kind)))
+    just_ended = find_ended_periods(kinds, max(from_date, settings.opening_date), to_date)
+    new = [period for period in just_ended if not _read_editions(_locate_folder(settings, period))]
+    touched = {PERIODS_OF[kind](day) for kind in kinds for day in list_days(from_date, to_date)}
+    return new + _find_restated(settings, sorted(touched, key=lambda period: (period.to_date, period.kind)))
 
 
-def _restated(settings: Settings, periods: Iterable[Period]) -> list[Period]:
+def _find_restated(settings: Settings, periods: Iterable[Period]) -> list[Period]:
     """Of these, the ones that have an edition which is no longer what is published."""
-    printed = [(period, records) for period in periods if (records := _editions(_folder(settings, period)))]
+    printed = [(period, records) for period in periods if (records := _read_editions(_locate_folder(settings, period)))]
     with open_published(settings.published) as connection:
         return [
-            period for period, records in printed if records[-1].source != _edition_source(connection, settings, period)
+            period
+            for period, records in printed
+            if records[-1].source != _read_edition_source(connection, settings, period)
         ]
 
 
 def read_report(settings: Settings, period: Period | date, language: str | None = None) -> reports.Report:
     """The report as data, without printing it; raises FileNotFoundError before the first publication."""
-    period = _period(period)
+    period = _convert_to_period(period)
     with open_published(settings.published) as connection:
-        snapshot = _newest(_edition_source(connection, settings, period))
-        return report_of(Published(connection, settings, period, language or settings.language), 1, snapshot)
+        snapshot = _find_newest(_read_edition_source(connection, settings, period))
+        return build_report(Published(connection, settings, period, language or settings.language), 1, snapshot)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -269,36 +275,39 @@ def _write(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-def _snapshot_of(connection: duckdb.DuckDBPyConnection, settings: Settings, business_date: date) -> str:
+def _find_snapshot(connection: duckdb.DuckDBPyConnection, settings: Settings, business_date: date) -> str:
     """The snapshot in which the day's numbers last changed; the current one where the day has none."""
     row = connection.execute(
         "select snapshot from quality.published_days where business_date = $1", [business_date]
     ).fetchone()
     if row:
         return str(row[0])
-    current = current_snapshot(settings.published)
+    current = find_current_snapshot(settings.published)
     return current.name if current else ""
 
 
-def _verdict_fingerprint(connection: duckdb.DuckDBPyConnection, business_date: date) -> str:
+def _compute_verdict_fingerprint(connection: duckdb.DuckDBPyConnection, business_date: date) -> str:
     row = connection.execute(
         "select verdict || ' ' || md5(reasons) from quality.day_verdict where business_date = $1", [business_date]
     ).fetchone()
     return str(row[0]) if row else "unjudged"
 
 
-def _edition_source(connection: duckdb.DuckDBPyConnection, settings: Settings, period: Period) -> dict[str, str]:
+def _read_edition_source(connection: duckdb.DuckDBPyConnection, settings: Settings, period: Period) -> dict[str, str]:
     """What makes an edition: another one is due when this differs. Of a longer period, that of each of its days."""
     if period.kind is PeriodKind.DAY:
         return {
-            "snapshot": _snapshot_of(connection, settings, period.to_date),
-            "verdict": _verdict_fingerprint(connection, period.to_date),
+            "snapshot": _find_snapshot(connection, settings, period.to_date),
+            "verdict": _compute_verdict_fingerprint(connection, period.to_date),
         }
     snapshots = dict(connection.execute("select business_date, snapshot from quality.published_days").fetchall())
-    return {day.isoformat(): f"{snapshots.get(day, '')} {_verdict_fingerprint(connection, day)}" for day in period.days}
+    return {
+        day.isoformat(): f"{snapshots.get(day, '')} {_compute_verdict_fingerprint(connection, day)}"
+        for day in period.days
+    }
 
 
-def _newest(source: Mapping[str, str]) -> str:
+def _find_newest(source: Mapping[str, str]) -> str:
     """The snapshot that an edition was made from: of a longer period that of the day which changed last."""
     if "snapshot" in source:
         return source["snapshot"]
@@ -306,7 +315,7 @@ def _newest(source: Mapping[str, str]) -> str:
     return max(snapshots, key=lambda name: name.rsplit("-", 1)[-1], default="")
 
 
-def _editions(folder: Path) -> list[EditionRecord]:
+def _read_editions(folder: Path) -> list[EditionRecord]:
     """The editions in order; empty before the first."""
     files = sorted(folder.glob("edition-*.json"), key=lambda path: int(path.stem.split("-")[1]))
     return [EditionRecord(**json.loads(file.read_text(encoding="utf-8"))) for file in files]

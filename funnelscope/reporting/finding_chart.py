@@ -10,8 +10,8 @@ from funnelscope.diagnosis.baseline import slice_condition
 from funnelscope.diagnosis.narrative import escaped_for_markdown
 from funnelscope.diagnosis.steps import STEPS
 from funnelscope.warehouse.connection import Warehouse
-from reports.fonts import spelled_out
-from reports.pictures.canvas import ALARM, BLUE, QUIET, drawing, few_colours
+from reports.fonts import spell_out
+from reports.pictures.canvas import ALARM, BLUE, QUIET, apply_drawing_style, reduce_colours
 
 _DAYS = 35
 
@@ -31,10 +31,10 @@ def finding_chart(warehouse: Warehouse, business_date: date, finding: Mapping[st
         day=business_date,
     )
     title = f"{finding['step']}: {', '.join(f'{name} {value}' for name, value in finding['slice'].items()) or 'all'}"
-    with drawing():
+    with apply_drawing_style():
         figure = Figure(figsize=(7, 2.2), layout="constrained")
         axes = figure.subplots()
-        axes.set_title(spelled_out(title), loc="left")
+        axes.set_title(spell_out(title), loc="left")
         axes.plot([day for day, _ in days], [rate for _, rate in days], marker=".", color=BLUE)
         if finding["expected"] and finding["entered"]:
             axes.axhline(finding["expected"] / finding["entered"], color=QUIET, linestyle="--")
@@ -46,5 +46,5 @@ def finding_chart(warehouse: Warehouse, business_date: date, finding: Mapping[st
         axes.spines[["top", "right"]].set_visible(False)
         content = BytesIO()
         figure.savefig(content, format="png", dpi=110)
-    picture = base64.b64encode(few_colours(content.getvalue())).decode()
+    picture = base64.b64encode(reduce_colours(content.getvalue())).decode()
     return f"![{escaped_for_markdown(title)}](data:image/png;base64,{picture})"

@@ -8,50 +8,50 @@ from typing import Any
 
 import reports
 from funnelscope.events.metrics import METRICS, SeveralDays
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.reporting.periods import Period
-from funnelscope.reporting.published_days import Published, as_date, pool
+from funnelscope.reporting.published_days import Published, convert_to_date, pool
 
 CENT = Decimal("0.01")
 FINAL_REFUND_AGE = "30d"
 
 
-def headlines(published: Published) -> tuple[reports.Headline, ...]:
+def read_headlines(published: Published) -> tuple[reports.Headline, ...]:
     """Paid amount, expected net amount, visitor pay rate, and spend with its return."""
     return (
-        _headline(published, "paid_amount"),
-        reports.Headline(_expected_net(published)),
-        _headline(published, "visitor_pay_rate"),
-        _headline(published, "cost", second=published.figure("return_on_ad_spend")),
+        _build_headline(published, "paid_amount"),
+        reports.Headline(_estimate_net_amount(published)),
+        _build_headline(published, "visitor_pay_rate"),
+        _build_headline(published, "cost", second=published.figure("return_on_ad_spend")),
     )
 
 
-def _headline(published: Published, key: str, second: reports.Figure | None = None) -> reports.Headline:
+def _build_headline(published: Published, key: str, second: reports.Figure | None = None) -> reports.Headline:
     figure = published.figure(key)
     target = published.settings.targets.get(key)
-    same_phase_day = _same_phase_day(published)
-    same_phase = _value_on(published, key, same_phase_day) if same_phase_day else None
+    same_phase_day = _find_same_phase_day(published)
+    same_phase = _read_value_on(published, key, same_phase_day) if same_phase_day else None
     is_sum = METRICS[key].several_days is SeveralDays.SUM
     if not published.is_day:
         return reports.Headline(
             figure,
             second=second,
             target=target * len(published.dates) if target is not None and is_sum else target,
-            before=_value_before(published, key, published.period.before()),
-            year_before=_value_before(published, key, published.period.year_before),
+            before=_read_value_before(published, key, published.period.before()),
+            year_before=_read_value_before(published, key, published.period.year_before),
         )
     return reports.Headline(
         figure,
         second=second,
         target=target,
-        month_to_date=_month_to_date(published, key) if figure.value is not None else None,
+        month_to_date=_compute_month_to_date(published, key) if figure.value is not None else None,
         month_target=target * published.business_date.day if target is not None and is_sum else target,
         same_phase=same_phase,
         same_phase_day=same_phase_day if same_phase is not None else None,
     )
 
 
-def _value_before(published: Published, key: str, period: Period) -> Any:
+def _read_value_before(published: Published, key: str, period: Period) -> Any:
     """The metric over an earlier period, of the days that match this one's; None where one of them has no numbers."""
     days = published.comparable_days(period)
     if not days:
@@ -69,7 +69,7 @@ def _value_before(published: Published, key: str, period: Period) -> Any:
     return pooled["value"] if pooled else None
 
 
-def _month_to_date(published: Published, key: str) -> Any:
+def _compute_month_to_date(published: Published, key: str) -> Any:
     """Over the published days of the month: a sum, or numerators over denominators."""
     metric = METRICS[key]
     rows = published.rows(
@@ -86,35 +86,37 @@ def _month_to_date(published: Published, key: str) -> Any:
     return float(numerator) / float(denominator) if denominator else None
 
 
-def _same_phase_day(published: Published) -> date | None:
+def _find_same_phase_day(published: Published) -> date | None:
     """The same day of the same phase of the last promotion before; the shop's calendar decides which are alike.
 
     One of the same name is preferred; else the last one that had the phase at all.
     """
     day = published.business_date
     calendar = published.settings.calendar
-    now = next((entry for entry in calendar if as_date(entry.starts) <= day <= as_date(entry.ends)), None)
+    now = next(
+        (entry for entry in calendar if convert_to_date(entry.starts) <= day <= convert_to_date(entry.ends)), None
+    )
     if now is None:
         return None
-    index = day - as_date(now.starts)
+    index = day - convert_to_date(now.starts)
     before = [
-        (entry.name == now.name, as_date(entry.starts) + index)
+        (entry.name == now.name, convert_to_date(entry.starts) + index)
         for entry in calendar
         if entry.phase == now.phase
-        and as_date(entry.ends) < as_date(now.starts)
-        and as_date(entry.starts) + index <= as_date(entry.ends)
+        and convert_to_date(entry.ends) < convert_to_date(now.starts)
+        and convert_to_date(entry.starts) + index <= convert_to_date(entry.ends)
     ]
     return max(before, default=(False, None))[1]
 
 
-def _value_on(published: Published, key: str, day: date) -> Any:
+def _read_value_on(published: Published, key: str, day: date) -> Any:
     rows = published.rows(
         "select value from marts.daily_metrics where metric = $key and business_date = $day", key=key, day=day
     )
     return rows[0][0] if rows else None
 
 
-def _expected_net(published: Published) -> reports.Figure:
+def _estimate_net_amount(published: Published) -> reports.Figure:
     """Paid amount less what is expected to come back within 30 days, at the rate of the days that are that old."""
     paid = published.figure("paid_amount")
     rows = published.rows(
@@ -140,7 +142,7 @@ def _expected_net(published: Published) -> reports.Figure:
     )
 
 
-def bridge(published: Published, money: reports.MoneySplit | None) -> reports.Bridge | None:
+def build_bridge(published: Published, money: reports.MoneySplit | None) -> reports.Bridge | None:
     """From the mean of the earlier days, or periods, to this one: five factors of A, then B, C and D; to the cent.
 
     Changes of the factors are split by logarithmic means (LMDI-I, Ang 2004); what rounding leaves goes to the largest.
@@ -152,7 +154,7 @@ def bridge(published: Published, money: reports.MoneySplit | None) -> reports.Br
         return None
     usual = {key: Decimal(str(part.baseline)).quantize(CENT) for key, part in money.parts.items()}
     today = {key: Decimal(part.amount or 0) for key, part in money.parts.items()}
-    bars = _same_day_bars(money.factors, usual["same_day"], today["same_day"])
+    bars = _build_same_day_bars(money.factors, usual["same_day"], today["same_day"])
     bars += [
         reports.BridgeBar(key, today[key] - usual[key], Unit.MONEY, usual[key], today[key])
         for key in ("carried_over", "presale_balance", "no_session")
@@ -168,14 +170,14 @@ def bridge(published: Published, money: reports.MoneySplit | None) -> reports.Br
     )  # fmt: skip
 
 
-def _same_day_bars(factors: Sequence[reports.Figure], usual: Decimal, today: Decimal) -> list[reports.BridgeBar]:
+def _build_same_day_bars(factors: Sequence[reports.Figure], usual: Decimal, today: Decimal) -> list[reports.BridgeBar]:
     """A bar for each factor of A, with the values that the table of the factors prints; one for A where they do not
     multiply to its amounts, because a day among the earlier ones lacks some."""
     from funnelscope.diagnosis.rate_decomposition import factor_contributions
 
     values_usual = [float(factor.baseline) for factor in factors if factor.baseline is not None]
     values_today = [float(factor.value) for factor in factors if factor.value is not None]
-    if not (_multiply_to(usual, values_usual, factors) and _multiply_to(today, values_today, factors)):
+    if not (_multiplies_to(usual, values_usual, factors) and _multiplies_to(today, values_today, factors)):
         return [reports.BridgeBar("same_day", today - usual, Unit.MONEY, usual, today)]
     parts = [float(part) for part in factor_contributions(values_usual, values_today)]  # type: ignore[arg-type]
     changes = [Decimal(str(part)).quantize(CENT) for part in parts]
@@ -187,5 +189,5 @@ def _same_day_bars(factors: Sequence[reports.Figure], usual: Decimal, today: Dec
     ]
 
 
-def _multiply_to(amount: Decimal, values: Sequence[float], factors: Sequence[reports.Figure]) -> bool:
+def _multiplies_to(amount: Decimal, values: Sequence[float], factors: Sequence[reports.Figure]) -> bool:
     return 0 < len(values) == len(factors) and isclose(prod(values), float(amount), rel_tol=1e-9, abs_tol=float(CENT))

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 import reports
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.reporting.published_days import Published
 
 # The factors of the same-day money, and how each is written; each is a count over the one before it.
@@ -21,7 +21,7 @@ FACTORS = {
 _COUNTS = "human_sessions, qualified_sessions, paying_sessions, same_day_orders, same_day_amount"
 
 
-def money(published: Published) -> reports.MoneySplit | None:
+def read_money(published: Published) -> reports.MoneySplit | None:
     records = published.rows(
         "select business_date, money_class, sum(amount), sum(payments)::BIGINT from marts.daily_money "
         "where business_date between $from_date and $to_date group by all"
@@ -34,10 +34,12 @@ def money(published: Published) -> reports.MoneySplit | None:
     unknown = () if has_sessions(published) else ("same_day", "carried_over")
     return reports.MoneySplit(
         **{
-            part: _money_part(published, amounts.get(part, {})) if part not in unknown else reports.MoneyPart(None)
+            part: _build_money_part(published, amounts.get(part, {}))
+            if part not in unknown
+            else reports.MoneyPart(None)
             for part in ("same_day", "carried_over", "presale_balance", "no_session", "excluded")
         },
-        factors=factors(published),
+        factors=read_factors(published),
     )
 
 
@@ -54,7 +56,7 @@ def _is_any_known(published: Published, column: str) -> bool:
     return bool(rows[0][0])
 
 
-def _money_part(published: Published, days: Mapping[date, tuple[Decimal, int]]) -> reports.MoneyPart:
+def _build_money_part(published: Published, days: Mapping[date, tuple[Decimal, int]]) -> reports.MoneyPart:
     amounts = published.summed({day: amount for day, (amount, _) in days.items()})
     payments = published.summed({day: count for day, (_, count) in days.items()})
     usual = [float(amounts.get(last, 0)) for last in published.baseline_days]
@@ -65,11 +67,11 @@ def _money_part(published: Published, days: Mapping[date, tuple[Decimal, int]]) 
     )
 
 
-def factors(published: Published) -> tuple[reports.Figure, ...]:
+def read_factors(published: Published) -> tuple[reports.Figure, ...]:
     """The five factors of the same-day money; their product is its amount."""
     counts = {
         last: [None if None in column else sum(column) for column in zip(*rows, strict=True)]
-        for last, rows in published.by_period(_counts(published)).items()
+        for last, rows in published.by_period(_read_counts(published)).items()
     }
     today = counts.get(published.business_date)
     if today is None or today[0] is None:
@@ -79,16 +81,16 @@ def factors(published: Published) -> tuple[reports.Figure, ...]:
         reports.Figure(
             key=key,
             unit=unit,
-            value=_factor(today, position),
+            value=_compute_factor(today, position),
             numerator=today[position] if position else None,
             denominator=today[position - 1] if position else None,
-            baseline=_usual_factor(earlier, position),
+            baseline=_compute_baseline_factor(earlier, position),
         )
         for position, (key, unit) in enumerate(FACTORS.items())
     )
 
 
-def _counts(published: Published) -> dict[date, Sequence[Any]]:
+def _read_counts(published: Published) -> dict[date, Sequence[Any]]:
     return {
         day: counts
         for day, *counts in published.rows(
@@ -98,7 +100,7 @@ def _counts(published: Published) -> dict[date, Sequence[Any]]:
     }
 
 
-def _factor(counts: Sequence[Any], position: int) -> Any:
+def _compute_factor(counts: Sequence[Any], position: int) -> Any:
     if position == 0:
         return counts[0]
     if counts[position] is None or not counts[position - 1]:
@@ -106,11 +108,11 @@ def _factor(counts: Sequence[Any], position: int) -> Any:
     return float(counts[position]) / float(counts[position - 1])
 
 
-def _usual_factor(earlier: Sequence[Sequence[Any]], position: int) -> float | None:
+def _compute_baseline_factor(earlier: Sequence[Sequence[Any]], position: int) -> float | None:
     """The factor of the mean of the earlier days or periods, so that the usual factors multiply to the usual amount."""
     known = [counts for counts in earlier if None not in counts[max(position - 1, 0) : position + 1]]
     if not known:
         return None
     means = [sum(column) / len(known) if None not in column else None for column in zip(*known, strict=True)]
-    usual = _factor(means, position)
+    usual = _compute_factor(means, position)
     return None if usual is None else float(usual)

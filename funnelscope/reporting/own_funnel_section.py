@@ -9,7 +9,7 @@ import reports
 from funnelscope.funnels.answer_table import TABLE
 
 
-def own_funnel(connection: duckdb.DuckDBPyConnection, name: str, day: date) -> reports.OwnFunnel:
+def read_own_funnel(connection: duckdb.DuckDBPyConnection, name: str, day: date) -> reports.OwnFunnel:
     """A funnel's kept answer of a day, without its slices."""
     rows = connection.execute(
         "select entered_from, entered_to, is_mature, "
@@ -24,7 +24,7 @@ def own_funnel(connection: duckdb.DuckDBPyConnection, name: str, day: date) -> r
     return reports.OwnFunnel(name, tuple(cohorts))
 
 
-def own_funnels(connection: duckdb.DuckDBPyConnection, day: date) -> tuple[reports.OwnFunnel, ...]:
+def read_own_funnels(connection: duckdb.DuckDBPyConnection, day: date) -> tuple[reports.OwnFunnel, ...]:
     """Every funnel that was answered for the day; empty where the shop declares none."""
     schema, table = TABLE.split(".")
     known = connection.execute(
@@ -37,9 +37,9 @@ def own_funnels(connection: duckdb.DuckDBPyConnection, day: date) -> tuple[repor
         f"select distinct funnel from {TABLE} where business_date = $day and is_mature is not null order by funnel",
         {"day": day},
     ).fetchall()
-    return tuple(own_funnel(connection, name, day) for (name,) in names)
+    return tuple(read_own_funnel(connection, name, day) for (name,) in names)
 
 
 def draw_cohort(cohort: reports.OwnCohort, name: str, language: str) -> bytes:
     """The cohort's steps as PNG."""
-    return reports.own_cohort_png(cohort, name, language)
+    return reports.render_cohort_png(cohort, name, language)

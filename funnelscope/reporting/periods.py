@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from funnelscope.messages.values import PeriodKind
-from funnelscope.quality.gate import days_between
+from funnelscope.messages.message_types import PeriodKind
+from funnelscope.quality.gate import list_days
 
 _WEEK = re.compile(r"(\d{4})-?W(\d{2})")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
@@ -30,13 +30,13 @@ class Period:
 
     @property
     def days(self) -> list[date]:
-        return days_between(self.from_date, self.to_date)
+        return list_days(self.from_date, self.to_date)
 
     def before(self, count: int = 1) -> "Period":
         """The period of the same kind that is `count` earlier."""
         if self.kind is PeriodKind.MONTH:
             months = self.from_date.year * 12 + self.from_date.month - 1 - count
-            return month_of(date(months // 12, months % 12 + 1, 1))
+            return get_month(date(months // 12, months % 12 + 1, 1))
         step = timedelta(days=len(self.days) * count)
         return Period(self.kind, self.from_date - step, self.to_date - step)
 
@@ -46,31 +46,31 @@ class Period:
         return self.before(12 if self.kind is PeriodKind.MONTH else 52)
 
 
-def day_of(day: date) -> Period:
+def get_day(day: date) -> Period:
     return Period(PeriodKind.DAY, day, day)
 
 
-def week_of(day: date) -> Period:
+def get_week(day: date) -> Period:
     """The ISO week, Monday to Sunday, that the day lies in."""
     monday = day - timedelta(days=day.weekday())
     return Period(PeriodKind.WEEK, monday, monday + timedelta(days=6))
 
 
-def month_of(day: date) -> Period:
+def get_month(day: date) -> Period:
     """The calendar month that the day lies in."""
     first = day.replace(day=1)
     next_first = (first + timedelta(days=31)).replace(day=1)
     return Period(PeriodKind.MONTH, first, next_first - timedelta(days=1))
 
 
-PERIODS_OF = {PeriodKind.WEEK: week_of, PeriodKind.MONTH: month_of}
+PERIODS_OF = {PeriodKind.WEEK: get_week, PeriodKind.MONTH: get_month}
 
 
 def parse_week(text: str) -> Period:
     """`2026-W24`, or any day of the week as YYYY-MM-DD; raises ValueError for anything else."""
     found = _WEEK.fullmatch(text)
     try:
-        return week_of(date.fromisocalendar(int(found[1]), int(found[2]), 1) if found else date.fromisoformat(text))
+        return get_week(date.fromisocalendar(int(found[1]), int(found[2]), 1) if found else date.fromisoformat(text))
     except ValueError:
         raise ValueError(f"'{text}' is no week; write 2026-W24, or any day of it as 2026-06-12") from None
 
@@ -79,12 +79,12 @@ def parse_month(text: str) -> Period:
     """`2026-06`, or any day of the month as YYYY-MM-DD; raises ValueError for anything else."""
     found = _MONTH.fullmatch(text)
     try:
-        return month_of(date(int(found[1]), int(found[2]), 1) if found else date.fromisoformat(text))
+        return get_month(date(int(found[1]), int(found[2]), 1) if found else date.fromisoformat(text))
     except ValueError:
         raise ValueError(f"'{text}' is no month; write 2026-06, or any day of it as 2026-06-12") from None
 
 
-def ended(kinds: Sequence[PeriodKind], from_date: date, to_date: date) -> list[Period]:
+def find_ended_periods(kinds: Sequence[PeriodKind], from_date: date, to_date: date) -> list[Period]:
     """The last period of each kind whose last day lies between the two days, both in."""
     periods = []
     for kind in kinds:

@@ -10,7 +10,7 @@ import duckdb
 
 import reports
 from funnelscope.events.metrics import METRICS, Metric, SeveralDays
-from funnelscope.messages.values import PeriodKind, Unit
+from funnelscope.messages.message_types import PeriodKind, Unit
 from funnelscope.reporting.periods import Period
 from funnelscope.settings import Settings
 
@@ -183,21 +183,21 @@ class Published:
         days = self.metrics.get(metric_key, {})
         today = days.get(self.business_date, {})
         low, high = self._bands(days, field).get(self.business_date, (None, None))
-        unit = _unit(metric_key)
+        unit = _find_unit(metric_key)
         coverage = self.metrics.get(COVERAGE.get(key, ""), {}).get(self.business_date, {}).get("value")
         is_share = field == "value" and today.get("denominator") is not None
         return reports.Figure(
             key=key,
             unit=unit,
-            value=_printable(today.get(field), unit, today.get("numerator") if not is_share else None),
-            numerator=_whole(today.get("numerator")) if is_share else None,
-            denominator=_whole(today.get("denominator")) if is_share else None,
+            value=_make_printable(today.get(field), unit, today.get("numerator") if not is_share else None),
+            numerator=_round_whole(today.get("numerator")) if is_share else None,
+            denominator=_round_whole(today.get("denominator")) if is_share else None,
             baseline=self._usual(metric_key, field),
             usual_low=low,
             usual_high=high,
             coverage=coverage,
             trend=self.trend(days, field),
-            rule=None if self.is_day else _rule(metric_key),
+            rule=None if self.is_day else _find_rule(metric_key),
             mean_of_days=today.get("mean_of_days"),
         )
 
@@ -235,7 +235,7 @@ class Published:
         }
         plain = {day: value for day, value in known.items() if self.promotion(day) is None}
         values = plain if len(plain) >= FEWEST_DAYS_FOR_A_BAND else known
-        return weekday_bands(values, [*self.baseline_days, self.business_date])
+        return compute_weekday_bands(values, [*self.baseline_days, self.business_date])
 
     def promotion(self, last: date, first: date | None = None) -> str | None:
         """The first promotion of the shop's calendar that touches the period that ends with `last`.
@@ -248,7 +248,7 @@ class Published:
             (
                 f"{promotion.name} {promotion.phase}"
                 for promotion in self.settings.calendar
-                if as_date(promotion.starts) <= last and first <= as_date(promotion.ends)
+                if convert_to_date(promotion.starts) <= last and first <= convert_to_date(promotion.ends)
             ),
             None,
         )
@@ -284,18 +284,18 @@ def pool(metric: Metric, days: Sequence[Record]) -> Record | None:
     }
 
 
-def _rule(key: str) -> str:
+def _find_rule(key: str) -> str:
     return "mean" if METRICS[key].several_days is SeveralDays.PERIOD else METRICS[key].several_days.value
 
 
-def _unit(key: str) -> Unit:
+def _find_unit(key: str) -> Unit:
     if key == "standardised_session_pay_rate":
         return Unit.RATE
     metric: Metric = METRICS[key]
     return Unit(metric.unit.value)
 
 
-def _printable(value: Any, unit: Unit, total: Any) -> Any:
+def _make_printable(value: Any, unit: Unit, total: Any) -> Any:
     """Money that is a sum keeps its cents exactly; everything else is a float."""
     if value is None:
         return None
@@ -304,13 +304,13 @@ def _printable(value: Any, unit: Unit, total: Any) -> Any:
     return int(value) if unit == Unit.COUNT else float(value)
 
 
-def _whole(value: Any) -> Any:
+def _round_whole(value: Any) -> Any:
     if value is None:
         return None
     return int(value) if value == int(value) else Decimal(value).quantize(Decimal("0.01"))
 
 
-def weekday_bands(values: Mapping[date, float], days: Iterable[date]) -> dict[date, tuple[float, float]]:
+def compute_weekday_bands(values: Mapping[date, float], days: Iterable[date]) -> dict[date, tuple[float, float]]:
     """The usual range of each of `days`: the middle 80 % of the values, scaled to the day's weekday.
 
     A weekday's factor is its mean over the mean of all, shrunk to 1 by one day's weight; below two weeks it is 1, and
@@ -319,14 +319,14 @@ def weekday_bands(values: Mapping[date, float], days: Iterable[date]) -> dict[da
     known = list(values.values())
     if len(known) < FEWEST_DAYS_FOR_A_BAND:
         return {}
-    factors = _weekday_factors(values) if len(known) >= DAYS_FOR_WEEKDAYS and fmean(known) > 0 else [1.0] * 7
-    low, high = band(value / factors[day.weekday()] for day, value in values.items())
+    factors = _compute_weekday_factors(values) if len(known) >= DAYS_FOR_WEEKDAYS and fmean(known) > 0 else [1.0] * 7
+    low, high = compute_band(value / factors[day.weekday()] for day, value in values.items())
     if low is None or high is None:
         return {}
     return {day: (low * factors[day.weekday()], high * factors[day.weekday()]) for day in days}
 
 
-def _weekday_factors(values: Mapping[date, float]) -> list[float]:
+def _compute_weekday_factors(values: Mapping[date, float]) -> list[float]:
     mean = fmean(values.values())
     factors = []
     for weekday in range(7):
@@ -335,7 +335,7 @@ def _weekday_factors(values: Mapping[date, float]) -> list[float]:
     return [factor if factor > 0 else 1.0 for factor in factors]
 
 
-def band(values: Iterable[float]) -> tuple[float | None, float | None]:
+def compute_band(values: Iterable[float]) -> tuple[float | None, float | None]:
     """The middle 80 % of the baseline days; none for fewer than a week of them."""
     known = list(values)
     if len(known) < FEWEST_DAYS_FOR_A_BAND:
@@ -344,5 +344,5 @@ def band(values: Iterable[float]) -> tuple[float | None, float | None]:
     return tenths[0], tenths[-1]
 
 
-def as_date(moment: date | datetime) -> date:
+def convert_to_date(moment: date | datetime) -> date:
     return moment.date() if isinstance(moment, datetime) else moment

@@ -8,7 +8,9 @@ import duckdb
 NUMBER = "split_part({}, '-', -1)::INTEGER"
 
 
-def restated_since(connection: duckdb.DuckDBPyConnection, last_known: date, before: date, snapshot: str) -> list[date]:
+def find_restated_since(
+    connection: duckdb.DuckDBPyConnection, last_known: date, before: date, snapshot: str
+) -> list[date]:
     """Days whose published numbers have changed after the snapshot that the report before was printed from.
 
     Args:

@@ -7,9 +7,9 @@ from statistics import fmean
 from typing import Any
 
 import reports
-from funnelscope.messages.values import Message, Unit
+from funnelscope.messages.message_types import Message, Unit
 from funnelscope.reporting.diagnosis_section import DIMENSION_WORDS, relevance
-from funnelscope.reporting.published_days import Published, band
+from funnelscope.reporting.published_days import Published, compute_band
 
 STAGES = ("traffic", "landing", "decision", "repurchase")
 # What each stage stands on, and what a reader of its page wants beside the funnel.
@@ -221,34 +221,34 @@ HEAT_MAP_ROWS, HEAT_MAP_COLUMNS = 8, 6
 IN_ORDER = ("recency",)  # dimensions whose values follow each other; others stand by size
 
 
-def stage(published: Published, key: str, findings: Sequence[reports.Finding] = ()) -> reports.Stage:
+def read_stage(published: Published, key: str, findings: Sequence[reports.Finding] = ()) -> reports.Stage:
     """The stage with its numbers, or why it has none; `findings` of any stage, for its questions."""
-    absent = _absent_family(published, key)
+    absent = _find_absent_family(published, key)
     if absent:
         return reports.Stage(key, no_data=absent)
-    steps = _steps(published, key)
+    steps = _read_steps(published, key)
     if not steps or not steps[0].count:
         family = FAMILIES_OF_STAGE[key][0]
         message = "no_customers" if key == "repurchase" else "no_events"
         return reports.Stage(key, no_data=Message(message, {"family": family}))
-    windows = _windows(published, key)
+    windows = _read_windows(published, key)
     return reports.Stage(
         key,
-        rate=_main_rate(published, key),
+        rate=_read_main_rate(published, key),
         steps=steps,
-        slices=tuple(table for source in SLICES[key] if (table := _slice_table(published, source)).rows),
+        slices=tuple(table for source in SLICES[key] if (table := _read_slice_table(published, source)).rows),
         indicators=tuple(published.figure(name) for name in INDICATORS[key] if published.is_known(name)),
         windows=windows,
-        inquiry_windows=_inquiry_windows(published) if key == "decision" else (),
-        heat_map=_heat_map(published, key),
-        pairs=_pairs(published, key),
-        questions=(*_relevance_question(published, key), *_questions(published, key, findings)),
+        inquiry_windows=_read_inquiry_windows(published) if key == "decision" else (),
+        heat_map=_read_heat_map(published, key),
+        pairs=_read_pairs(published, key),
+        questions=(*_answer_relevance_question(published, key), *_answer_questions(published, key, findings)),
         relevance=relevance(published) if key == "traffic" and published.is_day else (),
-        maturity=_maturity(key, windows),
+        maturity=_describe_maturity(key, windows),
     )
 
 
-def _absent_family(published: Published, stage: str) -> Message | None:
+def _find_absent_family(published: Published, stage: str) -> Message | None:
     states = dict(published.rows("select family, state from quality.family_days where business_date = $to_date"))
     for family in FAMILIES_OF_STAGE[stage]:
         if states.get(family) == "absent":
@@ -260,12 +260,12 @@ def _absent_family(published: Published, stage: str) -> Message | None:
     return None
 
 
-def _main_rate(published: Published, stage: str) -> reports.Figure | None:
+def _read_main_rate(published: Published, stage: str) -> reports.Figure | None:
     known = [key for key in MAIN_RATE[stage] if published.is_known(key)]
     return published.figure(known[0]) if known else None
 
 
-def _steps(published: Published, stage: str) -> tuple[reports.Step, ...]:
+def _read_steps(published: Published, stage: str) -> tuple[reports.StageStep, ...]:
     days: dict[str, dict[date, int]] = {}
     for step, business_date, reached in published.rows(
         "select step, business_date, sum(reached)::BIGINT from marts.funnel_steps "
@@ -278,18 +278,20 @@ def _steps(published: Published, stage: str) -> tuple[reports.Step, ...]:
     previous: dict[date, int] = {}
     for step, reached_on in days.items():
         counts = published.summed(reached_on)
-        steps.append(_step(published, step, counts, previous))
+        steps.append(_build_step(published, step, counts, previous))
         previous = counts
     return tuple(steps)
 
 
-def _step(published: Published, key: str, counts: Mapping[date, int], previous: Mapping[date, int]) -> reports.Step:
+def _build_step(
+    published: Published, key: str, counts: Mapping[date, int], previous: Mapping[date, int]
+) -> reports.StageStep:
     today = counts.get(published.business_date)
     usual_counts = [counts[last] for last in published.baseline_days if last in counts]
     followed = [last for last in published.baseline_days if last in counts and previous.get(last)]
-    low, high = band(counts[last] / previous[last] for last in followed)
+    low, high = compute_band(counts[last] / previous[last] for last in followed)
     before = previous.get(published.business_date)
-    return reports.Step(
+    return reports.StageStep(
         key=key,
         count=today,
         rate_from_previous=today / before if today is not None and before else None,
@@ -302,7 +304,7 @@ def _step(published: Published, key: str, counts: Mapping[date, int], previous: 
     )
 
 
-def _slice_table(published: Published, source: SliceSource) -> reports.SliceTable:
+def _read_slice_table(published: Published, source: SliceSource) -> reports.SliceTable:
     rows = published.rows(
         f"""
         select
@@ -326,9 +328,9 @@ def _slice_table(published: Published, source: SliceSource) -> reports.SliceTabl
     )
 
 
-def _windows(published: Published, stage: str) -> tuple[reports.Window, ...]:
+def _read_windows(published: Published, stage: str) -> tuple[reports.Window, ...]:
     if stage == "decision":
-        return _window_rows(
+        return _read_window_rows(
             published,
             "select window_days, min(entry_date), max(entry_date), sum(converted), sum(lost), sum(pending), "
             "(sum(converted) filter (where is_mature)) / (sum(entered) filter (where is_mature)) "
@@ -337,7 +339,7 @@ def _windows(published: Published, stage: str) -> tuple[reports.Window, ...]:
             entry_from=published.business_date - timedelta(days=reports.FULL_BASELINE_DAYS),
         )
     if stage == "repurchase":
-        return _window_rows(
+        return _read_window_rows(
             published,
             "select window_days, min(cohort_date), max(cohort_date), sum(converted), sum(lost), sum(pending), "
             "max(kaplan_meier_rate) from marts.repurchase_windows "
@@ -347,9 +349,9 @@ def _windows(published: Published, stage: str) -> tuple[reports.Window, ...]:
     return ()
 
 
-def _inquiry_windows(published: Published) -> tuple[reports.Window, ...]:
+def _read_inquiry_windows(published: Published) -> tuple[reports.Window, ...]:
     """Presale inquiries of the last four weeks; the one of the day itself stands among the figures."""
-    return _window_rows(
+    return _read_window_rows(
         published,
         "select window_days, min(entry_date), max(entry_date), sum(converted), sum(lost), sum(pending), "
         "(sum(converted) filter (where is_mature)) / (sum(entered) filter (where is_mature)) "
@@ -359,14 +361,14 @@ def _inquiry_windows(published: Published) -> tuple[reports.Window, ...]:
     )
 
 
-def _window_rows(published: Published, statement: str, **parameters: Any) -> tuple[reports.Window, ...]:
+def _read_window_rows(published: Published, statement: str, **parameters: Any) -> tuple[reports.Window, ...]:
     return tuple(
         reports.Window(days, first, last, int(converted), int(lost), int(pending), rate)
         for days, first, last, converted, lost, pending, rate in published.rows(statement, **parameters)
     )
 
 
-def _maturity(stage: str, windows: tuple[reports.Window, ...]) -> Message:
+def _describe_maturity(stage: str, windows: tuple[reports.Window, ...]) -> Message:
     """Whether the stage's numbers can still change: by midnight, or while windows are open."""
     keys = {"decision": "window_open", "repurchase": "cohort_open"}
     if stage not in keys or not windows:
@@ -377,7 +379,7 @@ def _maturity(stage: str, windows: tuple[reports.Window, ...]) -> Message:
     return Message(keys[stage], {"days": window.window_days, "pending": window.pending})
 
 
-def _heat_map(published: Published, stage: str) -> reports.HeatMap | None:
+def _read_heat_map(published: Published, stage: str) -> reports.HeatMap | None:
     """The stage's rate by its two main dimensions, the values with most entries; None where one has a single value."""
     source = SLICES[stage][0]
     row, column = HEAT_MAPS[stage]
@@ -401,7 +403,9 @@ def _heat_map(published: Published, stage: str) -> reports.HeatMap | None:
         cells[row_value, column_value] = reports.HeatCell(*counts)
         for size, value in zip(sizes, (row_value, column_value), strict=True):
             size[value] = size.get(value, 0) + counts[0]
-    rows, columns = (_largest(size, most) for size, most in zip(sizes, (HEAT_MAP_ROWS, HEAT_MAP_COLUMNS), strict=True))
+    rows, columns = (
+        _select_largest(size, most) for size, most in zip(sizes, (HEAT_MAP_ROWS, HEAT_MAP_COLUMNS), strict=True)
+    )
     rows = sorted(rows) if row in IN_ORDER else rows
     if len(rows) < 2 or len(columns) < 2:
         return None
@@ -414,12 +418,12 @@ def _heat_map(published: Published, stage: str) -> reports.HeatMap | None:
     )
 
 
-def _largest(sizes: Mapping[str, int], most: int) -> list[str]:
+def _select_largest(sizes: Mapping[str, int], most: int) -> list[str]:
     named = [value for value in sizes if value and sizes[value]]
     return sorted(named, key=lambda value: (-sizes[value], value))[:most]
 
 
-def _pairs(published: Published, stage: str) -> tuple[reports.Pair, ...]:
+def _read_pairs(published: Published, stage: str) -> tuple[reports.Pair, ...]:
     """The operational figures that are known on at least two days, each above the rate that it may move."""
     known = [pair for pair in PAIRS[stage] if all(map(published.is_known, pair))]
     pairs = [reports.Pair(published.figure(cause), published.figure(effect)) for cause, effect in known]
@@ -430,33 +434,41 @@ def _is_drawn(figure: reports.Figure) -> bool:
     return sum(point.value is not None for point in figure.trend) >= 2
 
 
-def _questions(published: Published, stage: str, findings: Sequence[reports.Finding]) -> tuple[reports.Question, ...]:
-    return tuple(_question(published, source, findings) for source in QUESTIONS[stage])
+def _answer_questions(
+    published: Published, stage: str, findings: Sequence[reports.Finding]
+) -> tuple[reports.Question, ...]:
+    return tuple(_answer_question(published, source, findings) for source in QUESTIONS[stage])
 
 
-def _question(published: Published, source: QuestionSource, findings: Sequence[reports.Finding]) -> reports.Question:
+def _answer_question(
+    published: Published, source: QuestionSource, findings: Sequence[reports.Finding]
+) -> reports.Question:
     """Yes: as good as usual or better. No: clearly worse, or so in a slice. Not known: no number, or no range yet."""
     known = [key for key in source.figures if published.is_known(key)]
     figure = published.figure(known[0]) if known else None
     where = [each.slice for each in findings if each.kind in source.faults and each.status in _STANDING]
     if where:
-        return reports.Question(source.key, reports.Answer.NO, figure, where[0])
+        return reports.Question(source.key, reports.QuestionAnswer.NO, figure, where[0])
     if figure is None or figure.value is None:
-        return reports.Question(source.key, reports.Answer.UNKNOWN)
+        return reports.Question(source.key, reports.QuestionAnswer.UNKNOWN)
     if figure.usual_low is None or figure.usual_high is None:
-        return reports.Question(source.key, reports.Answer.UNKNOWN, figure)
+        return reports.Question(source.key, reports.QuestionAnswer.UNKNOWN, figure)
     low, high, value = float(figure.usual_low), float(figure.usual_high), float(figure.value)
     margin = (high - low) * MARGIN_OF_A_NO
     is_worse = value > high + margin if source.is_worse_above else value < low - margin
-    return reports.Question(source.key, reports.Answer.NO if is_worse else reports.Answer.YES, figure)
+    return reports.Question(source.key, reports.QuestionAnswer.NO if is_worse else reports.QuestionAnswer.YES, figure)
 
 
-def _relevance_question(published: Published, stage: str) -> tuple[reports.Question, ...]:
+def _answer_relevance_question(published: Published, stage: str) -> tuple[reports.Question, ...]:
     if stage != "traffic" or not published.is_day:
         return ()
     cells = relevance(published)
     if not cells:
-        return (reports.Question("creative_matches_page", reports.Answer.UNKNOWN),)
+        return (reports.Question("creative_matches_page", reports.QuestionAnswer.UNKNOWN),)
     failing = sum(cell.is_failing for cell in cells)
     figure = reports.Figure("failing_matches", Unit.COUNT, failing, failing, len(cells))
-    return (reports.Question("creative_matches_page", reports.Answer.NO if failing else reports.Answer.YES, figure),)
+    return (
+        reports.Question(
+            "creative_matches_page", reports.QuestionAnswer.NO if failing else reports.QuestionAnswer.YES, figure
+        ),
+    )

@@ -7,9 +7,9 @@ from typing import Any
 
 import reports
 from funnelscope.diagnosis.steps import CUBES, steps_of
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.warehouse.connection import Warehouse
-from funnelscope.warehouse.models import Model, derived_schemas
+from funnelscope.warehouse.models import Model, derive_schemas
 
 SAMPLE_ROWS = 5
 PICTURE_DAYS = 28
@@ -33,13 +33,13 @@ DRAWN_METRICS = (
 )
 
 
-def sample_rows(warehouse: Warehouse, model: Model, business_date: date) -> list[dict[str, Any]]:
+def read_sample_rows(warehouse: Warehouse, model: Model, business_date: date) -> list[dict[str, Any]]:
     """The first rows of the day: of a mart the largest, else in the order of the grain."""
-    day_column = _day_column(model)
+    day_column = _find_day_column(model)
     if not day_column:
         return []
-    columns = shown_columns(model)
-    measures = _measures(model)
+    columns = select_shown_columns(model)
+    measures = _list_measures(model)
     largest = [f"{measures[0]} desc"] if model.schema == "marts" and measures else []
     rows = warehouse.rows(
         f"select {', '.join(columns)} from {model.table} where {day_column} = $day "
@@ -49,43 +49,41 @@ def sample_rows(warehouse: Warehouse, model: Model, business_date: date) -> list
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-def shown_columns(model: Model) -> list[str]:
+def select_shown_columns(model: Model) -> list[str]:
     """The columns that a sample shows. Ids of people, sessions and orders stay out: Dagster's history keeps what is
     shown, and a person who is to be forgotten must not live on there."""
-    names = [name for name, _ in derived_schemas()[model.table]]
+    names = [name for name, _ in derive_schemas()[model.table]]
     return [name for name in names if not name.endswith("_id") or name == "product_id"]
 
 
-def _day_column(model: Model) -> str | None:
+def _find_day_column(model: Model) -> str | None:
     """Tables are partitioned by `business_date`, views of rates by the day of entry or payment; others by none."""
     first = model.grain[0] if model.is_view else "business_date"
     return first if first.endswith("_date") else None
 
 
-def figures_of_days(warehouse: Warehouse, model: Model, business_date: date) -> list[reports.Figure]:
+def read_figures(warehouse: Warehouse, model: Model, business_date: date) -> list[reports.Figure]:
     """The mart's measures over four weeks, as figures; empty for one without measures.
 
     Cubes begin with the rates of the steps that are diagnosed on them.
     """
     first = business_date - timedelta(days=PICTURE_DAYS - 1)
     days = [first + timedelta(days=number) for number in range(PICTURE_DAYS)]
-    return (_long_figures if model.table in LONG_TABLES else _wide_figures)(warehouse, model, days)
+    return (_read_long_figures if model.table in LONG_TABLES else _read_wide_figures)(warehouse, model, days)
 
 
-def _measures(model: Model) -> list[str]:
+def _list_measures(model: Model) -> list[str]:
     """Columns that may be added up over the slices of a day. Of a table with one row a day, every number."""
     summed = ("INTEGER", "BIGINT", "HUGEINT", "DECIMAL", *(("DOUBLE",) if model.grain == ("business_date",) else ()))
-    return [
-        name for name, kind in derived_schemas()[model.table] if kind.startswith(summed) and name not in model.grain
-    ]
+    return [name for name, kind in derive_schemas()[model.table] if kind.startswith(summed) and name not in model.grain]
 
 
-def _wide_figures(warehouse: Warehouse, model: Model, days: Sequence[date]) -> list[reports.Figure]:
+def _read_wide_figures(warehouse: Warehouse, model: Model, days: Sequence[date]) -> list[reports.Figure]:
     rates = {
         f"{step.name} rate": f"sum({step.passed}) / nullif(sum({step.entered}), 0)"
         for step in (steps_of(model.name) if model.name in CUBES else ())
     }
-    drawn = {**rates, **{name: f"sum({name})" for name in _measures(model)}}
+    drawn = {**rates, **{name: f"sum({name})" for name in _list_measures(model)}}
     drawn = dict(list(drawn.items())[:MOST_MEASURES])
     if not drawn:
         return []
@@ -96,53 +94,53 @@ def _wide_figures(warehouse: Warehouse, model: Model, days: Sequence[date]) -> l
         last=days[-1],
     )
     return [
-        _figure(name, {row[0]: row[number] for row in rows}, days, name in rates)
+        _build_figure(name, {row[0]: row[number] for row in rows}, days, name in rates)
         for number, name in enumerate(drawn, start=1)
     ]
 
 
-def _long_figures(warehouse: Warehouse, model: Model, days: Sequence[date]) -> list[reports.Figure]:
+def _read_long_figures(warehouse: Warehouse, model: Model, days: Sequence[date]) -> list[reports.Figure]:
     key, value = LONG_TABLES[model.table]
     series: dict[str, dict[date, Any]] = {}
     for name, day, amount in warehouse.rows(
         f"select {key}, business_date, sum({value}) from {model.table} "
-        f"where business_date between $first and $last group by all order by {_order(model)}, business_date",
+        f"where business_date between $first and $last group by all order by {_order_of_rows(model)}, business_date",
         first=days[0],
         last=days[-1],
     ):
         series.setdefault(name, {})[day] = amount
     if model.table == "marts.daily_metrics":
         series = {name: series[name] for name in DRAWN_METRICS if name in series}
-    return [_figure(name, values, days, name.endswith("_rate")) for name, values in series.items()]
+    return [_build_figure(name, values, days, name.endswith("_rate")) for name, values in series.items()]
 
 
-def _order(model: Model) -> str:
+def _order_of_rows(model: Model) -> str:
     if "step_number" not in model.grain:
         return "1"
     return "list_position(['traffic', 'landing', 'decision', 'repurchase'], min(stage)), min(step_number)"
 
 
-def _figure(name: str, values: dict[date, Any], days: Sequence[date], is_rate: bool) -> reports.Figure:
+def _build_figure(name: str, values: dict[date, Any], days: Sequence[date], is_rate: bool) -> reports.Figure:
     before = [float(values[day]) for day in days[:-1] if values.get(day) is not None]
     today = values.get(days[-1])
     return reports.Figure(
         name,
-        _unit(today, is_rate or name.endswith(("_rate", "_share"))),
+        _choose_unit(today, is_rate or name.endswith(("_rate", "_share"))),
         today,
         baseline=sum(before) / len(before) if before else None,
         trend=tuple(reports.DayPoint(day, values.get(day)) for day in days),
     )
 
 
-def _unit(value: Any, is_rate: bool) -> Unit:
+def _choose_unit(value: Any, is_rate: bool) -> Unit:
     if is_rate:
         return Unit.RATE
     return Unit.MONEY if isinstance(value, Decimal) else Unit.COUNT
 
 
-def draw_table_days(warehouse: Warehouse, model: Model, business_date: date, language: str) -> bytes | None:
+def draw_last_weeks(warehouse: Warehouse, model: Model, business_date: date, language: str) -> bytes | None:
     """The mart's last four weeks as SVG; None for what is no mart or has no measures."""
     if model.schema != "marts" or model.is_view:
         return None
-    figures = figures_of_days(warehouse, model, business_date)
-    return reports.table_days_picture(figures, language) if figures else None
+    figures = read_figures(warehouse, model, business_date)
+    return reports.draw_table_days(figures, language) if figures else None

@@ -19,8 +19,8 @@ from funnelscope.settings.shop_settings import (
     Retention,
     Settings,
     Source,
-    config_path,
-    home_folder,
+    find_config_path,
+    find_home_folder,
     load_settings,
 )
 from funnelscope.settings.yaml_source import SettingsError
@@ -40,7 +40,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Source",
-    "config_path",
-    "home_folder",
+    "find_config_path",
+    "find_home_folder",
     "load_settings",
 ]

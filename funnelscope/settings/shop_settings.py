@@ -19,10 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from funnelscope.events.metrics import METRICS
 from funnelscope.events.schema import FAMILIES, REQUIRED
-from funnelscope.settings.yaml_source import Document, KeyPath, SettingsError
-from funnelscope.settings.yaml_source import known_timezone as _known_timezone
-from funnelscope.settings.yaml_source import nearest as _nearest
+from funnelscope.settings.yaml_source import KeyPath, SettingsError, YamlSource
+from funnelscope.settings.yaml_source import check_timezone as _known_timezone
 from funnelscope.settings.yaml_source import reject as _reject
+from funnelscope.settings.yaml_source import suggest_nearest as _nearest
 
 CONFIG_VARIABLE = "FUNNELSCOPE_CONFIG"
 HOME_VARIABLE = "FUNNELSCOPE_HOME"
@@ -37,7 +37,7 @@ class Format(StrEnum):
     JSON_LINES = "jsonl"
 
 
-def _expression_problem(expression: str) -> str:
+def _find_expression_problem(expression: str) -> str:
     """What is wrong with a scalar SQL expression; empty where nothing is."""
     import json
 
@@ -68,11 +68,11 @@ def _walk(value: Any) -> Iterator[tuple[str, Any]]:
             yield from _walk(inner)
 
 
-class _Model(BaseModel):
+class _SettingsModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class EventTypes(_Model):
+class EventTypes(_SettingsModel):
     """Where a source's event types come from: exactly one of a column (with `values`), an expression, a constant."""
 
     column: str | None = None
@@ -100,7 +100,7 @@ class EventTypes(_Model):
         return self
 
 
-class Source(_Model):
+class Source(_SettingsModel):
     """One declaration of where a family's events come from and how they are read."""
 
     family: Literal["traffic", "page", "service", "order"]
@@ -202,7 +202,7 @@ class Source(_Model):
                 text = f"is no event type of family {self.family}; {_nearest(event_type, family.event_types)}"
                 _reject(path, event_type, text)
         for path, expression in self._declared_expressions():
-            if problem := _expression_problem(expression):
+            if problem := _find_expression_problem(expression):
                 _reject(path, expression, problem)
         if self.duplicates == "keep" and "event_id" in seen:
             _reject(("duplicates",), "keep", "has no meaning where event_id is mapped: an id names one event; drop one")
@@ -238,7 +238,7 @@ class Source(_Model):
         return self.attach or self.files or f"landing/{self.family}/dt=*/*"
 
 
-class Promotion(_Model):
+class Promotion(_SettingsModel):
     """A phase of a promotion. A date as `to` is that whole day; both are the shop's clock."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -255,7 +255,7 @@ class Promotion(_Model):
         return self
 
 
-class Channel(_Model):
+class Channel(_SettingsModel):
     """Where the report is sent. `link`: address under which readers find the folder `reports`, for `attach: link`."""
 
     name: str = Field(min_length=1)
@@ -279,7 +279,7 @@ class Channel(_Model):
         return period in self.reports and verdict in wanted[self.only]
 
 
-class Change(_Model):
+class Change(_SettingsModel):
     """An entry of the change log: what the shop itself changed, and on what."""
 
     date: date
@@ -288,7 +288,7 @@ class Change(_Model):
     note: str = ""
 
 
-class Exclusion(_Model):
+class Exclusion(_SettingsModel):
     """People whom the shop does not count, by their ids as they are delivered, and why."""
 
     reason: str = Field(pattern=r"^\w+$", description="one word, such as staff, test, partner")
@@ -309,7 +309,7 @@ class Exclusion(_Model):
         return self
 
 
-class Retention(_Model):
+class Retention(_SettingsModel):
     """What may go after so many days; what is not given is kept."""
 
     raw_days: int | None = Field(
@@ -322,7 +322,7 @@ class Retention(_Model):
     runs_days: int | None = Field(default=None, ge=14, description="Dagster's own events")
 
 
-class Settings(_Model):
+class Settings(_SettingsModel):
     """All that a shop decides. Dates are business dates in `timezone`."""
 
     shop: str = Field(min_length=1)
@@ -349,8 +349,8 @@ class Settings(_Model):
     changes: tuple[Change, ...] = Field((), alias="change_log")
     playbook: Path | None = Field(None, description="YAML that extends the playbook")
     expectations: Path | None = Field(None, description="folder of the shop's own expectations")
-    home: Path = Field(default_factory=lambda: home_folder())
-    _folder: Path = PrivateAttr(default_factory=lambda: config_path().parent)
+    home: Path = Field(default_factory=lambda: find_home_folder())
+    _folder: Path = PrivateAttr(default_factory=lambda: find_config_path().parent)
 
     @field_validator("timezone")
     @classmethod
@@ -372,7 +372,7 @@ class Settings(_Model):
             return given
         given = {"opening_date": given.get("start_date", date.min), **given}
         if isinstance(given.get("sources"), list):
-            given["sources"] = _named_sources(given["sources"])
+            given["sources"] = _name_sources(given["sources"])
         return given
 
     @model_validator(mode="after")
@@ -436,12 +436,12 @@ class Settings(_Model):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 
-    def family_sources(self, family: str) -> tuple[Source, ...]:
+    def list_family_sources(self, family: str) -> tuple[Source, ...]:
         """The declarations of one family; empty where the shop has none of it."""
         return tuple(source for source in self.sources if source.family == family)
 
 
-def _named_sources(sources: list[Any]) -> list[Any]:
+def _name_sources(sources: list[Any]) -> list[Any]:
     named = []
     counts: dict[str, int] = {}
     for source in sources:
@@ -454,12 +454,12 @@ def _named_sources(sources: list[Any]) -> list[Any]:
     return named
 
 
-def home_folder() -> Path:
+def find_home_folder() -> Path:
     """Where everything generated lives: FUNNELSCOPE_HOME, else var in the current folder; absolute."""
     return Path(os.environ.get(HOME_VARIABLE) or "var").expanduser().absolute()
 
 
-def config_path() -> Path:
+def find_config_path() -> Path:
     """Where the settings are: FUNNELSCOPE_CONFIG, else ./funnelscope.yaml; absolute."""
     return Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_NAME).expanduser().absolute()
 
@@ -472,16 +472,16 @@ def load_settings(path: Path | None = None) -> Settings:
     """
     path = path or Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_NAME).expanduser()
     way_out = f"Start in the folder that holds {CONFIG_NAME}, or set {CONFIG_VARIABLE}."
-    document = Document(path, Settings, _MODELS_BELOW, way_out)
+    document = YamlSource(path, Settings, _MODELS_BELOW, way_out)
     content = document.mapping()
     if "home" in content:
         raise SettingsError(document.message(("home",), content["home"], f"is set by {HOME_VARIABLE}, not here"))
     calendar = content.get("calendar")
     if isinstance(calendar, str):
-        content["calendar"] = _calendar_file(path.parent / Path(calendar).expanduser())
+        content["calendar"] = _read_calendar(path.parent / Path(calendar).expanduser())
     changes = content.get("change_log")
     if isinstance(changes, str):
-        content["change_log"] = _change_log_file(path.parent / Path(changes).expanduser())
+        content["change_log"] = _read_change_log(path.parent / Path(changes).expanduser())
     if isinstance(content.get("playbook"), str):
         content["playbook"] = path.absolute().parent / Path(content["playbook"]).expanduser()
     if isinstance(expectations := content.get("expectations"), str):
@@ -501,22 +501,22 @@ def load_settings(path: Path | None = None) -> Settings:
     return settings
 
 
-class _Calendar(_Model):
+class _CalendarFile(_SettingsModel):
     promotions: tuple[Promotion, ...]
 
 
-def _calendar_file(path: Path) -> list[dict[str, Any]]:
-    document = Document(path, Settings, _MODELS_BELOW)
+def _read_calendar(path: Path) -> list[dict[str, Any]]:
+    document = YamlSource(path, Settings, _MODELS_BELOW)
     content = document.content
     promotions = content.get("promotions") if isinstance(content, dict) and "promotions" in content else content
     try:
-        calendar = _Calendar.model_validate({"promotions": promotions})
+        calendar = _CalendarFile.model_validate({"promotions": promotions})
     except ValidationError as error:
         raise SettingsError("\n".join(document.problem(details) for details in error.errors())) from None
     return [promotion.model_dump(by_alias=True) for promotion in calendar.promotions]
 
 
-def _change_log_file(path: Path) -> list[Change]:
+def _read_change_log(path: Path) -> list[Change]:
     """The entries of a CSV file with the columns date, kind, object and, if there is one, note."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -524,12 +524,12 @@ def _change_log_file(path: Path) -> list[Change]:
             missing = {"date", "kind", "object"} - set(reader.fieldnames or ())
             if missing:
                 raise SettingsError(f"{path}, line 1: has no column {', '.join(sorted(missing))}")
-            return [_change(path, reader.line_num, row) for row in reader]
+            return [_parse_change(path, reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError) as problem:
         raise SettingsError(f"{path}: the change log cannot be read as UTF-8 text: {problem}") from None
 
 
-def _change(path: Path, line: int, row: Mapping[str, str]) -> Change:
+def _parse_change(path: Path, line: int, row: Mapping[str, str]) -> Change:
     try:
         return Change.model_validate({name: row[name] for name in Change.model_fields if row.get(name)})
     except ValidationError as error:

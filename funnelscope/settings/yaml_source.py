@@ -26,7 +26,7 @@ def reject(path: KeyPath, found: object, message: str) -> NoReturn:
     raise PydanticCustomError("settings", "{text}", context)
 
 
-def nearest(name: str, accepted: Sequence[str]) -> str:
+def suggest_nearest(name: str, accepted: Sequence[str]) -> str:
     """The way out for a wrong name: the nearest accepted one, and all of them when they are few."""
     close = difflib.get_close_matches(name, accepted, n=1, cutoff=0.6)
     hint = f"did you mean {close[0]!r}? " if close else ""
@@ -34,10 +34,10 @@ def nearest(name: str, accepted: Sequence[str]) -> str:
 
 
 @cache
-def known_timezone(name: str) -> str:
+def check_timezone(name: str) -> str:
     """The name, once it is known as a zone; looking through them takes a tenth of a second, so once a process."""
     if name != "UTC" and name not in (zones := available_timezones()):
-        near = nearest(name, sorted(zones))
+        near = suggest_nearest(name, sorted(zones))
         reject((), name, f"is no IANA time zone such as Asia/Shanghai; {near}".rstrip("; "))
     return name
 
@@ -55,7 +55,7 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
 
 
-class Document:
+class YamlSource:
     """A YAML or JSON file that remembers the line of every key.
 
     Args:
@@ -78,7 +78,7 @@ class Document:
             raise SettingsError(f"{path}: cannot be read as UTF-8 text: {problem}") from None
         language = "JSON" if path.suffix == ".json" else "YAML"
         try:
-            json_content = _as_json(text)
+            json_content = _parse_json(text)
             if json_content is not None:
                 text = text.replace("\t", " ")  # YAML, which remembers the lines, forbids the tabs that JSON allows
             self.root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -108,7 +108,7 @@ class Document:
                 return self._message(path, context["found"], context["text"])
             case "extra_forbidden":
                 name = str(path[-1])
-                return self._message(path, "", f"unknown key; {nearest(name, self._siblings(path))}")
+                return self._message(path, "", f"unknown key; {suggest_nearest(name, self._siblings(path))}")
             case "missing":
                 return self._message(path, "", "is missing")
             case "tuple_type" | "list_type":
@@ -117,7 +117,7 @@ class Document:
                 return self._message(path, str(found), "wants keys and values: {key: value}")
             case "literal_error" | "enum":
                 accepted = re.findall(r"'([^']+)'", str(context["expected"]))
-                near = nearest(str(found), accepted)
+                near = suggest_nearest(str(found), accepted)
                 return self._message(path, repr(found), f"is not accepted; {near}")
             case kind if kind.startswith("date_"):
                 return self._message(path, repr(found), "is no date; write YYYY-MM-DD, such as 2026-06-01")
@@ -174,7 +174,7 @@ class Document:
             self._reject_repeated_keys(value)
 
 
-def _as_json(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     """The content of a text that opens like JSON and is JSON; else None."""
     try:
         return json.loads(text) if text.lstrip().startswith("{") else None

@@ -8,7 +8,7 @@ May import: events.
 
 from funnelscope.simulator.faults import FAULT_KINDS, Fault, FaultFile, load_faults
 from funnelscope.simulator.landing_files import FILE_FORMATS
-from funnelscope.simulator.promotions import Promotion
+from funnelscope.simulator.promotions import SimulatedPromotion
 from funnelscope.simulator.simulation import simulate
 
-__all__ = ["FAULT_KINDS", "FILE_FORMATS", "Fault", "FaultFile", "Promotion", "load_faults", "simulate"]
+__all__ = ["FAULT_KINDS", "FILE_FORMATS", "Fault", "FaultFile", "SimulatedPromotion", "load_faults", "simulate"]

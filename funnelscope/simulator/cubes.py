@@ -17,7 +17,7 @@ BASELINE_DAYS = 28
 _PLAIN = {"channel": 6, "device": 4, "page": 8, "region": 6, "user": 2}
 _NESTED = {"channel": 6, "campaign": 14, "creative": 40, "page": 8, "device": 4, "region": 10, "user": 2}
 _NESTED_ABOVE = {"creative": ("campaign", "channel"), "campaign": ("channel",)}
-_MOST_ATTEMPTS = 10_000
+_MAXIMUM_ATTEMPTS = 10_000
 _SMALLEST_SHARE = 0.07  # of the loss of another cause in the same cube
 
 
@@ -112,32 +112,32 @@ class PlantedCube:
     causes: list[dict[str, str]] = field(default_factory=list)
 
 
-def ratio_cube(level_name: str, seed: int, baseline_days: int = BASELINE_DAYS) -> PlantedCube:
+def generate_ratio_cube(level_name: str, seed: int, baseline_days: int = BASELINE_DAYS) -> PlantedCube:
     """A cube of one level: real_num, real_den of the day, and predict_num, predict_den, the mean baseline day."""
     level = LEVELS[level_name]
     random = np.random.default_rng([seed, crc32(level_name.encode())])
     sizes = _NESTED if level.is_nested else _PLAIN
-    codes = _leaves(random, sizes)
+    codes = _draw_leaves(random, sizes)
     entries = int(random.choice(level.entries))
-    share = _product(random, codes, sizes, 0.5) * random.lognormal(0, 0.3, len(codes["user"]))
+    share = _draw_factors(random, codes, sizes, 0.5) * random.lognormal(0, 0.3, len(codes["user"]))
     share /= share.sum()
-    rate = _product(random, codes, sizes, 0.2) * random.lognormal(0, 0.1, len(share))
+    rate = _draw_factors(random, codes, sizes, 0.2) * random.lognormal(0, 0.1, len(share))
     usual_rate = random.uniform(0.03, 0.08) if level.is_nested else random.choice((0.04, 0.12, 0.3))
     rate = np.clip(rate * usual_rate / (share @ rate), 1e-4, 0.9)
 
     entered_before = random.poisson(entries * baseline_days * share)
     passed_before = random.binomial(entered_before, rate)
 
-    traffic = entries * share * _product(random, codes, sizes, 0.03) * random.lognormal(0, 0.03)
+    traffic = entries * share * _draw_factors(random, codes, sizes, 0.03) * random.lognormal(0, 0.03)
     for name in random.choice(list(sizes), level.mixed_dimensions, replace=False):
         traffic *= random.lognormal(0, 0.4, sizes[name])[codes[name]]
-    day_rate = rate * random.uniform(*level.whole_population) * _product(random, codes, sizes, level.rate_noise)
+    day_rate = rate * random.uniform(*level.whole_population) * _draw_factors(random, codes, sizes, level.rate_noise)
     day_rate *= random.lognormal(0, level.leaf_noise, len(share))
     causes: list[dict[str, str]] = []
     losses: list[float] = []
     taken = np.zeros(len(share), bool)
     for number in range(random.choice(level.causes)):
-        names, leaf, effect, loss = _cause(
+        names, leaf, effect, loss = _draw_cause(
             random, level, codes, traffic, rate, taken, losses, level.has_gain and number == 1
         )
         losses.append(loss)
@@ -155,23 +155,23 @@ def ratio_cube(level_name: str, seed: int, baseline_days: int = BASELINE_DAYS) -
     return PlantedCube(cube[seen], tuple(sizes), _NESTED_ABOVE if level.is_nested else {}, causes)
 
 
-def sum_cube(level_name: str, seed: int) -> PlantedCube:
+def generate_sum_cube(level_name: str, seed: int) -> PlantedCube:
     """A cube of sums, real and predict, of one level. Every leaf deviates by its own draw, large or small alike."""
     level = SUM_LEVELS[level_name]
     random = np.random.default_rng([seed, crc32(level_name.encode())])
-    codes = _leaves(random, level.sizes)
+    codes = _draw_leaves(random, level.sizes)
     kept = random.random(len(codes["a"])) < random.uniform(*level.filled)
     codes = {name: code[kept] for name, code in codes.items()}
     noise = random.uniform(*level.noise)
     usual = random.weibull(random.uniform(0.5, 1.0), int(kept.sum())) * level.mean_amount
-    blurred = _blurred(random, usual, noise, level)
+    blurred = _blur_amounts(random, usual, noise, level)
     is_real = random.random(len(usual)) < 0.5
     real, predict = np.where(is_real, usual, blurred), np.where(is_real, blurred, usual)
     is_loss = bool(real.sum() <= predict.sum())
     causes: list[dict[str, str]] = []
     named: list[Mapping[str, set[int]]] = []
     for _ in range(random.integers(level.causes[0], level.causes[1] + 1)):
-        slices = _alike_slices(random, level, codes, named)
+        slices = _draw_slices(random, level, codes, named)
         named.append({name: {member[name] for member in slices} for name in slices[0]})
         severity, spread = random.uniform(*level.severity) + noise, random.uniform(*level.spread)
         for member in slices:
@@ -186,7 +186,7 @@ def sum_cube(level_name: str, seed: int) -> PlantedCube:
     return PlantedCube(cube.assign(real=real, predict=predict), tuple(level.sizes), {}, causes)
 
 
-def _blurred(random: np.random.Generator, usual: np.ndarray, noise: float, level: SumLevel) -> np.ndarray:
+def _blur_amounts(random: np.random.Generator, usual: np.ndarray, noise: float, level: SumLevel) -> np.ndarray:
     """What a forecast makes of the usual amounts; counts are drawn by chance as well."""
     if level.tail is None:
         draws = random.normal(0, 1, len(usual))
@@ -196,11 +196,11 @@ def _blurred(random: np.random.Generator, usual: np.ndarray, noise: float, level
     return random.poisson(blurred).astype(float) if level.is_counted else blurred
 
 
-def _alike_slices(
+def _draw_slices(
     random: np.random.Generator, level: SumLevel, codes: Mapping[str, np.ndarray], named: list[Mapping[str, set[int]]]
 ) -> list[dict[str, int]]:
     """The slices of one cause: all of the same dimensions, none sharing a value with another cause."""
-    for _ in range(_MOST_ATTEMPTS):
+    for _ in range(_MAXIMUM_ATTEMPTS):
         size = min(int(random.integers(level.layers[0], level.layers[1] + 1)), len(codes))
         names = sorted(random.choice(list(codes), size, replace=False).tolist())
         if size < len(codes) and any(set(names) == set(other) for other in named):
@@ -215,7 +215,7 @@ def _alike_slices(
     raise ValueError("no slice of this cube is free of the other causes")
 
 
-def _leaves(random: np.random.Generator, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
+def _draw_leaves(random: np.random.Generator, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
     """The code of every leaf in every dimension: all combinations, creatives within campaigns within channels."""
     below = {
         name: size for name, size in sizes.items() if name not in ("channel", "campaign") or "creative" not in sizes
@@ -224,16 +224,16 @@ def _leaves(random: np.random.Generator, sizes: Mapping[str, int]) -> dict[str, 
     codes = dict(zip(below, grid, strict=True))
     for inner, outer in (("creative", "campaign"), ("campaign", "channel")):
         if inner in codes and outer not in codes:
-            codes[outer] = _under(random, sizes[inner], sizes[outer])[codes[inner]]
+            codes[outer] = _draw_parents(random, sizes[inner], sizes[outer])[codes[inner]]
     return codes
 
 
-def _under(random: np.random.Generator, inner: int, outer: int) -> np.ndarray:
+def _draw_parents(random: np.random.Generator, inner: int, outer: int) -> np.ndarray:
     """Which outer value each inner value belongs to; none is empty."""
     return np.concatenate([np.arange(outer), random.integers(0, outer, inner - outer)])
 
 
-def _product(
+def _draw_factors(
     random: np.random.Generator, codes: Mapping[str, np.ndarray], sizes: Mapping[str, int], spread: float
 ) -> np.ndarray:
     """A factor for every leaf: the product of one log-normal factor for each value of each dimension."""
@@ -241,7 +241,7 @@ def _product(
     return np.prod(factors, axis=0)
 
 
-def _cause(
+def _draw_cause(
     random: np.random.Generator,
     level: Level,
     codes: Mapping[str, np.ndarray],
@@ -261,7 +261,7 @@ def _cause(
         ]
         for size in level.sizes
     }
-    for _ in range(_MOST_ATTEMPTS):
+    for _ in range(_MAXIMUM_ATTEMPTS):
         size = int(random.choice(level.sizes))
         names = choices[size][random.integers(len(choices[size]))]
         leaf = int(random.integers(len(traffic)))

@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from funnelscope.simulator.promotions import Calendar, Phase, Promotion, Pull, phases_of
+from funnelscope.simulator.promotions import Phase, PromotionCalendar, Pull, SimulatedPromotion, build_phases
 from funnelscope.simulator.streams import Array, Clock
 from funnelscope.simulator.world import (
     CAMPAIGNS,
@@ -131,7 +131,7 @@ def _miss_care(fault: "Fault", levers: Levers, cause: int) -> None:
     levers.stay_away.raise_to(levers.missed_care, fault.share / CARED_SHARE, cause)
 
 
-def _leave_alone(fault: "Fault", levers: Levers, cause: int) -> None:
+def _change_nothing(fault: "Fault", levers: Levers, cause: int) -> None:
     """What these kinds do is done where people are drawn."""
 
 
@@ -152,7 +152,7 @@ class FaultKind:
     dimensions: tuple[str, ...]
     strength: float
     stage: str
-    turn: Callable[["Fault", Levers, int], None] = _leave_alone
+    apply: Callable[["Fault", Levers, int], None] = _change_nothing
     expected: str = "business"
     strongest: float = 1.0
     lead_days: int = 0
@@ -331,29 +331,31 @@ class Fault(BaseModel):
         return mask
 
 
-def turn(faults: Sequence[Fault], day: date, levers: Levers) -> None:
+def apply_faults(faults: Sequence[Fault], day: date, levers: Levers) -> None:
     """Lets the faults of the day bend its levers."""
     for cause, fault in enumerate(faults):
         if fault.is_felt(day):
-            fault.rules.turn(fault, levers, cause)
+            fault.rules.apply(fault, levers, cause)
         elif fault.rules.warn and fault.is_foretold(day):
             fault.rules.warn(fault, levers)
 
 
-def of_kind(faults: Sequence[Fault], kind: str, day: date) -> list[Fault]:
+def select_faults(faults: Sequence[Fault], kind: str, day: date) -> list[Fault]:
     """The faults of one kind that are on."""
     return [fault for fault in faults if fault.kind == kind and fault.is_on(day)]
 
 
-def calendar_of(promotions: Sequence[Promotion], faults: Sequence[Fault], clock: Clock) -> Calendar:
+def build_calendar(
+    promotions: Sequence[SimulatedPromotion], faults: Sequence[Fault], clock: Clock
+) -> PromotionCalendar:
     """All sales, those that are planted as a fault included."""
-    phases = [phase for promotion in promotions for phase in phases_of(promotion, clock)]
+    phases = [phase for promotion in promotions for phase in build_phases(promotion, clock)]
     for fault in faults:
         if fault.kind == "promotion_moved":
             first, last = ((day - clock.first_date).days for day in (fault.from_date, fault.to_date or fault.from_date))
             pull = Pull(1 + fault.share, *MOVED_SALE)
             phases.append(Phase("flash_sale", "preheat", clock.start(first), clock.start(last + 1), pull))
-    return Calendar(phases)
+    return PromotionCalendar(phases)
 
 
 class FaultFile(BaseModel):
@@ -362,7 +364,7 @@ class FaultFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     faults: list[Fault]
-    promotions: list[Promotion] = [Promotion()]
+    promotions: list[SimulatedPromotion] = [SimulatedPromotion()]
 
 
 def load_faults(path: Path) -> FaultFile:

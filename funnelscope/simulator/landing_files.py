@@ -14,12 +14,12 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from funnelscope.events.schema import FAMILIES
-from funnelscope.simulator.state import State, TwoDays
+from funnelscope.simulator.shop_state import ShopState, TwoDays
 from funnelscope.simulator.streams import Array, Chunk
 from funnelscope.simulator.world import TEAM_OF_AGENT
 
 FILE_FORMATS = ("parquet", "csv", "csv.gz", "csv.zst", "jsonl", "jsonl.gz", "jsonl.zst")
-ROWS_A_FILE = 2_000_000
+ROWS_PER_FILE = 2_000_000
 COMPRESSION = {"gz": "gzip", "zst": "zstd"}
 
 
@@ -39,7 +39,7 @@ class Dirt:
 
 
 @dataclass(frozen=True)
-class Delivery:
+class SimulatedDelivery:
     """Rows of one business day that arrive in one file."""
 
     days_late: int
@@ -47,9 +47,9 @@ class Delivery:
     rows: Array
 
 
-def deliveries(random: np.random.Generator, count: int, dirt: Dirt) -> list[Delivery]:
+def split_deliveries(random: np.random.Generator, count: int, dirt: Dirt) -> list[SimulatedDelivery]:
     """Spreads the rows over delivery days and files; every row at least once."""
-    parts = 3 if dirt.shuffle else max(1, -(-count // ROWS_A_FILE))
+    parts = 3 if dirt.shuffle else max(1, -(-count // ROWS_PER_FILE))
     rows = np.arange(count)
     late = np.where(random.random(count) < dirt.late_share, random.integers(1, 4, count), 0).astype(np.int8)
     part = random.integers(0, parts, count) if dirt.shuffle else rows * parts // max(count, 1)
@@ -63,12 +63,12 @@ def deliveries(random: np.random.Generator, count: int, dirt: Dirt) -> list[Deli
         order = random.permutation(len(rows))
         rows, late, part = rows[order], late[order], part[order]
     if not count:
-        return [Delivery(0, 0, rows)]
+        return [SimulatedDelivery(0, 0, rows)]
     file = late.astype(np.int64) * (parts + 1) + part
     order = np.argsort(file, kind="stable") if file.any() else np.arange(len(file))
     names, starts = np.unique(file[order], return_index=True)
     return [
-        Delivery(int(name) // (parts + 1), int(name) % (parts + 1), rows[chosen])
+        SimulatedDelivery(int(name) // (parts + 1), int(name) % (parts + 1), rows[chosen])
         for name, chosen in zip(names, np.split(order, starts[1:]), strict=True)
     ]
 
@@ -86,21 +86,21 @@ class Landing:
     file_format: str
     dirt: Dirt
 
-    def write_day(self, state: State, day: int, family: str, chunk: Chunk, both: TwoDays) -> None:
+    def write_day(self, state: ShopState, day: int, family: str, chunk: Chunk, both: TwoDays) -> None:
         """Writes all rows of a business day to their delivery days; a family without rows gets an empty file."""
         business_date = state.clock.date(day)
         random = state.stream(day, f"delivery of {family}")
-        for delivery in deliveries(random, len(chunk["time"]), self.dirt):
+        for delivery in split_deliveries(random, len(chunk["time"]), self.dirt):
             dt = business_date + timedelta(days=delivery.days_late)
             name = f"part-{delivery.part}" if not delivery.days_late else f"late-{business_date}-{delivery.part}"
             part = {column: values[delivery.rows] for column, values in chunk.items()}
-            table = _table(state, family, business_date, part, delivery.rows, both)
+            table = _build_table(state, family, business_date, part, delivery.rows, both)
             folder = self.out / "landing" / family / f"dt={dt}"
             folder.mkdir(parents=True, exist_ok=True)
-            _write(table, folder / f"{name}.{self.file_format}", self.file_format)
+            _write_file(table, folder / f"{name}.{self.file_format}", self.file_format)
 
 
-def _write(table: pa.Table, path: Path, file_format: str) -> None:
+def _write_file(table: pa.Table, path: Path, file_format: str) -> None:
     if file_format == "parquet":
         # A dictionary pays for texts only: nearly every id is another one.
         texts = [column.name for column in table.schema if pa.types.is_dictionary(column.type)]
@@ -111,14 +111,14 @@ def _write(table: pa.Table, path: Path, file_format: str) -> None:
     sink = pa.CompressedOutputStream(str(path), COMPRESSION[packing]) if packing else pa.OSFile(str(path), "wb")
     with sink:
         if kind == "csv":
-            pyarrow.csv.write_csv(_as_text(table), sink)
+            pyarrow.csv.write_csv(_convert_to_text(table), sink)
         else:
-            for row in _as_text(table).to_pylist():
+            for row in _convert_to_text(table).to_pylist():
                 line = {name: value for name, value in row.items() if value is not None}
                 sink.write((json.dumps(line, ensure_ascii=False, default=float) + "\n").encode())
 
 
-def _as_text(table: pa.Table) -> pa.Table:
+def _convert_to_text(table: pa.Table) -> pa.Table:
     """Times as ISO text in UTC, coded texts as plain texts: what CSV and JSON can carry."""
     columns = {}
     for name in table.column_names:
@@ -131,23 +131,23 @@ def _as_text(table: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def _identifiers(prefix: str, numbers: Array) -> pa.Array:
+def _format_identifiers(prefix: str, numbers: Array) -> pa.Array:
     """Readable ids such as v17; -1 is empty."""
     values = pa.array(numbers, mask=numbers < 0)
     return pc.binary_join_element_wise(prefix, values.cast(pa.string()), "")
 
 
-def _shared_identifiers(prefix: str, numbers: Array, positions: Array) -> pa.Array:
+def _format_shared_identifiers(prefix: str, numbers: Array, positions: Array) -> pa.Array:
     """Ids of rows that repeat a few numbers: written once, then taken. `positions` -1 is empty."""
-    words = _identifiers(prefix, numbers.clip(0))  # an empty number is never pointed at
+    words = _format_identifiers(prefix, numbers.clip(0))  # an empty number is never pointed at
     return pa.DictionaryArray.from_arrays(pa.array(positions.astype(np.int32), mask=positions < 0), words)
 
 
-def _whole(values: Array) -> pa.Array:
+def _build_integers(values: Array) -> pa.Array:
     return pa.array(values.astype(np.int64), mask=values < 0)
 
 
-def _money(cents: Array) -> pa.Array:
+def _build_decimals(cents: Array) -> pa.Array:
     """Cents as DECIMAL(18,2): the 16 bytes of each number, low half first."""
     halves = np.empty((len(cents), 2), np.int64)
     halves[:, 0] = cents
@@ -156,25 +156,27 @@ def _money(cents: Array) -> pa.Array:
     return pa.Array.from_buffers(pa.decimal128(18, 2), len(cents), [valid, pa.py_buffer(halves.tobytes())])
 
 
-def _words(state: State, column: str, codes: Array) -> pa.Array:
+def _encode_words(state: ShopState, column: str, codes: Array) -> pa.Array:
     names = state.calendar.promotions if column == "promotion" else state.world.words[column]
     words = pa.array(names, pa.string())
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int16), mask=codes < 0), words)
 
 
-def _table(state: State, family: str, business_date: date, chunk: Chunk, rows: Array, both: TwoDays) -> pa.Table:
+def _build_table(
+    state: ShopState, family: str, business_date: date, chunk: Chunk, rows: Array, both: TwoDays
+) -> pa.Table:
     """The rows with contract names and types; columns that the family's rows never use are left out."""
     number = int(business_date.strftime("%Y%m%d")) * 100_000_000 + rows
     event_types = pa.array(FAMILIES[family].event_types, pa.string())
     columns: dict[str, Any] = {
-        "event_id": _identifiers(family[0], number),
+        "event_id": _format_identifiers(family[0], number),
         "event_time": pa.array(chunk["time"], pa.timestamp("us", "UTC")),
         "event_type": pa.DictionaryArray.from_arrays(pa.array(chunk["kind"]), event_types),
     }
     return pa.table(columns | BUILDERS[family](state, chunk, both))
 
 
-def _traffic_columns(state: State, chunk: Chunk, both: TwoDays) -> dict[str, Any]:
+def _build_traffic_columns(state: ShopState, chunk: Chunk, both: TwoDays) -> dict[str, Any]:
     leaves = state.world.leaves
     leaf = chunk["leaf"]
     session = np.where(chunk["session"] >= 0, both.position(chunk["session"]), -1)
@@ -190,29 +192,29 @@ def _traffic_columns(state: State, chunk: Chunk, both: TwoDays) -> dict[str, Any
     }
     visitor = np.where(session >= 0, both.visitor[session] if both.count else -1, -1)
     return {
-        "visitor_id": _identifiers("v", visitor),
-        "session_id": _shared_identifiers("s", np.arange(both.base, both.base + both.count), session),
+        "visitor_id": _format_identifiers("v", visitor),
+        "session_id": _format_shared_identifiers("s", np.arange(both.base, both.base + both.count), session),
         "is_bot": pa.array(chunk["is_bot"]),
-        **{name: _words(state, name, codes[leaf]) for name, codes in from_leaf.items()},
-        "click_id": _identifiers("k", chunk["click"]),
-        "device": _words(state, "device", chunk["device"]),
-        "region": _words(state, "region", chunk["region"]),
-        "quantity": _whole(chunk["quantity"]),
-        "cost": _money(chunk["cost"]),
+        **{name: _encode_words(state, name, codes[leaf]) for name, codes in from_leaf.items()},
+        "click_id": _format_identifiers("k", chunk["click"]),
+        "device": _encode_words(state, "device", chunk["device"]),
+        "region": _encode_words(state, "region", chunk["region"]),
+        "quantity": _build_integers(chunk["quantity"]),
+        "cost": _build_decimals(chunk["cost"]),
     }
 
 
-def _page_columns(state: State, chunk: Chunk, both: TwoDays) -> dict[str, Any]:
+def _build_page_columns(state: ShopState, chunk: Chunk, both: TwoDays) -> dict[str, Any]:
     position = both.position(chunk["session"])
-    customer = both.customers_seen(chunk["session"], chunk["time"])
+    customer = both.find_customers_seen(chunk["session"], chunk["time"])
     return {
-        "visitor_id": _shared_identifiers("v", both.visitor, position),
-        "customer_id": _shared_identifiers("c", both.customer, np.where(customer >= 0, position, -1)),
-        "session_id": _shared_identifiers("s", np.arange(both.base, both.base + both.count), position),
+        "visitor_id": _format_shared_identifiers("v", both.visitor, position),
+        "customer_id": _format_shared_identifiers("c", both.customer, np.where(customer >= 0, position, -1)),
+        "session_id": _format_shared_identifiers("s", np.arange(both.base, both.base + both.count), position),
         "is_bot": pa.array(both.is_bot[position]),
-        "product_id": _words(state, "product_id", chunk["product"]),
+        "product_id": _encode_words(state, "product_id", chunk["product"]),
         **{
-            name: _words(state, name, chunk[name])
+            name: _encode_words(state, name, chunk[name])
             for name in (
                 "page_type",
                 "page",
@@ -225,48 +227,48 @@ def _page_columns(state: State, chunk: Chunk, both: TwoDays) -> dict[str, Any]:
                 "stock_state",
             )
         },
-        "first_screen_ms": _whole(chunk["first_screen_ms"]),
-        "dwell_ms": _whole(chunk["dwell_ms"]),
-        "scroll_ratio": _ratio(chunk["scroll_ratio"]),
-        "displayed_price": _money(chunk["displayed_price"]),
+        "first_screen_ms": _build_integers(chunk["first_screen_ms"]),
+        "dwell_ms": _build_integers(chunk["dwell_ms"]),
+        "scroll_ratio": _build_ratios(chunk["scroll_ratio"]),
+        "displayed_price": _build_decimals(chunk["displayed_price"]),
     }
 
 
-def _ratio(values: Array) -> pa.Array:
+def _build_ratios(values: Array) -> pa.Array:
     """Three decimals as doubles; NaN is empty."""
     return pa.array(np.round(values.astype(np.float64), 3), mask=np.isnan(values))
 
 
-def _service_columns(state: State, chunk: Chunk, both: TwoDays) -> dict[str, Any]:
+def _build_service_columns(state: ShopState, chunk: Chunk, both: TwoDays) -> dict[str, Any]:
     agent = chunk["agent"]
     message = np.where(chunk["message"] >= 0, chunk["conversation"] * 10 + chunk["message"], -1)
     return {
-        "visitor_id": _identifiers("v", chunk["visitor"]),
-        "customer_id": _identifiers("c", chunk["customer"]),
-        "session_id": _identifiers("s", chunk["session"]),
-        "conversation_id": _identifiers("t", chunk["conversation"]),
-        "agent": _words(state, "agent", agent),
-        "team": _words(state, "team", np.where(agent >= 0, TEAM_OF_AGENT[agent], -1)),
-        "topic": _words(state, "topic", chunk["topic"]),
-        "product_id": _words(state, "product_id", chunk["product"]),
-        "order_id": _identifiers("o", chunk["order"]),
-        "rating": _whole(chunk["rating"]),
-        "care_type": _words(state, "care_type", chunk["care_type"]),
-        "message_id": _identifiers("m", message),
+        "visitor_id": _format_identifiers("v", chunk["visitor"]),
+        "customer_id": _format_identifiers("c", chunk["customer"]),
+        "session_id": _format_identifiers("s", chunk["session"]),
+        "conversation_id": _format_identifiers("t", chunk["conversation"]),
+        "agent": _encode_words(state, "agent", agent),
+        "team": _encode_words(state, "team", np.where(agent >= 0, TEAM_OF_AGENT[agent], -1)),
+        "topic": _encode_words(state, "topic", chunk["topic"]),
+        "product_id": _encode_words(state, "product_id", chunk["product"]),
+        "order_id": _format_identifiers("o", chunk["order"]),
+        "rating": _build_integers(chunk["rating"]),
+        "care_type": _encode_words(state, "care_type", chunk["care_type"]),
+        "message_id": _format_identifiers("m", message),
     }
 
 
-def _order_columns(state: State, chunk: Chunk, both: TwoDays) -> dict[str, Any]:
+def _build_order_columns(state: ShopState, chunk: Chunk, both: TwoDays) -> dict[str, Any]:
     category = np.where(chunk["product"] >= 0, state.world.product_category[chunk["product"]], -1)
     return {
-        "visitor_id": _identifiers("v", chunk["visitor"]),
-        "customer_id": _identifiers("c", chunk["customer"]),
-        "session_id": _identifiers("s", chunk["session"]),
-        "order_id": _identifiers("o", chunk["order"]),
-        "product_id": _words(state, "product_id", chunk["product"]),
-        "category": _words(state, "category", category),
+        "visitor_id": _format_identifiers("v", chunk["visitor"]),
+        "customer_id": _format_identifiers("c", chunk["customer"]),
+        "session_id": _format_identifiers("s", chunk["session"]),
+        "order_id": _format_identifiers("o", chunk["order"]),
+        "product_id": _encode_words(state, "product_id", chunk["product"]),
+        "category": _encode_words(state, "category", category),
         **{
-            name: _words(state, name, chunk[name])
+            name: _encode_words(state, name, chunk[name])
             for name in (
                 "line",
                 "sku",
@@ -280,16 +282,16 @@ def _order_columns(state: State, chunk: Chunk, both: TwoDays) -> dict[str, Any]:
                 "excluded_reason",
             )
         },
-        "quantity": _whole(chunk["quantity"]),
-        **{name: _money(chunk[name]) for name in ("amount", "shipping_amount", "discount")},
-        "refund_id": _identifiers("r", chunk["refund"]),
-        "rating": _whole(chunk["rating"]),
+        "quantity": _build_integers(chunk["quantity"]),
+        **{name: _build_decimals(chunk[name]) for name in ("amount", "shipping_amount", "discount")},
+        "refund_id": _format_identifiers("r", chunk["refund"]),
+        "rating": _build_integers(chunk["rating"]),
     }
 
 
-BUILDERS: dict[str, Callable[[State, Chunk, TwoDays], dict[str, Any]]] = {
-    "traffic": _traffic_columns,
-    "page": _page_columns,
-    "service": _service_columns,
-    "order": _order_columns,
+BUILDERS: dict[str, Callable[[ShopState, Chunk, TwoDays], dict[str, Any]]] = {
+    "traffic": _build_traffic_columns,
+    "page": _build_page_columns,
+    "service": _build_service_columns,
+    "order": _build_order_columns,
 }

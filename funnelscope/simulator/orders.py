@@ -3,9 +3,9 @@
 import numpy as np
 
 from funnelscope.simulator.faults import Loss
-from funnelscope.simulator.sessions import Checkouts, Plan, refused_payments
-from funnelscope.simulator.state import KIND, LONG_AGO, State
-from funnelscope.simulator.streams import DAY, HOUR, MICROSECONDS, NEVER, Array, Chunk, select
+from funnelscope.simulator.sessions import Checkouts, DayPlan, build_refused_payments
+from funnelscope.simulator.shop_state import KIND, LONG_AGO, ShopState
+from funnelscope.simulator.streams import DAY, HOUR, MICROSECONDS, NEVER, Array, Chunk, select_rows
 from funnelscope.simulator.world import (
     COUPON_DISCOUNTS,
     COUPON_SHARES,
@@ -29,7 +29,7 @@ HISTORY_ORDERS_PER_SESSION = 0.02
 PAID_AT_ONCE, PAID_LATER, NEVER_PAID, ON_DELIVERY, PRESALE = range(5)
 
 
-def orders_of_sessions(state: State, day: int, plan: Plan, checkouts: Checkouts) -> Chunk:
+def draw_session_orders(state: ShopState, day: int, plan: DayPlan, checkouts: Checkouts) -> Chunk:
     """One row for each order that goes back to one of the day's sessions, created now or days later."""
     random = state.stream(day, "orders of sessions")
     now = np.flatnonzero(checkouts.ordered)
@@ -42,7 +42,7 @@ def orders_of_sessions(state: State, day: int, plan: Plan, checkouts: Checkouts)
     is_later = np.arange(count) >= len(now)
     guest = (owner < 0) & (random.random(count) < 0.06) & ~is_later
     buyers = np.unique(visitor[(owner < 0) & ~guest])
-    state.new_customers(buyers)
+    state.add_customers(buyers)
     customer = np.where(guest, -1, state.visitors["owner"][visitor])
 
     # What the order system tells of the browser: all, no session, nothing, or another device of the customer.
@@ -73,7 +73,7 @@ def orders_of_sessions(state: State, day: int, plan: Plan, checkouts: Checkouts)
     }
 
 
-def orders_without_session(state: State, day: int, count: int, new_share: float) -> Chunk:
+def draw_orders_without_session(state: ShopState, day: int, count: int, new_share: float) -> Chunk:
     """Orders by phone or from before the first day: by known customers and by people never seen before."""
     random = state.stream(day, "orders without session")
     known = (random.random(count) >= new_share) & (state.customers.size > 0)
@@ -81,8 +81,8 @@ def orders_without_session(state: State, day: int, count: int, new_share: float)
     fresh = np.flatnonzero(~known)
     visitors = np.full(len(fresh), -1, np.int64)
     with_visitor = random.random(len(fresh)) < 0.8
-    visitors[with_visitor] = state.new_visitors(random, int(with_visitor.sum()))
-    customer[fresh] = state.new_customers(visitors)
+    visitors[with_visitor] = state.add_visitors(random, int(with_visitor.sum()))
+    customer[fresh] = state.add_customers(visitors)
     shares = np.cumsum(state.world.product_shares)
     coupon = np.searchsorted(np.cumsum(COUPON_SHARES), random.random(count), "right").astype(np.int8)
     return {
@@ -100,13 +100,13 @@ def orders_without_session(state: State, day: int, count: int, new_share: float)
     }
 
 
-def history_order_count(state: State, day: int, sessions_per_day: int) -> int:
+def draw_history_order_count(state: ShopState, day: int, sessions_per_day: int) -> int:
     date = state.clock.date(day)
     random = state.stream(day, "volume")
     return int(random.poisson(HISTORY_ORDERS_PER_SESSION * sessions_per_day * WEEKDAY_FACTORS[date.weekday()]))
 
 
-def place(state: State, day: int, source: str, specification: Chunk, refused: Loss | None = None) -> Chunk:
+def place_orders(state: ShopState, day: int, source: str, specification: Chunk, refused: Loss | None = None) -> Chunk:
     """Writes the whole life of these orders into the agenda; `source` tells apart what is placed on one day.
 
     Orders lost to a fault live like the others, but nothing of it is written; of those whose payment is refused, only
@@ -114,16 +114,16 @@ def place(state: State, day: int, source: str, specification: Chunk, refused: Lo
     and delivered times (NEVER where not).
     """
     random = state.stream(day, f"lives of orders: {source}")
-    orders = {**specification, **_courses(state, random, specification)}
+    orders = {**specification, **_draw_courses(state, random, specification)}
     orders["lost"] = orders["lost_by"] >= 0
-    orders["order"] = state.new_orders(orders)
-    lines = _lines(state, random, orders)
-    state.agenda.add("order", _line_events(orders, lines, "created", orders["created"]))
+    orders["order"] = state.add_orders(orders)
+    lines = _draw_lines(state, random, orders)
+    state.agenda.add("order", _build_line_events(orders, lines, "created", orders["created"]))
     if refused and refused.chance.any():
-        _refuse(state, day, orders, refused)
-    _pay(state, random, orders, lines)
-    _refunds(state, random, orders, lines)
-    _review(state, random, orders)
+        _refuse_payments(state, day, orders, refused)
+    _add_payments(state, random, orders, lines)
+    _add_refunds(state, random, orders, lines)
+    _add_reviews(state, random, orders)
     _note_losses(state, orders)
     created = orders["created"] < NEVER
     state.orders["created"][orders["order"]] = np.where(created, orders["created"], orders["paid"])
@@ -131,7 +131,7 @@ def place(state: State, day: int, source: str, specification: Chunk, refused: Lo
     return orders
 
 
-def _courses(state: State, random: np.random.Generator, specification: Chunk) -> Chunk:
+def _draw_courses(state: ShopState, random: np.random.Generator, specification: Chunk) -> Chunk:
     """Which course each order takes, and the times of it; NEVER where a step does not happen."""
     created = specification["time"]
     count = len(created)
@@ -146,7 +146,7 @@ def _courses(state: State, random: np.random.Generator, specification: Chunk) ->
     reason[reason == len(EXCLUDED_REASONS)] = -1
     course[reason >= 0] = PAID_AT_ONCE
 
-    balance_from = state.calendar.balance_at(created)
+    balance_from = state.calendar.find_balance_times(created)
     presale = (balance_from > 0) & (course == PAID_AT_ONCE) & (reason < 0) & (random.random(count) < 0.35)
     course[presale] = PRESALE
     paid = np.full(count, NEVER)
@@ -169,12 +169,12 @@ def _courses(state: State, random: np.random.Generator, specification: Chunk) ->
         "provider": np.where(
             course == ON_DELIVERY, CASH_ON_DELIVERY, np.searchsorted([0.5, 0.9], random.random(count))
         ).astype(np.int8),
-        "promotion": state.calendar.promotion_at(created),
+        "promotion": state.calendar.find_promotions(created),
         "stacks": random.random(count) < 0.25,
     }
 
 
-def _lines(state: State, random: np.random.Generator, orders: Chunk) -> Chunk:
+def _draw_lines(state: ShopState, random: np.random.Generator, orders: Chunk) -> Chunk:
     """The lines of the orders, in order; `of` is the position of the order."""
     world = state.world
     count = len(orders["order"])
@@ -208,7 +208,7 @@ def _lines(state: State, random: np.random.Generator, orders: Chunk) -> Chunk:
     }
 
 
-def _line_events(orders: Chunk, lines: Chunk, kind: str, time: Array, **columns: Array) -> Chunk:
+def _build_line_events(orders: Chunk, lines: Chunk, kind: str, time: Array, **columns: Array) -> Chunk:
     """One event a line for every order whose `time` is not NEVER; `columns` override those of the lines."""
     rows = np.flatnonzero(((time < NEVER) & ~orders["lost"])[lines["of"]])
     of = lines["of"][rows]
@@ -231,7 +231,7 @@ def _line_events(orders: Chunk, lines: Chunk, kind: str, time: Array, **columns:
     return chunk
 
 
-def _order_events(orders: Chunk, kind: str, time: Array, **columns: Array) -> Chunk:
+def _build_order_events(orders: Chunk, kind: str, time: Array, **columns: Array) -> Chunk:
     """One event an order, as the warehouse system sends it: no browser, no money; only where `time` is not NEVER."""
     rows = np.flatnonzero((time < NEVER) & ~orders["lost"])
     chunk = {name: column[rows] for name, column in columns.items()}
@@ -243,21 +243,23 @@ def _order_events(orders: Chunk, kind: str, time: Array, **columns: Array) -> Ch
     }
 
 
-def _refuse(state: State, day: int, orders: Chunk, refused: Loss) -> None:
+def _refuse_payments(state: ShopState, day: int, orders: Chunk, refused: Loss) -> None:
     """A provider refuses some orders of the day's sessions: they are cancelled, and nothing more of them is written."""
     by_browser = np.isin(orders["course"], (PAID_AT_ONCE, PAID_LATER)) & (orders["device"] >= 0)
     counts = by_browser & (orders["excluded_reason"] < 0) & (orders["created"] < NEVER) & ~orders["lost"]
     chance = np.where(counts, refused.chance[orders["provider"], orders["device"]], 0)
     rows = np.flatnonzero(state.stream(day, "refusals").random(len(chance)) < chance)
-    state.agenda.add("order", _order_events(select(orders, rows), "cancelled", orders["created"][rows] + DAY))
+    state.agenda.add(
+        "order", _build_order_events(select_rows(orders, rows), "cancelled", orders["created"][rows] + DAY)
+    )
     failed = orders["created"][rows] + 20 * MICROSECONDS
-    state.agenda.add("page", refused_payments(state, failed, orders["browsing"][rows]))
+    state.agenda.add("page", build_refused_payments(state, failed, orders["browsing"][rows]))
     orders["unpaid_by"] = np.full(len(chance), -1, np.int8)
     orders["unpaid_by"][rows] = refused.cause[orders["provider"], orders["device"]][rows]
     orders["lost"] |= orders["unpaid_by"] >= 0
 
 
-def _note_losses(state: State, orders: Chunk) -> None:
+def _note_losses(state: ShopState, orders: Chunk) -> None:
     """Files what faults took away under the times at which it would have been created and paid."""
     counts = orders["excluded_reason"] < 0
     unpaid_by = orders.get("unpaid_by", orders["lost_by"])
@@ -269,7 +271,7 @@ def _note_losses(state: State, orders: Chunk) -> None:
         state.agenda.add(kind, {"time": time[rows], "cause": cause[rows], "cents": orders["total"][rows]})
 
 
-def _pay(state: State, random: np.random.Generator, orders: Chunk, lines: Chunk) -> None:
+def _add_payments(state: ShopState, random: np.random.Generator, orders: Chunk, lines: Chunk) -> None:
     presale = orders["course"] == PRESALE
     add = state.agenda.add
     nothing = np.full(len(lines["of"]), -1, np.int64)
@@ -277,7 +279,7 @@ def _pay(state: State, random: np.random.Generator, orders: Chunk, lines: Chunk)
     deposit = lines["amount"] * DEPOSIT_PERCENT // 100
     add(
         "order",
-        _line_events(
+        _build_line_events(
             orders,
             lines,
             "deposit_paid",
@@ -288,23 +290,23 @@ def _pay(state: State, random: np.random.Generator, orders: Chunk, lines: Chunk)
         ),
     )
     balance = np.where(presale, orders["paid"], NEVER)
-    add("order", _line_events(orders, lines, "balance_paid", balance, amount=lines["amount"] - deposit))
+    add("order", _build_line_events(orders, lines, "balance_paid", balance, amount=lines["amount"] - deposit))
     delivery_decides = orders["course"] == ON_DELIVERY
     orders["delivered"] = np.full(len(presale), NEVER)
-    _send(random, orders)
+    _draw_shipping(random, orders)
     reaches = delivery_decides & (orders["delivered"] < NEVER)
     orders["paid"] = np.where(reaches, orders["delivered"], orders["paid"])
-    add("order", _line_events(orders, lines, "paid", np.where(presale, NEVER, orders["paid"])))
+    add("order", _build_line_events(orders, lines, "paid", np.where(presale, NEVER, orders["paid"])))
     never_paid = (orders["course"] == NEVER_PAID) | (presale & (orders["paid"] == NEVER))
     cancelled = np.where(presale, orders["created"] + 14 * DAY, orders["created"] + DAY)
-    add("order", _order_events(orders, "cancelled", np.where(never_paid, cancelled, NEVER)))
+    add("order", _build_order_events(orders, "cancelled", np.where(never_paid, cancelled, NEVER)))
 
 
-def _hours(random: np.random.Generator, low: float, high: float, count: int) -> Array:
+def _draw_hours(random: np.random.Generator, low: float, high: float, count: int) -> Array:
     return (random.uniform(low, high, count) * HOUR).astype(np.int64)
 
 
-def _send(random: np.random.Generator, orders: Chunk) -> None:
+def _draw_shipping(random: np.random.Generator, orders: Chunk) -> None:
     """Times of shipping, delivery or return to origin, and of refunds before shipment."""
     count = len(orders["order"])
     excluded = orders["excluded_reason"] >= 0
@@ -314,24 +316,24 @@ def _send(random: np.random.Generator, orders: Chunk) -> None:
     draw = random.random(count)
     full_early = sent & ~on_delivery & ~excluded & (draw < 0.03)
     part_early = sent & ~on_delivery & ~excluded & (draw >= 0.03) & (draw < 0.04)
-    orders["refund_early_full"] = np.where(full_early, begins + _hours(random, 0.5, 30, count), NEVER)
-    orders["refund_early_part"] = np.where(part_early, begins + _hours(random, 0.5, 9, count), NEVER)
+    orders["refund_early_full"] = np.where(full_early, begins + _draw_hours(random, 0.5, 30, count), NEVER)
+    orders["refund_early_part"] = np.where(part_early, begins + _draw_hours(random, 0.5, 9, count), NEVER)
     ships = sent & ~full_early
-    orders["shipped"] = np.where(ships, begins + _hours(random, 10, 44, count), NEVER)
-    arrival = np.where(ships, orders["shipped"] + _hours(random, 20, 120, count), NEVER)
+    orders["shipped"] = np.where(ships, begins + _draw_hours(random, 10, 44, count), NEVER)
+    arrival = np.where(ships, orders["shipped"] + _draw_hours(random, 20, 120, count), NEVER)
     comes_back = ships & (random.random(count) < np.where(on_delivery, 0.15, 0.01))
     orders["returned"] = np.where(comes_back & ~excluded, arrival + 2 * DAY, NEVER)
     orders["delivered"] = np.where(ships & ~comes_back & ~excluded, arrival, NEVER)
 
 
-def _refunds(state: State, random: np.random.Generator, orders: Chunk, lines: Chunk) -> None:
+def _add_refunds(state: ShopState, random: np.random.Generator, orders: Chunk, lines: Chunk) -> None:
     add = state.agenda.add
     count = len(orders["order"])
-    add("order", _order_events(orders, "shipped", orders["shipped"]))
-    add("order", _order_events(orders, "delivered", orders["delivered"]))
-    add("order", _order_events(orders, "returned_to_origin", orders["returned"]))
+    add("order", _build_order_events(orders, "shipped", orders["shipped"]))
+    add("order", _build_order_events(orders, "delivered", orders["delivered"]))
+    add("order", _build_order_events(orders, "returned_to_origin", orders["returned"]))
     early = orders["refund_early_full"]
-    add("order", _order_events(orders, "cancelled", np.where(early < NEVER, early + MICROSECONDS, NEVER)))
+    add("order", _build_order_events(orders, "cancelled", np.where(early < NEVER, early + MICROSECONDS, NEVER)))
 
     everything = lines["amount"] + lines["shipping_amount"].clip(0)
     goods = lines["amount"]
@@ -352,7 +354,7 @@ def _refunds(state: State, random: np.random.Generator, orders: Chunk, lines: Ch
     ):
         refund = np.where(time < NEVER, state.next_refund + np.arange(count), -1)
         state.next_refund += count
-        chunk = _line_events(
+        chunk = _build_line_events(
             orders,
             lines,
             "refunded",
@@ -365,10 +367,10 @@ def _refunds(state: State, random: np.random.Generator, orders: Chunk, lines: Ch
         )
         chunk["visitor"] = np.full(len(chunk["time"]), -1, np.int64)
         chunk["session"] = chunk["visitor"]
-        add("order", select(chunk, np.flatnonzero(chunk["amount"] > 0)))
+        add("order", select_rows(chunk, np.flatnonzero(chunk["amount"] > 0)))
 
 
-def _review(state: State, random: np.random.Generator, orders: Chunk) -> None:
+def _add_reviews(state: ShopState, random: np.random.Generator, orders: Chunk) -> None:
     count = len(orders["order"])
     reviewed = (orders["delivered"] < NEVER) & (random.random(count) < 0.25)
     product = orders["product"]
@@ -376,10 +378,10 @@ def _review(state: State, random: np.random.Generator, orders: Chunk) -> None:
     time = np.where(reviewed, orders["delivered"] + (random.gamma(2, 1.5, count) * DAY).astype(np.int64), NEVER)
     orders["reviewed"] = time
     orders["rating"] = np.round(wish).clip(1, 5).astype(np.int8)
-    state.agenda.add("order", _order_events(orders, "reviewed", time, product=product, rating=orders["rating"]))
+    state.agenda.add("order", _build_order_events(orders, "reviewed", time, product=product, rating=orders["rating"]))
 
 
-def unlinked_refunds(state: State, day: int, sessions_per_day: int) -> None:
+def add_unlinked_refunds(state: ShopState, day: int, sessions_per_day: int) -> None:
     """Refunds of orders from before all history: nobody can say which payment they belong to."""
     random = state.stream(day, "unlinked refunds")
     count = int(random.poisson(0.3 + 0.0002 * sessions_per_day))

@@ -32,7 +32,7 @@ PULLS = {
 }
 
 
-class Promotion(BaseModel):
+class SimulatedPromotion(BaseModel):
     """One sale of the shop, presale included.
 
     Attributes:
@@ -63,7 +63,7 @@ class Phase:
     balance_from: int = 0
 
 
-def phases_of(promotion: Promotion, clock: Clock) -> list[Phase]:
+def build_phases(promotion: SimulatedPromotion, clock: Clock) -> list[Phase]:
     """All phases of a sale."""
 
     def starts(day: int) -> int:
@@ -77,7 +77,7 @@ def phases_of(promotion: Promotion, clock: Clock) -> list[Phase]:
 
 
 @dataclass(frozen=True)
-class Calendar:
+class PromotionCalendar:
     """Every phase of every sale; where two overlap, the later in the list holds."""
 
     phases: Sequence[Phase]
@@ -98,12 +98,12 @@ class Calendar:
         factors = np.array([*(getattr(phase.pull, name) for phase in self.phases), 1.0], np.float32)
         return factors[self.at(times)]
 
-    def promotion_at(self, times: Array) -> Array:
+    def find_promotions(self, times: Array) -> Array:
         """The position of the sale's name in `promotions` at each instant; -1 where none is on."""
         names = np.array([*(self.promotions.index(phase.promotion) for phase in self.phases), -1], np.int8)
         return names[self.at(times)]
 
-    def balance_at(self, times: Array) -> Array:
+    def find_balance_times(self, times: Array) -> Array:
         """From when the balance of a deposit paid at each instant is due; 0 where no deposits are taken."""
         due = np.array([*(phase.balance_from * (phase.name == "deposit") for phase in self.phases), 0], np.int64)
         return due[self.at(times)]
@@ -112,12 +112,12 @@ class Calendar:
         """The content of a calendar file: dates where a phase is whole days, else times of the shop's clock."""
         return {
             "promotions": [
-                {"name": phase.promotion, "phase": phase.name, **_declared(phase, clock)} for phase in self.phases
+                {"name": phase.promotion, "phase": phase.name, **_format_phase(phase, clock)} for phase in self.phases
             ]
         }
 
 
-def _declared(phase: Phase, clock: Clock) -> dict[str, date | datetime]:
+def _format_phase(phase: Phase, clock: Clock) -> dict[str, date | datetime]:
     """`from` and `to`: whole days as dates with the last one included, else local times."""
     starts, ends = (
         datetime.fromtimestamp(instant // MICROSECONDS, clock.zone).replace(tzinfo=None)

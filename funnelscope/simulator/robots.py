@@ -4,30 +4,32 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from funnelscope.simulator.faults import Fault, of_kind
-from funnelscope.simulator.sessions import PAGE_KIND, PRODUCT_PAGE, TRAFFIC_KIND, Plan
-from funnelscope.simulator.state import SessionBook, State
+from funnelscope.simulator.faults import Fault, select_faults
+from funnelscope.simulator.sessions import PAGE_KIND, PRODUCT_PAGE, TRAFFIC_KIND, DayPlan
+from funnelscope.simulator.shop_state import SessionBook, ShopState
 from funnelscope.simulator.streams import MICROSECONDS, NEVER, Array
 from funnelscope.simulator.world import ENTRY_TYPES, LANDING_PAGES, PAGE_TYPES
 
-MOST_PAGES = 4
+MAXIMUM_PAGES = 4
 
 
-def flood(state: State, day: int, plan: Plan, faults: Sequence[Fault]) -> SessionBook:
+def add_robots(state: ShopState, day: int, plan: DayPlan, faults: Sequence[Fault]) -> SessionBook:
     """Adds the visits and pages of the day's robots to the agenda; returns the book of people and robots."""
     random = state.stream(day, "flood")
     books = [plan.book]
-    for fault in of_kind(faults, "bot_flood", state.clock.date(day)):
+    for fault in select_faults(faults, "bot_flood", state.clock.date(day)):
         theirs = np.flatnonzero(plan.levers.traits["channel"] == fault.codes["channel"])
-        books.append(_book(state, random, plan.book, np.repeat(theirs, random.poisson(fault.share, len(theirs)))))
-        _browse(state, random, books[-1])
-    return SessionBook.joined(books)
+        books.append(
+            _build_robot_book(state, random, plan.book, np.repeat(theirs, random.poisson(fault.share, len(theirs))))
+        )
+        _browse_landing_page(state, random, books[-1])
+    return SessionBook.concatenate_books(books)
 
 
-def _book(state: State, random: np.random.Generator, people: SessionBook, like: Array) -> SessionBook:
+def _build_robot_book(state: ShopState, random: np.random.Generator, people: SessionBook, like: Array) -> SessionBook:
     """Robots that come from where the given people come from, a moment later."""
     count = len(like)
-    visitor = state.new_visitors(random, count)
+    visitor = state.add_visitors(random, count)
     base = state.next_session
     state.next_session += count
     return SessionBook(
@@ -44,7 +46,7 @@ def _book(state: State, random: np.random.Generator, people: SessionBook, like: 
     )
 
 
-def _browse(state: State, random: np.random.Generator, book: SessionBook) -> None:
+def _browse_landing_page(state: ShopState, random: np.random.Generator, book: SessionBook) -> None:
     """A visit and a few openings of the landing page, a second apart, without a stay."""
     count = len(book.visitor)
     numbers = np.arange(book.base, book.end)
@@ -60,7 +62,7 @@ def _browse(state: State, random: np.random.Generator, book: SessionBook) -> Non
             "region": book.region,
         },
     )
-    opened = random.integers(1, MOST_PAGES + 1, count)
+    opened = random.integers(1, MAXIMUM_PAGES + 1, count)
     of = np.repeat(np.arange(count), opened)
     nth = np.arange(len(of)) - np.repeat(np.cumsum(opened) - opened, opened)
     landing = state.world.leaves.landing[book.leaf[of]]

@@ -3,9 +3,9 @@
 import numpy as np
 
 from funnelscope.simulator.faults import CARED_SHARE
-from funnelscope.simulator.sessions import Pages, Plan
-from funnelscope.simulator.state import KIND, State
-from funnelscope.simulator.streams import HOUR, MICROSECONDS, NEVER, Array, Chunk, select
+from funnelscope.simulator.sessions import DayPlan, Pages
+from funnelscope.simulator.shop_state import KIND, ShopState
+from funnelscope.simulator.streams import HOUR, MICROSECONDS, NEVER, Array, Chunk, select_rows
 from funnelscope.simulator.world import CARE_TYPES
 
 SERVICE_KIND = KIND["service"]
@@ -15,7 +15,7 @@ FIRST_AGENT = np.array([10, 0, 5])
 AGENT_COUNT = np.array([2, 5, 5])
 
 
-def _seconds(times: Array) -> Array:
+def _floor_to_seconds(times: Array) -> Array:
     """The chat system keeps whole seconds."""
     return times // MICROSECONDS * MICROSECONDS
 
@@ -23,26 +23,26 @@ def _seconds(times: Array) -> Array:
 class _Writer:
     """Writes events about the same people; `common` holds what their rows share, and who is lost to a fault."""
 
-    def __init__(self, state: State, common: Chunk) -> None:
+    def __init__(self, state: ShopState, common: Chunk) -> None:
         self._state = state
         self._common = common
 
     def add(self, kind: str, rows: Array, time: Array, **columns: Array) -> None:
         """Adds one event at each of the positions `rows`; `time` and `columns` have one value for each of them."""
         chunk = {name: column[rows] for name, column in self._common.items()}
-        chunk["time"] = _seconds(time)
+        chunk["time"] = _floor_to_seconds(time)
         chunk["kind"] = np.full(len(rows), SERVICE_KIND[kind], np.int8)
         kept = np.flatnonzero(~chunk.pop("lost"))
-        self._state.agenda.add("service", select({**chunk, **columns}, kept))
+        self._state.agenda.add("service", select_rows({**chunk, **columns}, kept))
 
 
-def _agents(state: State, random: np.random.Generator, time: Array) -> Array:
+def _choose_agents(state: ShopState, random: np.random.Generator, time: Array) -> Array:
     """Somebody of the shift on duty when the conversation starts."""
     shift = (state.clock.hours(time) // 8).clip(0, 2)
     return (FIRST_AGENT[shift] + random.integers(0, AGENT_COUNT[shift])).astype(np.int8)
 
 
-def presale_conversations(state: State, day: int, plan: Plan, pages: Pages) -> None:
+def add_presale_conversations(state: ShopState, day: int, plan: DayPlan, pages: Pages) -> None:
     """Chats that start on a product page; some begin with the robot, some are never answered."""
     random = state.stream(day, "presale")
     seen = np.full(plan.size, -1, np.int64)
@@ -63,7 +63,7 @@ def presale_conversations(state: State, day: int, plan: Plan, pages: Pages) -> N
     }
     response = plan.response_seconds[asks]
     response = np.where(response >= 0, response * plan.levers.response[asks], -1).astype(np.int32)
-    _converse(state, random, common, time, response)
+    _add_conversations(state, random, common, time, response)
     questions = np.flatnonzero((seen >= 0) & plan.acts_human & (random.random(plan.size) < 0.004))
     writer = _Writer(
         state,
@@ -83,11 +83,13 @@ def presale_conversations(state: State, day: int, plan: Plan, pages: Pages) -> N
     )
 
 
-def _converse(state: State, random: np.random.Generator, common: Chunk, time: Array, response: Array) -> None:
+def _add_conversations(
+    state: ShopState, random: np.random.Generator, common: Chunk, time: Array, response: Array
+) -> None:
     """The messages of conversations that start at `time`; `response` seconds, -1 unanswered."""
     count = len(time)
     common["conversation"] = state.next_conversation + np.arange(count)
-    common["agent"] = _agents(state, random, time)
+    common["agent"] = _choose_agents(state, random, time)
     state.next_conversation += count
     writer = _Writer(state, common)
     rows = np.arange(count)
@@ -99,7 +101,7 @@ def _converse(state: State, random: np.random.Generator, common: Chunk, time: Ar
     nobody = np.int8(-1)
     robot_first = random.random(count) < 0.5
     greeted = ~robot_first & (random.random(count) < 0.08)
-    first = _seconds(time) + np.where(greeted, 4 * second, 0)
+    first = _floor_to_seconds(time) + np.where(greeted, 4 * second, 0)
     answered = response >= 0
     reply = first + response.astype(np.int64) * second
     message("agent_message", rows[greeted], time[greeted], 0)
@@ -123,7 +125,7 @@ def _converse(state: State, random: np.random.Generator, common: Chunk, time: Ar
     writer.add("rated", rated, end[rated] + 320 * second, rating=rating)
 
 
-def after_orders(state: State, day: int, source: str, orders: Chunk) -> None:
+def add_aftersale_service(state: ShopState, day: int, source: str, orders: Chunk) -> None:
     """All that service does for these orders later: help, care, membership, replies to reviews."""
     random = state.stream(day, f"aftersale: {source}")
     count = len(orders["order"])
@@ -144,7 +146,7 @@ def after_orders(state: State, day: int, source: str, orders: Chunk) -> None:
     common["topic"] = np.full(len(helped), AFTERSALE, np.int8)
     response = np.exp(random.normal(np.log(40), 1.0, len(helped))).clip(1, 3000).astype(np.int32)
     response[random.random(len(helped)) < 0.05] = -1
-    _converse(state, random, common, after(helped, "shipped", 1, 150), response)
+    _add_conversations(state, random, common, after(helped, "shipped", 1, 150), response)
 
     cared = pick(delivered, CARED_SHARE)
     sent = after(cared, "delivered", 20, 40)

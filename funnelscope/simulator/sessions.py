@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from funnelscope.simulator.faults import Fault, Levers, of_kind, turn
-from funnelscope.simulator.state import KIND, SessionBook, State
-from funnelscope.simulator.streams import MICROSECONDS, NEVER, Array, Chunk, select
+from funnelscope.simulator.faults import Fault, Levers, apply_faults, select_faults
+from funnelscope.simulator.shop_state import KIND, SessionBook, ShopState
+from funnelscope.simulator.streams import MICROSECONDS, NEVER, Array, Chunk, select_rows
 from funnelscope.simulator.world import (
     AUTO,
     CATEGORIES,
@@ -33,14 +33,14 @@ CHECKOUT_PAGE = PAGE_TYPES.index("checkout")
 SHARE_OF_KINDS = {"product": 0.50, "category": 0.21, "content": 0.09, "home": 0.10, "live": 0.05, "cart": 0.05}
 FLAGGED_BOT_SHARE = 0.03
 UNFLAGGED_BOT_SHARE = 0.004
-MOST_PAGE_EVENTS_A_MINUTE = 60
+MAXIMUM_PAGE_EVENTS_PER_MINUTE = 60
 MILLISECOND = 1000
 CARE_LASTS_DAYS = 30
 DAY_MARGIN = 5 * MICROSECONDS  # clicks come shortly before a visit, and must not fall into the day before
 
 
 @dataclass
-class Plan:
+class DayPlan:
     """A day's sessions with all that is decided about them before any event is written; arrays over sessions.
 
     Attributes:
@@ -81,23 +81,23 @@ class Plan:
         return ~self.book.is_bot & (self.burst == 0)
 
 
-def session_count(state: State, day: int, sessions_per_day: float) -> int:
+def draw_session_count(state: ShopState, day: int, sessions_per_day: float) -> int:
     """How many sessions start that day: weekday rhythm, sales, and 2 % of noise."""
     date = state.clock.date(day)
     noise = np.exp(0.02 * state.stream(day, "volume").standard_normal())
-    pull = np.average(_hourly_pull(state, day), weights=HOUR_SHARES)
+    pull = np.average(_compute_hourly_pull(state, day), weights=HOUR_SHARES)
     return max(1, round(sessions_per_day * WEEKDAY_FACTORS[date.weekday()] * pull * noise))
 
 
-def _hourly_pull(state: State, day: int) -> Array:
+def _compute_hourly_pull(state: ShopState, day: int) -> Array:
     """What sales do to the sessions of each twenty-fourth of the day."""
     hours = state.clock.start(day) + state.clock.length(day) * np.arange(len(HOUR_SHARES)) // len(HOUR_SHARES)
     return state.calendar.factor("sessions", hours).astype(np.float64)
 
 
-def _starts(random: np.random.Generator, state: State, day: int, count: int) -> Array:
+def _draw_starts(random: np.random.Generator, state: ShopState, day: int, count: int) -> Array:
     """Sorted instants over the day, by the shop's hours; all different from one another."""
-    pull = _hourly_pull(state, day)
+    pull = _compute_hourly_pull(state, day)
     wanted = HOUR_SHARES * (pull / pull[0])
     edges = np.concatenate([[0.0], np.cumsum(wanted) / wanted.sum()])
     shares = np.interp(random.random(count), edges, np.linspace(0, 1, len(edges)))
@@ -106,40 +106,42 @@ def _starts(random: np.random.Generator, state: State, day: int, count: int) -> 
     return starts + np.arange(count)  # a microsecond apart at least: the later session is never in doubt
 
 
-def _slice_noise(state: State, day: int, purpose: str, size: int) -> Array:
+def _draw_slice_noise(state: ShopState, day: int, purpose: str, size: int) -> Array:
     return np.exp(0.02 * state.stream(day, purpose).standard_normal(size))
 
 
-def plan_day(state: State, day: int, sessions_per_day: int, faults: Sequence[Fault]) -> Plan:
+def plan_day(state: ShopState, day: int, sessions_per_day: int, faults: Sequence[Fault]) -> DayPlan:
     """Draws the day's sessions and their people, and lets the faults of the day turn the levers."""
     date = state.clock.date(day)
     world = state.world
     usual = world.leaves.weight
     wanted = usual.copy()
-    for shift in of_kind(faults, "mix_shift", date):
+    for shift in select_faults(faults, "mix_shift", date):
         wanted[world.leaves.channel == shift.codes["channel"]] *= 1 + shift.share
-    count = session_count(state, day, sessions_per_day * (wanted.sum() / usual.sum()))
+    count = draw_session_count(state, day, sessions_per_day * (wanted.sum() / usual.sum()))
     random = state.stream(day, "sessions")
-    start = _starts(random, state, day, count)
-    weight = wanted * _slice_noise(state, day, "leaf volume", len(world.leaves.weight))
+    start = _draw_starts(random, state, day, count)
+    weight = wanted * _draw_slice_noise(state, day, "leaf volume", len(world.leaves.weight))
     leaf = np.searchsorted(np.cumsum(weight) / weight.sum(), random.random(count)).clip(0, len(weight) - 1)
     leaf = leaf.astype(np.int16)
     robot = random.random(count)
     is_bot = robot < FLAGGED_BOT_SHARE
     burst = np.zeros(count, np.int16)
     unflagged = (robot >= FLAGGED_BOT_SHARE) & (robot < FLAGGED_BOT_SHARE + UNFLAGGED_BOT_SHARE)
-    burst[unflagged] = random.integers(MOST_PAGE_EVENTS_A_MINUTE, 2 * MOST_PAGE_EVENTS_A_MINUTE, unflagged.sum())
+    burst[unflagged] = random.integers(
+        MAXIMUM_PAGE_EVENTS_PER_MINUTE, 2 * MAXIMUM_PAGE_EVENTS_PER_MINUTE, unflagged.sum()
+    )
     # One in ten fires exactly as much as a human may: it counts as one.
-    burst[unflagged] = np.where(random.random(unflagged.sum()) < 0.1, MOST_PAGE_EVENTS_A_MINUTE, burst[unflagged])
+    burst[unflagged] = np.where(random.random(unflagged.sum()) < 0.1, MAXIMUM_PAGE_EVENTS_PER_MINUTE, burst[unflagged])
     last_minutes = state.clock.start(day + 1) - 200 * MICROSECONDS
     start[unflagged] = np.minimum(start[unflagged], last_minutes)
 
-    visitor, customer, shared = _people(state, day, is_bot | unflagged)
+    visitor, customer, shared = _assign_people(state, day, is_bot | unflagged)
     random = state.stream(day, "intentions")
     device = state.visitors["device"][visitor]
     landing = world.leaves.landing[leaf].astype(np.int8)
-    intent = world.leaves.intent[leaf] * _slice_noise(state, day, "leaf intent", len(weight))[leaf]
-    intent *= _slice_noise(state, day, "device intent", len(DEVICES))[device]
+    intent = world.leaves.intent[leaf] * _draw_slice_noise(state, day, "leaf intent", len(weight))[leaf]
+    intent *= _draw_slice_noise(state, day, "device intent", len(DEVICES))[device]
     intent *= np.where(customer >= 0, 1.35, 1.0)
     coupon_edges = np.cumsum(COUPON_SHARES)
     coupon = np.searchsorted(coupon_edges, random.random(count), "right").astype(np.int8)
@@ -155,10 +157,10 @@ def plan_day(state: State, day: int, sessions_per_day: int, faults: Sequence[Fau
             "region": region,
             "team": TEAM_OF_SHIFT[(state.clock.hours(start) // 8).clip(0, 2)],
         },
-        missed_care=_missed_care(state, day, customer),
+        missed_care=_has_missed_care(state, day, customer),
         coupon_error=np.where(coupon >= 0, 0.01, 0.0).astype(np.float32),
     )
-    turn(faults, date, levers)
+    apply_faults(faults, date, levers)
     luck = random.random(count, dtype=np.float32)
     absent = luck < levers.stay_away.chance
     leaves = luck < levers.leave.chance
@@ -172,7 +174,7 @@ def plan_day(state: State, day: int, sessions_per_day: int, faults: Sequence[Fau
         base=state.next_session,
         visitor=visitor,
         customer=np.where(login, customer, -1),
-        login_time=np.where(login, start + _until_login(random, count), NEVER),
+        login_time=np.where(login, start + _draw_login_delay(random, count), NEVER),
         is_bot=is_bot,
         start=start,
         leaf=leaf,
@@ -181,7 +183,7 @@ def plan_day(state: State, day: int, sessions_per_day: int, faults: Sequence[Fau
         is_untracked=luck < levers.untracked.chance,
     )
     state.next_session += count
-    return Plan(
+    return DayPlan(
         book=book,
         landing=landing,
         entry=world.landing_entry[landing],
@@ -199,19 +201,19 @@ def plan_day(state: State, day: int, sessions_per_day: int, faults: Sequence[Fau
     )
 
 
-def _missed_care(state: State, day: int, customer: Array) -> Array:
+def _has_missed_care(state: ShopState, day: int, customer: Array) -> Array:
     """Sessions of customers to whom a care message stayed away in the last 30 days."""
     if not state.customers.size:
         return np.zeros(len(customer), bool)
     return (customer >= 0) & (state.customers["missed_care_day"][customer] >= day - CARE_LASTS_DAYS)
 
 
-def _until_login(random: np.random.Generator, count: int) -> Array:
+def _draw_login_delay(random: np.random.Generator, count: int) -> Array:
     """Half are logged in when they come; the others log in within two minutes."""
     return (random.uniform(-120, 120, count).clip(0) * MICROSECONDS).astype(np.int64)
 
 
-def _people(state: State, day: int, robots: Array) -> tuple[Array, Array, Array]:
+def _assign_people(state: ShopState, day: int, robots: Array) -> tuple[Array, Array, Array]:
     """Visitor and (perhaps) customer of each session, and whether it is somebody else's device."""
     random = state.stream(day, "people")
     count = len(robots)
@@ -226,17 +228,17 @@ def _people(state: State, day: int, robots: Array) -> tuple[Array, Array, Array]
     if not fresh.any():
         fresh, again_today = fresh | again_today, np.zeros(count, bool)
     visitor = np.full(count, -1, np.int64)
-    visitor[fresh] = state.new_visitors(random, int(fresh.sum()))
+    visitor[fresh] = state.add_visitors(random, int(fresh.sum()))
     people_today = visitor[fresh & ~robots]
     if not len(people_today):
-        people_today = state.new_visitors(random, 1)
+        people_today = state.add_visitors(random, 1)
     visitor[again_today] = people_today[(pick[again_today] * len(people_today)).astype(np.int64)]
     visitor[from_recent] = recent[(pick[from_recent] * len(recent)).astype(np.int64)]
-    _returning(state, random, visitor, from_customers, pick)
+    _assign_returning(state, random, visitor, from_customers, pick)
 
     owner = state.visitors["owner"][visitor]
     registers = np.unique(visitor[(owner < 0) & ~robots & (random.random(count) < 0.06)])
-    state.new_customers(registers)
+    state.add_customers(registers)
     owner = state.visitors["owner"][visitor]
     shared = (owner >= 0) & (random.random(count) < 0.01) & (customers > 0)
     stranger = (random.random(count) * max(customers, 1)).astype(np.int64)
@@ -244,7 +246,7 @@ def _people(state: State, day: int, robots: Array) -> tuple[Array, Array, Array]
     return visitor, np.where(shared, stranger, owner), shared
 
 
-def _returning(state: State, random: np.random.Generator, visitor: Array, rows: Array, pick: Array) -> None:
+def _assign_returning(state: ShopState, random: np.random.Generator, visitor: Array, rows: Array, pick: Array) -> None:
     """Known customers come back, newer ones more often, one in six on a second device."""
     if not rows.any():
         return
@@ -253,7 +255,7 @@ def _returning(state: State, random: np.random.Generator, visitor: Array, rows: 
     home = state.customers["visitor"][who]
     for column, wanted in (("visitor", ~second & (home < 0)), ("second_visitor", second)):
         lacking = np.unique(who[wanted & (state.customers[column][who] < 0)])
-        devices = state.new_visitors(random, len(lacking))
+        devices = state.add_visitors(random, len(lacking))
         state.visitors["owner"][devices] = lacking
         state.customers[column][lacking] = devices
     visitor[rows] = np.where(second, state.customers["second_visitor"][who], state.customers["visitor"][who])
@@ -278,16 +280,16 @@ class Pages:
     carted: Array
 
 
-def browse(state: State, day: int, plan: Plan) -> tuple[Pages, list[Chunk]]:
+def browse_pages(state: ShopState, day: int, plan: DayPlan) -> tuple[Pages, list[Chunk]]:
     """The pages of the day and the page events on them (without checkouts)."""
     random = state.stream(day, "pages")
     pages = _open_pages(state, random, plan)
-    chunks = _page_events(state, state.stream(day, "page events"), plan, pages)
-    chunks.append(_bursts(state, state.stream(day, "bursts"), plan))
+    chunks = _draw_page_events(state, state.stream(day, "page events"), plan, pages)
+    chunks.append(_draw_bursts(state, state.stream(day, "bursts"), plan))
     return pages, chunks
 
 
-def _page_counts(random: np.random.Generator, plan: Plan) -> Array:
+def _draw_page_counts(random: np.random.Generator, plan: DayPlan) -> Array:
     """How many pages each session opens; 0 for bursts, whose events are made elsewhere."""
     stays = 1 - 0.52 / plan.intent.clip(0.5, 3)
     draw = random.random(plan.size, dtype=np.float32)
@@ -297,9 +299,9 @@ def _page_counts(random: np.random.Generator, plan: Plan) -> Array:
     return counts
 
 
-def _open_pages(state: State, random: np.random.Generator, plan: Plan) -> Pages:
+def _open_pages(state: ShopState, random: np.random.Generator, plan: DayPlan) -> Pages:
     world = state.world
-    counts = _page_counts(random, plan)
+    counts = _draw_page_counts(random, plan)
     session = np.repeat(np.arange(plan.size, dtype=np.int32), counts)
     before = np.concatenate([[0], np.cumsum(counts)[:-1]])
     size = len(session)
@@ -315,7 +317,7 @@ def _open_pages(state: State, random: np.random.Generator, plan: Plan) -> Pages:
     landed = first & (page_type == PRODUCT_PAGE)
     product[landed] = world.landing_product[plan.landing[session[landed]]]
 
-    page, content, live_room = _places(state, random, page_type, product, first, plan.landing[session])
+    page, content, live_room = _choose_places(state, random, page_type, product, first, plan.landing[session])
     median = np.where(page_type == PRODUCT_PAGE, np.float32(13_000), np.float32(7_000))
     dwell = (median * np.exp(1.1 * random.standard_normal(size, dtype=np.float32))).clip(200, 1_500_000)
     alone = first & (counts[session] == 1)
@@ -341,8 +343,8 @@ def _open_pages(state: State, random: np.random.Generator, plan: Plan) -> Pages:
     )
 
 
-def _places(
-    state: State, random: np.random.Generator, page_type: Array, product: Array, first: Array, landing: Array
+def _choose_places(
+    state: ShopState, random: np.random.Generator, page_type: Array, product: Array, first: Array, landing: Array
 ) -> tuple[Array, Array, Array]:
     """Codes of page, content piece and live room."""
     words = state.world.words
@@ -383,7 +385,7 @@ ON_PAGE: tuple[tuple[str, str | None, float, float, str | None], ...] = (
 )
 
 
-def _on(pages: Pages, rows: Array, kind: str, time: Array, **columns: Array) -> Chunk:
+def _build_events_on(pages: Pages, rows: Array, kind: str, time: Array, **columns: Array) -> Chunk:
     """Events of one type on the given pages."""
     return {
         "time": time,
@@ -398,7 +400,7 @@ def _on(pages: Pages, rows: Array, kind: str, time: Array, **columns: Array) -> 
     }
 
 
-def _page_events(state: State, random: np.random.Generator, plan: Plan, pages: Pages) -> list[Chunk]:
+def _draw_page_events(state: ShopState, random: np.random.Generator, plan: DayPlan, pages: Pages) -> list[Chunk]:
     world = state.world
     size = len(pages.session)
     abandoned = plan.abandons[pages.session]
@@ -417,7 +419,7 @@ def _page_events(state: State, random: np.random.Generator, plan: Plan, pages: P
     first_screen *= np.where(pages.first, plan.levers.first_screen[pages.session], 1)
     price = world.product_price_cents[pages.product]
     stock = (random.random(size, dtype=np.float32) < 0.08).astype(np.int8)
-    opening = _on(
+    opening = _build_events_on(
         pages,
         everything,
         "page_view",
@@ -432,7 +434,7 @@ def _page_events(state: State, random: np.random.Generator, plan: Plan, pages: P
     scrolled = 0.15 + 0.85 * random.random(size, dtype=np.float32) ** 2
     scrolled *= (dwell_ms / 12_000).clip(0.1, 1).astype(np.float32)
     leaving = everything[~(leave_lost | dwell_on_view)[pages.session[everything]]]
-    leave = _on(
+    leave = _build_events_on(
         pages,
         leaving,
         "page_leave",
@@ -449,7 +451,7 @@ def _page_events(state: State, random: np.random.Generator, plan: Plan, pages: P
         time = pages.start[rows] + 1000 + moment.astype(np.int64)
         kept = ~taken[rows]
         coded = {name: np.full(int(kept.sum()), code, np.int16) for name, code in columns.items()}
-        chunks.append(_on(pages, rows[kept], kind, time[kept], **coded))
+        chunks.append(_build_events_on(pages, rows[kept], kind, time[kept], **coded))
         return rows
 
     for kind, module, chance_on_product, chance_elsewhere, limited_to in ON_PAGE:
@@ -461,7 +463,7 @@ def _page_events(state: State, random: np.random.Generator, plan: Plan, pages: P
     appeal = np.where(on_product, world.product_appeal[pages.product], 0).astype(np.float32)
     listless = plan.listless_by[pages.session] >= 0
     happens("favorite", 0.04 * appeal, taken=listless)
-    cart_lost = listless | _put_off(plan, pages)
+    cart_lost = listless | _find_put_off_pages(plan, pages)
     cart_factor = state.calendar.factor("cart", plan.book.start)[pages.session]
     carted = happens("add_to_cart", np.float32(0.115) * cart_factor * appeal, taken=cart_lost)
     pages.carted[carted] = True
@@ -473,10 +475,10 @@ def _page_events(state: State, random: np.random.Generator, plan: Plan, pages: P
     chunks[-1]["coupon"] = np.where(offered >= 0, offered, 0).astype(np.int8)
     # Some browsers send what happened in the first moment in one batch, with one time.
     batched = np.flatnonzero(pages.first & (factor > 0) & (random.random(size, dtype=np.float32) < 0.02) & ~abandoned)
-    clicks = _on(pages, batched, "module_click", pages.start[batched])
+    clicks = _build_events_on(pages, batched, "module_click", pages.start[batched])
     clicks["module"] = np.full(len(batched), MODULES.index("banner"), np.int8)
     scrolled_too = batched[pages.session[batched] % 2 == 0]
-    scrolls = _on(pages, scrolled_too, "section_view", pages.start[scrolled_too])
+    scrolls = _build_events_on(pages, scrolled_too, "section_view", pages.start[scrolled_too])
     scrolls["module"] = np.full(len(scrolled_too), AUTO, np.int8)
     chunks += [clicks, scrolls]
     for chunk in chunks:
@@ -484,13 +486,13 @@ def _page_events(state: State, random: np.random.Generator, plan: Plan, pages: P
     return chunks
 
 
-def _put_off(plan: Plan, pages: Pages) -> Array:
+def _find_put_off_pages(plan: DayPlan, pages: Pages) -> Array:
     """Pages of products that a fault keeps this session from putting into the cart."""
     chance = plan.levers.cart.chance
     return (pages.product >= 0) & (plan.luck[pages.session] < chance[pages.product])
 
 
-def _bursts(state: State, random: np.random.Generator, plan: Plan) -> Chunk:
+def _draw_bursts(state: ShopState, random: np.random.Generator, plan: DayPlan) -> Chunk:
     """Robots that nobody flagged: so many page events within one minute of the UTC clock."""
     robots = np.flatnonzero(plan.burst)
     minute = 60 * MICROSECONDS
@@ -527,7 +529,7 @@ class Checkouts:
     payment_failed: Array
 
 
-def check_out(state: State, day: int, plan: Plan, pages: Pages) -> tuple[Checkouts, list[Chunk]]:
+def check_out(state: ShopState, day: int, plan: DayPlan, pages: Pages) -> tuple[Checkouts, list[Chunk]]:
     """Who goes on to the checkout, who orders there, and the events of it."""
     random = state.stream(day, "checkout")
     wanted = np.full(plan.size, -1, np.int16)
@@ -550,7 +552,7 @@ def check_out(state: State, day: int, plan: Plan, pages: Pages) -> tuple[Checkou
     draw = order_draw[session]
     chance_to_order = (0.60 * state.calendar.factor("order", plan.book.start[session])).clip(0, 0.95)
     ordered = draw < chance_to_order
-    taken_by = _taken_checkouts(plan, session, wanted, carted)
+    taken_by = _find_checkout_faults(plan, session, wanted, carted)
     refused = ordered & (draw >= chance_to_order * (1 - levers.order.chance[session]))
     lost_by = np.where(taken_by >= 0, taken_by, np.where(refused, levers.order.cause[session], -1))
     failed = ordered & (failure_draw[session] < 0.05)
@@ -579,7 +581,7 @@ def check_out(state: State, day: int, plan: Plan, pages: Pages) -> tuple[Checkou
     ]
 
 
-def _taken_checkouts(plan: Plan, session: Array, wanted: Array, carted: Array) -> Array:
+def _find_checkout_faults(plan: DayPlan, session: Array, wanted: Array, carted: Array) -> Array:
     """For each of these sessions, the fault that keeps it from the checkout: all of it, its chat or its product."""
     levers, luck = plan.levers, plan.luck[session]
     chat = plan.chats[session] & (luck < levers.disappointed_chat.chance[session])
@@ -589,7 +591,7 @@ def _taken_checkouts(plan: Plan, session: Array, wanted: Array, carted: Array) -
     return np.where(plan.listless_by[session] >= 0, plan.listless_by[session], by_chat)
 
 
-def refused_payments(state: State, time: Array, session: Array) -> Chunk:
+def build_refused_payments(state: ShopState, time: Array, session: Array) -> Chunk:
     """What the checkout reports when a provider refuses, for numbers of sessions."""
     return {
         "time": time,
@@ -601,7 +603,7 @@ def refused_payments(state: State, time: Array, session: Array) -> Chunk:
     }
 
 
-def traffic(state: State, day: int, plan: Plan) -> list[Chunk]:
+def build_traffic(state: ShopState, day: int, plan: DayPlan) -> list[Chunk]:
     """Visits, the clicks that led to them, clicks that never arrived, and the platforms' impression reports."""
     random = state.stream(day, "traffic")
     leaves = state.world.leaves
@@ -636,11 +638,20 @@ def traffic(state: State, day: int, plan: Plan) -> list[Chunk]:
         "cost": np.where(price > 0, np.round(price * random.uniform(0.8, 1.2, len(rows))), -1).astype(np.int64),
     }
     state.next_click += len(rows)
-    visits, clicks = select(visits, np.flatnonzero(~plan.absent)), select(clicks, np.flatnonzero(~plan.absent[rows]))
-    return [visits, clicks, _impressions(state, random, day, book.leaf[rows], book.device[rows], book.start[rows])]
+    visits, clicks = (
+        select_rows(visits, np.flatnonzero(~plan.absent)),
+        select_rows(clicks, np.flatnonzero(~plan.absent[rows])),
+    )
+    return [
+        visits,
+        clicks,
+        _build_impressions(state, random, day, book.leaf[rows], book.device[rows], book.start[rows]),
+    ]
 
 
-def _impressions(state: State, random: np.random.Generator, day: int, leaf: Array, device: Array, time: Array) -> Chunk:
+def _build_impressions(
+    state: ShopState, random: np.random.Generator, day: int, leaf: Array, device: Array, time: Array
+) -> Chunk:
     """One report row for each leaf, hour and device that had clicks; its quantity is the impressions."""
     leaves = state.world.leaves
     hour = state.clock.hours(time)

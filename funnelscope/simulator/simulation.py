@@ -29,15 +29,23 @@ import numpy as np
 import yaml
 
 from funnelscope.simulator import orders, service
-from funnelscope.simulator.faults import Fault, calendar_of, of_kind
+from funnelscope.simulator.fault_visibility import Acts, estimate_visibility
+from funnelscope.simulator.faults import Fault, build_calendar, select_faults
 from funnelscope.simulator.landing_files import FILE_FORMATS, Dirt, Landing
-from funnelscope.simulator.promotions import Promotion
-from funnelscope.simulator.robots import flood
-from funnelscope.simulator.sessions import Plan, browse, check_out, plan_day, traffic
-from funnelscope.simulator.state import COLUMNS, LOST_COLUMNS, SessionBook, State, TwoDays
-from funnelscope.simulator.streams import Agenda, Chunk, Clock, select
-from funnelscope.simulator.truth import ORDER_KIND, PAGE_KIND, SERVICE_KIND, Ledger, day_truth, history_truth, kinds
-from funnelscope.simulator.visibility import Acts, visibility
+from funnelscope.simulator.promotions import SimulatedPromotion
+from funnelscope.simulator.robots import add_robots
+from funnelscope.simulator.sessions import DayPlan, browse_pages, build_traffic, check_out, plan_day
+from funnelscope.simulator.shop_state import COLUMNS, LOST_COLUMNS, SessionBook, ShopState, TwoDays
+from funnelscope.simulator.streams import Agenda, Chunk, Clock, select_rows
+from funnelscope.simulator.truth import (
+    ORDER_KIND,
+    PAGE_KIND,
+    SERVICE_KIND,
+    Ledger,
+    build_kind_mask,
+    compute_day_truth,
+    compute_history_truth,
+)
 from funnelscope.simulator.world import CATEGORIES, build_world
 
 LONGEST_WAIT_DAYS = 130  # nothing is scheduled further ahead
@@ -54,7 +62,7 @@ def simulate(
     sessions_per_day: int,
     seed: int,
     faults: Sequence[Fault],
-    promotions: Sequence[Promotion] = (Promotion(),),
+    promotions: Sequence[SimulatedPromotion] = (SimulatedPromotion(),),
     first_date: date = date(2026, 5, 1),
     history_days: int = 90,
     late_share: float = 0.0,
@@ -84,7 +92,7 @@ def simulate(
     Raises:
         ValueError: an argument is out of its range, or a landing zone is there already.
     """
-    _check(out, days, sessions_per_day, history_days, late_share, duplicate_share, file_format)
+    _check_arguments(out, days, sessions_per_day, history_days, late_share, duplicate_share, file_format)
     clock = Clock(first_date, timezone, -history_days - 1, days + LONGEST_WAIT_DAYS)
     landing = Landing(out, file_format, Dirt(late_share, duplicate_share, shuffle))
     shop = open_shop(seed, clock, days - 1, landing, sessions_per_day, faults, promotions)
@@ -95,7 +103,7 @@ def simulate(
     return shop.write_truth(timezone)
 
 
-def _check(
+def _check_arguments(
     out: Path,
     days: int,
     sessions_per_day: int,
@@ -122,22 +130,22 @@ def open_shop(
     landing: Landing,
     sessions_per_day: int,
     faults: Sequence[Fault],
-    promotions: Sequence[Promotion],
-) -> "Shop":
+    promotions: Sequence[SimulatedPromotion],
+) -> "SimulatedShop":
     """A shop before its first day. What is planned beyond `last_day` is forgotten."""
-    calendar = calendar_of(promotions, faults, clock)
-    state = State(build_world(seed), clock, calendar, Agenda(clock, last_day))
-    return Shop(state, Ledger(), landing, sessions_per_day, faults)
+    calendar = build_calendar(promotions, faults, clock)
+    state = ShopState(build_world(seed), clock, calendar, Agenda(clock, last_day))
+    return SimulatedShop(state, Ledger(), landing, sessions_per_day, faults)
 
 
 @dataclass
-class Shop:
+class SimulatedShop:
     """A run: what is carried from day to day, and where each day is written.
 
     It can be pickled between two days, and go on from there with other faults and another landing zone.
     """
 
-    state: State
+    state: ShopState
     ledger: Ledger
     landing: Landing
     sessions_per_day: int
@@ -177,13 +185,13 @@ class Shop:
     def _history_day(self, day: int) -> dict[str, Any]:
         """A day before the first date: only orders are delivered."""
         state = self.state
-        count = orders.history_order_count(state, day, self.sessions_per_day)
-        specification = orders.orders_without_session(state, day, count, HISTORY_NEW_CUSTOMERS)
-        service.after_orders(state, day, "history", orders.place(state, day, "history", specification))
-        orders.unlinked_refunds(state, day, self.sessions_per_day)
+        count = orders.draw_history_order_count(state, day, self.sessions_per_day)
+        specification = orders.draw_orders_without_session(state, day, count, HISTORY_NEW_CUSTOMERS)
+        service.add_aftersale_service(state, day, "history", orders.place_orders(state, day, "history", specification))
+        orders.add_unlinked_refunds(state, day, self.sessions_per_day)
         chunk = state.agenda.take("order", day, COLUMNS["order"])
         state.agenda.forget("service", day)  # the shop kept none of it
-        truth = history_truth(state, self.ledger, day, chunk)
+        truth = compute_history_truth(state, self.ledger, day, chunk)
         nobody = TwoDays(SessionBook.empty(), SessionBook.empty())
         self.landing.write_day(state, day, "order", chunk, nobody)
         return truth
@@ -192,11 +200,11 @@ class Shop:
         state = self.state
         plan = plan_day(state, day, self.sessions_per_day, self.faults)
         acts = self._act(day, plan)
-        book = flood(state, day, plan, self.faults)
+        book = add_robots(state, day, plan, self.faults)
         both = TwoDays(state.yesterday, book)
         events = {family: state.agenda.take(family, day, columns) for family, columns in COLUMNS.items()}
         self._bend(day, both, events)
-        truth = day_truth(
+        truth = compute_day_truth(
             state, self.ledger, day, both, events["traffic"], events["page"], events["service"], events["order"]
         )
         for family in COLUMNS:
@@ -204,29 +212,29 @@ class Shop:
         state.yesterday = book
         return truth | {"lost_to_faults": self._settle_losses(day, acts)}
 
-    def _act(self, day: int, plan: Plan) -> Acts:
+    def _act(self, day: int, plan: DayPlan) -> Acts:
         """Puts all that the day's sessions and callers do into the agenda."""
         state = self.state
-        for chunk in traffic(state, day, plan):
+        for chunk in build_traffic(state, day, plan):
             state.agenda.add("traffic", chunk)
-        pages, page_chunks = browse(state, day, plan)
+        pages, page_chunks = browse_pages(state, day, plan)
         checkouts, checkout_chunks = check_out(state, day, plan, pages)
         for chunk in page_chunks + checkout_chunks:
             state.agenda.add("page", chunk)
-        service.presale_conversations(state, day, plan, pages)
-        of_sessions = orders.orders_of_sessions(state, day, plan, checkouts)
+        service.add_presale_conversations(state, day, plan, pages)
+        of_sessions = orders.draw_session_orders(state, day, plan, checkouts)
         phone_count = int(state.stream(day, "phone").poisson(PHONE_ORDERS_PER_SESSION * self.sessions_per_day))
-        by_phone = orders.orders_without_session(state, day, phone_count, PHONE_NEW_CUSTOMERS)
+        by_phone = orders.draw_orders_without_session(state, day, phone_count, PHONE_NEW_CUSTOMERS)
         placed = {
-            source: orders.place(state, day, source, specification, refused)
+            source: orders.place_orders(state, day, source, specification, refused)
             for source, specification, refused in (
                 ("sessions", of_sessions, plan.levers.payment),
                 ("phone", by_phone, None),
             )
         }
         for source, chunk in placed.items():
-            service.after_orders(state, day, source, chunk)
-        orders.unlinked_refunds(state, day, self.sessions_per_day)
+            service.add_aftersale_service(state, day, source, chunk)
+        orders.add_unlinked_refunds(state, day, self.sessions_per_day)
         return Acts(plan, pages, checkouts, placed["sessions"])
 
     def _bend(self, day: int, both: TwoDays, events: dict[str, Chunk]) -> None:
@@ -235,16 +243,16 @@ class Shop:
         page, customers = events["page"], self.state.customers
         untracked = (
             both.is_untracked[both.position(page["session"])]
-            & kinds(PAGE_KIND, "favorite", "add_to_cart")[page["kind"]]
+            & build_kind_mask(PAGE_KIND, "favorite", "add_to_cart")[page["kind"]]
         )
         if untracked.any():
-            events["page"] = select(page, np.flatnonzero(~untracked))
-        if of_kind(self.faults, "care_stopped", date):
+            events["page"] = select_rows(page, np.flatnonzero(~untracked))
+        if select_faults(self.faults, "care_stopped", date):
             rows = events["service"]
             sent = rows["kind"] == SERVICE_KIND["care_sent"]
             customers["missed_care_day"][rows["customer"][sent]] = day
-            silent = kinds(SERVICE_KIND, "care_sent", "care_opened", "opted_out")[rows["kind"]]
-            events["service"] = select(rows, np.flatnonzero(~silent))
+            silent = build_kind_mask(SERVICE_KIND, "care_sent", "care_opened", "opted_out")[rows["kind"]]
+            events["service"] = select_rows(rows, np.flatnonzero(~silent))
         for fault in self.faults:
             if fault.kind == "bad_reviews" and fault.is_foretold(date):
                 rows = events["order"]
@@ -264,7 +272,7 @@ class Shop:
                     "lost_orders": int((causes["lost order"] == cause).sum()),
                     "lost_paid_orders": int(paid.sum()),
                     "lost_cents": int(lost["lost payment"]["cents"][paid].sum()),
-                    **visibility(fault, cause, state, acts),
+                    **estimate_visibility(fault, cause, state, acts),
                 }
         return {
             "orders": len(causes["lost order"]),
@@ -273,7 +281,7 @@ class Shop:
         }
 
 
-def _write_reference(state: State, out: Path) -> None:
+def _write_reference(state: ShopState, out: Path) -> None:
     """The shop's own calendar and product list."""
     content = state.calendar.declared(state.clock)
     (out / "calendar.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

@@ -18,7 +18,7 @@ DAY = 24 * HOUR
 NEVER = np.int64(2**62)
 
 
-def stream(seed: int, day: date, purpose: str) -> np.random.Generator:
+def create_generator(seed: int, day: date, purpose: str) -> np.random.Generator:
     """The generator for one purpose on one day: no other day and no other purpose can shift its numbers."""
     return np.random.Generator(np.random.SFC64([seed, day.toordinal(), crc32(purpose.encode())]))
 
@@ -60,12 +60,12 @@ class Clock:
         return (times - self._starts[np.searchsorted(self._starts, times, "right") - 1]) // HOUR
 
 
-def null_of(kind: np.dtype[Any]) -> Any:
+def get_null_value(kind: np.dtype[Any]) -> Any:
     """What an empty cell holds: false, NaN or -1."""
     return {"b": False, "f": np.nan}.get(kind.kind, -1)
 
 
-def stack(chunks: Sequence[Chunk], kinds: dict[str, str]) -> Chunk:
+def stack_chunks(chunks: Sequence[Chunk], kinds: dict[str, str]) -> Chunk:
     """One chunk with exactly the columns of `kinds` (name to dtype); a chunk without a column leaves it empty."""
     total = sum(len(chunk["time"]) for chunk in chunks)
     stacked: Chunk = {}
@@ -74,17 +74,17 @@ def stack(chunks: Sequence[Chunk], kinds: dict[str, str]) -> Chunk:
         position = 0
         for chunk in chunks:
             end = position + len(chunk["time"])
-            column[position:end] = chunk.get(name, null_of(column.dtype))
+            column[position:end] = chunk.get(name, get_null_value(column.dtype))
             position = end
         stacked[name] = column
     return stacked
 
 
-def select(chunk: Chunk, rows: Array) -> Chunk:
+def select_rows(chunk: Chunk, rows: Array) -> Chunk:
     return {name: column[rows] for name, column in chunk.items()}
 
 
-def distinct(values: Array) -> Array:
+def sort_distinct(values: Array) -> Array:
     """The values in order, each once; by sorting, which is faster here than numpy's hash table."""
     ordered = np.sort(values)
     keep = np.ones(len(ordered), bool)
@@ -111,21 +111,21 @@ class Agenda:
                 self._waiting.setdefault((family, lowest), []).append(chunk)
             return
         order = np.argsort(days, kind="stable")
-        for day, rows in _runs(days[order], order):
+        for day, rows in _split_runs(days[order], order):
             if day <= self._last_day:
-                self._waiting.setdefault((family, day), []).append(select(chunk, rows))
+                self._waiting.setdefault((family, day), []).append(select_rows(chunk, rows))
 
     def take(self, family: str, day: int, kinds: dict[str, str]) -> Chunk:
         """All rows of that day in order of time, removed from the agenda."""
-        rows = stack(self._waiting.pop((family, day), []), kinds)
-        return select(rows, np.argsort(rows["time"], kind="stable"))
+        rows = stack_chunks(self._waiting.pop((family, day), []), kinds)
+        return select_rows(rows, np.argsort(rows["time"], kind="stable"))
 
     def forget(self, family: str, day: int) -> None:
         """Drops the rows of that day."""
         self._waiting.pop((family, day), None)
 
 
-def _runs(ordered: Array, rows: Array) -> Iterator[tuple[int, Array]]:
+def _split_runs(ordered: Array, rows: Array) -> Iterator[tuple[int, Array]]:
     values, starts = np.unique(ordered, return_index=True)
     for value, part in zip(values, np.split(rows, starts[1:]), strict=True):
         yield int(value), part
@@ -151,5 +151,5 @@ class GrowingTable:
                 grown = np.empty(max(self.size, 2 * len(column)), column.dtype)
                 grown[: len(column)] = column
                 self._columns[name] = column = grown
-            column[start : self.size] = values.get(name, null_of(column.dtype))
+            column[start : self.size] = values.get(name, get_null_value(column.dtype))
         return np.arange(start, self.size)

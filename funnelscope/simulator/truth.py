@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from funnelscope.simulator.state import KIND, LONG_AGO, State, TwoDays
-from funnelscope.simulator.streams import DAY, MICROSECONDS, NEVER, Array, Chunk, distinct, select
+from funnelscope.simulator.shop_state import KIND, LONG_AGO, ShopState, TwoDays
+from funnelscope.simulator.streams import DAY, MICROSECONDS, NEVER, Array, Chunk, select_rows, sort_distinct
 from funnelscope.simulator.world import AUTO, CHANNEL_NAMES, ENTRY_TYPES, PAGE_TYPES
 
 PAGE_KIND, TRAFFIC_KIND, SERVICE_KIND, ORDER_KIND = (KIND[name] for name in ("page", "traffic", "service", "order"))
@@ -24,10 +24,10 @@ CHAIN = (
     "order",
     "paid",
 )
-MOST_PAGE_EVENTS_A_MINUTE = 60
+MAXIMUM_PAGE_EVENTS_PER_MINUTE = 60
 ATTRIBUTION_DAYS = 7
 ACTIVE_DAYS = 180
-INTERACTIONS_WITH_A_PRODUCT = (
+PRODUCT_INTERACTIONS = (
     "section_view",
     "module_click",
     "media_play",
@@ -38,7 +38,7 @@ INTERACTIONS_WITH_A_PRODUCT = (
 )
 
 
-def kinds(lookup: dict[str, int], *names: str) -> Array:
+def build_kind_mask(lookup: dict[str, int], *names: str) -> Array:
     """A table that says for each event code whether it is one of `names`."""
     table = np.zeros(max(lookup.values()) + 1, bool)
     table[[lookup[name] for name in names]] = True
@@ -65,7 +65,7 @@ class Ledger:
     deposits: dict[int, int] = field(default_factory=dict)
 
 
-def settle_links(state: State, ledger: Ledger, day_events: list[Chunk]) -> None:
+def settle_links(state: ShopState, ledger: Ledger, day_events: list[Chunk]) -> None:
     """Links each visitor to the first customer seen with it; a link never changes."""
     both = [(chunk["visitor"] >= 0) & (chunk["customer"] >= 0) for chunk in day_events]
     visitor, customer, time = (
@@ -82,11 +82,11 @@ def settle_links(state: State, ledger: Ledger, day_events: list[Chunk]) -> None:
     ledger.link_customers.append(customer[first])
 
 
-def day_truth(
-    state: State, ledger: Ledger, day: int, both: TwoDays, traffic: Chunk, page: Chunk, service: Chunk, order: Chunk
+def compute_day_truth(
+    state: ShopState, ledger: Ledger, day: int, both: TwoDays, traffic: Chunk, page: Chunk, service: Chunk, order: Chunk
 ) -> dict[str, Any]:
     """All numbers of one business day; also carries the ledger and the orders' state on by that day."""
-    seen_customer = both.customers_seen(page["session"], page["time"])
+    seen_customer = both.find_customers_seen(page["session"], page["time"])
     page_people = {
         "visitor": both.visitor[both.position(page["session"])],
         "customer": seen_customer,
@@ -95,32 +95,32 @@ def day_truth(
     settle_links(state, ledger, [page_people, service, order])
     payments = _settle_payments(state, ledger, day, order)
     truth: dict[str, Any] = {}
-    steps = _sessions(state, ledger, day, both, traffic, page, seen_customer, truth)
-    _attribute(state, ledger, day, order)
+    steps = _compute_session_steps(state, ledger, day, both, traffic, page, seen_customer, truth)
+    _attribute_orders(state, ledger, day, order)
     _finish_steps(state, day, steps, order, truth)
-    truth |= _traffic(traffic)
+    truth |= _count_traffic(traffic)
     truth |= {
         "coupon_claims": int((page["kind"] == PAGE_KIND["coupon_claim"]).sum()),
         "coupon_errors": int((page["kind"] == PAGE_KIND["coupon_error"]).sum()),
     }
-    truth |= _conversations(state, ledger, day, service, payments)
-    truth |= _order_numbers(state, day, order, payments, steps["session"])
-    truth |= _customers(state, ledger, day, service, order)
-    truth |= _small_counts(service, order)
+    truth |= _compute_conversation_numbers(state, ledger, day, service, payments)
+    truth |= _compute_order_numbers(state, day, order, payments, steps["session"])
+    truth |= _compute_customer_numbers(state, ledger, day, service, order)
+    truth |= _count_other_events(service, order)
     return truth
 
 
-def history_truth(state: State, ledger: Ledger, day: int, order: Chunk) -> dict[str, Any]:
+def compute_history_truth(state: ShopState, ledger: Ledger, day: int, order: Chunk) -> dict[str, Any]:
     """The numbers of a day before the first date: orders and customers only."""
     settle_links(state, ledger, [order])
     payments = _settle_payments(state, ledger, day, order)
-    _attribute(state, ledger, day, order)
-    truth = _order_numbers(state, day, order, payments, np.empty(0, np.int64))
+    _attribute_orders(state, ledger, day, order)
+    truth = _compute_order_numbers(state, day, order, payments, np.empty(0, np.int64))
     nothing: Chunk = {name: np.empty(0, np.int64) for name in ("kind", "customer", "time")}
-    return truth | _customers(state, ledger, day, nothing, order)
+    return truth | _compute_customer_numbers(state, ledger, day, nothing, order)
 
 
-def _traffic(traffic: Chunk) -> dict[str, Any]:
+def _count_traffic(traffic: Chunk) -> dict[str, Any]:
     counted = np.where(traffic["is_bot"], 0, np.where(traffic["quantity"] < 0, 1, traffic["quantity"]))
     numbers = {
         f"{kind}s": int(counted[traffic["kind"] == TRAFFIC_KIND[kind]].sum())
@@ -129,8 +129,8 @@ def _traffic(traffic: Chunk) -> dict[str, Any]:
     return numbers | {"cost_cents": int(traffic["cost"].clip(0).sum())}
 
 
-def _sessions(
-    state: State,
+def _compute_session_steps(
+    state: ShopState,
     ledger: Ledger,
     day: int,
     both: TwoDays,
@@ -150,8 +150,8 @@ def _sessions(
     np.minimum.at(first_page, position, page["time"])
     started = first_page.copy()
     np.minimum.at(started, visits, traffic["time"][traffic["kind"] == TRAFFIC_KIND["visit"]])
-    human = present & ~both.is_bot & ~_fires_too_fast(position, page["time"], page_count)
-    truth["visitors"] = len(distinct(both.visitor[human]))
+    human = present & ~both.is_bot & ~_is_too_fast(position, page["time"], page_count)
+    truth["visitors"] = len(sort_distinct(both.visitor[human]))
     yesterday = np.zeros(count, bool)
     before = ledger.sessions_yesterday - both.base
     yesterday[before[before >= 0]] = True
@@ -164,14 +164,14 @@ def _sessions(
         "bot_sessions": int((entered & ~human).sum()),
     }
 
-    observed = _page_steps(state, both, position, page, first_page, human_entry, truth)
+    observed = _compute_page_steps(state, both, position, page, first_page, human_entry, truth)
     customer = np.full(count, -1, np.int64)
     carries = seen_customer >= 0
     customer[position[carries]] = seen_customer[carries]
     customer = np.where(customer >= 0, customer, state.visitors["linked"][both.visitor])
     bought = state.customers["first_payment"][customer] if state.customers.size else np.full(count, NEVER)
     returning = (customer >= 0) & (bought < started)
-    entry_type, channel = _entry(both, position, page, first_page)
+    entry_type, channel = _find_entry(both, position, page, first_page)
     rows = np.flatnonzero(human_entry)
     truth["returning_sessions"] = int(returning[rows].sum())
     session = rows + both.base
@@ -185,19 +185,19 @@ def _sessions(
     }
 
 
-def _fires_too_fast(position: Array, time: Array, page_count: Array) -> Array:
+def _is_too_fast(position: Array, time: Array, page_count: Array) -> Array:
     """Sessions with more page events within one UTC minute than a human makes."""
     fast = np.zeros(len(page_count), bool)
-    rows = np.flatnonzero(page_count[position] > MOST_PAGE_EVENTS_A_MINUTE)
+    rows = np.flatnonzero(page_count[position] > MAXIMUM_PAGE_EVENTS_PER_MINUTE)
     if len(rows):
         minute = time[rows] // (60 * MICROSECONDS)
         pairs, counts = np.unique(np.stack([position[rows], minute]), axis=1, return_counts=True)
-        fast[pairs[0][counts > MOST_PAGE_EVENTS_A_MINUTE]] = True
+        fast[pairs[0][counts > MAXIMUM_PAGE_EVENTS_PER_MINUTE]] = True
     return fast
 
 
-def _page_steps(
-    state: State,
+def _compute_page_steps(
+    state: ShopState,
     both: TwoDays,
     position: Array,
     page: Chunk,
@@ -215,7 +215,7 @@ def _page_steps(
         return found
 
     def is_one_of(*names: str) -> Array:
-        return kinds(PAGE_KIND, *names)[kind]
+        return build_kind_mask(PAGE_KIND, *names)[kind]
 
     unasked = is_one_of("section_view", "media_play") & (page["module"] == AUTO)
     interaction = ~is_one_of("page_leave") & ~unasked
@@ -231,10 +231,10 @@ def _page_steps(
 
     on = np.flatnonzero(about & human_entry[position] & ~unasked)
     key = position[on].astype(np.int64) * state.world.product_count + page["product"][on]
-    acted = kinds(PAGE_KIND, *INTERACTIONS_WITH_A_PRODUCT)[kind[on]] | (stay[on] & (page["dwell_ms"][on] >= 3000))
-    viewed = distinct(key[view[on]])
-    qualified = np.intersect1d(viewed, distinct(key[acted]), assume_unique=True)
-    in_cart = distinct(key[kind[on] == PAGE_KIND["add_to_cart"]])
+    acted = build_kind_mask(PAGE_KIND, *PRODUCT_INTERACTIONS)[kind[on]] | (stay[on] & (page["dwell_ms"][on] >= 3000))
+    viewed = sort_distinct(key[view[on]])
+    qualified = np.intersect1d(viewed, sort_distinct(key[acted]), assume_unique=True)
+    in_cart = sort_distinct(key[kind[on] == PAGE_KIND["add_to_cart"]])
     carted = np.intersect1d(viewed, in_cart, assume_unique=True)
     truth["product_views"] = {"viewed": len(viewed), "carted": len(carted)}
     has_qualified = np.zeros(count, bool)
@@ -253,7 +253,7 @@ def _page_steps(
     }
 
 
-def _entry(both: TwoDays, position: Array, page: Chunk, first_page: Array) -> tuple[Array, Array]:
+def _find_entry(both: TwoDays, position: Array, page: Chunk, first_page: Array) -> tuple[Array, Array]:
     """Entry type (page type of the first page event) and channel (of the visit) as codes."""
     entry_type = np.full(both.count, -1, np.int8)
     first = np.flatnonzero(page["time"] == first_page[position])
@@ -261,9 +261,9 @@ def _entry(both: TwoDays, position: Array, page: Chunk, first_page: Array) -> tu
     return entry_type, both.leaf
 
 
-def _attribute(state: State, ledger: Ledger, day: int, order: Chunk) -> None:
+def _attribute_orders(state: ShopState, ledger: Ledger, day: int, order: Chunk) -> None:
     """Finds the session of each order created on this day."""
-    orders = created_today(state, day, order)
+    orders = find_created_orders(state, day, order)
     if not ledger.entries or not len(orders):
         return
     session, visitor, started = (
@@ -274,11 +274,11 @@ def _attribute(state: State, ledger: Ledger, day: int, order: Chunk) -> None:
     created = state.orders["created"][orders]
     own_visitor = state.orders["visitor"][orders]
     customer = state.orders["customer"][orders]
-    link_of, link_visitor = _linked_visitors(ledger, customer)
+    link_of, link_visitor = _find_linked_visitors(ledger, customer)
     of = np.concatenate([np.flatnonzero(own_visitor >= 0), link_of])
     candidates = np.concatenate([own_visitor[own_visitor >= 0], link_visitor])
 
-    small = distinct(candidates)
+    small = sort_distinct(candidates)
     candidates = np.searchsorted(small, candidates)
     place = np.searchsorted(small, visitor)
     wanted = place < len(small)
@@ -308,7 +308,7 @@ def _attribute(state: State, ledger: Ledger, day: int, order: Chunk) -> None:
     state.orders["entry_day"][target] = entry_day[chosen[sequence]]
 
 
-def _linked_visitors(ledger: Ledger, customer: Array) -> tuple[Array, Array]:
+def _find_linked_visitors(ledger: Ledger, customer: Array) -> tuple[Array, Array]:
     """For each order, the visitors linked to its customer: (position of the order, visitor)."""
     link_customer = np.concatenate(ledger.link_customers)
     link_visitor = np.concatenate(ledger.link_visitors)
@@ -321,7 +321,7 @@ def _linked_visitors(ledger: Ledger, customer: Array) -> tuple[Array, Array]:
     return order[low[link] + offset], link_visitor[link]
 
 
-def created_today(state: State, day: int, order: Chunk) -> Array:
+def find_created_orders(state: ShopState, day: int, order: Chunk) -> Array:
     """Orders that came into being on this day: by their `created` event, or by their first payment without one."""
     start, end = state.clock.start(day), state.clock.start(day + 1)
     seen = np.unique(order["order"])
@@ -329,10 +329,10 @@ def created_today(state: State, day: int, order: Chunk) -> Array:
     return seen[(created >= start) & (created < end)]
 
 
-def _finish_steps(state: State, day: int, steps: dict[str, Array], order: Chunk, truth: dict[str, Any]) -> None:
+def _finish_steps(state: ShopState, day: int, steps: dict[str, Array], order: Chunk, truth: dict[str, Any]) -> None:
     """Adds the steps order and paid, and counts all steps, observed and reached."""
     session = steps["session"]
-    orders = created_today(state, day, order)
+    orders = find_created_orders(state, day, order)
     orders = orders[~state.orders["excluded"][orders] & (state.orders["entry_day"][orders] == day)]
     paid = np.unique(order["order"][order["kind"] == ORDER_KIND["paid"]])
     for name, which in (("order", orders), ("paid", orders[np.isin(orders, paid)])):
@@ -365,13 +365,13 @@ def _finish_steps(state: State, day: int, steps: dict[str, Array], order: Chunk,
     truth["by_channel"] = split(channel, dict(enumerate(CHANNEL_NAMES)))
 
 
-def _settle_payments(state: State, ledger: Ledger, day: int, order: Chunk) -> Chunk:
+def _settle_payments(state: ShopState, ledger: Ledger, day: int, order: Chunk) -> Chunk:
     """The payments of the day, one row an order: order, cents, units, time, whether it is a presale's balance."""
     money = order["amount"].clip(0) + order["shipping_amount"].clip(0)
     deposit = np.flatnonzero(order["kind"] == ORDER_KIND["deposit_paid"])
     for number, cents in zip(order["order"][deposit].tolist(), money[deposit].tolist(), strict=True):
         ledger.deposits[number] = ledger.deposits.get(number, 0) + cents
-    rows = np.flatnonzero(kinds(ORDER_KIND, "paid", "balance_paid")[order["kind"]])
+    rows = np.flatnonzero(build_kind_mask(ORDER_KIND, "paid", "balance_paid")[order["kind"]])
     numbers, of = np.unique(order["order"][rows], return_inverse=True)
     count = len(numbers)
     cents = np.bincount(of, money[rows], count).astype(np.int64)
@@ -404,9 +404,9 @@ def _settle_payments(state: State, ledger: Ledger, day: int, order: Chunk) -> Ch
     }
 
 
-def _order_numbers(state: State, day: int, order: Chunk, payments: Chunk, entered: Array) -> dict[str, Any]:
+def _compute_order_numbers(state: ShopState, day: int, order: Chunk, payments: Chunk, entered: Array) -> dict[str, Any]:
     table = state.orders
-    created = created_today(state, day, order)
+    created = find_created_orders(state, day, order)
     created = created[~table["excluded"][created]]
     counted = ~payments["excluded"]
     entry_day = table["entry_day"][payments["order"]]
@@ -433,10 +433,10 @@ def _order_numbers(state: State, day: int, order: Chunk, payments: Chunk, entere
         "units": int(payments["units"][counted].sum()),
         "coupon_uses": int(table["has_coupon"][created].sum()),
     }
-    return numbers | _refunds(state, day, order)
+    return numbers | _sum_refunds(state, day, order)
 
 
-def _refunds(state: State, day: int, order: Chunk) -> dict[str, Any]:
+def _sum_refunds(state: ShopState, day: int, order: Chunk) -> dict[str, Any]:
     """Refunds of the day, and by the age of the payment where there was one."""
     refunds = np.flatnonzero(order["kind"] == ORDER_KIND["refunded"])
     cents = order["amount"][refunds]
@@ -450,7 +450,9 @@ def _refunds(state: State, day: int, order: Chunk) -> dict[str, Any]:
     }
 
 
-def _customers(state: State, ledger: Ledger, day: int, service: Chunk, order: Chunk) -> dict[str, Any]:
+def _compute_customer_numbers(
+    state: ShopState, ledger: Ledger, day: int, service: Chunk, order: Chunk
+) -> dict[str, Any]:
     """The repurchase stage: who is active, delivered, cared for, a member, and who buys again."""
     table, people = state.orders, state.customers
     _settle_shipments(state, day, order)
@@ -460,7 +462,7 @@ def _customers(state: State, ledger: Ledger, day: int, service: Chunk, order: Ch
         ("last_join", ("member_joined", "contact_added", "community_joined")),
         ("last_leave", ("contact_lost", "opted_out")),
     ):
-        rows = kinds(SERVICE_KIND, *names)[service["kind"]] & (service["customer"] >= 0)
+        rows = build_kind_mask(SERVICE_KIND, *names)[service["kind"]] & (service["customer"] >= 0)
         np.maximum.at(people[column], service["customer"][rows], service["time"][rows])
     cared = (service["kind"] == SERVICE_KIND["care_sent"]) & (service["customer"] >= 0)
     people["last_care_day"][service["customer"][cared]] = day
@@ -473,7 +475,7 @@ def _customers(state: State, ledger: Ledger, day: int, service: Chunk, order: Ch
     np.maximum.at(known, paid["customer"][final & stands], paid["day"][final & stands])
     last_purchase = known.astype(np.int64)
     np.maximum.at(last_purchase, paid["customer"][earlier & stands], paid["day"][earlier & stands])
-    ledger.payments = [select(paid, np.flatnonzero(~final))]
+    ledger.payments = [select_rows(paid, np.flatnonzero(~final))]
     buys = np.zeros(people.size, bool)
     buys[paid["customer"][~earlier & stands]] = True
     active = last_purchase >= day - ACTIVE_DAYS
@@ -489,7 +491,7 @@ def _customers(state: State, ledger: Ledger, day: int, service: Chunk, order: Ch
     }
 
 
-def _settle_shipments(state: State, day: int, order: Chunk) -> None:
+def _settle_shipments(state: ShopState, day: int, order: Chunk) -> None:
     """Notes when orders were shipped, then adds up what was refunded before that."""
     table = state.orders
     shipped = order["kind"] == ORDER_KIND["shipped"]
@@ -499,7 +501,9 @@ def _settle_shipments(state: State, day: int, order: Chunk) -> None:
     np.add.at(table["refunded_before_shipment"], order["order"][early], order["amount"][early])
 
 
-def _conversations(state: State, ledger: Ledger, day: int, service: Chunk, payments: Chunk) -> dict[str, Any]:
+def _compute_conversation_numbers(
+    state: ShopState, ledger: Ledger, day: int, service: Chunk, payments: Chunk
+) -> dict[str, Any]:
     """Presale conversations that began on this day with a customer's message on it."""
     talk = np.flatnonzero(service["conversation"] >= 0)
     numbers, of = np.unique(service["conversation"][talk], return_inverse=True)
@@ -522,7 +526,9 @@ def _conversations(state: State, ledger: Ledger, day: int, service: Chunk, payme
     linked = np.where(visitor >= 0, state.visitors["linked"][visitor], -1) if state.visitors.size else visitor
     customer = np.where(customer >= 0, customer, linked)
     seconds = (answered - asked)[answered < NEVER] // MICROSECONDS
-    paid_after = np.maximum(_last_payment(payments, "customer", customer), _last_payment(payments, "visitor", visitor))
+    paid_after = np.maximum(
+        _find_last_payment(payments, "customer", customer), _find_last_payment(payments, "visitor", visitor)
+    )
     return {
         "presale_conversations": len(asked),
         "answered_presale_conversations": len(seconds),
@@ -533,7 +539,7 @@ def _conversations(state: State, ledger: Ledger, day: int, service: Chunk, payme
     }
 
 
-def _last_payment(payments: Chunk, column: str, who: Array) -> Array:
+def _find_last_payment(payments: Chunk, column: str, who: Array) -> Array:
     """The time of the last payment that counts of each of `who` (-1 without one) on this day."""
     rows = np.flatnonzero(~payments["excluded"] & (payments[column] >= 0))
     people, of = np.unique(payments[column][rows], return_inverse=True)
@@ -545,7 +551,7 @@ def _last_payment(payments: Chunk, column: str, who: Array) -> Array:
     return np.where(people[at] == who, last[at], -1)
 
 
-def _small_counts(service: Chunk, order: Chunk) -> dict[str, int]:
+def _count_other_events(service: Chunk, order: Chunk) -> dict[str, int]:
     reviewed = order["kind"] == ORDER_KIND["reviewed"]
     return {
         "reviews": int(reviewed.sum()),

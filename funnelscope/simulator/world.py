@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from funnelscope.simulator.streams import Array, stream
+from funnelscope.simulator.streams import Array, create_generator
 
 DEVICES = ("android", "ios", "desktop")
 DEVICE_SHARES = np.array([0.55, 0.33, 0.12])
@@ -116,12 +116,12 @@ CHANNELS: dict[str, tuple[float, bool, str, float, tuple[str, ...]]] = {
     "official_account": (0.04, False, "private", 1.25, ("content", "home")),
 }
 CHANNEL_NAMES = tuple(CHANNELS)
-CAMPAIGNS_A_CHANNEL = 3
+CAMPAIGNS_PER_CHANNEL = 3
 CAMPAIGNS = tuple(
     f"{channel}_c{number + 1}"
     for channel, (_, paid, *_) in CHANNELS.items()
     if paid
-    for number in range(CAMPAIGNS_A_CHANNEL)
+    for number in range(CAMPAIGNS_PER_CHANNEL)
 )
 
 
@@ -174,9 +174,9 @@ class World:
 def build_world(seed: int) -> World:
     """The shop of this seed."""
     products = len(PRODUCTS)
-    random = stream(seed, date(1970, 1, 1), "world")
+    random = create_generator(seed, date(1970, 1, 1), "world")
     zipf = 1.0 / np.arange(1, products + 1) ** 0.9
-    leaves, campaign_names, creative_names = _leaves(random)
+    leaves, campaign_names, creative_names = _build_leaves(random)
     prices = np.round(np.exp(random.normal(4.6, 0.7, products))).clip(9, 1999) * 100 - 10
     return World(
         seed=seed,
@@ -190,11 +190,11 @@ def build_world(seed: int) -> World:
         leaves=leaves,
         landing_entry=np.array([ENTRY_TYPES.index(page.entry_type) for page in LANDING_PAGES], np.int8),
         landing_product=np.array([page.product for page in LANDING_PAGES], np.int16),
-        words=_words(campaign_names, creative_names),
+        words=_build_words(campaign_names, creative_names),
     )
 
 
-def _leaves(random: np.random.Generator) -> tuple[Leaves, list[str], list[str]]:
+def _build_leaves(random: np.random.Generator) -> tuple[Leaves, list[str], list[str]]:
     """Every creative of every campaign, with one or two landing pages each."""
     rows: list[dict[str, Any]] = []
     campaigns: list[str] = []
@@ -202,7 +202,7 @@ def _leaves(random: np.random.Generator) -> tuple[Leaves, list[str], list[str]]:
     for channel, (share, paid, domain, intent, entries) in CHANNELS.items():
         pages = [index for index, page in enumerate(LANDING_PAGES) if page.entry_type in entries]
         parts = []
-        for campaign_number in range(CAMPAIGNS_A_CHANNEL if paid else 1):
+        for campaign_number in range(CAMPAIGNS_PER_CHANNEL if paid else 1):
             if paid:
                 campaigns.append(f"{channel}_c{campaign_number + 1}")
             audience, keyword = random.integers(0, len(AUDIENCES)), random.integers(0, len(KEYWORDS))
@@ -235,7 +235,7 @@ def _leaves(random: np.random.Generator) -> tuple[Leaves, list[str], list[str]]:
     return Leaves(**columns), campaigns, creatives
 
 
-def _words(campaigns: list[str], creatives: list[str]) -> dict[str, list[str]]:
+def _build_words(campaigns: list[str], creatives: list[str]) -> dict[str, list[str]]:
     return {
         "channel": list(CHANNEL_NAMES),
         "campaign": campaigns,

@@ -54,11 +54,15 @@ def parse_contract(path: Path) -> Contract:
 def load_contracts() -> tuple[Contract, ...]:
     """The contracts of sql/checks, one a family on its staged rows, one on the grain of every table that has days."""
     written = [parse_contract(path) for path in sorted((ROOT / "checks").glob("*.sql"))]
-    completeness = [_completeness_contract(family) for family in FAMILIES.values()]
-    return (*written, *completeness, *(_grain_contract(model) for model in load_models().values() if not model.is_view))
+    completeness = [_build_completeness_contract(family) for family in FAMILIES.values()]
+    return (
+        *written,
+        *completeness,
+        *(_build_grain_contract(model) for model in load_models().values() if not model.is_view),
+    )
 
 
-def _completeness_contract(family: Family) -> Contract:
+def _build_completeness_contract(family: Family) -> Contract:
     return Contract(
         name="events_are_complete",
         table=f"staging.{family.table}",
@@ -101,7 +105,7 @@ def _completeness_contract(family: Family) -> Contract:
     )
 
 
-def _grain_contract(model: Model) -> Contract:
+def _build_grain_contract(model: Model) -> Contract:
     columns = ", ".join(model.grain)
     key = ", ".join(dict.fromkeys((*model.grain, "business_date")))
     return Contract(

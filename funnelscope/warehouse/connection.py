@@ -83,7 +83,7 @@ class Warehouse:
 
 
 @contextmanager
-def write_lock(path: Path, wait_seconds: float) -> Iterator[None]:
+def hold_write_lock(path: Path, wait_seconds: float) -> Iterator[None]:
     """Holds the lock file next to the warehouse; the kernel frees it when the process dies, however it dies.
 
     Raises:
@@ -111,7 +111,7 @@ def write_lock(path: Path, wait_seconds: float) -> Iterator[None]:
         yield
 
 
-def lock_is_held(path: Path) -> bool:
+def is_lock_held(path: Path) -> bool:
     """Whether some process holds the lock file at this moment."""
     if not path.exists():
         return False
@@ -136,7 +136,7 @@ def open_warehouse(
     Raises:
         WarehouseLockedError: somebody else is writing.
     """
-    with write_lock(path.with_suffix(".lock"), wait_seconds):
+    with hold_write_lock(path.with_suffix(".lock"), wait_seconds):
         connection = duckdb.connect(str(path))
         try:
             connection.execute(f"set temp_directory = '{path.parent / 'spill'}'")
@@ -168,7 +168,7 @@ def rewrite_database(path: Path) -> None:
     path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
 
 
-def in_memory_warehouse(statements: Sequence[str] = ()) -> Warehouse:
+def open_in_memory_warehouse(statements: Sequence[str] = ()) -> Warehouse:
     """A warehouse that lives as long as its process: for tests and for deriving schemas on empty tables."""
     warehouse = Warehouse(duckdb.connect())
     for statement in statements:

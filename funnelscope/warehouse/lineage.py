@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from funnelscope.warehouse.connection import in_memory_warehouse
-from funnelscope.warehouse.models import Model, create_inputs, derived_schemas, load_models
+from funnelscope.warehouse.connection import open_in_memory_warehouse
+from funnelscope.warehouse.models import Model, create_inputs, derive_schemas, load_models
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -15,20 +15,23 @@ if TYPE_CHECKING:
 Lineage = dict[str, list[tuple[str, str]]]  # column to its sources: (`schema.table`, column), sorted
 
 
-def column_lineage(cache: Path) -> dict[str, Lineage]:
+def load_column_lineage(cache: Path) -> dict[str, Lineage]:
     """`schema.table` of every model to the lineage of its columns; a constant or a bare count of rows has no source.
 
     Args:
         cache: a JSON file that holds the last answer; it is made anew when any model or input has changed.
     """
-    inputs = _input_schemas()
-    version = _version(inputs)
+    inputs = _read_input_schemas()
+    version = _compute_version(inputs)
     try:
         kept = json.loads(cache.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
         kept = {}
     if kept.get("version") != version:
-        kept = {"version": version, "models": {model.table: lineage_of(model) for model in load_models().values()}}
+        kept = {
+            "version": version,
+            "models": {model.table: compute_model_lineage(model) for model in load_models().values()},
+        }
         cache.parent.mkdir(parents=True, exist_ok=True)
         draft = cache.with_name(f".{cache.name}")
         draft.write_text(json.dumps(kept), encoding="utf-8")
@@ -39,15 +42,15 @@ def column_lineage(cache: Path) -> dict[str, Lineage]:
     }
 
 
-def lineage_of(model: Model) -> Lineage:
+def compute_model_lineage(model: Model) -> Lineage:
     """The sources of each column of one model, itself not among them."""
     import sqlglot
     from sqlglot import exp
     from sqlglot.lineage import lineage
 
     tree = sqlglot.parse_one(model.query, dialect="duckdb")
-    _open_lists(tree)
-    nodes = lineage(None, tree, _nested(_schemas()), dialect="duckdb")
+    _expand_lists(tree)
+    nodes = lineage(None, tree, _nest_schemas(_build_schemas()), dialect="duckdb")
     return {
         column: sorted(
             {
@@ -56,11 +59,11 @@ def lineage_of(model: Model) -> Lineage:
                 if not leaf.downstream and isinstance(leaf.expression, exp.Table)
             }
         )
-        for column, _ in derived_schemas()[model.table]
+        for column, _ in derive_schemas()[model.table]
     }
 
 
-def _open_lists(tree: "exp.Expr") -> None:
+def _expand_lists(tree: "exp.Expr") -> None:
     """Puts columns in the place of `unnest([{...}, ...], recursive := true)`, which sqlglot does not look into."""
     from sqlglot import exp
 
@@ -68,11 +71,11 @@ def _open_lists(tree: "exp.Expr") -> None:
         opened: list[exp.Expr] = []
         for projection in select.expressions:
             rows = projection.find(exp.Array) if isinstance(projection, exp.Explode | exp.Unnest) else None
-            opened += _fields(rows) if rows else [projection]
+            opened += _build_fields(rows) if rows else [projection]
         select.set("expressions", opened)
 
 
-def _fields(rows: "exp.Array") -> "list[exp.Expr]":
+def _build_fields(rows: "exp.Array") -> "list[exp.Expr]":
     from sqlglot import exp
 
     values: dict[str, list[exp.Expr]] = {}
@@ -82,18 +85,18 @@ def _fields(rows: "exp.Array") -> "list[exp.Expr]":
     return [exp.alias_(exp.func("coalesce", *given), name) for name, given in values.items()]
 
 
-def _input_schemas() -> dict[str, dict[str, str]]:
-    warehouse = in_memory_warehouse()
+def _read_input_schemas() -> dict[str, dict[str, str]]:
+    warehouse = open_in_memory_warehouse()
     create_inputs(warehouse)
     tables = warehouse.rows("select distinct schema_name || '.' || table_name from duckdb_columns() where not internal")
     return {table: dict(warehouse.columns(table)) for (table,) in tables}
 
 
-def _schemas() -> dict[str, dict[str, str]]:
-    return _input_schemas() | {table: dict(columns) for table, columns in derived_schemas().items()}
+def _build_schemas() -> dict[str, dict[str, str]]:
+    return _read_input_schemas() | {table: dict(columns) for table, columns in derive_schemas().items()}
 
 
-def _nested(schemas: Mapping[str, dict[str, str]]) -> dict[str, dict[str, dict[str, str]]]:
+def _nest_schemas(schemas: Mapping[str, dict[str, str]]) -> dict[str, dict[str, dict[str, str]]]:
     nested: dict[str, dict[str, dict[str, str]]] = {}
     for table, columns in schemas.items():
         schema, name = table.split(".")
@@ -101,7 +104,7 @@ def _nested(schemas: Mapping[str, dict[str, str]]) -> dict[str, dict[str, dict[s
     return nested
 
 
-def _version(inputs: Mapping[str, dict[str, str]]) -> str:
+def _compute_version(inputs: Mapping[str, dict[str, str]]) -> str:
     import importlib.metadata
 
     queries = [(table, model.query) for table, model in load_models().items()]

@@ -27,7 +27,7 @@ from typing import Any
 
 from funnelscope.events.schema import FAMILIES
 from funnelscope.project_files import find_project_path
-from funnelscope.warehouse.connection import Warehouse, in_memory_warehouse
+from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
 
 ROOT = find_project_path("sql")
 LAYERS = ("staging", "intermediate", "marts")
@@ -75,11 +75,11 @@ class Model:
     @cached_property
     def dependencies(self) -> tuple[str, ...]:
         """The `schema.table` names that the query reads, sorted."""
-        return tuple(sorted({match.lower() for match in _TABLE.findall(_without_comments(self.query))}))
+        return tuple(sorted({match.lower() for match in _TABLE.findall(_strip_comments(self.query))}))
 
     @cached_property
     def parameters(self) -> frozenset[str]:
-        return frozenset(_PARAMETER.findall(_without_comments(self.query)))
+        return frozenset(_PARAMETER.findall(_strip_comments(self.query)))
 
     def bind(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Those of `parameters` that the query uses; raises ModelError for one that is missing."""
@@ -120,11 +120,11 @@ def parse_model(path: Path) -> Model:
         owner=entries["owner"],
         is_view=entries.get("kind") == "view",
         query="\n".join(lines[header_length:]).strip(),
-        column_comments=_column_comments(path, lines),
+        column_comments=_parse_column_comments(path, lines),
     )
 
 
-def _column_comments(path: Path, lines: list[str]) -> dict[str, str]:
+def _parse_column_comments(path: Path, lines: list[str]) -> dict[str, str]:
     """The comments of the last unindented select, column by column."""
     first = max((i for i, line in enumerate(lines) if re.match(r"select\b", line)), default=None)
     if first is None:
@@ -141,7 +141,7 @@ def _column_comments(path: Path, lines: list[str]) -> dict[str, str]:
     return comments
 
 
-def _without_comments(query: str) -> str:
+def _strip_comments(query: str) -> str:
     return re.sub(r"--.*", "", query)
 
 
@@ -154,7 +154,7 @@ def load_models(root: Path = ROOT) -> dict[str, Model]:
     return {table: by_table[table] for table in order if table in by_table}
 
 
-def downstream_history_days(models: Mapping[str, Model]) -> dict[str, int | None]:
+def compute_downstream_history_days(models: Mapping[str, Model]) -> dict[str, int | None]:
     """For each model: how many days after a changed delivery day its partitions change; None is all of them.
 
     A model changes as long as its own look-back reaches, on top of the longest of what it reads.
@@ -235,17 +235,17 @@ def create_table(warehouse: Warehouse, model: Model, parameters: Mapping[str, An
 
 
 @cache
-def derived_schemas() -> dict[str, list[tuple[str, str]]]:
+def derive_schemas() -> dict[str, list[tuple[str, str]]]:
     """(column, type) lists by `schema.table`, from DESCRIBE on empty tables; needs no warehouse."""
-    warehouse = in_memory_warehouse()
+    warehouse = open_in_memory_warehouse()
     create_inputs(warehouse)
-    parameters = query_parameters(date(2000, 1, 1), date(2000, 1, 1))
+    parameters = build_query_parameters(date(2000, 1, 1), date(2000, 1, 1))
     for model in load_models().values():
         create_table(warehouse, model, parameters)
-    return {table: warehouse.columns(table) or _view_columns(warehouse, table) for table in load_models()}
+    return {table: warehouse.columns(table) or _describe_view(warehouse, table) for table in load_models()}
 
 
-def _view_columns(warehouse: Warehouse, table: str) -> list[tuple[str, str]]:
+def _describe_view(warehouse: Warehouse, table: str) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in warehouse.rows(f"describe {table}")]
 
 
@@ -254,7 +254,7 @@ def _view_columns(warehouse: Warehouse, table: str) -> list[tuple[str, str]]:
 DEFAULT_PARAMETERS: dict[str, Any] = {"attribution_window_days": 7, "declared_families": list(FAMILIES)}
 
 
-def query_parameters(from_date: date, to_date: date, **overrides: Any) -> dict[str, Any]:
+def build_query_parameters(from_date: date, to_date: date, **overrides: Any) -> dict[str, Any]:
     """The parameters every model may use: the range, and the shop's own settings over the defaults."""
     return {**DEFAULT_PARAMETERS, **overrides, "from_date": from_date, "to_date": to_date}
 
@@ -271,7 +271,7 @@ def replace_partitions(warehouse: Warehouse, model: Model, parameters: Mapping[s
     return int(written)
 
 
-def build(
+def materialize_model(
     warehouse: Warehouse,
     model: Model,
     chunks: Iterable[tuple[date, date]],
@@ -279,13 +279,13 @@ def build(
 ) -> int:
     """Builds the model over consecutive chunks of days; returns the rows written (0 for a view)."""
     chunks = list(chunks)
-    create_table(warehouse, model, query_parameters(*chunks[0], **overrides))
+    create_table(warehouse, model, build_query_parameters(*chunks[0], **overrides))
     if model.is_view:
         return 0
-    return sum(replace_partitions(warehouse, model, query_parameters(*chunk, **overrides)) for chunk in chunks)
+    return sum(replace_partitions(warehouse, model, build_query_parameters(*chunk, **overrides)) for chunk in chunks)
 
 
-def chunks_of_days(
+def split_days(
     from_date: date, to_date: date, rows_by_date: Mapping[date, int], most_rows: int = 3_000_000, most_days: int = 31
 ) -> list[tuple[date, date]]:
     """Splits a range so that a chunk holds at most `most_rows` delivered rows (a single day may hold more)."""

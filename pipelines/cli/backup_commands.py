@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.console import errors_in_plain_words, progress
+from pipelines.cli.console import explain_errors, show_progress
 
 
 def backup(
@@ -20,11 +20,11 @@ def backup(
 
     The landing zone, funnelscope.yaml and the identity key are not in it.
     """
-    with errors_in_plain_words():
+    with explain_errors():
         from funnelscope.publication.backup import back_up
         from funnelscope.settings import load_settings
 
-        with progress("backing up") as advance:
+        with show_progress("backing up") as advance:
             manifest = back_up(
                 load_settings(), folder.absolute(), with_history=with_history, key_copy=identity_key, advance=advance
             )
@@ -42,12 +42,12 @@ def restore(
     ] = None,
 ) -> None:
     """Puts a backup into FUNNELSCOPE_HOME after verifying every checksum. The landing zone is left as it is."""
-    with errors_in_plain_words():
+    with explain_errors():
         from funnelscope.publication.backup import restore as restore_backup
         from funnelscope.settings import load_settings
 
         settings = load_settings()
-        with progress("restoring") as advance:
+        with show_progress("restoring") as advance:
             manifest = restore_backup(settings, folder.absolute(), force=force, key=identity_key, advance=advance)
         typer.echo(
             f"Restored into {settings.home} what was backed up at {manifest['made_at']}. Run: funnelscope status"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipelines.cli.errors import in_plain_words
+from pipelines.cli.errors import explain_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress(title: str) -> "Iterator[Callable[[int, int], None]]":
+def show_progress(title: str) -> "Iterator[Callable[[int, int], None]]":
     """A bar on the terminal; yields the function that moves it: (done, total)."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -25,19 +25,19 @@ def progress(title: str) -> "Iterator[Callable[[int, int], None]]":
 
 
 @contextmanager
-def errors_in_plain_words() -> "Iterator[None]":
+def explain_errors() -> "Iterator[None]":
     """Errors that a user can mend are one message and exit code 1; anything else keeps its stack trace."""
     try:
         yield
     except Exception as error:
-        words = in_plain_words(error)
+        words = explain_error(error)
         if words is None:
             raise
         typer.echo(f"Error: {words}", err=True)
         raise typer.Exit(1) from None
 
 
-def shop_settings() -> "Settings":
+def load_shop_settings() -> "Settings":
     """Those of funnelscope.yaml; raises SettingsError with the line of each mistake."""
     from funnelscope.settings import load_settings
 

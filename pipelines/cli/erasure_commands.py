@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.console import errors_in_plain_words
+from pipelines.cli.console import explain_errors
 
 if TYPE_CHECKING:
     from funnelscope.publication.erasure import Person
@@ -27,8 +27,8 @@ def forget(
 
     It cannot be undone. Without an ID it finishes an erasure that was interrupted.
     """
-    with errors_in_plain_words():
-        from funnelscope.publication.erasure import find_person, unfinished
+    with explain_errors():
+        from funnelscope.publication.erasure import count_unfinished, find_person
         from funnelscope.settings import load_settings
         from funnelscope.warehouse.connection import open_warehouse
 
@@ -37,12 +37,12 @@ def forget(
             raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet: nobody is known here")
         with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
             person = find_person(warehouse, settings, ids or ())
-            is_unfinished = unfinished(warehouse) > 0
+            is_unfinished = count_unfinished(warehouse) > 0
         if not ids and not is_unfinished:
             raise ValueError(
                 "nothing was interrupted; give the id to forget, such as: funnelscope forget ann@example.com"
             )
-        _tell(settings, person)
+        _print_person(settings, person)
         if not person.is_anybody and ids:
             typer.echo("No row knows this id. It is kept out of what is still to come about the time until now.")
         if dry_run:
@@ -59,7 +59,7 @@ def forget(
         typer.echo("Backups made before still hold the person: delete them, or repeat this after every restore.")
 
 
-def _tell(settings: "Settings", person: "Person") -> None:
+def _print_person(settings: "Settings", person: "Person") -> None:
     def counted(counts: "dict[str, int]") -> str:
         return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"
 

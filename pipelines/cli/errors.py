@@ -10,14 +10,14 @@ _OF_THE_MACHINE = {
 }
 
 
-def in_plain_words(error: Exception) -> str | None:
+def explain_error(error: Exception) -> str | None:
     """What to tell a user about the error; None for one that only its stack trace explains."""
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
         return f"{error.filename or 'a file'} {_OF_THE_MACHINE[error.errno]}."
-    return str(error) if _is_mendable(error) else None
+    return str(error) if _is_fixable(error) else None
 
 
-def _is_mendable(error: Exception) -> bool:
+def _is_fixable(error: Exception) -> bool:
     if isinstance(error, ValueError | FileNotFoundError):  # mistakes in files of settings and of models among them
         return True
     # Seconds of imports, Dagster's among them, that a mistake in a file need not pay.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.console import errors_in_plain_words
+from pipelines.cli.console import explain_errors
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,18 +32,18 @@ def funnel(
     ] = False,
 ) -> None:
     """Answers a funnel: units, rates and times of each step, by slice and by day of entry. See docs/funnels.md."""
-    with errors_in_plain_words():
-        from funnelscope.funnels.answers import answer, counts
+    with explain_errors():
+        from funnelscope.funnels.funnel_answers import answer_funnel, count_steps
         from funnelscope.funnels.funnel_events import open_events
 
         if only_counts and units:
             raise ValueError("--counts answers without naming units; drop it, or --units")
         with open_events() as connection:
-            file, loaded = _loaded(connection, spec, events)
+            file, loaded = _load_events(connection, spec, events)
             if only_counts:
-                found = counts(connection, file.spec, loaded)
+                found = count_steps(connection, file.spec, loaded)
             else:
-                found = answer(connection, file.spec, loaded, units)
+                found = answer_funnel(connection, file.spec, loaded, units)
     for note in loaded.notes:
         typer.echo(f"Note: {note}", err=True)
     if as_json:
@@ -52,7 +52,7 @@ def funnel(
         _print(found)
 
 
-def _loaded(
+def _load_events(
     connection: "duckdb.DuckDBPyConnection", spec: Path, events: Path | None
 ) -> "tuple[FunnelFile, FunnelEvents]":
     """The funnel and its events: those of a file, else what the shop has published, which costs more imports."""
@@ -75,10 +75,10 @@ def _print(found: dict[str, Any]) -> None:
     from rich.console import Console
 
     console = Console()
-    tables = [_steps_table(found["name"], found["steps"])]
-    tables += [_steps_table(value or "(none)", steps) for value, steps in found.get("breakdown", {}).items()]
+    tables = [_build_steps_table(found["name"], found["steps"])]
+    tables += [_build_steps_table(value or "(none)", steps) for value, steps in found.get("breakdown", {}).items()]
     if found.get("trend"):
-        tables.append(_trend_table(found["trend"]))
+        tables.append(_build_trend_table(found["trend"]))
     # A narrow terminal breaks a line; a figure is never cut.
     unbounded = console.options.update(max_width=LARGEST_WIDTH)
     console.width = max(console.width, *(console.measure(table, options=unbounded).maximum for table in tables))
@@ -88,7 +88,7 @@ def _print(found: dict[str, Any]) -> None:
         console.print(f"Step {step}: {', '.join(map(str, units)) or 'nobody'}", markup=False, soft_wrap=True)
 
 
-def _steps_table(title: str, steps: list[dict[str, Any]]) -> "Table":
+def _build_steps_table(title: str, steps: list[dict[str, Any]]) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
@@ -101,15 +101,15 @@ def _steps_table(title: str, steps: list[dict[str, Any]]) -> "Table":
             f"{step['step']} {escape(step['event'])}",
             f"{step['units']:,}",
             "█" * round(BAR_WIDTH * (step["rate_from_start"] or 0)),
-            _percent(step["rate_from_previous"]),
-            _percent(step["rate_from_start"]),
+            _format_percent(step["rate_from_previous"]),
+            _format_percent(step["rate_from_start"]),
             *([f"{step['lost']:,}", f"{step['pending']:,}"] if more else []),
-            *(_duration(step[name]) for name in ("median_seconds", "p90_seconds") if more),
+            *(_format_duration(step[name]) for name in ("median_seconds", "p90_seconds") if more),
         )
     return table
 
 
-def _trend_table(trend: list[dict[str, Any]]) -> "Table":
+def _build_trend_table(trend: list[dict[str, Any]]) -> "Table":
     from rich.table import Table
 
     table = Table(title="By day of entry", box=None, title_justify="left")
@@ -124,11 +124,11 @@ def _trend_table(trend: list[dict[str, Any]]) -> "Table":
     return table
 
 
-def _percent(rate: float | None) -> str:
+def _format_percent(rate: float | None) -> str:
     return "" if rate is None else f"{rate:.1%}"
 
 
-def _duration(seconds: float | None) -> str:
+def _format_duration(seconds: float | None) -> str:
     """Seconds as people say them: 45 s, 12 min, 3.5 h, 2.0 d."""
     if seconds is None:
         return ""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.console import errors_in_plain_words
+from pipelines.cli.console import explain_errors
 
 identity = typer.Typer(help="How the warehouse knows an id.", no_args_is_help=True)
 
@@ -17,7 +17,7 @@ def _identity() -> None:
 @identity.command("hash", short_help="The number that stands for an id.")
 def hash_id(text: Annotated[str, typer.Argument(metavar="ID", help="An id as the shop delivers it.")]) -> None:
     """Prints the number that stands for an id in every table, for joins with the shop's own data."""
-    with errors_in_plain_words():
+    with explain_errors():
         from funnelscope.ingest.identity import hash_identifier
         from funnelscope.settings import load_settings
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.console import errors_in_plain_words, shop_settings
+from pipelines.cli.console import explain_errors, load_shop_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +24,14 @@ quarantine = typer.Typer(
 )
 
 
-class Family(StrEnum):
+class QuarantineFamily(StrEnum):
     TRAFFIC = "traffic"
     PAGE = "page"
     SERVICE = "service"
     ORDER = "order"
 
 
-FamilyOption = Annotated[Family | None, typer.Option(help="Only this family.")]
+FamilyOption = Annotated[QuarantineFamily | None, typer.Option(help="Only this family.")]
 SourceOption = Annotated[str | None, typer.Option(metavar="NAME", help="Only this source of funnelscope.yaml.")]
 ReasonOption = Annotated[str | None, typer.Option(metavar="CODE", help="Only this reason, such as bad_time.")]
 FileOption = Annotated[str | None, typer.Option(metavar="NAME", help="Only files whose name ends so.")]
@@ -52,20 +52,20 @@ def list_counts(
     ] = False,
 ) -> None:
     """Counts the rows by day, family, source, file and reason, and says for each reason what to do."""
-    with errors_in_plain_words():
+    with explain_errors():
         from funnelscope.ingest.quarantine import count_rows
-        from funnelscope.ingest.reasons import Reason
+        from funnelscope.ingest.quarantine_reasons import QuarantineReason
 
-        with _warehouse() as warehouse:
-            counts = count_rows(warehouse, _selection(family, source, reason, file, day, dropped))
+        with _open_warehouse() as warehouse:
+            counts = count_rows(warehouse, _select_rows(family, source, reason, file, day, dropped))
         if not counts:
             typer.echo("Nothing was dropped." if dropped else "Nothing is in quarantine.")
             return
         _print_counts(counts)
         present = {count["reason"] for count in counts}
-        for known in Reason:
+        for known in QuarantineReason:
             if known.value in present:
-                typer.echo(f"{known.value}: {known.meaning}. Way out: {known.way_out}.")
+                typer.echo(f"{known.value}: {known.meaning}. Way out: {known.remedy}.")
 
 
 @quarantine.command(short_help="Rows with line, reason and content.")
@@ -80,13 +80,13 @@ def show(
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV, for a repair tool.")] = False,
 ) -> None:
     """Shows rows with file, line, reason and original content; row 0 is a whole file."""
-    with errors_in_plain_words():
+    with explain_errors():
         from funnelscope.ingest.quarantine import show_rows
 
         if as_json and as_csv:
             raise ValueError("--json and --csv exclude each other; keep one")
-        with _warehouse() as warehouse:
-            rows = show_rows(warehouse, _selection(family, source, reason, file, day), limit)
+        with _open_warehouse() as warehouse:
+            rows = show_rows(warehouse, _select_rows(family, source, reason, file, day), limit)
         if as_json:
             for row in rows:
                 typer.echo(json.dumps(row, ensure_ascii=False, default=str))
@@ -113,15 +113,15 @@ def replay(
     A file that was mended, or whose mapping was, is read again by every run; this is for the rest, such as a
     permission that was missing, or a database that was down.
     """
-    with errors_in_plain_words():
-        from funnelscope.ingest.quarantine import ask_again, count_rows
+    with explain_errors():
+        from funnelscope.ingest.quarantine import count_rows, request_retry
         from pipelines.runs import bring_up_to_date
 
-        chosen = _selection(family, source, reason, file, day)
-        with _warehouse() as warehouse:
-            files = ask_again(warehouse, chosen)
-        pieces = bring_up_to_date(shop_settings(), [])
-        with _warehouse() as warehouse:
+        chosen = _select_rows(family, source, reason, file, day)
+        with _open_warehouse() as warehouse:
+            files = request_retry(warehouse, chosen)
+        pieces = bring_up_to_date(load_shop_settings(), [])
+        with _open_warehouse() as warehouse:
             left = sum(count["rows"] for count in count_rows(warehouse, chosen))
         built = ", ".join(f"{piece.job} {piece.from_date} to {piece.to_date}" for piece in pieces) or "no day changed"
         typer.echo(f"Read again: {files} files. Built: {built}. Rows of this choice still in quarantine: {left}")
@@ -141,15 +141,15 @@ def drop(
     File, line and reason of each stay, so that every row read is still accounted for; `list --dropped` counts them. The
     files in the landing zone stay too: when one is read anew, what still does not fit is in quarantine again.
     """
-    with errors_in_plain_words():
-        from funnelscope.ingest.build_state import standing
+    with explain_errors():
+        from funnelscope.ingest.build_state import read_build_state
         from funnelscope.ingest.quarantine import count_rows, drop_rows
         from pipelines.runs import bring_up_to_date
 
-        chosen = _selection(family, source, reason, file, day)
+        chosen = _select_rows(family, source, reason, file, day)
         if chosen.is_everything:
             raise ValueError("say which rows to drop: --family, --source, --reason, --file or --date")
-        with _warehouse() as warehouse:
+        with _open_warehouse() as warehouse:
             counts = count_rows(warehouse, chosen)
         if not counts:
             typer.echo("Nothing of this choice is in quarantine.")
@@ -158,11 +158,11 @@ def drop(
         total = sum(count["rows"] for count in counts)
         if not is_confirmed:
             typer.confirm(f"Drop these {total} rows for good? Their content is erased from the warehouse", abort=True)
-        with _warehouse() as warehouse:
+        with _open_warehouse() as warehouse:
             days = drop_rows(warehouse, chosen)
-            built = standing(warehouse).built
+            built = read_build_state(warehouse).built
         if affected := [touched for touched in days if touched in built]:
-            bring_up_to_date(shop_settings(), affected)
+            bring_up_to_date(load_shop_settings(), affected)
         typer.echo(f"Dropped: {total} rows. Built again: {', '.join(map(str, affected)) or 'no day'}")
 
 
@@ -178,8 +178,8 @@ def _print_counts(counts: "list[dict[str, Any]]") -> None:
     Console(soft_wrap=True).print(table)
 
 
-def _selection(
-    family: Family | None,
+def _select_rows(
+    family: QuarantineFamily | None,
     source: str | None,
     reason: str | None,
     file: str | None,
@@ -187,9 +187,9 @@ def _selection(
     dropped: bool = False,
 ) -> "Selection":
     from funnelscope.ingest.quarantine import Selection
-    from funnelscope.ingest.reasons import Reason
+    from funnelscope.ingest.quarantine_reasons import QuarantineReason
 
-    known = [code.value for code in Reason]
+    known = [code.value for code in QuarantineReason]
     if reason and reason not in known:
         raise ValueError(f"'{reason}' is no reason; the reasons are {', '.join(known)}")
     wanted_day: date | None = day.date() if day else None
@@ -197,7 +197,7 @@ def _selection(
 
 
 @contextmanager
-def _warehouse() -> "Iterator[Warehouse]":
+def _open_warehouse() -> "Iterator[Warehouse]":
     from funnelscope.ingest import create_tables
     from funnelscope.settings import load_settings
     from funnelscope.warehouse.connection import open_warehouse

@@ -18,8 +18,8 @@ def send_report(settings: Settings, period: "Period | date | None", channel: str
         ValueError: no such channel, or none at all; or the period has never been run.
         FileNotFoundError: nothing has been published yet.
     """
-    from funnelscope.publication.publish import published_days
-    from funnelscope.reporting.delivery import State, deliver
+    from funnelscope.publication.publish import read_published_days
+    from funnelscope.reporting.delivery import DeliveryOutcome, deliver
     from funnelscope.warehouse.connection import open_warehouse
     from pipelines.status import check_was_run
 
@@ -28,7 +28,7 @@ def send_report(settings: Settings, period: "Period | date | None", channel: str
         named = ", ".join(one.name for one in settings.delivery)
         found = f"no channel {channel!r}; there are {named}" if named else "no channel"
         raise ValueError(f"funnelscope.yaml declares {found}. See delivery: in docs/operating.md")
-    days = published_days(settings.published)
+    days = read_published_days(settings.published)
     period = period or max(days, default=None)
     if period is None:
         raise FileNotFoundError("Nothing is published yet. Run: funnelscope run --date YYYY-MM-DD")
@@ -41,6 +41,6 @@ def send_report(settings: Settings, period: "Period | date | None", channel: str
     for sending in sendings:
         problem = f": {sending.problem}" if sending.problem else ""
         typer.echo(f"{sending.channel}: {sending.state.value}{problem} ({name}, edition {sending.edition})")
-        if sending.state is State.TRIAL and sending.message:
+        if sending.state is DeliveryOutcome.TRIAL and sending.message:
             typer.echo(f"\n{sending.message.title}\n{sending.message.text}\n")
-    return all(sending.state is not State.FAILED for sending in sendings)
+    return all(sending.state is not DeliveryOutcome.FAILED for sending in sendings)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
 from reports.fonts import SPELLED_OUT
-from reports.model import Check, CheckState, Delivery, Figure, Report, drawn
-from reports.pages.table_blocks import Content, Widths, heads, named, section, table
+from reports.model import CheckResult, CheckState, FamilyDelivery, Figure, Report, select_drawn_parts
+from reports.pages.table_blocks import Content, Widths, build_section, build_table, name_figure, write_column_heads
 
 DELIVERY_WIDTHS: Widths = (None, 42, 22, 22, 20, 22, 20)
 CHECK_WIDTHS: Widths = (46, 20, 36, None, 34)
@@ -15,18 +15,18 @@ QUARANTINE_WIDTHS: Widths = (30, None, 22)
 CHANGE_WIDTHS: Widths = (None, 34, 34, 24)
 
 
-def data_chapter(report: Report, words: Words) -> Content:
+def build_data_chapter(report: Report, words: Words) -> Content:
     return {
         "heading": words.text("headings", "data"),
         "sections": [
-            section(
+            build_section(
                 words.text("headings", "deliveries"),
-                deliveries_table(report.deliveries, words),
-                restated_note(report.restated_days, words),
+                build_deliveries_table(report.deliveries, words),
+                write_restated_note(report.restated_days, words),
             ),
-            checks_section(report, words),
-            quarantine_section(report, words),
-            *([section(None, None, words.text("notes", "spelled_out"))] if is_spelled_out(report) else []),
+            build_checks_section(report, words),
+            build_quarantine_section(report, words),
+            *([build_section(None, None, words.text("notes", "spelled_out"))] if is_spelled_out(report) else []),
         ],
     }
 
@@ -36,7 +36,7 @@ def is_spelled_out(report: Report) -> bool:
     return SPELLED_OUT in repr(report)
 
 
-def restated_note(days: Sequence[date], words: Words) -> str | None:
+def write_restated_note(days: Sequence[date], words: Words) -> str | None:
     """Earlier days whose numbers have changed since the report before, stretches as from and to."""
     if not days:
         return None
@@ -50,10 +50,10 @@ def restated_note(days: Sequence[date], words: Words) -> str | None:
     return words.text("notes", "restated_days", days=words.text("labels", "separator").join(named))
 
 
-def deliveries_table(deliveries: Sequence[Delivery], words: Words) -> Content:
+def build_deliveries_table(deliveries: Sequence[FamilyDelivery], words: Words) -> Content:
     names = ["family", "state", "rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined", "latest_event"]
     has_exclusions = any(delivery.rows_excluded for delivery in deliveries)
-    head = heads(words, *names, *(["rows_excluded"] if has_exclusions else []))
+    head = write_column_heads(words, *names, *(["rows_excluded"] if has_exclusions else []))
     rows = []
     for delivery in deliveries:
         counts = (delivery.rows_read, delivery.rows_accepted, delivery.rows_duplicate, delivery.rows_quarantined)
@@ -67,76 +67,80 @@ def deliveries_table(deliveries: Sequence[Delivery], words: Words) -> Content:
                 *([words.value(delivery.rows_excluded, Unit.COUNT)] if has_exclusions else []),
             ]
         )
-    return table(head, rows, (*DELIVERY_WIDTHS, *((22,) if has_exclusions else ())), left=2)
+    return build_table(head, rows, (*DELIVERY_WIDTHS, *((22,) if has_exclusions else ())), left=2)
 
 
-def checks_section(report: Report, words: Words) -> Content:
+def build_checks_section(report: Report, words: Words) -> Content:
     heading = words.text("headings", "checks")
     if not report.checks:
-        return section(heading, None, words.text("notes", "no_checks"))
+        return build_section(heading, None, words.text("notes", "no_checks"))
     rows = []
     passed = [check for check in report.checks if check.state is CheckState.PASS]
     for check in report.checks:
         if check in passed:
             continue
-        rows.append(check_row(check, words))
+        rows.append(write_check_row(check, words))
     notes = [words.text("notes", "checks_passed", count=words.plain(len(passed)))] if passed else []
     notes += [words.text("notes", "data_docs", path=report.data_docs)] if report.data_docs else []
-    head = heads(words, "check", "state", "tables", "observed", "expected")
-    body = table(head, rows, CHECK_WIDTHS, left=len(head)) if rows else None
-    return section(heading, body, " ".join(notes))
+    head = write_column_heads(words, "check", "state", "tables", "observed", "expected")
+    body = build_table(head, rows, CHECK_WIDTHS, left=len(head)) if rows else None
+    return build_section(heading, body, " ".join(notes))
 
 
-def check_row(check: Check, words: Words) -> list[str]:
+def write_check_row(check: CheckResult, words: Words) -> list[str]:
     """A check in words: what it is, how it went, where, what was seen, what should have been."""
     return [
-        check.title or words.text_or_itself("checks", check.name),
+        check.title or words.translate_or_keep("checks", check.name),
         words.text("check_states", check.state.value),
         words.text("labels", "separator").join(check.tables),
         *(words.message(said) if said else "" for said in (check.observed, check.expected)),
     ]
 
 
-def quarantine_section(report: Report, words: Words) -> Content:
+def build_quarantine_section(report: Report, words: Words) -> Content:
     heading = words.text("headings", "quarantine")
     if not report.quarantine:
-        return section(heading, None, words.text("notes", "no_quarantine"))
+        return build_section(heading, None, words.text("notes", "no_quarantine"))
     rows = [
         [
             words.text("families", count.family),
-            words.text_or_itself("quarantine_reasons", count.reason),
+            words.translate_or_keep("quarantine_reasons", count.reason),
             words.value(count.rows, Unit.COUNT),
         ]
         for count in report.quarantine
     ]
-    return section(
+    return build_section(
         heading,
-        table(heads(words, "family", "reason", "rows"), rows, QUARANTINE_WIDTHS, left=2),
+        build_table(write_column_heads(words, "family", "reason", "rows"), rows, QUARANTINE_WIDTHS, left=2),
         words.text("notes", "quarantine"),
     )
 
 
-def changes_chapter(report: Report, words: Words) -> list[Content]:
+def build_changes_chapter(report: Report, words: Words) -> list[Content]:
     """What differs from the edition before, and the files that came in between; nothing in a first edition."""
     if report.edition == 1:
         return []
     rows = [
         [
-            named(change.figure, report.currency, words),
+            name_figure(change.figure, report.currency, words),
             words.value(change.before, change.figure.unit),
             words.value(change.figure.value, change.figure.unit),
             words.change(change.figure.value, change.before, change.figure.unit),
         ]
         for change in report.changes
     ]
-    body = table(heads(words, "figure", "before", "now", "change"), rows, CHANGE_WIDTHS) if rows else None
+    body = (
+        build_table(write_column_heads(words, "figure", "before", "now", "change"), rows, CHANGE_WIDTHS)
+        if rows
+        else None
+    )
     files = words.text("labels", "separator").join(report.late_deliveries)
     note = words.text("notes", "late_deliveries", files=files) if files else words.text("notes", "no_late_deliveries")
-    sections = [section(None, body, note if rows else f"{words.text('notes', 'no_changes')} {note}")]
+    sections = [build_section(None, body, note if rows else f"{words.text('notes', 'no_changes')} {note}")]
     return [{"heading": words.text("headings", "changes"), "sections": sections}]
 
 
-def printed_figures(report: Report) -> list[Figure]:
+def list_printed_figures(report: Report) -> list[Figure]:
     """Every figure that the report shows, in the order of appearance."""
     figures = [headline.figure for headline in report.headline]
     figures += [headline.second for headline in report.headline if headline.second]
@@ -145,15 +149,17 @@ def printed_figures(report: Report) -> list[Figure]:
     for stage in report.stages:
         if stage.no_data is None:
             figures += ([stage.rate] if stage.rate else []) + list(stage.indicators)
-            figures += [figure for pair in drawn(report, stage).pairs for figure in (pair.cause, pair.effect)]
+            figures += [
+                figure for pair in select_drawn_parts(report, stage).pairs for figure in (pair.cause, pair.effect)
+            ]
     return figures
 
 
-def definitions_chapter(report: Report, words: Words) -> Content:
-    terms = [("metrics", key) for key in dict.fromkeys(figure.key for figure in printed_figures(report))]
+def build_definitions_chapter(report: Report, words: Words) -> Content:
+    terms = [("metrics", key) for key in dict.fromkeys(figure.key for figure in list_printed_figures(report))]
     if report.money and report.money.paid_amount is not None:
         terms += [("money_parts", key) for key in (*report.money.parts, "excluded")]
-    rules = {figure.key: figure.rule for figure in printed_figures(report)}
+    rules = {figure.key: figure.rule for figure in list_printed_figures(report)}
     terms_of = []
     for group, key in terms:
         rule = rules.get(key) if group == "metrics" else None

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from funnelscope.messages.values import Number, Unit
-from funnelscope.messages.wording import Words, signed
+from funnelscope.messages.message_types import Number, Unit
+from funnelscope.messages.wording import Words, format_signed
 from reports.model import Diagnosis, Estimate, Evidence, Finding, FindingStatus, Report
-from reports.pages.table_blocks import Content, Widths, section, table
+from reports.pages.table_blocks import Content, Widths, build_section, build_table
 
 FINDINGS_ON_THE_FIRST_PAGE = 3
 FINDING_WIDTHS: Widths = (48, None)
 
 
-def sentence_of_the_day(report: Report, words: Words) -> str:
+def write_day_sentence(report: Report, words: Words) -> str:
     """What happened, what it cost, where, since when, whether it goes on, and whose it is."""
     diagnosis = report.diagnosis
     if diagnosis is None:
@@ -19,15 +19,15 @@ def sentence_of_the_day(report: Report, words: Words) -> str:
     # Of a week or month, what has recovered was still paid for.
     acting = [each for each in diagnosis.findings if report.days or each.status is not FindingStatus.RECOVERED]
     if not acting:
-        return calm_sentence(diagnosis, words)
+        return write_calm_sentence(diagnosis, words)
     first = acting[0]
     sentence = words.text(
         "verdict_sentences",
         "withheld" if first.status is FindingStatus.WITHHELD else "lost" if first.lost_amount else "moved",
-        what=title_of(first, words),
+        what=write_finding_title(first, words),
         stage=words.text("stages", first.stage),
-        money=money_in_words(first.lost_net_amount or first.lost_amount, report.currency, words),
-        since=since_in_words(first, words),
+        money=write_money(first.lost_net_amount or first.lost_amount, report.currency, words),
+        since=write_since(first, words),
         owner=first.owner or words.text("labels", "no_owner"),
     )
     others = len(acting) - 1
@@ -35,7 +35,7 @@ def sentence_of_the_day(report: Report, words: Words) -> str:
     return " ".join(part for part in (sentence, more) if part)
 
 
-def calm_sentence(diagnosis: Diagnosis, words: Words) -> str:
+def write_calm_sentence(diagnosis: Diagnosis, words: Words) -> str:
     """Nothing to act on, with what the day could have shown; or why that cannot be said."""
     if diagnosis.state not in ("calm", "found"):
         return words.text("diagnosis_states", diagnosis.state, reason=diagnosis.reason)
@@ -53,42 +53,42 @@ def calm_sentence(diagnosis: Diagnosis, words: Words) -> str:
     return f"{words.text('diagnosis_states', 'calm')} {words.text('verdict_sentences', 'visible_drop', drops=drops)}"
 
 
-def title_of(finding: Finding, words: Words) -> str:
+def write_finding_title(finding: Finding, words: Words) -> str:
     """What happened where: "Coupon refused: coupon SHOP20"."""
-    return words.text("labels", "finding", title=finding.title, slice=words.slice_name(finding.slice))
+    return words.text("labels", "finding", title=finding.title, slice=words.format_slice(finding.slice))
 
 
-def since_in_words(finding: Finding, words: Words) -> str:
+def write_since(finding: Finding, words: Words) -> str:
     if finding.since is None:
         return words.text("labels", "today_only")
     key = "since_and_on" if finding.is_ongoing else "since_and_over"
     return words.text("labels", key, since=finding.since.isoformat())
 
 
-def money_in_words(estimate: Estimate | None, currency: str, words: Words) -> str:
+def write_money(estimate: Estimate | None, currency: str, words: Words) -> str:
     if estimate is None:
         return words.no_data
-    value = words.text("labels", "money", currency=currency, value=whole(estimate.value, words))
-    return with_interval(value, estimate, words)
+    value = words.text("labels", "money", currency=currency, value=write_whole(estimate.value, words))
+    return add_interval(value, estimate, words)
 
 
-def orders_in_words(estimate: Estimate, words: Words) -> str:
-    return with_interval(whole(estimate.value, words), estimate, words)
+def write_orders(estimate: Estimate, words: Words) -> str:
+    return add_interval(write_whole(estimate.value, words), estimate, words)
 
 
-def with_interval(value: str, estimate: Estimate, words: Words) -> str:
+def add_interval(value: str, estimate: Estimate, words: Words) -> str:
     """`value`, the estimate as it is written, with its interval; of a loss all numbers are whole."""
     if estimate.low is None or estimate.high is None:
         return value
-    low, high = whole(estimate.low, words), whole(estimate.high, words)
+    low, high = write_whole(estimate.low, words), write_whole(estimate.high, words)
     return words.text("labels", "between", value=value, low=low, high=high)
 
 
-def whole(value: Number, words: Words) -> str:
+def write_whole(value: Number, words: Words) -> str:
     return words.value(round(float(value), 6), Unit.COUNT, 0)
 
 
-def findings_in_brief(report: Report, words: Words) -> Content | None:
+def build_finding_briefs(report: Report, words: Words) -> Content | None:
     """At most three findings, each as a title and short lines."""
     if report.diagnosis is None or not report.diagnosis.findings:
         return None
@@ -96,15 +96,15 @@ def findings_in_brief(report: Report, words: Words) -> Content | None:
     rest = len(report.diagnosis.findings) - len(shown)
     return {
         "heading": words.text("headings", "findings"),
-        "items": [brief(number, finding, report, words) for number, finding in enumerate(shown, start=1)],
+        "items": [build_finding_brief(number, finding, report, words) for number, finding in enumerate(shown, start=1)],
         "note": words.text("notes", "more_findings", count=words.plain(rest)) if rest else None,
     }
 
 
-def brief(number: int, finding: Finding, report: Report, words: Words) -> Content:
+def build_finding_brief(number: int, finding: Finding, report: Report, words: Words) -> Content:
     facts = [
         words.text("stages", finding.stage),
-        since_in_words(finding, words),
+        write_since(finding, words),
         finding.owner or words.text("labels", "no_owner"),
         words.text("finding_states", finding.status.value),
     ]
@@ -112,28 +112,28 @@ def brief(number: int, finding: Finding, report: Report, words: Words) -> Conten
         facts.insert(2, words.text("labels", "days_seen", count=words.plain(finding.days)))
     lines = [words.text("labels", "dot").join(facts)]
     if finding.lost_orders is not None:
-        orders = orders_in_words(finding.lost_orders, words)
-        money = money_in_words(finding.lost_net_amount or finding.lost_amount, report.currency, words)
+        orders = write_orders(finding.lost_orders, words)
+        money = write_money(finding.lost_net_amount or finding.lost_amount, report.currency, words)
         key = "loss_net" if finding.lost_net_amount else "loss"
         lines.append(words.text("labels", key, orders=orders, money=money))
     if finding.status_reason:
         lines.append(finding.status_reason)
-    lines += [evidence_in_words(evidence, words) for evidence in moved_with(finding)[:1]]
+    lines += [write_evidence(evidence, words) for evidence in select_moved_evidence(finding)[:1]]
     step = "" if finding.status is FindingStatus.RECOVERED else finding.next_step
     if step and finding.recheck_date:
         step = words.text("labels", "next_step", step=step, date=finding.recheck_date.isoformat())
-    return {"number": words.plain(number), "title": title_of(finding, words), "lines": lines, "step": step}
+    return {"number": words.plain(number), "title": write_finding_title(finding, words), "lines": lines, "step": step}
 
 
-def moved_with(finding: Finding) -> list[Evidence]:
+def select_moved_evidence(finding: Finding) -> list[Evidence]:
     """The evidence without what the data's own fault is told by: that stands as the reason."""
     return [evidence for evidence in finding.evidence if evidence.key != "data_check"]
 
 
-def evidence_in_words(evidence: Evidence, words: Words) -> str:
+def write_evidence(evidence: Evidence, words: Words) -> str:
     since = evidence.since.isoformat() if evidence.since else ""
     if evidence.key != "series":
-        name = words.text_or_itself("changes", evidence.name)
+        name = words.translate_or_keep("changes", evidence.name)
         return words.text("labels", "logged", name=name, date=since, note=evidence.note)
     return words.text(
         "labels",
@@ -145,29 +145,32 @@ def evidence_in_words(evidence: Evidence, words: Words) -> str:
     )
 
 
-def follow_ups_section(report: Report, words: Words) -> Content | None:
+def build_follow_ups_section(report: Report, words: Words) -> Content | None:
     if report.diagnosis is None or not report.diagnosis.follow_ups:
         return None
     lines = []
     for follow_up in report.diagnosis.follow_ups:
-        title = words.text("labels", "finding", title=follow_up.title, slice=words.slice_name(follow_up.slice))
+        title = words.text("labels", "finding", title=follow_up.title, slice=words.format_slice(follow_up.slice))
         facts = [title, words.text("follow_ups", follow_up.state)]
         if follow_up.lost_amount is not None:
-            money = money_in_words(follow_up.lost_amount, report.currency, words)
+            money = write_money(follow_up.lost_amount, report.currency, words)
             facts.append(words.text("labels", "so_far", money=money))
         lines.append(words.text("labels", "dot").join(facts))
     return {"heading": words.text("headings", "follow_ups"), "lines": lines}
 
 
-def findings_in_full(findings: Sequence[Finding], currency: str, words: Words) -> list[Content]:
+def build_finding_sections(findings: Sequence[Finding], currency: str, words: Words) -> list[Content]:
     """A table for each finding of a stage: everything that is known of it."""
-    return [section(title_of(finding, words), full_table(finding, currency, words)) for finding in findings]
+    return [
+        build_section(write_finding_title(finding, words), build_finding_table(finding, currency, words))
+        for finding in findings
+    ]
 
 
-def full_table(finding: Finding, currency: str, words: Words) -> Content:
+def build_finding_table(finding: Finding, currency: str, words: Words) -> Content:
     known: list[tuple[str, str]] = [
         ("status", words.text("finding_states", finding.status.value)),
-        ("since", since_in_words(finding, words)),
+        ("since", write_since(finding, words)),
         ("owner", finding.owner or words.text("labels", "no_owner")),
     ]
     if finding.observed is not None and finding.expected is not None:
@@ -175,17 +178,19 @@ def full_table(finding: Finding, currency: str, words: Words) -> Content:
         expected = words.value(finding.expected, Unit.RATE)
         known.append(("observed_rate", words.text("labels", "instead_of", observed=observed, expected=expected)))
     if finding.lost_orders is not None:
-        known.append(("lost_orders", orders_in_words(finding.lost_orders, words)))
+        known.append(("lost_orders", write_orders(finding.lost_orders, words)))
     amounts = (("lost_amount", finding.lost_amount), ("lost_net_amount", finding.lost_net_amount))
-    known += [(key, money_in_words(amount, currency, words)) for key, amount in amounts if amount is not None]
+    known += [(key, write_money(amount, currency, words)) for key, amount in amounts if amount is not None]
     if finding.mix is not None and finding.rate is not None:
-        parts = {name: signed(float(part) * 100, 3) for name, part in (("rate", finding.rate), ("mix", finding.mix))}
+        parts = {
+            name: format_signed(float(part) * 100, 3) for name, part in (("rate", finding.rate), ("mix", finding.mix))
+        }
         known.append(("parts", words.text("labels", "rate_and_mix", **parts)))
     if finding.stability is not None:
         known.append(("stability", words.value(finding.stability, Unit.RATE, 0)))
     if finding.runner_up:
-        known.append(("runner_up", words.slice_name(finding.runner_up)))
-    known += [("evidence", evidence_in_words(evidence, words)) for evidence in moved_with(finding)]
+        known.append(("runner_up", words.format_slice(finding.runner_up)))
+    known += [("evidence", write_evidence(evidence, words)) for evidence in select_moved_evidence(finding)]
     known += [(key, text) for key, text in (("status_reason", finding.status_reason), ("question", finding.question),
                                             ("next_step", finding.next_step)) if text]  # fmt: skip
     if finding.days is not None:
@@ -193,4 +198,4 @@ def full_table(finding: Finding, currency: str, words: Words) -> Content:
     if finding.recheck_date is not None:
         known.append(("recheck", finding.recheck_date.isoformat()))
     rows = [[words.text("finding_parts", key), text] for key, text in known]
-    return table(None, rows, FINDING_WIDTHS, left=2)
+    return build_table(None, rows, FINDING_WIDTHS, left=2)

@@ -2,28 +2,28 @@
 
 from typing import Any
 
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
 from reports.model import MoneySplit, Report
 from reports.pages.table_blocks import (
     Content,
     Widths,
-    compared_table,
-    figures_table,
-    heads,
-    promotions_note,
-    section,
-    table,
-    trend_alternative,
+    build_compared_table,
+    build_figures_table,
+    build_section,
+    build_table,
+    write_column_heads,
+    write_promotions_note,
+    write_trend_alternative,
 )
-from reports.pictures.trend import trends_of
+from reports.pictures.trend import select_trends
 
 SHARE_DIGITS = 1
 DAY_FIGURE_WIDTHS = (23, 14, 18, 18, 17, 19)
 MONEY_WIDTHS: Widths = (None, 32, 17, 20, 32, 20)
 
 
-def money_chapter(report: Report, words: Words) -> Content | None:
+def build_money_chapter(report: Report, words: Words) -> Content | None:
     """How the first figures ran, the paid amount by class, and the factors of its same-day part.
 
     None where the shop delivers no orders; where no part is known, that stands instead.
@@ -36,28 +36,28 @@ def money_chapter(report: Report, words: Words) -> Content | None:
         "heading": words.text("headings", "money_chapter"),
         "no_data": None if is_known else words.no_data,
         "sections": [
-            *trend_sections(report, words),
-            *([days_section(report, words)] if report.days else []),
-            *([money_section(money, currency, words)] if is_known else []),
-            *([factors_section(money, currency, words)] if money.factors else []),
+            *build_trend_sections(report, words),
+            *([build_days_section(report, words)] if report.days else []),
+            *([build_money_section(money, currency, words)] if is_known else []),
+            *([build_factors_section(money, currency, words)] if money.factors else []),
         ],
     }
 
 
-def trend_sections(report: Report, words: Words) -> list[Content]:
+def build_trend_sections(report: Report, words: Words) -> list[Content]:
     """The figures of the chapter day by day; the first of the page in front shows them small."""
     return [
-        section(
+        build_section(
             None,
             None,
-            promotions_note(figure.trend, words),
-            {"file": f"trend_{figure.key}.svg", "alt": trend_alternative(figure, words)},
+            write_promotions_note(figure.trend, words),
+            {"file": f"trend_{figure.key}.svg", "alt": write_trend_alternative(figure, words)},
         )
-        for figure in trends_of(report)
+        for figure in select_trends(report)
     ]
 
 
-def days_section(report: Report, words: Words) -> Content:
+def build_days_section(report: Report, words: Words) -> Content:
     """The days of a week or month, one a row, with what was said of them."""
     keys = [figure.key for figure in report.days[0].figures]
     rows = []
@@ -70,12 +70,14 @@ def days_section(report: Report, words: Words) -> Content:
         nothing = words.text("labels", "no_comparison")
         values = [words.value(each.value, each.unit) if day.is_counted else nothing for each in day.figures]
         rows.append([f"{day.day:%m-%d} {weekday}", words.text("labels", "separator").join(marks), *values])
-    head = [*heads(words, "day", "state"), *(words.text("metrics", key) for key in keys)]
+    head = [*write_column_heads(words, "day", "state"), *(words.text("metrics", key) for key in keys)]
     widths = (25, None, *DAY_FIGURE_WIDTHS[: len(keys)])
-    return section(words.text("headings", "days"), table(head, rows, widths, left=2), words.text("notes", "days"))
+    return build_section(
+        words.text("headings", "days"), build_table(head, rows, widths, left=2), words.text("notes", "days")
+    )
 
 
-def money_section(money: MoneySplit, currency: str, words: Words) -> Content:
+def build_money_section(money: MoneySplit, currency: str, words: Words) -> Content:
     total = money.paid_amount
     rows, spoken = [], []
     for letter, (key, part) in zip("ABCD", money.parts.items(), strict=True):
@@ -86,10 +88,10 @@ def money_section(money: MoneySplit, currency: str, words: Words) -> Content:
             if part.amount is not None and total
             else words.no_data
         )
-        rows.append([f"{letter}  {name}", amount, share, *money_row_end(part, words)])
+        rows.append([f"{letter}  {name}", amount, share, *write_money_row_end(part, words)])
         spoken.append(words.text("alternatives", "money_part", letter=letter, name=name, amount=amount))
     rows.append(
-        [words.text("money_parts", "paid_amount"), words.value(total, Unit.MONEY), *total_row_end(money, words)]
+        [words.text("money_parts", "paid_amount"), words.value(total, Unit.MONEY), *write_total_row_end(money, words)]
     )
     excluded = money.excluded
     rows.append(
@@ -97,17 +99,17 @@ def money_section(money: MoneySplit, currency: str, words: Words) -> Content:
             words.text("money_parts", "excluded"),
             words.value(excluded.amount, Unit.MONEY),
             words.text("labels", "no_comparison"),
-            *money_row_end(excluded, words),
+            *write_money_row_end(excluded, words),
         ]
     )
-    head = heads(words, "part", "amount", "share", "payments", "usual", "change", currency=currency)
+    head = write_column_heads(words, "part", "amount", "share", "payments", "usual", "change", currency=currency)
     picture = {"file": "money.svg", "alt": words.text("alternatives", "money", parts=", ".join(spoken))}
     is_known = any(part.baseline is not None for part in money.parts.values())
-    body = compared_table(head, rows, MONEY_WIDTHS, 2, is_known)
-    return section(words.text("headings", "money"), body, words.text("notes", "excluded"), picture)
+    body = build_compared_table(head, rows, MONEY_WIDTHS, 2, is_known)
+    return build_section(words.text("headings", "money"), body, words.text("notes", "excluded"), picture)
 
 
-def money_row_end(part: Any, words: Words) -> list[str]:
+def write_money_row_end(part: Any, words: Words) -> list[str]:
     return [
         words.value(part.payments, Unit.COUNT),
         words.value(part.baseline, Unit.MONEY),
@@ -115,7 +117,7 @@ def money_row_end(part: Any, words: Words) -> list[str]:
     ]
 
 
-def total_row_end(money: MoneySplit, words: Words) -> list[str]:
+def write_total_row_end(money: MoneySplit, words: Words) -> list[str]:
     parts = money.parts.values()
     payments = [part.payments for part in parts if part.payments is not None]
     baselines = [float(part.baseline) for part in parts if part.baseline is not None]
@@ -129,5 +131,5 @@ def total_row_end(money: MoneySplit, words: Words) -> list[str]:
     ]
 
 
-def factors_section(money: MoneySplit, currency: str, words: Words) -> Content:
-    return section(words.text("headings", "factors"), figures_table(money.factors, currency, words))
+def build_factors_section(money: MoneySplit, currency: str, words: Words) -> Content:
+    return build_section(words.text("headings", "factors"), build_figures_table(money.factors, currency, words))

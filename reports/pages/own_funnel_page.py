@@ -1,30 +1,34 @@
 """The funnels that the shop declared itself."""
 
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
 from reports.model import OwnCohort, OwnFunnel, Report
-from reports.pages.table_blocks import Content, Widths, heads, section, table
+from reports.pages.table_blocks import Content, Widths, build_section, build_table, write_column_heads
 
 OWN_FUNNEL_WIDTHS: Widths = (None, 20, 20, 20, 20, 20, 20, 22)
 
 
-def own_funnels_chapter(report: Report, words: Words) -> Content:
+def build_own_funnels_chapter(report: Report, words: Words) -> Content:
     return {
         "heading": words.text("headings", "own_funnels"),
         "sections": [
-            cohort_section(funnel, cohort, words, _picture(funnel, number, words) if position == 0 else None)
+            build_cohort_section(
+                funnel, cohort, words, _place_picture(funnel, number, words) if position == 0 else None
+            )
             for number, funnel in enumerate(report.own_funnels, start=1)
             for position, cohort in enumerate(funnel.cohorts)
         ],
     }
 
 
-def _picture(funnel: OwnFunnel, number: int, words: Words) -> Content:
+def _place_picture(funnel: OwnFunnel, number: int, words: Words) -> Content:
     return {"file": f"own_funnel_{number}.svg", "alt": words.text("alternatives", "own_funnel", name=funnel.name)}
 
 
-def cohort_section(funnel: OwnFunnel, cohort: OwnCohort, words: Words, picture: Content | None) -> Content:
-    head = heads(words, "step", "units", "from_previous", "from_start", "converted", "lost", "pending", "median_time")
+def build_cohort_section(funnel: OwnFunnel, cohort: OwnCohort, words: Words, picture: Content | None) -> Content:
+    head = write_column_heads(
+        words, "step", "units", "from_previous", "from_start", "converted", "lost", "pending", "median_time"
+    )
     rows = [
         [
             step.event,
@@ -39,4 +43,6 @@ def cohort_section(funnel: OwnFunnel, cohort: OwnCohort, words: Words, picture: 
     days = {"from_date": cohort.entered_from.isoformat(), "to_date": cohort.entered_to.isoformat()}
     kind = "own_funnel_mature" if cohort.is_mature else "own_funnel_open"
     heading = words.text("headings", kind, name=funnel.name)
-    return section(heading, table(head, rows, OWN_FUNNEL_WIDTHS), words.text("notes", kind, **days), picture)
+    return build_section(
+        heading, build_table(head, rows, OWN_FUNNEL_WIDTHS), words.text("notes", kind, **days), picture
+    )

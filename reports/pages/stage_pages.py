@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from funnelscope.messages.values import Unit
-from funnelscope.messages.wording import Words, digits_for, signed
+from funnelscope.messages.message_types import Unit
+from funnelscope.messages.wording import Words, choose_digits, format_signed
 from reports.model import (
     Figure,
     Question,
@@ -12,25 +12,25 @@ from reports.model import (
     SliceTable,
     Stage,
     Window,
-    drawn,
-    findings_of,
-    has_no_like,
-    was_looked_into,
+    is_diagnosed,
+    lacks_comparable_days,
+    select_drawn_parts,
+    select_findings_of_stage,
 )
-from reports.pages.finding_blocks import findings_in_full
+from reports.pages.finding_blocks import build_finding_sections
 from reports.pages.table_blocks import (
     Content,
     Widths,
-    compared_table,
-    figures_table,
-    heads,
-    promotions_note,
-    section,
-    table,
-    trend_alternative,
-    usual_and_change,
+    build_compared_table,
+    build_figures_table,
+    build_section,
+    build_table,
+    write_baseline_and_change,
+    write_column_heads,
+    write_promotions_note,
+    write_trend_alternative,
 )
-from reports.pictures.funnel_picture import outside_mark
+from reports.pictures.funnel_picture import choose_outside_mark
 
 SLICE_ROWS_SHOWN = 8
 WINDOW_WIDTHS: Widths = (24, None, 24, 24, 24, 23)
@@ -38,8 +38,8 @@ QUESTION_WIDTHS: Widths = (66, 22, None)
 SLICE_WIDTHS: Widths = (None, 21, 23, 14, 14, 23, 18)
 
 
-def stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
-    stage = drawn(report, stage)
+def build_stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
+    stage = select_drawn_parts(report, stage)
     chapter: Content = {
         "name": words.text("stages", stage.key),
         "question": words.detail("stages", stage.key, "question"),
@@ -53,54 +53,56 @@ def stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
         reason = words.message(stage.no_data)
         return chapter | {"no_data": words.text("labels", "no_data_because", reason=reason)}
     if stage.rate is not None:
-        chapter["rate"] = stage_rate(stage.rate, words)
-        chapter["notes"] = stage_notes(stage, words)
+        chapter["rate"] = build_stage_rate(stage.rate, words)
+        chapter["notes"] = write_stage_notes(stage, words)
     if stage.steps:
-        chapter["picture"] = {"file": f"{stage.key}.svg", "alt": stage_alternative(stage, words)}
-    filled = [slices for slices in printed_slices(stage, report) if slices.rows]
-    last_note = slices_note(stage, report, words)
+        chapter["picture"] = {"file": f"{stage.key}.svg", "alt": write_stage_alternative(stage, words)}
+    filled = [slices for slices in select_printed_slices(stage, report) if slices.rows]
+    last_note = write_slices_note(stage, report, words)
     chapter["tables"] = [
-        *questions_section(stage, words),
-        *findings_sections(stage, report, words),
-        *drawn_section(stage, "heat_map", stage.heat_map is not None, heat_map_heading(stage, words), words),
-        *drawn_section(stage, "relevance", is_relevance_drawn(stage), words.text("headings", "relevance"), words),
-        *drawn_section(stage, "pairs", bool(stage.pairs), words.text("headings", "pairs"), words),
-        *indicators_section(stage, report.currency, words),
-        *windows_sections(stage, words),
+        *build_questions_section(stage, words),
+        *build_findings_sections(stage, report, words),
+        *build_drawn_section(
+            stage, "heat_map", stage.heat_map is not None, write_heat_map_heading(stage, words), words
+        ),
+        *build_drawn_section(stage, "relevance", is_relevance_drawn(stage), words.text("headings", "relevance"), words),
+        *build_drawn_section(stage, "pairs", bool(stage.pairs), words.text("headings", "pairs"), words),
+        *build_indicators_section(stage, report.currency, words),
+        *build_windows_sections(stage, words),
         *(
-            slice_section(slices, last_note if number == len(filled) else None, words)
+            build_slice_section(slices, last_note if number == len(filled) else None, words)
             for number, slices in enumerate(filled, start=1)
         ),
     ]
     return chapter
 
 
-def printed_slices(stage: Stage, report: Report) -> Sequence[SliceTable]:
+def select_printed_slices(stage: Stage, report: Report) -> Sequence[SliceTable]:
     """The tables by the dimensions that the stage's findings name; all of them where nobody looked for findings.
 
     A calm stage has none; one of a day that has no like has its main one, to see where its entries come from. The
     workbook always has every table.
     """
-    if has_no_like(report):
+    if lacks_comparable_days(report):
         return stage.slices[:1]
-    if not was_looked_into(report):
+    if not is_diagnosed(report):
         return stage.slices
-    named = {dimension for finding in findings_of(report, stage.key) for dimension, _ in finding.slice}
+    named = {dimension for finding in select_findings_of_stage(report, stage.key) for dimension, _ in finding.slice}
     return [table for table in stage.slices if table.dimension in named]
 
 
-def slices_note(stage: Stage, report: Report, words: Words) -> str:
+def write_slices_note(stage: Stage, report: Report, words: Words) -> str:
     """What "against usual" means, where it is printed; and which dimensions only the workbook has, on a day without
     findings to choose them by."""
-    parts = [words.text("notes", "slices")] if any(map(has_usual_rate, stage.slices)) else []
+    parts = [words.text("notes", "slices")] if any(map(has_baseline_rate, stage.slices)) else []
     others = [words.text("dimensions", each.dimension) for each in stage.slices[1:] if each.rows]
-    if has_no_like(report) and others:
+    if lacks_comparable_days(report) and others:
         dimensions = words.text("labels", "separator").join(others)
         parts.append(words.text("notes", "more_slices", dimensions=dimensions))
     return " ".join(parts)
 
 
-def has_usual_rate(slices: SliceTable) -> bool:
+def has_baseline_rate(slices: SliceTable) -> bool:
     return any(row.baseline_rate is not None for row in slices.rows)
 
 
@@ -109,20 +111,20 @@ def is_relevance_drawn(stage: Stage) -> bool:
     return any(cell.is_failing for cell in stage.relevance)
 
 
-def questions_section(stage: Stage, words: Words) -> list[Content]:
+def build_questions_section(stage: Stage, words: Words) -> list[Content]:
     """The questions that an operator asks of the stage, answered from its figures."""
     if not stage.questions:
         return []
-    rows = [question_row(question, words) for question in stage.questions]
-    return [section(words.text("headings", "questions"), table(heads(words, "question", "answer", "behind"), rows,
-                                                               QUESTION_WIDTHS, left=3))]  # fmt: skip
+    rows = [write_question_row(question, words) for question in stage.questions]
+    head = write_column_heads(words, "question", "answer", "behind")
+    return [build_section(words.text("headings", "questions"), build_table(head, rows, QUESTION_WIDTHS, left=3))]
 
 
-def question_row(question: Question, words: Words) -> list[str]:
+def write_question_row(question: Question, words: Words) -> list[str]:
     behind = ""
     if question.figure is not None:
         figure = question.figure
-        usual = usual_and_change(figure, words)[0] if figure.baseline is not None else ""
+        usual = write_baseline_and_change(figure, words)[0] if figure.baseline is not None else ""
         # A count out of others says more than the count.
         value = words.counts(figure) if figure.unit is Unit.COUNT else words.value(figure.value, figure.unit)
         value = value or words.value(figure.value, figure.unit)
@@ -130,25 +132,25 @@ def question_row(question: Question, words: Words) -> list[str]:
         parts = [words.text("labels", "main_rate", name=name, value=value), usual]
         behind = words.text("labels", "separator").join(part for part in parts if part)
     if question.slice is not None:
-        where = words.text("labels", "see_finding", slice=words.slice_name(question.slice))
+        where = words.text("labels", "see_finding", slice=words.format_slice(question.slice))
         behind = words.text("labels", "dot").join(part for part in (where, behind) if part)
     return [words.text("questions", question.key), words.text("answers", question.answer.value), behind]
 
 
-def findings_sections(stage: Stage, report: Report, words: Words) -> list[Content]:
-    findings = findings_of(report, stage.key)
+def build_findings_sections(stage: Stage, report: Report, words: Words) -> list[Content]:
+    findings = select_findings_of_stage(report, stage.key)
     if not findings:
         return []
-    sections = findings_in_full(findings, report.currency, words)
+    sections = build_finding_sections(findings, report.currency, words)
     if any(finding.effect is not None for finding in findings):
         alternative = words.text("alternatives", "effects")
         picture = {"file": f"{stage.key}_effects.svg", "alt": alternative}
         note = words.text("notes", "effects")
-        sections.insert(0, section(words.text("headings", "effects"), None, note, picture))
+        sections.insert(0, build_section(words.text("headings", "effects"), None, note, picture))
     return sections
 
 
-def heat_map_heading(stage: Stage, words: Words) -> str:
+def write_heat_map_heading(stage: Stage, words: Words) -> str:
     if stage.heat_map is None or stage.rate is None:
         return ""
     return words.text(
@@ -160,22 +162,22 @@ def heat_map_heading(stage: Stage, words: Words) -> str:
     )
 
 
-def drawn_section(stage: Stage, part: str, is_drawn: bool, heading: str, words: Words) -> list[Content]:
+def build_drawn_section(stage: Stage, part: str, is_drawn: bool, heading: str, words: Words) -> list[Content]:
     """A section that is a picture with a note below; nothing where there is none."""
     if not is_drawn:
         return []
     picture = {"file": f"{stage.key}_{part}.svg", "alt": words.text("alternatives", part, heading=heading)}
-    return [section(heading, None, words.text("notes", part), picture)]
+    return [build_section(heading, None, words.text("notes", part), picture)]
 
 
-def indicators_section(stage: Stage, currency: str, words: Words) -> list[Content]:
+def build_indicators_section(stage: Stage, currency: str, words: Words) -> list[Content]:
     if not stage.indicators:
         return []
-    return [section(words.text("headings", "indicators"), figures_table(stage.indicators, currency, words))]
+    return [build_section(words.text("headings", "indicators"), build_figures_table(stage.indicators, currency, words))]
 
 
-def stage_rate(rate: Figure, words: Words) -> Content:
-    usual, change = usual_and_change(rate, words)
+def build_stage_rate(rate: Figure, words: Words) -> Content:
+    usual, change = write_baseline_and_change(rate, words)
     name = words.text("metrics", rate.key)
     details = [words.counts(rate), usual, change]
     return {
@@ -184,15 +186,17 @@ def stage_rate(rate: Figure, words: Words) -> Content:
     }
 
 
-def stage_notes(stage: Stage, words: Words) -> list[str]:
+def write_stage_notes(stage: Stage, words: Words) -> list[str]:
     notes = []
-    if any(outside_mark(step.rate_from_previous, step.usual_low, step.usual_high, words) for step in stage.steps):
+    if any(
+        choose_outside_mark(step.rate_from_previous, step.usual_low, step.usual_high, words) for step in stage.steps
+    ):
         notes.append(words.text("pictures", "outside"))
-    promotions = promotions_note(stage.rate.trend, words) if stage.rate else None
+    promotions = write_promotions_note(stage.rate.trend, words) if stage.rate else None
     return [*notes, promotions] if promotions else notes
 
 
-def stage_alternative(stage: Stage, words: Words) -> str:
+def write_stage_alternative(stage: Stage, words: Words) -> str:
     steps = [
         words.text(
             "alternatives", "step", name=words.text("steps", step.key), count=words.value(step.count, Unit.COUNT)
@@ -200,23 +204,23 @@ def stage_alternative(stage: Stage, words: Words) -> str:
         for step in stage.steps
     ]
     funnel = words.text("alternatives", "funnel", steps=", ".join(steps))
-    return f"{funnel} {trend_alternative(stage.rate, words)}"
+    return f"{funnel} {write_trend_alternative(stage.rate, words)}"
 
 
-def windows_sections(stage: Stage, words: Words) -> list[Content]:
+def build_windows_sections(stage: Stage, words: Words) -> list[Content]:
     """What became of earlier entries, and of presale inquiries."""
-    head = heads(words, "window", "entered_between", "converted", "lost", "pending", "rate")
+    head = write_column_heads(words, "window", "entered_between", "converted", "lost", "pending", "rate")
     sections = []
     for part, windows in (("windows", stage.windows), ("inquiry_windows", stage.inquiry_windows)):
         if windows:
             picture = {"file": f"{stage.key}_{part}.svg", "alt": words.text("alternatives", "windows")}
-            rows = [window_row(window, words) for window in windows]
-            body = table(head, rows, WINDOW_WIDTHS, left=2)
-            sections.append(section(words.text("headings", part), body, picture=picture))
+            rows = [write_window_row(window, words) for window in windows]
+            body = build_table(head, rows, WINDOW_WIDTHS, left=2)
+            sections.append(build_section(words.text("headings", part), body, picture=picture))
     return sections
 
 
-def window_row(window: Window, words: Words) -> list[str]:
+def write_window_row(window: Window, words: Words) -> list[str]:
     first, last = window.entered_from.isoformat(), window.entered_to.isoformat()
     return [
         words.text("labels", "window", days=words.plain(window.window_days)),
@@ -226,38 +230,38 @@ def window_row(window: Window, words: Words) -> list[str]:
     ]
 
 
-def slice_section(slices: SliceTable, note: str | None, words: Words) -> Content:
-    shown, other = largest_and_other(slices.rows)
-    whole = pooled(slices.rows)
-    digits = None if whole.rate is None else max(digits_for(whole.rate, Unit.RATE), 1)
-    rows = [slice_row(row, value_name(row.value, slices.dimension, words), digits, words) for row in shown]
+def build_slice_section(slices: SliceTable, note: str | None, words: Words) -> Content:
+    shown, other = split_largest(slices.rows)
+    whole = pool_rows(slices.rows)
+    digits = None if whole.rate is None else max(choose_digits(whole.rate, Unit.RATE), 1)
+    rows = [write_slice_row(row, name_value(row.value, slices.dimension, words), digits, words) for row in shown]
     if other:
         name = words.text("labels", "other", count=words.plain(len(other)))
-        rows.append(slice_row(pooled(other), name, digits, words))
-    counted = [count_name(key, words) for key in (slices.entered, slices.passed)]
+        rows.append(write_slice_row(pool_rows(other), name, digits, words))
+    counted = [name_count(key, words) for key in (slices.entered, slices.passed)]
     head = [words.text("dimensions", slices.dimension), *counted]
-    head += heads(words, "rate", "usual", "change", "against_usual")
+    head += write_column_heads(words, "rate", "usual", "change", "against_usual")
     heading = words.text("headings", "slices", dimension=words.text("dimensions", slices.dimension))
-    return section(heading, compared_table(head, rows, SLICE_WIDTHS, 3, has_usual_rate(slices)), note)
+    return build_section(heading, build_compared_table(head, rows, SLICE_WIDTHS, 3, has_baseline_rate(slices)), note)
 
 
-def value_name(value: str | None, dimension: str, words: Words) -> str:
-    return words.value_of(dimension, value) if value else words.text("labels", "not_named")
+def name_value(value: str | None, dimension: str, words: Words) -> str:
+    return words.translate_dimension_value(dimension, value) if value else words.text("labels", "not_named")
 
 
-def count_name(key: str, words: Words) -> str:
+def name_count(key: str, words: Words) -> str:
     """The name of what a column counts: a step, or else a metric."""
     return words.text("steps" if key in words.sections["steps"] else "metrics", key)
 
 
-def largest_and_other(rows: Sequence[SliceRow]) -> tuple[list[SliceRow], list[SliceRow]]:
+def split_largest(rows: Sequence[SliceRow]) -> tuple[list[SliceRow], list[SliceRow]]:
     """The rows with most entries, and the rest; a rest of one row is shown by its name instead."""
     ordered = sorted(rows, key=lambda row: (-row.entered, -row.passed, row.value or ""))
     shown = SLICE_ROWS_SHOWN if len(ordered) > SLICE_ROWS_SHOWN + 1 else len(ordered)
     return ordered[:shown], ordered[shown:]
 
 
-def pooled(rows: Sequence[SliceRow]) -> SliceRow:
+def pool_rows(rows: Sequence[SliceRow]) -> SliceRow:
     """Rows added up; a row without a baseline leaves the sum without one."""
     with_baseline = all(row.baseline_entered is not None and row.baseline_passed is not None for row in rows)
     return SliceRow(
@@ -269,10 +273,10 @@ def pooled(rows: Sequence[SliceRow]) -> SliceRow:
     )
 
 
-def slice_row(row: SliceRow, name: str, digits: int | None, words: Words) -> list[str]:
+def write_slice_row(row: SliceRow, name: str, digits: int | None, words: Words) -> list[str]:
     surplus = words.text("labels", "no_comparison")
     if row.baseline_rate is not None:
-        surplus = signed(row.passed - row.entered * row.baseline_rate, 0)
+        surplus = format_signed(row.passed - row.entered * row.baseline_rate, 0)
     return [
         name,
         words.value(row.entered, Unit.COUNT),

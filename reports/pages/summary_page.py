@@ -3,34 +3,38 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from funnelscope.messages.values import PeriodKind, Unit
-from funnelscope.messages.wording import Words, signed
-from reports.model import FULL_BASELINE_DAYS, Delivery, Figure, Headline, Report, Stage, Verdict
-from reports.pages.finding_blocks import findings_in_brief, follow_ups_section, sentence_of_the_day
-from reports.pages.table_blocks import Content, marked_value, named, usual_and_change
-from reports.pictures.funnel_picture import outside_mark
+from funnelscope.messages.message_types import PeriodKind, Unit
+from funnelscope.messages.wording import Words, format_signed
+from reports.model import FULL_BASELINE_DAYS, FamilyDelivery, Figure, Headline, Report, ReportVerdict, Stage
+from reports.pages.finding_blocks import build_finding_briefs, build_follow_ups_section, write_day_sentence
+from reports.pages.table_blocks import Content, name_figure, write_baseline_and_change, write_marked_value
+from reports.pictures.funnel_picture import choose_outside_mark
 from reports.pictures.trend import has_trend
 
 
-def summary(report: Report, words: Words) -> Content:
-    strip = days_strip(report, words) if report.days else [family_strip(each, words) for each in report.deliveries]
+def build_summary(report: Report, words: Words) -> Content:
+    strip = (
+        build_days_strip(report, words)
+        if report.days
+        else [build_family_strip(each, words) for each in report.deliveries]
+    )
     return {
         "title": words.text("report", "heading", shop=report.shop),
-        "day": day_line(report, words),
+        "day": write_day_line(report, words),
         "families": strip,
-        "verdict": verdict(report, words),
+        "verdict": build_verdict(report, words),
         "headline_heading": words.text("headings", "headline"),
-        "headline": [big_figure(headline, report, words) for headline in report.headline],
-        "bridge": bridge_section(report, words),
+        "headline": [build_headline(headline, report, words) for headline in report.headline],
+        "bridge": build_bridge_section(report, words),
         "tiles_heading": words.text("headings", "stages"),
-        "tiles": [tile(stage, words) for stage in report.stages],
-        "outside": outside_note(report, words),
-        "findings": findings_in_brief(report, words),
-        "follow_ups": follow_ups_section(report, words),
+        "tiles": [build_stage_tile(stage, words) for stage in report.stages],
+        "outside": write_outside_note(report, words),
+        "findings": build_finding_briefs(report, words),
+        "follow_ups": build_follow_ups_section(report, words),
     }
 
 
-def day_line(report: Report, words: Words) -> str:
+def write_day_line(report: Report, words: Words) -> str:
     """Which day or days, on whose clock."""
     if report.days:
         first, last = report.days[0].day.isoformat(), report.days[-1].day.isoformat()
@@ -40,24 +44,24 @@ def day_line(report: Report, words: Words) -> str:
     return words.text("report", "day", date=report.label, weekday=weekday, time_zone=report.time_zone)
 
 
-def days_strip(report: Report, words: Words) -> list[Content]:
+def build_days_strip(report: Report, words: Words) -> list[Content]:
     """Which of the period's days are in it, warned, left out, and restated since their first edition."""
     groups = {
         "counted": [day.day for day in report.days if day.is_counted],
-        "warned": [day.day for day in report.days if day.is_counted and day.verdict is Verdict.WARN],
+        "warned": [day.day for day in report.days if day.is_counted and day.verdict is ReportVerdict.WARN],
         "left_out": [day.day for day in report.days if not day.is_counted],
         "restated": [day.day for day in report.days if day.editions > 1],
     }
     cells = []
     for key, days in groups.items():
-        named = "" if key == "counted" else words.text("labels", "separator").join(runs_of(days, words))
+        named = "" if key == "counted" else words.text("labels", "separator").join(write_runs_of_days(days, words))
         whole = {"numerator": words.plain(len(days)), "denominator": words.plain(len(report.days))}
         state = words.text("labels", "of", **whole)
         cells.append({"name": words.text("days_strip", key), "state": state, "detail": named})
     return cells
 
 
-def runs_of(days: Sequence[date], words: Words) -> list[str]:
+def write_runs_of_days(days: Sequence[date], words: Words) -> list[str]:
     """Days in order, neighbours as one: "06-03", "06-08 to 06-12"."""
     runs: list[list[date]] = []
     for day in days:
@@ -73,24 +77,24 @@ def runs_of(days: Sequence[date], words: Words) -> list[str]:
     ]
 
 
-def verdict(report: Report, words: Words) -> Content:
+def build_verdict(report: Report, words: Words) -> Content:
     """The sentence of the day, and below it whether the data may be used. A blocked day says only the latter."""
     key = report.verdict.value
-    if report.verdict is Verdict.BLOCKED and report.last_good_date is None:
+    if report.verdict is ReportVerdict.BLOCKED and report.last_good_date is None:
         key = "blocked_no_good_day"
     last = report.last_good_date.isoformat() if report.last_good_date else ""
     data = words.text("verdicts", key, date=report.label, last_good_date=last)
-    is_usable = report.verdict in (Verdict.PASS, Verdict.WARN)
+    is_usable = report.verdict in (ReportVerdict.PASS, ReportVerdict.WARN)
     return {
         "state": report.verdict.value,
-        "sentence": sentence_of_the_day(report, words) if is_usable else data,
+        "sentence": write_day_sentence(report, words) if is_usable else data,
         "data": data if is_usable else None,
         "reasons": [words.message(reason) for reason in report.verdict_reasons],
-        "baseline": baseline_sentence(report, words),
+        "baseline": write_baseline_sentence(report, words),
     }
 
 
-def baseline_sentence(report: Report, words: Words) -> str:
+def write_baseline_sentence(report: Report, words: Words) -> str:
     days = report.baseline_days
     if report.promotion is not None and days:
         return words.text("baseline", "promotion", promotion=report.promotion, days=str(days))
@@ -99,7 +103,7 @@ def baseline_sentence(report: Report, words: Words) -> str:
     return words.text("baseline", key, days=str(days), full=str(FULL_BASELINE_DAYS))
 
 
-def family_strip(delivery: Delivery, words: Words) -> Content:
+def build_family_strip(delivery: FamilyDelivery, words: Words) -> Content:
     details = []
     if delivery.rows_accepted is not None:
         details.append(words.text("labels", "rows", count=words.plain(delivery.rows_accepted)))
@@ -112,25 +116,25 @@ def family_strip(delivery: Delivery, words: Words) -> Content:
     }
 
 
-def big_figure(headline: Headline, report: Report, words: Words) -> Content:
+def build_headline(headline: Headline, report: Report, words: Words) -> Content:
     figure = headline.figure
-    usual, change = usual_and_change(figure, words)
+    usual, change = write_baseline_and_change(figure, words)
     lines = [words.counts(figure)] if figure.denominator is not None else []
     if headline.second is not None:
         second = headline.second
         value = words.value(second.value, second.unit)
-        lines.append(words.text("labels", "main_rate", name=named(second, report.currency, words), value=value))
+        lines.append(words.text("labels", "main_rate", name=name_figure(second, report.currency, words), value=value))
     return {
-        "name": named(figure, report.currency, words),
-        "value": marked_value(figure, words),
+        "name": name_figure(figure, report.currency, words),
+        "value": write_marked_value(figure, words),
         "usual": usual,
         "change": change,
-        "lines": lines + comparisons(headline, words),
-        "picture": spark(figure, words),
+        "lines": lines + write_comparisons(headline, words),
+        "picture": build_sparkline(figure, words),
     }
 
 
-def comparisons(headline: Headline, words: Words) -> list[str]:
+def write_comparisons(headline: Headline, words: Words) -> list[str]:
     """The figure against its target, the month to date, and the same day of the last like promotion.
 
     Of a week or month: against the one before and a year earlier, and by the marketplaces' rule.
@@ -160,12 +164,12 @@ def comparisons(headline: Headline, words: Words) -> list[str]:
     return lines
 
 
-def bridge_section(report: Report, words: Words) -> Content | None:
+def build_bridge_section(report: Report, words: Words) -> Content | None:
     bridge = report.bridge
     if bridge is None:
         return None
     spoken = words.text("labels", "separator").join(
-        f"{words.text('bridge', bar.key)} {signed(float(bar.change), 0)}" for bar in bridge.bars
+        f"{words.text('bridge', bar.key)} {format_signed(float(bar.change), 0)}" for bar in bridge.bars
     )
     return {
         "heading": words.text("headings", "bridge", currency=report.currency),
@@ -173,7 +177,7 @@ def bridge_section(report: Report, words: Words) -> Content | None:
     }
 
 
-def spark(figure: Figure, words: Words) -> Content | None:
+def build_sparkline(figure: Figure, words: Words) -> Content | None:
     if not has_trend(figure.trend):
         return None
     known = [point.value for point in figure.trend if point.value is not None]
@@ -188,26 +192,26 @@ def spark(figure: Figure, words: Words) -> Content | None:
     return {"file": f"spark_{figure.key}.svg", "alt": alternative}
 
 
-def outside_note(report: Report, words: Words) -> str | None:
+def write_outside_note(report: Report, words: Words) -> str | None:
     """What the marks of this page mean, where there is one."""
     figures = [headline.figure for headline in report.headline]
     figures += [stage.rate for stage in report.stages if stage.rate is not None and stage.no_data is None]
-    if any(outside_mark(figure.value, figure.usual_low, figure.usual_high, words) for figure in figures):
+    if any(choose_outside_mark(figure.value, figure.usual_low, figure.usual_high, words) for figure in figures):
         return words.text("pictures", "outside")
     return None
 
 
-def tile(stage: Stage, words: Words) -> Content:
+def build_stage_tile(stage: Stage, words: Words) -> Content:
     name = words.text("stages", stage.key)
     if stage.no_data is not None or stage.rate is None:
         reason = words.message(stage.no_data) if stage.no_data else ""
         return {"name": name, "rate": words.no_data, "value": "", "lines": [reason] if reason else []}
-    usual, change = usual_and_change(stage.rate, words)
+    usual, change = write_baseline_and_change(stage.rate, words)
     maturity = words.message(stage.maturity) if stage.maturity else ""
     lines = [words.counts(stage.rate), f"{usual} {change}".strip(), maturity]
     return {
         "name": name,
         "rate": words.text("metrics", stage.rate.key),
-        "value": marked_value(stage.rate, words),
+        "value": write_marked_value(stage.rate, words),
         "lines": [line for line in lines if line],
     }

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from funnelscope.messages.values import Unit
-from funnelscope.messages.wording import Words, digits_of_usual
+from funnelscope.messages.message_types import Unit
+from funnelscope.messages.wording import Words, choose_baseline_digits
 from reports.model import DayPoint, Figure
-from reports.pictures.funnel_picture import outside_mark
-from reports.pictures.trend import promotion_runs
+from reports.pictures.funnel_picture import choose_outside_mark
+from reports.pictures.trend import find_promotion_runs
 
 Content = dict[str, Any]
 Widths = Sequence[int | None]
 FIGURE_WIDTHS: Widths = (None, 56, 24, 23, 21)
 
 
-def table(head: Sequence[str] | None, rows: Sequence[Sequence[str]], widths: Widths, left: int = 1) -> Content:
+def build_table(head: Sequence[str] | None, rows: Sequence[Sequence[str]], widths: Widths, left: int = 1) -> Content:
     """A table whose first `left` columns are texts, set to the left; the others are numbers, set to the right."""
     sides = ["left"] * left + ["right"] * (len(widths) - left)
     return {
@@ -25,77 +25,77 @@ def table(head: Sequence[str] | None, rows: Sequence[Sequence[str]], widths: Wid
     }
 
 
-def compared_table(
+def build_compared_table(
     head: Sequence[str], rows: Sequence[Sequence[str]], widths: Widths, comparing: int, is_known: bool
 ) -> Content:
     """A table whose last columns, `comparing` of them, tell what is usual: they are left out while nothing is."""
     kept = len(widths) - (0 if is_known else comparing)
-    return table(head[:kept], [row[:kept] for row in rows], widths[:kept])
+    return build_table(head[:kept], [row[:kept] for row in rows], widths[:kept])
 
 
-def section(
+def build_section(
     heading: str | None, body: Content | None, note: str | None = None, picture: Content | None = None
 ) -> Content:
     return {"heading": heading, "table": body, "note": note, "picture": picture}
 
 
-def heads(words: Words, *keys: str, **values: str) -> list[str]:
+def write_column_heads(words: Words, *keys: str, **values: str) -> list[str]:
     return [words.text("columns", key, **values) for key in keys]
 
 
-def named(figure: Figure, currency: str, words: Words) -> str:
+def name_figure(figure: Figure, currency: str, words: Words) -> str:
     """The figure's name, with the currency where it is money."""
     name = words.text("metrics", figure.key)
     return words.text("labels", "with_unit", name=name, unit=currency) if figure.unit is Unit.MONEY else name
 
 
-def usual_and_change(figure: Figure, words: Words) -> tuple[str, str]:
+def write_baseline_and_change(figure: Figure, words: Words) -> tuple[str, str]:
     if figure.baseline is None:
         return words.text("labels", "usual", value=words.no_data), ""
-    digits = digits_of_usual(figure.value, figure.unit)
+    digits = choose_baseline_digits(figure.value, figure.unit)
     usual = words.text("labels", "usual", value=words.value(figure.baseline, figure.unit, digits))
     return usual, words.change(figure.value, figure.baseline, figure.unit)
 
 
-def marked_value(figure: Figure, words: Words) -> str:
+def write_marked_value(figure: Figure, words: Words) -> str:
     """The value, with a mark before it where it lies outside its usual range."""
-    mark = outside_mark(figure.value, figure.usual_low, figure.usual_high, words)
+    mark = choose_outside_mark(figure.value, figure.usual_low, figure.usual_high, words)
     return f"{mark} {words.value(figure.value, figure.unit)}".strip()
 
 
-def figures_table(figures: Sequence[Figure], currency: str, words: Words) -> Content:
+def build_figures_table(figures: Sequence[Figure], currency: str, words: Words) -> Content:
     rows = []
     for figure in figures:
         rows.append(
             [
-                named(figure, currency, words),
+                name_figure(figure, currency, words),
                 words.counts(figure),
-                marked_value(figure, words),
-                words.value(figure.baseline, figure.unit, digits_of_usual(figure.value, figure.unit)),
+                write_marked_value(figure, words),
+                words.value(figure.baseline, figure.unit, choose_baseline_digits(figure.value, figure.unit)),
                 words.change(figure.value, figure.baseline, figure.unit),
             ]
         )
         if figure.mean_of_days is not None:
-            name = words.text("labels", "by_platform", name=named(figure, currency, words))
+            name = words.text("labels", "by_platform", name=name_figure(figure, currency, words))
             rows.append([name, "", words.value(figure.mean_of_days, figure.unit), "", ""])
-    head = heads(words, "figure", "counts", "value", "usual", "change")
-    return compared_table(head, rows, FIGURE_WIDTHS, 2, any(figure.baseline is not None for figure in figures))
+    head = write_column_heads(words, "figure", "counts", "value", "usual", "change")
+    return build_compared_table(head, rows, FIGURE_WIDTHS, 2, any(figure.baseline is not None for figure in figures))
 
 
-def promotions_note(trend: Sequence[DayPoint], words: Words) -> str | None:
+def write_promotions_note(trend: Sequence[DayPoint], words: Words) -> str | None:
     """The promotions that the shaded days of a trend belong to."""
-    days = [promotion_days(trend[first : last + 1], words) for first, last in promotion_runs(trend)]
+    days = [write_promotion_days(trend[first : last + 1], words) for first, last in find_promotion_runs(trend)]
     return words.text("notes", "promotions", days="; ".join(days)) if days else None
 
 
-def promotion_days(points: Sequence[DayPoint], words: Words) -> str:
+def write_promotion_days(points: Sequence[DayPoint], words: Words) -> str:
     names = dict.fromkeys(point.promotion for point in points if point.promotion)
     first, last = points[0].day.isoformat(), points[-1].day.isoformat()
     when = first if first == last else words.text("labels", "date_range", first=first, last=last)
     return words.text("labels", "with_unit", name=" / ".join(names), unit=when)
 
 
-def trend_alternative(rate: Figure | None, words: Words) -> str:
+def write_trend_alternative(rate: Figure | None, words: Words) -> str:
     known = [point for point in rate.trend if point.value is not None] if rate else []
     if rate is None or len(known) < 2:
         return words.text("alternatives", "no_trend")

@@ -1,59 +1,59 @@
 """Every picture of a report, by name."""
 
 from funnelscope.messages.wording import Words
-from reports.model import Report, Stage, drawn, findings_of
-from reports.pictures.bars import money_canvas, windows_canvas
-from reports.pictures.bridge import bridge_canvas
-from reports.pictures.canvas import drawing, svg
-from reports.pictures.funnel_picture import stage_canvas
-from reports.pictures.heat_map import heat_map_canvas
-from reports.pictures.intervals import effects_canvas
-from reports.pictures.own_funnel_picture import own_funnel_canvas
-from reports.pictures.pairs import pairs_canvas
-from reports.pictures.relevance_picture import relevance_canvas
-from reports.pictures.trend import has_trend, spark_canvas, trend_canvas, trends_of
+from reports.model import Report, Stage, select_drawn_parts, select_findings_of_stage
+from reports.pictures.bars import draw_money, draw_windows
+from reports.pictures.bridge import draw_bridge
+from reports.pictures.canvas import apply_drawing_style, save_svg
+from reports.pictures.funnel_picture import draw_stage
+from reports.pictures.heat_map import draw_heat_map
+from reports.pictures.intervals import draw_effects
+from reports.pictures.own_funnel_picture import draw_own_funnel
+from reports.pictures.pairs import draw_pairs
+from reports.pictures.relevance_picture import draw_relevance
+from reports.pictures.trend import draw_sparkline, draw_trend_alone, has_trend, select_trends
 
 
-def stage_pictures(report: Report, words: Words) -> dict[str, bytes]:
+def draw_pictures(report: Report, words: Words) -> dict[str, bytes]:
     """SVG by name: `bridge`, `money`, `spark_<figure>`, and for a stage with numbers `<stage>` and `<stage>_<part>`."""
     result = {}
-    with drawing():
+    with apply_drawing_style():
         if report.bridge is not None:
-            result["bridge"] = svg(bridge_canvas(report.bridge, words), "bridge")
+            result["bridge"] = save_svg(draw_bridge(report.bridge, words), "bridge")
         if report.money is not None and report.money.paid_amount is not None:
-            result["money"] = svg(money_canvas(report.money), "money")
+            result["money"] = save_svg(draw_money(report.money), "money")
         for headline in report.headline:
             figure = headline.figure
             if has_trend(figure.trend):
                 name = f"spark_{figure.key}"
-                result[name] = svg(spark_canvas(figure.trend), name)
-        for figure in trends_of(report):
+                result[name] = save_svg(draw_sparkline(figure.trend), name)
+        for figure in select_trends(report):
             name = f"trend_{figure.key}"
-            result[name] = svg(trend_canvas(figure, words), name)
+            result[name] = save_svg(draw_trend_alone(figure, words), name)
         for stage in report.stages:
             if stage.no_data is None:
-                result |= _pictures_of(stage, report, words)
+                result |= _draw_stage_pictures(stage, report, words)
         for number, funnel in enumerate(report.own_funnels, start=1):
             name = f"own_funnel_{number}"
-            result[name] = svg(own_funnel_canvas(funnel.cohorts[0], words), name)
+            result[name] = save_svg(draw_own_funnel(funnel.cohorts[0], words), name)
     return result
 
 
-def _pictures_of(stage: Stage, report: Report, words: Words) -> dict[str, bytes]:
-    stage, canvases = drawn(report, stage), {}
+def _draw_stage_pictures(stage: Stage, report: Report, words: Words) -> dict[str, bytes]:
+    stage, canvases = select_drawn_parts(report, stage), {}
     if stage.steps:
-        canvases[stage.key] = stage_canvas(stage, words)
+        canvases[stage.key] = draw_stage(stage, words)
     if stage.windows:
-        canvases[f"{stage.key}_windows"] = windows_canvas(stage.windows, words)
+        canvases[f"{stage.key}_windows"] = draw_windows(stage.windows, words)
     if stage.inquiry_windows:
-        canvases[f"{stage.key}_inquiry_windows"] = windows_canvas(stage.inquiry_windows, words)
+        canvases[f"{stage.key}_inquiry_windows"] = draw_windows(stage.inquiry_windows, words)
     if stage.heat_map is not None:
-        canvases[f"{stage.key}_heat_map"] = heat_map_canvas(stage.heat_map, words)
+        canvases[f"{stage.key}_heat_map"] = draw_heat_map(stage.heat_map, words)
     if stage.pairs:
-        canvases[f"{stage.key}_pairs"] = pairs_canvas(stage.pairs, words)
+        canvases[f"{stage.key}_pairs"] = draw_pairs(stage.pairs, words)
     if any(cell.is_failing for cell in stage.relevance):
-        canvases[f"{stage.key}_relevance"] = relevance_canvas(stage.relevance, words)
-    findings = findings_of(report, stage.key)
+        canvases[f"{stage.key}_relevance"] = draw_relevance(stage.relevance, words)
+    findings = select_findings_of_stage(report, stage.key)
     if any(finding.effect is not None for finding in findings):
-        canvases[f"{stage.key}_effects"] = effects_canvas(findings, words)
-    return {name: svg(canvas, name) for name, canvas in canvases.items()}
+        canvases[f"{stage.key}_effects"] = draw_effects(findings, words)
+    return {name: save_svg(canvas, name) for name, canvas in canvases.items()}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
 from reports.model import MoneySplit, Window
 from reports.pictures.canvas import (
@@ -15,9 +15,9 @@ from reports.pictures.canvas import (
     ROW_MM,
     SHADES,
     SMALL_POINTS,
-    axes_at,
-    new_canvas,
-    sheet_over,
+    add_axes,
+    add_text_sheet,
+    create_canvas,
 )
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ WINDOW_LEFT_MM = 30.0
 SMALLEST_LABELLED_SHARE = 0.07  # a label needs about 12 mm of the bar
 
 
-def money_canvas(money: MoneySplit) -> "Canvas":
+def draw_money(money: MoneySplit) -> "Canvas":
     """One bar for the paid amount, divided into A, B, C and D."""
-    canvas = new_canvas(8)
-    axes = axes_at(canvas, 0, 0, PAGE_WIDTH_MM, 8)
+    canvas = create_canvas(8)
+    axes = add_axes(canvas, 0, 0, PAGE_WIDTH_MM, 8)
     amounts = [max(float(part.amount or 0), 0.0) for part in money.parts.values()]
     whole = sum(amounts) or 1.0
     left = 0.0
@@ -46,10 +46,10 @@ def money_canvas(money: MoneySplit) -> "Canvas":
     return canvas
 
 
-def windows_canvas(windows: Sequence[Window], words: Words) -> "Canvas":
+def draw_windows(windows: Sequence[Window], words: Words) -> "Canvas":
     """A bar for each window, divided into converted, lost and pending entries."""
-    canvas = new_canvas(HEADER_MM + ROW_MM * len(windows))
-    sheet = sheet_over(canvas, 0, HEADER_MM + ROW_MM * len(windows))
+    canvas = create_canvas(HEADER_MM + ROW_MM * len(windows))
+    sheet = add_text_sheet(canvas, 0, HEADER_MM + ROW_MM * len(windows))
     looks: tuple[dict[str, Any], ...] = (
         {"color": BLUE},
         {"color": "#a6a6a6"},

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from funnelscope.messages.values import Number, Unit
-from funnelscope.messages.wording import Words, digits_of_usual, signed
+from funnelscope.messages.message_types import Number, Unit
+from funnelscope.messages.wording import Words, choose_baseline_digits, format_signed
 from reports.model import Bridge, BridgeBar
-from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, new_canvas, sheet_over
+from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, add_text_sheet, create_canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,13 +17,13 @@ BAR_LEFT_MM, BAR_WIDTH_MM = 44.0, 62.0
 CHANGE_MM, USUAL_MM = 126.0, 151.0
 
 
-def bridge_canvas(bridge: Bridge, words: Words) -> "Canvas":
+def draw_bridge(bridge: Bridge, words: Words) -> "Canvas":
     """Bars that begin where the one above ends; the last one is their sum. Losses point left, gains right."""
     height = BAR_ROW_MM * (len(bridge.bars) + 2 + (bridge.excluded is not None))
-    canvas = new_canvas(height)
-    sheet = sheet_over(canvas, 0, height)
+    canvas = create_canvas(height)
+    sheet = add_text_sheet(canvas, 0, height)
     _draw_heads(sheet, words)
-    place = _scale(bridge)
+    place = _find_scale(bridge)
     reached = 0.0
     for number, bar in enumerate(bridge.bars, start=1):
         y = BAR_ROW_MM * (number + 0.5)
@@ -41,7 +41,7 @@ def bridge_canvas(bridge: Bridge, words: Words) -> "Canvas":
     return canvas
 
 
-def _scale(bridge: Bridge) -> Callable[[float], float]:
+def _find_scale(bridge: Bridge) -> Callable[[float], float]:
     """Millimetres of an amount against usual."""
     reached, ends = 0.0, [0.0, float(bridge.today) - float(bridge.usual)]
     for bar in bridge.bars:
@@ -66,16 +66,18 @@ def _draw_bar(sheet: "Axes", y: float, start: float, end: float, colour: str) ->
 def _write_row(sheet: "Axes", y: float, bar: BridgeBar, words: Words, quiet: bool = False) -> None:
     colour = QUIET if quiet else INK
     sheet.text(0, y, words.text("bridge", bar.key), va="center", color=colour)
-    change = words.text("labels", "no_comparison") if quiet else signed(float(bar.change), 0)
+    change = words.text("labels", "no_comparison") if quiet else format_signed(float(bar.change), 0)
     sheet.text(CHANGE_MM, y, change, ha="right", va="center", color=colour)
     for x, value in ((USUAL_MM, bar.usual), (PAGE_WIDTH_MM, bar.today)):
-        sheet.text(x, y, written(value, bar, words), ha="right", va="center", color=QUIET if x == USUAL_MM else colour)
+        sheet.text(
+            x, y, write_bar_value(value, bar, words), ha="right", va="center", color=QUIET if x == USUAL_MM else colour
+        )
 
 
-def written(value: Number | None, bar: BridgeBar, words: Words) -> str:
+def write_bar_value(value: Number | None, bar: BridgeBar, words: Words) -> str:
     """The usual or present value of a bar; a factor as the table of the factors has it."""
     if value is None:
         return words.no_data
     if bar.unit is Unit.MONEY and bar.key != "amount_per_order":
         return words.value(value, Unit.MONEY, 0)
-    return words.value(value, bar.unit, digits_of_usual(bar.today, bar.unit))
+    return words.value(value, bar.unit, choose_baseline_digits(bar.today, bar.unit))

@@ -10,7 +10,7 @@ from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from reports.fonts import FAMILY, font_file, require_glyphs
+from reports.fonts import FAMILY, find_font_file, require_glyphs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ HEADER_MM = 6.0
 
 
 @contextmanager
-def drawing() -> Iterator[None]:
+def apply_drawing_style() -> Iterator[None]:
     """matplotlib's settings for a picture: selectable text in our font, no mathematics in text, no random ids."""
     import matplotlib
 
@@ -55,21 +55,21 @@ def drawing() -> Iterator[None]:
 def _register_font() -> None:
     from matplotlib.font_manager import fontManager
 
-    fontManager.addfont(font_file())
+    fontManager.addfont(find_font_file())
 
 
-def svg(canvas: "Canvas", name: str) -> bytes:
+def save_svg(canvas: "Canvas", name: str) -> bytes:
     """The canvas as SVG with text kept as text; call inside `drawing()`. Raises MissingGlyphError."""
-    return _written(canvas, name, format="svg", metadata={"Date": None, "Creator": None})
+    return _save(canvas, name, format="svg", metadata={"Date": None, "Creator": None})
 
 
-def png(canvas: "Canvas", name: str, dots_per_inch: int = 144) -> bytes:
+def save_png(canvas: "Canvas", name: str, dots_per_inch: int = 144) -> bytes:
     """The canvas as PNG of few colours; call inside `drawing()`. Raises MissingGlyphError."""
-    drawn = _written(canvas, name, format="png", dpi=dots_per_inch, bbox_inches="tight", metadata={"Software": None})
-    return few_colours(drawn)
+    drawn = _save(canvas, name, format="png", dpi=dots_per_inch, bbox_inches="tight", metadata={"Software": None})
+    return reduce_colours(drawn)
 
 
-def few_colours(picture: bytes) -> bytes:
+def reduce_colours(picture: bytes) -> bytes:
     """The same PNG with a palette: a fifth of the bytes."""
     from PIL import Image
 
@@ -79,15 +79,15 @@ def few_colours(picture: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _written(canvas: "Canvas", name: str, **options: Any) -> bytes:
-    for text in _texts(canvas):
+def _save(canvas: "Canvas", name: str, **options: Any) -> bytes:
+    for text in _list_texts(canvas):
         require_glyphs(text, f"picture {name}")
     buffer = BytesIO()
     canvas.savefig(buffer, **options)
     return buffer.getvalue()
 
 
-def _texts(canvas: "Canvas") -> list[str]:
+def _list_texts(canvas: "Canvas") -> list[str]:
     """Every text on the canvas. Axes that are switched off are not asked for tick labels, which would create them."""
     texts = []
     for axes in canvas.axes:
@@ -96,13 +96,13 @@ def _texts(canvas: "Canvas") -> list[str]:
     return texts
 
 
-def new_canvas(height_mm: float, width_mm: float = PAGE_WIDTH_MM) -> "Canvas":
+def create_canvas(height_mm: float, width_mm: float = PAGE_WIDTH_MM) -> "Canvas":
     from matplotlib.figure import Figure as Canvas
 
     return Canvas(figsize=(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH))
 
 
-def axes_at(canvas: "Canvas", left: float, top: float, width: float, height: float) -> "Axes":
+def add_axes(canvas: "Canvas", left: float, top: float, width: float, height: float) -> "Axes":
     """Axes at a place counted in millimetres from the canvas's top left corner, bare of frame and ticks."""
     whole_width, whole_height = canvas.get_size_inches() * MM_PER_INCH
     place = (left / whole_width, 1 - (top + height) / whole_height, width / whole_width, height / whole_height)
@@ -111,10 +111,10 @@ def axes_at(canvas: "Canvas", left: float, top: float, width: float, height: flo
     return axes
 
 
-def sheet_over(canvas: "Canvas", top: float, height: float) -> "Axes":
+def add_text_sheet(canvas: "Canvas", top: float, height: float) -> "Axes":
     """Axes over the whole width whose data coordinates are millimetres, y downwards: for text."""
     width = canvas.get_size_inches()[0] * MM_PER_INCH
-    axes = axes_at(canvas, 0, top, width, height)
+    axes = add_axes(canvas, 0, top, width, height)
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     return axes

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
-from reports.model import Report, Stage, Step
+from reports.model import Report, Stage, StageStep
 from reports.pictures.canvas import (
     ALARM,
     BLUE,
@@ -15,12 +15,12 @@ from reports.pictures.canvas import (
     QUIET,
     ROW_MM,
     SMALL_POINTS,
-    drawing,
-    new_canvas,
-    png,
-    sheet_over,
+    add_text_sheet,
+    apply_drawing_style,
+    create_canvas,
+    save_png,
 )
-from reports.pictures.trend import draw_trend, trend_height
+from reports.pictures.trend import compute_trend_height, draw_trend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,14 +30,14 @@ FUNNEL_LEFT_MM, FUNNEL_BAR_MM = 38.0, 58.0
 RATE_COLUMNS_MM = (124.0, 142.0, PAGE_WIDTH_MM)
 
 
-def stage_canvas(stage: Stage, words: Words, title: Sequence[str] = ()) -> "Canvas":
+def draw_stage(stage: Stage, words: Words, title: Sequence[str] = ()) -> "Canvas":
     """The day's funnel with usual rates, and the main rate's trend below it; the lines of `title` head it."""
     title_mm = ROW_MM * len(title)
     funnel_mm = HEADER_MM + ROW_MM * len(stage.steps) if stage.steps else 0.0
-    trend_mm = trend_height(stage.rate)
-    canvas = new_canvas(title_mm + funnel_mm + trend_mm)
+    trend_mm = compute_trend_height(stage.rate)
+    canvas = create_canvas(title_mm + funnel_mm + trend_mm)
     if title:
-        sheet = sheet_over(canvas, 0, title_mm)
+        sheet = add_text_sheet(canvas, 0, title_mm)
         for number, line in enumerate(title):
             sheet.text(0, ROW_MM * (number + 0.5), line, va="center")
     if stage.steps:
@@ -47,9 +47,9 @@ def stage_canvas(stage: Stage, words: Words, title: Sequence[str] = ()) -> "Canv
     return canvas
 
 
-def _draw_funnel(canvas: "Canvas", steps: Sequence[Step], words: Words, top: float) -> None:
+def _draw_funnel(canvas: "Canvas", steps: Sequence[StageStep], words: Words, top: float) -> None:
     height = HEADER_MM + ROW_MM * len(steps)
-    sheet = sheet_over(canvas, top, height)
+    sheet = add_text_sheet(canvas, top, height)
     has_usual = any(step.baseline_rate is not None for step in steps)
     has_range = any(step.usual_low is not None for step in steps)
     keys = ["from_previous", *(["usual"] if has_usual else []), *(["usual_range"] if has_range else [])]
@@ -64,7 +64,7 @@ def _draw_funnel(canvas: "Canvas", steps: Sequence[Step], words: Words, top: flo
         _draw_step(sheet, step, HEADER_MM + ROW_MM * (number + 0.5), scale, words, has_usual)
 
 
-def _draw_step(sheet: "Axes", step: Step, y: float, scale: float, words: Words, has_usual: bool) -> None:
+def _draw_step(sheet: "Axes", step: StageStep, y: float, scale: float, words: Words, has_usual: bool) -> None:
     sheet.text(0, y, words.text("steps", step.key), va="center")
     reach = 0.0
     if step.count is not None:
@@ -79,7 +79,7 @@ def _draw_step(sheet: "Axes", step: Step, y: float, scale: float, words: Words, 
     if step.rate_from_previous is None and step.baseline_rate is None:
         return
     today_x, usual_x, range_x = RATE_COLUMNS_MM
-    mark = outside_mark(step.rate_from_previous, step.usual_low, step.usual_high, words)
+    mark = choose_outside_mark(step.rate_from_previous, step.usual_low, step.usual_high, words)
     written = words.value(step.rate_from_previous, Unit.RATE)
     colour = ALARM if mark else INK
     sheet.text(today_x, y, f"{mark} {written}".strip(), ha="right", va="center", color=colour)
@@ -91,7 +91,7 @@ def _draw_step(sheet: "Axes", step: Step, y: float, scale: float, words: Words, 
         sheet.text(range_x, y, bounds, ha="right", va="center", color=QUIET)
 
 
-def outside_mark(value: Any, low: Any, high: Any, words: Words) -> str:
+def choose_outside_mark(value: Any, low: Any, high: Any, words: Words) -> str:
     """The mark of a value below or above its usual range; empty inside it, or where it cannot be told."""
     if value is None:
         return ""
@@ -102,7 +102,7 @@ def outside_mark(value: Any, low: Any, high: Any, words: Words) -> str:
     return ""
 
 
-def stage_png(stage: Stage, report: Report, words: Words) -> bytes:
+def draw_stage_png(stage: Stage, report: Report, words: Words) -> bytes:
     """The stage's picture as PNG with a title of its own, for a page that shows nothing else of the report."""
     lines = [
         words.text(
@@ -115,5 +115,5 @@ def stage_png(stage: Stage, report: Report, words: Words) -> bytes:
     ]
     if stage.no_data is not None:
         lines.append(words.text("labels", "no_data_because", reason=words.message(stage.no_data)))
-    with drawing():
-        return png(stage_canvas(stage, words, lines), stage.key)
+    with apply_drawing_style():
+        return save_png(draw_stage(stage, words, lines), stage.key)

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from funnelscope.messages.values import Unit
-from funnelscope.messages.wording import Words, signed
+from funnelscope.messages.message_types import Unit
+from funnelscope.messages.wording import Words, format_signed
 from reports.model import HeatCell, HeatMap
-from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, new_canvas, sheet_over
+from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, add_text_sheet, create_canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,25 +20,25 @@ NOTABLE_STANDARD_ERRORS = 3.0
 LONGEST_LABEL = 24
 
 
-def heat_map_canvas(heat_map: HeatMap, words: Words) -> "Canvas":
+def draw_heat_map(heat_map: HeatMap, words: Words) -> "Canvas":
     """Rows and columns in the order given. Colour says how far the rate is from usual; a sign, that it is notable."""
     height = HEAD_MM + CELL_HEIGHT_MM * len(heat_map.rows)
-    canvas = new_canvas(height)
-    sheet = sheet_over(canvas, 0, height)
+    canvas = create_canvas(height)
+    sheet = add_text_sheet(canvas, 0, height)
     width = min(WIDEST_CELL_MM, (PAGE_WIDTH_MM - LABEL_MM) / max(len(heat_map.columns), 1))
     for number, name in enumerate(heat_map.columns):
         x = LABEL_MM + width * (number + 0.5)
-        label = shortened(name, int(width / 1.5))
+        label = shorten(name, int(width / 1.5))
         sheet.text(x, HEAD_MM / 2, label, ha="center", va="center", color=QUIET, fontsize=SMALL_POINTS)
     for row, (name, cells) in enumerate(zip(heat_map.rows, heat_map.cells, strict=True)):
         top = HEAD_MM + CELL_HEIGHT_MM * row
-        sheet.text(0, top + CELL_HEIGHT_MM / 2, shortened(name, LONGEST_LABEL), va="center")
+        sheet.text(0, top + CELL_HEIGHT_MM / 2, shorten(name, LONGEST_LABEL), va="center")
         for column, cell in enumerate(cells):
             _draw_cell(sheet, LABEL_MM + width * column, top, width, cell, words)
     return canvas
 
 
-def shortened(text: str, longest: int) -> str:
+def shorten(text: str, longest: int) -> str:
     """The text with its middle left out where it is longer than `longest`; names often differ at their ends."""
     if len(text) <= longest:
         return text
@@ -46,7 +46,7 @@ def shortened(text: str, longest: int) -> str:
     return f"{text[: kept - kept // 2]}…{text[-(kept // 2) :]}"
 
 
-def notable(cell: HeatCell) -> float:
+def measure_notability(cell: HeatCell) -> float:
     """Standard errors between the cell's rate and its usual rate; 0 where there is nothing to compare with.
 
     The variance is that of the difference of two independent binomial rates with the pooled rate.
@@ -68,7 +68,7 @@ def _draw_cell(sheet: "Axes", left: float, top: float, width: float, cell: HeatC
     usual = cell.baseline_passed / cell.baseline_entered if cell.baseline_entered else None
     if usual:
         change = (rate - usual) / usual
-        z = notable(cell)
+        z = measure_notability(cell)
         sureness = min(abs(z) / NOTABLE_STANDARD_ERRORS, 1.0)  # what chance explains stays pale
         strength = min(abs(change) / FULL_COLOUR_AT, 1.0) * sureness * 0.6
         sheet.barh(
@@ -76,6 +76,6 @@ def _draw_cell(sheet: "Axes", left: float, top: float, width: float, cell: HeatC
             color=ALARM if change < 0 else BLUE, alpha=strength,
         )  # fmt: skip
         mark = "" if abs(z) < NOTABLE_STANDARD_ERRORS else words.text("labels", "below" if z < 0 else "above") + " "
-        below = f"{mark}{signed((rate - usual) * 100, 1)}"
+        below = f"{mark}{format_signed((rate - usual) * 100, 1)}"
         sheet.text(middle, centre + 1.7, below, ha="center", va="center", color=INK, fontsize=SMALL_POINTS - 0.5)
     sheet.text(middle, centre - (1.5 if usual else 0), words.value(rate, Unit.RATE), ha="center", va="center")

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from funnelscope.messages.wording import Words, signed
+from funnelscope.messages.wording import Words, format_signed
 from reports.model import Finding, FindingStatus
-from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, PALE, QUIET, ROW_MM, new_canvas, sheet_over
-from reports.pictures.heat_map import shortened
+from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, PALE, QUIET, ROW_MM, add_text_sheet, create_canvas
+from reports.pictures.heat_map import shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -15,12 +15,12 @@ LEFT_MM, WIDTH_MM = 70.0, 66.0
 LONGEST_NAME = 44
 
 
-def effects_canvas(findings: Sequence[Finding], words: Words) -> "Canvas":
+def draw_effects(findings: Sequence[Finding], words: Words) -> "Canvas":
     """A dot and a line for each finding that has an effect: the estimate and its 90 % interval."""
     shown = [finding for finding in findings if finding.effect is not None]
     height = ROW_MM * len(shown)
-    canvas = new_canvas(height)
-    sheet = sheet_over(canvas, 0, height)
+    canvas = create_canvas(height)
+    sheet = add_text_sheet(canvas, 0, height)
     ends = [0.0]
     for finding in shown:
         effect = finding.effect
@@ -41,10 +41,10 @@ def effects_canvas(findings: Sequence[Finding], words: Words) -> "Canvas":
             sheet.plot(ends_mm, [y, y], color=colour, linewidth=1.4)
         at = LEFT_MM + (float(effect.value) - low) * scale
         sheet.plot(at, y, marker="o", markersize=4.5, color=colour, markerfacecolor=colour if is_sure else "white")
-        sheet.text(0, y, shortened(words.slice_name(finding.slice), LONGEST_NAME), va="center", color=INK)
-        label = signed(float(effect.value) * 100, 0) + "%"
+        sheet.text(0, y, shorten(words.format_slice(finding.slice), LONGEST_NAME), va="center", color=INK)
+        label = format_signed(float(effect.value) * 100, 0) + "%"
         if effect.low is not None and effect.high is not None:
-            bounds = [signed(float(end) * 100, 0) + "%" for end in (effect.low, effect.high)]
+            bounds = [format_signed(float(end) * 100, 0) + "%" for end in (effect.low, effect.high)]
             label = words.text("labels", "between", value=label, low=bounds[0], high=bounds[1])
         sheet.text(PAGE_WIDTH_MM, y, label, ha="right", va="center", color=QUIET)
     return canvas

@@ -2,10 +2,19 @@
 
 from typing import TYPE_CHECKING, Any
 
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
 from reports.model import OwnCohort
-from reports.pictures.canvas import BLUE, HEADER_MM, PAGE_WIDTH_MM, QUIET, ROW_MM, SMALL_POINTS, new_canvas, sheet_over
+from reports.pictures.canvas import (
+    BLUE,
+    HEADER_MM,
+    PAGE_WIDTH_MM,
+    QUIET,
+    ROW_MM,
+    SMALL_POINTS,
+    add_text_sheet,
+    create_canvas,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -19,11 +28,11 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
-def own_funnel_canvas(cohort: OwnCohort, words: Words) -> "Canvas":
+def draw_own_funnel(cohort: OwnCohort, words: Words) -> "Canvas":
     """A bar for each step, as long as its units are many, divided into converted, lost and pending."""
     height = HEADER_MM + ROW_MM * len(cohort.steps)
-    canvas = new_canvas(height)
-    sheet = sheet_over(canvas, 0, height)
+    canvas = create_canvas(height)
+    sheet = add_text_sheet(canvas, 0, height)
     quiet: dict[str, Any] = {"color": QUIET, "fontsize": SMALL_POINTS, "va": "center"}
     for position, (name, look) in enumerate(LOOKS.items()):
         x = LEFT_MM + position * 40

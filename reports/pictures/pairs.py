@@ -5,8 +5,18 @@ from typing import TYPE_CHECKING
 
 from funnelscope.messages.wording import Words
 from reports.model import Figure, Pair
-from reports.pictures.canvas import BLUE, INK, PAGE_WIDTH_MM, PALE, QUIET, SMALL_POINTS, axes_at, new_canvas, sheet_over
-from reports.pictures.trend import draw_promotions, draw_usual
+from reports.pictures.canvas import (
+    BLUE,
+    INK,
+    PAGE_WIDTH_MM,
+    PALE,
+    QUIET,
+    SMALL_POINTS,
+    add_axes,
+    add_text_sheet,
+    create_canvas,
+)
+from reports.pictures.trend import draw_baseline, draw_promotions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,12 +29,12 @@ BETWEEN_MM = 12.0
 PER_ROW = 2
 
 
-def pairs_canvas(pairs: Sequence[Pair], words: Words) -> "Canvas":
+def draw_pairs(pairs: Sequence[Pair], words: Words) -> "Canvas":
     """Two pairs beside each other, each with its cause above its effect."""
     row_mm = 2 * (TITLE_MM + PANEL_MM) + DAYS_MM
     height = row_mm * -(-len(pairs) // PER_ROW)
-    canvas = new_canvas(height)
-    sheet = sheet_over(canvas, 0, height)
+    canvas = create_canvas(height)
+    sheet = add_text_sheet(canvas, 0, height)
     width = (PAGE_WIDTH_MM - BETWEEN_MM) / PER_ROW
     for number, pair in enumerate(pairs):
         left = (number % PER_ROW) * (width + BETWEEN_MM)
@@ -32,7 +42,7 @@ def pairs_canvas(pairs: Sequence[Pair], words: Words) -> "Canvas":
         for position, figure in enumerate((pair.cause, pair.effect)):
             y = top + position * (TITLE_MM + PANEL_MM)
             _write_title(sheet, left, y, width, figure, words)
-            axes = axes_at(canvas, left, y + TITLE_MM, width, PANEL_MM - 1)
+            axes = add_axes(canvas, left, y + TITLE_MM, width, PANEL_MM - 1)
             _draw_panel(axes, figure, words)
         _write_days(sheet, left, top + 2 * (TITLE_MM + PANEL_MM), width, pair.effect)
     return canvas
@@ -48,7 +58,7 @@ def _write_title(sheet: "Axes", left: float, top: float, width: float, figure: F
 
 def _draw_panel(axes: "Axes", figure: Figure, words: Words) -> None:
     draw_promotions(axes, figure.trend, words, is_named=False)
-    draw_usual(axes, figure)
+    draw_baseline(axes, figure)
     values = [float("nan") if point.value is None else float(point.value) for point in figure.trend]
     axes.plot(range(len(values)), values, color=BLUE, linewidth=1.1, clip_on=False)
     axes.plot(len(values) - 1, values[-1], color=INK, marker="o", markersize=3, clip_on=False)

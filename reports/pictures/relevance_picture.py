@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from funnelscope.messages.wording import Words, signed
+from funnelscope.messages.wording import Words, format_signed
 from reports.model import RelevanceCell
-from reports.pictures.canvas import ALARM, BLUE, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, new_canvas, sheet_over
-from reports.pictures.heat_map import shortened
+from reports.pictures.canvas import ALARM, BLUE, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, add_text_sheet, create_canvas
+from reports.pictures.heat_map import shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -16,22 +16,22 @@ ROWS_SHOWN, COLUMNS_SHOWN = 10, 8
 FULL_COLOUR_AT = 0.8  # log odds; rates that differ by a factor of about two
 
 
-def relevance_canvas(cells: Sequence[RelevanceCell], words: Words) -> "Canvas":
+def draw_relevance(cells: Sequence[RelevanceCell], words: Words) -> "Canvas":
     """Those creatives and pages that fail each other first, then by sessions; each cell shows the log odds."""
-    creatives = _largest(cells, "creative", ROWS_SHOWN)
-    pages = _largest(cells, "landing_page", COLUMNS_SHOWN)
+    creatives = _select_largest(cells, "creative", ROWS_SHOWN)
+    pages = _select_largest(cells, "landing_page", COLUMNS_SHOWN)
     found = {(cell.creative, cell.landing_page): cell for cell in cells}
     height = HEAD_MM + CELL_MM * len(creatives)
-    canvas = new_canvas(height)
-    sheet = sheet_over(canvas, 0, height)
+    canvas = create_canvas(height)
+    sheet = add_text_sheet(canvas, 0, height)
     width = min(22.0, (PAGE_WIDTH_MM - LABEL_MM) / max(len(pages), 1))
     for column, page in enumerate(pages):
-        label = shortened(page, int(width / 1.5))
+        label = shorten(page, int(width / 1.5))
         x = LABEL_MM + width * (column + 0.5)
         sheet.text(x, HEAD_MM / 2, label, ha="center", va="center", color=QUIET, fontsize=SMALL_POINTS)
     for row, creative in enumerate(creatives):
         centre = HEAD_MM + CELL_MM * (row + 0.5)
-        sheet.text(0, centre, shortened(creative, 24), va="center")
+        sheet.text(0, centre, shorten(creative, 24), va="center")
         for column, page in enumerate(pages):
             cell = found.get((creative, page))
             left = LABEL_MM + width * column
@@ -43,12 +43,12 @@ def relevance_canvas(cells: Sequence[RelevanceCell], words: Words) -> "Canvas":
                 centre, width - 0.6, left=left + 0.3, height=CELL_MM - 0.6, color=colour, alpha=strength, linewidth=0
             )
             mark = words.text("labels", "below" if cell.log_odds < 0 else "above") + " " if cell.is_notable else ""
-            text = f"{mark}{signed(cell.log_odds, 2)}"
+            text = f"{mark}{format_signed(cell.log_odds, 2)}"
             sheet.text(left + width / 2, centre, text, ha="center", va="center", fontsize=SMALL_POINTS)
     return canvas
 
 
-def _largest(cells: Sequence[RelevanceCell], field: str, count: int) -> list[str]:
+def _select_largest(cells: Sequence[RelevanceCell], field: str, count: int) -> list[str]:
     sizes: dict[str, int] = {}
     failing = {getattr(cell, field) for cell in cells if cell.is_failing}
     for cell in cells:

@@ -14,7 +14,7 @@ WIDTH, HEADER, ROW = 640, 24, 26  # pixels, as all lengths here
 LINE_FROM, LINE_TO, VALUE_AT, USUAL_AT = 230, 470, 550, 636
 
 
-def table_days_picture(figures: Sequence[Figure], language: str) -> bytes:
+def draw_table_days(figures: Sequence[Figure], language: str) -> bytes:
     """SVG with a row a figure: its key, its trend drawn from zero, the last value, and the mean of the days before.
 
     The key is a column of the table, so it is not translated. All trends cover the same days.
@@ -22,9 +22,12 @@ def table_days_picture(figures: Sequence[Figure], language: str) -> bytes:
     words = load_words(language)
     days = [point.day for point in figures[0].trend]
     heading = words.text("pictures", "from_zero", days=str(len(days)), date=days[-1].isoformat())
-    parts = [_text(LINE_FROM, HEADER / 2, heading, QUIET), _text(USUAL_AT, HEADER / 2, *_mean_before(words))]
+    parts = [
+        _write_text(LINE_FROM, HEADER / 2, heading, QUIET),
+        _write_text(USUAL_AT, HEADER / 2, *_name_columns(words)),
+    ]
     for row, figure in enumerate(figures):
-        parts += _row(figure, HEADER + row * ROW, words)
+        parts += _draw_row(figure, HEADER + row * ROW, words)
     height = HEADER + ROW * len(figures)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
@@ -33,21 +36,21 @@ def table_days_picture(figures: Sequence[Figure], language: str) -> bytes:
     ).encode()
 
 
-def _mean_before(words: Words) -> tuple[str, str, str]:
+def _name_columns(words: Words) -> tuple[str, str, str]:
     return words.text("pictures", "mean_before"), QUIET, "end"
 
 
-def _row(figure: Figure, top: float, words: Words) -> list[str]:
+def _draw_row(figure: Figure, top: float, words: Words) -> list[str]:
     middle = top + ROW / 2
     return [
-        _text(0, middle, figure.key, INK),
-        *_line([None if point.value is None else float(point.value) for point in figure.trend], top),
-        _text(VALUE_AT, middle, words.value(figure.value, figure.unit), INK, "end"),
-        _text(USUAL_AT, middle, words.value(figure.baseline, figure.unit), QUIET, "end"),
+        _write_text(0, middle, figure.key, INK),
+        *_draw_line([None if point.value is None else float(point.value) for point in figure.trend], top),
+        _write_text(VALUE_AT, middle, words.value(figure.value, figure.unit), INK, "end"),
+        _write_text(USUAL_AT, middle, words.value(figure.baseline, figure.unit), QUIET, "end"),
     ]
 
 
-def _line(values: Sequence[float | None], top: float) -> list[str]:
+def _draw_line(values: Sequence[float | None], top: float) -> list[str]:
     """The zero line, the days that have a value, and a dot on the last day. A day without a value is a gap."""
     known = [value for value in values if value is not None]
     low, high = min([0.0, *known]), max([0.0, *known])
@@ -68,5 +71,5 @@ def _line(values: Sequence[float | None], top: float) -> list[str]:
     return parts
 
 
-def _text(x: float, y: float, text: str, colour: str, anchor: str = "start") -> str:
+def _write_text(x: float, y: float, text: str, colour: str, anchor: str = "start") -> str:
     return f'<text x="{x:g}" y="{y:g}" fill="{colour}" text-anchor="{anchor}">{escape(text)}</text>'

@@ -3,10 +3,20 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from funnelscope.messages.values import Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
 from reports.model import DayPoint, Figure, Report
-from reports.pictures.canvas import BLUE, INK, PAGE_WIDTH_MM, PALE, QUIET, SMALL_POINTS, axes_at, new_canvas, sheet_over
+from reports.pictures.canvas import (
+    BLUE,
+    INK,
+    PAGE_WIDTH_MM,
+    PALE,
+    QUIET,
+    SMALL_POINTS,
+    add_axes,
+    add_text_sheet,
+    create_canvas,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,15 +29,15 @@ TRENDS = ("paid_amount", "visitor_pay_rate")  # of the headline, drawn large bes
 LEFT_MM, RIGHT_MM = 18.0, 32.0  # room for the axis's numbers, and for the labels at the line's end
 
 
-def trends_of(report: Report) -> list[Figure]:
+def select_trends(report: Report) -> list[Figure]:
     """The headline figures of money and payment that have a trend."""
     figures = [headline.figure for headline in report.headline]
     return [figure for figure in figures if figure.key in TRENDS and has_trend(figure.trend)]
 
 
-def trend_canvas(figure: Figure, words: Words) -> "Canvas":
+def draw_trend_alone(figure: Figure, words: Words) -> "Canvas":
     """The trend of one figure, alone."""
-    canvas = new_canvas(trend_height(figure, LOW_TREND_MM))
+    canvas = create_canvas(compute_trend_height(figure, LOW_TREND_MM))
     draw_trend(canvas, figure, words, 0, LOW_TREND_MM)
     return canvas
 
@@ -37,7 +47,7 @@ def has_trend(points: Sequence[DayPoint]) -> bool:
     return sum(point.value is not None for point in points) >= 2
 
 
-def trend_height(rate: Figure | None, line_mm: float = TREND_MM) -> float:
+def compute_trend_height(rate: Figure | None, line_mm: float = TREND_MM) -> float:
     """Millimetres that the trend needs: the line with its axis, or the one sentence that there is none yet."""
     if rate is None:
         return 0.0
@@ -45,7 +55,7 @@ def trend_height(rate: Figure | None, line_mm: float = TREND_MM) -> float:
 
 
 def draw_trend(canvas: "Canvas", rate: Figure, words: Words, top: float, line_mm: float = TREND_MM) -> None:
-    sheet = sheet_over(canvas, top, GAP_MM)
+    sheet = add_text_sheet(canvas, top, GAP_MM)
     if not has_trend(rate.trend):
         sheet.text(0, GAP_MM - 3, words.text("pictures", "no_trend"), va="center", color=QUIET)
         return
@@ -54,17 +64,17 @@ def draw_trend(canvas: "Canvas", rate: Figure, words: Words, top: float, line_mm
     if any(point.usual_low is not None for point in rate.trend) or rate.usual_low is not None:
         title += words.text("pictures", "grey_band")
     sheet.text(0, GAP_MM - 7, title, va="center")
-    axes = axes_at(canvas, LEFT_MM, top + GAP_MM, PAGE_WIDTH_MM - LEFT_MM - RIGHT_MM, line_mm)
+    axes = add_axes(canvas, LEFT_MM, top + GAP_MM, PAGE_WIDTH_MM - LEFT_MM - RIGHT_MM, line_mm)
     axes.set_axis_on()
     draw_promotions(axes, rate.trend, words)
-    draw_usual(axes, rate)
+    draw_baseline(axes, rate)
     _draw_line(axes, rate, words)
     _mark_axes(axes, rate, words)
 
 
 def draw_promotions(axes: "Axes", points: Sequence[DayPoint], words: Words, is_named: bool = True) -> None:
     """Shades promotion days; `is_named` says so above them."""
-    for first, last in promotion_runs(points):
+    for first, last in find_promotion_runs(points):
         axes.axvspan(first - 0.5, last + 0.5, color="#efefef", linewidth=0)
         if is_named:
             place: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
@@ -72,7 +82,7 @@ def draw_promotions(axes: "Axes", points: Sequence[DayPoint], words: Words, is_n
             axes.text((first + last) / 2, 1.01, label, color=QUIET, fontsize=SMALL_POINTS, **place)
 
 
-def promotion_runs(points: Sequence[DayPoint]) -> list[tuple[int, int]]:
+def find_promotion_runs(points: Sequence[DayPoint]) -> list[tuple[int, int]]:
     """First and last position of each run of consecutive promotion days."""
     runs: list[tuple[int, int]] = []
     for position, point in enumerate(points):
@@ -85,7 +95,7 @@ def promotion_runs(points: Sequence[DayPoint]) -> list[tuple[int, int]]:
     return runs
 
 
-def draw_usual(axes: "Axes", figure: Figure) -> None:
+def draw_baseline(axes: "Axes", figure: Figure) -> None:
     """The usual range: of each day's weekday where that is known, else one for all days; and the usual value."""
     known = [
         (position, float(point.usual_low), float(point.usual_high))
@@ -150,10 +160,10 @@ def _mark_axes(axes: "Axes", rate: Figure, words: Words) -> None:
     axes.set_axisbelow(True)
 
 
-def spark_canvas(points: Sequence[DayPoint]) -> "Canvas":
+def draw_sparkline(points: Sequence[DayPoint]) -> "Canvas":
     """A small line without axes that ends in a dot at the latest day."""
-    canvas = new_canvas(7, 50)
-    axes = axes_at(canvas, 1, 1, 47, 5)
+    canvas = create_canvas(7, 50)
+    axes = add_axes(canvas, 1, 1, 47, 5)
     values = [float("nan") if point.value is None else float(point.value) for point in points]
     axes.plot(range(len(values)), values, color=QUIET, linewidth=0.8, clip_on=False)
     axes.plot(len(values) - 1, values[-1], color=BLUE, marker="o", markersize=3, clip_on=False)

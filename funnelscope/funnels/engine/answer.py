@@ -7,9 +7,9 @@ from operator import itemgetter
 
 import duckdb
 
-from funnelscope.funnels.engine.plan import Attribution, Plan, Semantics
-from funnelscope.funnels.engine.select_attempts import Counted, count
-from funnelscope.funnels.engine.step_matches import Work, mark
+from funnelscope.funnels.engine.plan import Attribution, FunnelPlan, Semantics
+from funnelscope.funnels.engine.select_attempts import SelectedAttempts, select_attempts
+from funnelscope.funnels.engine.step_matches import FunnelWork, create_step_matches
 
 MICROSECONDS = 1_000_000
 
@@ -38,20 +38,20 @@ class DayCounts:
 
 
 @dataclass(frozen=True)
-class Answer:
+class FunnelAnswer:
     steps: tuple[StepCounts, ...]
     trend: tuple[DayCounts, ...]
     breakdown: Mapping[str, tuple[StepCounts, ...]] | None
     units_by_step: Mapping[int, tuple[object, ...]] | None
 
 
-def compute(
+def compute_answer(
     connection: duckdb.DuckDBPyConnection,
-    plan: Plan,
+    plan: FunnelPlan,
     columns: Mapping[str, str],
     data_end: int,
     with_units: bool = False,
-) -> Answer:
+) -> FunnelAnswer:
     """The funnel over the table or view `funnel_events` (unit, t, event_type and the properties).
 
     Args:
@@ -59,23 +59,27 @@ def compute(
         data_end: the last instant that the events cover, in microseconds; windows beyond it are still open.
         with_units: whether to name the units of each step.
     """
-    work = mark(connection, plan, columns, by_slice=False)
-    counted = count(work)
-    nobody = tuple(_nobody(number) for number in plan.numbers)
-    steps = _step_counts(work, counted.units, data_end).get(None, nobody)
-    trend = _trend(work, counted, data_end)
-    units = _units(work, counted) if with_units else None
-    return Answer(steps, trend, _breakdown(work, counted, data_end), units)  # the breakdown makes the tables anew
+    work = create_step_matches(connection, plan, columns, by_slice=False)
+    counted = select_attempts(work)
+    nobody = tuple(_build_empty_step(number) for number in plan.numbers)
+    steps = _count_steps(work, counted.units, data_end).get(None, nobody)
+    trend = _compute_trend(work, counted, data_end)
+    units = _list_units(work, counted) if with_units else None
+    return FunnelAnswer(
+        steps, trend, _compute_breakdown(work, counted, data_end), units
+    )  # the breakdown makes the tables anew
 
 
-def _nobody(step: int) -> StepCounts:
+def _build_empty_step(step: int) -> StepCounts:
     return StepCounts(step, 0, 0, 0, 0, None, None, None)
 
 
 # --- What is counted -----------------------------------------------------------------------------
 
 
-def _step_counts(work: Work, attempts: str, data_end: int, slice: str = "null") -> dict[object, tuple[StepCounts, ...]]:
+def _count_steps(
+    work: FunnelWork, attempts: str, data_end: int, slice: str = "null"
+) -> dict[object, tuple[StepCounts, ...]]:
     """The rows of each slice; of the only one, called None, where there are none."""
     plan = work.plan
     is_open = f"t_1 + {plan.window} > {data_end}"
@@ -83,7 +87,7 @@ def _step_counts(work: Work, attempts: str, data_end: int, slice: str = "null") 
         is_open += " and is_alive"
     found: dict[object, dict[int, StepCounts]] = {}
     for number in plan.numbers:
-        seconds = f"(t_{number} - {_time_before(plan, number)}) / {MICROSECONDS}"
+        seconds = f"(t_{number} - {_build_time_before_sql(plan, number)}) / {MICROSECONDS}"
         converted = f"(last_step > {number} or t_{plan.required[-1]} is not null)"
         rows = work.rows(
             f"select slice, units, converted, units - converted - pending, pending, mean, median, p90 from ("
@@ -95,18 +99,21 @@ def _step_counts(work: Work, attempts: str, data_end: int, slice: str = "null") 
         for name, *counts in rows:
             found.setdefault(name, {})[number] = StepCounts(number, *counts)  # type: ignore[arg-type]
     return {
-        name: tuple(steps.get(number) or _nobody(number) for number in plan.numbers) for name, steps in found.items()
+        name: tuple(steps.get(number) or _build_empty_step(number) for number in plan.numbers)
+        for name, steps in found.items()
     }
 
 
-def _time_before(plan: Plan, number: int) -> str:
+def _build_time_before_sql(plan: FunnelPlan, number: int) -> str:
     """SQL of the time of the matched step before: at the latest that of the last one that is not optional."""
     if number == 1:
         return "null"
-    return f"coalesce({', '.join(f't_{other}' for other in range(number - 1, plan.required_before(number) - 1, -1))})"
+    return (
+        f"coalesce({', '.join(f't_{other}' for other in range(number - 1, plan.find_required_before(number) - 1, -1))})"
+    )
 
 
-def _trend(work: Work, counted: Counted, data_end: int) -> tuple[DayCounts, ...]:
+def _compute_trend(work: FunnelWork, counted: SelectedAttempts, data_end: int) -> tuple[DayCounts, ...]:
     rows = work.rows(
         f"select (date '1970-01-01' + entered_day)::varchar, latest_t + {work.plan.window} <= {data_end}, step, units "
         f"from {counted.days} join {counted.latest} using (entered_day) order by entered_day, step"
@@ -118,7 +125,7 @@ def _trend(work: Work, counted: Counted, data_end: int) -> tuple[DayCounts, ...]
     return tuple(found)
 
 
-def _units(work: Work, counted: Counted) -> dict[int, tuple[object, ...]]:
+def _list_units(work: FunnelWork, counted: SelectedAttempts) -> dict[int, tuple[object, ...]]:
     found = {}
     for number in work.plan.numbers:
         rows = work.rows(f"select unit from {counted.units} where t_{number} is not null order by unit")
@@ -129,20 +136,22 @@ def _units(work: Work, counted: Counted) -> dict[int, tuple[object, ...]]:
 # --- By slice ------------------------------------------------------------------------------------
 
 
-def _breakdown(work: Work, counted: Counted, data_end: int) -> dict[str, tuple[StepCounts, ...]] | None:
+def _compute_breakdown(
+    work: FunnelWork, counted: SelectedAttempts, data_end: int
+) -> dict[str, tuple[StepCounts, ...]] | None:
     by = work.plan.breakdown
     if by is None:
         return None
     if by.attribution in (Attribution.ALL, Attribution.STEP):
-        work = mark(work.connection, work.plan, work.columns, by_slice=True)
-        found = _step_counts(work, count(work).units, data_end, "slice")
+        work = create_step_matches(work.connection, work.plan, work.columns, by_slice=True)
+        found = _count_steps(work, select_attempts(work).units, data_end, "slice")
     else:
         edge = "min" if by.attribution is Attribution.FIRST else "max"
-        found = _step_counts(work, _touched(work, counted, edge), data_end, "touched")
+        found = _count_steps(work, _create_touched(work, counted, edge), data_end, "touched")
     return {str(value): found[value] for value in sorted(found, key=str)}
 
 
-def _touched(work: Work, counted: Counted, edge: str) -> str:
+def _create_touched(work: FunnelWork, counted: SelectedAttempts, edge: str) -> str:
     """The units with their slice: the first or last value that an event of a step names."""
     start = work.plan.entered[0]
     since = f"and t >= {start}" if start is not None else ""

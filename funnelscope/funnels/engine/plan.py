@@ -36,7 +36,7 @@ class Attribution(StrEnum):
 
 
 @dataclass(frozen=True)
-class Test:
+class PropertyTest:
     """A condition on one property; `value` is a tuple for IN and None for IS_SET and IS_NOT_SET."""
 
     column: str
@@ -54,7 +54,7 @@ class AnyOf:
     parts: tuple["Condition", ...]
 
 
-Condition = Test | AllOf | AnyOf
+Condition = PropertyTest | AllOf | AnyOf
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class EventFilter:
 
 
 @dataclass(frozen=True)
-class Step:
+class PlanStep:
     """One step. `within` counts from the last step before it that is not optional."""
 
     filter: EventFilter
@@ -76,7 +76,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Exclusion:
+class EventExclusion:
     """Events that void an attempt: strictly between its steps `from_step` and `to_step`, counted from 1."""
 
     filter: EventFilter
@@ -95,7 +95,7 @@ class Breakdown:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FunnelPlan:
     """A whole funnel.
 
     Attributes:
@@ -103,13 +103,13 @@ class Plan:
         time_zone: IANA name; it decides which day an attempt opens on.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
     window: int
     semantics: Semantics = Semantics.ORDERED
     entered: tuple[int | None, int | None] = (None, None)
     time_zone: str = "UTC"
     same: tuple[str, ...] = ()
-    exclusions: tuple[Exclusion, ...] = ()
+    exclusions: tuple[EventExclusion, ...] = ()
     is_strictly_later: bool = False
     breakdown: Breakdown | None = None
 
@@ -118,7 +118,7 @@ class Plan:
         """The steps' numbers, from 1."""
         return range(1, len(self.steps) + 1)
 
-    def step(self, number: int) -> Step:
+    def step(self, number: int) -> PlanStep:
         return self.steps[number - 1]
 
     @property
@@ -126,7 +126,7 @@ class Plan:
         """Numbers of the steps that are not optional."""
         return tuple(number for number in self.numbers if not self.step(number).is_optional)
 
-    def required_before(self, number: int) -> int:
+    def find_required_before(self, number: int) -> int:
         """The last step before `number` that is not optional."""
         return max(other for other in self.required if other < number)
 
@@ -137,15 +137,15 @@ class Plan:
     @property
     def columns(self) -> tuple[str, ...]:
         """Every property that the funnel reads, in order of first use."""
-        named = [test.column for filter in self.filters for test in tests(filter.where)]
+        named = [test.column for filter in self.filters for test in walk_tests(filter.where)]
         by = [self.breakdown.column] if self.breakdown else []
         return tuple(dict.fromkeys([*named, *self.same, *by]))
 
 
-def tests(condition: Condition) -> Iterator[Test]:
+def walk_tests(condition: Condition) -> Iterator[PropertyTest]:
     """Every test of a condition."""
-    if isinstance(condition, Test):
+    if isinstance(condition, PropertyTest):
         yield condition
     else:
         for part in condition.parts:
-            yield from tests(part)
+            yield from walk_tests(part)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from funnelscope.funnels.engine import ordered, strict, unordered
-from funnelscope.funnels.engine.conditions import event_sql
-from funnelscope.funnels.engine.days import day_sql
-from funnelscope.funnels.engine.plan import Plan, Semantics
-from funnelscope.funnels.engine.step_matches import Work
+from funnelscope.funnels.engine.conditions import build_event_sql
+from funnelscope.funnels.engine.entry_days import build_day_sql
+from funnelscope.funnels.engine.plan import FunnelPlan, Semantics
+from funnelscope.funnels.engine.step_matches import FunnelWork
 
 PATHS = {
     Semantics.ORDERED: ordered.create_paths,
@@ -17,7 +17,7 @@ PATHS = {
 
 
 @dataclass(frozen=True)
-class Counted:
+class SelectedAttempts:
     """The attempts that count, as SQL of relations.
 
     Attributes:
@@ -31,41 +31,41 @@ class Counted:
     latest: str
 
 
-def count(work: Work) -> Counted:
-    return _earliest(work) if _earliest_is_enough(work.plan) else _best(work)
+def select_attempts(work: FunnelWork) -> SelectedAttempts:
+    return _select_earliest(work) if _is_earliest_enough(work.plan) else _select_best(work)
 
 
 # --- The earliest of the deepest -----------------------------------------------------------------
 
 
-def _earliest_is_enough(plan: Plan) -> bool:
+def _is_earliest_enough(plan: FunnelPlan) -> bool:
     """Whether nothing but depth and time decides, so that no two attempts need be compared."""
     has_optional = any(step.is_optional for step in plan.steps)
     return plan.semantics is Semantics.ORDERED and not has_optional and not plan.exclusions
 
 
-def _earliest(work: Work) -> Counted:
+def _select_earliest(work: FunnelWork) -> SelectedAttempts:
     """Of all attempts that reach a step, only the earliest of each unit and day is kept.
 
     Most units never reach the second step: their openings are put together at once, and no join ever sees them.
     """
-    day = day_sql(work, "t_1")
-    openings = f"(select {work.key_list()}, t as t_1 from funnel_matches where step = 1 and {work.opens})"
-    reached = ordered.advance(work, only_of_units_that_go_on=True)
+    day = build_day_sql(work, "t_1")
+    openings = f"(select {work.list_keys()}, t as t_1 from funnel_matches where step = 1 and {work.opening_condition})"
+    reached = ordered.advance_attempts(work, only_of_units_that_go_on=True)
     for step in reached:
-        attempts = openings if step == 1 else f"({ordered.first_candidates(work, step)})"
+        attempts = openings if step == 1 else f"({ordered.build_first_candidates(work, step)})"
         dated = f"(select *, {day} as entered_day from {attempts})"
-        work.create(f"funnel_first_{step}", f"from {_first_paths(dated, (*work.group, 'entered_day'), step)}")
+        work.create(f"funnel_first_{step}", f"from {_build_first_paths(dated, (*work.group, 'entered_day'), step)}")
     _create_best(work, reached)
     days = (
         f"select entered_day, {step} as step, count(*) as units from funnel_first_{step} group by all"
         for step in reached
     )
     latest = f"(select {day} as entered_day, max(t_1) as latest_t from {openings} group by all)"
-    return Counted("funnel_best", f"({' union all '.join(days)})", latest)
+    return SelectedAttempts("funnel_best", f"({' union all '.join(days)})", latest)
 
 
-def _first_paths(attempts: str, keys: Sequence[str], step: int) -> str:
+def _build_first_paths(attempts: str, keys: Sequence[str], step: int) -> str:
     """The earliest path up to a step, for each value of the keys."""
     listed = ", ".join(keys)
     if step == 1:
@@ -75,7 +75,7 @@ def _first_paths(attempts: str, keys: Sequence[str], step: int) -> str:
     return f"(select {listed}, unnest(path) from ({firsts}))"
 
 
-def _create_best(work: Work, reached: Sequence[int]) -> None:
+def _create_best(work: FunnelWork, reached: Sequence[int]) -> None:
     """Makes `funnel_best`: for each step the units that got no further. One statement of all would be long to plan."""
     group = ", ".join(work.group)
     for step in reached:
@@ -83,9 +83,8 @@ def _create_best(work: Work, reached: Sequence[int]) -> None:
         if step < reached[-1]:
             stopped = f"(from {stopped} anti join funnel_first_{step + 1} using ({group}))"
         times = (f"t_{number}" if number <= step else f"null::bigint as t_{number}" for number in work.plan.numbers)
-        query = (
-            f"select {group}, {step} as last_step, {', '.join(times)} from {_first_paths(stopped, work.group, step)}"
-        )
+        paths = _build_first_paths(stopped, work.group, step)
+        query = f"select {group}, {step} as last_step, {', '.join(times)} from {paths}"
         if step == 1:
             work.create("funnel_best", query)
         else:
@@ -95,7 +94,7 @@ def _create_best(work: Work, reached: Sequence[int]) -> None:
 # --- The best of all -----------------------------------------------------------------------------
 
 
-def _best(work: Work) -> Counted:
+def _select_best(work: FunnelWork) -> SelectedAttempts:
     """Every attempt is followed to its end, and they are compared."""
     PATHS[work.plan.semantics](work)
     if work.plan.exclusions:
@@ -105,7 +104,7 @@ def _best(work: Work) -> Counted:
     matched = " + ".join(f"(t_{number} is not null)::int" for number in numbers)
     order = f"last_step desc, matched_steps desc, t_1{''.join(f', t_{number} nulls last' for number in numbers[1:])}"
     group = ", ".join(work.group)
-    day = day_sql(work, "t_1")
+    day = build_day_sql(work, "t_1")
     work.create(
         "funnel_days",
         f"select *, {day} as entered_day, {last} as last_step, {matched} as matched_steps from funnel_attempts "
@@ -119,16 +118,16 @@ def _best(work: Work) -> Counted:
     by_step = f"unnest({list(numbers)}) as step, unnest([{counts}]) as units"
     days = f"(select entered_day, {by_step} from funnel_days group by entered_day)"
     latest = f"(select {day} as entered_day, max(t_1) as latest_t from funnel_attempts group by all)"
-    return Counted("funnel_best", days, latest)
+    return SelectedAttempts("funnel_best", days, latest)
 
 
-def _drop_void(work: Work) -> None:
+def _drop_void(work: FunnelWork) -> None:
     """Takes out void attempts, and units that a void attempt drops unless another of theirs completes."""
     plan = work.plan
     for number, exclusion in enumerate(plan.exclusions):
         work.create(
             "funnel_excluding",
-            f"select distinct unit, t from funnel_events where {event_sql(exclusion.filter, work.columns)}",
+            f"select distinct unit, t from funnel_events where {build_event_sql(exclusion.filter, work.columns)}",
         )
         end = (
             f"coalesce({', '.join(f't_{step}' for step in plan.numbers[exclusion.to_step - 1 :])}, t_1 + {plan.window})"

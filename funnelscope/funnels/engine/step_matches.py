@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import duckdb
 
-from funnelscope.funnels.engine.conditions import event_sql, text
-from funnelscope.funnels.engine.plan import AllOf, Attribution, Plan, Semantics
+from funnelscope.funnels.engine.conditions import build_event_sql, quote_text
+from funnelscope.funnels.engine.plan import AllOf, Attribution, FunnelPlan, Semantics
 
 
 @dataclass(frozen=True)
-class Work:
+class FunnelWork:
     """One computation.
 
     Attributes:
@@ -26,7 +26,7 @@ class Work:
     """
 
     connection: duckdb.DuckDBPyConnection
-    plan: Plan
+    plan: FunnelPlan
     columns: Mapping[str, str]
     is_by_slice: bool = False
     has_patterns: bool = False
@@ -40,14 +40,14 @@ class Work:
         """What has one counted attempt."""
         return ("unit", "slice") if self.is_by_slice else ("unit",)
 
-    def key_list(self, table: str = "") -> str:
+    def list_keys(self, table: str = "") -> str:
         return ", ".join(f"{table}.{key}" if table else key for key in self.keys)
 
-    def same_keys(self, left: str, right: str) -> str:
+    def match_keys(self, left: str, right: str) -> str:
         return " and ".join(f"{left}.{key} = {right}.{key}" for key in self.keys)
 
     @property
-    def opens(self) -> str:
+    def opening_condition(self) -> str:
         """Whether an attempt may open at `t`."""
         start, end = self.plan.entered
         sides = [f"t >= {start}"] if start is not None else []
@@ -61,36 +61,38 @@ class Work:
         return self.connection.execute(query).fetchall()
 
 
-def mark(connection: duckdb.DuckDBPyConnection, plan: Plan, columns: Mapping[str, str], by_slice: bool) -> Work:
+def create_step_matches(
+    connection: duckdb.DuckDBPyConnection, plan: FunnelPlan, columns: Mapping[str, str], by_slice: bool
+) -> FunnelWork:
     """Makes the tables; returns the computation that goes on with them."""
-    work = Work(connection, plan, columns, by_slice)
-    if _steps_are_apart(plan):
-        work.create("funnel_matches", _matches_apart(work))
+    work = FunnelWork(connection, plan, columns, by_slice)
+    if _has_distinct_steps(plan):
+        work.create("funnel_matches", _build_distinct_matches(work))
         overlaps = False
     else:
-        work.create("funnel_marked", _marked(work))
-        work.create("funnel_matches", f"select {_match_columns(work)}, unnest(steps) as step from funnel_marked")
+        work.create("funnel_marked", _build_marked(work))
+        work.create("funnel_matches", f"select {_list_match_columns(work)}, unnest(steps) as step from funnel_marked")
         overlaps = bool(work.rows("select 1 from funnel_marked where len(steps) > 1 limit 1"))
     if by_slice and plan.breakdown and plan.breakdown.attribution is Attribution.STEP:
         _spread_over_slices(work, plan.breakdown.step)
     has_patterns = plan.semantics is Semantics.STRICT or (overlaps and not plan.is_strictly_later)
     if has_patterns:
         _create_instants(work)
-    return Work(connection, plan, columns, by_slice, has_patterns)
+    return FunnelWork(connection, plan, columns, by_slice, has_patterns)
 
 
-def _steps_are_apart(plan: Plan) -> bool:
+def _has_distinct_steps(plan: FunnelPlan) -> bool:
     """Whether no event can be two steps: their event types differ."""
     names = [step.filter.event for step in plan.steps]
     return None not in names and len(set(names)) == len(names) and plan.semantics is not Semantics.STRICT
 
 
-def _match_columns(work: Work) -> str:
+def _list_match_columns(work: FunnelWork) -> str:
     value = ["value"] if work.plan.breakdown else []
     return ", ".join([*work.keys, "t", *value])
 
 
-def _row_columns(work: Work) -> str:
+def _list_row_columns(work: FunnelWork) -> str:
     """The keys, the time and the breakdown's value of an event."""
     plan, columns = work.plan, work.columns
     found = ["unit", "t"]
@@ -106,62 +108,65 @@ def _row_columns(work: Work) -> str:
     return ", ".join(found)
 
 
-def _step_conditions(work: Work) -> list[str]:
+def _build_step_conditions(work: FunnelWork) -> list[str]:
     """For each step, whether an event can be it."""
     found = []
     for number in work.plan.numbers:
         step = work.plan.step(number)
-        condition = event_sql(step.filter, work.columns)
+        condition = build_event_sql(step.filter, work.columns)
         found.append(f"({condition} and t = first_{number})" if step.is_first_time else condition)
     return found
 
 
-def _events(work: Work) -> str:
+def _build_events(work: FunnelWork) -> str:
     """The events, with the time of the unit's first one for each step that wants it."""
     firsts = [
-        f"min(t) filter (where {event_sql(step.filter, work.columns)}) over (partition by unit) as first_{number}"
+        f"min(t) filter (where {build_event_sql(step.filter, work.columns)}) over (partition by unit) as first_{number}"
         for number, step in enumerate(work.plan.steps, start=1)
         if step.is_first_time
     ]
     return f"(select *, {', '.join(firsts)} from funnel_events)" if firsts else "funnel_events"
 
 
-def _matches_apart(work: Work) -> str:
-    names = ", ".join(text(step.filter.event) for step in work.plan.steps)
+def _build_distinct_matches(work: FunnelWork) -> str:
+    names = ", ".join(quote_text(step.filter.event) for step in work.plan.steps)
     conditions = [
         f"when {number} then {condition}"
-        for number, (step, condition) in enumerate(zip(work.plan.steps, _step_conditions(work), strict=True), start=1)
+        for number, (step, condition) in enumerate(
+            zip(work.plan.steps, _build_step_conditions(work), strict=True), start=1
+        )
         if step.is_first_time or step.filter.where != AllOf()
     ]
     holds = f"where case step {' '.join(conditions)} else true end" if conditions else ""
     return (
-        f"select {_match_columns(work)}, step::smallint as step from (select {_row_columns(work)}, step from ("
-        f"select *, list_position([{names}], event_type) as step from {_events(work)} "
+        f"select {_list_match_columns(work)}, step::smallint as step "
+        f"from (select {_list_row_columns(work)}, step from ("
+        f"select *, list_position([{names}], event_type) as step from {_build_events(work)} "
         f"where event_type in ({names})) {holds})"
     )
 
 
-def _marked(work: Work) -> str:
+def _build_marked(work: FunnelWork) -> str:
     """(keys, t, steps): one row an event that can be a step, with all the steps it can be, in order."""
     cases = ", ".join(
-        f"case when {case} then {number} end" for number, case in enumerate(_step_conditions(work), start=1)
+        f"case when {case} then {number} end" for number, case in enumerate(_build_step_conditions(work), start=1)
     )
     steps = "list_filter(steps, lambda step: step is not null)"
     return (
         f"select * from (select * replace ({steps} as steps) from "
-        f"(select {_row_columns(work)}, [{cases}] as steps from {_events(work)})) where len(steps) > 0"
+        f"(select {_list_row_columns(work)}, [{cases}] as steps from {_build_events(work)})) where len(steps) > 0"
     )
 
 
-def _spread_over_slices(work: Work, step: int | None) -> None:
+def _spread_over_slices(work: FunnelWork, step: int | None) -> None:
     """For `step:N`: a unit has the slices of its events of step N; all its other steps count for each of them."""
     work.create("funnel_slices", f"select distinct unit, slice from funnel_matches where step = {step}")
     columns = ", ".join(
-        "slices.slice" if name == "slice" else f"event.{name}" for name in _match_columns(work).split(", ")
+        "slices.slice" if name == "slice" else f"event.{name}" for name in _list_match_columns(work).split(", ")
     )
     spread = f"select {columns}, {{}} from {{}} event join funnel_slices slices using (unit)"
     query = spread.format("step", "funnel_matches") + f" where step != {step} or event.slice = slices.slice"
-    if not _steps_are_apart(work.plan):
+    if not _has_distinct_steps(work.plan):
         others = f"list_filter(steps, lambda other: other != {step} or event.slice = slices.slice)"
         work.create(
             "funnel_marked", f"from ({spread.format(f'{others} as steps', 'funnel_marked')}) where len(steps) > 0"
@@ -169,8 +174,8 @@ def _spread_over_slices(work: Work, step: int | None) -> None:
     work.create("funnel_matches", query)
 
 
-def _create_instants(work: Work) -> None:
-    keys = work.key_list()
+def _create_instants(work: FunnelWork) -> None:
+    keys = work.list_keys()
     most = len(work.plan.steps)
     steps = "steps"
     if work.plan.same:  # what is on no track can open an attempt, not go on with one

@@ -4,23 +4,23 @@ An attempt goes from instant to instant. Within one, its events may stand in any
 may lie, and after the last one too, but an instant in between must be filled by steps altogether.
 """
 
-from funnelscope.funnels.engine.matching import fills, furthest
-from funnelscope.funnels.engine.step_matches import Work
+from funnelscope.funnels.engine.matching import find_fills, find_furthest_step
+from funnelscope.funnels.engine.step_matches import FunnelWork
 
 
-def create_paths(work: Work) -> None:
+def create_paths(work: FunnelWork) -> None:
     """Makes `funnel_attempts`: (keys, t_1, t_2, …, is_alive)."""
     _create_lines(work)
     _create_fills(work)
-    _open(work)
+    _create_openings(work)
     hops = ["funnel_hop_0"]
     while len(hops) < len(work.plan.steps) and work.rows(f"select 1 from {hops[-1]} limit 1"):
         hops.append(f"funnel_hop_{len(hops)}")
-        _hop(work, hops[-2], hops[-1])
-    _keep_the_best(work, hops)
+        _create_hop(work, hops[-2], hops[-1])
+    _keep_best(work, hops)
 
 
-def _create_lines(work: Work) -> None:
+def _create_lines(work: FunnelWork) -> None:
     """The instants of each unit in their order, with all their events, and what of them can be steps."""
     work.create(
         "funnel_line",
@@ -30,30 +30,30 @@ def _create_lines(work: Work) -> None:
     work.create("funnel_line_instants", "select * from funnel_instants join funnel_line using (unit, t)")
 
 
-def _create_fills(work: Work) -> None:
+def _create_fills(work: FunnelWork) -> None:
     """(pattern, entry, last, filled, furthest): the steps that the events of an instant can fill, in a row."""
     plan = work.plan
     values = [
-        f"('{pattern}', {steps[0]}, {steps[-1]}, {list(steps)}, {furthest(plan, steps[-1])})"
+        f"('{pattern}', {steps[0]}, {steps[-1]}, {list(steps)}, {find_furthest_step(plan, steps[-1])})"
         for (pattern,) in work.rows("select distinct pattern from funnel_instants")
-        for steps in fills(str(pattern), plan)
+        for steps in find_fills(str(pattern), plan)
     ]
     listed = f"values {', '.join(values)}" if values else "select '', 0, 0, [0], 0 where false"
     work.create("funnel_fills", f"select * from ({listed}) as fills(pattern, entry, last, filled, furthest)")
 
 
-def _open(work: Work) -> None:
+def _create_openings(work: FunnelWork) -> None:
     times = ", ".join(
         f"case when list_contains(filled, {number}) then t end as t_{number}" for number in work.plan.numbers
     )
     work.create(
         "funnel_hop_0",
-        f"select {work.key_list()}, {times}, place, last, furthest, true as is_full, is_last as is_alive "
-        f"from funnel_line_instants join funnel_fills using (pattern) where entry = 1 and {work.opens}",
+        f"select {work.list_keys()}, {times}, place, last, furthest, true as is_full, is_last as is_alive "
+        f"from funnel_line_instants join funnel_fills using (pattern) where entry = 1 and {work.opening_condition}",
     )
 
 
-def _hop(work: Work, source: str, target: str) -> None:
+def _create_hop(work: FunnelWork, source: str, target: str) -> None:
     plan = work.plan
     times = ", ".join(
         f"case when list_contains(fills.filled, {number}) then next.t else attempt.t_{number} end as t_{number}"
@@ -63,24 +63,24 @@ def _hop(work: Work, source: str, target: str) -> None:
     for number in plan.numbers:
         within = plan.step(number).within
         if within is not None:
-            before = plan.required_before(number)
+            before = plan.find_required_before(number)
             limits.append(
                 f"(not list_contains(fills.filled, {number}) or list_contains(fills.filled, {before}) "
                 f"or next.t - attempt.t_{before} <= {within})"
             )
     work.create(
         target,
-        f"select {work.key_list('attempt')}, {times}, next.place, fills.last, fills.furthest, "
+        f"select {work.list_keys('attempt')}, {times}, next.place, fills.last, fills.furthest, "
         f"len(fills.filled) = next.events as is_full, next.is_last and len(fills.filled) = next.events as is_alive "
         f"from {source} attempt join funnel_line_instants next "
-        f"on {work.same_keys('attempt', 'next')} and next.place = attempt.place + 1 "
+        f"on {work.match_keys('attempt', 'next')} and next.place = attempt.place + 1 "
         f"join funnel_fills fills "
         f"on fills.pattern = next.pattern and fills.entry between attempt.last + 1 and attempt.furthest "
         f"where attempt.is_full and {' and '.join(limits)}",
     )
 
 
-def _keep_the_best(work: Work, hops: list[str]) -> None:
+def _keep_best(work: FunnelWork, hops: list[str]) -> None:
     """One row an attempt: the deepest, then the most steps, then the earliest."""
     numbers = work.plan.numbers
     matched = " + ".join(f"(t_{number} is not null)::int" for number in numbers)
@@ -89,6 +89,6 @@ def _keep_the_best(work: Work, hops: list[str]) -> None:
     work.create(
         "funnel_attempts",
         f"select * exclude (place, last, furthest, is_full) from ({' union all '.join(f'from {hop}' for hop in hops)}) "
-        f"qualify row_number() over (partition by {work.key_list()}, t_1 "
+        f"qualify row_number() over (partition by {work.list_keys()}, t_1 "
         f"order by {', '.join(order)}, is_alive desc) = 1",
     )

@@ -14,14 +14,14 @@ from datetime import UTC, date, datetime, time, timedelta
 import duckdb
 
 from funnelscope.events.schema import FAMILIES, REQUIRED, Column, Family, Kind
-from funnelscope.ingest.identity import identifier_hash
-from funnelscope.ingest.ledger_tables import raw_columns
-from funnelscope.ingest.mapping import times, value_casts
-from funnelscope.ingest.reasons import Reason
-from funnelscope.messages.observations import Told
+from funnelscope.ingest.identity import build_identifier_hash_sql
+from funnelscope.ingest.ledger_tables import list_raw_columns
+from funnelscope.ingest.mapping import time_formats, value_casts
+from funnelscope.ingest.quarantine_reasons import QuarantineReason
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.settings import Settings, Source
 from funnelscope.warehouse.connection import Warehouse
-from funnelscope.warehouse.quoting import literal, quoted
+from funnelscope.warehouse.quoting import quote_identifier, quote_literal
 
 # An event may be dated a day after its delivery: exports cut at midnight UTC hold hours of the shop's next day.
 DAYS_AHEAD = 1
@@ -30,7 +30,7 @@ DAYS_AHEAD = 1
 LONGEST_IDENTIFIER = 1_000
 LONGEST_TEXT = 10_000
 ROUNDED_ID = r"\d(\.\d+)?[Ee]\+\d+"  # what a spreadsheet shows of a number of many digits: 1.23457E+17
-MOST_EXACT = 2**53  # a DOUBLE counts whole numbers up to here
+LARGEST_EXACT_INTEGER = 2**53  # a DOUBLE counts whole numbers up to here
 
 EPOCH_UNITS = {"epoch_seconds": 1_000_000, "epoch_milliseconds": 1_000}  # to microseconds
 OFFSET_PATTERN = r":\d\d([.,]\d+)? ?(Z|z|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
@@ -43,14 +43,14 @@ DELIVERY_DATE = "delivery_date"
 class DeliveryError(Exception):
     """A delivery that cannot be read as a whole: `reason` for the quarantine, `told` for people."""
 
-    def __init__(self, reason: Reason, told: Told) -> None:
+    def __init__(self, reason: QuarantineReason, told: LocalizedMessage) -> None:
         super().__init__(told)
         self.reason = reason
-        self.told = told
+        self.localized_message = told
 
 
 @dataclass(frozen=True)
-class Rows:
+class DeliveryRows:
     """The rows of a delivery as DuckDB sees them: a relation, the SQL of its row number, its columns and types."""
 
     relation: str
@@ -60,33 +60,33 @@ class Rows:
     problem_detail: str = "NULL::VARCHAR"
     content: str = "NULL::VARCHAR"  # SQL of the original text; where NULL, the columns as JSON stand for it
     notes: tuple[str, ...] = ()  # what people should know of how the file was read
-    way_out: Told | None = None  # what helps where a column is missing
+    remedy: LocalizedMessage | None = None  # what helps where a column is missing
     is_text: bool = False  # read as text, line by line
 
 
 @dataclass(frozen=True)
-class Check:
+class RowCheck:
     """A way for a value to be bad; `condition` is never NULL."""
 
     column: str
-    reason: Reason
+    reason: QuarantineReason
     condition: str
     detail: str
 
 
-class Mapping:
+class SourceMapping:
     """How the rows of one delivery become rows of its family.
 
     Raises:
         DeliveryError: the delivery lacks a column that is declared or required, or an expression does not fit it.
     """
 
-    def __init__(self, warehouse: Warehouse, settings: Settings, source: Source, dt: date, rows: Rows) -> None:
+    def __init__(self, warehouse: Warehouse, settings: Settings, source: Source, dt: date, rows: DeliveryRows) -> None:
         self.settings = settings
         self.source = source
         self.family: Family = FAMILIES[source.family]
         self.dt = dt
-        self.rows = _with_delivery_date(rows, dt)
+        self.rows = _add_delivery_date(rows, dt)
         self.guarded = dict(source.expressions)
         if source.event_types and source.event_types.expression:
             self.guarded["event_type"] = source.event_types.expression
@@ -107,12 +107,12 @@ class Mapping:
         if not source.columns:
             taken = {*self.guarded, *source.constants, *wanted}
             wanted |= {c.name: c.name for c in self.family.columns if c.name in delivered and c.name not in taken}
-        plain = {column: literal(value) for column, value in source.constants.items()}
+        plain = {column: quote_literal(value) for column, value in source.constants.items()}
         if source.event_types and source.event_types.constant:
-            plain["event_type"] = literal(source.event_types.constant)
+            plain["event_type"] = quote_literal(source.event_types.constant)
         for column, name in wanted.items():
             if name.lower() in delivered:
-                plain.setdefault(column, quoted(delivered[name.lower()]))
+                plain.setdefault(column, quote_identifier(delivered[name.lower()]))
             else:
                 raise self._missing_column(name, column)
         for column in REQUIRED:
@@ -124,13 +124,15 @@ class Mapping:
         """`name` is not delivered, which stands for the column `meant`."""
         found = list(self.rows.columns)
         nearest = difflib.get_close_matches(name, found, n=1)
-        hints = [Told("did_you_mean", nearest=repr(nearest[0]))] if nearest else []
-        hints += [self.rows.way_out] if self.rows.way_out else []
-        hints.append(Told("found_columns", found=", ".join(found)) if found else Told("found_no_columns"))
-        told = Told("missing_column", column=repr(name), hints=hints)
+        hints = [LocalizedMessage("did_you_mean", nearest=repr(nearest[0]))] if nearest else []
+        hints += [self.rows.remedy] if self.rows.remedy else []
+        hints.append(
+            LocalizedMessage("found_columns", found=", ".join(found)) if found else LocalizedMessage("found_no_columns")
+        )
+        told = LocalizedMessage("missing_column", column=repr(name), hints=hints)
         if name != meant:
-            told = Told("missing_column_for", column=repr(name), meant=meant, hints=hints)
-        return DeliveryError(Reason.MISSING_COLUMN, told)
+            told = LocalizedMessage("missing_column_for", column=repr(name), meant=meant, hints=hints)
+        return DeliveryError(QuarantineReason.MISSING_COLUMN, told)
 
     def _delivered_types(self, warehouse: Warehouse) -> dict[str, str]:
         """DuckDB's type of each mapped value."""
@@ -139,8 +141,8 @@ class Mapping:
         except duckdb.BinderException as error:
             first_line = str(error).splitlines()[0]
             found = ", ".join(self.rows.columns)
-            told = Told("expression_does_not_fit", error=first_line, found=found)
-            raise DeliveryError(Reason.FAILED_EXPRESSION, told) from None
+            told = LocalizedMessage("expression_does_not_fit", error=first_line, found=found)
+            raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, told) from None
         return {str(name).removeprefix("given_"): str(kind) for name, kind, *_ in described}
 
     def _lacks_event_ids(self, warehouse: Warehouse) -> bool:
@@ -155,9 +157,9 @@ class Mapping:
         """Delivered columns that nothing reads; empty where expressions may read any of them."""
         if self.guarded:
             return []
-        unused = [name for name in self.rows.columns if quoted(name) not in self.plain.values()]
+        unused = [name for name in self.rows.columns if quote_identifier(name) not in self.plain.values()]
         open_columns = [] if self.source.columns else [c.name for c in self.family.columns if c.name not in self.plain]
-        return [name + _meant(name, open_columns) for name in unused]
+        return [name + _suggest_column(name, open_columns) for name in unused]
 
     # -- the selects
 
@@ -202,9 +204,10 @@ class Mapping:
 
     def _trimmed(self, delivered: str, mapped: list[str]) -> str:
         names = [name for name in mapped if self.types[name] == "VARCHAR"]
-        bare = "".join(f", {value_casts.bare(f'given_{name}')} as bare_{name}" for name in names)
+        bare = "".join(f", {value_casts.build_stripped_sql(f'given_{name}')} as bare_{name}" for name in names)
         texts = "".join(
-            f", {value_casts.filled(f'bare_{name}', self.source.empty_values)} as text_{name}" for name in names
+            f", {value_casts.build_filled_sql(f'bare_{name}', self.source.empty_values)} as text_{name}"
+            for name in names
         )
         return f"""
             {delivered},
@@ -219,11 +222,11 @@ class Mapping:
     def _content_key(self) -> str:
         """All that was delivered, as one text that depends neither on the order of columns nor on empty ones."""
         names = sorted(self.rows.columns, key=str.lower)
-        pairs = (f"{literal(name + '=')} || nullif({quoted(name)}::VARCHAR, '')" for name in names)
+        pairs = (f"{quote_literal(name + '=')} || nullif({quote_identifier(name)}::VARCHAR, '')" for name in names)
         return f"concat_ws(chr(31), {', '.join(pairs)})" if names else "''"
 
     def _content(self) -> str:
-        columns = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in self.rows.columns)
+        columns = ", ".join(f"{quote_identifier(name)} := {quote_identifier(name)}" for name in self.rows.columns)
         as_json = f"to_json(struct_pack({columns}))::VARCHAR" if columns else "NULL"
         return f"coalesce({self.rows.content}, {as_json})"
 
@@ -233,7 +236,7 @@ class Mapping:
         """The delivered value as text, NULL where it is empty. Whole numbers of a DOUBLE column have no decimals."""
         given, kind = f"given_{column}", self.types[column]
         if kind in ("DOUBLE", "FLOAT"):
-            is_whole = f"{given} = trunc({given}) and abs({given}) <= {MOST_EXACT}"
+            is_whole = f"{given} = trunc({given}) and abs({given}) <= {LARGEST_EXACT_INTEGER}"
             whole = f"when {is_whole} then {given}::BIGINT::VARCHAR"
             return f"case when isnan({given}) then null {whole} else {given}::VARCHAR end"
         return f"text_{column}" if kind == "VARCHAR" else f"{given}::VARCHAR"
@@ -245,7 +248,9 @@ class Mapping:
             case Kind.TIME:
                 return self._time(column.name)
             case Kind.TEXT if column.name == "event_type" and meanings:
-                cases = " ".join(f"when {literal(value)} then {literal(meant)}" for value, meant in meanings.items())
+                cases = " ".join(
+                    f"when {quote_literal(value)} then {quote_literal(meant)}" for value, meant in meanings.items()
+                )
                 return f"case {text} {cases} end"
             case Kind.TEXT | Kind.IDENTIFIER:
                 return text
@@ -262,7 +267,9 @@ class Mapping:
         if self.types[column.name] != "VARCHAR":
             return f"try_cast(given_{column.name} as {sql_type})"
         currency, decimal = self.settings.currency, self.source.decimal
-        return value_casts.number(f"text_{column.name}", column.kind, sql_type, currency=currency, decimal=decimal)
+        return value_casts.build_number_sql(
+            f"text_{column.name}", column.kind, sql_type, currency=currency, decimal=decimal
+        )
 
     def _time(self, column: str) -> str:
         """UTC, as TIMESTAMP. A time without an offset is read in the source's zone."""
@@ -271,13 +278,15 @@ class Mapping:
         if form in EPOCH_UNITS:
             return f"make_timestamp(try_cast(try_cast({text} as DECIMAL(38, 6)) * {EPOCH_UNITS[form]} as BIGINT))"
         if form and kind == "VARCHAR" and "%z" in form:
-            return f"try_strptime({text}, {literal(form)})::TIMESTAMP"
+            return f"try_strptime({text}, {quote_literal(form)})::TIMESTAMP"
         if kind == "TIMESTAMP WITH TIME ZONE":
             return f"{given}::TIMESTAMP"
-        local = _from_zone(self._local_time_as_written(column), self.zone)
+        local = _build_from_zone_sql(self._local_time_as_written(column), self.zone)
         if kind != "VARCHAR" or form:
             return local
-        return f"case when {_has_offset(text)} then try_cast({text} as TIMESTAMPTZ)::TIMESTAMP else {local} end"
+        return (
+            f"case when {_build_has_offset_sql(text)} then try_cast({text} as TIMESTAMPTZ)::TIMESTAMP else {local} end"
+        )
 
     def _local_time_as_written(self, column: str) -> str:
         """What the source's clock showed, as TIMESTAMP; NULL for a time with an offset, and for what is no time."""
@@ -290,11 +299,11 @@ class Mapping:
         if kind.startswith("TIMESTAMP") or kind == "DATE":
             return f"try_cast({given} as TIMESTAMP)"
         if kind != "VARCHAR":
-            told = Told("no_type_of_time", column=column, type=kind, formats=", ".join(EPOCH_UNITS))
-            raise DeliveryError(Reason.BAD_TIME, told)
+            told = LocalizedMessage("no_type_of_time", column=column, type=kind, formats=", ".join(EPOCH_UNITS))
+            raise DeliveryError(QuarantineReason.BAD_TIME, told)
         if form:
-            return f"try_strptime({text}, {literal(form)})"
-        is_local = f"regexp_full_match({text}, {literal(LOCAL_PATTERN)})"
+            return f"try_strptime({text}, {quote_literal(form)})"
+        is_local = f"regexp_full_match({text}, {quote_literal(LOCAL_PATTERN)})"
         return f"case when {is_local} then try_cast({text} as TIMESTAMP) end"
 
     @property
@@ -309,101 +318,128 @@ class Mapping:
 
     # -- checks
 
-    def _reading_checks(self) -> list[Check]:
+    def _reading_checks(self) -> list[RowCheck]:
         """A record that could not be read, and values that did not become what the contract wants."""
         checks = []
         for column in self.mapped:
             name, typed, kind = column.name, column.name, self.types[column.name]
-            shown = f"{literal(name + ': ')} || left(given_{name}::VARCHAR, 200)"
+            shown = f"{quote_literal(name + ': ')} || left(given_{name}::VARCHAR, 200)"
             present = f"{self._text(name)} is not null" if kind == "VARCHAR" else f"given_{name} is not null"
             if name in self.guarded:
-                words = literal(f"the expression for {name} fails on this row")
-                checks.append(Check(name, Reason.FAILED_EXPRESSION, f"computed_{name} is null", words))
+                words = quote_literal(f"the expression for {name} fails on this row")
+                checks.append(RowCheck(name, QuarantineReason.FAILED_EXPRESSION, f"computed_{name} is null", words))
             if name in REQUIRED:
-                checks.append(Check(name, Reason.MISSING_VALUE, f"not ({present})", literal(f"{name} is empty")))
+                checks.append(
+                    RowCheck(
+                        name, QuarantineReason.MISSING_VALUE, f"not ({present})", quote_literal(f"{name} is empty")
+                    )
+                )
             if name == "event_type":
-                accepted = ", ".join(literal(event_type) for event_type in self.family.event_types)
+                accepted = ", ".join(quote_literal(event_type) for event_type in self.family.event_types)
                 condition = f"{present} and not coalesce(event_type in ({accepted}), false)"
-                words = literal(f" is no event type of family {self.family.name}, or is not mapped to one")
-                checks.append(Check(name, Reason.UNKNOWN_EVENT_TYPE, condition, f"{shown} || {words}"))
+                words = quote_literal(f" is no event type of family {self.family.name}, or is not mapped to one")
+                checks.append(RowCheck(name, QuarantineReason.UNKNOWN_EVENT_TYPE, condition, f"{shown} || {words}"))
             elif column.kind in (Kind.TEXT, Kind.IDENTIFIER):
                 checks += self._text_checks(column) if kind == "VARCHAR" else self._other_type_checks(column)
             elif kind == column.sql_type != "DOUBLE":
                 continue
             else:
                 good = f"isfinite({typed})" if column.kind in (Kind.NUMBER, Kind.TIME) else f"{typed} is not null"
-                reason = Reason.BAD_TIME if column.kind is Kind.TIME else Reason.BAD_TYPE
+                reason = QuarantineReason.BAD_TIME if column.kind is Kind.TIME else QuarantineReason.BAD_TYPE
                 condition = f"{present} and not coalesce({good}, false)"
-                checks.append(Check(name, reason, condition, f"{shown} || {literal(f' is no {column.kind.value}')}"))
+                checks.append(
+                    RowCheck(name, reason, condition, f"{shown} || {quote_literal(f' is no {column.kind.value}')}")
+                )
         return checks
 
-    def _text_checks(self, column: Column) -> list[Check]:
+    def _text_checks(self, column: Column) -> list[RowCheck]:
         """Ids that a spreadsheet has rounded, all of which would become one; and ids and texts of absurd length."""
         name, text = column.name, f"text_{column.name}"
-        shown = f"{literal(name + ': ')} || left({text}, 200)"
+        shown = f"{quote_literal(name + ': ')} || left({text}, 200)"
         longest = LONGEST_IDENTIFIER if column.kind is Kind.IDENTIFIER else LONGEST_TEXT
-        length = f"{literal(f'{name}: ')} || left({text}, 50) || '… has ' || length({text})"
-        words = literal(f" characters, more than {longest}; is a quote not closed, or a delimiter lost?")
+        length = f"{quote_literal(f'{name}: ')} || left({text}, 50) || '… has ' || length({text})"
+        words = quote_literal(f" characters, more than {longest}; is a quote not closed, or a delimiter lost?")
         too_long = f"coalesce(strlen({text}) > {longest}, false)"
-        checks = [Check(name, Reason.VALUE_OUT_OF_CONTRACT, too_long, f"{length} || {words}")]
+        checks = [RowCheck(name, QuarantineReason.VALUE_OUT_OF_CONTRACT, too_long, f"{length} || {words}")]
         if column.kind is Kind.IDENTIFIER:
-            words = literal(" was rounded by a spreadsheet; export it anew, as text")
-            rounded = f"coalesce(contains({text}, '+') and regexp_full_match({text}, {literal(ROUNDED_ID)}), false)"
-            checks.append(Check(name, Reason.BAD_TYPE, rounded, f"{shown} || {words}"))
+            words = quote_literal(" was rounded by a spreadsheet; export it anew, as text")
+            rounded = (
+                f"coalesce(contains({text}, '+') and regexp_full_match({text}, {quote_literal(ROUNDED_ID)}), false)"
+            )
+            checks.append(RowCheck(name, QuarantineReason.BAD_TYPE, rounded, f"{shown} || {words}"))
         if not self.rows.is_text:  # text is looked through line by line as it is read
-            words = literal(f"{name} holds zero bytes; it was damaged, or is no text")
-            checks.append(Check(name, Reason.BAD_RECORD, f"coalesce(contains(given_{name}, chr(0)), false)", words))
+            words = quote_literal(f"{name} holds zero bytes; it was damaged, or is no text")
+            checks.append(
+                RowCheck(name, QuarantineReason.BAD_RECORD, f"coalesce(contains(given_{name}, chr(0)), false)", words)
+            )
         return checks
 
-    def _other_type_checks(self, column: Column) -> list[Check]:
+    def _other_type_checks(self, column: Column) -> list[RowCheck]:
         """Types of a Parquet column or a query that make no text: rounded numbers, bytes, lists and structures."""
         name, kind = column.name, self.types[column.name]
         given = f"given_{name}"
         if kind in ("DOUBLE", "FLOAT"):
-            words = f"{literal(name + ': ')} || {given}::VARCHAR || {literal(' has lost digits as a decimal number; ')}"
-            too_large = f"coalesce(abs({given}) > {MOST_EXACT} and not isnan({given}), false)"
-            return [Check(name, Reason.BAD_TYPE, too_large, f"{words} || 'deliver whole numbers or text'")]
+            lost_digits = quote_literal(" has lost digits as a decimal number; ")
+            words = f"{quote_literal(name + ': ')} || {given}::VARCHAR || {lost_digits}"
+            too_large = f"coalesce(abs({given}) > {LARGEST_EXACT_INTEGER} and not isnan({given}), false)"
+            return [RowCheck(name, QuarantineReason.BAD_TYPE, too_large, f"{words} || 'deliver whole numbers or text'")]
         if kind in ("BLOB", "BIT") or kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
-            words = literal(f"{name} is of type {kind}, which is no text; take a value out of it with an expression")
-            return [Check(name, Reason.BAD_TYPE, f"{given} is not null", words)]
+            words = quote_literal(
+                f"{name} is of type {kind}, which is no text; take a value out of it with an expression"
+            )
+            return [RowCheck(name, QuarantineReason.BAD_TYPE, f"{given} is not null", words)]
         return []
 
-    def _value_checks(self) -> list[Check]:
+    def _value_checks(self) -> list[RowCheck]:
         """Values of the right type that the contract, the settings or the calendar rule out."""
         checks = []
         for column in self.mapped:
             name = column.name
-            shown = f"{literal(name + ': ')} || left({name}::VARCHAR, 200)"
+            shown = f"{quote_literal(name + ': ')} || left({name}::VARCHAR, 200)"
             if column.values:
-                accepted = ", ".join(literal(value) for value in column.values)
-                words = literal(f" is not accepted; accepted: {', '.join(column.values)}")
+                accepted = ", ".join(quote_literal(value) for value in column.values)
+                words = quote_literal(f" is not accepted; accepted: {', '.join(column.values)}")
                 condition = f"coalesce({name} not in ({accepted}), false)"
-                checks.append(Check(name, Reason.VALUE_OUT_OF_CONTRACT, condition, f"{shown} || {words}"))
+                checks.append(RowCheck(name, QuarantineReason.VALUE_OUT_OF_CONTRACT, condition, f"{shown} || {words}"))
             for bound, sign, side in ((column.minimum, "<", "below"), (column.maximum, ">", "above")):
                 if bound is not None:
-                    words = literal(f" is {side} {bound}")
+                    words = quote_literal(f" is {side} {bound}")
                     condition = f"coalesce({name} {sign} {bound}, false)"
-                    checks.append(Check(name, Reason.VALUE_OUT_OF_CONTRACT, condition, f"{shown} || {words}"))
+                    checks.append(
+                        RowCheck(name, QuarantineReason.VALUE_OUT_OF_CONTRACT, condition, f"{shown} || {words}")
+                    )
             if name == "amount" and self.source.negative_amounts == "quarantine":
-                words = literal(" is negative; amounts and refunds are positive, see negative_amounts")
-                checks.append(Check(name, Reason.NEGATIVE_AMOUNT, "coalesce(amount < 0, false)", f"{shown} || {words}"))
+                words = quote_literal(" is negative; amounts and refunds are positive, see negative_amounts")
+                checks.append(
+                    RowCheck(
+                        name, QuarantineReason.NEGATIVE_AMOUNT, "coalesce(amount < 0, false)", f"{shown} || {words}"
+                    )
+                )
         first, end = self._accepted_times()
-        before = literal(f" UTC is before start_date, {self.settings.start_date}")
-        after = literal(f" UTC is later than its delivery, {self.dt}")
+        before = quote_literal(f" UTC is before start_date, {self.settings.start_date}")
+        after = quote_literal(f" UTC is later than its delivery, {self.dt}")
         shown = "'event_time: ' || event_time::VARCHAR"
         checks.append(
-            Check(
-                "event_time", Reason.BEFORE_START_DATE, f"coalesce(event_time < {first}, false)", f"{shown} || {before}"
+            RowCheck(
+                "event_time",
+                QuarantineReason.BEFORE_START_DATE,
+                f"coalesce(event_time < {first}, false)",
+                f"{shown} || {before}",
             )
         )
         checks.append(
-            Check("event_time", Reason.FUTURE_DATE, f"coalesce(event_time >= {end}, false)", f"{shown} || {after}")
+            RowCheck(
+                "event_time",
+                QuarantineReason.FUTURE_DATE,
+                f"coalesce(event_time >= {end}, false)",
+                f"{shown} || {after}",
+            )
         )
         return checks
 
     # -- what people should look at, though it was taken
 
-    def warnings(self, warehouse: Warehouse, taken: list[date], bad_count: int) -> list[Told]:
+    def warnings(self, warehouse: Warehouse, taken: list[date], bad_count: int) -> list[LocalizedMessage]:
         """What makes it likely that the delivery was misread, with the way out.
 
         Args:
@@ -412,11 +448,13 @@ class Mapping:
                 with the times, and they are not looked at again.
         """
         unread, read_count = self._unread_times(warehouse) if bad_count else ({}, 0)
-        is_looked_at = bad_count or not all(times.is_usual(day, self.dt) for day in taken) or self._gaps(taken)
+        is_looked_at = (
+            bad_count or not all(time_formats.is_expected_day(day, self.dt) for day in taken) or self._gaps(taken)
+        )
         read = self._dates_as_written(warehouse) if is_looked_at else {}
-        swapped = times.swapped_words(read, unread, self.dt, self.source.time_format)
+        swapped = time_formats.describe_swapped_days(read, unread, self.dt, self.source.time_format)
         found = [
-            swapped or times.unread_words(unread, read_count),
+            swapped or time_formats.describe_unread_times(unread, read_count),
             self._skipped_hours(warehouse, list(read)),
             self._decimal_ids(warehouse) if self.rows.is_text else None,
         ]
@@ -449,9 +487,14 @@ class Mapping:
     def _gaps(self, days: list[date]) -> list[tuple[datetime, datetime]]:
         """The hours of these days that the source's clock left out."""
         first, last = self.settings.start_date, self.dt + timedelta(days=DAYS_AHEAD)
-        return [gap for day in sorted(days) if first <= day <= last for gap in times.skipped_hours(self.zone, day)]
+        return [
+            gap
+            for day in sorted(days)
+            if first <= day <= last
+            for gap in time_formats.find_skipped_hours(self.zone, day)
+        ]
 
-    def _skipped_hours(self, warehouse: Warehouse, read: list[date]) -> Told | None:
+    def _skipped_hours(self, warehouse: Warehouse, read: list[date]) -> LocalizedMessage | None:
         for begin, end in self._gaps(read):
             written = self._local_time_as_written("event_time")
             count = warehouse.value(
@@ -461,10 +504,10 @@ class Mapping:
             )
             if count:
                 ends = {"begin": f"{begin:%Y-%m-%d %H:%M}", "end": f"{end:%H:%M}"}
-                return Told("skipped_hours", count=int(count), zone=self.zone, **ends)
+                return LocalizedMessage("skipped_hours", count=int(count), zone=self.zone, **ends)
         return None
 
-    def _decimal_ids(self, warehouse: Warehouse) -> Told | None:
+    def _decimal_ids(self, warehouse: Warehouse) -> LocalizedMessage | None:
         """Ids that a program took for decimal numbers: they join with nothing that is written as it should be."""
         names = [c.name for c in self.mapped if c.kind is Kind.IDENTIFIER and self.types[c.name] == "VARCHAR"]
         if not names:
@@ -475,7 +518,7 @@ class Mapping:
         )
         (are_decimal,) = warehouse.rows(f"{self._with_trimmed_only(names)} select {', '.join(found)} from trimmed")
         decimals = [name for name, is_decimal in zip(names, are_decimal, strict=True) if is_decimal]
-        return Told("decimal_ids", columns=", ".join(decimals)) if decimals else None
+        return LocalizedMessage("decimal_ids", columns=", ".join(decimals)) if decimals else None
 
     # -- the two inserts
 
@@ -485,7 +528,7 @@ class Mapping:
         good += [f"not ({check.condition})" for check in self.checks if check.column not in REQUIRED]
         columns = ", ".join(self._stored(column) for column in self.family.columns)
         return f"""
-            insert into raw.{self.family.table} ({", ".join(raw_columns(self.family))})
+            insert into raw.{self.family.table} ({", ".join(list_raw_columns(self.family))})
             {self._with_typed()},
             numbered as (
                 select *, {self._local_time()} as local_time_, ({self._repeat_number()})::INTEGER as repeat_number_
@@ -500,7 +543,7 @@ class Mapping:
 
     def insert_bad(self) -> str:
         """Inserts the rows with something wrong into the quarantine; takes `$delivery_id` and `$file`."""
-        reasons = " ".join(f"when {check.condition} then {literal(check.reason)}" for check in self.checks)
+        reasons = " ".join(f"when {check.condition} then {quote_literal(check.reason)}" for check in self.checks)
         details = " ".join(f"when {check.condition} then {check.detail}" for check in self.checks)
         return f"""
             insert into quality.quarantine
@@ -514,7 +557,7 @@ class Mapping:
                 from typed
             )
             select
-                {literal(self.family.name)}, DATE '{self.dt}', $file, row_number_, reason_, detail_, content_,
+                {quote_literal(self.family.name)}, DATE '{self.dt}', $file, row_number_, reason_, detail_, content_,
                 case when isfinite(event_time) then {self._local_time()}::DATE end, $delivery_id
             from judged
             where reason_ is not null
@@ -522,7 +565,7 @@ class Mapping:
 
     def _required_conditions(self) -> list[str]:
         """The checks of the required columns turned round: shorter, and half the work on millions of good rows."""
-        accepted = ", ".join(literal(event_type) for event_type in self.family.event_types)
+        accepted = ", ".join(quote_literal(event_type) for event_type in self.family.event_types)
         first, end = self._accepted_times()
         return [
             f"event_type in ({accepted})",
@@ -536,7 +579,7 @@ class Mapping:
         return self._utc_midnight(self.settings.start_date), self._utc_midnight(last_date + timedelta(days=1))
 
     def _local_time(self) -> str:
-        return f"timezone({literal(self.settings.timezone)}, event_time::TIMESTAMPTZ)"
+        return f"timezone({quote_literal(self.settings.timezone)}, event_time::TIMESTAMPTZ)"
 
     def _repeat_number(self) -> str:
         if self.source.duplicates == "drop" or not self.lacks_event_ids:
@@ -547,7 +590,7 @@ class Mapping:
     def _stored(self, column: Column) -> str:
         """The SQL of a column of the raw table."""
         name, mapped = column.name, column.name in self.typed
-        default = {"shop": literal(self.settings.shop), "is_bot": "false"}.get(name)
+        default = {"shop": quote_literal(self.settings.shop), "is_bot": "false"}.get(name)
         if name == "quantity" and self.family.name == "traffic":
             default = "1"
         if name == "event_id":
@@ -556,7 +599,7 @@ class Mapping:
             return f"coalesce({name}, {default})" if mapped else default
         if not mapped:
             return f"NULL::{column.sql_type}"
-        return identifier_hash(name) if column.kind is Kind.IDENTIFIER else name
+        return build_identifier_hash_sql(name) if column.kind is Kind.IDENTIFIER else name
 
     def _event_id(self, mapped: bool) -> str:
         """The event's own id, else all that was delivered; repeats that are kept are told apart by their number.
@@ -564,28 +607,28 @@ class Mapping:
         With the event type, because several sources may make several events of one row.
         """
         if not self.lacks_event_ids:
-            return identifier_hash("event_id")
+            return build_identifier_hash_sql("event_id")
         key = "content_key_ || chr(31) || event_type"
         if self.source.duplicates == "keep":
             key += " || case when repeat_number_ > 0 then chr(31) || repeat_number_ else '' end"
-        return identifier_hash(f"coalesce(event_id, {key})" if mapped else f"({key})")
+        return build_identifier_hash_sql(f"coalesce(event_id, {key})" if mapped else f"({key})")
 
 
-def _with_delivery_date(rows: Rows, dt: date) -> Rows:
+def _add_delivery_date(rows: DeliveryRows, dt: date) -> DeliveryRows:
     """The rows with their day of delivery for expressions; it is no part of what was delivered."""
     if DELIVERY_DATE in (name.lower() for name in rows.columns):
         return rows
     return replace(rows, relation=f"(select *, DATE '{dt}' as {DELIVERY_DATE} from {rows.relation})")
 
 
-def _meant(name: str, columns: list[str]) -> str:
+def _suggest_column(name: str, columns: list[str]) -> str:
     nearest = difflib.get_close_matches(name.lower(), columns, n=1, cutoff=0.8)
     return f" (did you mean {nearest[0]}?)" if nearest else ""
 
 
-def _has_offset(text: str) -> str:
-    return f"regexp_matches({text}, {literal(OFFSET_PATTERN)})"
+def _build_has_offset_sql(text: str) -> str:
+    return f"regexp_matches({text}, {quote_literal(OFFSET_PATTERN)})"
 
 
-def _from_zone(naive: str, zone: str) -> str:
-    return naive if zone == "UTC" else f"timezone({literal(zone)}, {naive})::TIMESTAMP"
+def _build_from_zone_sql(naive: str, zone: str) -> str:
+    return naive if zone == "UTC" else f"timezone({quote_literal(zone)}, {naive})::TIMESTAMP"

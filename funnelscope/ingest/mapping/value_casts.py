@@ -4,7 +4,7 @@ What can be read in two ways is not read: the result is NULL, and the row goes t
 """
 
 from funnelscope.events.schema import BLANKS, Kind
-from funnelscope.warehouse.quoting import literal
+from funnelscope.warehouse.quoting import quote_literal
 
 # How people write a currency. Another currency's sign is no part of a number: its amounts must not be mixed in.
 CURRENCY_SIGNS = {
@@ -23,15 +23,15 @@ CURRENCY_SIGNS = {
 }
 
 
-def bare(given: str) -> str:
+def build_stripped_sql(given: str) -> str:
     """SQL for the delivered text without the blanks around it and Excel's `="…"`.
 
     Most values have nothing around them, and looking at both ends is ten times faster than `trim` with a list. The ends
     are looked up in a text: lists would become joins, and planning those takes a second a file.
     """
-    ends = literal(BLANKS + "=")
-    trimmed = f"trim({given}, {literal(BLANKS)})"
-    unpacked = f"trim(({trimmed})[3:-2], {literal(BLANKS)})"
+    ends = quote_literal(BLANKS + "=")
+    trimmed = f"trim({given}, {quote_literal(BLANKS)})"
+    unpacked = f"trim(({trimmed})[3:-2], {quote_literal(BLANKS)})"
     cleaned = (
         f"case when starts_with({trimmed}, '=\"') and ends_with({trimmed}, '\"') then {unpacked} else {trimmed} end"
     )
@@ -41,14 +41,14 @@ def bare(given: str) -> str:
     )
 
 
-def filled(text: str, empty_values: tuple[str, ...]) -> str:
+def build_filled_sql(text: str, empty_values: tuple[str, ...]) -> str:
     """SQL for the text; NULL where it stands for no value."""
-    empty = ", ".join(literal(value) for value in ("", *empty_values))
+    empty = ", ".join(quote_literal(value) for value in ("", *empty_values))
     longest = max(len(value.encode()) for value in ("", *empty_values))
     return f"case when strlen({text}) > {longest} or not list_contains([{empty}], {text}) then {text} end"
 
 
-def number(value: str, kind: Kind, sql_type: str, *, currency: str, decimal: str) -> str:
+def build_number_sql(value: str, kind: Kind, sql_type: str, *, currency: str, decimal: str) -> str:
     """SQL for a number as people and spreadsheets write it; NULL where it is none, or could be two.
 
     Args:
@@ -66,13 +66,13 @@ def number(value: str, kind: Kind, sql_type: str, *, currency: str, decimal: str
         signs = "|".join(sign.replace("$", r"\$") for sign in (currency, *CURRENCY_SIGNS.get(currency, ())))
         before, after = rf"[+-]?(({signs}) ?)?[+-]?", rf"( ?({signs}))?"
     bare = f"replace(regexp_replace({value}, '[^0-9{decimal}+-]', '', 'g'), '{decimal}', '.')"
-    readings = [_cast_where(value, before + digits + after, bare, sql_type)]
+    readings = [_build_cast_sql(value, before + digits + after, bare, sql_type)]
     if decimal == ".":  # most numbers need no more than this
         readings.insert(0, f"try_cast({value} as {sql_type})")
     if kind is Kind.NUMBER:
-        readings.append(_cast_where(value, rf"[+-]?{digits} ?[%％]", bare, "DOUBLE") + " / 100")
+        readings.append(_build_cast_sql(value, rf"[+-]?{digits} ?[%％]", bare, "DOUBLE") + " / 100")
     return f"coalesce({', '.join(readings)})"
 
 
-def _cast_where(value: str, pattern: str, bare: str, sql_type: str) -> str:
-    return f"try_cast(case when regexp_full_match({value}, {literal(pattern)}) then {bare} end as {sql_type})"
+def _build_cast_sql(value: str, pattern: str, bare: str, sql_type: str) -> str:
+    return f"try_cast(case when regexp_full_match({value}, {quote_literal(pattern)}) then {bare} end as {sql_type})"

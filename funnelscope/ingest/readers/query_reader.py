@@ -9,17 +9,17 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from funnelscope.ingest.mapping.source_mapping import DeliveryError, Rows
-from funnelscope.ingest.reasons import Reason
-from funnelscope.messages.observations import Told
+from funnelscope.ingest.mapping.source_mapping import DeliveryError, DeliveryRows
+from funnelscope.ingest.quarantine_reasons import QuarantineReason
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.warehouse.connection import Warehouse
-from funnelscope.warehouse.quoting import literal
+from funnelscope.warehouse.quoting import quote_literal
 
 BATCH_ROWS = 50_000
 STAGED = "temp.staged_query"
 
 
-def read_query(warehouse: Warehouse, path: Path, query: str) -> tuple[Rows, int]:
+def read_query(warehouse: Warehouse, path: Path, query: str) -> tuple[DeliveryRows, int]:
     """Stages the result in a temporary table, in the order in which the query yields it, with its types.
 
     The query names the tables of the attached file as they are; a Parquet file is the table `delivery`.
@@ -30,7 +30,7 @@ def read_query(warehouse: Warehouse, path: Path, query: str) -> tuple[Rows, int]
     warehouse.execute(f"drop table if exists {STAGED}")
     row_count = 0
     try:
-        for position, batch in enumerate(_batches(path, query)):
+        for position, batch in enumerate(_read_batches(path, query)):
             numbers = pa.array(range(row_count + 1, row_count + len(batch) + 1), pa.int64())
             chunk = pa.Table.from_batches([batch]).append_column("row_number_", numbers)
             warehouse.connection.register("funnelscope_chunk", chunk)
@@ -42,33 +42,35 @@ def read_query(warehouse: Warehouse, path: Path, query: str) -> tuple[Rows, int]
             row_count += len(batch)
     except (duckdb.Error, sqlite3.Error) as error:
         first_line = str(error).splitlines()[0]
-        raise DeliveryError(Reason.FAILED_QUERY, Told("query_fails", file=path.name, error=first_line)) from None
+        raise DeliveryError(
+            QuarantineReason.FAILED_QUERY, LocalizedMessage("query_fails", file=path.name, error=first_line)
+        ) from None
     columns = {
         name: kind for name, kind, *_ in warehouse.rows(f"describe select * exclude (row_number_) from {STAGED}")
     }
-    return Rows(STAGED, "row_number_", columns), row_count
+    return DeliveryRows(STAGED, "row_number_", columns), row_count
 
 
-def _batches(path: Path, query: str) -> Iterator[pa.RecordBatch]:
+def _read_batches(path: Path, query: str) -> Iterator[pa.RecordBatch]:
     """The result in batches; one empty batch at least, which carries the columns."""
     with path.open("rb") as stream:
         start = stream.read(16)
     if not start:
-        raise DeliveryError(Reason.FAILED_QUERY, Told("holds_no_database", file=path.name))
+        raise DeliveryError(QuarantineReason.FAILED_QUERY, LocalizedMessage("holds_no_database", file=path.name))
     if start == b"SQLite format 3\0":
-        yield from _sqlite_batches(path, query)
+        yield from _read_sqlite_batches(path, query)
         return
     is_parquet = start.startswith(b"PAR1")
     with duckdb.connect(":memory:" if is_parquet else str(path), read_only=not is_parquet) as connection:
         connection.execute("set TimeZone = 'UTC'")
         if is_parquet:
-            connection.execute(f"create view delivery as from read_parquet({literal(str(path))})")
+            connection.execute(f"create view delivery as from read_parquet({quote_literal(str(path))})")
         reader: Any = connection.sql(query).to_arrow_reader(BATCH_ROWS)
         yield pa.RecordBatch.from_pylist([], schema=reader.schema)
         yield from reader
 
 
-def _sqlite_batches(path: Path, query: str) -> Iterator[pa.RecordBatch]:
+def _read_sqlite_batches(path: Path, query: str) -> Iterator[pa.RecordBatch]:
     """SQLite's columns have no fixed type: every value is taken as text."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         cursor = connection.execute(query)

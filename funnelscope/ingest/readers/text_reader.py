@@ -21,16 +21,16 @@ from typing import Any
 import pyarrow as pa
 
 from funnelscope.events.schema import BLANKS, FAMILIES, REQUIRED
-from funnelscope.ingest.mapping.source_mapping import DeliveryError, Rows
-from funnelscope.ingest.readers import sniffing
-from funnelscope.ingest.reasons import Reason
-from funnelscope.messages.observations import Told
+from funnelscope.ingest.mapping.source_mapping import DeliveryError, DeliveryRows
+from funnelscope.ingest.quarantine_reasons import QuarantineReason
+from funnelscope.ingest.readers import encoding_detection
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.settings import Format, Source
 from funnelscope.warehouse.connection import Warehouse
-from funnelscope.warehouse.quoting import quoted
+from funnelscope.warehouse.quoting import quote_identifier
 
 CHUNK_RECORDS = 50_000
-MOST_COLUMNS = 1_000
+MAXIMUM_COLUMNS = 1_000
 STAGED = "temp.staged_records"
 DETAILS = {"row_": "BIGINT", "problem_": "VARCHAR", "detail_": "VARCHAR", "record_": "VARCHAR"}
 UNREADABLE_BYTES = "funnelscope.unreadable"
@@ -51,7 +51,7 @@ codecs.register_error(UNREADABLE_BYTES, _mark_unreadable_bytes)
 
 def read_text(
     warehouse: Warehouse, path: Path, source: Source, file_format: Format, compression: str
-) -> tuple[Rows, int]:
+) -> tuple[DeliveryRows, int]:
     """Stages the records of a text file in a temporary table; returns them and how many they are.
 
     Raises:
@@ -59,24 +59,24 @@ def read_text(
         OSError, EOFError: the file cannot be read, or its compression is damaged.
     """
     try:
-        with _decompressed(path, compression) as stream:
-            start = stream.read(sniffing.SAMPLE_BYTES)
-        encoding = _encoding(start, source, compression)
-        stage = _Stage(warehouse, _not_of_encoding(start, source))
-        if encoding != _declared(source):
+        with _open_decompressed(path, compression) as stream:
+            start = stream.read(encoding_detection.SAMPLE_BYTES)
+        encoding = _choose_encoding(start, source, compression)
+        stage = _Stage(warehouse, _describe_wrong_encoding(start, source))
+        if encoding != _get_declared_encoding(source):
             stage.notes.append(f"read as {encoding.removesuffix('-sig')}, as its byte-order mark says")
-        with _decompressed(path, compression) as stream:
+        with _open_decompressed(path, compression) as stream:
             text = io.TextIOWrapper(stream, encoding=encoding, errors=UNREADABLE_BYTES, newline="")
             if file_format is Format.CSV:
                 _stage_csv(stage, text, source, ".tsv" in path.suffixes)
             else:
                 _stage_json(stage, text)
     except (zlib.error, UnicodeError) as error:
-        raise DeliveryError(Reason.UNREADABLE, Told("damaged", error=str(error))) from None
+        raise DeliveryError(QuarantineReason.UNREADABLE, LocalizedMessage("damaged", error=str(error))) from None
     return stage.finish()
 
 
-def _decompressed(path: Path, compression: str) -> Any:
+def _open_decompressed(path: Path, compression: str) -> Any:
     """The bytes of a file; gzip and zstd both raise where the end is missing."""
     if compression == "gzip":
         return gzip.open(path, "rb")
@@ -88,43 +88,43 @@ def _decompressed(path: Path, compression: str) -> Any:
 # -- encoding
 
 
-def _declared(source: Source) -> str:
+def _get_declared_encoding(source: Source) -> str:
     return "utf-8-sig" if codecs.lookup(source.encoding).name == "utf-8" else source.encoding
 
 
-def _encoding(start: bytes, source: Source, compression: str) -> str:
+def _choose_encoding(start: bytes, source: Source, compression: str) -> str:
     """A byte-order mark decides, else the declaration, which is never overruled by a guess.
 
     Raises:
         DeliveryError: the bytes are no text, or would be misread without an error.
     """
-    if other := sniffing.other_format(start):
+    if other := encoding_detection.detect_other_format(start):
         is_twice = compression and other in ("gzip", "zstd")
-        raise DeliveryError(Reason.UNREADABLE, Told("compressed_twice" if is_twice else other))
-    if marked := sniffing.marked_encoding(start):
-        return _declared(source) if marked == source.encoding.lower() else marked
+        raise DeliveryError(QuarantineReason.UNREADABLE, LocalizedMessage("compressed_twice" if is_twice else other))
+    if marked := encoding_detection.detect_marked_encoding(start):
+        return _get_declared_encoding(source) if marked == source.encoding.lower() else marked
     declared = codecs.lookup(source.encoding).name
     if declared == "utf-16" and start:
-        likely = sniffing.looks_like(start) or "utf-16-le"
-        raise DeliveryError(Reason.BAD_ENCODING, Told("no_byte_order_mark", encoding=likely))
-    if certain := sniffing.misread_as(start, declared):
-        told = Told("misread_encoding", encoding=certain, declared=source.encoding)
-        raise DeliveryError(Reason.BAD_ENCODING, told)
-    if declared == "utf-8" and sniffing.is_encoded_twice(start):
-        raise DeliveryError(Reason.BAD_ENCODING, Told("encoded_twice"))
-    return _declared(source)
+        likely = encoding_detection.guess_encoding(start) or "utf-16-le"
+        raise DeliveryError(QuarantineReason.BAD_ENCODING, LocalizedMessage("no_byte_order_mark", encoding=likely))
+    if certain := encoding_detection.detect_misread_encoding(start, declared):
+        told = LocalizedMessage("misread_encoding", encoding=certain, declared=source.encoding)
+        raise DeliveryError(QuarantineReason.BAD_ENCODING, told)
+    if declared == "utf-8" and encoding_detection.is_encoded_twice(start):
+        raise DeliveryError(QuarantineReason.BAD_ENCODING, LocalizedMessage("encoded_twice"))
+    return _get_declared_encoding(source)
 
 
-def _not_of_encoding(start: bytes, source: Source) -> Told:
+def _describe_wrong_encoding(start: bytes, source: Source) -> LocalizedMessage:
     """What to say where bytes are not of the encoding."""
-    like = sniffing.looks_like(start)
+    like = encoding_detection.guess_encoding(start)
     if not like or codecs.lookup(like).name == codecs.lookup(source.encoding).name:
-        return Told("not_of_encoding", declared=source.encoding)
-    return Told("looks_like_encoding", declared=source.encoding, like=like)
+        return LocalizedMessage("not_of_encoding", declared=source.encoding)
+    return LocalizedMessage("looks_like_encoding", declared=source.encoding, like=like)
 
 
 # Thousands of rows may have the same fault, and a sentence takes its time.
-_problem = lru_cache(maxsize=1_000)(Told)
+_build_problem = lru_cache(maxsize=1_000)(LocalizedMessage)
 
 
 # -- CSV
@@ -175,7 +175,7 @@ def _stage_csv(stage: "_Stage", text: io.TextIOWrapper, source: Source, is_tabbe
     lines = _Lines(text)
     reader = csv.reader(lines, delimiter=source.delimiter or ("\t" if is_tabbed else ","), strict=True)
     skipped = re.compile(source.skip_lines) if source.skip_lines else None
-    header = _header(reader, lines, stage, source)
+    header = _read_header(reader, lines, stage, source)
     if not header:
         return
     stage.add_columns(header)
@@ -191,8 +191,8 @@ def _stage_csv(stage: "_Stage", text: io.TextIOWrapper, source: Source, is_tabbe
             spans_lines = len(lines.kept) > 1
             record = lines.take_first()
             if not (skipped and skipped.search(record)):
-                problem = _problem("open_quote") if spans_lines else _problem("not_csv", error=str(error))
-                stage.add_bad(first_line, Reason.BAD_RECORD, problem, record)
+                problem = _build_problem("open_quote") if spans_lines else _build_problem("not_csv", error=str(error))
+                stage.add_bad(first_line, QuarantineReason.BAD_RECORD, problem, record)
             continue
         record = lines.take()
         if not any(fields):
@@ -200,21 +200,21 @@ def _stage_csv(stage: "_Stage", text: io.TextIOWrapper, source: Source, is_tabbe
         if skipped and skipped.search(record):
             skipped_count += 1
         elif first_line <= lines.last_given_back and record.count('"') % 2:
-            stage.add_bad(first_line, Reason.BAD_RECORD, _problem("lone_quote"), record)
+            stage.add_bad(first_line, QuarantineReason.BAD_RECORD, _build_problem("lone_quote"), record)
         elif "\0" in record:
-            stage.add_bad(first_line, Reason.BAD_RECORD, _problem("zero_bytes"), record)
+            stage.add_bad(first_line, QuarantineReason.BAD_RECORD, _build_problem("zero_bytes"), record)
         elif fields[0].strip(BLANKS) == header[0] and [name.strip(BLANKS) for name in fields] == list(header):
-            stage.add_bad(first_line, Reason.BAD_RECORD, _problem("header_again"), record)
-        elif fitted := _fitted(fields, header):
+            stage.add_bad(first_line, QuarantineReason.BAD_RECORD, _build_problem("header_again"), record)
+        elif fitted := _fit_fields(fields, header):
             stage.add(first_line, header, fitted, record)
         else:
-            problem = _problem("field_count", fields=str(len(fields)), columns=str(len(header)))
-            stage.add_bad(first_line, Reason.WRONG_FIELD_COUNT, problem, record)
+            problem = _build_problem("field_count", fields=str(len(fields)), columns=str(len(header)))
+            stage.add_bad(first_line, QuarantineReason.WRONG_FIELD_COUNT, problem, record)
     if skipped_count:
         stage.notes.append(f"{skipped_count} lines left out by skip_lines")
 
 
-def _fitted(fields: list[str], header: tuple[str, ...]) -> list[str]:
+def _fit_fields(fields: list[str], header: tuple[str, ...]) -> list[str]:
     """The fields, one for each column; none where there are more or fewer, but for empty or unnamed ones at the end."""
     surplus = len(fields) - len(header)
     if surplus > 0 and not any(fields[len(header) :]):
@@ -224,7 +224,7 @@ def _fitted(fields: list[str], header: tuple[str, ...]) -> list[str]:
     return fields if surplus == 0 else []
 
 
-def _header(reader: Any, lines: _Lines, stage: "_Stage", source: Source) -> tuple[str, ...]:
+def _read_header(reader: Any, lines: _Lines, stage: "_Stage", source: Source) -> tuple[str, ...]:
     """The names of the header, without the blanks around them; none where the file holds no line.
 
     A column without a name is called by its place, and so is a repeated one that nobody reads.
@@ -235,33 +235,33 @@ def _header(reader: Any, lines: _Lines, stage: "_Stage", source: Source) -> tupl
         header: list[str] = next((names for names in reader if any(name.strip() for name in names)), [])
     except csv.Error as error:
         is_json = "".join(lines.kept).lstrip().startswith("{")
-        problem = Told("looks_like_json_lines") if is_json else Told("as_told", text=str(error))
-        told = Told("no_header", line=str(lines.number), problem=problem)
-        raise DeliveryError(Reason.BAD_HEADER, told) from None
+        problem = LocalizedMessage("looks_like_json_lines") if is_json else LocalizedMessage("as_told", text=str(error))
+        told = LocalizedMessage("no_header", line=str(lines.number), problem=problem)
+        raise DeliveryError(QuarantineReason.BAD_HEADER, told) from None
     line = lines.take()
     if not header:
         if any(text.strip() for text in above):
-            told = Told("ends_before_header", line=str(len(above)), header_row=str(source.header_row))
-            raise DeliveryError(Reason.BAD_HEADER, told)
+            told = LocalizedMessage("ends_before_header", line=str(len(above)), header_row=str(source.header_row))
+            raise DeliveryError(QuarantineReason.BAD_HEADER, told)
         return ()
     if not _is_clean(line):
-        raise DeliveryError(Reason.BAD_ENCODING, stage.not_of_encoding)
+        raise DeliveryError(QuarantineReason.BAD_ENCODING, stage.not_of_encoding)
     if "\0" in line:
-        told = Told("no_header", line=str(lines.number), problem=Told("zero_bytes"))
-        raise DeliveryError(Reason.BAD_HEADER, told)
+        told = LocalizedMessage("no_header", line=str(lines.number), problem=LocalizedMessage("zero_bytes"))
+        raise DeliveryError(QuarantineReason.BAD_HEADER, told)
     named: list[str] = []
     for position, name in enumerate((name.strip(BLANKS) for name in header), start=1):
         is_repeated = name.lower() in (earlier.lower() for earlier in named)
         if is_repeated and is_read(name, source):
             found = ", ".join(name.strip() for name in header)
-            told = Told("column_twice_in_header", column=repr(name), found=found)
-            raise DeliveryError(Reason.BAD_HEADER, told)
+            told = LocalizedMessage("column_twice_in_header", column=repr(name), found=found)
+            raise DeliveryError(QuarantineReason.BAD_HEADER, told)
         named.append(f"column_{position}" if is_repeated or not name else name)
-    stage.way_out = _header_elsewhere(lines, named, reader.dialect, source)
+    stage.remedy = _find_header_elsewhere(lines, named, reader.dialect, source)
     return tuple(named)
 
 
-def _wanted(source: Source) -> list[str]:
+def _list_wanted_columns(source: Source) -> list[str]:
     """The columns that a file of the source must have."""
     wanted = list(source.columns.values()) or [name for name in REQUIRED if name not in source.constants]
     if source.event_types:
@@ -275,15 +275,15 @@ def is_read(name: str, source: Source) -> bool:
     contracted = [] if source.columns else [column.name for column in FAMILIES[source.family].columns]
     types = source.event_types.expression if source.event_types else None
     in_sql = " ".join([source.where, *source.expressions.values(), types or ""]).lower()
-    return name.lower() in (*_wanted(source), *contracted) or name.lower() in in_sql
+    return name.lower() in (*_list_wanted_columns(source), *contracted) or name.lower() in in_sql
 
 
-def _header_elsewhere(lines: _Lines, header: list[str], dialect: Any, source: Source) -> Told | None:
+def _find_header_elsewhere(lines: _Lines, header: list[str], dialect: Any, source: Source) -> LocalizedMessage | None:
     """Where the header seems to be, when the line that was taken for it lacks what the source wants.
 
     On another line, or between other delimiters.
     """
-    wanted = set(_wanted(source))
+    wanted = set(_list_wanted_columns(source))
     if wanted <= {name.lower() for name in header}:
         return None
     first = lines.number + 1
@@ -295,17 +295,17 @@ def _header_elsewhere(lines: _Lines, header: list[str], dialect: Any, source: So
         for number, line in candidates:
             if wanted <= {name.strip(BLANKS + '"').lower() for name in line.split(delimiter)}:
                 if not number:
-                    return Told("other_delimiter", delimiter=written)
+                    return LocalizedMessage("other_delimiter", delimiter=written)
                 if delimiter == dialect.delimiter:
-                    return Told("header_on_line", line=str(number))
-                return Told("header_on_line_and_delimiter", line=str(number), delimiter=written)
+                    return LocalizedMessage("header_on_line", line=str(number))
+                return LocalizedMessage("header_on_line_and_delimiter", line=str(number), delimiter=written)
     return None
 
 
 # -- JSON lines
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object, which must not name a key twice: nobody knows which of the values is meant."""
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -315,7 +315,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 # Numbers stay as they are written: 1.10 is the same event as in a CSV file.
-_JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once)
+_JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_build_object)
 
 
 def _stage_json(stage: "_Stage", text: io.TextIOWrapper) -> None:
@@ -323,42 +323,44 @@ def _stage_json(stage: "_Stage", text: io.TextIOWrapper) -> None:
         if not line.strip():
             continue
         if stage.row_count == 0:
-            stage.otherwise = _instead_of_json_lines(line.strip())
+            stage.otherwise = _describe_other_json(line.strip())
         if "\0" in line or "\\u0000" in line:
-            stage.add_bad(line_number, Reason.BAD_RECORD, _problem("zero_bytes"), line)
+            stage.add_bad(line_number, QuarantineReason.BAD_RECORD, _build_problem("zero_bytes"), line)
             continue
         try:
             value = _JSON.decode(line.strip())
         except (ValueError, RecursionError) as error:
-            stage.add_bad(line_number, Reason.BAD_RECORD, _problem("not_json", error=str(error)), line)
+            stage.add_bad(line_number, QuarantineReason.BAD_RECORD, _build_problem("not_json", error=str(error)), line)
             continue
         if value == {}:
-            stage.add_bad(line_number, Reason.BAD_RECORD, _problem("no_key"), line)
+            stage.add_bad(line_number, QuarantineReason.BAD_RECORD, _build_problem("no_key"), line)
         elif isinstance(value, dict):
-            fields = [inner if inner is None or type(inner) is str else _as_text(inner) for inner in value.values()]
+            fields = [
+                inner if inner is None or type(inner) is str else _format_value(inner) for inner in value.values()
+            ]
             stage.add(line_number, tuple(value), fields, line)
         else:
-            stage.add_bad(line_number, Reason.BAD_RECORD, _problem("no_object"), line)
+            stage.add_bad(line_number, QuarantineReason.BAD_RECORD, _build_problem("no_object"), line)
 
 
-def _instead_of_json_lines(first: str) -> Told | None:
+def _describe_other_json(first: str) -> LocalizedMessage | None:
     """What a file without any readable object is, by its first line; None where that does not tell.
 
     Raises:
         DeliveryError: it is an array over several lines. Its last object may stand on a line of its own and must not
             come in alone.
     """
-    array = Told("json_array")
+    array = LocalizedMessage("json_array")
     if first == "[" or (first.startswith("[") and first.endswith(",")):
-        raise DeliveryError(Reason.UNREADABLE, array)
+        raise DeliveryError(QuarantineReason.UNREADABLE, array)
     if first.startswith("["):
         return array  # or one damaged line, with good ones below it
     if first == "{":
-        return Told("json_over_lines")
-    return Told("no_json") if "," in first and "{" not in first else None
+        return LocalizedMessage("json_over_lines")
+    return LocalizedMessage("no_json") if "," in first and "{" not in first else None
 
 
-def _as_text(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
@@ -379,16 +381,16 @@ class _Batch:
 class _Stage:
     """Collects records and hands them to DuckDB in chunks, so that memory does not grow with the file."""
 
-    def __init__(self, warehouse: Warehouse, not_of_encoding: Told) -> None:
+    def __init__(self, warehouse: Warehouse, not_of_encoding: LocalizedMessage) -> None:
         self.warehouse = warehouse
         self.not_of_encoding = not_of_encoding
         self.notes: list[str] = []
-        self.way_out: Told | None = None
-        self.otherwise: Told | None = None  # what the file is where no record can be read
+        self.remedy: LocalizedMessage | None = None
+        self.otherwise: LocalizedMessage | None = None  # what the file is where no record can be read
         self.columns: dict[str, str] = {}  # lower case to the name in the table: DuckDB's names have no case
         self.batches: dict[tuple[str, ...], _Batch] = {}
         self.bad: list[tuple[int, str, str, str]] = []
-        self.first_bad: tuple[int, Told] | None = None
+        self.first_bad: tuple[int, LocalizedMessage] | None = None
         self.waiting = 0
         self.row_count = 0
         columns = ", ".join(f"{name} {kind}" for name, kind in DETAILS.items())
@@ -398,10 +400,13 @@ class _Stage:
         for name in names:
             if name.lower() in self.columns:
                 continue
-            if len(self.columns) == MOST_COLUMNS or name.lower() in DETAILS:
-                raise DeliveryError(Reason.BAD_HEADER, Told("too_many_columns", most=MOST_COLUMNS, column=repr(name)))
+            if len(self.columns) == MAXIMUM_COLUMNS or name.lower() in DETAILS:
+                raise DeliveryError(
+                    QuarantineReason.BAD_HEADER,
+                    LocalizedMessage("too_many_columns", most=MAXIMUM_COLUMNS, column=repr(name)),
+                )
             self.columns[name.lower()] = name
-            self.warehouse.execute(f"alter table {STAGED} add column {quoted(name)} VARCHAR")
+            self.warehouse.execute(f"alter table {STAGED} add column {quote_identifier(name)} VARCHAR")
 
     def add(self, line: int, names: tuple[str, ...], fields: Sequence[str | None], text: str) -> None:
         """A readable record: its values in the order of `names`."""
@@ -413,21 +418,21 @@ class _Stage:
         batch.texts.append(text)
         self._count()
 
-    def add_bad(self, line: int, reason: Reason, detail: Told, text: str) -> None:
+    def add_bad(self, line: int, reason: QuarantineReason, detail: LocalizedMessage, text: str) -> None:
         """A record that goes to quarantine as it is."""
         self.first_bad = self.first_bad or (line, detail)
-        self.bad.append((line, reason.value, _escaped(detail), _escaped(text)))
+        self.bad.append((line, reason.value, _escape(detail), _escape(text)))
         self._count()
 
-    def finish(self) -> tuple[Rows, int]:
+    def finish(self) -> tuple[DeliveryRows, int]:
         """The rows; without any column only where there is no row. Raises DeliveryError where no record is readable."""
         self._flush()
         if self.row_count and not self.columns:
             line, problem = self.first_bad or (1, self.not_of_encoding)
-            told = self.otherwise or Told("no_record", line=str(line), problem=problem)
-            raise DeliveryError(Reason.UNREADABLE, told)
+            told = self.otherwise or LocalizedMessage("no_record", line=str(line), problem=problem)
+            raise DeliveryError(QuarantineReason.UNREADABLE, told)
         columns = dict.fromkeys(self.columns.values(), "VARCHAR")
-        rows = Rows(
+        rows = DeliveryRows(
             STAGED,
             "row_",
             columns,
@@ -435,7 +440,7 @@ class _Stage:
             "detail_",
             "record_",
             notes=tuple(self.notes),
-            way_out=self.way_out,
+            remedy=self.remedy,
             is_text=True,
         )
         return rows, self.row_count
@@ -453,7 +458,7 @@ class _Stage:
             tables.append(pa.table(columns, names=list(DETAILS)))
         if tables:
             chunk = pa.concat_tables(tables, promote_options="default")
-            names = ", ".join(quoted(name) for name in chunk.column_names)
+            names = ", ".join(quote_identifier(name) for name in chunk.column_names)
             self.warehouse.connection.register("funnelscope_chunk", chunk)
             self.warehouse.execute(f"insert into {STAGED} ({names}) select {names} from funnelscope_chunk")
             self.warehouse.connection.unregister("funnelscope_chunk")
@@ -461,9 +466,9 @@ class _Stage:
 
     def _table(self, names: tuple[str, ...], batch: _Batch) -> pa.Table | None:
         """The batch as a table; what cannot be stored goes to the bad records instead."""
-        reason, detail = Reason.BAD_ENCODING, self.not_of_encoding
+        reason, detail = QuarantineReason.BAD_ENCODING, self.not_of_encoding
         if len({name.lower() for name in names}) < len(names):
-            reason, detail = Reason.BAD_RECORD, _problem("keys_differ_in_case")
+            reason, detail = QuarantineReason.BAD_RECORD, _build_problem("keys_differ_in_case")
         elif all(_is_clean(name) for name in names):
             try:
                 return self._clean_table(names, batch)
@@ -471,7 +476,7 @@ class _Stage:
                 batch = self._without_unreadable(batch, detail)
                 return self._clean_table(names, batch) if batch.lines else None
         for line, text in zip(batch.lines, batch.texts, strict=True):
-            self.bad.append((line, reason.value, detail, _escaped(text)))
+            self.bad.append((line, reason.value, detail, _escape(text)))
         return None
 
     def _clean_table(self, names: tuple[str, ...], batch: _Batch) -> pa.Table:
@@ -491,7 +496,7 @@ class _Stage:
                 kept.fields.append(fields)
                 kept.texts.append(text)
             else:
-                self.bad.append((line, Reason.BAD_ENCODING.value, detail, _escaped(text)))
+                self.bad.append((line, QuarantineReason.BAD_ENCODING.value, detail, _escape(text)))
         return kept
 
 
@@ -500,7 +505,7 @@ def _is_clean(text: str) -> bool:
     return not any(0xD800 <= ord(character) <= 0xDFFF for character in text)
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     """The text with bytes of another encoding as \\xd6."""
     shown = re.sub("[\udc00-\udcff]", lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
     return shown.encode("utf-8", "backslashreplace").decode()

@@ -7,17 +7,17 @@ asks Great Expectations, `data_docs` writes its pages.
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 
-from funnelscope.quality.expectations.data_docs import Page, write_data_docs
+from funnelscope.quality.expectations.data_docs import DataDocsPage, write_data_docs
 from funnelscope.quality.expectations.frames import (
     MEASURE_TABLES,
     DayFrame,
-    day_frame,
-    delivery_frame,
-    row_frames,
-    slice_frame,
+    build_day_frame,
+    build_delivery_frame,
+    build_slice_frame,
+    read_row_frames,
 )
-from funnelscope.quality.expectations.judging import Judge, Judgement, SliceFault
-from funnelscope.quality.expectations.measure_history import Calendar
+from funnelscope.quality.expectations.judgements import Judge, Judgement, SliceFault
+from funnelscope.quality.expectations.measure_baseline import DayCalendar
 from funnelscope.quality.expectations.suites import Expectation, Frame, Suite, load_suites
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
@@ -43,32 +43,32 @@ def judge_suites(
     if not any(days[suite.table] for suite in suites):
         return []
     judge = Judge()
-    calendar = Calendar(settings.calendar)
+    calendar = DayCalendar(settings.calendar)
     last_day = max(day for suite in suites for day in days[suite.table])
     judgements: list[Judgement] = []
-    pages: list[Page] = []
+    pages: list[DataDocsPage] = []
     for suite in suites:
-        for frame, data in _frames(warehouse, suite, days[suite.table], calendar):
+        for frame, data in _build_frames(warehouse, suite, days[suite.table], calendar):
             found, said = judge.judge(suite.of(frame), data)
             judgements += found
             if said is not None and data.days == (last_day,):
-                pages.append(Page(suite.table, frame, said, [each for each in found if not each.is_passed]))
+                pages.append(DataDocsPage(suite.table, frame, said, [each for each in found if not each.is_passed]))
     write_data_docs(settings.data_docs, settings.shop, last_day, pages)
     return judgements
 
 
-def _frames(
-    warehouse: Warehouse, suite: Suite, days: list[date], calendar: Calendar
+def _build_frames(
+    warehouse: Warehouse, suite: Suite, days: list[date], calendar: DayCalendar
 ) -> Iterator[tuple[Frame, DayFrame]]:
     """Every frame that the suite has expectations of; the last day stands alone in each kind."""
     if not days:
         return
-    for rows in row_frames(warehouse, suite, days):
+    for rows in read_row_frames(warehouse, suite, days):
         yield Frame.ROWS, rows
     small = {
-        Frame.DAYS: lambda: day_frame(warehouse, suite, days, calendar),
-        Frame.SLICES: lambda: slice_frame(warehouse, suite, days, calendar),
-        Frame.DELIVERIES: lambda: delivery_frame(warehouse, suite, days),
+        Frame.DAYS: lambda: build_day_frame(warehouse, suite, days, calendar),
+        Frame.SLICES: lambda: build_slice_frame(warehouse, suite, days, calendar),
+        Frame.DELIVERIES: lambda: build_delivery_frame(warehouse, suite, days),
     }
     for frame, make in small.items():
         if not suite.of(frame):

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from funnelscope.quality.expectations.judging import Judgement
+from funnelscope.quality.expectations.judgements import Judgement
 from funnelscope.quality.expectations.suites import Frame
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ nav, footer, .ge-walkthrough-modal, .modal, .fa-check-circle, .btn { display: no
 
 
 @dataclass(frozen=True)
-class Page:
+class DataDocsPage:
     """What Great Expectations said of one frame of a table, and our judgements of what failed."""
 
     table: str
     frame: Frame
-    said: "ExpectationSuiteValidationResult"
+    validation_result: "ExpectationSuiteValidationResult"
     failed: Sequence[Judgement]
 
     @property
@@ -46,40 +46,40 @@ class Page:
         return f"{self.table}.{self.frame}.html"
 
 
-def write_data_docs(folder: Path, shop: str, business_date: date, pages: Sequence[Page]) -> None:
+def write_data_docs(folder: Path, shop: str, business_date: date, pages: Sequence[DataDocsPage]) -> None:
     """Replaces the folder with the pages of the day; `index.html` lists them."""
     making = folder.with_name(f".{folder.name}")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
-    view = _view()
+    view = _create_view()
     for page in pages:
-        (making / page.file).write_text(_page(page, view), encoding="utf-8")
-    (making / INDEX).write_text(_index(shop, business_date, pages), encoding="utf-8")
+        (making / page.file).write_text(_render_page(page, view), encoding="utf-8")
+    (making / INDEX).write_text(_render_index(shop, business_date, pages), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     making.rename(folder)
 
 
-def _view() -> "DefaultJinjaPageView":
+def _create_view() -> "DefaultJinjaPageView":
     """One for all pages: each compiles its templates anew, at several times the price of a page."""
     from great_expectations.render.view import DefaultJinjaPageView
 
     return DefaultJinjaPageView()
 
 
-def _page(page: Page, view: "DefaultJinjaPageView") -> str:
+def _render_page(page: DataDocsPage, view: "DefaultJinjaPageView") -> str:
     from great_expectations.core.run_identifier import RunIdentifier
     from great_expectations.render.renderer import ValidationResultsPageRenderer
 
-    page.said.meta.setdefault("run_id", RunIdentifier(run_name=f"{page.table} {page.frame}"))
-    written = view.render(ValidationResultsPageRenderer().render(page.said))
+    page.validation_result.meta.setdefault("run_id", RunIdentifier(run_name=f"{page.table} {page.frame}"))
+    written = view.render(ValidationResultsPageRenderer().render(page.validation_result))
     body = re.sub(r"(?s)<script\b.*?</script>|<link\b[^>]*>|<style\b.*?</style>|<img\b[^>]*>", "", written)
     return body.replace("</head>", f"<style>{STYLE}</style></head>", 1)
 
 
-def _index(shop: str, business_date: date, pages: Sequence[Page]) -> str:
+def _render_index(shop: str, business_date: date, pages: Sequence[DataDocsPage]) -> str:
     rows = "".join(
-        f'<tr><td><a href="{page.file}">{page.table}</a></td><td>{page.frame}</td><td>{len(page.said.results)}</td>'
-        f"<td>{_failures(page)}</td></tr>"
+        f'<tr><td><a href="{page.file}">{page.table}</a></td><td>{page.frame}</td>'
+        f"<td>{len(page.validation_result.results)}</td><td>{_render_failures(page)}</td></tr>"
         for page in pages
     )
     title = html.escape(f"{shop}, {business_date}: expectations")
@@ -90,7 +90,7 @@ def _index(shop: str, business_date: date, pages: Sequence[Page]) -> str:
     )
 
 
-def _failures(page: Page) -> str:
+def _render_failures(page: DataDocsPage) -> str:
     return "<br>".join(
         f'<span class="failed">{html.escape(judged.expectation.name)}</span>: '
         f"{html.escape(judged.found.observed_text)} (expected: {html.escape(judged.found.expected_text)})"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from funnelscope.quality.expectations.measure_history import PROMOTION_DAYS, Calendar, usual
+from funnelscope.quality.expectations.measure_baseline import PROMOTION_DAYS, DayCalendar, compute_baseline
 from funnelscope.quality.expectations.suites import Expectation, Frame, Suite
 from funnelscope.warehouse.bulk_insert import insert_rows
 from funnelscope.warehouse.connection import Warehouse
@@ -19,7 +19,7 @@ from funnelscope.warehouse.connection import Warehouse
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_ROWS = 1_000_000
+MAXIMUM_ROWS = 1_000_000
 
 MEASURE_TABLES = (
     "create table if not exists quality.measures "
@@ -46,16 +46,16 @@ class DayFrame:
 # --- Rows ------------------------------------------------------------------------------------------
 
 
-def row_frames(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> Iterator[DayFrame]:
+def read_row_frames(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> Iterator[DayFrame]:
     """The table's rows, as many days in a frame as fit into a million rows; the last day has a frame of its own."""
     expectations = suite.of(Frame.ROWS)
     if not expectations or not days:
         return
-    counts = _row_counts(warehouse, suite.table, days)
+    counts = _count_rows(warehouse, suite.table, days)
     present = warehouse.columns(suite.table)
-    columns = _columns_asked_for(expectations, [name for name, _ in present])
-    for some in _packed(days, counts):
-        every = {day: -(-counts[day] // MOST_ROWS) for day in some if counts.get(day, 0) > MOST_ROWS}
+    columns = _list_used_columns(expectations, [name for name, _ in present])
+    for some in _pack_days(days, counts):
+        every = {day: -(-counts[day] // MAXIMUM_ROWS) for day in some if counts.get(day, 0) > MAXIMUM_ROWS}
         sample = "".join(
             f" and (business_date != date '{day}' or event_id % {number} = 0)" for day, number in every.items()
         )
@@ -65,10 +65,10 @@ def row_frames(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> Iter
             from_date=some[0],
             to_date=some[-1],
         ).df()
-        yield DayFrame(_with_dates(data), some, every)
+        yield DayFrame(_convert_dates(data), some, every)
 
 
-def _row_counts(warehouse: Warehouse, table: str, days: Sequence[date]) -> dict[date, int]:
+def _count_rows(warehouse: Warehouse, table: str, days: Sequence[date]) -> dict[date, int]:
     return dict(
         warehouse.rows(
             f"select business_date, count(*) from {table} "
@@ -79,12 +79,12 @@ def _row_counts(warehouse: Warehouse, table: str, days: Sequence[date]) -> dict[
     )
 
 
-def _packed(days: Sequence[date], counts: Mapping[date, int]) -> Iterator[tuple[date, ...]]:
+def _pack_days(days: Sequence[date], counts: Mapping[date, int]) -> Iterator[tuple[date, ...]]:
     pack: list[date] = []
     rows = 0
     for day in days[:-1]:
         rows += counts.get(day, 0)
-        if pack and (rows > MOST_ROWS or day != pack[-1] + timedelta(days=1)):
+        if pack and (rows > MAXIMUM_ROWS or day != pack[-1] + timedelta(days=1)):
             yield tuple(pack)
             pack, rows = [], counts.get(day, 0)
         pack.append(day)
@@ -93,7 +93,7 @@ def _packed(days: Sequence[date], counts: Mapping[date, int]) -> Iterator[tuple[
     yield (days[-1],)
 
 
-def _columns_asked_for(expectations: Collection[Expectation], columns: Sequence[str]) -> list[str]:
+def _list_used_columns(expectations: Collection[Expectation], columns: Sequence[str]) -> list[str]:
     """The columns that the arguments name; all of them for an expectation of the whole table."""
     asked = {"business_date"}
     for expectation in expectations:
@@ -106,35 +106,35 @@ def _columns_asked_for(expectations: Collection[Expectation], columns: Sequence[
 # --- Days ------------------------------------------------------------------------------------------
 
 
-def day_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], calendar: Calendar) -> "pd.DataFrame":
+def build_day_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], calendar: DayCalendar) -> "pd.DataFrame":
     """One row a day: each measure, what it usually is, its deviation from that, and days of history.
 
     Replaces the days in quality.measures, from where later days learn.
     """
     import pandas as pd
 
-    _measure(warehouse, suite, days)
-    history = _history(warehouse, suite.table, days)
+    _measure_days(warehouse, suite, days)
+    history = _read_history(warehouse, suite.table, days)
     records = []
     for day in days:
         record: dict[str, Any] = {"business_date": day}
         for name, measure in suite.measures.items():
             values = history.get(name, {})
             observed = values.get(day)
-            learnt = usual(day, values, measure, calendar)
+            learnt = compute_baseline(day, values, measure, calendar)
             record[name] = observed
             record[f"{name}_usual"] = learnt.centre if learnt else None
             record[f"{name}_history"] = learnt.days if learnt else 0
             record[f"{name}_deviation"] = (
-                learnt.deviation(observed, measure.scale) if learnt and observed is not None else None
+                learnt.compute_deviation(observed, measure.scale) if learnt and observed is not None else None
             )
         records.append(record)
     data = pd.DataFrame(records)
     numbers = [name for name in data if name != "business_date"]
-    return _with_dates(data.astype(dict.fromkeys(numbers, "float64")))
+    return _convert_dates(data.astype(dict.fromkeys(numbers, "float64")))
 
 
-def _measure(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> None:
+def _measure_days(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> None:
     names = list(suite.measures)
     selected = ", ".join(f"({suite.measures[name].sql})::DOUBLE as m{number}" for number, name in enumerate(names))
     found = {
@@ -152,10 +152,10 @@ def _measure(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> None:
         for day in days
         for name, value in zip(names, found.get(day, nothing), strict=True)
     ]
-    _replace(warehouse, "quality.measures", suite.table, days, rows)
+    _replace_days(warehouse, "quality.measures", suite.table, days, rows)
 
 
-def _history(warehouse: Warehouse, table: str, days: Sequence[date]) -> dict[str, dict[date, float]]:
+def _read_history(warehouse: Warehouse, table: str, days: Sequence[date]) -> dict[str, dict[date, float]]:
     """measure → day → value, of the days and of those before them."""
     found: dict[str, dict[date, float]] = {}
     for measure, day, observed in warehouse.rows(
@@ -172,7 +172,9 @@ def _history(warehouse: Warehouse, table: str, days: Sequence[date]) -> dict[str
 # --- Slices ----------------------------------------------------------------------------------------
 
 
-def slice_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], calendar: Calendar) -> "pd.DataFrame":
+def build_slice_frame(
+    warehouse: Warehouse, suite: Suite, days: Sequence[date], calendar: DayCalendar
+) -> "pd.DataFrame":
     """One row a day and value that each of the last seven comparable days had: its volume, and the usual one.
 
     Replaces the days in quality.slice_volumes. Without seven comparable days there is no row: no history yet. Nor is
@@ -193,7 +195,7 @@ def slice_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], calend
     known_days = {day for by_day in volumes.values() for day in by_day}
     records = []
     for day in days:
-        week = calendar.last_week(day, known_days)
+        week = calendar.list_last_comparable_days(day, known_days)
         if len(week) < 7 or _is_closed(day, known_days):
             continue
         for (dimension, value), by_day in volumes.items():
@@ -202,7 +204,7 @@ def slice_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], calend
                 volume = by_day.get(day, 0)
                 records.append((day, dimension, value, volume, seen[3], volume / seen[3]))
     columns = ["business_date", "dimension", "value", "volume", "usual_volume", "share_of_usual"]
-    return _with_dates(pd.DataFrame(records, columns=columns))
+    return _convert_dates(pd.DataFrame(records, columns=columns))
 
 
 def _is_closed(day: date, known_days: Collection[date]) -> bool:
@@ -223,18 +225,18 @@ def _measure_slices(warehouse: Warehouse, suite: Suite, days: Sequence[date]) ->
             )
             if volume
         ]
-    _replace(warehouse, "quality.slice_volumes", suite.table, days, rows)
+    _replace_days(warehouse, "quality.slice_volumes", suite.table, days, rows)
 
 
 # --- Deliveries ------------------------------------------------------------------------------------
 
 
-def delivery_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> "pd.DataFrame":
+def build_delivery_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> "pd.DataFrame":
     """One row a day of delivery and source: rows read and where they went, columns that came or went since the last.
 
     A source is compared with its last earlier day of delivery.
     """
-    return _with_dates(
+    return _convert_dates(
         warehouse.execute(
             """
             with counted as (
@@ -275,7 +277,7 @@ def delivery_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> 
     )
 
 
-def _replace(
+def _replace_days(
     warehouse: Warehouse, table: str, name: str, days: Sequence[date], rows: Sequence[tuple[Any, ...]]
 ) -> None:
     with warehouse.transaction():
@@ -288,7 +290,7 @@ def _replace(
         insert_rows(warehouse, table, rows)
 
 
-def _with_dates(data: "pd.DataFrame") -> "pd.DataFrame":
+def _convert_dates(data: "pd.DataFrame") -> "pd.DataFrame":
     """With plain dates, whatever DuckDB or pandas made of them."""
     import pandas as pd
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from funnelscope.events.schema import FAMILIES
 from funnelscope.settings import Settings
-from funnelscope.settings.yaml_source import Document, SettingsError, nearest
+from funnelscope.settings.yaml_source import SettingsError, YamlSource, suggest_nearest
 from funnelscope.warehouse.checks import Severity
 from funnelscope.warehouse.models import load_models
 
@@ -39,11 +39,11 @@ class Scale(StrEnum):
     DIFFERENCE = "difference"  # shares and times: so much more or less
 
 
-class _Model(BaseModel):
+class _SuiteModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Measure(_Model):
+class Measure(_SuiteModel):
     """A number of a day.
 
     Attributes:
@@ -56,7 +56,7 @@ class Measure(_Model):
     least_spread: float = Field(gt=0)
 
 
-class Entry(_Model):
+class ExpectationEntry(_SuiteModel):
     """What one file says about one expectation; only the name is needed to change a part of a known one."""
 
     name: str = Field(pattern="^[a-z][a-z0-9_]*$")
@@ -73,7 +73,7 @@ class Entry(_Model):
         return "off" if given is False else given  # YAML reads a bare off as false
 
 
-class SuiteFile(_Model):
+class SuiteFile(_SuiteModel):
     """One file. `volume` is SQL that counts what the table counts; rows, unless told otherwise.
 
     `slice_volume` is the same for slices, where chance wants counts that are independent of each other: an order of ten
@@ -85,7 +85,7 @@ class SuiteFile(_Model):
     slice_volume: str | None = None
     measures: dict[str, Measure] = {}
     slices: tuple[str, ...] = ()
-    expectations: tuple[Entry, ...] = ()
+    expectations: tuple[ExpectationEntry, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ def load_suites(settings: Settings) -> tuple[Suite, ...]:
     Raises:
         SettingsError: a file of the shop is wrong; names file, line and way out.
     """
-    merged = _Merged()
-    for path in _files(settings):
+    merged = _SuiteMerger()
+    for path in _list_files(settings):
         merged.read(path)
     declared = {source.family for source in settings.sources}
     absent = {
@@ -145,12 +145,12 @@ def load_suites(settings: Settings) -> tuple[Suite, ...]:
     return tuple(suite for suite in merged.suites() if suite.table not in absent)
 
 
-def _files(settings: Settings) -> list[Path]:
+def _list_files(settings: Settings) -> list[Path]:
     own = sorted(settings.expectations.glob("*.yaml")) if settings.expectations else []
     return [*sorted(FOLDER.glob("*.yaml")), *own]
 
 
-class _Merged:
+class _SuiteMerger:
     """The content of the files read so far, table by table."""
 
     def __init__(self) -> None:
@@ -161,18 +161,18 @@ class _Merged:
         self.expectations: dict[str, dict[str, Expectation]] = {}
 
     def read(self, path: Path) -> None:
-        document = Document(path, SuiteFile, {"expectations": Entry, "measures": Measure})
+        document = YamlSource(path, SuiteFile, {"expectations": ExpectationEntry, "measures": Measure})
         try:
             file = SuiteFile.model_validate(document.mapping())
         except ValidationError as error:
             raise SettingsError("\n".join(document.problem(details) for details in error.errors())) from None
         for position, table in enumerate(file.tables):
-            if table not in known_tables():
-                words = f"is no table with expectations; {nearest(table, known_tables())}"
+            if table not in list_known_tables():
+                words = f"is no table with expectations; {suggest_nearest(table, list_known_tables())}"
                 raise SettingsError(document.message(("tables", position), table, words))
             self._add(table, file, document)
 
-    def _add(self, table: str, file: SuiteFile, document: Document) -> None:
+    def _add(self, table: str, file: SuiteFile, document: YamlSource) -> None:
         if file.volume:
             self.volumes[table] = file.volume
         if file.slice_volume:
@@ -182,7 +182,7 @@ class _Merged:
         slices += [dimension for dimension in file.slices if dimension not in slices]
         known = self.expectations.setdefault(table, {})
         for position, entry in enumerate(file.expectations):
-            if problem := _problem(entry, known.get(entry.name)):
+            if problem := _find_problem(entry, known.get(entry.name)):
                 raise SettingsError(document.message(("expectations", position), entry.name, problem))
             if entry.severity == "off":
                 del known[entry.name]
@@ -201,10 +201,11 @@ class _Merged:
             )
 
 
-def _problem(entry: Entry, known: Expectation | None) -> str:
+def _find_problem(entry: ExpectationEntry, known: Expectation | None) -> str:
     """What is wrong with an entry, given what is known of its name; empty where nothing is."""
-    if entry.type and entry.type not in known_types():
-        return f"has a type that Great Expectations lacks, {entry.type!r}; {nearest(entry.type, known_types())}"
+    if entry.type and entry.type not in list_known_types():
+        suggestion = suggest_nearest(entry.type, list_known_types())
+        return f"has a type that Great Expectations lacks, {entry.type!r}; {suggestion}"
     if entry.severity == "off":
         if known is None:
             return "cannot be switched off: no earlier file has it for this table"
@@ -215,8 +216,8 @@ def _problem(entry: Entry, known: Expectation | None) -> str:
     return ""
 
 
-def _merge(table: str, known: Expectation | None, entry: Entry) -> Expectation:
-    given = {name: value for name in Entry.model_fields if (value := getattr(entry, name)) is not None}
+def _merge(table: str, known: Expectation | None, entry: ExpectationEntry) -> Expectation:
+    given = {name: value for name in ExpectationEntry.model_fields if (value := getattr(entry, name)) is not None}
     if "severity" in given:
         given["severity"] = Severity(given["severity"])
     if known is None:
@@ -226,7 +227,7 @@ def _merge(table: str, known: Expectation | None, entry: Entry) -> Expectation:
 
 
 @cache
-def known_tables() -> tuple[str, ...]:
+def list_known_tables() -> tuple[str, ...]:
     """Tables that a suite may be about: delivered and staged events, and the marts that have days."""
     raw = [f"raw.{family.table}" for family in FAMILIES.values()]
     models = [model.table for model in load_models().values() if not model.is_view]
@@ -234,7 +235,7 @@ def known_tables() -> tuple[str, ...]:
 
 
 @cache
-def known_types() -> tuple[str, ...]:
+def list_known_types() -> tuple[str, ...]:
     """Every expectation type, by the files that define them: importing them would cost seconds."""
     spec = find_spec("great_expectations")
     folders: Iterable[str] = spec.submodule_search_locations or () if spec else ()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from funnelscope.messages.observations import Found, Told, Value
+from funnelscope.messages.check_observations import CheckObservation, LocalizedMessage, Value
 from funnelscope.quality.expectations.frames import DayFrame
 from funnelscope.quality.expectations.suites import Expectation, Frame
 
@@ -32,8 +32,15 @@ ACROSS_ROWS = {
     "expect_column_values_to_not_be_outliers",
     "expect_compound_columns_to_be_unique",
 }
-IN_WORDS = ("column", "min_value", "max_value", "mostly", "value_set", "row_condition")  # what most arguments are
-ABOUT_NULLS = {"expect_column_values_to_not_be_null", "expect_column_values_to_be_null"}
+TRANSLATED_ARGUMENTS = (
+    "column",
+    "min_value",
+    "max_value",
+    "mostly",
+    "value_set",
+    "row_condition",
+)  # what most arguments are
+NULL_EXPECTATIONS = {"expect_column_values_to_not_be_null", "expect_column_values_to_be_null"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Judgement:
     expectation: Expectation
     is_passed: bool
     cases: int
-    found: Found
+    found: CheckObservation
     faults: tuple[SliceFault, ...] = field(default=())
 
 
@@ -96,7 +103,7 @@ class Judge:
     ) -> tuple[list[Judgement], "ExpectationSuiteValidationResult | None"]:
         if not expectations or frame.data.empty:
             return [
-                Judgement(day, expectation, True, 0, _nothing_seen(expectation))
+                Judgement(day, expectation, True, 0, _observe_nothing(expectation))
                 for expectation in expectations
                 for day in frame.days
             ], None
@@ -105,7 +112,7 @@ class Judge:
         return [
             judgement
             for expectation in expectations
-            for judgement in _judgements(expectation, by_name[expectation.name], frame)
+            for judgement in _build_judgements(expectation, by_name[expectation.name], frame)
         ], said
 
     def _validate(
@@ -141,15 +148,17 @@ def _is_judged_by_row(expectation: Expectation) -> bool:
     return expectation.type not in ACROSS_ROWS and issubclass(get_expectation_impl(expectation.type), kinds)
 
 
-def _judgements(expectation: Expectation, result: "ExpectationValidationResult", frame: DayFrame) -> list[Judgement]:
-    if problem := _exception(result):
-        found = _found("not_judged", expectation, problem=problem)
+def _build_judgements(
+    expectation: Expectation, result: "ExpectationValidationResult", frame: DayFrame
+) -> list[Judgement]:
+    if problem := _get_exception(result):
+        found = _build_observation("not_judged", expectation, problem=problem)
         return [Judgement(day, expectation, False, 1, found) for day in frame.days]
     if "unexpected_index_list" not in result.result and not (result.success and "element_count" in result.result):
-        found = _found("whole", expectation, value=f"{result.result.get('observed_value')}")
+        found = _build_observation("whole", expectation, value=f"{result.result.get('observed_value')}")
         return [Judgement(day, expectation, bool(result.success), int(not result.success), found) for day in frame.days]
     broken = frame.data.loc[list(result.result.get("unexpected_index_list") or ())]
-    considered = _considered(expectation, frame.data).groupby("business_date").size().to_dict()
+    considered = _select_considered(expectation, frame.data).groupby("business_date").size().to_dict()
     broken_days = dict(tuple(broken.groupby("business_date"))) if len(broken) else {}
     every_day = dict(tuple(frame.data.groupby("business_date"))) if expectation.frame is not Frame.ROWS else {}
     judged = []
@@ -159,15 +168,15 @@ def _judgements(expectation: Expectation, result: "ExpectationValidationResult",
         cases = 0 if broken_rows is None else len(broken_rows)
         is_passed = cases <= (1 - expectation.arguments.get("mostly", 1)) * rows
         shown = broken_rows if broken_rows is not None else every_day.get(day)
-        found = _FOUND_IN[expectation.frame](expectation, shown, cases, rows)
+        found = _OBSERVERS[expectation.frame](expectation, shown, cases, rows)
         if day in frame.sampled and cases:
-            found = Found("rows_of_a_sample", {**found.values, "share": frame.sampled[day]})
-        faults = () if is_passed or expectation.frame is not Frame.SLICES else _faults(broken_rows)
+            found = CheckObservation("rows_of_a_sample", {**found.values, "share": frame.sampled[day]})
+        faults = () if is_passed or expectation.frame is not Frame.SLICES else _list_faults(broken_rows)
         judged.append(Judgement(day, expectation, is_passed, cases, found, faults))
     return judged
 
 
-def _exception(result: "ExpectationValidationResult") -> str:
+def _get_exception(result: "ExpectationValidationResult") -> str:
     """What went wrong inside Great Expectations: mostly a column or an argument that does not exist."""
     information = result.exception_info or {}
     for found in (information, *information.values()):
@@ -176,113 +185,127 @@ def _exception(result: "ExpectationValidationResult") -> str:
     return ""
 
 
-def _considered(expectation: Expectation, data: "pd.DataFrame") -> "pd.DataFrame":
+def _select_considered(expectation: Expectation, data: "pd.DataFrame") -> "pd.DataFrame":
     """The rows that an expectation of rows looks at: those of its condition, without nulls of its column."""
     if condition := expectation.arguments.get("row_condition"):
         data = data.query(condition)
     column = expectation.arguments.get("column")
-    return data if column is None or expectation.type in ABOUT_NULLS else data[data[column].notna()]
+    return data if column is None or expectation.type in NULL_EXPECTATIONS else data[data[column].notna()]
 
 
 # --- What was found --------------------------------------------------------------------------------
 
 
-def _found(key: str, expectation: Expectation, **values: Value) -> Found:
+def _build_observation(key: str, expectation: Expectation, **values: Value) -> CheckObservation:
     """A sentence of the words files, with what the expectation asks for as its arguments say it."""
-    return Found(key, {**values, "asked": [told.record for told in _asked(expectation)]})
+    return CheckObservation(key, {**values, "asked": [told.record for told in _describe_arguments(expectation)]})
 
 
-def _asked(expectation: Expectation) -> list[Told]:
+def _describe_arguments(expectation: Expectation) -> list[LocalizedMessage]:
     """The arguments in words; those that have none, as a shop's own expectations may, by their names."""
     given = dict(expectation.arguments)
     asked = []
     if expectation.type == "expect_column_pair_values_a_to_be_greater_than_b":
         key = "asked_greater_or_equal" if given.pop("or_equal", False) else "asked_greater"
-        asked.append(Told(key, larger=given.pop("column_A"), smaller=given.pop("column_B")))
+        asked.append(LocalizedMessage(key, larger=given.pop("column_A"), smaller=given.pop("column_B")))
     for name, value in given.items():
-        if name in IN_WORDS:
-            asked.append(Told(f"asked_{name}", value=str(value)))
+        if name in TRANSLATED_ARGUMENTS:
+            asked.append(LocalizedMessage(f"asked_{name}", value=str(value)))
         else:
-            asked.append(Told("asked_other", name=name, value=str(value)))
+            asked.append(LocalizedMessage("asked_other", name=name, value=str(value)))
     return asked
 
 
-def _nothing_seen(expectation: Expectation) -> Found:
-    return _found("no_history" if expectation.frame in (Frame.DAYS, Frame.SLICES) else "rows_are_gone", expectation)
+def _observe_nothing(expectation: Expectation) -> CheckObservation:
+    return _build_observation(
+        "no_history" if expectation.frame in (Frame.DAYS, Frame.SLICES) else "rows_are_gone", expectation
+    )
 
 
-def _number(value: Any) -> str:
+def _format_number(value: Any) -> str:
     return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _in_rows(expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int) -> Found:
+def _observe_rows(
+    expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int
+) -> CheckObservation:
     counts: dict[str, Value] = {"cases": cases, "rows": int(considered)}
     if not cases or rows is None:
-        return _found("rows", expectation, **counts)
-    named = [name for name in rows.columns if name in _names(expectation)]
+        return _build_observation("rows", expectation, **counts)
+    named = [name for name in rows.columns if name in _list_column_names(expectation)]
     example = ", ".join(f"{name} {rows.iloc[0][name]}" for name in named)
-    return _found("rows_such_as", expectation, **counts, example=example)
+    return _build_observation("rows_such_as", expectation, **counts, example=example)
 
 
-def _names(expectation: Expectation) -> set[str]:
+def _list_column_names(expectation: Expectation) -> set[str]:
     given = (expectation.arguments.get(key) for key in ("column", "column_A", "column_B"))
     return {name for name in given if name} | set(expectation.arguments.get("column_list", ()))
 
 
-def _in_a_day(expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int) -> Found:
+def _observe_day(
+    expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int
+) -> CheckObservation:
     if rows is None or rows.empty:
-        return _found("no_history", expectation)
+        return _build_observation("no_history", expectation)
     row = rows.iloc[0]
     name = str(expectation.arguments.get("column", "")).removesuffix("_deviation")
     if name not in rows or row[name] != row[name]:
-        return _found("no_measure", expectation)
-    measured = {"measure": name, "value": _number(row[name])}
+        return _build_observation("no_measure", expectation)
+    measured = {"measure": name, "value": _format_number(row[name])}
     if f"{name}_deviation" != expectation.arguments.get("column"):
-        return _found("measure", expectation, **measured)
+        return _build_observation("measure", expectation, **measured)
     if row[f"{name}_deviation"] != row[f"{name}_deviation"]:
-        return _found("measure_without_history", expectation, **measured)
-    usual, days = _number(row[f"{name}_usual"]), int(row[f"{name}_history"])
-    return _found("measure_as_usual", expectation, **measured, usual=usual, days=days)
+        return _build_observation("measure_without_history", expectation, **measured)
+    usual, days = _format_number(row[f"{name}_usual"]), int(row[f"{name}_history"])
+    return _build_observation("measure_as_usual", expectation, **measured, usual=usual, days=days)
 
 
-def _in_slices(expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int) -> Found:
+def _observe_slices(
+    expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int
+) -> CheckObservation:
     if rows is None or rows.empty:
-        return _found("no_history", expectation)
+        return _build_observation("no_history", expectation)
     if not cases:
-        return _found("values_are_there", expectation, count=int(considered))
+        return _build_observation("values_are_there", expectation, count=int(considered))
     first = list(rows.itertuples())[:5]
-    found = "; ".join(f"{row.dimension} {row.value}: {_number(row.volume)}" for row in first)
-    usual = "; ".join(f"{row.dimension} {row.value}: {_number(row.usual_volume)}" for row in first)
-    return _found("values_are_gone", expectation, found=found, usual=usual)
+    found = "; ".join(f"{row.dimension} {row.value}: {_format_number(row.volume)}" for row in first)
+    usual = "; ".join(f"{row.dimension} {row.value}: {_format_number(row.usual_volume)}" for row in first)
+    return _build_observation("values_are_gone", expectation, found=found, usual=usual)
 
 
-def _faults(rows: "pd.DataFrame | None") -> tuple[SliceFault, ...]:
+def _list_faults(rows: "pd.DataFrame | None") -> tuple[SliceFault, ...]:
     if rows is None:
         return ()
     return tuple(
-        SliceFault(str(row.dimension), str(row.value), _number(row.volume), f"about {_number(row.usual_volume)}")
+        SliceFault(
+            str(row.dimension), str(row.value), _format_number(row.volume), f"about {_format_number(row.usual_volume)}"
+        )
         for row in rows.itertuples()
     )
 
 
-def _in_deliveries(expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int) -> Found:
+def _observe_deliveries(
+    expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int
+) -> CheckObservation:
     if rows is None or rows.empty:
-        return _found("nothing_delivered", expectation)
+        return _build_observation("nothing_delivered", expectation)
     if not cases:
-        return _found("rows_read", expectation, rows=int(rows["rows_read"].sum()))
+        return _build_observation("rows_read", expectation, rows=int(rows["rows_read"].sum()))
     row = rows.iloc[0]
     column = str(expectation.arguments.get("column", ""))
     lists = {"new_column_count": "new_columns", "lost_column_count": "lost_columns"}
     source = str(row["source"])
     if column in lists:
-        return _found(lists[column], expectation, source=source, shown=", ".join(map(str, row[lists[column]])))
+        return _build_observation(
+            lists[column], expectation, source=source, shown=", ".join(map(str, row[lists[column]]))
+        )
     shown = str(row[column]) if column in rows else ""
-    return _found("delivery", expectation, source=source, name=column.replace("_", " "), shown=shown)
+    return _build_observation("delivery", expectation, source=source, name=column.replace("_", " "), shown=shown)
 
 
-_FOUND_IN: Mapping[Frame, Callable[[Expectation, "pd.DataFrame | None", int, int], Found]] = {
-    Frame.ROWS: _in_rows,
-    Frame.DAYS: _in_a_day,
-    Frame.SLICES: _in_slices,
-    Frame.DELIVERIES: _in_deliveries,
+_OBSERVERS: Mapping[Frame, Callable[[Expectation, "pd.DataFrame | None", int, int], CheckObservation]] = {
+    Frame.ROWS: _observe_rows,
+    Frame.DAYS: _observe_day,
+    Frame.SLICES: _observe_slices,
+    Frame.DELIVERIES: _observe_deliveries,
 }

@@ -29,7 +29,7 @@ TAR_MARK, TAR_MARK_PLACE = b"ustar", 257
 CERTAIN_CHARACTERS = 4
 
 
-def other_format(start: bytes) -> str:
+def detect_other_format(start: bytes) -> str:
     """The key of what is told of bytes that are no text; empty for what may be text."""
     if start[TAR_MARK_PLACE:].startswith(TAR_MARK):
         return "tar_archive"
@@ -37,20 +37,20 @@ def other_format(start: bytes) -> str:
     return next((key for mark, key in OTHER_FORMATS.items() if begun.startswith(mark.lower())), "")
 
 
-def marked_encoding(start: bytes) -> str:
+def detect_marked_encoding(start: bytes) -> str:
     """The encoding that a byte-order mark gives; empty without one."""
     return next((encoding for mark, encoding in BYTE_ORDER_MARKS.items() if start.startswith(mark)), "")
 
 
-def looks_like(start: bytes) -> str:
+def guess_encoding(start: bytes) -> str:
     """The encoding that bytes without a mark look like, as Python calls it; empty for plain ASCII and when unsure."""
-    if wide := _looks_like_utf_16(start):
+    if wide := _detect_utf_16(start):
         return wide
     if start.isascii():
         return ""
-    if _decoded(start, "utf-8"):
+    if _decode(start, "utf-8"):
         return "utf-8"
-    chinese, western = _decoded(start, "gb18030"), _decoded(start, "cp1252")
+    chinese, western = _decode(start, "gb18030"), _decode(start, "cp1252")
     if chinese and (not western or _is_mostly_common_chinese(chinese)):
         return "gb18030"
     return "windows-1252" if western and _is_mostly_letters(western) else ""
@@ -58,27 +58,27 @@ def looks_like(start: bytes) -> str:
 
 def is_encoded_twice(start: bytes) -> bool:
     """Whether UTF-8 was taken for a Western encoding and encoded again: every accent has become two signs or three."""
-    text = _decoded(start, "utf-8")
+    text = _decode(start, "utf-8")
     for western in ("latin-1", "cp1252"):
         with suppress(UnicodeEncodeError):
-            inner = _decoded(text.encode(western), "utf-8")
+            inner = _decode(text.encode(western), "utf-8")
             return sum(not character.isascii() for character in inner) >= CERTAIN_CHARACTERS
     return False
 
 
-def misread_as(start: bytes, declared: str) -> str:
+def detect_misread_encoding(start: bytes, declared: str) -> str:
     """The encoding that the bytes surely are, where reading them as `declared` would give no error but nonsense."""
-    wide = _looks_like_utf_16(start)
+    wide = _detect_utf_16(start)
     if wide and not declared.startswith("utf-16"):
         return wide
     if declared.startswith("utf"):
         return ""
     # Pairs of bytes below U+0800 may be Chinese characters too.
-    first = "\u0800" if _knows_chinese(declared) else "\x80"
-    return "utf-8" if sum(character >= first for character in _decoded(start, "utf-8")) >= CERTAIN_CHARACTERS else ""
+    first = "\u0800" if _has_chinese(declared) else "\x80"
+    return "utf-8" if sum(character >= first for character in _decode(start, "utf-8")) >= CERTAIN_CHARACTERS else ""
 
 
-def _looks_like_utf_16(start: bytes) -> str:
+def _detect_utf_16(start: bytes) -> str:
     """Text of delimiters, digits and names has a zero in every other byte of most characters."""
     even, odd = start[::2].count(0), start[1::2].count(0)
     if even + odd < len(start) / 10:
@@ -88,7 +88,7 @@ def _looks_like_utf_16(start: bytes) -> str:
     return "utf-16-be" if even > 9 * odd else ""
 
 
-def _decoded(start: bytes, encoding: str) -> str:
+def _decode(start: bytes, encoding: str) -> str:
     """The text, where all but a last character that the sample cuts in two is of the encoding; else empty."""
     with suppress(UnicodeDecodeError):
         return codecs.getincrementaldecoder(encoding)().decode(start)
@@ -107,5 +107,5 @@ def _is_mostly_letters(text: str) -> bool:
     return sum(character.isalpha() for character in beyond_ascii) > len(beyond_ascii) / 2
 
 
-def _knows_chinese(encoding: str) -> bool:
+def _has_chinese(encoding: str) -> bool:
     return bool("中".encode(encoding, "ignore"))

@@ -17,7 +17,7 @@ from funnelscope.settings import Promotion
 
 ORDINARY_DAYS = 56
 PROMOTION_DAYS = 400
-LEAST_ALIKE = 3  # days of the same weekday, or of the same phases, before anything is said
+MINIMUM_COMPARABLE_DAYS = 3  # days of the same weekday, or of the same phases, before anything is said
 WEEK = 7
 SLICE_DAYS = 21  # how far back the last seven comparable days may lie
 
@@ -25,7 +25,7 @@ Phases = frozenset[str]
 
 
 @dataclass(frozen=True)
-class Usual:
+class MeasureBaseline:
     """What a measure usually is on such a day.
 
     Attributes:
@@ -38,12 +38,12 @@ class Usual:
     spread: float
     days: int
 
-    def deviation(self, observed: float, scale: Scale) -> float:
+    def compute_deviation(self, observed: float, scale: Scale) -> float:
         """How many spreads `observed` lies above (or, negative, below) the usual."""
-        return (_scaled(observed, scale) - _scaled(self.centre, scale)) / self.spread
+        return (_scale_value(observed, scale) - _scale_value(self.centre, scale)) / self.spread
 
 
-class Calendar:
+class DayCalendar:
     """Which phases of promotions a day lies in."""
 
     def __init__(self, promotions: tuple[Promotion, ...]) -> None:
@@ -54,10 +54,10 @@ class Calendar:
         return frozenset(
             promotion.phase
             for promotion in self.promotions
-            if as_day(promotion.starts) <= day <= as_day(promotion.ends)
+            if convert_to_day(promotion.starts) <= day <= convert_to_day(promotion.ends)
         )
 
-    def alike(self, day: date, history: Mapping[date, float]) -> dict[date, float]:
+    def select_comparable_history(self, day: date, history: Mapping[date, float]) -> dict[date, float]:
         """The days of the history that `day` may be compared with, weekdays apart from their order."""
         phases = self.phases(day)
         oldest = day - timedelta(days=PROMOTION_DAYS if phases else ORDINARY_DAYS)
@@ -65,7 +65,7 @@ class Calendar:
             other: value for other, value in history.items() if oldest <= other < day and self.phases(other) == phases
         }
 
-    def last_week(self, day: date, days: set[date]) -> list[date]:
+    def list_last_comparable_days(self, day: date, days: set[date]) -> list[date]:
         """The last seven days before `day` that it may be compared with; fewer where there were not as many.
 
         On a promotion's day what was there on ordinary days must be there too; an ordinary day is not asked for what
@@ -76,32 +76,37 @@ class Calendar:
         return [other for other in sorted(days) if oldest <= other < day and self.phases(other) in fitting][-WEEK:]
 
 
-def usual(day: date, history: Mapping[date, float], measure: Measure, calendar: Calendar) -> Usual | None:
+def compute_baseline(
+    day: date, history: Mapping[date, float], measure: Measure, calendar: DayCalendar
+) -> MeasureBaseline | None:
     """What the measure usually is on such a day; None before there is history enough."""
-    comparable = calendar.alike(day, history)
+    comparable = calendar.select_comparable_history(day, history)
     groups: dict[object, list[float]] = {}
     for other, value in comparable.items():
         kind = other.weekday() if not calendar.phases(day) else "promotion"
         groups.setdefault(kind, []).append(value)
     own = groups.get(day.weekday() if not calendar.phases(day) else "promotion", [])
-    if len(own) < LEAST_ALIKE:
+    if len(own) < MINIMUM_COMPARABLE_DAYS:
         return None
     centre = median(own)
     distances = [
-        abs(_scaled(value, measure.scale) - _scaled(median(values[:position] + values[position + 1 :]), measure.scale))
+        abs(
+            _scale_value(value, measure.scale)
+            - _scale_value(median(values[:position] + values[position + 1 :]), measure.scale)
+        )
         for values in groups.values()
-        if len(values) >= LEAST_ALIKE
+        if len(values) >= MINIMUM_COMPARABLE_DAYS
         for position, value in enumerate(values)
     ]
     spread = max(1.4826 * median(distances), measure.least_spread)
     if measure.scale is Scale.RATIO:  # a small count varies by its root, however quiet its history was
         spread = max(spread, 1 / math.sqrt(max(centre, 0) + 1))
-    return Usual(centre, spread, len(comparable))
+    return MeasureBaseline(centre, spread, len(comparable))
 
 
-def _scaled(value: float, scale: Scale) -> float:
+def _scale_value(value: float, scale: Scale) -> float:
     return math.log(max(value, 0) + 1) if scale is Scale.RATIO else value
 
 
-def as_day(moment: date | datetime) -> date:
+def convert_to_day(moment: date | datetime) -> date:
     return moment.date() if isinstance(moment, datetime) else moment

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from funnelscope.messages.values import Message
-from funnelscope.messages.wording import in_words
+from funnelscope.messages.message_types import Message
+from funnelscope.messages.wording import translate_message
 
 Value = str | int | float
-IN_THE_TABLES = "en"  # the language of the tables in `quality` and of whatever shows them as they are
+TABLE_LANGUAGE = "en"  # the language of the tables in `quality` and of whatever shows them as they are
 
 
-class Told(str):
+class LocalizedMessage(str):
     """A sentence of the words' section `told`: as text that of the tables, as a record that of every language.
 
     Values may be sentences themselves, or lists of such.
@@ -20,36 +20,38 @@ class Told(str):
 
     record: dict[str, Any]
 
-    def __new__(cls, key: str, /, **values: "Value | Told | Sequence[Told]") -> "Told":
-        record = {"key": key, "values": {name: _record_of(value) for name, value in values.items()}}
-        told = super().__new__(cls, in_words(_message_of(record), IN_THE_TABLES))
+    def __new__(
+        cls, key: str, /, **values: "Value | LocalizedMessage | Sequence[LocalizedMessage]"
+    ) -> "LocalizedMessage":
+        record = {"key": key, "values": {name: _build_record(value) for name, value in values.items()}}
+        told = super().__new__(cls, translate_message(_build_message(record), TABLE_LANGUAGE))
         told.record = record
         return told
 
 
-def told_as_json(told: Sequence[Told]) -> str:
+def format_messages_as_json(told: Sequence[LocalizedMessage]) -> str:
     return json.dumps([each.record for each in told], ensure_ascii=False)
 
 
-def _record_of(value: Any) -> Any:
-    if isinstance(value, Told):
+def _build_record(value: Any) -> Any:
+    if isinstance(value, LocalizedMessage):
         return value.record
     return [each.record for each in value] if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
-def _message_of(record: Mapping[str, Any]) -> Message:
-    values = {name: _with_messages(value) for name, value in record["values"].items()}
+def _build_message(record: Mapping[str, Any]) -> Message:
+    values = {name: _resolve_messages(value) for name, value in record["values"].items()}
     return Message(record["key"], values, "told")
 
 
-def _with_messages(value: Any) -> Any:
+def _resolve_messages(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return _message_of(value)
-    return tuple(map(_message_of, value)) if isinstance(value, list) else value
+        return _build_message(value)
+    return tuple(map(_build_message, value)) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
-class Found:
+class CheckObservation:
     """`key` names a sentence in each of the sections `observed` and `expected` of the words, `values` fill both.
 
     A value that is a list of records is a list of sentences of `told`.
@@ -69,23 +71,23 @@ class Found:
         return self._message("expected")
 
     def _message(self, section: str) -> Message:
-        values = {name: _with_messages(value) for name, value in self.values.items()}
+        values = {name: _resolve_messages(value) for name, value in self.values.items()}
         return Message(self.key, values, section)
 
     @property
     def observed_text(self) -> str:
-        return in_words(self.observed, IN_THE_TABLES)
+        return translate_message(self.observed, TABLE_LANGUAGE)
 
     @property
     def expected_text(self) -> str:
-        return in_words(self.expected, IN_THE_TABLES)
+        return translate_message(self.expected, TABLE_LANGUAGE)
 
-    def as_json(self) -> str:
+    def format_json(self) -> str:
         return json.dumps({"key": self.key, "values": dict(self.values)}, ensure_ascii=False)
 
 
-def found_of(record: Mapping[str, Any]) -> Found:
+def read_observation(record: Mapping[str, Any]) -> CheckObservation:
     """What a row of quality.results tells; of an older version, which has no `found`, the finished texts."""
     if record["found"]:
-        return Found(**json.loads(record["found"]))
-    return Found("as_told", {name: record[name] for name in ("observed", "expected")})
+        return CheckObservation(**json.loads(record["found"]))
+    return CheckObservation("as_told", {name: record[name] for name in ("observed", "expected")})

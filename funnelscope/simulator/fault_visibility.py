@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from funnelscope.simulator.faults import Fault
-from funnelscope.simulator.sessions import Checkouts, Pages, Plan
-from funnelscope.simulator.state import State
+from funnelscope.simulator.sessions import Checkouts, DayPlan, Pages
+from funnelscope.simulator.shop_state import ShopState
 from funnelscope.simulator.streams import NEVER, Array, Chunk
 
 BASELINE_DAYS = 28
@@ -19,24 +19,24 @@ LOOK_MS = 3000
 class Acts:
     """What the sessions of a day do, as if there were no faults."""
 
-    plan: Plan
+    plan: DayPlan
     pages: Pages
     checkouts: Checkouts
     orders: Chunk
 
-    def sessions_with(self, pages: Array) -> Array:
+    def find_sessions_with(self, pages: Array) -> Array:
         """Whether each session has one of these pages."""
         found = np.zeros(self.plan.size, bool)
         found[self.pages.session[pages]] = True
         return found
 
-    def ordering(self) -> Array:
+    def find_ordering_sessions(self) -> Array:
         found = np.zeros(self.plan.size, bool)
         found[self.checkouts.session[self.checkouts.ordered]] = True
         return found
 
 
-def visibility(fault: Fault, cause: int, state: State, acts: Acts) -> dict[str, Any]:
+def estimate_visibility(fault: Fault, cause: int, state: ShopState, acts: Acts) -> dict[str, Any]:
     """Entries of the slice into the fault's stage, passes expected of them, passes lost, and `z_one_day`.
 
     z = lost / sqrt(V), with V = E (1 - E / n) (1 + 1 / 28) + (0.02 E)²: what a day of n entries with E expected passes
@@ -59,68 +59,72 @@ def visibility(fault: Fault, cause: int, state: State, acts: Acts) -> dict[str, 
 Counts = tuple[float, float, float]  # entered, expected to pass, lost
 
 
-def _counted(entered: Array, passed: Array, lost: Array) -> Counts:
+def _sum_counts(entered: Array, passed: Array, lost: Array) -> Counts:
     return float(entered.sum()), float((entered & passed).sum()), float((entered & passed & lost).sum())
 
 
-def _humans(fault: Fault, acts: Acts) -> Array:
+def _find_humans(fault: Fault, acts: Acts) -> Array:
     return fault.sessions(acts.plan.levers) & acts.plan.acts_human & ~acts.plan.absent
 
 
-def _looks(acts: Acts) -> Array:
-    return acts.sessions_with((acts.pages.product >= 0) & (acts.pages.dwell_ms >= LOOK_MS))
+def _find_viewers(acts: Acts) -> Array:
+    return acts.find_sessions_with((acts.pages.product >= 0) & (acts.pages.dwell_ms >= LOOK_MS))
 
 
-def _views(fault: Fault, cause: int, state: State, acts: Acts) -> Counts:
-    return _counted(_humans(fault, acts), _looks(acts), acts.plan.abandoned_by == cause)
+def _count_views(fault: Fault, cause: int, state: ShopState, acts: Acts) -> Counts:
+    return _sum_counts(_find_humans(fault, acts), _find_viewers(acts), acts.plan.abandoned_by == cause)
 
 
-def _carts(fault: Fault, cause: int, state: State, acts: Acts) -> Counts:
-    return _counted(_humans(fault, acts), acts.sessions_with(acts.pages.carted), acts.plan.listless_by == cause)
+def _count_carts(fault: Fault, cause: int, state: ShopState, acts: Acts) -> Counts:
+    return _sum_counts(
+        _find_humans(fault, acts), acts.find_sessions_with(acts.pages.carted), acts.plan.listless_by == cause
+    )
 
 
-def _untracked_carts(fault: Fault, cause: int, state: State, acts: Acts) -> Counts:
+def _count_untracked_carts(fault: Fault, cause: int, state: ShopState, acts: Acts) -> Counts:
     """A cart that goes on to the checkout is known by that."""
     unseen = acts.plan.book.is_untracked.copy()
     unseen[acts.checkouts.session] = False
-    return _counted(_humans(fault, acts) & _looks(acts), acts.sessions_with(acts.pages.carted), unseen)
+    return _sum_counts(
+        _find_humans(fault, acts) & _find_viewers(acts), acts.find_sessions_with(acts.pages.carted), unseen
+    )
 
 
-def _flooded_views(fault: Fault, cause: int, state: State, acts: Acts) -> Counts:
+def _count_flooded_views(fault: Fault, cause: int, state: ShopState, acts: Acts) -> Counts:
     """The robots bring entries and no passes."""
-    people, passed, _ = _counted(_humans(fault, acts), _looks(acts), acts.plan.absent)
+    people, passed, _ = _sum_counts(_find_humans(fault, acts), _find_viewers(acts), acts.plan.absent)
     flooded = 1 + fault.share
     return people * flooded, passed * flooded, passed * (flooded - 1)
 
 
-def _checkout_orders(fault: Fault, cause: int, state: State, acts: Acts) -> Counts:
+def _count_checkout_orders(fault: Fault, cause: int, state: ShopState, acts: Acts) -> Counts:
     checkouts = acts.checkouts
     entered = (checkouts.coupon == fault.codes["coupon"]) & (checkouts.taken_by < 0)
-    return _counted(entered, checkouts.ordered, checkouts.lost_by == cause)
+    return _sum_counts(entered, checkouts.ordered, checkouts.lost_by == cause)
 
 
-def _chat_orders(fault: Fault, cause: int, state: State, acts: Acts) -> Counts:
-    asks = acts.plan.chats & acts.sessions_with(acts.pages.product >= 0)
+def _count_chat_orders(fault: Fault, cause: int, state: ShopState, acts: Acts) -> Counts:
+    asks = acts.plan.chats & acts.find_sessions_with(acts.pages.product >= 0)
     lost = np.zeros(acts.plan.size, bool)
     lost[acts.checkouts.session[acts.checkouts.taken_by == cause]] = True
-    return _counted(_humans(fault, acts) & asks, acts.ordering(), lost)
+    return _sum_counts(_find_humans(fault, acts) & asks, acts.find_ordering_sessions(), lost)
 
 
-def _product_carts(fault: Fault, cause: int, state: State, acts: Acts) -> Counts:
+def _count_product_carts(fault: Fault, cause: int, state: ShopState, acts: Acts) -> Counts:
     product = acts.pages.product == fault.codes["product_id"]
-    carted = acts.sessions_with(product & acts.pages.carted)
+    carted = acts.find_sessions_with(product & acts.pages.carted)
     lost = acts.plan.luck < acts.plan.levers.cart.chance[fault.codes["product_id"]]
-    return _counted(acts.sessions_with(product) & acts.plan.acts_human, carted, lost)
+    return _sum_counts(acts.find_sessions_with(product) & acts.plan.acts_human, carted, lost)
 
 
-def _payments(fault: Fault, cause: int, state: State, acts: Acts) -> Counts:
+def _count_payments(fault: Fault, cause: int, state: ShopState, acts: Acts) -> Counts:
     orders = acts.orders
     entered = (orders["provider"] == fault.codes["payment_provider"]) & (orders["device"] == fault.codes["device"])
     entered &= (orders["lost_by"] < 0) & (orders["excluded_reason"] < 0)
-    return _counted(entered, orders["paid"] < NEVER, orders.get("unpaid_by", orders["lost_by"]) == cause)
+    return _sum_counts(entered, orders["paid"] < NEVER, orders.get("unpaid_by", orders["lost_by"]) == cause)
 
 
-def _repurchases(fault: Fault, cause: int, state: State, acts: Acts) -> Counts:
+def _count_repurchases(fault: Fault, cause: int, state: ShopState, acts: Acts) -> Counts:
     """Of all customers known: those who order on the day."""
     customer = acts.orders["customer"]
     known = (customer >= 0) & (acts.orders["excluded_reason"] < 0)
@@ -130,13 +134,13 @@ def _repurchases(fault: Fault, cause: int, state: State, acts: Acts) -> Counts:
 
 
 STAGES = {
-    "creative_mismatch": _carts,
-    "slow_first_screen": _views,
-    "broken_coupon": _checkout_orders,
-    "late_answers": _chat_orders,
-    "bad_reviews": _product_carts,
-    "bot_flood": _flooded_views,
-    "payment_outage": _payments,
-    "tracking_lost": _untracked_carts,
-    "care_stopped": _repurchases,
+    "creative_mismatch": _count_carts,
+    "slow_first_screen": _count_views,
+    "broken_coupon": _count_checkout_orders,
+    "late_answers": _count_chat_orders,
+    "bad_reviews": _count_product_carts,
+    "bot_flood": _count_flooded_views,
+    "payment_outage": _count_payments,
+    "tracking_lost": _count_untracked_carts,
+    "care_stopped": _count_repurchases,
 }

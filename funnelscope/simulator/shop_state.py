@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from funnelscope.events.schema import FAMILIES
-from funnelscope.simulator.promotions import Calendar
-from funnelscope.simulator.streams import NEVER, Agenda, Array, Chunk, Clock, GrowingTable, stream
+from funnelscope.simulator.promotions import PromotionCalendar
+from funnelscope.simulator.streams import NEVER, Agenda, Array, Chunk, Clock, GrowingTable, create_generator
 from funnelscope.simulator.world import DEVICE_SHARES, REGIONS, World
 
 KIND = {name: {event: code for code, event in enumerate(family.event_types)} for name, family in FAMILIES.items()}
@@ -119,7 +119,7 @@ class SessionBook:
         return cls(0, none, none, none, none.astype(bool), none, none, none, none, none.astype(bool))
 
     @classmethod
-    def joined(cls, books: Sequence["SessionBook"]) -> "SessionBook":
+    def concatenate_books(cls, books: Sequence["SessionBook"]) -> "SessionBook":
         """Books whose numbers follow one another, as one."""
         if len(books) == 1:
             return books[0]
@@ -148,14 +148,14 @@ class TwoDays:
     def position(self, sessions: Array) -> Array:
         return sessions - self.base
 
-    def customers_seen(self, sessions: Array, times: Array) -> Array:
+    def find_customers_seen(self, sessions: Array, times: Array) -> Array:
         """The customer that an event of this session at this time carries."""
         positions = self.position(sessions)
         return np.where(times >= self.login_time[positions], self.customer[positions], -1)
 
 
 @dataclass
-class State:
+class ShopState:
     """Everything that is carried from day to day.
 
     Attributes:
@@ -170,7 +170,7 @@ class State:
 
     world: World
     clock: Clock
-    calendar: Calendar
+    calendar: PromotionCalendar
     agenda: Agenda
     visitors: GrowingTable = field(
         default_factory=lambda: GrowingTable(device="i1", region="i1", owner="i8", linked="i8")
@@ -213,13 +213,13 @@ class State:
 
     def stream(self, day: int, purpose: str) -> np.random.Generator:
         """The random numbers of this day for this purpose."""
-        return stream(self.world.seed, self.clock.date(day), purpose)
+        return create_generator(self.world.seed, self.clock.date(day), purpose)
 
-    def new_visitors(self, random: np.random.Generator, count: int) -> Array:
+    def add_visitors(self, random: np.random.Generator, count: int) -> Array:
         device, region = draw_people(random, count)
         return self.visitors.append(count, device=device, region=region)
 
-    def new_customers(self, visitors: Array) -> Array:
+    def add_customers(self, visitors: Array) -> Array:
         """One new customer for each visitor (-1: without one), who owns it from now on."""
         rows = self.customers.append(
             len(visitors),
@@ -234,7 +234,7 @@ class State:
         self.visitors["owner"][visitors[known]] = rows[known]
         return rows
 
-    def new_orders(self, specification: Chunk) -> Array:
+    def add_orders(self, specification: Chunk) -> Array:
         count = len(specification["time"])
         return self.orders.append(
             count,

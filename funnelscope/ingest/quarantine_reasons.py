@@ -3,18 +3,18 @@
 from enum import StrEnum
 
 
-class Reason(StrEnum):
+class QuarantineReason(StrEnum):
     """The reason as it stands in `quality.quarantine`, with what it means and the way out."""
 
-    def __new__(cls, code: str, meaning: str, way_out: str) -> "Reason":
+    def __new__(cls, code: str, meaning: str, way_out: str) -> "QuarantineReason":
         reason = str.__new__(cls, code)
         reason._value_ = code
         reason.meaning = meaning
-        reason.way_out = way_out
+        reason.remedy = way_out
         return reason
 
     meaning: str
-    way_out: str
+    remedy: str
 
     # One row
     DAY_IS_PRUNED = (

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from funnelscope.messages.observations import Told
+from funnelscope.messages.check_observations import LocalizedMessage
 
 # As exports write them, most particular first. A year of two figures would fit a day too.
 FORMATS = tuple(
@@ -29,16 +29,16 @@ EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119, counted from 1899-12-30
 EPOCH_SECONDS = (500_000_000, 5_000_000_000)  # 1985 to 2128
 
 # A delivery brings the last days; what is older came late, or is misread.
-USUAL_AGE_DAYS = 7
-FEWEST_SWAPPED = 3
-SHARE_SWAPPED = 0.9
+EXPECTED_AGE_DAYS = 7
+MINIMUM_SWAPPED = 3
+MINIMUM_SWAPPED_SHARE = 0.9
 
 
-def likely_forms(written: Sequence[str]) -> list[str]:
+def find_likely_formats(written: Sequence[str]) -> list[str]:
     """What reads every one of the texts: formats for `time_format`, names of epochs, Excel's day numbers."""
     if not written:
         return []
-    numbers = [_number(text) for text in written]
+    numbers = [_parse_number(text) for text in written]
     if all(number is not None for number in numbers):
         for name, (least, most) in {
             "Excel's day numbers": EXCEL_DAYS,
@@ -47,17 +47,17 @@ def likely_forms(written: Sequence[str]) -> list[str]:
         }.items():
             if all(number is not None and least <= number < most for number in numbers):
                 return [name]
-    return [form for form in FORMATS if all(_reads(form, text) for text in written)]
+    return [form for form in FORMATS if all(_can_read(form, text) for text in written)]
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
         return None
 
 
-def _reads(form: str, text: str) -> bool:
+def _can_read(form: str, text: str) -> bool:
     if any(character.isdecimal() and not character.isascii() for character in text):
         return False  # Python would read digits of any script, DuckDB reads none of them
     try:
@@ -67,30 +67,38 @@ def _reads(form: str, text: str) -> bool:
     return True
 
 
-def unread_words(written: Mapping[str, int], read_count: int) -> Told | None:
+def describe_unread_times(written: Mapping[str, int], read_count: int) -> LocalizedMessage | None:
     """What to say of times that could not be read; None where they are like no known format.
 
     Args:
         written: text to how often it stands there.
         read_count: rows whose time could be read.
     """
-    forms = likely_forms(list(written))
+    forms = find_likely_formats(list(written))
     if not forms:
         return None
     example = min(written)
     if forms == ["Excel's day numbers"]:
-        like, way_out = Told("excel_days"), Told("dates_as_text")
+        like, way_out = LocalizedMessage("excel_days"), LocalizedMessage("dates_as_text")
     elif len(forms) == 1:
-        like, way_out = Told("as_told", text=forms[0]), Told("declare_time_format", form=forms[0])
+        like, way_out = (
+            LocalizedMessage("as_told", text=forms[0]),
+            LocalizedMessage("declare_time_format", form=forms[0]),
+        )
     else:
-        like, way_out = Told("either", first=forms[0], second=forms[1]), Told("declare_the_one_meant")
+        like, way_out = (
+            LocalizedMessage("either", first=forms[0], second=forms[1]),
+            LocalizedMessage("declare_the_one_meant"),
+        )
     if not read_count:
-        return Told("times_look_like", like=like, example=example, way_out=way_out)
-    count, way_out = sum(written.values()), Told("one_format_each")
-    return Told("times_written_otherwise", count=count, example=example, like=like, way_out=way_out)
+        return LocalizedMessage("times_look_like", like=like, example=example, way_out=way_out)
+    count, way_out = sum(written.values()), LocalizedMessage("one_format_each")
+    return LocalizedMessage("times_written_otherwise", count=count, example=example, like=like, way_out=way_out)
 
 
-def swapped_words(read: Mapping[date, int], unread: Mapping[str, int], dt: date, time_format: str) -> Told | None:
+def describe_swapped_days(
+    read: Mapping[date, int], unread: Mapping[str, int], dt: date, time_format: str
+) -> LocalizedMessage | None:
     """What to say where day and month seem swapped; None without evidence.
 
     The evidence: of the dates that change when day and month do, nearly all that lie far from the delivery lie in its
@@ -102,33 +110,33 @@ def swapped_words(read: Mapping[date, int], unread: Mapping[str, int], dt: date,
         dt: the day of delivery.
     """
     moved = {day: rows for day, rows in read.items() if day.day <= 12 and day.day != day.month}
-    far = {day: rows for day, rows in moved.items() if not is_usual(day, dt)}
-    explained = {day: rows for day, rows in far.items() if is_usual(date(day.year, day.day, day.month), dt)}
-    form = _with_day_and_month_swapped(time_format)
-    found = {text: rows for text, rows in unread.items() if form and _reads_as_usual(text, form, dt)}
+    far = {day: rows for day, rows in moved.items() if not is_expected_day(day, dt)}
+    explained = {day: rows for day, rows in far.items() if is_expected_day(date(day.year, day.day, day.month), dt)}
+    form = _swap_format(time_format)
+    found = {text: rows for text, rows in unread.items() if form and _is_expected_text(text, form, dt)}
     evidence = sum(explained.values()) + sum(found.values())
     against = sum(far.values()) - sum(explained.values()) + sum(unread.values()) - sum(found.values())
     is_most = evidence > sum(moved.values()) - sum(far.values())
-    if evidence < FEWEST_SWAPPED or evidence < SHARE_SWAPPED * (evidence + against) or not is_most:
+    if evidence < MINIMUM_SWAPPED or evidence < MINIMUM_SWAPPED_SHARE * (evidence + against) or not is_most:
         return None
     if explained:
-        meant = Told("would_be", read=str(min(explained)), swapped=str(_swapped(min(explained))))
+        meant = LocalizedMessage("would_be", read=str(min(explained)), swapped=str(_swap_day_and_month(min(explained))))
     else:
-        meant = Told("is_read_by", text=min(found), form=form)
-    way_out = Told("declare_time_format", form=form) if form else Told("swap_them")
-    return Told("swapped_days", count=evidence, meant=meant, day=str(dt), way_out=way_out)
+        meant = LocalizedMessage("is_read_by", text=min(found), form=form)
+    way_out = LocalizedMessage("declare_time_format", form=form) if form else LocalizedMessage("swap_them")
+    return LocalizedMessage("swapped_days", count=evidence, meant=meant, day=str(dt), way_out=way_out)
 
 
-def _swapped(day: date) -> date:
+def _swap_day_and_month(day: date) -> date:
     return date(day.year, day.day, day.month)
 
 
-def is_usual(day: date, dt: date) -> bool:
+def is_expected_day(day: date, dt: date) -> bool:
     """Whether rows of the day may be expected in the delivery."""
-    return dt - timedelta(days=USUAL_AGE_DAYS) <= day <= dt + timedelta(days=1)
+    return dt - timedelta(days=EXPECTED_AGE_DAYS) <= day <= dt + timedelta(days=1)
 
 
-def _with_day_and_month_swapped(form: str) -> str:
+def _swap_format(form: str) -> str:
     """The format with day and month in each other's place; empty where it has no number for both."""
     for day, month in (("%d", "%m"), ("%-d", "%-m"), ("%d", "%-m"), ("%-d", "%m")):
         if form.count(day) == 1 and form.count(month) == 1:
@@ -136,14 +144,14 @@ def _with_day_and_month_swapped(form: str) -> str:
     return ""
 
 
-def _reads_as_usual(text: str, form: str, dt: date) -> bool:
+def _is_expected_text(text: str, form: str, dt: date) -> bool:
     try:
-        return is_usual(datetime.strptime(text, form.replace("%-", "%")).date(), dt)
+        return is_expected_day(datetime.strptime(text, form.replace("%-", "%")).date(), dt)
     except ValueError:
         return False
 
 
-def skipped_hours(zone: str, day: date) -> list[tuple[datetime, datetime]]:
+def find_skipped_hours(zone: str, day: date) -> list[tuple[datetime, datetime]]:
     """The stretch of a day's local time that the zone's clocks left out, if any: begin, and the first time after."""
     known = ZoneInfo(zone)
     begin = datetime.combine(day, time(), known)
