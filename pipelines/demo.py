@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from funnelscope.project_files import find_project_path
-from funnelscope.settings import CONFIG_NAME, config_path
+from funnelscope.settings import CONFIG_NAME, find_config_path
 from funnelscope.simulator import Fault
 
 FIRST_DATE = date(2026, 5, 1)
@@ -43,7 +43,7 @@ def leave_settings() -> None:
 
     A folder that has a funnelscope.yaml is left alone, and settings that are not the project's own are not copied.
     """
-    config = config_path()
+    config = find_config_path()
     if Path(CONFIG_NAME).exists() or not config.is_relative_to(find_project_path(CONFIG_NAME).parent):
         return
     shutil.copyfile(config, CONFIG_NAME)

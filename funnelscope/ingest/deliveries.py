@@ -490,9 +490,7 @@ def _write_ledger(warehouse: Warehouse, entry: _LedgerEntry, intake: Intake) -> 
         delivered_columns=entry.delivered_columns,
         rows_erased=entry.rows_erased,
         warning="; ".join(entry.warnings) or None,
-        told=format_messages_as_json(told)
-        if (told := [entry.problem] if entry.problem else entry.warnings)
-        else None,
+        told=format_messages_as_json(told) if (told := [entry.problem] if entry.problem else entry.warnings) else None,
     )
     dates = warehouse.rows(
         "select business_date from quality.delivery_dates where delivery_id = $id", id=entry.delivery_id

@@ -335,19 +335,23 @@ def status() -> None:
         print_status(load_shop_settings())
 
 
-@app.command(short_help="Build a model again, after a change of its SQL.")
+@app.command(short_help="Build again, after an upgrade or a change of SQL.")
 def rebuild(
-    model: Annotated[str, typer.Argument(help="A model's name, such as session_days; or schema.name.")],
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A model's name, such as session_days; else every table that an upgrade outdated."),
+    ] = None,
 ) -> None:
     """Drops a model's table and all that read it, and builds every day again from staged events.
 
-    Exit code 2 if a day is blocked by it.
+    Without a model: all tables whose form is not that of this version. Findings are computed again and every day is
+    published either way. Exit code 2 if a day is blocked by it.
     """
     with explain_errors():
-        from pipelines.rebuild import rebuild_model
+        from pipelines.rebuild import rebuild_tables
 
-        result = rebuild_model(load_shop_settings(), model)
-        typer.echo(f"Rebuilt and published {result.snapshot}: {', '.join(result.tables)}")
+        result = rebuild_tables(load_shop_settings(), model)
+        typer.echo(f"Rebuilt and published {result.snapshot}: {', '.join(result.tables) or 'findings'}")
         _print_verdicts(result.verdicts)
     raise typer.Exit(result.outcome)
 
