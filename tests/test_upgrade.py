@@ -129,8 +129,12 @@ def test_after_a_rebuild_an_old_home_is_what_this_version_makes_of_its_deliverie
     settings = old_home.settings
     with suppress(OlderCopyError):  # its text names the same remedy
         print_report(settings, date(2026, 5, 2), "en")
+    with open_warehouse(settings.warehouse_path, is_upgraded_by_caller=True) as warehouse:  # whatever differs today
+        warehouse.execute("drop table intermediate.purchase_days")
+        warehouse.execute("alter table marts.daily_money add column retired INTEGER")
     rebuilt = rebuild_tables(settings)
     assert rebuilt.outcome == Outcome.PUBLISHED
+    assert {"intermediate.purchase_days", "marts.daily_money", "marts.repurchase_cube"} <= set(rebuilt.tables)
     with open_warehouse(settings.warehouse_path) as warehouse:
         assert find_outdated_models(warehouse) == []
         assert read_build_state(warehouse).stale_days == set()
