@@ -87,8 +87,8 @@ def whole_day(folder: Path, title: str, sessions: int, runs: int) -> None:
 GATE = """
 import resource, sys, time
 from datetime import date
-from assets import gate
-from funnelscope.settings.shop_settings import load_settings
+from funnelscope.quality import gate
+from funnelscope.settings import load_settings
 from funnelscope.warehouse.connection import open_warehouse
 settings, day, what = load_settings(), date.fromisoformat(sys.argv[1]), sys.argv[2:]
 with open_warehouse(settings.warehouse_path, memory_limit=settings.memory_limit) as warehouse:
