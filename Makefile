@@ -1,8 +1,8 @@
-# make demo | make test | make ui | make bench | make bench-funnel | make bench-diagnosis | make clean. Needs python3 (3.11 or newer) with venv, make and git.
+# make demo | make test | make ui | make docs | make wheel | make bench | make clean. Needs python3 (3.11 or newer) with venv, make and git.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow check ui pictures bench bench-funnel bench-diagnosis lock clean
+.PHONY: demo test test-slow coverage check docs ui pictures wheel bench bench-funnel bench-diagnosis lock clean
 
 demo: .venv/ready
 	$(BIN)/funnelscope demo
@@ -13,12 +13,23 @@ test: .venv/ready-dev
 test-slow: .venv/ready-dev
 	$(BIN)/pytest -m slow
 
+# Which lines the fast tests leave out.
+coverage: .venv/ready-dev
+	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term-missing:skip-covered
+
 check: .venv/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint sql --processes 1
 	FUNNELSCOPE_HOME=var/check $(BIN)/python -W ignore -m dagster definitions validate -w workspace.yaml
+
+# The parts of the documentation that the code writes.
+docs: .venv/ready-dev
+	$(BIN)/python docs/generate.py
+
+wheel: .venv/ready-dev
+	$(BIN)/pip wheel . --disable-pip-version-check --quiet --no-deps --no-build-isolation --wheel-dir dist
 
 ui: .venv/ready
 	$(BIN)/funnelscope ui
@@ -56,7 +67,7 @@ lock: .venv/ready-dev
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements-dev.lock
 
 clean:
-	rm -rf .venv var build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv var build dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -1,8 +1,9 @@
-"""Finds project files that are not Python: next to this package in a checkout, inside it in an installed wheel."""
+"""Finds project files that are not Python: next to this package in a checkout, in its folder `shipped` in a wheel."""
 
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
+_SHIPPED = _PACKAGE / "shipped"
 
 
 def find_project_path(name: str) -> Path:
@@ -11,7 +12,7 @@ def find_project_path(name: str) -> Path:
     Raises:
         FileNotFoundError: the installation lacks it.
     """
-    for folder in (_PACKAGE, _PACKAGE.parent):
-        if (folder / name).exists():
-            return folder / name
-    raise FileNotFoundError(f"{name} is neither in {_PACKAGE} nor next to it: install Funnelscope again")
+    folder = _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent
+    if not (folder / name).exists():
+        raise FileNotFoundError(f"{name} is missing from {folder}: install Funnelscope again")
+    return folder / name

@@ -1,8 +1,11 @@
 """The demo shop: its first day and the two faults planted in its last week."""
 
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 
+from funnelscope.project_files import find_project_path
+from funnelscope.settings import CONFIG_NAME, find_config_path
 from funnelscope.simulator import Fault
 
 FIRST_DATE = date(2026, 5, 1)
@@ -33,3 +36,16 @@ def plan_demo_faults(last_date: date) -> list[Fault]:
             from_date=last_date - timedelta(days=3),
         ),
     ]
+
+
+def leave_settings() -> None:
+    """Copies the demo's settings and funnels into the current folder, where the commands after a demo look for them.
+
+    A folder that has a funnelscope.yaml is left alone, and settings that are not the project's own are not copied.
+    """
+    config = find_config_path()
+    if Path(CONFIG_NAME).exists() or not config.is_relative_to(find_project_path(CONFIG_NAME).parent):
+        return
+    shutil.copyfile(config, CONFIG_NAME)
+    if (config.parent / "funnels").is_dir():
+        shutil.copytree(config.parent / "funnels", "funnels", dirs_exist_ok=True)

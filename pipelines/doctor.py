@@ -14,6 +14,7 @@ from funnelscope.ingest.mapping.source_mapping import DeliveryError
 from funnelscope.publication.erasure import count_unfinished
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import is_lock_held, open_warehouse
+from funnelscope.warehouse.home_version import HomeVersionError
 from pipelines.instance import UNFINISHED, open_instance
 
 PACKAGES = ("dagster", "duckdb", "pandas", "matplotlib", "typst")
@@ -41,7 +42,7 @@ def examine_shop(settings: Settings) -> list[HealthNote]:
         _check_disk(settings),
         _check_lock(settings),
         _check_retention(settings),
-        *_check_erasure(settings),
+        *_check_warehouse(settings),
     ]
 
 
@@ -160,14 +161,17 @@ def _check_retention(settings: Settings) -> HealthNote:
     return HealthNote("retention", True, f"{words or 'everything is kept'}; snapshots {settings.snapshots_kept}")
 
 
-def _check_erasure(settings: Settings) -> Iterator[HealthNote]:
-    """Whether an erasure is incomplete; unknown while a run is writing."""
+def _check_warehouse(settings: Settings) -> Iterator[HealthNote]:
+    """Whether the tables belong to another version or an erasure is incomplete; unknown while a run is writing."""
     if not settings.warehouse_path.exists() or is_lock_held(settings.lock_path):
         return
-    with open_warehouse(settings.warehouse_path, wait_seconds=0) as warehouse:
-        if count_unfinished(warehouse):
-            words = "a person was being erased when the process ended. Finish it: funnelscope forget"
-            yield HealthNote("forget", False, words)
+    try:
+        with open_warehouse(settings.warehouse_path, wait_seconds=0) as warehouse:
+            if count_unfinished(warehouse):
+                words = "a person was being erased when the process ended. Finish it: funnelscope forget"
+                yield HealthNote("forget", False, words)
+    except HomeVersionError as error:
+        yield HealthNote("tables", False, str(error))
 
 
 def _check_lock(settings: Settings) -> HealthNote:

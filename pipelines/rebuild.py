@@ -1,5 +1,6 @@
-"""Rebuilds a model over all days, with everything that reads it, after a change of its SQL."""
+"""Rebuilds all days: of one model after a change of its SQL, or of every table that an upgrade has changed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from assets.common import FINDINGS, OUTCOME, REPORT, RESULTS, SNAPSHOT, STAGES, VERDICT, make_asset_key
@@ -8,7 +9,8 @@ from funnelscope.quality.gate import DayVerdict, read_verdicts
 from funnelscope.settings import Settings
 from funnelscope.settings.yaml_source import suggest_nearest
 from funnelscope.warehouse.connection import open_warehouse
-from funnelscope.warehouse.models import Model, load_models
+from funnelscope.warehouse.home_version import upgrade_tables
+from funnelscope.warehouse.models import Model, find_outdated_models, load_models
 from funnelscope.warehouse.snapshots import find_current_snapshot
 from pipelines.instance import open_instance
 from pipelines.jobs import DAILY
@@ -30,10 +32,14 @@ class Rebuilt:
         return judge_outcome(self.verdicts)
 
 
-def rebuild_model(settings: Settings, name: str) -> Rebuilt:
-    """Drops the model's table and those that read it, builds every built day again, judges and publishes.
+def rebuild_tables(settings: Settings, name: str | None = None) -> Rebuilt:
+    """Drops tables and those that read them, computes every built day again, judges, diagnoses and publishes.
 
     If it is killed, the days count as late, and the next run builds them completely.
+
+    Args:
+        name: the model whose table is dropped; by default all whose form is not that of this version, so that a home of
+            an earlier version is one of this version afterwards.
 
     Raises:
         ValueError: no such model, or nothing has been built yet.
@@ -41,15 +47,20 @@ def rebuild_model(settings: Settings, name: str) -> Rebuilt:
     """
     from pipelines.definitions import build_definitions
 
-    model = _find(name)
-    tables = list_dependents(model)
+    models = [_find(name)] if name else []
     if not settings.warehouse_path.exists():
         raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet. Run: funnelscope run --date YYYY-MM-DD")
-    with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
+    with open_warehouse(
+        settings.warehouse_path, wait_seconds=settings.lock_wait_seconds, is_upgraded_by_caller=not name
+    ) as warehouse:
         days = read_build_state(warehouse).built
         if not days:
             raise ValueError("nothing has been built yet; run a day first: funnelscope run --date YYYY-MM-DD")
         with warehouse.transaction():
+            if not name:
+                upgrade_tables(warehouse)
+                models = find_outdated_models(warehouse)
+            tables = list_dependents(models)
             begin_rebuilding(warehouse)
             for table in reversed(tables):
                 kind = "view" if load_models()[table].is_view else "table"
@@ -66,7 +77,8 @@ def rebuild_model(settings: Settings, name: str) -> Rebuilt:
     ]
     with open_instance(settings) as instance, silence_dagster():
         piece = Piece(DAILY, settings.opening_date, max(days))
-        execute_piece(instance, build_definitions(settings), piece, f"rebuilding {model.table}", asset_selection=keys)
+        title = f"rebuilding {name or 'what is outdated'}"
+        execute_piece(instance, build_definitions(settings), piece, title, asset_selection=keys)
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
         end_rebuilding(warehouse)
         judged = tuple(read_verdicts(warehouse, settings.opening_date, max(days)))
@@ -82,9 +94,9 @@ def _find(name: str) -> Model:
     return found[0]
 
 
-def list_dependents(model: Model) -> list[str]:
-    """The model's table and every table that reads it, directly or through others, in building order."""
-    found = {model.table}
+def list_dependents(models: Iterable[Model]) -> list[str]:
+    """The models' tables and every table that reads one, directly or through others, in building order."""
+    found = {model.table for model in models}
     for table, other in load_models().items():
         if found & set(other.dependencies):
             found.add(table)

@@ -1,6 +1,7 @@
 """Runs days from the command line, through the same definitions that the UI and the schedule use."""
 
 import logging
+import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -130,7 +131,9 @@ def _find_innermost_error(error: SerializableErrorInfo | None) -> str:
         error = error.cause
     if error and error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
         return "interrupted. Earlier publications are kept; run the command again to continue."
-    return error.message.strip() if error else "the run did not finish"
+    if not error:
+        return "the run did not finish"
+    return re.sub(r"^funnelscope\.[\w.]+: ", "", error.message.strip())  # our class names mean nothing to a user
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from funnelscope.ingest.build_state import read_build_state
 from funnelscope.ingest.landing_zone import find_files
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import WarehouseLockedError, is_lock_held, open_warehouse
+from funnelscope.warehouse.home_version import HomeVersionError
 from pipelines.instance import UNFINISHED, fail_dead_runs
 from pipelines.jobs import INGEST, RANGE_END, RANGE_START, AssetJob
 from pipelines.planning import Piece, plan_runs
@@ -56,6 +57,8 @@ def _define_late_delivery_sensor(settings: Settings, jobs: list[AssetJob]) -> dg
                 stands = read_build_state(warehouse)
         except WarehouseLockedError:
             return dg.SkipReason("A run has just begun to write.")
+        except HomeVersionError as error:
+            return dg.SkipReason(str(error))
         pieces = plan_runs((), stands, settings.opening_date)
         if not pieces:
             return dg.SkipReason("Nothing late.")

@@ -14,6 +14,7 @@ from funnelscope.quality.gate import DayVerdict, Verdict, list_days
 from funnelscope.reporting import Period
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import WarehouseLockedError, open_warehouse
+from funnelscope.warehouse.home_version import HomeVersionError
 
 MOST_DAYS = 45
 
@@ -34,7 +35,7 @@ def print_status(settings: Settings) -> None:
             delivered = {day for (day,) in warehouse.rows("select distinct business_date from quality.delivery_dates")}
             verdicts = gate.read_verdicts(warehouse, settings.opening_date, date.max)
             pruned = read_pruned_days(warehouse)
-    except WarehouseLockedError as error:
+    except (WarehouseLockedError, HomeVersionError) as error:
         console.print(f"{len(published)} days published, the last {max(published, default='none')}. {error}")
         return
     by_day = {verdict.business_date: verdict for verdict in verdicts}

@@ -29,15 +29,18 @@ def installed_browser() -> str | None:
 
 
 @contextmanager
-def running_ui(environment: Mapping[str, str], log: Path) -> Iterator[str]:
-    """`funnelscope ui` on a free port; yields its address once the definitions are loaded."""
+def running_ui(
+    environment: Mapping[str, str], log: Path, command: Path = COMMAND, folder: Path | None = None
+) -> Iterator[str]:
+    """`funnelscope ui` on a free port, started in `folder`; yields its address once the definitions are loaded."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     with log.open("wb") as output:
         ui = subprocess.Popen(
-            [str(COMMAND), "ui", "--port", str(port)],
+            [str(command), "ui", "--port", str(port)],
+            cwd=folder,
             env=os.environ | dict(environment),
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -1,21 +1,15 @@
-"""The documentation says what the code does: generated parts are current, links lead somewhere, commands exist.
-
-`python tests/test_docs.py` writes the generated parts of docs/metrics.md and docs/architecture.md anew.
-"""
+"""The documentation says what the code does: generated parts are current, links lead somewhere, commands exist."""
 
 import re
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
 import typer.main
 
-from funnelscope.diagnosis.diagnosis_tables import TABLES
-from funnelscope.events.metrics import METRICS
+from docs.generate import PARTS, update_page
 from funnelscope.funnels.answer_table import create_table as create_own_funnels_table
 from funnelscope.ingest import create_tables as create_ingest_tables
-from funnelscope.messages.wording import load_words
 from funnelscope.quality.gate import create_tables as create_gate_tables
 from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
 from funnelscope.warehouse.models import build_query_parameters, create_inputs, create_table, load_models
@@ -25,94 +19,16 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 MOST_PICTURE_BYTES = 300_000
 
-# The report prints these durations as single figures, each with a word of its own.
-NAMES_OUTSIDE_THE_REPORT = {
-    "first_screen_ms": "首屏时间",
-    "first_response_seconds": "首次响应时长",
-    "repurchase_interval_days": "回购周期",
-}
-
 
 # -- Generated parts
 
 
-def metrics_table() -> str:
-    words = load_words("zh").sections["metrics"]
-    rows = []
-    for key, metric in METRICS.items():
-        name = words[key]["name"] if key in words else NAMES_OUTSIDE_THE_REPORT[key]
-        rule = metric.several_days.value + (", platform mean" if metric.platform_mean else "")
-        unit = "0–1" if metric.unit.value == "rate" else metric.unit.value
-        rows.append((f"`{key}`", name, metric.formula, unit, rule))
-    return table(("key", "中文", "formula", "unit", "several days"), rows)
-
-
-def cubes_table() -> str:
-    cubes = [model for model in load_models().values() if model.name.endswith("_cube")]
-    rows = [
-        (f"`{cube.table}`", cube.description, ", ".join(f"`{name}`" for name in cube.grain if name != "business_date"))
-        for cube in sorted(cubes, key=lambda cube: cube.name)
-    ]
-    return table(("cube", "what it counts", "dimensions"), rows)
-
-
-def model_graph() -> str:
-    """The models and what each reads, as a Mermaid graph; the raw events and the ledger are left out."""
-    models = load_models()
-    lines = ["```mermaid", "graph LR"]
-    for layer in ("staging", "intermediate", "marts"):
-        lines.append(f"  subgraph {layer}")
-        lines += [
-            f"    {model.name}([{model.name}])" if model.is_view else f"    {model.name}"
-            for model in models.values()
-            if model.schema == layer
-        ]
-        lines.append("  end")
-    for model in models.values():
-        sources = [table.split(".")[1] for table in model.dependencies if table in models]
-        if sources:
-            lines.append(f"  {' & '.join(sources)} --> {model.name}")
-    return "\n".join([*lines, "```", ""])
-
-
-def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def diagnosis_tables() -> str:
-    """Every published table of the diagnosis with its columns."""
-    parts = []
-    for each in TABLES.values():
-        if each.is_published:
-            rows = [(f"`{column.name}`", column.sql_type, column.meaning) for column in each.columns]
-            parts.append(f"**`{each.full_name}`**: {each.meaning}\n\n" + table(("column", "type", "meaning"), rows))
-    return "\n\n".join(parts)
-
-
-GENERATED: dict[str, dict[str, Callable[[], str]]] = {
-    "docs/metrics.md": {"metrics": metrics_table, "cubes": cubes_table},
-    "docs/architecture.md": {"models": model_graph},
-    "docs/findings.md": {"diagnosis": diagnosis_tables},
-}
-
-
-def with_current_parts(page: str) -> str:
-    """The text of the page with each part between `<!-- table: name -->` and `<!-- end -->` made anew."""
-    parts = GENERATED[page]
-    return re.sub(
-        r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)",
-        lambda found: f"{found[1]}\n{parts[found[2]]()}\n{found[3]}",
-        (ROOT / page).read_text(encoding="utf-8"),
-        flags=re.DOTALL,
-    )
-
-
-@pytest.mark.parametrize("page", GENERATED)
+@pytest.mark.parametrize("page", PARTS)
 def test_generated_parts_are_current(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
-    assert re.findall(r"<!-- table: (\w+) -->", text) == list(GENERATED[page])
-    assert with_current_parts(page) == text, "run: python tests/test_docs.py"
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert re.findall(r"<!-- table: (\w+) -->", text) == list(PARTS[page])
+    assert text.count("<!-- end -->") == len(PARTS[page])
+    assert update_page(page) == text, "run: make docs"
 
 
 # -- What readers try
@@ -197,8 +113,3 @@ def test_pictures_are_small_and_shown() -> None:
     for picture in (ROOT / "docs" / "pictures").iterdir():
         assert picture.stat().st_size < MOST_PICTURE_BYTES, picture.name
         assert picture.name in shown, f"{picture.name} is shown nowhere"
-
-
-if __name__ == "__main__":
-    for generated in GENERATED:
-        (ROOT / generated).write_text(with_current_parts(generated), encoding="utf-8")

@@ -59,7 +59,7 @@ def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             raise
         raise OlderCopyError(
             f"{snapshot} was published by an earlier version and lacks what this version reads ({', '.join(lacking)}). "
-            "Publish it again: funnelscope run --date YYYY-MM-DD, with the last day"
+            "Publish it again: funnelscope rebuild"
         ) from problem
     finally:
         connection.close()

@@ -10,6 +10,8 @@ from typing import Any
 
 import duckdb
 
+from funnelscope.warehouse.home_version import check_home_version
+
 SCHEMAS = ("raw", "staging", "intermediate", "marts", "quality", "diagnosis")
 
 
@@ -132,11 +134,16 @@ def open_warehouse(
     memory_limit: str = "",
     threads: int | None = None,
     wait_seconds: float = 60,
+    is_upgraded_by_caller: bool = False,
 ) -> Iterator[Warehouse]:
     """Opens the warehouse for writing and always closes it.
 
+    Args:
+        is_upgraded_by_caller: open it also where its tables are of an earlier version.
+
     Raises:
         WarehouseLockedError: another process is writing.
+        HomeVersionError: the tables belong to another version; the message names the remedy.
     """
     with hold_write_lock(path.with_suffix(".lock"), wait_seconds):
         connection = duckdb.connect(str(path))
@@ -146,7 +153,10 @@ def open_warehouse(
                 connection.execute(f"set memory_limit = '{memory_limit}'")
             if threads:
                 connection.execute(f"set threads = {threads}")
-            yield Warehouse(connection)
+            warehouse = Warehouse(connection)
+            if not is_upgraded_by_caller:
+                check_home_version(warehouse, path.parent)
+            yield warehouse
         finally:
             connection.close()
 

@@ -234,6 +234,15 @@ def create_table(warehouse: Warehouse, model: Model, parameters: Mapping[str, An
         )
 
 
+def find_outdated_models(warehouse: Warehouse) -> list[Model]:
+    """The models whose table is missing, or stands with other columns than the query yields; in building order."""
+    return [
+        model
+        for model in load_models().values()
+        if not model.is_view and warehouse.columns(model.table) != derive_schemas()[model.table]
+    ]
+
+
 @cache
 def derive_schemas() -> dict[str, list[tuple[str, str]]]:
     """(column, type) lists by `schema.table`, from DESCRIBE on empty tables. Needs no warehouse."""

