@@ -19,7 +19,7 @@ from funnelscope.warehouse.models import load_models
 def all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetChecksDefinition]:
     """Every asset and every check of the shop, in flow order."""
     days = partitions(settings)
-    lineage = column_lineage(settings.home / "lineage.json")
+    lineage = column_lineage()
     funnels = daily_answers.declared_funnels(settings)
     return [
         raw_events(days, settings),

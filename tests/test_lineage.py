@@ -1,12 +1,21 @@
 """Every column says what it is made of, from its SQL alone."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import funnelscope.warehouse.lineage
-from funnelscope.warehouse.lineage import column_lineage, lineage_of
+from funnelscope.warehouse.lineage import (
+    SHIPPED_FILE,
+    Lineage,
+    column_lineage,
+    fingerprint_of,
+    lineage_of,
+    table_columns,
+    write_lineage,
+)
 from funnelscope.warehouse.models import derived_schemas, load_models
 
 # Counts of rows and constants are made of no column.
@@ -49,10 +58,9 @@ WITHOUT_SOURCES = {
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("lineage") / "lineage.json"
-    column_lineage(path)
-    return path
+def computed() -> dict[str, Lineage]:
+    """Every model's lineage, read from its SQL."""
+    return {table: lineage_of(model) for table, model in load_models().items()}
 
 
 @pytest.mark.parametrize(
@@ -69,29 +77,59 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("marts.refund_rates", "paid_amount", [("marts.daily_summary", "paid_amount")]),
     ],
 )
-def test_a_column_names_the_columns_it_is_made_of(table: str, column: str, sources: list[tuple[str, str]]) -> None:
-    assert lineage_of(load_models()[table])[column] == sources
+def test_a_column_names_the_columns_it_is_made_of(
+    computed: dict[str, Lineage], table: str, column: str, sources: list[tuple[str, str]]
+) -> None:
+    assert computed[table][column] == sources
 
 
-def test_every_column_has_a_source_or_is_a_count_or_a_constant(cache: Path) -> None:
-    lineage = column_lineage(cache)
+def test_every_column_has_a_source_or_is_a_count_or_a_constant() -> None:
+    lineage = column_lineage()
     for table, schema in derived_schemas().items():
         assert list(lineage[table]) == [name for name, _ in schema]
         without = {column for column, sources in lineage[table].items() if not sources}
         assert without == WITHOUT_SOURCES.get(table, set()), table
 
 
-def test_sources_are_what_the_model_reads(cache: Path) -> None:
-    for table, columns in column_lineage(cache).items():
+def test_sources_are_what_the_model_reads() -> None:
+    for table, columns in column_lineage().items():
         read = {source for sources in columns.values() for source, _ in sources}
         assert read <= set(load_models()[table].dependencies), table
 
 
-def test_lineage_is_read_once_and_again_when_a_model_changes(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shipped_lineage_is_current(
+    computed: dict[str, Lineage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(funnelscope.warehouse.lineage, "lineage_of", lambda model: computed[model.table])
+    write_lineage(tmp_path / "lineage.json")
+    current = (tmp_path / "lineage.json").read_text()
+    assert SHIPPED_FILE.read_text() == current, "run: python -m funnelscope.warehouse.lineage"
+    assert column_lineage() == computed
+
+
+def test_only_a_changed_model_is_read_from_its_sql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(funnelscope.warehouse.lineage, "lineage_of", lambda model: asked.append(model.table) or {})
-    column_lineage(cache)
+    column_lineage()
     assert not asked
-    cache.write_text(json.dumps(json.loads(cache.read_text()) | {"version": "another"}))
-    column_lineage(cache)
-    assert len(asked) == len(load_models())
+    shipped = json.loads(SHIPPED_FILE.read_text())
+    shipped["intermediate.orders"]["fingerprint"] = "of another query"
+    del shipped["marts.daily_money"]
+    (tmp_path / "lineage.json").write_text(json.dumps(shipped))
+    column_lineage(tmp_path / "lineage.json")
+    assert asked == ["intermediate.orders", "marts.daily_money"]
+    asked.clear()
+    column_lineage(tmp_path / "absent.json")
+    assert asked == list(load_models())
+
+
+def test_the_fingerprint_follows_the_query_and_the_columns_of_what_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_models()["intermediate.orders"]
+    before = fingerprint_of(model)
+    assert fingerprint_of(replace(model, query=f"{model.query} limit 1")) != before
+    schemas = derived_schemas()
+    wider = {**schemas, "staging.order_events": [*schemas["staging.order_events"], ("new", "INTEGER")]}
+    monkeypatch.setattr(funnelscope.warehouse.lineage, "derived_schemas", lambda: wider)
+    table_columns.cache_clear()
+    assert fingerprint_of(model) != before
+    table_columns.cache_clear()

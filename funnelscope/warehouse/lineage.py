@@ -1,10 +1,15 @@
-"""Column lineage: which columns of which tables each column of a model is made of, read from its SQL by sqlglot."""
+"""Column lineage: which columns of which tables each column of a model is made of, read from its SQL by sqlglot.
+
+Reading it takes seconds, so the answer for the models as shipped lies beside this module in lineage.json.
+`python -m funnelscope.warehouse.lineage` writes that file; a model that has changed since is read again each time.
+"""
 
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from funnelscope.warehouse.connection import in_memory_warehouse
 from funnelscope.warehouse.models import Model, create_inputs, derived_schemas, load_models
@@ -13,30 +18,44 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 Lineage = dict[str, list[tuple[str, str]]]  # column to its sources: (`schema.table`, column), sorted
+SHIPPED_FILE = Path(__file__).with_name("lineage.json")
 
 
-def column_lineage(cache: Path) -> dict[str, Lineage]:
+def column_lineage(file: Path = SHIPPED_FILE) -> dict[str, Lineage]:
     """`schema.table` of every model to the lineage of its columns; a constant or a bare count of rows has no source.
 
     Args:
-        cache: a JSON file that holds the last answer; it is made anew when any model or input has changed.
+        file: what `write_lineage` wrote; models that it lacks, or that have changed since, are read from their SQL.
     """
-    inputs = _input_schemas()
-    version = _version(inputs)
-    try:
-        kept = json.loads(cache.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        kept = {}
-    if kept.get("version") != version:
-        kept = {"version": version, "models": {model.table: lineage_of(model) for model in load_models().values()}}
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        draft = cache.with_name(f".{cache.name}")
-        draft.write_text(json.dumps(kept), encoding="utf-8")
-        draft.replace(cache)
+    shipped = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return {
-        table: {column: [(source, name) for source, name in sources] for column, sources in columns.items()}
-        for table, columns in kept["models"].items()
+        table: _read_entry(shipped[table])
+        if shipped.get(table, {}).get("fingerprint") == fingerprint_of(model)
+        else lineage_of(model)
+        for table, model in load_models().items()
     }
+
+
+def write_lineage(file: Path = SHIPPED_FILE) -> None:
+    """Reads the lineage of every model from its SQL and writes it to `file`."""
+    entries = {
+        table: {
+            "fingerprint": fingerprint_of(model),
+            "columns": {
+                column: " ".join(f"{source}.{name}" for source, name in sources)
+                for column, sources in lineage_of(model).items()
+            },
+        }
+        for table, model in load_models().items()
+    }
+    file.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+
+
+def fingerprint_of(model: Model) -> str:
+    """A hash of all that the lineage depends on: the query, and the columns of what it reads."""
+    schemas = table_columns()
+    read = [(table, list(schemas[table])) for table in model.dependencies if table in schemas]
+    return hashlib.sha256(repr((model.query, read)).encode()).hexdigest()
 
 
 def lineage_of(model: Model) -> Lineage:
@@ -47,7 +66,7 @@ def lineage_of(model: Model) -> Lineage:
 
     tree = sqlglot.parse_one(model.query, dialect="duckdb")
     _open_lists(tree)
-    nodes = lineage(None, tree, _nested(_schemas()), dialect="duckdb")
+    nodes = lineage(None, tree, _nested(table_columns()), dialect="duckdb")
     return {
         column: sorted(
             {
@@ -82,6 +101,13 @@ def _fields(rows: "exp.Array") -> "list[exp.Expr]":
     return [exp.alias_(exp.func("coalesce", *given), name) for name, given in values.items()]
 
 
+def _read_entry(entry: Mapping[str, Any]) -> Lineage:
+    return {
+        column: [(source, name) for source, _, name in (text.rpartition(".") for text in sources.split())]
+        for column, sources in entry["columns"].items()
+    }
+
+
 def _input_schemas() -> dict[str, dict[str, str]]:
     warehouse = in_memory_warehouse()
     create_inputs(warehouse)
@@ -89,7 +115,9 @@ def _input_schemas() -> dict[str, dict[str, str]]:
     return {table: dict(warehouse.columns(table)) for (table,) in tables}
 
 
-def _schemas() -> dict[str, dict[str, str]]:
+@cache
+def table_columns() -> dict[str, dict[str, str]]:
+    """`schema.table` of every input and model to its columns and their types."""
     return _input_schemas() | {table: dict(columns) for table, columns in derived_schemas().items()}
 
 
@@ -101,9 +129,5 @@ def _nested(schemas: Mapping[str, dict[str, str]]) -> dict[str, dict[str, dict[s
     return nested
 
 
-def _version(inputs: Mapping[str, dict[str, str]]) -> str:
-    import importlib.metadata
-
-    queries = [(table, model.query) for table, model in load_models().items()]
-    made_of = (importlib.metadata.version("sqlglot"), sorted(inputs.items()), queries)
-    return hashlib.sha256(repr(made_of).encode()).hexdigest()
+if __name__ == "__main__":
+    write_lineage()
