@@ -55,6 +55,16 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
 
 
+def _parse(text: str) -> tuple[yaml.Node | None, Any]:
+    """The tree of nodes, which know their lines, and the content that is made of it; the text is read once."""
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        return root, None if root is None else loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
 class Document:
     """A YAML or JSON file that remembers the line of every key.
 
@@ -81,8 +91,9 @@ class Document:
             json_content = _as_json(text)
             if json_content is not None:
                 text = text.replace("\t", " ")  # YAML, which remembers the lines, forbids the tabs that JSON allows
-            self.root = yaml.compose(text, Loader=yaml.SafeLoader)
-            self.content: Any = yaml.load(text, Loader=_Loader) if json_content is None else json_content
+            self.root, self.content = _parse(text)
+            if json_content is not None:
+                self.content = json_content
         except yaml.MarkedYAMLError as problem:
             mark = problem.problem_mark or problem.context_mark
             line = f", line {mark.line + 1}" if mark else ""
