@@ -19,7 +19,7 @@ from funnelscope.warehouse.models import load_models
 def build_all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetChecksDefinition]:
     """Every asset and every check of the shop, in flow order."""
     days = define_partitions(settings)
-    lineage = load_column_lineage(settings.home / "lineage.json")
+    lineage = load_column_lineage()
     funnels = daily_answers.load_declared_funnels(settings)
     return [
         define_raw_events(days, settings),

@@ -1,4 +1,4 @@
-"""The parts of the documentation that the code writes; `make docs` puts them into the pages, and a test compares.
+"""The generated parts of the documentation, and the column lineage; `make docs` writes them, and tests compare.
 
 A part stands between `<!-- table: name -->` and `<!-- end -->`.
 """
@@ -13,6 +13,7 @@ from funnelscope.events.metrics import METRICS
 from funnelscope.events.schema import COMMON_COLUMNS, FAMILIES, Column, Family
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.messages.wording import load_words
+from funnelscope.warehouse.lineage import write_lineage
 from funnelscope.warehouse.models import load_models
 
 FOLDER = Path(__file__).parent
@@ -131,5 +132,6 @@ def update_page(page: str) -> str:
 
 
 if __name__ == "__main__":
+    write_lineage()
     for page in PARTS:
         (FOLDER / page).write_text(update_page(page), encoding="utf-8")

@@ -23,6 +23,7 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: dict[str, sqlalchemy.Engine] = {}
+        self._present_tables: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -51,6 +52,12 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
             )
             sqlalchemy.event.listen(self._engines[shard], "connect", _write_ahead)
         return self._engines[shard]
+
+    def has_table(self, table_name: str) -> bool:
+        """Asked before every event of an asset; a table that is there stays."""
+        if table_name not in self._present_tables and super().has_table(table_name):
+            self._present_tables.add(table_name)
+        return table_name in self._present_tables
 
     def dispose(self) -> None:
         """Closes all engines."""

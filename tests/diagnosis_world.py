@@ -39,7 +39,7 @@ class World:
     returning: dict[str, float] = field(default_factory=lambda: {"false": 1.0})
 
     def __post_init__(self) -> None:
-        self.warehouse: Warehouse = open_in_memory_warehouse()
+        self.warehouse: Warehouse = open_in_memory_warehouse(["set threads = 1"])
         create_inputs(self.warehouse)
         create_gate_tables(self.warehouse)
         create_tables(self.warehouse)

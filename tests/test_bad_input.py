@@ -24,7 +24,7 @@ from funnelscope.warehouse.models import derive_schemas
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
-    yield Shop(opened := open_in_memory_warehouse(), tmp_path)
+    yield Shop(opened := open_in_memory_warehouse(["set threads = 1"]), tmp_path)
     opened.connection.close()
 
 

@@ -20,7 +20,7 @@ LATE = date(2026, 6, 8)  # a day of delivery at which day and month may be mista
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
-    yield Shop(opened := open_in_memory_warehouse(), tmp_path)
+    yield Shop(opened := open_in_memory_warehouse(["set threads = 1"]), tmp_path)
     opened.connection.close()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
-from shop_helpers import Home, build_days, cloned, copied, day, one_file_a_day, open_shop, simulated_shop
+from shop_helpers import Home, build_days, cloned, copied, day, open_shop
 
 from funnelscope.ingest import take_deliveries
 from funnelscope.publication.publish import open_published, read_published_days
@@ -46,18 +46,6 @@ def funnelscope(home: Home, *arguments: str) -> Done:
         with pytest.raises(SystemExit) as ended:
             main()
     return Done(int(ended.value.code or 0), out.getvalue(), errors.getvalue())
-
-
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Two days, run by the command: deliveries, Dagster, report and all."""
-    home = simulated_shop(tmp_path_factory.mktemp("cli"), days=3, sessions_per_day=60, history_days=2)
-    one_file_a_day(home)
-    command = [str(COMMAND), "backfill", "--to", "2026-05-02"]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | home.environment, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Days: 2 pass" in done.stdout
-    return home
 
 
 @pytest.fixture

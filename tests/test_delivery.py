@@ -20,7 +20,7 @@ import pytest
 import yaml
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from shop_helpers import Home, build_days, cloned, day, one_file_a_day, open_shop, rewrite, simulated_shop
+from shop_helpers import Home, build_days, cloned, day, open_shop, rewrite
 
 from funnelscope.reporting import delivery
 from funnelscope.reporting.delivery import (
@@ -112,14 +112,6 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
 
 
 # --- A shop with channels ------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    home = simulated_shop(tmp_path_factory.mktemp("delivery"), days=2, sessions_per_day=60, history_days=2)
-    one_file_a_day(home)
-    build_days(home, day(1), day(2), is_published=True)
-    return home
 
 
 @pytest.fixture
@@ -277,6 +269,7 @@ def test_a_week_is_sent_once_beside_its_days_to_those_who_want_it(home: Home, we
     declare(home, hook(web), hook(web, "days", reports=["day"]))
     with open_shop(home.settings) as shop:
         old = delivery.SENT_REPORTS.replace(", period VARCHAR default 'day'", "")
+        shop.warehouse.execute("drop table if exists quality.sent_reports")
         shop.warehouse.execute(old)  # a ledger from before there were weeks
         assert "period" not in dict(shop.warehouse.columns("quality.sent_reports"))
         week = get_week(day(2))

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from funnelscope.quality.expectations import load_suites
 from funnelscope.quality.expectations.frames import build_slice_frame, read_row_frames
 from funnelscope.quality.expectations.judgements import Judge, Judgement
 from funnelscope.quality.expectations.measure_baseline import DayCalendar, compute_baseline
-from funnelscope.quality.expectations.suites import Measure, Scale
+from funnelscope.quality.expectations.suites import Measure, Scale, Suite
 from funnelscope.settings import Promotion, Settings
 from funnelscope.settings.yaml_source import SettingsError
 from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
@@ -61,7 +62,7 @@ def judge_last_day(warehouse: Warehouse, settings: Settings, only: tuple[str, st
     """(table, name) → whether it is fulfilled on the last day, of one expectation."""
     suites = [
         replace(suite, expectations=tuple(each for each in suite.expectations if each.name == only[1]))
-        for suite in load_suites(settings)
+        for suite in JUDGE.suites_of(settings)
         if suite.table == only[0]
     ]
     judged = JUDGE.of(warehouse, settings, suites)
@@ -69,10 +70,16 @@ def judge_last_day(warehouse: Warehouse, settings: Settings, only: tuple[str, st
 
 
 class _Judge:
-    """One Great Expectations for all tests: making one costs seconds."""
+    """One Great Expectations for all tests, and one reading of the suites: making them costs seconds."""
 
     def __init__(self) -> None:
         self.made: Judge | None = None
+        self.suites: dict[Path, tuple[Suite, ...]] = {}
+
+    def suites_of(self, settings: Settings) -> tuple[Suite, ...]:
+        if settings.home not in self.suites:
+            self.suites[settings.home] = load_suites(settings)
+        return self.suites[settings.home]
 
     def of(self, warehouse: Warehouse, settings: Settings, suites: list) -> list[Judgement]:
         from funnelscope.quality.expectations import _build_frames
@@ -87,6 +94,17 @@ class _Judge:
 
 
 JUDGE = _Judge()
+
+
+def test_configurations_that_are_kept_change_no_judgement(
+    warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suites = [
+        suite for suite in JUDGE.suites_of(settings) if suite.table in ("staging.order_events", "marts.landing_cube")
+    ]
+    kept = JUDGE.of(warehouse, settings, suites)
+    monkeypatch.setattr("funnelscope.quality.expectations.judging.kept_configurations", nullcontext)
+    assert JUDGE.of(warehouse, settings, suites) == kept
 
 
 # --- Every expectation can fail ----------------------------------------------------------------------

@@ -32,7 +32,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture(scope="module")
 def empty() -> Warehouse:
     """Every table, without a row."""
-    warehouse = open_in_memory_warehouse()
+    warehouse = open_in_memory_warehouse(["set threads = 1"])
     create_tables(warehouse)
     create_inputs(warehouse)
     gate.create_tables(warehouse)

@@ -1,7 +1,6 @@
 """A cube gets an answer: the planted slices, or silence, or words about what is wrong with the cube."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from shop_helpers import Home
+from test_cli import funnelscope
 
 from funnelscope.localization import localize
 from funnelscope.localization.localize import CubeError, Localisation, localise, read_cube
@@ -224,8 +225,9 @@ def test_a_whole_that_moved_alike_is_said(cube: pd.DataFrame) -> None:
 
 
 def diagnose(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("funnelscope")), "diagnose", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"COLUMNS": "160"}, check=False)
+    """The command in this process; it needs no home."""
+    done = funnelscope(Home(Path("no home")), "diagnose", *arguments)
+    return subprocess.CompletedProcess(arguments, done.code, done.out, done.errors)
 
 
 @pytest.mark.parametrize("name", ["cube.csv.gz", "cube.parquet"])

@@ -12,13 +12,12 @@ from shop_helpers import (
     Home,
     assert_same_export,
     build_days,
+    cloned,
     copied,
     day,
     deliver,
     delivery_day,
-    one_file_a_day,
     open_shop,
-    simulated_shop,
 )
 from test_cli import funnelscope
 
@@ -35,13 +34,9 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Home:
+def shop(ran: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Three days delivered, two of them built, published and printed."""
-    home = simulated_shop(tmp_path_factory.mktemp("operating"), days=3, sessions_per_day=60, history_days=2)
-    one_file_a_day(home)
-    build_days(home, day(1), day(2), is_published=True)
-    print_report(home.settings, day(2))
-    return home
+    return cloned(ran, tmp_path_factory.mktemp("operating") / "shop")
 
 
 @pytest.fixture(scope="module")

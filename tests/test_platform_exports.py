@@ -304,7 +304,7 @@ def test_a_report_of_google_ads_is_counted_with_what_it_cost(shopify: Warehouse)
 def taken(home: Path, example: str) -> Iterator[Warehouse]:
     """A warehouse into which the files below `home` were taken by the example's declarations."""
     settings = load_settings(FOLDER / example / "funnelscope.yaml").model_copy(update={"home": home})
-    warehouse = open_in_memory_warehouse()
+    warehouse = open_in_memory_warehouse(["set threads = 1"])
     intake = take_deliveries(warehouse, settings)
     refused = warehouse.rows("select file, row_number, reason, detail from quality.quarantine limit 3")
     assert intake.rows_quarantined == 0, refused

@@ -35,7 +35,7 @@ ORDERS = "event_time,event_type,order_id,visitor_id,customer_id,amount\n"
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
-    yield Shop(opened := open_in_memory_warehouse(), tmp_path)
+    yield Shop(opened := open_in_memory_warehouse(["set threads = 1"]), tmp_path)
     opened.connection.close()
 
 
@@ -159,7 +159,7 @@ def test_the_command_shows_what_it_would_drop_and_asks(tmp_path: Path, monkeypat
     deliver(home, "order", str(DAY), MIXED)
     for name, value in home.environment.items():
         monkeypatch.setenv(name, value)
-    given = Shop(opened := open_in_memory_warehouse(), home.path)
+    given = Shop(opened := open_in_memory_warehouse(["set threads = 1"]), home.path)
     opened.connection.close()
     with open_warehouse(home.settings.warehouse_path) as given.warehouse:
         given.take(CONTRACT)

@@ -17,7 +17,7 @@ from funnelscope.messages.wording import list_languages, load_words
 from funnelscope.quality.expectations.suites import FOLDER
 from funnelscope.warehouse.checks import load_contracts
 from funnelscope.warehouse.connection import open_in_memory_warehouse
-from funnelscope.warehouse.lineage import _build_schemas, _expand_lists, _nest_schemas
+from funnelscope.warehouse.lineage import _expand_lists, _nest_schemas, list_table_columns
 from funnelscope.warehouse.models import DEFAULT_PARAMETERS, LAYERS, Model, create_inputs, derive_schemas, load_models
 
 MODELS = list(load_models().values())
@@ -168,7 +168,7 @@ def find_unportable_forms(query: str) -> list[str]:
             if not isinstance(part, exp.Coalesce) and part.sql() not in NEVER_NULL
         ]
     _expand_lists(tree)
-    schema = _nest_schemas(_build_schemas())
+    schema = _nest_schemas(list_table_columns())
     qualified = qualify(tree, schema=schema, dialect="duckdb", validate_qualify_columns=False)
     typed = annotate_types(qualified, schema=schema, dialect="duckdb")
     found += [

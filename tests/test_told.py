@@ -26,7 +26,7 @@ SWAPPED = "order_id,event_time,event_type\n" + "".join(f"{n},2026-06-01 10:00:00
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
-    yield Shop(opened := open_in_memory_warehouse(), tmp_path)
+    yield Shop(opened := open_in_memory_warehouse(["set threads = 1"]), tmp_path)
     opened.connection.close()
 
 

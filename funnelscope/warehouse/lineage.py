@@ -1,10 +1,15 @@
-"""Column lineage: the source columns of each column of a model, derived from its SQL with sqlglot."""
+"""Column lineage: the source columns of each column of a model, derived from its SQL with sqlglot.
+
+Deriving takes seconds, so lineage.json next to this module holds the result for the models as shipped.
+`make docs` writes it. Models that have changed since are derived at each start.
+"""
 
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from funnelscope.warehouse.connection import open_in_memory_warehouse
 from funnelscope.warehouse.models import Model, create_inputs, derive_schemas, load_models
@@ -13,33 +18,44 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 Lineage = dict[str, list[tuple[str, str]]]  # column to its sources: (`schema.table`, column), sorted
+SHIPPED_FILE = Path(__file__).with_name("lineage.json")
 
 
-def load_column_lineage(cache: Path) -> dict[str, Lineage]:
+def load_column_lineage(file: Path = SHIPPED_FILE) -> dict[str, Lineage]:
     """`schema.table` of every model to the lineage of its columns. Constants and plain row counts have no source.
 
     Args:
-        cache: a JSON file with the last result; it is recomputed after any change of a model or input table.
+        file: as `write_lineage` wrote it. Models that it lacks, or that have changed since, are derived from their SQL.
     """
-    inputs = _read_input_schemas()
-    version = _compute_version(inputs)
-    try:
-        kept = json.loads(cache.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        kept = {}
-    if kept.get("version") != version:
-        kept = {
-            "version": version,
-            "models": {model.table: compute_model_lineage(model) for model in load_models().values()},
-        }
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        draft = cache.with_name(f".{cache.name}")
-        draft.write_text(json.dumps(kept), encoding="utf-8")
-        draft.replace(cache)
+    shipped = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return {
-        table: {column: [(source, name) for source, name in sources] for column, sources in columns.items()}
-        for table, columns in kept["models"].items()
+        table: _read_entry(shipped[table])
+        if shipped.get(table, {}).get("fingerprint") == compute_fingerprint(model)
+        else compute_model_lineage(model)
+        for table, model in load_models().items()
     }
+
+
+def write_lineage(file: Path = SHIPPED_FILE) -> None:
+    """Reads the lineage of every model from its SQL and writes it to `file`."""
+    entries = {
+        table: {
+            "fingerprint": compute_fingerprint(model),
+            "columns": {
+                column: " ".join(f"{source}.{name}" for source, name in sources)
+                for column, sources in compute_model_lineage(model).items()
+            },
+        }
+        for table, model in load_models().items()
+    }
+    file.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+
+
+def compute_fingerprint(model: Model) -> str:
+    """A hash of all that the lineage depends on: the query, and the columns of what it reads."""
+    schemas = list_table_columns()
+    read = [(table, list(schemas[table])) for table in model.dependencies if table in schemas]
+    return hashlib.sha256(repr((model.query, read)).encode()).hexdigest()
 
 
 def compute_model_lineage(model: Model) -> Lineage:
@@ -50,7 +66,7 @@ def compute_model_lineage(model: Model) -> Lineage:
 
     tree = sqlglot.parse_one(model.query, dialect="duckdb")
     _expand_lists(tree)
-    nodes = lineage(None, tree, _nest_schemas(_build_schemas()), dialect="duckdb")
+    nodes = lineage(None, tree, _nest_schemas(list_table_columns()), dialect="duckdb")
     return {
         column: sorted(
             {
@@ -85,6 +101,13 @@ def _build_fields(rows: "exp.Array") -> "list[exp.Expr]":
     return [exp.alias_(exp.func("coalesce", *given), name) for name, given in values.items()]
 
 
+def _read_entry(entry: Mapping[str, Any]) -> Lineage:
+    return {
+        column: [(source, name) for source, _, name in (text.rpartition(".") for text in sources.split())]
+        for column, sources in entry["columns"].items()
+    }
+
+
 def _read_input_schemas() -> dict[str, dict[str, str]]:
     warehouse = open_in_memory_warehouse()
     create_inputs(warehouse)
@@ -92,7 +115,9 @@ def _read_input_schemas() -> dict[str, dict[str, str]]:
     return {table: dict(warehouse.columns(table)) for (table,) in tables}
 
 
-def _build_schemas() -> dict[str, dict[str, str]]:
+@cache
+def list_table_columns() -> dict[str, dict[str, str]]:
+    """`schema.table` of every input and model to its columns and their types."""
     return _read_input_schemas() | {table: dict(columns) for table, columns in derive_schemas().items()}
 
 
@@ -102,11 +127,3 @@ def _nest_schemas(schemas: Mapping[str, dict[str, str]]) -> dict[str, dict[str, 
         schema, name = table.split(".")
         nested.setdefault(schema, {})[name] = columns
     return nested
-
-
-def _compute_version(inputs: Mapping[str, dict[str, str]]) -> str:
-    import importlib.metadata
-
-    queries = [(table, model.query) for table, model in load_models().items()]
-    made_of = (importlib.metadata.version("sqlglot"), sorted(inputs.items()), queries)
-    return hashlib.sha256(repr(made_of).encode()).hexdigest()

@@ -1,0 +1,44 @@
+"""What all test modules share: shops that are built once a session, for every worker."""
+
+import fcntl
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from shop_helpers import Home, one_file_a_day, simulated_shop
+
+
+def pytest_collection_finish() -> None:
+    """The imported packages stay: without them each search for garbage is several times as quick."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Home:
+    """Three days delivered, two of them run by the command: deliveries, Dagster, report and all. Read only: clone it.
+
+    The first worker that asks for it builds it, the others wait for it.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder if worker_id == "master" else folder.parent  # of all workers of this session
+    with (shared / "ran.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        is_done = shared / "ran.done"
+        home = Home(shared / "ran")
+        if not is_done.exists():
+            _run_two_days(home.folder)
+            is_done.touch()
+    return home
+
+
+def _run_two_days(folder: Path) -> None:
+    home = simulated_shop(folder, days=3, sessions_per_day=60, history_days=2)
+    one_file_a_day(home)
+    command = [str(Path(sys.executable).with_name("funnelscope")), "backfill", "--to", "2026-05-02"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | home.environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Days: 2 pass" in done.stdout
