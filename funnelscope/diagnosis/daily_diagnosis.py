@@ -317,7 +317,7 @@ def _level_finding(step_day: StepDay, slice_: Mapping[str, str]) -> Finding | No
     expected = float(inside["expected"].sum()) * (step_day.reference_level if slice_ else 1.0)
     if expected < _FEWEST_EXPECTED:
         return None
-    noise = np.hypot(step_day.slice_noise, step_day.reference_error) if slice_ else step_day.whole_noise
+    noise = _level_noise(step_day, slice_)
     deviation = float(np.sqrt(inside["variance"].sum() * step_day.scale**2 / expected**2 + noise**2))
     theta = observed / expected
     z = abs(theta - 1) / deviation
@@ -335,6 +335,15 @@ def _level_finding(step_day: StepDay, slice_: Mapping[str, str]) -> Finding | No
         runner_up=None,
         runner_up_gap=0.0,
     )
+
+
+def _level_noise(step_day: StepDay, slice_: Mapping[str, str]) -> float:
+    """Standard deviation of a usual day's level beyond chance, as a share of it.
+
+    A slice is held against today's level of its step, which is itself uncertain. The whole is held against its history,
+    and what has been learnt of its days holds all that moves it.
+    """
+    return float(np.hypot(step_day.slice_noise, step_day.reference_error)) if slice_ else step_day.whole_noise
 
 
 def _whole(step_day: StepDay, warehouse: Warehouse, compared: Comparison, history_from: date) -> Finding | None:
@@ -376,7 +385,7 @@ def _finding(
     inside = _inside(step_day.leaves, slice_)
     entered, passed = float(inside["entered"].sum()), float(inside["observed"].sum())
     expected = float(inside["expected"].sum()) * (step_day.reference_level if slice_ else 1.0)
-    noise = np.hypot(step_day.slice_noise, step_day.reference_error if slice_ else step_day.whole_noise)
+    noise = _level_noise(step_day, slice_)
     variance = float(inside["variance"].sum()) * step_day.scale**2 + (noise * expected) ** 2
     since = _since(warehouse, step, slice_, found.theta, expected / entered, day)
     before = [usual_day for usual_day in compared.days if usual_day < since] or compared.days
