@@ -188,7 +188,7 @@ def _end_group(group: int) -> None:
 
 
 def _first_failure(log: Path) -> str:
-    found = re.search(r"^(?:FAILED|ERROR) (\S+)", log.read_text(errors="replace"), re.MULTILINE)
+    found = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", log.read_text(errors="replace"), re.MULTILINE)
     return found[1] if found else ""
 
 

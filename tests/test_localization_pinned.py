@@ -158,6 +158,62 @@ def nested_amounts() -> Scan:
     return scan_sums(leaves, ("group", "a", "b", "c"), {"a": ("group",)}, 3)
 
 
+def small_amounts_wander_more() -> Scan:
+    """So many leaves that their noise is read size by size."""
+    leaves = amounts_of(33, {}, noise=0.0, values=17)
+    random = np.random.default_rng(33)
+    noise = np.clip(0.1 - 0.02 * np.log(leaves["predict"]), 0.03, 0.07)
+    leaves["real"] = leaves["predict"] * np.maximum(1 + noise * random.normal(size=len(leaves)), 0.01)
+    leaves.loc[leaves["a"] == "a3", "real"] *= 0.7
+    leaves.loc[(leaves["b"] == "b3") & (leaves["c"] == "c9"), "real"] *= 1.8
+    return scan_sums(leaves, ("a", "b", "c"), None, 3)
+
+
+def drawn_ratio(seed: int) -> Scan:
+    """A cube of any kind: how many causes, how deep, how strong, how thin and restless the leaves are."""
+    random = np.random.default_rng(seed)
+    values = {
+        "channel": 3, "campaign": 6, "creative": 9, "region": int(random.integers(2, 6)), "device": 3,
+    }  # fmt: skip
+    causes = {}
+    for _ in range(random.integers(0, 5)):
+        names = random.choice(list(values), size=random.integers(1, 4), replace=False)
+        devices = ("ios", "android", "pc")
+        slice_ = {
+            str(name): devices[random.integers(3)] if name == "device" else f"{name}{random.integers(values[name])}"
+            for name in names
+        }
+        causes[tuple(sorted(slice_.items()))] = float(random.choice([0.0, 0.3, 0.6, 0.8, 0.9, 1.2, 2.0]))
+    size, restless = float(random.uniform(0.5, 6)), float(random.choice([0.0, 0.0, 0.1, 0.3]))
+    leaves = leaves_of(seed, causes, size=size, restless=restless, regions=values["region"])
+    if random.random() < 0.3:  # a few values hold most
+        leaves[["observed", "expected", "variance"]] *= np.where(leaves["region"] == "region0", 12, 1)[:, None]
+    levels = {"level_noise": 0.02} if random.random() < 0.4 else {}
+    known = {"slice_noise": 0.015, "leaf_noise": 0.015} if random.random() < 0.4 else {}
+    return scanned(leaves.sample(frac=float(random.choice([1.0, 0.5])), random_state=seed), **levels, **known)
+
+
+def drawn_sum(seed: int) -> Scan:
+    random = np.random.default_rng(seed)
+    values = int(random.integers(3, 9))
+    causes = {}
+    for _ in range(random.integers(0, 5)):
+        names = random.choice(list("abc"), size=random.integers(1, 4), replace=False)
+        slice_ = {str(name): f"{name}{random.integers(values)}" for name in names}
+        causes[tuple(sorted(slice_.items()))] = float(random.choice([0.0, 0.4, 0.7, 0.9, 1.3, 3.0]))
+    noise, tail = float(random.choice([0.0, 0.02, 0.1, 0.3])), float(random.choice([np.inf, np.inf, 3.0, 1.5]))
+    return amounts(seed, causes, noise=noise, tail=tail, values=values)
+
+
+def digest_of(found: Scan) -> list[Any]:
+    """What tells one answer from another: names, and weighted sums of the numbers."""
+    numbers = [number for finding in found.findings for number in (getattr(finding, name) for name in NUMBERS)]
+    weights = np.cos(np.arange(len(numbers)))
+    whole = [found.reference_level, found.reference_error, found.leaf_noise, found.slice_noise]
+    names = [json.dumps([finding.slice, finding.runner_up]) for finding in found.findings]
+    return [*whole, found.slices_looked_at, *names, float(np.dot(numbers, weights))]
+
+
 SUMS: Mapping[str, Callable[[], Scan]] = {
     "one cause": lambda: amounts(21, {slice_of(a="a1"): 0.7}),
     "two causes": lambda: amounts(22, {slice_of(a="a1"): 0.7, slice_of(b="b2", c="c3"): 1.6}),
@@ -170,6 +226,7 @@ SUMS: Mapping[str, Callable[[], Scan]] = {
     "nothing": lambda: amounts(29, {}, values=5),
     "an exact forecast": lambda: amounts(30, {slice_of(a="a2", b="b2", c="c2"): 0.5, slice_of(b="b0"): 0.9}, noise=0.0),
     "most of the leaves": lambda: amounts(31, {slice_of(a=f"a{n}"): 0.6 + 0.05 * n for n in range(5)}),
+    "small amounts wander more": small_amounts_wander_more,
     "noise that grows": lambda: amounts(32, {slice_of(a="a1"): 0.4, slice_of(b="b1"): 0.4}, noise=0.35, values=9),
 }
 
@@ -227,6 +284,9 @@ def told_of(name: str) -> dict[str, Any]:
         found = localise(amounts, ["a", "b", "c", "shop"])
     elif name == "all moved":
         found = localise(amounts_of(43, {(): 0.5}, noise=0.01), ["a", "b", "c"])
+    elif name == "thin":
+        thin = cube.assign(**{each: cube[each] / 40 for each in ("real_num", "real_den", "predict_num", "predict_den")})
+        found = localise(thin, DIMENSIONS, options["hierarchy"], baseline_periods=2)
     elif name == "short baseline":
         found = localise(cube, DIMENSIONS, {"device": ["region"]}, baseline_periods=6)
     else:
@@ -256,8 +316,19 @@ def assert_alike(made: Any, wanted: Any, where: str) -> None:
 CASES = {
     **{f"ratio: {name}": lambda make=make: numbers_of(make()) for name, make in RATIOS.items()},
     **{f"sum: {name}": lambda make=make: numbers_of(make()) for name, make in SUMS.items()},
+    **{
+        f"drawn ratios {first}": lambda first=first: [digest_of(drawn_ratio(first + n)) for n in range(20)]
+        for first in (100, 120, 140)
+    },
+    **{
+        f"drawn sums {first}": lambda first=first: [digest_of(drawn_sum(first + n)) for n in range(20)]
+        for first in (200, 220)
+    },
     **{f"rates, with_pairs={each}": lambda each=each: rates_of(each) for each in (False, True)},
-    **{f"cube: {name}": lambda name=name: told_of(name) for name in ("ratio", "short baseline", "sums", "all moved")},
+    **{
+        f"cube: {name}": lambda name=name: told_of(name)
+        for name in ("ratio", "thin", "short baseline", "sums", "all moved")
+    },
 }
 
 

@@ -202,6 +202,9 @@ def test_a_row_at_the_limit_of_what_can_be_true_is_kept() -> None:
     cube.loc[0, ["real_num", "real_den"]] = 0, 0
     cube.loc[1, "real_num"] = cube.loc[1, "real_den"]
     cube.loc[2, "predict_num"] = cube.loc[2, "predict_den"]
+    cube.loc[3, ["predict_num", "predict_den"]] = 1e-5, 0.0  # what rounding leaves
+    assert not any("above" in remark for remark in localise(cube, DIMENSIONS).remarks)
+    cube.loc[3, ["predict_num", "predict_den"]] = 1.0, 10.0
     assert localise(cube, DIMENSIONS).remarks == ()
     for row, (name, value) in enumerate([("real_num", cube.loc[5, "real_den"] + 1), ("predict_num", -1.0)], start=5):
         spoilt = cube.copy()
@@ -273,3 +276,13 @@ def test_measures_are_read_as_numbers_and_dimensions_as_text(tmp_path: Any) -> N
     empty.write_text("")
     with pytest.raises(CubeError, match="the file is empty"):
         read_cube(empty)
+
+
+def test_numbers_and_nothing_are_values_of_a_dimension_like_others() -> None:
+    cube = ratio_cube()
+    cube["region"] = cube["region"].str[-1].astype(float).replace(2.0, np.nan)
+    assert localise(cube, DIMENSIONS).findings[0].slice == {"region": "(none)"}
+    cube["region"] = cube["region"].fillna(7).astype(int)
+    assert localise(cube, DIMENSIONS).findings[0].slice == {"region": "7"}
+    cube["region"] = cube["region"].astype(str).where(cube["region"] != 7, None)
+    assert localise(cube, DIMENSIONS).findings[0].slice == {"region": "(none)"}
