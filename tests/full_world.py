@@ -52,6 +52,10 @@ class FullWorld(World):
         self.warehouse.execute(
             "update quality.day_verdict set reasons = $reasons where verdict = 'warn'", reasons=json.dumps([reason])
         )
+        self.warehouse.execute(
+            "update marts.checkout_cube set coupon = 'OLD10' where coupon = 'SHOP20' and business_date < $day",
+            day=self.day(9),
+        )
         self.add("marts.arrival_cube", self.arrivals())
         self.add("marts.product_cube", self.products())
         self.add("marts.inquiry_cube", self.inquiries())

@@ -28,12 +28,12 @@ from reports import Figure, Report
 PINNED = Path(__file__).with_suffix(".json")
 DIAGNOSED = 34
 PERIODS = {
-    "a day with findings": day_of(date(2026, 4, 4)),
     "a day of a sale": day_of(date(2026, 4, 6)),
     "an early day": day_of(date(2026, 3, 11)),
     "a week": parse_week("2026-W14"),
     "a week with a blocked day": parse_week("2026-W12"),
     "a month that has begun": parse_month("2026-04"),
+    "a day with findings": day_of(date(2026, 4, 4)),
 }
 MOST_IN_FULL = 4
 PARTS = ("headline", "bridge", "money", "stages")
