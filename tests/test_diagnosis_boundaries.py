@@ -283,6 +283,41 @@ def test_warnings_touch_their_own_cube_and_every_cube_where_they_are_about_event
     assert touched_by_warnings(world.warehouse, other, "landing_cube") == ""
 
 
+@pytest.mark.parametrize(("level", "wanted"), [(0.99, None), (0.93, "slow_drift"), (0.6, "checkout_loss")])
+def test_a_whole_step_that_is_off_for_long_drifts_and_one_that_fails_today_is_lost(
+    world: World, level: float, wanted: str | None
+) -> None:
+    world.add_days(1, 29)
+    for number in range(1, 29):
+        world.warehouse.execute(
+            "insert into diagnosis.visible_drops by name select $day as business_date, 'decision_cube' as cube, "
+            "'order' as step, 'all' as dimension, -1.5 as z",
+            day=world.day(number),
+        )
+    world.warehouse.execute(
+        "update marts.decision_cube set reached_order = round(reached_checkout * case when business_date < $day "
+        "then 0.8 + 0.05 * (day(business_date) % 2) else 0.825 * $level end)",
+        level=level,
+        day=world.day(29),
+    )
+    world.diagnose(29, 29)
+    found = world.rows("findings", 29)
+    assert [(row["slice"], row["fault_class"]) for row in found] == ([("{}", wanted)] if wanted else [])
+    for row in found:
+        assert row["effect"] == pytest.approx(level - 1, abs=0.03)
+        assert (row["object_kind"], row["object_name"]) == ("stage", "decision")
+
+
+def test_a_failing_diagnosis_says_where_it_failed(world: World) -> None:
+    world.add_days(1, 29)
+    for old, new in (("checkouts", "gone"), ("gone", "checkouts")):
+        world.warehouse.execute(f"alter table marts.checkout_cube rename column {old} to {new}")
+        world.diagnose(29, 29)
+        state, why = world.state(29)
+        assert state == ("failed" if new == "gone" else "diagnosed")
+        assert ("(execute, line " in str(why)) == (new == "gone")
+
+
 # --- Evidence ------------------------------------------------------------------------------------
 
 

@@ -166,6 +166,7 @@ def small_amounts_wander_more() -> Scan:
     leaves["real"] = leaves["predict"] * np.maximum(1 + noise * random.normal(size=len(leaves)), 0.01)
     leaves.loc[leaves["a"] == "a3", "real"] *= 0.7
     leaves.loc[(leaves["b"] == "b3") & (leaves["c"] == "c9"), "real"] *= 1.8
+    leaves.loc[leaves["predict"].idxmin(), "real"] *= 5  # one small leaf by itself
     return scan_sums(leaves, ("a", "b", "c"), None, 3)
 
 

@@ -286,3 +286,12 @@ def test_numbers_and_nothing_are_values_of_a_dimension_like_others() -> None:
     assert localise(cube, DIMENSIONS).findings[0].slice == {"region": "7"}
     cube["region"] = cube["region"].astype(str).where(cube["region"] != 7, None)
     assert localise(cube, DIMENSIONS).findings[0].slice == {"region": "(none)"}
+
+
+def test_a_number_and_its_text_are_one_value() -> None:
+    cube = ratio_cube()
+    number = pd.Series([(place % 2 and 2) or "2" for place in range(len(cube))], dtype=object)
+    cube["region"] = cube["region"].astype(object).where(cube["region"] != "region2", number)
+    (finding,) = localise(cube, DIMENSIONS).findings
+    assert finding.slice == {"region": "2"}
+    assert finding.observed == pytest.approx(cube["real_num"][cube["region"].astype(str) == "2"].sum())
