@@ -4,6 +4,7 @@
     python benchmarks/mutants.py --sample 10      # the first ten of it, spread over the areas
     python benchmarks/mutants.py --again          # asks again about those that lived or timed out
     python benchmarks/mutants.py --areas sql      # of some areas only
+    python benchmarks/mutants.py --list           # what is drawn, and nothing else
 
 benchmarks/mutants.yaml names areas, tests and the mutants that are none. The checkout itself is never touched. Ends
 with 1 when fewer mutants die than wanted.
@@ -295,6 +296,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="forget what lived or timed out")
     parser.add_argument("--list", action="store_true", help="draw, and run nothing")
     parser.add_argument("--trust", action="store_true", help="do not run the tests without a mutant first")
+    parser.add_argument("--wanted", type=float, default=settings["wanted"], help="share that must die, 0 to 1")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / "var" / "mutants", help="of results and report")
     options = parser.parse_args()
     mutants = draw_mutants(settings, options.seed, options.sample, options.areas)
@@ -315,7 +317,7 @@ def main() -> None:
     (options.folder / "report.md").write_text(table + "\n", encoding="utf-8")
     used = ended.ru_utime + ended.ru_stime - begun.ru_utime - begun.ru_stime
     print(table, f"{used / 60:.1f} minutes of a processor; {options.folder / 'report.md'}", sep="\n\n")
-    sys.exit(int(score < settings["wanted"]))
+    sys.exit(int(score < options.wanted))
 
 
 if __name__ == "__main__":

@@ -137,6 +137,13 @@ def test_the_usual_and_its_band_are_those_of_the_days_before_without_a_blocked_o
     assert (figure.usual_low, figure.usual_high) == pytest.approx(wanted)
 
 
+def test_a_table_that_is_not_published_is_known_not_to_be(settings: Settings) -> None:
+    with open_published(settings.published) as connection:
+        published = Published(connection, settings, day_of(date(2026, 4, 4)), "en")
+        assert published.has_table("marts", "people_to_date")
+        assert not published.has_table("diagnosis", "people_to_date")
+
+
 def test_a_range_needs_a_week_and_a_weekday_two() -> None:
     days = [date(2026, 3, number) for number in range(1, 29)]
     values = {day: 100.0 + number + 40 * (day.weekday() == 5) for number, day in enumerate(days)}
