@@ -258,6 +258,6 @@ class FullWorld(World):
             for number in range(1, DAYS + 1)
             for stage, steps in stages.items()
             for place, step in enumerate(steps)
-            if (number, step) != (30, "three_seconds")
+            if (number, step) != (30, "three_seconds") and (number, stage) != (10, "decision")
         ]
         return pd.DataFrame(rows, columns=["number", "stage", "step_number", "step", "reached"])

@@ -25,6 +25,7 @@ DAY = date(2026, 6, 30)
 FILLED = (
     *("quality.day_verdict", "diagnosis.slice_days", "diagnosis.findings", "diagnosis.visible_drops"),
     *("staging.order_events", "intermediate.session_funnel", "marts.daily_summary", "marts.refund_ages"),
+    *("staging.page_events", "staging.service_events", "intermediate.inquiries"),
     *("marts.landing_cube", "marts.decision_cube", "marts.checkout_cube", "marts.product_cube"),
 )
 
@@ -358,6 +359,76 @@ def test_a_series_is_asked_of_its_steps_and_of_slices_that_it_can_be_measured_in
     assert told("cart", device="ios") == 0
     assert told("cart") == 0
     assert told("order", product_id="P1") == 0
+
+
+def write_operations(world: World, day: date, bad: int) -> None:
+    """Ten of everything on the day, of which `bad` are as they should not be; robots are never counted."""
+    sessions = (
+        "insert into intermediate.session_funnel by name select $day as business_date, session as session_id, "
+        "$is_human as is_human, 'ios' as device, 'feed' as channel, 'WELCOME10' as checkout_coupon, "
+        "session >= $bad as observed_second_interaction, true as reached_second_interaction, "
+        "case when session < $bad then 3000 else 1000 end as first_screen_ms from range(10) as t(session)"
+    )
+    execute = world.warehouse.execute
+    execute(sessions, day=day, bad=bad, is_human=True)
+    execute(sessions.replace("session as", "session + 100 as"), day=day, bad=10, is_human=False)
+    for kind, first, last, product in (
+        ("checkout_start", 0, 10, None), ("coupon_error", 0, bad, None), ("payment_failed", 0, bad, None),
+        ("product_view", 0, 10, "P1"), ("product_view", 0, 10, "P2"),
+    ):  # fmt: skip
+        execute(
+            "insert into staging.page_events by name select $day as business_date, number as session_id, "
+            "$kind as event_type, 'WELCOME10' as coupon, $product as product_id, "
+            "case when number < $bad and $product = 'P1' then 'out' else 'in' end as stock_state "
+            "from range($first, $last) as t(number)",
+            day=day, kind=kind, first=first, last=last, product=product, bad=bad,
+        )  # fmt: skip
+    execute(
+        "insert into intermediate.inquiries by name select $day as business_date, 'Li' as agent, "
+        "case when number < $bad then 181 else 180 end as first_response_seconds from range(10) as t(number)",
+        day=day, bad=bad,
+    )  # fmt: skip
+    for kind in ["care_sent"] * (10 - bad) + ["message"] * bad:
+        execute(
+            "insert into staging.service_events by name select $day as business_date, $kind as event_type",
+            day=day, kind=kind,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "slice_", "usual", "today"),
+    [
+        ("first_screen_ms", "qualified_product_view", {"device": "ios"}, 1000, 3000),
+        ("session_bounce_rate", "favorite_or_cart", {"device": "ios"}, 0.2, 0.8),
+        ("coupon_error_rate", "order", {"coupon": "WELCOME10"}, 0.2, 0.8),
+        ("payment_failure_rate", "paid", {"channel": "feed"}, 0.2, 0.8),
+        ("reply_within_3min_rate", "paid_inquiry", {"agent": "Li"}, 0.8, 0.2),
+        ("out_of_stock_rate", "cart", {"product_id": "P1"}, 0.2, 0.8),
+        ("care_sent", "purchased", {}, 8, 2),
+    ],
+)
+def test_an_operational_series_is_measured_as_its_name_says(
+    world: World, name: str, step: str, slice_: dict[str, str], usual: float, today: float
+) -> None:
+    days = [DAY - timedelta(days=number) for number in range(10, 0, -1)]
+    for day in days:
+        write_operations(world, day, 2)
+    write_operations(world, DAY, 8)
+    found = {row["name"]: row for row in moved_series(world.warehouse, step, slice_, DAY, days)}
+    assert (found[name]["usual"], found[name]["today"]) == pytest.approx((usual, today))
+    assert (found[name]["z"] > 0) == (today > usual)
+    assert found[name]["since_date"] == DAY
+    if name == "first_screen_ms":
+        assert "session_bounce_rate" in found
+    assert not moved_series(world.warehouse, step, slice_, days[-1], days[:-1])
+
+
+def test_no_care_message_at_all_is_none_sent(world: World) -> None:
+    days = [DAY - timedelta(days=number) for number in range(10, 0, -1)]
+    for day in days:
+        write_operations(world, day, 2)
+    (found,) = moved_series(world.warehouse, "purchased", {}, DAY, days)
+    assert (found["name"], found["today"], found["usual"]) == ("care_sent", 0, 8)
 
 
 def test_a_series_of_half_the_usual_days_is_known_and_of_fewer_it_is_not(world: World) -> None:
