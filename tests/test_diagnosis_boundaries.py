@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from diagnosis_world import World, settings_of
 
-from funnelscope.diagnosis.baseline import flagged_condition, slice_condition
+from funnelscope.diagnosis.baseline import flagged_condition, leaves_of, load_cube_day, slice_condition
 from funnelscope.diagnosis.change_detection import drift_strength
 from funnelscope.diagnosis.comparable_days import Comparison, comparison, promotion_day
 from funnelscope.diagnosis.creative_relevance import relevance
@@ -234,6 +234,27 @@ def test_what_earlier_findings_name_is_no_part_of_the_usual_for_four_weeks(world
     assert slice_condition({}) == "true"
     assert slice_condition({"page": "l'été", "device": "ios"}).count(" and ") == 1
     assert "l''été" in slice_condition({"page": "l'été"})
+
+
+def test_a_dimension_that_determines_another_but_for_its_unnamed_values_is_known_to(world: World) -> None:
+    """Campaigns have one audience each; what has no campaign comes from both."""
+    campaigns = (
+        "(values ('k1', 'a1'), ('k2', 'a2'), ('k3', 'a1'), ('none', 'a1'), ('none', 'a2')) as c(campaign, audience)"
+    )
+    for day in (DAY, DAY - timedelta(days=1)):
+        world.warehouse.execute(
+            "insert into marts.landing_cube by name select $day as business_date, campaign, audience, 'x' as channel, "
+            "'r' || region as region, 'd' || device as device, 9 as sessions, 4 as reached_qualified_product_view "
+            f"from {campaigns}, range(10) as r(region), range(3) as d(device)",
+            day=day,
+        )
+    loaded = load_cube_day(world.warehouse, "landing_cube", DAY, [DAY - timedelta(days=1)])
+    assert loaded.hierarchy["campaign"] == ("channel", "audience")
+    assert "region" not in loaded.hierarchy
+    assert len(loaded.frame) == 150
+    leaves = leaves_of(step_of("landing_cube"), loaded, 1.0)
+    assert leaves["expected"].to_numpy() == pytest.approx(np.full(150, 4.0))
+    assert leaves_of(step_of("landing_cube"), loaded, 1.2)["expected"].to_numpy() == pytest.approx(np.full(150, 4.8))
 
 
 # --- Alarms, robots, warnings --------------------------------------------------------------------
