@@ -1,8 +1,8 @@
-# make demo | make test | make ui | make docs | make wheel | make bench | make clean. Needs python3 (3.11 or newer) with venv, make and git.
+# make demo | make test | make ui | make docs | make wheel | make bench | make mutants | make clean. Needs python3 (3.11 or newer) with venv, make and git.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow coverage check docs ui pictures wheel bench bench-funnel bench-diagnosis lock clean
+.PHONY: demo test test-slow coverage check docs ui pictures wheel bench bench-funnel bench-diagnosis mutants lock clean
 
 demo: .venv/ready
 	$(BIN)/funnelscope demo
@@ -60,6 +60,10 @@ bench-diagnosis: .venv/ready-dev
 	$(BIN)/python benchmarks/landing_files_to_findings.py --folder $(FOLDER)
 	$(BIN)/python benchmarks/landing_files_to_findings.py --folder $(FOLDER) --sessions 200000 --seeds 1 --clean-shops 0 \
 		--kinds broken_coupon slow_first_screen payment_outage
+
+# Do the tests notice? 200 small faults, planted in copies of the tree; resumes. Some forty minutes of a processor.
+mutants: .venv/ready-dev
+	$(BIN)/python benchmarks/mutants.py
 
 # Pins every dependency with its hashes; the files name no host.
 lock: .venv/ready-dev

@@ -1,0 +1,184 @@
+"""Every number of a report, of a day, a week and a month, is written down, with its usual value and its band.
+
+Names of fields and words are left out. `python tests/test_report_pinned.py` writes the numbers of today.
+"""
+
+import json
+from dataclasses import fields, is_dataclass
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from statistics import fmean, quantiles
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from full_world import FullWorld
+from test_localization_pinned import assert_alike
+
+from funnelscope.publication.publish import open_published, publish
+from funnelscope.quality.gate import DayVerdict, Verdict
+from funnelscope.reporting import parse_month, parse_week, read_report
+from funnelscope.reporting.periods import Period, day_of
+from funnelscope.reporting.published_days import Published, band, weekday_bands
+from funnelscope.settings import Settings
+from reports import Figure, Report
+
+PINNED = Path(__file__).with_suffix(".json")
+DIAGNOSED = 34
+PERIODS = {
+    "a day of a sale": day_of(date(2026, 4, 6)),
+    "an early day": day_of(date(2026, 3, 11)),
+    "a week": parse_week("2026-W14"),
+    "a week with a blocked day": parse_week("2026-W12"),
+    "a month that has begun": parse_month("2026-04"),
+    "a day with findings": day_of(date(2026, 4, 4)),
+}
+MOST_IN_FULL = 4
+PARTS = ("headline", "bridge", "money", "stages")
+
+
+def published_in(folder: Path) -> Settings:
+    """The settings of the shop, all days of which lie published in the folder."""
+    world = FullWorld()
+    world.diagnose(DIAGNOSED, DIAGNOSED)
+    for family in ("traffic", "page", "service", "order"):
+        world.warehouse.execute(
+            "insert into quality.family_days by name select business_date, $family as family, 'complete' as state "
+            "from quality.day_verdict",
+            family=family,
+        )
+    verdicts = [
+        DayVerdict(day, Verdict(verdict), ())
+        for day, verdict in world.warehouse.rows("select business_date, verdict from quality.day_verdict order by 1")
+    ]
+    settings = world.settings.model_copy(update={"home": folder})
+    publish(world.warehouse, settings.published, verdicts, 3)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return published_in(tmp_path_factory.mktemp("shop"))
+
+
+def values_of(thing: Any) -> Any:
+    """Plain values in the order of their fields, as JSON holds them; None where a whole branch is."""
+    if is_dataclass(thing):
+        kept = [values_of(getattr(thing, field.name)) for field in fields(thing)]
+        return [value for value in kept if value not in (None, [])]
+    if isinstance(thing, tuple | list):
+        return [values_of(value) for value in thing]
+    if isinstance(thing, dict):
+        return [values_of(value) for value in thing.values()]
+    if isinstance(thing, Enum):
+        return thing.value
+    if isinstance(thing, Decimal):
+        return float(thing)
+    return thing.isoformat() if isinstance(thing, date) else thing
+
+
+def short(values: Any) -> Any:
+    """Lists within lists, the long ones as what tells them apart: their length, a sum, the first and the last."""
+    if not isinstance(values, list):
+        return values
+    if len(values) > MOST_IN_FULL and all(isinstance(value, list) for value in values):
+        total = sum(place * sum(numbers_in(value)) for place, value in enumerate(values, start=1))
+        return [len(values), float(total), short(values[0]), short(values[-1])]
+    return [short(value) for value in values]
+
+
+def numbers_in(values: Any) -> list[float]:
+    """All numbers, each times its place, so that two that change places are told apart."""
+    if isinstance(values, list):
+        return [place * number for place, value in enumerate(values, start=1) for number in numbers_in(value)]
+    return [float(values)] if isinstance(values, int | float) else []
+
+
+def numbers_of(report: Report) -> dict[str, Any]:
+    return {part: short(values_of(getattr(report, part))) for part in PARTS}
+
+
+@pytest.mark.parametrize("name", PERIODS)
+def test_a_report_has_the_numbers_that_are_written_down(settings: Settings, name: str) -> None:
+    wanted = json.loads(PINNED.read_text(encoding="utf-8"))[name]
+    assert_alike(json.loads(json.dumps(numbers_of(read_report(settings, PERIODS[name])))), wanted, name)
+
+
+# --- What these numbers are ----------------------------------------------------------------------
+
+
+def figure_of(settings: Settings, period: Period, key: str) -> Figure:
+    with open_published(settings.published) as connection:
+        return Published(connection, settings, period, "en").figure(key)
+
+
+def test_the_usual_and_its_band_are_those_of_the_days_before_without_a_blocked_one(settings: Settings) -> None:
+    """Of twenty-eight days, one is blocked; the two of a sale are in the mean and not in the band."""
+    day = date(2026, 4, 5)
+    with open_published(settings.published) as connection:
+        rows = dict(
+            connection.execute(
+                "select business_date, value from marts.daily_metrics where metric = 'paid_amount' "
+                "and business_date between date '2026-03-08' and date '2026-04-04' order by 1"
+            ).fetchall()
+        )
+    figure = figure_of(settings, day_of(day), "paid_amount")
+    blocked = date(2026, 3, 21)
+    earlier = {each: float(value) for each, value in rows.items() if each != blocked}
+    assert figure.baseline == pytest.approx(fmean(earlier.values()))
+    plain = {each: value for each, value in earlier.items() if each not in (date(2026, 3, 14), date(2026, 3, 15))}
+    mean = fmean(plain.values())
+    ratios = {n: [value / mean for each, value in plain.items() if each.weekday() == n] for n in range(7)}
+    factors = {n: (sum(each) + 1) / (len(each) + 1) for n, each in ratios.items()}
+    tenths = quantiles([value / factors[each.weekday()] for each, value in plain.items()], n=10, method="inclusive")
+    wanted = tenths[0] * factors[day.weekday()], tenths[-1] * factors[day.weekday()]
+    assert (figure.usual_low, figure.usual_high) == pytest.approx(wanted)
+
+
+def test_a_table_that_is_not_published_is_known_not_to_be(settings: Settings) -> None:
+    with open_published(settings.published) as connection:
+        published = Published(connection, settings, day_of(date(2026, 4, 4)), "en")
+        assert published.has_table("marts", "people_to_date")
+        assert not published.has_table("diagnosis", "people_to_date")
+
+
+def test_a_range_needs_a_week_and_a_weekday_two() -> None:
+    days = [date(2026, 3, number) for number in range(1, 29)]
+    values = {day: 100.0 + number + 40 * (day.weekday() == 5) for number, day in enumerate(days)}
+
+    def of(count: int) -> dict[date, tuple[float, float]]:
+        return weekday_bands(dict(list(values.items())[:count]), days)
+
+    assert of(6) == {}
+    assert len(set(of(7).values())) == 1
+    assert len(set(of(13).values())) == 1
+    assert len(set(of(14).values())) == 7
+    saturday, sunday = date(2026, 3, 7), date(2026, 3, 8)
+    assert of(28)[saturday][0] > of(28)[sunday][0]
+    assert weekday_bands(dict.fromkeys(days, 0.0), days) == dict.fromkeys(days, (0.0, 0.0))
+    assert band([1.0] * 6) == (None, None)
+    assert band(range(11)) == (1.0, 9.0)
+
+
+def test_a_factor_is_drawn_to_one_by_one_day() -> None:
+    days = [date(2026, 3, number) for number in range(1, 15)]
+    values = {day: 200.0 if day.weekday() == 0 else 100.0 for day in days}
+    bands = weekday_bands(values, days)
+    mean = fmean(values.values())
+    monday, other = (2 * 200 / mean + 1) / 3, (2 * 100 / mean + 1) / 3
+    (low, high), (plain_low, plain_high) = bands[date(2026, 3, 2)], bands[date(2026, 3, 3)]
+    assert low / plain_low == pytest.approx(monday / other)
+    assert high / plain_high == pytest.approx(monday / other)
+    tenths = quantiles(
+        [value / (monday if value == 200 else other) for value in values.values()], n=10, method="inclusive"
+    )
+    assert (plain_low, plain_high) == pytest.approx((tenths[0] * other, tenths[-1] * other))
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as folder:
+        shop = published_in(Path(folder))
+        rows = {name: numbers_of(read_report(shop, period)) for name, period in PERIODS.items()}
+    PINNED.write_text(json.dumps(rows, ensure_ascii=False).replace('], "', '],\n "') + "\n", encoding="utf-8")
