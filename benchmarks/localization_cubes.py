@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from funnelscope.localization.localize import localise
+from funnelscope.localization.localize import localize
 from funnelscope.simulator.cubes import (
     BASELINE_DAYS,
     LEVELS,
@@ -84,7 +84,7 @@ def clean_cubes() -> None:
         for planted_cube, periods in cases:
             started = time.process_time()
             alarms += bool(
-                localise(planted_cube.cube, planted_cube.dimensions, planted_cube.hierarchy, periods).findings
+                localize(planted_cube.cube, planted_cube.dimensions, planted_cube.hierarchy, periods).findings
             )
             seconds.append(time.process_time() - started)
         print(f"| {family} | {len(seconds)} | {alarms} | {statistics.median(seconds):.3f} |", flush=True)
@@ -125,7 +125,7 @@ def table(title: str, cases: Iterable[tuple[str, PlantedCube, float]]) -> None:
     for level, planted_cube, periods in cases:
         score = scores.setdefault(level, Score())
         started = time.process_time()
-        found = localise(planted_cube.cube, planted_cube.dimensions, planted_cube.hierarchy, periods).findings
+        found = localize(planted_cube.cube, planted_cube.dimensions, planted_cube.hierarchy, periods).findings
         score.seconds.append(time.process_time() - started)
         hierarchy = planted_cube.hierarchy
         score.add([key(f.slice, hierarchy) for f in found], {key(cause, hierarchy) for cause in planted_cube.causes})
@@ -172,7 +172,7 @@ def large_cube() -> None:
     cube["predict_den"] = before / BASELINE_DAYS
     cube["predict_num"] = random.binomial(before, 0.1) / BASELINE_DAYS
     started = time.process_time()
-    found = localise(cube, list(sizes))
+    found = localize(cube, list(sizes))
     print(f"\n### A cube of {count:,} leaves\n\n{time.process_time() - started:.1f} s of one core: ", end="")
     print([finding.slice for finding in found.findings], flush=True)
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from funnelscope.localization.expectation import shrunk_rates
-from funnelscope.localization.localize import localise
+from funnelscope.localization.localize import localize
 from funnelscope.localization.scan import Scan, ScanOptions, scan
 from funnelscope.localization.sums import scan_sums
 
@@ -268,7 +268,7 @@ def rates_of(with_pairs: bool) -> list[float]:
 
 
 def told_of(name: str) -> dict[str, Any]:
-    """What `localise` says of a cube as people bring it."""
+    """What `localize` says of a cube as people bring it."""
     leaves = leaves_of(41, {slice_of(campaign="campaign2"): 0.5, slice_of(region="region1"): 1.3}, size=5)
     cube = leaves[list(DIMENSIONS)].assign(
         real_num=leaves["observed"], real_den=leaves["expected"].round() * 10,
@@ -282,16 +282,16 @@ def told_of(name: str) -> dict[str, Any]:
     if name == "sums":
         amounts = amounts_of(42, {slice_of(b="b1"): 0.6}).assign(shop="one")
         amounts.loc[[3, 4], "predict"], amounts.loc[[4, 5], "real"] = 0, 0
-        found = localise(amounts, ["a", "b", "c", "shop"])
+        found = localize(amounts, ["a", "b", "c", "shop"])
     elif name == "all moved":
-        found = localise(amounts_of(43, {(): 0.5}, noise=0.01), ["a", "b", "c"])
+        found = localize(amounts_of(43, {(): 0.5}, noise=0.01), ["a", "b", "c"])
     elif name == "thin":
         thin = cube.assign(**{each: cube[each] / 40 for each in ("real_num", "real_den", "predict_num", "predict_den")})
-        found = localise(thin, DIMENSIONS, options["hierarchy"], baseline_periods=2)
+        found = localize(thin, DIMENSIONS, options["hierarchy"], baseline_periods=2)
     elif name == "short baseline":
-        found = localise(cube, DIMENSIONS, {"device": ["region"]}, baseline_periods=6)
+        found = localize(cube, DIMENSIONS, {"device": ["region"]}, baseline_periods=6)
     else:
-        found = localise(cube, DIMENSIONS, **options)
+        found = localize(cube, DIMENSIONS, **options)
     whole = numbers_of(Scan(found.findings, 0.0, 0.0, 0.0, 0.0, 0))
     counts = [re.findall(r"\d[\d,.]*\d|\d", remark) for remark in found.remarks]  # the wording is free
     return {"counts in remarks": counts, "findings": whole["findings"]}

@@ -8,7 +8,7 @@ import pytest
 from test_localization_pinned import DIMENSIONS, HIERARCHY, amounts_of, leaves_of, slice_of
 
 from funnelscope.localization.expectation import binomial_variance, shrunk_rates
-from funnelscope.localization.localize import CubeError, localise, read_cube
+from funnelscope.localization.localize import CubeError, localize, read_cube
 from funnelscope.localization.scan import Scan, ScanOptions, scan
 from funnelscope.localization.slices import Slices
 from funnelscope.localization.sums import scan_sums
@@ -203,13 +203,13 @@ def test_a_row_at_the_limit_of_what_can_be_true_is_kept() -> None:
     cube.loc[1, "real_num"] = cube.loc[1, "real_den"]
     cube.loc[2, "predict_num"] = cube.loc[2, "predict_den"]
     cube.loc[3, ["predict_num", "predict_den"]] = 1e-5, 0.0  # what rounding leaves
-    assert not any("above" in remark for remark in localise(cube, DIMENSIONS).remarks)
+    assert not any("above" in remark for remark in localize(cube, DIMENSIONS).remarks)
     cube.loc[3, ["predict_num", "predict_den"]] = 1.0, 10.0
-    assert localise(cube, DIMENSIONS).remarks == ()
+    assert localize(cube, DIMENSIONS).remarks == ()
     for row, (name, value) in enumerate([("real_num", cube.loc[5, "real_den"] + 1), ("predict_num", -1.0)], start=5):
         spoilt = cube.copy()
         spoilt.loc[row, name] = value
-        (remark,) = localise(spoilt, DIMENSIONS).remarks
+        (remark,) = localize(spoilt, DIMENSIONS).remarks
         assert remark.startswith(name)
         assert f"first in row {row + 1}" in remark
 
@@ -224,34 +224,34 @@ def test_a_cube_without_a_baseline_or_without_today_is_refused(column: str) -> N
         cube["real_num"] = 0.0
     dimensions = DIMENSIONS if column != "predict" else ("a", "b", "c")
     with pytest.raises(CubeError, match=f"^{column} is 0 in every row"):
-        localise(cube, dimensions)
+        localize(cube, dimensions)
 
 
 @pytest.mark.parametrize("periods", [0.0, -1.0, np.inf, np.nan])
 def test_a_baseline_has_some_periods(periods: float) -> None:
     with pytest.raises(CubeError, match="periods"):
-        localise(ratio_cube(), DIMENSIONS, baseline_periods=periods)
+        localize(ratio_cube(), DIMENSIONS, baseline_periods=periods)
 
 
 def test_a_baseline_of_fewer_than_seven_periods_is_short() -> None:
-    assert localise(ratio_cube(), DIMENSIONS, baseline_periods=7).remarks == ()
-    assert len(localise(ratio_cube(), DIMENSIONS, baseline_periods=6.9).remarks) == 1
+    assert localize(ratio_cube(), DIMENSIONS, baseline_periods=7).remarks == ()
+    assert len(localize(ratio_cube(), DIMENSIONS, baseline_periods=6.9).remarks) == 1
 
 
 def test_a_hierarchy_may_not_lead_back_to_where_it_began() -> None:
     circle = {"channel": ["campaign"], "campaign": ["creative"], "creative": ["channel"]}
     with pytest.raises(CubeError, match="circle"):
-        localise(ratio_cube(), DIMENSIONS, circle)
-    assert localise(ratio_cube(), DIMENSIONS, {"creative": ["campaign"], "campaign": ["channel"]}).findings
+        localize(ratio_cube(), DIMENSIONS, circle)
+    assert localize(ratio_cube(), DIMENSIONS, {"creative": ["campaign"], "campaign": ["channel"]}).findings
 
 
 def test_a_whole_that_moved_is_said_where_no_slice_stands_out_and_only_there() -> None:
     still = ratio_cube().assign(real_num=lambda cube: cube["real_den"] / 10)
     for level, is_said in ((0.96, False), (0.9, True), (1.1, True)):
-        found = localise(still.assign(real_num=still["real_num"] * level), DIMENSIONS)
+        found = localize(still.assign(real_num=still["real_num"] * level), DIMENSIONS)
         assert found.findings == ()
         assert any("whole" in remark for remark in found.remarks) == is_said
-    assert not any("whole" in remark for remark in localise(ratio_cube(), DIMENSIONS).remarks)
+    assert not any("whole" in remark for remark in localize(ratio_cube(), DIMENSIONS).remarks)
 
 
 def test_thin_values_of_a_very_wide_dimension_are_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,10 +259,10 @@ def test_thin_values_of_a_very_wide_dimension_are_put_together(monkeypatch: pyte
     cube = ratio_cube()
     cube["visitor"] = np.where(np.arange(len(cube)) < 40, np.arange(len(cube)).astype(str), "rest")
     cube.loc[cube.index < 39, ["real_num", "real_den", "predict_num", "predict_den"]] /= 1000
-    found = localise(cube, ["visitor", "device", "region"])
+    found = localize(cube, ["visitor", "device", "region"])
     assert found.findings[0].slice == {"region": "region2"}
     assert "39 of them are too thin" in " ".join(found.remarks)
-    assert "too thin" not in " ".join(localise(cube, ["device", "region"]).remarks)
+    assert "too thin" not in " ".join(localize(cube, ["device", "region"]).remarks)
 
 
 def test_measures_are_read_as_numbers_and_dimensions_as_text(tmp_path: Any) -> None:
@@ -271,7 +271,7 @@ def test_measures_are_read_as_numbers_and_dimensions_as_text(tmp_path: Any) -> N
     read = read_cube(path)
     assert list(map(type, read.loc[0, list(DIMENSIONS)])) == [str] * 5
     assert (read[["real_num", "real_den", "predict_num", "predict_den"]].dtypes == "float64").all()
-    assert localise(read, DIMENSIONS).findings[0].slice == {"region": "2"}
+    assert localize(read, DIMENSIONS).findings[0].slice == {"region": "2"}
     empty = tmp_path / "empty.csv"
     empty.write_text("")
     with pytest.raises(CubeError, match="the file is empty"):
@@ -281,17 +281,17 @@ def test_measures_are_read_as_numbers_and_dimensions_as_text(tmp_path: Any) -> N
 def test_numbers_and_nothing_are_values_of_a_dimension_like_others() -> None:
     cube = ratio_cube()
     cube["region"] = cube["region"].str[-1].astype(float).replace(2.0, np.nan)
-    assert localise(cube, DIMENSIONS).findings[0].slice == {"region": "(none)"}
+    assert localize(cube, DIMENSIONS).findings[0].slice == {"region": "(none)"}
     cube["region"] = cube["region"].fillna(7).astype(int)
-    assert localise(cube, DIMENSIONS).findings[0].slice == {"region": "7"}
+    assert localize(cube, DIMENSIONS).findings[0].slice == {"region": "7"}
     cube["region"] = cube["region"].astype(str).where(cube["region"] != 7, None)
-    assert localise(cube, DIMENSIONS).findings[0].slice == {"region": "(none)"}
+    assert localize(cube, DIMENSIONS).findings[0].slice == {"region": "(none)"}
 
 
 def test_a_number_and_its_text_are_one_value() -> None:
     cube = ratio_cube()
     number = pd.Series([(place % 2 and 2) or "2" for place in range(len(cube))], dtype=object)
     cube["region"] = cube["region"].astype(object).where(cube["region"] != "region2", number)
-    (finding,) = localise(cube, DIMENSIONS).findings
+    (finding,) = localize(cube, DIMENSIONS).findings
     assert finding.slice == {"region": "2"}
     assert finding.observed == pytest.approx(cube["real_num"][cube["region"].astype(str) == "2"].sum())

@@ -28,7 +28,7 @@ _NO_VALUE: Final = "(none)"
 
 
 @dataclass(frozen=True)
-class Localisation:
+class Localization:
     """The answer for one cube: findings, best first; how long it took; what the reader should know about the input."""
 
     findings: tuple[LocalizedSlice, ...]
@@ -62,12 +62,12 @@ def read_cube(path: Path) -> pd.DataFrame:
         ) from None
 
 
-def localise(
+def localize(
     cube: pd.DataFrame,
     dimensions: Sequence[str],
     hierarchy: Hierarchy | None = None,
     baseline_periods: float = 28,
-) -> Localisation:
+) -> Localization:
     """Names the slices that explain why a cube left its baseline.
 
     `cube` has a row for each combination of `dimensions` and either `real_num, real_den, predict_num, predict_den` (a
@@ -92,7 +92,7 @@ def localise(
         )
     if len(leaves) < 2 or not searched:
         remarks.append(f"one leaf: there is no other to compare it with; {_describe_whole(rows, is_ratio)}")
-        return Localisation((), time.perf_counter() - started, tuple(remarks))
+        return Localization((), time.perf_counter() - started, tuple(remarks))
     depth = _choose_depth(len(searched), len(leaves), _DEEPEST_RATIO if is_ratio else _DEEPEST_SUM, remarks)
     if is_ratio:
         options = ScanOptions(max_dimensions=depth, family_wise_error=_RATIO_ERROR)
@@ -103,7 +103,7 @@ def localise(
         remarks.append(f"{whole}; no slice stands out from that")
     if found.slices_looked_at == 0:
         remarks.append(f"no slice is expected to have the {ScanOptions().min_expected:g} passes that a finding needs")
-    return Localisation(found.findings, time.perf_counter() - started, tuple(remarks))
+    return Localization(found.findings, time.perf_counter() - started, tuple(remarks))
 
 
 def _find_measures(

@@ -105,7 +105,7 @@ SUM_LEVELS: Mapping[str, SumLevel] = {
 
 @dataclass(frozen=True)
 class PlantedCube:
-    """A cube for `localise`, and the slices that were planted in it."""
+    """A cube for `localize`, and the slices that were planted in it."""
 
     cube: pd.DataFrame
     dimensions: tuple[str, ...]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from funnelscope.localization.localize import Localisation
+    from funnelscope.localization.localize import Localization
     from funnelscope.localization.scan import LocalizedSlice
 
 
@@ -37,12 +37,12 @@ def diagnose_cube(cube: Path, dims: str, hierarchy: str, baseline_periods: float
 
     Exit code 0 with an answer, including that nothing is wrong; 1 if there is no answer, with the reason.
     """
-    from funnelscope.localization.localize import CubeError, Localisation, localise, read_cube
+    from funnelscope.localization.localize import CubeError, Localization, localize, read_cube
 
     dimensions = [name.strip() for name in dims.split(",") if name.strip()]
-    found, mistake = Localisation((), 0.0, ()), None
+    found, mistake = Localization((), 0.0, ()), None
     try:
-        found = localise(read_cube(cube), dimensions, _hierarchy(hierarchy), baseline_periods)
+        found = localize(read_cube(cube), dimensions, _hierarchy(hierarchy), baseline_periods)
     except CubeError as error:
         mistake = str(error) if str(error).startswith(str(cube)) else f"{cube}: {error}"
     except MemoryError:
@@ -75,7 +75,7 @@ def _as_json(finding: "LocalizedSlice") -> dict[str, Any]:
     return {**asdict(finding), "effect": finding.effect, "lost": finding.lost}
 
 
-def _print(found: "Localisation") -> None:
+def _print(found: "Localization") -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

@@ -13,7 +13,7 @@ from shop_helpers import Home
 from test_cli import funnelscope
 
 from funnelscope.localization import localize
-from funnelscope.localization.localize import CubeError, Localisation, localise, read_cube
+from funnelscope.localization.localize import CubeError, Localization, localize, read_cube
 from funnelscope.simulator.cubes import PlantedCube, generate_ratio_cube, generate_sum_cube
 
 DIMENSIONS = ("channel", "device", "page", "region", "user")
@@ -29,11 +29,11 @@ def cube(planted: PlantedCube) -> pd.DataFrame:
     return planted.cube.reset_index(drop=True)
 
 
-def named(found: Localisation) -> list[dict[str, str]]:
+def named(found: Localization) -> list[dict[str, str]]:
     return [finding.slice for finding in found.findings]
 
 
-def remarked(found: Localisation) -> str:
+def remarked(found: Localization) -> str:
     return "; ".join(found.remarks)
 
 
@@ -41,21 +41,21 @@ def remarked(found: Localisation) -> str:
 def test_planted_causes_are_named_exactly(level: str) -> None:
     for seed in range(2):
         case = generate_ratio_cube(level, seed)
-        assert named(localise(case.cube, case.dimensions, case.hierarchy)) == case.causes
+        assert named(localize(case.cube, case.dimensions, case.hierarchy)) == case.causes
 
 
 @pytest.mark.parametrize("level", ["clean", "clean, other mix", "clean, all moved", "clean, nested"])
 def test_a_clean_cube_has_no_finding(level: str) -> None:
     for seed in range(5):
         case = generate_ratio_cube(level, seed)
-        assert named(localise(case.cube, case.dimensions, case.hierarchy)) == []
+        assert named(localize(case.cube, case.dimensions, case.hierarchy)) == []
 
 
 @pytest.mark.parametrize("level", ["sums, exact forecast", "sums, single leaves", "sums, counts"])
 def test_causes_in_sums_are_named_exactly_in_their_own_amounts(level: str) -> None:
     for seed in range(2):
         case = generate_sum_cube(level, seed)
-        findings = localise(case.cube, case.dimensions).findings
+        findings = localize(case.cube, case.dimensions).findings
         assert {frozenset(finding.slice.items()) for finding in findings} == {frozenset(c.items()) for c in case.causes}
         for finding in findings:
             inside = np.logical_and.reduce([case.cube[name] == value for name, value in finding.slice.items()])
@@ -69,11 +69,11 @@ def test_causes_in_sums_are_named_exactly_in_their_own_amounts(level: str) -> No
 def test_a_clean_cube_of_sums_has_no_finding(level: str) -> None:
     for seed in range(3):
         case = generate_sum_cube(level, seed)
-        assert named(localise(case.cube, case.dimensions)) == []
+        assert named(localize(case.cube, case.dimensions)) == []
 
 
 def test_a_finding_says_how_sure_it_is(planted: PlantedCube) -> None:
-    (finding,) = localise(planted.cube, DIMENSIONS).findings
+    (finding,) = localize(planted.cube, DIMENSIONS).findings
     assert finding.theta_low < finding.theta < finding.theta_high < 1
     assert finding.p_value < 1e-6
     assert finding.stability == 1
@@ -82,8 +82,8 @@ def test_a_finding_says_how_sure_it_is(planted: PlantedCube) -> None:
 
 
 def test_the_same_cube_gives_the_same_answer_in_any_order(cube: pd.DataFrame) -> None:
-    shuffled = localise(cube.sample(frac=1, random_state=1), DIMENSIONS).findings
-    assert [finding.slice for finding in shuffled] == named(localise(cube, DIMENSIONS))
+    shuffled = localize(cube.sample(frac=1, random_state=1), DIMENSIONS).findings
+    assert [finding.slice for finding in shuffled] == named(localize(cube, DIMENSIONS))
 
 
 # --- Bad input -----------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def test_a_row_that_cannot_be_true_is_left_out_and_named(
 ) -> None:
     cube[column] = cube[column].astype(float)
     cube.loc[11, column] = value
-    found = localise(cube, DIMENSIONS)
+    found = localize(cube, DIMENSIONS)
     assert words in remarked(found)
     assert named(found) == planted.causes
 
@@ -112,17 +112,17 @@ def test_nothing_is_said_when_no_row_can_be_true(cube: pd.DataFrame) -> None:
     with pytest.raises(
         CubeError, match=r"no row can be used: real_num is negative in 2,304 of 2,304 rows, first in row 1"
     ):
-        localise(cube.assign(real_num=-1), DIMENSIONS)
+        localize(cube.assign(real_num=-1), DIMENSIONS)
 
 
 def test_one_leaf_is_compared_with_nothing(cube: pd.DataFrame) -> None:
-    found = localise(cube.head(1), DIMENSIONS)
+    found = localize(cube.head(1), DIMENSIONS)
     assert named(found) == []
     assert "one leaf: there is no other to compare it with; the whole stands at" in remarked(found)
 
 
 def test_a_constant_dimension_is_not_searched(cube: pd.DataFrame, planted: PlantedCube) -> None:
-    found = localise(cube.assign(shop="one"), [*DIMENSIONS, "shop"])
+    found = localize(cube.assign(shop="one"), [*DIMENSIONS, "shop"])
     assert "shop is 'one' everywhere: not searched" in remarked(found)
     assert named(found) == planted.causes
 
@@ -134,27 +134,27 @@ def test_a_dimension_of_a_million_values_is_put_together() -> None:
     wide["real_den"], wide["predict_den"] = 1, 1
     wide["real_num"] = random.random(count) < np.where(wide["device"] == "1", 0.05, 0.1)
     wide["predict_num"] = 0.1
-    found = localise(wide, ["visitor", "device"])
+    found = localize(wide, ["visitor", "device"])
     assert "visitor has 1,000,000 values; 1,000,000 of them are too thin to be judged" in remarked(found)
     assert named(found) == [{"device": "1"}]
 
 
 def test_a_leaf_given_twice_is_summed(cube: pd.DataFrame) -> None:
     halves = cube.assign(real_num=cube["real_num"] // 2, real_den=cube["real_den"] // 2)
-    found = localise(pd.concat([halves, halves]), DIMENSIONS)
+    found = localize(pd.concat([halves, halves]), DIMENSIONS)
     assert "2,304 rows repeat a leaf: summed" in remarked(found)
     assert len(found.findings) == 1
 
 
 def test_a_short_baseline_is_said(cube: pd.DataFrame) -> None:
-    assert "the baseline has 4 periods, fewer than 7" in remarked(localise(cube, DIMENSIONS, baseline_periods=4))
+    assert "the baseline has 4 periods, fewer than 7" in remarked(localize(cube, DIMENSIONS, baseline_periods=4))
     with pytest.raises(CubeError, match="0 periods"):
-        localise(cube, DIMENSIONS, baseline_periods=0)
+        localize(cube, DIMENSIONS, baseline_periods=0)
 
 
 def test_leaves_without_a_baseline_are_expected_from_their_dimensions(cube: pd.DataFrame, planted: PlantedCube) -> None:
     cube.loc[:9, ["predict_num", "predict_den"]] = 0
-    found = localise(cube, DIMENSIONS)
+    found = localize(cube, DIMENSIONS)
     assert "predict_den is 0 in 10 rows: expected from what its dimensions show elsewhere" in remarked(found)
     assert named(found) == planted.causes
 
@@ -171,7 +171,7 @@ def test_leaves_without_a_baseline_are_expected_from_their_dimensions(cube: pd.D
 )
 def test_a_cube_that_allows_no_answer_is_refused_in_words(cube: pd.DataFrame, change, words: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(CubeError, match=words):
-        localise(change(cube), DIMENSIONS)
+        localize(change(cube), DIMENSIONS)
 
 
 @pytest.mark.parametrize(
@@ -187,11 +187,11 @@ def test_a_question_that_makes_no_sense_is_refused_in_words(
     cube: pd.DataFrame, dimensions: list[str], hierarchy: dict[str, list[str]], words: str
 ) -> None:
     with pytest.raises(CubeError, match=words):
-        localise(cube, dimensions, hierarchy)
+        localize(cube, dimensions, hierarchy)
 
 
 def test_a_hierarchy_that_the_rows_contradict_is_not_used(cube: pd.DataFrame, planted: PlantedCube) -> None:
-    found = localise(cube, DIMENSIONS, {"page": ["channel"]})
+    found = localize(cube, DIMENSIONS, {"page": ["channel"]})
     assert "page 'page1' lies in 6 values of channel: page does not determine channel in this cube" in remarked(found)
     assert named(found) == planted.causes
 
@@ -200,7 +200,7 @@ def test_many_dimensions_are_searched_less_deep(
     cube: pd.DataFrame, planted: PlantedCube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("funnelscope.localization.localize._MOST_CELLS", 20 * len(cube))
-    found = localise(cube, DIMENSIONS)
+    found = localize(cube, DIMENSIONS)
     assert "5 dimensions of 2,304 leaves: only slices that name up to 2 were searched" in remarked(found)
     assert named(found) == planted.causes
 
@@ -208,7 +208,7 @@ def test_many_dimensions_are_searched_less_deep(
 def test_amounts_that_nobody_predicted_have_a_finite_effect() -> None:
     case = generate_sum_cube("sums, clean, exact forecast", 1)
     cube = case.cube.assign(predict=case.cube["predict"].where(case.cube["b"] != "b7", 0))
-    (finding,) = localise(cube, case.dimensions).findings
+    (finding,) = localize(cube, case.dimensions).findings
     assert finding.slice == {"b": "b7"}
     assert finding.effect == pytest.approx(999)
     assert finding.expected == 0
@@ -216,7 +216,7 @@ def test_amounts_that_nobody_predicted_have_a_finite_effect() -> None:
 
 def test_a_whole_that_moved_alike_is_said(cube: pd.DataFrame) -> None:
     case = generate_sum_cube("sums, clean, exact forecast", 1)
-    found = localise(case.cube.assign(real=0), case.dimensions)
+    found = localize(case.cube.assign(real=0), case.dimensions)
     assert named(found) == []
     assert "the whole stands at 0, its baseline at" in remarked(found)
 
