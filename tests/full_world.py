@@ -48,7 +48,8 @@ class FullWorld(World):
         for number in range(1, DAYS + 1):
             verdict = {BLOCKED: "blocked", WARNED: "warn"}.get(number, "pass")
             self.add_days(number, number, coupon_loss=0.6 if number in COUPON_FAULT else 0.0, verdict=verdict)
-        reason = {"key": "lateness", "subject": "order", "observed": "12 % of rows a day late"}
+        reason = {"key": "family_growing", "subject": "order", "observed": "orders.csv was still being written"}
+        reason |= {"expected": "a finished file", "severity": "warn"}
         self.warehouse.execute(
             "update quality.day_verdict set reasons = $reasons where verdict = 'warn'", reasons=json.dumps([reason])
         )

@@ -1,5 +1,6 @@
 """The diagnosis at its limits: the day, the share, the number from which on it says something else."""
 
+import json
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -9,17 +10,23 @@ import pandas as pd
 import pytest
 from diagnosis_world import World, settings_of
 
-from funnelscope.diagnosis.baseline import flagged_condition, leaves_of, load_cube_day, slice_condition
-from funnelscope.diagnosis.change_detection import drift_strength
-from funnelscope.diagnosis.comparable_days import Comparison, comparison, promotion_day
-from funnelscope.diagnosis.creative_relevance import relevance
-from funnelscope.diagnosis.data_faults import is_flood, touched_by_warnings
-from funnelscope.diagnosis.evidence import change_log_entries, moved_series
-from funnelscope.diagnosis.fault_classes import FAULT_CLASSES, fault_class, object_to_open
-from funnelscope.diagnosis.loss_estimate import worth
-from funnelscope.diagnosis.overdispersion import learn_noise
-from funnelscope.diagnosis.rate_decomposition import factor_contributions, rate_change
-from funnelscope.diagnosis.steps import STEPS, Step
+from funnelscope.diagnosis.baseline import (
+    build_flagged_condition,
+    build_slice_condition,
+    estimate_leaves,
+    load_cube_day,
+)
+from funnelscope.diagnosis.change_detection import measure_change
+from funnelscope.diagnosis.comparable_days import ComparableDays, find_comparable_days, find_promotion_day
+from funnelscope.diagnosis.creative_relevance import judge_relevance
+from funnelscope.diagnosis.data_faults import find_gate_warnings, is_bot_flood
+from funnelscope.diagnosis.evidence import find_change_log_entries, find_moved_series
+from funnelscope.diagnosis.fault_classes import FAULT_CLASSES, classify_fault, find_object_to_open
+from funnelscope.diagnosis.loss_estimate import estimate_loss_per_pass
+from funnelscope.diagnosis.overdispersion import learn_overdispersion
+from funnelscope.diagnosis.playbook import get_table_playbook
+from funnelscope.diagnosis.rate_decomposition import decompose_amount, decompose_rate
+from funnelscope.diagnosis.steps import STEPS, FunnelStep
 
 DAY = date(2026, 6, 30)
 FILLED = (
@@ -43,20 +50,20 @@ def world(only_world: World) -> World:
     return only_world
 
 
-def step_of(cube: str, name: str = "") -> Step:
+def step_of(cube: str, name: str = "") -> FunnelStep:
     return next(step for step in STEPS if step.cube == cube and name in ("", step.name))
 
 
 # --- With which days a day is compared ------------------------------------------------------------
 
 
-def judged(world: World, verdicts: Mapping[date, str], **options: Any) -> Comparison:
+def judged(world: World, verdicts: Mapping[date, str], **options: Any) -> ComparableDays:
     world.warehouse.execute("delete from quality.day_verdict")
     for day, verdict in verdicts.items():
         world.warehouse.execute(
             "insert into quality.day_verdict values ($day, $verdict, '[]')", day=day, verdict=verdict
         )
-    return comparison(world.warehouse, settings_of(**options), DAY)
+    return find_comparable_days(world.warehouse, settings_of(**options), DAY)
 
 
 def days_before(*numbers: int) -> dict[date, str]:
@@ -65,10 +72,12 @@ def days_before(*numbers: int) -> dict[date, str]:
 
 def test_twenty_eight_good_days_make_a_baseline_and_one_less_does_not(world: World) -> None:
     enough = judged(world, days_before(*range(0, 29)))
-    assert (enough.state, enough.why, enough.kind, len(enough.days)) == ("diagnosed", "", "regular days", 28)
+    assert (enough.state, enough.reason, len(enough.days)) == ("diagnosed", None, 28)
+    assert get_table_playbook().describe_comparison(enough.compared_with) == "regular days"
     short = judged(world, days_before(*range(0, 28)))
     assert (short.state, len(short.days)) == ("no_baseline", 27)
-    assert short.why.startswith("27 ")
+    assert short.reason is not None
+    assert get_table_playbook().describe_reason(short.reason).startswith("27 ")
 
 
 def test_the_latest_good_days_are_taken_oldest_first_and_the_day_itself_is_none_of_them(world: World) -> None:
@@ -135,25 +144,25 @@ def test_a_day_belongs_to_the_phase_that_covers_most_of_it() -> None:
             sale("2026-06-02 10:00", "2026-06-03 11:59"),
         ]
     ).calendar
-    told = [promotion_day(calendar, date(2026, 6, number)) for number in range(1, 5)]
+    told = [find_promotion_day(calendar, date(2026, 6, number)) for number in range(1, 5)]
     assert [each and (each.phase, each.number, round(each.hours, 2)) for each in told] == [
         ("preheat", 1, 24),
         ("main", 1, 14),
         ("main", 2, 11.98),
         None,
     ]
-    assert promotion_day(calendar, date(2026, 5, 31)) is None
+    assert find_promotion_day(calendar, date(2026, 5, 31)) is None
     eve = settings_of(calendar=[sale("2026-06-02 12:00", "2026-06-04")]).calendar
-    numbers = [promotion_day(eve, date(2026, 6, number)) for number in (2, 3, 4, 5)]
+    numbers = [find_promotion_day(eve, date(2026, 6, number)) for number in (2, 3, 4, 5)]
     assert [each and each.number for each in numbers] == [0, 1, 2, None]
     before_noon = settings_of(calendar=[sale("2026-06-02 11:00", "2026-06-04")]).calendar
-    assert [each and each.number for each in (promotion_day(before_noon, date(2026, 6, 2)),)] == [1]
+    assert [each and each.number for each in (find_promotion_day(before_noon, date(2026, 6, 2)),)] == [1]
 
 
 # --- What is usual -------------------------------------------------------------------------------
 
 
-def write_slice_days(world: World, step: Step, rates: Mapping[date, float], entered: int = 100_000) -> None:
+def write_slice_days(world: World, step: FunnelStep, rates: Mapping[date, float], entered: int = 100_000) -> None:
     for day, rate in rates.items():
         for dimension, value, size in (("all", "all", 1.0), ("device", "ios", 0.4), ("device", "android", 0.6)):
             world.warehouse.execute(
@@ -171,8 +180,8 @@ def test_the_usual_of_a_weekday_is_drawn_to_the_mean_by_what_weekdays_differ_bey
     wobble = {day: 1 + 0.02 * ((number * 7) % 5 - 2) for number, day in enumerate(days)}
     rates = {day: 0.5 * (1.2 if day.weekday() == 6 else 1.0) * wobble[day] for day in days}
     write_slice_days(world, step, rates)
-    sunday = learn_noise(world.warehouse, date(2026, 7, 5), days).steps[step.key].weekday_level
-    monday = learn_noise(world.warehouse, date(2026, 6, 29), days).steps[step.key].weekday_level
+    sunday = learn_overdispersion(world.warehouse, date(2026, 7, 5), days).steps[step.key].weekday_level
+    monday = learn_overdispersion(world.warehouse, date(2026, 6, 29), days).steps[step.key].weekday_level
     moves = pd.Series({day: rate / (sum(rates.values()) / 28) - 1 for day, rate in rates.items()}) * 28 / 27
     groups = moves.groupby([day.weekday() for day in moves.index])
     within = groups.var().mean()
@@ -189,25 +198,26 @@ def test_weekdays_that_differ_by_chance_alone_are_all_the_same_day(world: World)
     step = step_of("landing_cube")
     days = [DAY - timedelta(days=number) for number in range(28, 0, -1)]
     write_slice_days(world, step, {day: 0.5 * (1 + 0.1 * (-1) ** (number // 7)) for number, day in enumerate(days)})
-    assert learn_noise(world.warehouse, DAY, days).steps[step.key].weekday_level == pytest.approx(1)
+    assert learn_overdispersion(world.warehouse, DAY, days).steps[step.key].weekday_level == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
-    ("size", "slice_noise", "whole_noise"), [(0.0, 0.012, 0.012), (0.03, 0.031, 0.031), (0.3, 0.06, 0.31)]
+    ("size", "slice_overdispersion", "whole_overdispersion"),
+    [(0.0, 0.012, 0.012), (0.03, 0.031, 0.031), (0.3, 0.06, 0.31)],
 )
 def test_noise_is_what_days_move_beyond_chance_within_its_bounds(
-    world: World, size: float, slice_noise: float, whole_noise: float
+    world: World, size: float, slice_overdispersion: float, whole_overdispersion: float
 ) -> None:
     step = step_of("landing_cube")
     days = [DAY - timedelta(days=number) for number in range(28, 0, -1)]
     write_slice_days(world, step, {day: 0.4 * (1 + size * (-1) ** n) for n, day in enumerate(days)}, 10_000_000)
-    learnt = learn_noise(world.warehouse, DAY, days)
+    learnt = learn_overdispersion(world.warehouse, DAY, days)
     noise = learnt.steps[step.key]
-    assert noise.slice_noise == pytest.approx(slice_noise, rel=0.02)
-    assert noise.whole_noise == pytest.approx(whole_noise, rel=0.02)
+    assert noise.slice_overdispersion == pytest.approx(slice_overdispersion, rel=0.02)
+    assert noise.whole_overdispersion == pytest.approx(whole_overdispersion, rel=0.02)
     assert learnt.scale == 1.0, "fewer than a thousand residuals calibrate nothing"
-    short = learn_noise(world.warehouse, DAY, days[:13]).steps[step.key]
-    assert (short.slice_noise, short.whole_noise) == (0.012, 0.012)
+    short = learn_overdispersion(world.warehouse, DAY, days[:13]).steps[step.key]
+    assert (short.slice_overdispersion, short.whole_overdispersion) == (0.012, 0.012)
 
 
 def test_what_earlier_findings_name_is_no_part_of_the_usual_for_four_weeks(world: World) -> None:
@@ -220,20 +230,20 @@ def test_what_earlier_findings_name_is_no_part_of_the_usual_for_four_weeks(world
             "'{\"device\": \"ios\"}' as slice",
             day=DAY - timedelta(days=1), since=DAY - timedelta(days=since), cube=cube, kind=kind, status=status,
         )  # fmt: skip
-        return flagged_condition(world.warehouse, "landing_cube", DAY)
+        return build_flagged_condition(world.warehouse, "landing_cube", DAY)
 
     named = condition(28)
-    assert slice_condition({"device": "ios"}) in named
+    assert build_slice_condition({"device": "ios"}) in named
     assert f"date '{DAY - timedelta(days=28)}' and date '{DAY - timedelta(days=1)}'" in named
     assert condition(29) == "false"
     assert condition(5, status="recovered") == "false"
     assert condition(5, cube="decision_cube") == "false"
     assert condition(5, cube="decision_cube", kind="bot_flood") != "false"
     assert condition(5, cube="decision_cube", kind="tracking_lost") != "false"
-    assert flagged_condition(world.warehouse, "landing_cube", DAY - timedelta(days=1)) == "false"
-    assert slice_condition({}) == "true"
-    assert slice_condition({"page": "l'été", "device": "ios"}).count(" and ") == 1
-    assert "l''été" in slice_condition({"page": "l'été"})
+    assert build_flagged_condition(world.warehouse, "landing_cube", DAY - timedelta(days=1)) == "false"
+    assert build_slice_condition({}) == "true"
+    assert build_slice_condition({"page": "l'été", "device": "ios"}).count(" and ") == 1
+    assert "l''été" in build_slice_condition({"page": "l'été"})
 
 
 def test_a_dimension_that_determines_another_but_for_its_unnamed_values_is_known_to(world: World) -> None:
@@ -252,9 +262,11 @@ def test_a_dimension_that_determines_another_but_for_its_unnamed_values_is_known
     assert loaded.hierarchy["campaign"] == ("channel", "audience")
     assert "region" not in loaded.hierarchy
     assert len(loaded.frame) == 150
-    leaves = leaves_of(step_of("landing_cube"), loaded, 1.0)
+    leaves = estimate_leaves(step_of("landing_cube"), loaded, 1.0)
     assert leaves["expected"].to_numpy() == pytest.approx(np.full(150, 4.0))
-    assert leaves_of(step_of("landing_cube"), loaded, 1.2)["expected"].to_numpy() == pytest.approx(np.full(150, 4.8))
+    assert estimate_leaves(step_of("landing_cube"), loaded, 1.2)["expected"].to_numpy() == pytest.approx(
+        np.full(150, 4.8)
+    )
 
 
 # --- Alarms, robots, warnings --------------------------------------------------------------------
@@ -274,8 +286,8 @@ def test_the_strength_of_a_drift_is_the_shiryaev_roberts_recursion(world: World)
     for z in (-1.0, 0.5, -2.0, -1.5, -3.0):
         strength = (1 + strength) * np.exp(-0.5 * z - 0.125)
     threshold = 1000 * len(STEPS)
-    assert drift_strength(world.warehouse, step, days, -3.0) == pytest.approx(strength / threshold)
-    assert drift_strength(world.warehouse, step, days[:1], -3.0) == pytest.approx(
+    assert measure_change(world.warehouse, step, days, -3.0) == pytest.approx(strength / threshold)
+    assert measure_change(world.warehouse, step, days[:1], -3.0) == pytest.approx(
         (1 + np.exp(0.5 - 0.125)) * np.exp(1.5 - 0.125) / threshold
     )
 
@@ -285,24 +297,36 @@ def test_the_strength_of_a_drift_is_the_shiryaev_roberts_recursion(world: World)
     [(140, 20, True), (139, 20, False), (200, 23, True), (200, 24, False), (200, 12, True), (200, 11, False)],
 )
 def test_robots_are_four_tenths_more_entries_with_about_as_many_passes(entered: int, passed: int, is_so: bool) -> None:
-    assert is_flood(entered, passed, 100, 20) == is_so
+    assert is_bot_flood(entered, passed, 100, 20) == is_so
 
 
 def test_warnings_touch_their_own_cube_and_every_cube_where_they_are_about_events(world: World) -> None:
-    reasons = (
-        '[{"key": "lateness", "subject": "order", "observed": "late"}, '
-        '{"key": "contract", "subject": "marts.landing_cube", "observed": "odd"}, '
-        '{"key": "expectation", "subject": "staging.page_events", "observed": "few"}]'
+    places = (
+        ("family_growing", "order", ""),
+        ("contract", "marts.landing_cube: grain", "marts.landing_cube"),
+        ("expectation", "staging.page_events: rows", "staging.page_events"),
+    )
+    reasons = json.dumps(
+        [
+            {"key": key, "subject": subject, "observed": "odd", "expected": "", "severity": "warn", "table": table}
+            for key, subject, table in places
+        ]
     )
     world.warehouse.execute("insert into quality.day_verdict values ($day, 'warn', $reasons)", day=DAY, reasons=reasons)
     other = DAY - timedelta(days=1)
     world.warehouse.execute(
         "insert into quality.day_verdict values ($day, 'pass', $reasons)", day=other, reasons=reasons
     )
-    assert touched_by_warnings(world.warehouse, DAY, "landing_cube").count(";") == 2
-    assert "landing_cube" not in touched_by_warnings(world.warehouse, DAY, "decision_cube")
-    assert touched_by_warnings(world.warehouse, DAY, "decision_cube").count(";") == 1
-    assert touched_by_warnings(world.warehouse, other, "landing_cube") == ""
+
+    def told(day: date, cube: str) -> list[str]:
+        return [
+            str(each.values.get("table") or each.values["family"])
+            for each in find_gate_warnings(world.warehouse, day, cube)
+        ]
+
+    assert told(DAY, "landing_cube") == ["order", "marts.landing_cube", "staging.page_events"]
+    assert told(DAY, "decision_cube") == ["order", "staging.page_events"]
+    assert told(other, "landing_cube") == []
 
 
 @pytest.mark.parametrize(("level", "wanted"), [(0.99, None), (0.93, "slow_drift"), (0.6, "checkout_loss")])
@@ -359,12 +383,12 @@ def test_a_series_has_moved_by_three_deviations_and_a_tenth_to_the_worse(
     """The usual is 4.0 or 4.2 in turn: mean 4.1, deviation 0.1, a tenth 0.41."""
     days = [DAY - timedelta(days=number) for number in range(28, 0, -1)]
     rated(world, {day: 4.0 + 0.2 * (number % 2) for number, day in enumerate(days)} | {DAY: today})
-    found = moved_series(world.warehouse, "cart", {"product_id": "P1"}, DAY, days)
-    assert [row["name"] for row in found] == (["product_rating"] if is_told else [])
+    found = find_moved_series(world.warehouse, "cart", {"product_id": "P1"}, DAY, days)
+    assert [row.name for row in found] == (["product_rating"] if is_told else [])
     if is_told:
-        assert found[0]["usual"] == pytest.approx(41, abs=0.3)
-        assert found[0]["z"] == pytest.approx(-6, rel=0.15)
-        assert found[0]["since_date"] == DAY
+        assert found[0].usual == pytest.approx(41, abs=0.3)
+        assert found[0].z == pytest.approx(-6, rel=0.15)
+        assert found[0].since_date == DAY
 
 
 def test_a_series_is_asked_of_its_steps_and_of_slices_that_it_can_be_measured_in(world: World) -> None:
@@ -372,7 +396,7 @@ def test_a_series_is_asked_of_its_steps_and_of_slices_that_it_can_be_measured_in
     rated(world, dict.fromkeys(days, 4.0) | {DAY: 2.0})
 
     def told(step: str, **slice_: str) -> int:
-        return len(moved_series(world.warehouse, step, slice_, DAY, days))
+        return len(find_moved_series(world.warehouse, step, slice_, DAY, days))
 
     assert told("cart", product_id="P1") == 1
     assert told("cart", product_id="P2") == 0
@@ -435,21 +459,21 @@ def test_an_operational_series_is_measured_as_its_name_says(
     for day in days:
         write_operations(world, day, 2)
     write_operations(world, DAY, 8)
-    found = {row["name"]: row for row in moved_series(world.warehouse, step, slice_, DAY, days)}
-    assert (found[name]["usual"], found[name]["today"]) == pytest.approx((usual, today))
-    assert (found[name]["z"] > 0) == (today > usual)
-    assert found[name]["since_date"] == DAY
+    found = {row.name: row for row in find_moved_series(world.warehouse, step, slice_, DAY, days)}
+    assert (found[name].usual, found[name].today) == pytest.approx((usual, today))
+    assert (found[name].z > 0) == (today > usual)
+    assert found[name].since_date == DAY
     if name == "first_screen_ms":
         assert "session_bounce_rate" in found
-    assert not moved_series(world.warehouse, step, slice_, days[-1], days[:-1])
+    assert not find_moved_series(world.warehouse, step, slice_, days[-1], days[:-1])
 
 
 def test_no_care_message_at_all_is_none_sent(world: World) -> None:
     days = [DAY - timedelta(days=number) for number in range(10, 0, -1)]
     for day in days:
         write_operations(world, day, 2)
-    (found,) = moved_series(world.warehouse, "purchased", {}, DAY, days)
-    assert (found["name"], found["today"], found["usual"]) == ("care_sent", 0, 8)
+    (found,) = find_moved_series(world.warehouse, "purchased", {}, DAY, days)
+    assert (found.name, found.today, found.usual) == ("care_sent", 0, 8)
 
 
 def test_a_series_of_half_the_usual_days_is_known_and_of_fewer_it_is_not(world: World) -> None:
@@ -458,7 +482,7 @@ def test_a_series_of_half_the_usual_days_is_known_and_of_fewer_it_is_not(world: 
     for known, is_told in ((11, True), (10, False)):
         world.warehouse.execute("delete from staging.order_events")
         rated(world, dict.fromkeys(earlier[:known], 4.0) | {DAY: 2.0})
-        assert bool(moved_series(world.warehouse, "cart", {"product_id": "P1"}, DAY, days)) == is_told
+        assert bool(find_moved_series(world.warehouse, "cart", {"product_id": "P1"}, DAY, days)) == is_told
 
 
 def test_entries_of_the_change_log_count_from_a_week_before_the_move_to_the_day() -> None:
@@ -466,13 +490,13 @@ def test_entries_of_the_change_log_count_from_a_week_before_the_move_to_the_day(
     dates = [since - timedelta(days=8), since - timedelta(days=7), DAY, DAY + timedelta(days=1)]
     log = [{"date": day, "kind": "price", "object": "P1", "note": f"note {n}"} for n, day in enumerate(dates)]
     log += [{"date": DAY, "kind": "page", "object": "P2"}, {"date": since, "kind": "page", "object": "P1"}]
-    found = change_log_entries(settings_of(change_log=log), {"product_id": "P1", "device": "ios"}, since, DAY)
-    assert [(row["since_date"], row["note"]) for row in found] == [
+    found = find_change_log_entries(settings_of(change_log=log), {"product_id": "P1", "device": "ios"}, since, DAY)
+    assert [(row.since_date, row.note) for row in found] == [
         (dates[1], "P1: note 1"),
         (dates[2], "P1: note 2"),
         (since, "P1"),
     ]
-    assert {row["slice"] for row in found} == {'{"device": "ios", "product_id": "P1"}'}
+    assert {json.dumps(row.slice) for row in found} == {'{"device": "ios", "product_id": "P1"}'}
 
 
 def test_a_match_of_creative_and_page_is_judged_from_fifty_sessions_on(world: World) -> None:
@@ -487,21 +511,21 @@ def test_a_match_of_creative_and_page_is_judged_from_fifty_sessions_on(world: Wo
             day=DAY, creative=creative, page=page, sessions=sessions, engaged=engaged,
         )  # fmt: skip
     cells = {
-        (row["creative"], row["landing_page"]): row
-        for row in relevance(world.warehouse, DAY, ())
-        if row["grain"] == "creative"
+        (row.creative, row.landing_page): row
+        for row in judge_relevance(world.warehouse, DAY, ())
+        if row.grain == "creative"
     }
     assert set(cells) == {(creative, page) for creative, page, *_ in frame if creative != "none"}
-    assert cells["c3", "a"]["judgement"] == "too_thin"
-    assert cells["c1", "a"]["judgement"] != "too_thin"
-    assert cells["c2", "a"]["judgement"] == cells["c1", "b"]["judgement"] == "bad_match"
-    assert cells["c2", "b"]["judgement"] != "bad_match"
+    assert cells["c3", "a"].judgement == "too_thin"
+    assert cells["c1", "a"].judgement != "too_thin"
+    assert cells["c2", "a"].judgement == cells["c1", "b"].judgement == "bad_match"
+    assert cells["c2", "b"].judgement != "bad_match"
     for (creative, page), row in cells.items():
         (sessions, engaged) = next((s, e) for c, p, s, e in frame if (c, p) == (creative, page))
-        assert (row["sessions"], row["engaged"], row["engaged_rate"]) == (sessions, engaged, engaged / sessions)
-        assert row["interaction_low"] < row["interaction"] < row["interaction_high"]
-        assert (row["interaction"] > 0) == (row["engaged_rate"] > row["expected_rate"])
-    assert [row["creative"] for row in relevance(world.warehouse, DAY, ()) if row["grain"] == "origin"] == [
+        assert (row.sessions, row.engaged, row.engaged_rate) == (sessions, engaged, engaged / sessions)
+        assert row.interaction_low < row.interaction < row.interaction_high
+        assert (row.interaction > 0) == (row.engaged_rate > row.expected_rate)
+    assert [row.creative for row in judge_relevance(world.warehouse, DAY, ()) if row.grain == "origin"] == [
         "none",
         "none",
     ]
@@ -535,13 +559,13 @@ def test_a_match_of_creative_and_page_is_judged_from_fifty_sessions_on(world: Wo
 )  # fmt: skip
 def test_every_class_has_its_signs(segment: str, slice_: dict[str, str], moved: set[str], wanted: str) -> None:
     assert wanted in FAULT_CLASSES
-    assert fault_class(segment, slice_, moved) == wanted
+    assert classify_fault(segment, slice_, moved) == wanted
 
 
 def test_the_object_to_open_has_a_name() -> None:
-    assert object_to_open("decision", {"coupon": "none", "channel": "feed"}) == ("channel", "feed")
-    assert object_to_open("decision", {"device": "ios"}) == ("device", "ios")
-    assert object_to_open("decision", {"campaign": "unknown"}) == ("campaign", "unknown")
+    assert find_object_to_open("decision", {"coupon": "none", "channel": "feed"}) == ("channel", "feed")
+    assert find_object_to_open("decision", {"device": "ios"}) == ("device", "ios")
+    assert find_object_to_open("decision", {"campaign": "unknown"}) == ("campaign", "unknown")
 
 
 # --- What a loss costs, and where a change comes from --------------------------------------------
@@ -558,7 +582,7 @@ def test_a_pass_is_worth_its_own_rate_drawn_to_the_shops_by_fifty_passes(world: 
         last=days[-1],
     )[0]
     paid, sessions, amount, own_paid, own_sessions, own_amount = sums
-    each = worth(world.warehouse, step_of("landing_cube"), {"device": "ios"}, days, days[-1])
+    each = estimate_loss_per_pass(world.warehouse, step_of("landing_cube"), {"device": "ios"}, days, days[-1])
     rate = (own_paid + 50 * paid / sessions) / (own_sessions + 50)
     assert each.orders == pytest.approx(rate)
     chance = np.sqrt(rate * (1 - rate) / (own_sessions + 50))
@@ -576,7 +600,7 @@ def test_a_pass_of_a_step_is_worth_the_orders_that_it_leads_to(world: World) -> 
     days = [world.day(number) for number in range(1, 4)]
 
     def orders(cube: str, name: str = "") -> float:
-        return worth(world.warehouse, step_of(cube, name), {}, days, days[-1]).orders
+        return estimate_loss_per_pass(world.warehouse, step_of(cube, name), {}, days, days[-1]).orders
 
     value = world.warehouse.value
     paid = value("select sum(reached_paid)::DOUBLE from marts.decision_cube")
@@ -596,7 +620,7 @@ def test_a_pass_of_a_step_is_worth_the_orders_that_it_leads_to(world: World) -> 
         day=days[0],
         paid=paid,
     )
-    each = worth(world.warehouse, step_of("product_cube"), {}, days, days[-1])
+    each = estimate_loss_per_pass(world.warehouse, step_of("product_cube"), {}, days, days[-1])
     assert (each.orders, each.orders_deviation) == pytest.approx((0.5, 0.015))
 
 
@@ -623,29 +647,29 @@ def test_refunds_are_counted_at_the_greatest_age_that_the_days_have_reached(
         "500 as amount",
         day=DAY + timedelta(days=1), paid=DAY - timedelta(days=first_day),
     )  # fmt: skip
-    each = worth(world.warehouse, step_of("payment_cube"), {}, [DAY - timedelta(days=40)], DAY)
+    each = estimate_loss_per_pass(world.warehouse, step_of("payment_cube"), {}, [DAY - timedelta(days=40)], DAY)
     assert each.kept == pytest.approx(1 - refunded)
 
 
 def test_mix_and_rate_of_a_change_by_hand() -> None:
     """Shares 0.5/0.5 become 0.25/0.75, rates 0.2/0.4 become 0.2/0.3: R 0.3 → 0.275."""
-    change = rate_change(np.array([10, 20]), np.array([50, 50]), np.array([5, 22.5]), np.array([25, 75]))
+    change = decompose_rate(np.array([10, 20]), np.array([50, 50]), np.array([5, 22.5]), np.array([25, 75]))
     middle = (0.3 + 0.275) / 2
     assert change.mix == pytest.approx([-0.25 * (0.2 - middle), 0.25 * (0.35 - middle)])
     assert change.rate == pytest.approx([0, 0.625 * -0.1])
     assert change.total == pytest.approx(-0.025)
-    gone = rate_change(np.array([10, 20]), np.array([50, 50]), np.array([0, 40]), np.array([0, 100]))
+    gone = decompose_rate(np.array([10, 20]), np.array([50, 50]), np.array([0, 40]), np.array([0, 100]))
     assert gone.rate == pytest.approx([0, 0])
     assert gone.mix.sum() == pytest.approx(0.1)
     for empty in ((np.zeros(2), np.ones(2)), (np.ones(2), np.zeros(2))):
         with pytest.raises(ValueError, match="no rate"):
-            rate_change(np.zeros(2), empty[0], np.zeros(2), empty[1])
+            decompose_rate(np.zeros(2), empty[0], np.zeros(2), empty[1])
 
 
 def test_factors_by_hand() -> None:
-    parts = factor_contributions(np.array([100, 0.5]), np.array([200, 0.25]))
+    parts = decompose_amount(np.array([100, 0.5]), np.array([200, 0.25]))
     assert parts == pytest.approx([50 * np.log(2), -50 * np.log(2)])
-    assert factor_contributions(np.array([2.0, 3.0]), np.array([4.0, 3.0])) == pytest.approx([6, 0])
-    assert factor_contributions(np.array([0.0, 3.0]), np.array([4.0, 3.0])) == pytest.approx([12, 0])
-    assert factor_contributions(np.array([4.0, 3.0]), np.array([0.0, 0.0])) == pytest.approx([-6, -6])
-    assert factor_contributions(np.array([0.0, 3.0]), np.array([0.0, 3.0])) == pytest.approx([0, 0])
+    assert decompose_amount(np.array([2.0, 3.0]), np.array([4.0, 3.0])) == pytest.approx([6, 0])
+    assert decompose_amount(np.array([0.0, 3.0]), np.array([4.0, 3.0])) == pytest.approx([12, 0])
+    assert decompose_amount(np.array([4.0, 3.0]), np.array([0.0, 0.0])) == pytest.approx([-6, -6])
+    assert decompose_amount(np.array([0.0, 3.0]), np.array([0.0, 3.0])) == pytest.approx([0, 0])

@@ -15,12 +15,12 @@ import pytest
 from full_world import COUPON_FAULT, PAYMENT_FAULT, PRODUCT_FAULT, SERVICE_FAULT, FullWorld
 from test_localization_pinned import assert_alike
 
-from funnelscope.diagnosis.narrative import diagnosis_in_words
+from funnelscope.diagnosis.narrative import narrate_diagnosis
 from funnelscope.diagnosis.stored_diagnosis import read_diagnosis
 
 PINNED = Path(__file__).with_suffix(".json")
 DAYS = range(32, 39)
-FREE = re.compile(r"finding_id|reason|why|comparison|note|_low$|_high$|business_date")
+FREE = re.compile(r"finding_id|reason|why|comparison|compared_with|note|_low$|_high$|business_date")
 INTERVALS = ("effect_low", "effect_high", "interaction_low", "interaction_high")
 SUMMED = ("contributions", "visible_drops", "slice_days", "relevance")
 ORDERS = {
@@ -73,11 +73,11 @@ def summed(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
 def numbers_of(world: FullWorld, number: int) -> dict[str, Any]:
     tables = ("days", "findings", "evidence", "follow_ups")
     told = read_diagnosis(world.warehouse.connection, world.day(number))
-    words = diagnosis_in_words(told, world.settings, "en")
+    words = narrate_diagnosis(told, world.settings, "en")
     return {
         **{table: rows_of(world, table, number) for table in tables},
         **{table: summed(rows_of(world, table, number)) for table in SUMMED},
-        "evidence of each": [[row["name"] for row in finding["evidence"]] for finding in told.findings],
+        "evidence of each": [[row.name for row in told.select_evidence(finding)] for finding in told.findings],
         "numbers in words": [len(words), *(re.findall(r"\d[\d,.%]*", text) for text in words[-1:])],
     }
 

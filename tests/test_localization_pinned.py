@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from funnelscope.localization.expectation import shrunk_rates
+from funnelscope.localization.expectation import shrink_rates
 from funnelscope.localization.localize import localize
 from funnelscope.localization.scan import Scan, ScanOptions, scan
 from funnelscope.localization.sums import scan_sums
@@ -72,14 +72,19 @@ def most_of_the_traffic() -> Scan:
     leaves = leaves_of(6, {slice_of(region="region0"): 0.75, slice_of(region="region1"): 0.7})
     weight = np.where(leaves["region"].isin(["region0", "region1"]), 8, 1)
     leaves[["observed", "expected", "variance"]] *= weight[:, None]
-    return scanned(leaves, level_noise=0.02)
+    return scanned(leaves, level_overdispersion=0.02)
 
 
 def few_leaves() -> Scan:
     leaves = pd.DataFrame({"team": ["a", "a", "b", "b", "c"], "agent": ["1", "2", "3", "4", "5"]})
     leaves["expected"], leaves["variance"] = [80.0, 60, 90, 40, 25], [70.0, 55, 80, 38, 22]
     leaves["observed"] = [48.0, 40, 92, 39, 27]
-    return scan(leaves, ("team", "agent"), {"agent": ("team",)}, ScanOptions(level_noise=0.03, leaf_noise=0.012))
+    return scan(
+        leaves,
+        ("team", "agent"),
+        {"agent": ("team",)},
+        ScanOptions(level_overdispersion=0.03, leaf_overdispersion=0.012),
+    )
 
 
 RATIOS: Mapping[str, Callable[[], Scan]] = {
@@ -93,8 +98,8 @@ RATIOS: Mapping[str, Callable[[], Scan]] = {
             4, {slice_of(device="ios"): 0.75, slice_of(region="region1"): 1.3, slice_of(creative="creative8"): 0.5}
         )
     ),
-    "a campaign": lambda: scanned(leaves_of(5, {slice_of(campaign="campaign4"): 0.6}), slice_noise=0.02),
-    "a channel": lambda: scanned(leaves_of(5, {slice_of(channel="channel1"): 0.7}), leaf_noise=0.05),
+    "a campaign": lambda: scanned(leaves_of(5, {slice_of(campaign="campaign4"): 0.6}), slice_overdispersion=0.02),
+    "a channel": lambda: scanned(leaves_of(5, {slice_of(channel="channel1"): 0.7}), leaf_overdispersion=0.05),
     "campaigns of a channel": lambda: scanned(
         leaves_of(7, {slice_of(campaign="campaign2"): 0.55, slice_of(campaign="campaign3"): 0.85})
     ),
@@ -105,9 +110,11 @@ RATIOS: Mapping[str, Callable[[], Scan]] = {
         leaves_of(9, {slice_of(creative=f"creative{n}", region=f"region{n % 4}"): 0.4 for n in range(9)}, size=6),
         max_findings=4,
     ),
-    "a whole that moved": lambda: scanned(leaves_of(10, {(): 0.8, slice_of(device="pc"): 0.7}), level_noise=0.013),
+    "a whole that moved": lambda: scanned(
+        leaves_of(10, {(): 0.8, slice_of(device="pc"): 0.7}), level_overdispersion=0.013
+    ),
     "a whole within its history": lambda: scanned(
-        leaves_of(11, {(): 0.98, slice_of(device="pc"): 0.8}), level_noise=0.03
+        leaves_of(11, {(): 0.98, slice_of(device="pc"): 0.8}), level_overdispersion=0.03
     ),
     "restless leaves": lambda: scanned(leaves_of(12, {slice_of(region="region3"): 0.6}, restless=0.2, regions=8)),
     "thin leaves": lambda: scanned(leaves_of(13, {slice_of(device="android"): 0.6}, size=0.5, regions=8)),
@@ -189,8 +196,8 @@ def drawn_ratio(seed: int) -> Scan:
     leaves = leaves_of(seed, causes, size=size, restless=restless, regions=values["region"])
     if random.random() < 0.3:  # a few values hold most
         leaves[["observed", "expected", "variance"]] *= np.where(leaves["region"] == "region0", 12, 1)[:, None]
-    levels = {"level_noise": 0.02} if random.random() < 0.4 else {}
-    known = {"slice_noise": 0.015, "leaf_noise": 0.015} if random.random() < 0.4 else {}
+    levels = {"level_overdispersion": 0.02} if random.random() < 0.4 else {}
+    known = {"slice_overdispersion": 0.015, "leaf_overdispersion": 0.015} if random.random() < 0.4 else {}
     return scanned(leaves.sample(frac=float(random.choice([1.0, 0.5])), random_state=seed), **levels, **known)
 
 
@@ -210,7 +217,7 @@ def digest_of(found: Scan) -> list[Any]:
     """What tells one answer from another: names, and weighted sums of the numbers."""
     numbers = [number for finding in found.findings for number in (getattr(finding, name) for name in NUMBERS)]
     weights = np.cos(np.arange(len(numbers)))
-    whole = [found.reference_level, found.reference_error, found.leaf_noise, found.slice_noise]
+    whole = [found.reference_level, found.reference_error, found.leaf_overdispersion, found.slice_overdispersion]
     names = [json.dumps([finding.slice, finding.runner_up]) for finding in found.findings]
     return [*whole, found.slices_looked_at, *names, float(np.dot(numbers, weights))]
 
@@ -235,7 +242,7 @@ SUMS: Mapping[str, Callable[[], Scan]] = {
 def numbers_of(found: Scan) -> dict[str, Any]:
     """All that a scan says, as JSON holds it."""
     return {
-        "whole": [found.reference_level, found.reference_error, found.leaf_noise, found.slice_noise],
+        "whole": [found.reference_level, found.reference_error, found.leaf_overdispersion, found.slice_overdispersion],
         "slices": found.slices_looked_at,
         "findings": [
             {
@@ -256,7 +263,7 @@ def rates_of(with_pairs: bool) -> list[float]:
     entered = random.lognormal(3, 1, 400).round() + 1
     entered[:20] = 0
     rate = 0.2 * np.where((codes[0] == 1) & (codes[1] == 2), 2.5, 1) * np.where(codes[2] == 0, 0.5, 1)
-    shrunk = shrunk_rates(
+    shrunk = shrink_rates(
         random.binomial(entered.astype(int), rate).astype(float), entered, codes, with_pairs=with_pairs
     )
     weights = np.cos(np.arange(400))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from test_localization_pinned import DIMENSIONS, HIERARCHY, amounts_of, leaves_of, slice_of
 
-from funnelscope.localization.expectation import binomial_variance, shrunk_rates
+from funnelscope.localization.expectation import compute_binomial_variance, shrink_rates
 from funnelscope.localization.localize import CubeError, localize, read_cube
 from funnelscope.localization.scan import Scan, ScanOptions, scan
 from funnelscope.localization.slices import Slices
@@ -15,7 +15,7 @@ from funnelscope.localization.sums import scan_sums
 
 SEEDS = range(3)
 CAUSE = {slice_of(device="ios"): 0.7}
-QUIET = {"slice_noise": 0.012, "leaf_noise": 0.0}
+QUIET = {"slice_overdispersion": 0.012, "leaf_overdispersion": 0.0}
 
 
 def named(found: Scan) -> list[dict[str, str]]:
@@ -94,7 +94,7 @@ def test_the_limits_of_a_finding_are_kept() -> None:
     leaves = leaves_of(3, {slice_of(region="region1"): 0.8}, size=6)
     assert named(scan(leaves, DIMENSIONS, HIERARCHY)) == [{"region": "region1"}]
     assert named(scan(leaves, DIMENSIONS, HIERARCHY, ScanOptions(min_effect=0.3))) == []
-    assert named(scan(leaves, DIMENSIONS, HIERARCHY, ScanOptions(family_error=1e-300))) == []
+    assert named(scan(leaves, DIMENSIONS, HIERARCHY, ScanOptions(family_wise_error=1e-300))) == []
     assert named(scan(leaves, DIMENSIONS, HIERARCHY, ScanOptions(min_expected=1e9))) == []
     several = leaves_of(4, {slice_of(region="region1"): 0.6, slice_of(device="pc"): 0.6}, size=6)
     assert len(named(scan(several, DIMENSIONS, HIERARCHY))) == 2
@@ -134,12 +134,12 @@ def test_slices_are_numbered_summed_and_named_alike() -> None:
     leaves = leaves_of(1, {})
     slices = Slices(leaves, DIMENSIONS, HIERARCHY, 3)
     weights = leaves["expected"].to_numpy()
-    sums = slices.sums(weights)
+    sums = slices.sum_over(weights)
     assert len(sums) == slices.count == len(slices.size_of) == len(slices.cuboid_of)
     some = np.arange(0, len(leaves), 3)
-    part = slices.sums(weights[some], some)
+    part = slices.sum_over(weights[some], some)
     for number in range(0, slices.count, 7):
-        name, members = slices.name(number), slices.members(number)
+        name, members = slices.name_slice(number), slices.find_members(number)
         inside = np.logical_and.reduce([leaves[dimension] == value for dimension, value in name.items()])
         assert members.tolist() == np.flatnonzero(inside).tolist()
         assert len(name) == slices.size_of[number]
@@ -147,20 +147,20 @@ def test_slices_are_numbered_summed_and_named_alike() -> None:
         assert part[number] == pytest.approx(weights[some][inside[some]].sum())
         above = {each for inner in name for each in HIERARCHY.get(inner, ())}
         assert not above & name.keys(), "what determines a value is not named beside it"
-        for parent, children in slices.siblings(number):
-            of_children = np.concatenate([slices.members(int(child)) for child in children])
+        for parent, children in slices.find_siblings(number):
+            of_children = np.concatenate([slices.find_members(int(child)) for child in children])
             assert number in children
-            assert sorted(of_children) == slices.members(parent).tolist()
-        for parts in slices.parts(number):
+            assert sorted(of_children) == slices.find_members(parent).tolist()
+        for parts in slices.find_parts(number):
             assert all(slices.size_of[parts] == slices.size_of[number] + 1)
-            assert set(members) <= {leaf for each in parts for leaf in slices.members(int(each))}
+            assert set(members) <= {leaf for each in parts for leaf in slices.find_members(int(each))}
 
 
 def test_the_parent_of_a_creative_is_its_campaign() -> None:
     slices = Slices(leaves_of(1, {}), DIMENSIONS, HIERARCHY, 2)
-    names = [slices.name(number) for number in range(slices.count)]
+    names = [slices.name_slice(number) for number in range(slices.count)]
     number = names.index({"creative": "creative4", "device": "pc"})
-    parents = [slices.name(parent) for parent, _ in slices.siblings(number)]
+    parents = [slices.name_slice(parent) for parent, _ in slices.find_siblings(number)]
     assert parents == [{"campaign": "campaign2", "device": "pc"}, {"creative": "creative4"}]
 
 
@@ -174,15 +174,15 @@ def test_rates_lie_between_what_a_leaf_shows_and_what_its_dimensions_predict(wit
     entered = np.where(np.arange(100) < 50, 4.0, 40_000.0)
     rate = 0.1 * np.array([1, 1.5, 1, 2])[codes[0]] * np.array([1, 1, 2, 1, 0.5])[codes[1]]
     passed = random.binomial(entered.astype(int), rate).astype(float)
-    shrunk = shrunk_rates(passed, entered, codes, with_pairs=with_pairs)
+    shrunk = shrink_rates(passed, entered, codes, with_pairs=with_pairs)
     assert shrunk.rate[50:] == pytest.approx(rate[50:], rel=0.05), "much traffic speaks for itself"
     assert shrunk.rate[:50] == pytest.approx(rate[:50], rel=0.6), "little is drawn to its dimensions"
     assert (shrunk.entries > entered).all()
-    assert shrunk_rates(10 * passed, 10 * entered, codes).rate[50:] == pytest.approx(
+    assert shrink_rates(10 * passed, 10 * entered, codes).rate[50:] == pytest.approx(
         passed[50:] / entered[50:], rel=0.02
     )
     expected = entered * shrunk.rate
-    variance = binomial_variance(expected, entered, shrunk)
+    variance = compute_binomial_variance(expected, entered, shrunk)
     assert variance == pytest.approx(expected * (1 - shrunk.rate) * (1 + entered / shrunk.entries))
 
 

@@ -20,20 +20,20 @@ from test_localization_pinned import assert_alike
 from funnelscope.publication.publish import open_published, publish
 from funnelscope.quality.gate import DayVerdict, Verdict
 from funnelscope.reporting import parse_month, parse_week, read_report
-from funnelscope.reporting.periods import Period, day_of
-from funnelscope.reporting.published_days import Published, band, weekday_bands
+from funnelscope.reporting.periods import Period, get_day
+from funnelscope.reporting.published_days import Published, compute_band, compute_weekday_bands
 from funnelscope.settings import Settings
 from reports import Figure, Report
 
 PINNED = Path(__file__).with_suffix(".json")
 DIAGNOSED = 34
 PERIODS = {
-    "a day of a sale": day_of(date(2026, 4, 6)),
-    "an early day": day_of(date(2026, 3, 11)),
+    "a day of a sale": get_day(date(2026, 4, 6)),
+    "an early day": get_day(date(2026, 3, 11)),
     "a week": parse_week("2026-W14"),
     "a week with a blocked day": parse_week("2026-W12"),
     "a month that has begun": parse_month("2026-04"),
-    "a day with findings": day_of(date(2026, 4, 4)),
+    "a day with findings": get_day(date(2026, 4, 4)),
 }
 MOST_IN_FULL = 4
 PARTS = ("headline", "bridge", "money", "stages")
@@ -124,7 +124,7 @@ def test_the_usual_and_its_band_are_those_of_the_days_before_without_a_blocked_o
                 "and business_date between date '2026-03-08' and date '2026-04-04' order by 1"
             ).fetchall()
         )
-    figure = figure_of(settings, day_of(day), "paid_amount")
+    figure = figure_of(settings, get_day(day), "paid_amount")
     blocked = date(2026, 3, 21)
     earlier = {each: float(value) for each, value in rows.items() if each != blocked}
     assert figure.baseline == pytest.approx(fmean(earlier.values()))
@@ -139,7 +139,7 @@ def test_the_usual_and_its_band_are_those_of_the_days_before_without_a_blocked_o
 
 def test_a_table_that_is_not_published_is_known_not_to_be(settings: Settings) -> None:
     with open_published(settings.published) as connection:
-        published = Published(connection, settings, day_of(date(2026, 4, 4)), "en")
+        published = Published(connection, settings, get_day(date(2026, 4, 4)), "en")
         assert published.has_table("marts", "people_to_date")
         assert not published.has_table("diagnosis", "people_to_date")
 
@@ -149,7 +149,7 @@ def test_a_range_needs_a_week_and_a_weekday_two() -> None:
     values = {day: 100.0 + number + 40 * (day.weekday() == 5) for number, day in enumerate(days)}
 
     def of(count: int) -> dict[date, tuple[float, float]]:
-        return weekday_bands(dict(list(values.items())[:count]), days)
+        return compute_weekday_bands(dict(list(values.items())[:count]), days)
 
     assert of(6) == {}
     assert len(set(of(7).values())) == 1
@@ -157,15 +157,15 @@ def test_a_range_needs_a_week_and_a_weekday_two() -> None:
     assert len(set(of(14).values())) == 7
     saturday, sunday = date(2026, 3, 7), date(2026, 3, 8)
     assert of(28)[saturday][0] > of(28)[sunday][0]
-    assert weekday_bands(dict.fromkeys(days, 0.0), days) == dict.fromkeys(days, (0.0, 0.0))
-    assert band([1.0] * 6) == (None, None)
-    assert band(range(11)) == (1.0, 9.0)
+    assert compute_weekday_bands(dict.fromkeys(days, 0.0), days) == dict.fromkeys(days, (0.0, 0.0))
+    assert compute_band([1.0] * 6) == (None, None)
+    assert compute_band(range(11)) == (1.0, 9.0)
 
 
 def test_a_factor_is_drawn_to_one_by_one_day() -> None:
     days = [date(2026, 3, number) for number in range(1, 15)]
     values = {day: 200.0 if day.weekday() == 0 else 100.0 for day in days}
-    bands = weekday_bands(values, days)
+    bands = compute_weekday_bands(values, days)
     mean = fmean(values.values())
     monday, other = (2 * 200 / mean + 1) / 3, (2 * 100 / mean + 1) / 3
     (low, high), (plain_low, plain_high) = bands[date(2026, 3, 2)], bands[date(2026, 3, 3)]
