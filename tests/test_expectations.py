@@ -103,7 +103,7 @@ def test_configurations_that_are_kept_change_no_judgement(
         suite for suite in JUDGE.suites_of(settings) if suite.table in ("staging.order_events", "marts.landing_cube")
     ]
     kept = JUDGE.of(warehouse, settings, suites)
-    monkeypatch.setattr("funnelscope.quality.expectations.judging.kept_configurations", nullcontext)
+    monkeypatch.setattr("funnelscope.quality.expectations.judgements.kept_configurations", nullcontext)
     assert JUDGE.of(warehouse, settings, suites) == kept
 
 

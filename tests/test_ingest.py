@@ -435,7 +435,7 @@ def test_a_folder_that_vanished_as_a_whole_does_not_empty_the_warehouse(home: Pa
     put(home, "a.csv", as_csv(ROWS))
     take_deliveries(warehouse, settings)
     (home / "landing").rename(home / "elsewhere")
-    with pytest.raises(IngestError, match="not mounted"):
+    with pytest.raises(IngestError, match="Is its disk mounted"):
         take_deliveries(warehouse, settings)
     assert len(raw(warehouse)) == 3
 

@@ -12,7 +12,7 @@ import pytest
 from shop_helpers import Home
 from test_cli import funnelscope
 
-from funnelscope.localization import localize
+from funnelscope import localization
 from funnelscope.localization.localize import CubeError, Localization, localize, read_cube
 from funnelscope.simulator.cubes import PlantedCube, generate_ratio_cube, generate_sum_cube
 
@@ -287,7 +287,7 @@ def test_a_cube_is_diagnosed_without_dagster(cube: pd.DataFrame, tmp_path: Path)
 
 
 def test_the_example_of_the_readme_runs_without_database_settings_or_dagster() -> None:
-    page = (Path(localize.__file__).parent / "README.md").read_text(encoding="utf-8")
+    page = (Path(localization.__file__).parent / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     known = "import sys; print(sorted({'duckdb', 'dagster', 'pydantic', 'funnelscope.settings'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", example + known], capture_output=True, text=True, check=True)

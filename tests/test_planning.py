@@ -36,7 +36,7 @@ def days(first: int, last: int) -> frozenset[date]:
 def eight_days(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cases are written for models that look back eight days at most, or on everything."""
     for module in ("pipelines.planning", "funnelscope.ingest.build_state"):
-        monkeypatch.setattr(f"{module}.near_reach_days", lambda: REACH)
+        monkeypatch.setattr(f"{module}.compute_near_reach_days", lambda: REACH)
 
 
 def test_no_model_of_the_whole_history_is_near(monkeypatch: pytest.MonkeyPatch) -> None:
