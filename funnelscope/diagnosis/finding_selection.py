@@ -12,15 +12,16 @@ from funnelscope.diagnosis.step_scan import SMALLEST_EFFECT, StepDay, has_bot_fl
 from funnelscope.diagnosis.steps import SEGMENTS, STEPS
 from funnelscope.localization.scan import LocalizedSlice
 from funnelscope.warehouse.connection import Warehouse
+from funnelscope.warehouse.models import DEFAULT_PARAMETERS
 
 WHOLE_ERROR = 0.0025
 """Chance that a whole step of a clean day is found."""
 _SLOW_CHANGE_ERROR = 0.001
 _SECONDARY_Z = 2.33
 """Standard deviations of a slice's loss in a second step, once a first has shown it: one chance in a hundred."""
-_ACTIVE_DAYS = 180
-"""Of a customer after a purchase, as in marts.repurchase_cube: with less history before the baseline their number still
-grows by itself, and the rate of purchases falls by itself."""
+_ACTIVE_DAYS: int = DEFAULT_PARAMETERS["active_customer_days"]
+"""With less history before the baseline, the number of active customers still grows by itself and the purchase rate
+falls by itself."""
 
 
 @dataclass(frozen=True)

@@ -180,15 +180,15 @@ select
     longest_dwell_ms is not null
     or coalesce(last_interaction_at > first_page_event_at or interaction_count >= 2, false)
         as is_stay_measured, -- a stay was reported or an interaction seen: a lost page_leave is no bounce
-    coalesce(longest_dwell_ms >= $shortest_stay_ms, false) as is_past_three_seconds, -- stayed 3 seconds on a page
+    coalesce(longest_dwell_ms >= $shortest_stay_ms, false) as observed_three_seconds, -- stayed 3 seconds on a page
     coalesce(last_interaction_at > first_page_event_at or interaction_count >= 2, false)
-        as is_interacting, -- had a second interaction
-    coalesce(is_product_viewed, false) as is_product_viewed, -- opened a product page
-    coalesce(product_days.is_qualified, false) as is_product_qualified, -- had a qualified product view
-    coalesce(product_days.is_deeply_read, false) as is_deeply_read, -- read a product page deeply
+        as observed_second_interaction, -- had a second interaction
+    coalesce(is_product_viewed, false) as observed_product_view, -- opened a product page
+    coalesce(product_days.is_qualified, false) as observed_qualified_product_view, -- had a qualified product view
+    coalesce(product_days.is_deeply_read, false) as observed_deep_read, -- read a product page deeply
     coalesce(is_favorite, false) as is_favorite, -- kept a product for later
     coalesce(is_carted, false) as is_carted, -- put a product into the cart
-    coalesce(is_checkout, false) as is_checkout, -- started a checkout
+    coalesce(is_checkout, false) as observed_checkout, -- started a checkout
     product_days.first_product_id, -- the first product it opened
     coupon as checkout_coupon, -- coupon at the checkout
     promotion as checkout_promotion -- promotion at the checkout

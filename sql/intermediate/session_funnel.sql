@@ -59,7 +59,7 @@ inquiries as (
 observed as (
     select
         identified.*,
-        is_favorite or is_carted as is_favorite_or_cart,
+        is_favorite or is_carted as observed_favorite_or_cart,
         coalesce(first_purchases.first_paid_at < identified.started_at, false) as is_returning,
         coalesce(inquiries.inquiry_class, 'none') as inquiry_class,
         coalesce(product_categories.first_category, 'none') as first_category,
@@ -81,11 +81,12 @@ reached as (
         *,
         paid_order_count > 0 as reached_paid,
         reached_paid or order_count > 0 as reached_order,
-        reached_order or is_checkout as reached_checkout,
-        reached_checkout or is_favorite_or_cart as reached_favorite_or_cart,
-        reached_favorite_or_cart or is_product_qualified or is_deeply_read as reached_qualified_product_view,
-        reached_qualified_product_view or is_interacting as reached_second_interaction,
-        reached_second_interaction or is_past_three_seconds as reached_three_seconds
+        reached_order or observed_checkout as reached_checkout,
+        reached_checkout or observed_favorite_or_cart as reached_favorite_or_cart,
+        reached_favorite_or_cart or observed_qualified_product_view or observed_deep_read
+            as reached_qualified_product_view,
+        reached_qualified_product_view or observed_second_interaction as reached_second_interaction,
+        reached_second_interaction or observed_three_seconds as reached_three_seconds
     from observed
 )
 
@@ -118,15 +119,15 @@ select
     stay_ms, -- milliseconds on all pages with a measured stay
     first_screen_ms, -- milliseconds until the first page's first screen stood
     is_stay_measured, -- its stay is known
-    is_past_three_seconds as observed_three_seconds, -- stayed 3 seconds on a page
-    is_interacting as observed_second_interaction, -- had a second interaction
-    is_product_viewed as observed_product_view, -- opened a product page
-    is_product_qualified as observed_qualified_product_view, -- stayed on a product for 3 seconds or interacted with it
-    is_deeply_read as observed_deep_read, -- read a product page deeply
+    observed_three_seconds, -- stayed 3 seconds on a page
+    observed_second_interaction, -- had a second interaction
+    observed_product_view, -- opened a product page
+    observed_qualified_product_view, -- stayed on a product for 3 seconds or interacted with it
+    observed_deep_read, -- read a product page deeply
     is_favorite, -- kept a product for later
     is_carted, -- put a product into the cart
-    is_favorite_or_cart as observed_favorite_or_cart, -- did one of the two
-    is_checkout as observed_checkout, -- started a checkout
+    observed_favorite_or_cart, -- did one of the two
+    observed_checkout, -- started a checkout
     order_count > 0 as observed_order, -- an order created on the day belongs to it
     paid_order_count > 0 as observed_paid, -- such an order was paid by the end of the day
     reached_three_seconds, -- that step or a later one
