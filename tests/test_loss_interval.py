@@ -74,7 +74,7 @@ def simulate(shops: int, whole_noise: float, slice_noise: float, slice_: dict[st
     ("slice_", "whole_noise", "slice_noise"),
     [
         pytest.param({"coupon": "WELCOME10"}, 0.012, 0.03, marks=pytest.mark.slow, id="slice"),
-        pytest.param({}, 0.03, 0.02, id="whole step"),
+        pytest.param({}, 0.03, 0.02, marks=pytest.mark.slow, id="whole step"),
     ],
 )
 def test_nine_in_ten_intervals_hold_what_was_lost(

@@ -347,7 +347,8 @@ def test_definitions_longer_than_a_page_go_on_on_the_next(monkeypatch: pytest.Mo
     terms = [{"term": f"word {number}", "meaning": "what it means " * 40} for number in range(60)]
     monkeypatch.setattr("reports.pages.build_definitions_chapter", lambda *_: {"heading": "Words", "terms": terms})
     pdf = render(EMPTY)
-    assert all(f"word {number} what it means" in text_of(pdf) for number in range(60))
+    text = text_of(pdf)
+    assert all(f"word {number} what it means" in text for number in range(60))
     assert "what it means" in PdfReader(BytesIO(pdf)).pages[-2].extract_text()
 
 

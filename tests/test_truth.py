@@ -185,9 +185,14 @@ def assert_true(home: Home, days: int) -> None:
     ("seed", "options"),
     [
         pytest.param(1, {"faults": [COUPON, SLOW]}, id="two-faults"),
-        pytest.param(6, {"faults": ALL_OTHERS}, id="nine-more-faults"),
+        pytest.param(6, {"faults": ALL_OTHERS}, id="nine-more-faults", marks=pytest.mark.slow),
         pytest.param(2, DIRT, id="late-twice-and-shuffled"),
-        pytest.param(3, {"late_share": 0.2, "duplicate_share": 0.2, "faults": [COUPON]}, id="very-late-with-a-fault"),
+        pytest.param(
+            3,
+            {"late_share": 0.2, "duplicate_share": 0.2, "faults": [COUPON]},
+            id="very-late-with-a-fault",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_every_number_of_every_day_is_what_happened(tmp_path: Path, seed: int, options: dict[str, Any]) -> None:
@@ -197,7 +202,7 @@ def test_every_number_of_every_day_is_what_happened(tmp_path: Path, seed: int, o
     assert_true(home, DAYS)
 
 
-@pytest.mark.parametrize("file_format", ["csv", "jsonl.gz"])
+@pytest.mark.parametrize("file_format", ["csv", pytest.param("jsonl.gz", marks=pytest.mark.slow)])
 def test_text_files_tell_the_same(tmp_path: Path, file_format: str) -> None:
     options = {"file_format": file_format, "late_share": 0.1, "duplicate_share": 0.1}
     home = simulated_shop(tmp_path, days=3, history_days=4, seed=4, **options)
