@@ -583,6 +583,12 @@ def test_a_contract_reports_the_day_on_which_its_rule_is_broken(
         ),
         ("money_adds_up", "delete from marts.daily_money", {"parts": "0.00", "delivered": "76.80"}),
         (
+            "money_adds_up",
+            "delete from staging.order_events; update marts.daily_money set amount = 1 where money_class = 'same_day'; "
+            "delete from marts.daily_money where money_class != 'same_day'",
+            {"parts": "1.00", "delivered": "0.00"},
+        ),
+        (
             "cubes_agree_with_the_summary",
             "update marts.decision_cube set paid_orders = 1",
             {
