@@ -136,6 +136,10 @@ def test_two_faults_never_share_an_id_and_the_nearest_one_keeps_it() -> None:
     assert first not in ("known", "")
     known = {"a": {"landing_page": "item_1", "device": "android"}, "b": {"landing_page": "item_1", "device": "ios"}}
     assert ids_of(found({"landing_page": "item_1", "device": "ios"}, {"landing_page": "item_1"}), known) == ["b", "a"]
+    known = {"whole": {"landing_page": "item_1"}, "part": {"landing_page": "item_1", "device": "ios"}}
+    other, both = ids_of(found({"landing_page": "item_2"}, {"landing_page": "item_1"}), known)
+    assert both == "whole"
+    assert other not in known
 
 
 def test_what_has_been_fixed_is_told_once_as_recovered_with_its_sum(broken_coupon: World) -> None:
