@@ -1,4 +1,8 @@
-"""Nine in ten intervals of a loss hold what was lost, whether a slice lost it or a whole step."""
+"""Nine in ten intervals of a loss hold what was lost, whether a slice lost it or a whole step.
+
+The settings were chosen after others had been seen: of 120 whole steps with noise .012 of the whole and .03 of slices,
+82 % of the intervals held the loss. The promise below is that of its own settings, not of every shop.
+"""
 
 from dataclasses import dataclass
 

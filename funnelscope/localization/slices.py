@@ -14,7 +14,7 @@ Hierarchy = Mapping[str, Sequence[str]]
 """Dimension → the dimensions that it determines, nearest first: creative → campaign, channel."""
 
 _CELLS_PER_LEAF = 4
-"""A cuboid may number this many cells a leaf, most of them empty, before its cells are numbered anew."""
+"""A cuboid may number this many cells a leaf, most of them empty, before its cells are numbered again."""
 
 
 @dataclass(frozen=True)

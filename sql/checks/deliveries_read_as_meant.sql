@@ -28,7 +28,7 @@ select
     business_date, -- the day
     family, -- what was delivered
     file, -- where
-    warning -- what looks wrong, and the way out
+    warning -- what looks wrong, and the remedy
 from affected
 inner join suspicious using (delivery_id)
 where business_date between $from_date and $to_date
