@@ -42,7 +42,7 @@ def describe_table_day(shop: Shop, model: Model, business_date: date) -> Metadat
     def shown() -> Metadata:
         rows = read_sample_rows(shop.warehouse, model, business_date)
         sample = {"last_rows": dg.MetadataValue.md(_format_transposed(rows))} if rows else {}
-        svg = draw_last_weeks(shop.warehouse, model, business_date, shop.settings.language)
+        svg = draw_last_weeks(shop.warehouse, model, business_date, shop.settings)
         return {"last_days": embed_picture(model.table, svg, "svg+xml"), **sample} if svg else sample
 
     return _describe_or_explain(shown)

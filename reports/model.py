@@ -5,9 +5,8 @@ The caller decides what is true; this package only prints it. Three rules hold t
 - A missing number is None and is printed as "no data", never as 0.
 - Keys (of metrics, steps, stages, dimensions, families, messages) are looked up in `messages/texts/<language>.yaml`; an
   unknown key is an error. Dimension values, check names without a translation, and the shop are printed unchanged.
-- "Baseline" means the latest comparable days of the shop, at most 28; `Report.baseline_days` is their number. A
-  baseline *figure* is that of their mean day: the mean of amounts, counts and medians. For a rate, numerators and
-  denominators are summed over all of them, then divided.
+- "Baseline" and "usual" mean the same: what the comparable days let expect of this one, as funnelscope.reporting.usual
+  says. `Report.baseline_days` is the number of these days, at most 28.
 """
 
 from dataclasses import dataclass, replace
@@ -64,11 +63,18 @@ class CheckState(StrEnum):
     SKIPPED = "skipped"
 
 
+class Mark(StrEnum):
+    """Where a figure stands that chance hardly explains."""
+
+    ABOVE = "above"
+    BELOW = "below"
+
+
 @dataclass(frozen=True)
 class DayPoint:
     """One day of a series. `value` is None if the day has no usable number; `promotion` names the promotion of the day.
 
-    `usual_low` and `usual_high` bound the baseline range of that weekday, if it is known.
+    `usual_low` and `usual_high` bound the usual range of that weekday, if it is known.
     """
 
     day: date
@@ -82,8 +88,10 @@ class DayPoint:
 class Figure:
     """One number of the day with its baseline.
 
-    `numerator` and `denominator` are the counts behind a rate or a mean. `usual_low` and `usual_high` bound the
-    baseline range if one is known. `coverage` (0 to 1) is the share of the population that could be measured. `trend`
+    `numerator` and `denominator` are the counts behind a rate or a mean. `usual_low` and `usual_high` bound the usual
+    range if one is known: nine healthy days in ten are within it. `surprise` is the probability that a healthy day is
+    as far away as this one; None on a day that is not judged. `mark` is set where that is too small for chance, all
+    figures of the page considered. `coverage` (0 to 1) is the share of the population that could be measured. `trend`
     ends with the business date. Over several days, `rule` is the aggregation rule (a key of the words' `several_days`),
     and `mean_of_days` is the figure by the marketplaces' rule if that differs.
     """
@@ -96,6 +104,8 @@ class Figure:
     baseline: Number | None = None
     usual_low: Number | None = None
     usual_high: Number | None = None
+    surprise: float | None = None
+    mark: Mark | None = None
     coverage: float | None = None
     trend: tuple[DayPoint, ...] = ()
     rule: str | None = None
@@ -296,8 +306,8 @@ class MoneySplit:
 class StageStep:
     """One step of a stage's funnel.
 
-    `rate_from_previous` is 0 to 1 and None for the first step. `baseline_rate` is that rate pooled over the baseline
-    days, `usual_low` and `usual_high` bound it by day. `baseline_count` is the mean daily count.
+    `rate_from_previous` is 0 to 1 and None for the first step. `baseline_rate` is its usual value; the range,
+    `surprise` and `mark` are those of a Figure. `baseline_count` is the usual count.
     """
 
     key: str
@@ -307,6 +317,8 @@ class StageStep:
     baseline_rate: float | None = None
     usual_low: float | None = None
     usual_high: float | None = None
+    surprise: float | None = None
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -550,7 +562,8 @@ class Report:
     """One edition of the report of a day, a week or a month.
 
     `business_date` is the day, or the last one of the period that `period` and `name` give ("2026-W24", "2026-06").
-    `days` lists the period's days; "baseline" then means the earlier periods. A daily report has neither name nor days.
+    `days` lists the period's days; "usual" then means as many usual days. A daily report has neither name nor days.
+    `days_of_weekday` is the number of comparable days of its weekday, if these make up what is usual.
 
     `language` names a file of `messages/texts`; `currency` is printed with money; `edition` counts from 1 and rises
     when the day is restated; `snapshot` names the published data behind it; `time_zone` is the shop's. `last_good_date`
@@ -569,6 +582,7 @@ class Report:
     snapshot: str
     verdict: ReportVerdict
     baseline_days: int
+    days_of_weekday: int | None = None
     period: PeriodKind = PeriodKind.DAY
     name: str = ""
     days: tuple[DayInPeriod, ...] = ()
@@ -605,6 +619,14 @@ def select_findings_of_stage(report: Report, stage: str) -> tuple[Finding, ...]:
 def is_diagnosed(report: Report) -> bool:
     """Whether findings were looked for, so that no finding means that nothing is wrong."""
     return report.diagnosis is not None and report.diagnosis.state in ("calm", "found")
+
+
+def list_marked_figures(report: Report) -> list[Figure]:
+    """The marked figures of the first page and of the stages, each once."""
+    figures = [headline.figure for headline in report.headline]
+    for stage in report.stages:
+        figures += [figure for figure in (stage.rate, *stage.indicators) if figure is not None]
+    return list({figure.key: figure for figure in figures if figure.mark}.values())
 
 
 def lacks_comparable_days(report: Report) -> bool:

@@ -192,7 +192,7 @@ def test_a_week_is_held_against_the_one_before_its_target_and_a_quarter(settings
     amount = headline(report, "paid_amount")
     assert amount.before == pytest.approx(sum(100 * n + 0.25 for n in range(22, 29)))
     assert [point.day for point in amount.figure.trend] == [date(2026, 3, 8) + timedelta(days=7 * n) for n in range(5)]
-    assert report.baseline_days == 4
+    assert report.baseline_days == 28
 
 
 # --- Findings ------------------------------------------------------------------------------------

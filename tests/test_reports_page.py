@@ -112,7 +112,7 @@ def test_a_blocked_day_without_an_earlier_good_one_says_that() -> None:
 
 
 def test_a_short_history_says_how_many_days_it_has() -> None:
-    assert "Only 12 days of history so far" in printed(replace(EMPTY, baseline_days=12))
+    assert "Only 12 comparable days so far" in printed(replace(EMPTY, baseline_days=12))
     assert "No history yet" in printed(replace(EMPTY, baseline_days=0))
 
 
@@ -217,8 +217,23 @@ def test_the_first_page_says_what_to_do_today(busy_pdf: bytes) -> None:
         assert squeezed(part) in squeezed(page), part
 
 
-def test_a_calm_day_says_so_with_the_smallest_drop_it_could_show() -> None:
+def without_marks(report: Report) -> Report:
+    """The same day with every figure within normal variation."""
+    stages = tuple(
+        replace(stage, indicators=tuple(replace(figure, mark=None) for figure in stage.indicators))
+        for stage in report.stages
+    )
+    return replace(report, stages=stages)
+
+
+def test_a_moved_figure_without_a_finding_is_named_and_the_day_is_not_called_calm() -> None:
     text = printed(replace(BUSY, diagnosis=CALM))
+    assert "Nothing unusual" not in text
+    assert "beyond their usual range: First screen, slowest quarter ▲ 2,910 ms" in text
+
+
+def test_a_calm_day_says_so_with_the_smallest_drop_it_could_show() -> None:
+    text = printed(without_marks(replace(BUSY, diagnosis=CALM)))
     assert "Nothing unusual" in text
     assert "The smallest drop that one day can show: Landing 1.2%, Decision 3.4%." in text
     assert "What to act on" not in text
@@ -290,7 +305,7 @@ def test_a_calm_day_gives_a_shorter_report(busy_pdf: bytes) -> None:
 
 def test_a_day_whose_findings_have_all_recovered_is_calm() -> None:
     recovered = replace(FINDING, status=FindingStatus.RECOVERED, is_ongoing=False)
-    text = printed(replace(BUSY, diagnosis=replace(DIAGNOSIS, findings=(recovered,))))
+    text = printed(without_marks(replace(BUSY, diagnosis=replace(DIAGNOSIS, findings=(recovered,)))))
     assert "Nothing unusual" in text
 
 
@@ -413,7 +428,7 @@ def test_what_a_check_found_is_told_in_the_language_of_the_report() -> None:
 
 def test_a_promotion_day_says_that_usual_days_are_none() -> None:
     text = printed(replace(BUSY, promotion="618 main", stages=()))
-    assert "A day of the promotion 618 main. Usual is the mean of the 28 days before it" in text
+    assert "A day of the promotion 618 main: usual is the same day of the same phase the last time." in text
 
 
 def test_a_question_that_a_finding_answers_names_where() -> None:

@@ -1,18 +1,30 @@
 """With which days a day is compared."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Protocol
 
 from funnelscope.diagnosis.records import DayState
 from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.settings import Promotion, Settings
-from funnelscope.warehouse.connection import Warehouse
 
 BASELINE_DAYS = 28
+DAYS_OF_A_WEEKDAY = BASELINE_DAYS // 7
 _LARGEST_SHIFT_HOURS = 6
 FARTHEST_DAYS = 91
 """How far back a baseline may reach: a quarter, by then a shop has changed."""
+
+
+Row = tuple[date, str]
+"""A day and its verdict."""
+
+
+class Tables(Protocol):
+    """Whatever has the tables: the warehouse, or its published copy."""
+
+    def rows(self, statement: str, **parameters: object) -> "list[Row]":
+        """Rows of a query with named parameters."""
 
 
 @dataclass(frozen=True)
@@ -30,29 +42,58 @@ class ComparableDays:
     compared_with: StatedReason | None = None
 
 
-def find_comparable_days(warehouse: Warehouse, settings: Settings, business_date: date) -> ComparableDays:
-    """The latest 28 good days without a promotion; for a day of a promotion, the same phase and day the last time."""
-    verdicts = dict(
-        warehouse.rows(
+def find_comparable_days(tables: Tables, settings: Settings, business_date: date) -> ComparableDays:
+    """28 good days without a promotion; for a day of a promotion, the same phase and day the last time."""
+    verdicts = _read_verdicts(tables, business_date)
+    if verdicts.get(business_date) == "blocked":
+        return ComparableDays("withheld", (), StatedReason("withheld"))
+    promotion = find_promotion_day(settings.calendar, business_date)
+    if promotion:
+        good = [day for day, verdict in verdicts.items() if verdict != "blocked" and day < business_date]
+        return _find_same_day_last_time(settings.calendar, promotion, good)
+    days = find_regular_days(tables, settings, business_date)
+    if len(days) < BASELINE_DAYS:
+        reason = StatedReason("no_baseline", {"days": len(days), "missing": BASELINE_DAYS - len(days)})
+        return ComparableDays("no_baseline", days, reason, StatedReason("regular"))
+    return ComparableDays("diagnosed", days, compared_with=StatedReason("regular"))
+
+
+def find_regular_days(
+    tables: Tables, settings: Settings, business_date: date, left_out: Collection[date] = ()
+) -> tuple[date, ...]:
+    """The latest good days without a promotion before the day: at most 28, four of each weekday where there are four.
+
+    Days of `left_out` are used only if fewer than two weeks would remain without them.
+    """
+    farthest = business_date - timedelta(days=FARTHEST_DAYS)
+    regular = [
+        day
+        for day, verdict in _read_verdicts(tables, business_date).items()
+        if verdict != "blocked" and farthest <= day < business_date and not find_promotion_day(settings.calendar, day)
+    ]
+    kept = [day for day in regular if day not in left_out]
+    return _select_latest(kept if 2 * len(kept) >= BASELINE_DAYS else regular)
+
+
+def _select_latest(days: Sequence[date]) -> tuple[date, ...]:
+    """The latest four of each weekday, and the latest others if a weekday has fewer: a shop may rest on Sundays."""
+    places = [sum(other.weekday() == day.weekday() for other in days[number:]) for number, day in enumerate(days)]
+    latest = [day for place, day in zip(places, days, strict=True) if place <= DAYS_OF_A_WEEKDAY]
+    others = [day for place, day in zip(places, days, strict=True) if place > DAYS_OF_A_WEEKDAY]
+    missing = BASELINE_DAYS - len(latest)
+    return tuple(sorted([*latest, *(others[-missing:] if missing else ())]))
+
+
+def _read_verdicts(tables: Tables, business_date: date) -> dict[date, str]:
+    """The verdicts of two years up to the day, oldest first, without days of mere history."""
+    return dict(
+        tables.rows(
             "select business_date, verdict from quality.day_verdict "
             "where business_date between $first and $day and verdict != 'history' order by business_date",
             first=business_date - timedelta(days=2 * 366),
             day=business_date,
         )
     )
-    if verdicts.get(business_date) == "blocked":
-        return ComparableDays("withheld", (), StatedReason("withheld"))
-    good = [day for day, verdict in verdicts.items() if verdict != "blocked" and day < business_date]
-    promotion = find_promotion_day(settings.calendar, business_date)
-    if promotion:
-        return _find_same_day_last_time(settings.calendar, promotion, good)
-    farthest = business_date - timedelta(days=FARTHEST_DAYS)
-    regular = [day for day in good if day >= farthest and not find_promotion_day(settings.calendar, day)]
-    days = tuple(regular[-BASELINE_DAYS:])
-    if len(days) < BASELINE_DAYS:
-        reason = StatedReason("no_baseline", {"days": len(days), "missing": BASELINE_DAYS - len(days)})
-        return ComparableDays("no_baseline", days, reason, StatedReason("regular"))
-    return ComparableDays("diagnosed", days, compared_with=StatedReason("regular"))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from funnelscope.reporting.data_section import (
 )
 from funnelscope.reporting.diagnosis_section import read_diagnosis_section
 from funnelscope.reporting.headline import build_bridge, read_headlines
+from funnelscope.reporting.marks import mark_headlines
 from funnelscope.reporting.money_section import read_money
 from funnelscope.reporting.own_funnel_section import read_own_funnels
 from funnelscope.reporting.periods import PERIODS_OF, Period, find_ended_periods, get_day
@@ -61,6 +62,7 @@ def build_report(
     editions = {
         day: len(_read_editions(_locate_folder(published.settings, get_day(day)))) for day in published.period.days
     }
+    stages = tuple(read_stage(published, key, diagnosed.findings if diagnosed else ()) for key in STAGES)
     report = reports.Report(
         shop=published.settings.shop,
         business_date=published.business_date,
@@ -70,18 +72,19 @@ def build_report(
         edition=edition,
         snapshot=snapshot,
         verdict=read_verdict(published),
-        baseline_days=len(published.baseline_days),
+        baseline_days=len(published.yardstick.days),
+        days_of_weekday=published.count_days_of_weekday(),
         period=published.period.kind,
         name="" if published.is_day else published.period.name,
         days=read_days_of_period(published, editions),
         verdict_reasons=read_verdict_reasons(published),
         last_good_date=find_last_good_date(published),
         promotion=published.promotion(published.business_date) if published.is_day else None,
-        headline=read_headlines(published),
+        headline=mark_headlines(read_headlines(published), stages),
         bridge=build_bridge(published, split),
         diagnosis=diagnosed,
         money=split,
-        stages=tuple(read_stage(published, key, diagnosed.findings if diagnosed else ()) for key in STAGES),
+        stages=stages,
         own_funnels=read_own_funnels(published.connection, published.business_date) if published.is_day else (),
         deliveries=read_deliveries(published),
         checks=read_checks(published),

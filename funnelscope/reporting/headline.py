@@ -147,7 +147,7 @@ def build_bridge(published: Published, money: reports.MoneySplit | None) -> repo
     Changes of the factors are split by logarithmic means (LMDI-I, Ang 2004). The rounding difference goes to the
     largest. None without a baseline, or if a part of the money is unknown.
     """
-    if money is None or not published.baseline_days:
+    if money is None or not published.yardstick.days:
         return None
     if any(part.amount is None or part.baseline is None for part in money.parts.values()):
         return None

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from statistics import fmean
 
 import reports
 from funnelscope.messages.message_types import Number, Unit
@@ -61,24 +60,21 @@ def _is_any_known(published: Published, column: str) -> bool:
 def _build_money_part(published: Published, days: Mapping[date, tuple[Decimal, int]]) -> reports.MoneyPart:
     amounts = published.summed({day: amount for day, (amount, _) in days.items()})
     payments = published.summed({day: count for day, (_, count) in days.items()})
-    usual = [float(amounts.get(last, 0)) for last in published.baseline_days]
+    daily = {day: days[day][0] if day in days else 0 for day in published.yardstick.days}
     return reports.MoneyPart(
         amounts.get(published.business_date, Decimal("0.00")),
         payments.get(published.business_date, 0),
-        fmean(usual) if usual else None,
+        published.yardstick.sum_usual(daily),
     )
 
 
 def read_factors(published: Published) -> tuple[reports.Figure, ...]:
     """The five factors of the same-day money. Their product is its amount."""
-    counts = {
-        last: [None if None in column else sum(column) for column in zip(*rows, strict=True)]
-        for last, rows in published.by_period(_read_counts(published)).items()
-    }
-    today = counts.get(published.business_date)
-    if today is None or today[0] is None:
+    daily = _read_counts(published)
+    known = [daily[day] for day in published.dates if day in daily]
+    today = [None if None in column else sum(column) for column in zip(*known, strict=True)]
+    if not today or today[0] is None:
         return ()
-    earlier = [counts[last] for last in published.baseline_days if last in counts]
     return tuple(
         reports.Figure(
             key=key,
@@ -86,10 +82,23 @@ def read_factors(published: Published) -> tuple[reports.Figure, ...]:
             value=_compute_factor(today, position),
             numerator=today[position] if position else None,
             denominator=today[position - 1] if position else None,
-            baseline=_compute_baseline_factor(earlier, position),
+            baseline=_compute_usual_factor(published, daily, position),
         )
         for position, (key, unit) in enumerate(FACTORS.items())
     )
+
+
+def _compute_usual_factor(
+    published: Published, daily: Mapping[date, Sequence[Number | None]], position: int
+) -> Number | None:
+    """Usual count over usual count, from the days that have both: these factors multiply to the usual amount."""
+    before = max(position - 1, 0)
+    known = {day: counts for day, counts in daily.items() if None not in (counts[before], counts[position])}
+    usual = [
+        published.yardstick.sum_usual({day: counts[place] or 0 for day, counts in known.items()})
+        for place in range(position + 1)
+    ]
+    return _compute_factor(usual, position)
 
 
 def _read_counts(published: Published) -> dict[date, Sequence[Number | None]]:
@@ -107,13 +116,3 @@ def _compute_factor(counts: Sequence[Number | None], position: int) -> Number | 
         return counts[0]
     count, before = counts[position], counts[position - 1]
     return float(count) / float(before) if count is not None and before else None
-
-
-def _compute_baseline_factor(earlier: Sequence[Sequence[Number | None]], position: int) -> float | None:
-    """The factor of the mean earlier day or period, so that the baseline factors multiply to the baseline amount."""
-    known = [counts for counts in earlier if None not in counts[max(position - 1, 0) : position + 1]]
-    if not known:
-        return None
-    means = [sum(column) / len(known) if None not in column else None for column in zip(*known, strict=True)]
-    usual = _compute_factor(means, position)
-    return None if usual is None else float(usual)

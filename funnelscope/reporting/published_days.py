@@ -1,21 +1,27 @@
 """One period, usually a day, from the published tables, with the earlier ones that it is compared with."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from statistics import fmean, quantiles
+from statistics import fmean
 from typing import Any
 
 import duckdb
 
 import reports
+from funnelscope.diagnosis.comparable_days import (
+    BASELINE_DAYS,
+    find_comparable_days,
+    find_promotion_day,
+    find_regular_days,
+)
 from funnelscope.events.metrics import METRICS, Metric, SeveralDays
 from funnelscope.messages.message_types import Number, PeriodKind, Unit
 from funnelscope.reporting.periods import Period
+from funnelscope.reporting.usual import Chance, Counts, Usual, UsualFigure, Yardstick
 from funnelscope.settings import Settings
 
-FEWEST_DAYS_FOR_A_BAND = 7
-DAYS_FOR_WEEKDAYS = 14
 EARLIER_PERIODS = {
     PeriodKind.DAY: reports.FULL_BASELINE_DAYS,
     PeriodKind.WEEK: 12,  # a quarter, with this one
@@ -49,9 +55,11 @@ class Published:
     Attributes:
         dates: the days whose numbers are in the report: the day itself; for a longer period those that are published
             and passed the gate.
-        earlier: last day → days of each earlier comparable period. Days that this period lacks are left out of the
-            earlier ones too, so that like is compared with like.
-        baseline_days: the last days of the earlier periods, in order.
+        yardstick: the comparable days, by which every figure of the report is measured.
+        earlier: last day → days of each earlier period of the series that is drawn. Days that this period lacks are
+            left out of the earlier ones too, so that like is drawn beside like.
+        daily: metric → day → its record.
+        metrics: the same by period.
     """
 
     def __init__(
@@ -63,7 +71,6 @@ class Published:
         self.business_date = period.to_date
         self.language = language
         self.is_day = period.kind is PeriodKind.DAY
-        self.first_date = period.before(EARLIER_PERIODS[period.kind]).from_date
         self.verdicts: dict[date, str] = dict(
             self.rows("select business_date, verdict from quality.day_verdict where business_date <= $to_date")
         )
@@ -73,9 +80,11 @@ class Published:
         count = EARLIER_PERIODS[period.kind]
         self.series = [period.before(number) for number in range(count, 0, -1)] + [period]
         self.earlier = {each.to_date: days for each in self.series[:-1] if (days := self.comparable_days(each))}
-        self.baseline_days = list(self.earlier)
         self.is_published = any(day in self.published for day in self.dates)
-        self.metrics = self._metrics()
+        self.yardstick = self._find_yardstick()
+        self.first_date = min([self.series[0].from_date, *self.yardstick.days])
+        self.daily = self._read_daily()
+        self.metrics = self.daily if self.is_day else self._pool()
 
     def _is_usable(self, day: date) -> bool:
         return day in self.published and self.verdicts.get(day) in ("pass", "warn")
@@ -90,18 +99,55 @@ class Published:
             days = [days[place] for place in places]
         return days if all(map(self._is_usable, days)) else []
 
+    def _find_yardstick(self) -> Yardstick:
+        """The comparable days: those of the diagnosis, without days on which a fault stood.
+
+        A longer period is compared with the days before its first one.
+        """
+        first = self.dates[0] if self.dates else self.business_date
+        regular = find_regular_days(self, self.settings, first, left_out=self._find_fault_days(first))
+        days = regular
+        if self.is_day:
+            compared = find_comparable_days(self, self.settings, self.business_date)
+            days = regular if find_promotion_day(self.settings.calendar, self.business_date) is None else compared.days
+            is_judged = compared.state == "diagnosed"
+        else:
+            is_judged = len(regular) >= BASELINE_DAYS and not any(map(self.promotion, self.period.days))
+        published = tuple(day for day in days if day in self.published)
+        return Yardstick(published, tuple(self.dates), has_range=days == regular, is_judged=is_judged)
+
+    def _find_fault_days(self, day: date) -> set[date]:
+        """Earlier days with a confirmed finding. What has lasted for four weeks is the new usual."""
+        if not self.has_table("diagnosis", "findings"):
+            return set()
+        rows = self.rows(
+            "select distinct business_date from diagnosis.findings "
+            "where status = 'confirmed' and business_date < $day and since_date >= $oldest",
+            day=day,
+            oldest=day - timedelta(days=BASELINE_DAYS),
+        )
+        return {found for (found,) in rows}
+
     @property
     def usual_dates(self) -> list[date]:
-        """Every day of the earlier periods."""
-        return [day for days in self.earlier.values() for day in days]
+        """The comparable days that make up what is usual on these dates."""
+        usual = self.yardstick.fit(dict.fromkeys(self.yardstick.days, (0.0, None)))
+        return sorted({day for date_ in self.dates for day in usual.find_alike(date_)})
+
+    def count_days_of_weekday(self) -> int | None:
+        """The number of comparable days of the day's weekday; None where these are not what is usual."""
+        usual = self.usual_dates
+        is_one = self.is_day and len(usual) > 1 and {day.weekday() for day in usual} == {self.business_date.weekday()}
+        return len(usual) if is_one else None
 
     def rows(self, statement: str, **parameters: object) -> list[tuple[Any, ...]]:
         """Rows of the published copy.
 
         Known parameters: the first and last day read, the report's days, and those of the baseline.
         """
-        given = {"from_date": self.first_date, "to_date": self.business_date, **parameters}
-        given |= {name: getattr(self, name) for name in ("dates", "usual_dates") if f"${name}" in statement}
+        given = {"to_date": self.business_date, **parameters}
+        of_report = {"from_date": "first_date", "dates": "dates", "usual_dates": "usual_dates"}
+        given |= {name: getattr(self, field) for name, field in of_report.items() if f"${name}" in statement}
         used = {name: value for name, value in given.items() if f"${name}" in statement}
         return self.connection.execute(statement, used).fetchall()
 
@@ -116,8 +162,7 @@ class Published:
         """Counts or amounts summed by period."""
         return {last: sum(values) for last, values in self.by_period(days).items()}
 
-    def _metrics(self) -> dict[str, dict[date, Record]]:
-        """metric → last day of the period → its record."""
+    def _read_daily(self) -> dict[str, dict[date, Record]]:
         found: dict[str, dict[date, Record]] = {}
         names = ("numerator", "denominator", "value", "median", "p75", "p90")
         for metric, day, *values in self.rows(
@@ -125,24 +170,26 @@ class Published:
             "where business_date between $from_date and $to_date"
         ):
             found.setdefault(metric, {})[day] = dict(zip(names, values, strict=True))
-        if not self.is_day:
-            return self._pooled(found)
-        for day, value in self.rows(
-            "select business_date, standardised_session_rate from marts.daily_summary "
-            "where business_date between $from_date and $to_date and standardised_session_rate is not null"
+        for day, value in (
+            self.rows(
+                "select business_date, standardised_session_rate from marts.daily_summary "
+                "where business_date between $from_date and $to_date and standardised_session_rate is not null"
+            )
+            if self.is_day
+            else []
         ):
             record = {"numerator": None, "denominator": None, "value": value}
             found.setdefault("standardised_session_pay_rate", {})[day] = record
         return found
 
-    def _pooled(self, found: Mapping[str, Mapping[date, Record]]) -> dict[str, dict[date, Record]]:
+    def _pool(self) -> dict[str, dict[date, Record]]:
         pooled = {
             key: {
                 last: record
                 for last, records in self.by_period(days).items()
                 if (record := pool(METRICS[key], records))
             }
-            for key, days in found.items()
+            for key, days in self.daily.items()
         }
         return pooled | self._people()
 
@@ -185,8 +232,9 @@ class Published:
         metric_key, field = self._source(key)
         days = self.metrics.get(metric_key, {})
         today = days.get(self.business_date, {})
-        low, high = self._bands(days, field).get(self.business_date, (None, None))
         unit = _find_unit(metric_key)
+        usual = self._fit(metric_key, field)
+        found = self._estimate_usual(metric_key, field, today)
         coverage = self.metrics.get(COVERAGE.get(key, ""), {}).get(self.business_date, {}).get("value")
         is_share = field == "value" and today.get("denominator") is not None
         return reports.Figure(
@@ -195,53 +243,53 @@ class Published:
             value=_make_printable(today.get(field), unit, today.get("numerator") if not is_share else None),
             numerator=_round_whole(today.get("numerator")) if is_share else None,
             denominator=_round_whole(today.get("denominator")) if is_share else None,
-            baseline=self._usual(metric_key, field),
-            usual_low=low,
-            usual_high=high,
+            baseline=found.value if found else None,
+            usual_low=found.low if found else None,
+            usual_high=found.high if found else None,
+            surprise=found.surprise if found and self.yardstick.is_judged else None,
             coverage=coverage,
-            trend=self.trend(days, field),
+            trend=self.trend(days, field, usual if self.is_day else None),
             rule=None if self.is_day else _find_rule(metric_key),
             mean_of_days=today.get("mean_of_days"),
         )
 
-    def _usual(self, key: str, field: str) -> float | None:
-        """The baseline from the earlier days or periods: the mean of amounts, counts and medians.
-
-        Rates and means are pooled as over several days, so that they are those of the mean day.
-        """
-        days = self.metrics.get(key, {})
-        known = [days[day] for day in self.baseline_days if day in days and days[day][field] is not None]
-        if not known:
-            return None
-        if field == "value" and key in METRICS and METRICS[key].several_days in POOLED_RULES:
-            pooled = pool(METRICS[key], known)
-            return float(pooled["value"]) if pooled and pooled["value"] is not None else None
-        return fmean(float(record[field]) for record in known)
-
-    def trend(self, days: Mapping[date, Mapping[str, Any]], field: str) -> tuple[reports.DayPoint, ...]:
-        """The series of a field up to this period, with promotions and baseline ranges. Unusable days have no value."""
-        usable = {*self.baseline_days, self.business_date}
-        first = min((day for day in days if day in usable), default=self.business_date)
-        bands = self._bands(days, field)
-        return tuple(
-            reports.DayPoint(
-                each.to_date,
-                days[each.to_date][field] if each.to_date in usable and each.to_date in days else None,
-                self.promotion(each.to_date),
-                *bands.get(each.to_date, (None, None)),
-            )
-            for each in self.series
-            if each.to_date >= first
-        )
-
-    def _bands(self, days: Mapping[date, Mapping[str, Any]], field: str) -> dict[date, tuple[float, float]]:
-        """The baseline range on each day of the trend, without promotions if a week remains without them."""
-        known = {
-            day: float(days[day][field]) for day in self.baseline_days if day in days and days[day][field] is not None
+    def _fit(self, key: str, field: str) -> UsualFigure:
+        unit = _find_unit(key)
+        chance = Chance.SHARE if unit is Unit.RATE else Chance.COUNT if unit is Unit.COUNT else Chance.NONE
+        values = {
+            day: counts for day, record in self.daily.get(key, {}).items() if (counts := _count(key, field, record))
         }
-        plain = {day: value for day, value in known.items() if self.promotion(day) is None}
-        values = plain if len(plain) >= FEWEST_DAYS_FOR_A_BAND else known
-        return compute_weekday_bands(values, [*self.baseline_days, self.business_date])
+        has_counts = all(denominator is not None for _, denominator in values.values())
+        return self.yardstick.fit(values, chance if has_counts or chance is not Chance.SHARE else Chance.NONE)
+
+    def _estimate_usual(self, key: str, field: str, today: Record) -> Usual | None:
+        """What is usual for the report's dates. Distinct people of a period have the mean of earlier periods."""
+        if not self.is_day and key in METRICS and METRICS[key].several_days is SeveralDays.DISTINCT:
+            known = [
+                float(record["value"])
+                for each in self.series[:-1]
+                if (record := self.metrics.get(key, {}).get(each.to_date)) and not any(map(self.promotion, each.days))
+            ]
+            return Usual(fmean(known)) if known else None
+        return self._fit(key, field).estimate(self.dates, _count(key, field, today))
+
+    def trend(
+        self, days: Mapping[date, Mapping[str, Any]], field: str, usual: UsualFigure | None = None
+    ) -> tuple[reports.DayPoint, ...]:
+        """The series of a field up to this period, with promotions and ranges. Unusable days have no value."""
+        usable = {*self.earlier, self.business_date}
+        first = min((day for day in days if day in usable), default=self.business_date)
+        week = [self.business_date - timedelta(days=number) for number in range(7)] if usual else []
+        ranges = {day.weekday(): usual.estimate([day]) for day in week if usual}
+        points = []
+        for each in self.series:
+            if each.to_date < first:
+                continue
+            value = days[each.to_date][field] if each.to_date in usable and each.to_date in days else None
+            point = reports.DayPoint(each.to_date, value, self.promotion(each.to_date))
+            found = ranges.get(each.to_date.weekday())
+            points.append(replace(point, usual_low=found.low, usual_high=found.high) if found else point)
+        return tuple(points)
 
     def promotion(self, last: date, first: date | None = None) -> str | None:
         """The first promotion of the shop's calendar that touches the period that ends with `last`.
@@ -317,38 +365,16 @@ def _round_whole(value: Number | None) -> Number | None:
     return int(value) if value == int(value) else Decimal(value).quantize(Decimal("0.01"))
 
 
-def compute_weekday_bands(values: Mapping[date, float], days: Iterable[date]) -> dict[date, tuple[float, float]]:
-    """The baseline range of each of `days`: the middle 80 % of the values, scaled to the day's weekday.
-
-    A weekday's factor is its mean over the mean of all, shrunk to 1 by one day's weight. Below two weeks of values it
-    is 1, and below one week there is no range.
-    """
-    known = list(values.values())
-    if len(known) < FEWEST_DAYS_FOR_A_BAND:
-        return {}
-    factors = _compute_weekday_factors(values) if len(known) >= DAYS_FOR_WEEKDAYS and fmean(known) > 0 else [1.0] * 7
-    low, high = compute_band(value / factors[day.weekday()] for day, value in values.items())
-    if low is None or high is None:
-        return {}
-    return {day: (low * factors[day.weekday()], high * factors[day.weekday()]) for day in days}
-
-
-def _compute_weekday_factors(values: Mapping[date, float]) -> list[float]:
-    mean = fmean(values.values())
-    factors = []
-    for weekday in range(7):
-        ratios = [value / mean for day, value in values.items() if day.weekday() == weekday]
-        factors.append((sum(ratios) + 1) / (len(ratios) + 1))
-    return [factor if factor > 0 else 1.0 for factor in factors]
-
-
-def compute_band(values: Iterable[float]) -> tuple[float | None, float | None]:
-    """The middle 80 % of the baseline days; (None, None) for fewer than a week of them."""
-    known = list(values)
-    if len(known) < FEWEST_DAYS_FOR_A_BAND:
-        return None, None
-    tenths = quantiles(known, n=10, method="inclusive")
-    return tenths[0], tenths[-1]
+def _count(key: str, field: str, record: Record) -> Counts | None:
+    """The numerator and denominator behind a figure; None where the record lacks it."""
+    if record.get(field) is None:
+        return None
+    value, rule = float(record[field]), METRICS[key].several_days if key in METRICS else None
+    if field == "value" and rule is SeveralDays.POOLED and record["denominator"] is not None:
+        return float(record["numerator"]), float(record["denominator"])
+    if field == "value" and rule is SeveralDays.PERIOD and record["numerator"] is not None:
+        return float(record["numerator"]) * value, float(record["numerator"])
+    return value, None
 
 
 def convert_to_date(moment: date | datetime) -> date:

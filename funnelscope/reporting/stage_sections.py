@@ -1,14 +1,15 @@
 """The four stages of a day: steps, slices, operational figures, later outcomes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from statistics import fmean
 
 import reports
 from funnelscope.messages.message_types import Message, Unit
 from funnelscope.reporting.diagnosis_section import DIMENSION_WORDS, read_relevance
-from funnelscope.reporting.published_days import Published, compute_band
+from funnelscope.reporting.marks import mark_stage
+from funnelscope.reporting.published_days import Published
+from funnelscope.reporting.usual import Chance
 
 STAGES = ("traffic", "landing", "decision", "repurchase")
 # The inputs of each stage, and what its page has in addition to the funnel.
@@ -188,8 +189,6 @@ QUESTIONS = {
     ),
 }
 _STANDING = (reports.FindingStatus.CONFIRMED, reports.FindingStatus.PROVISIONAL)
-# One day in ten is outside its baseline range by chance. The answer is no only if the distance exceeds half a range.
-MARGIN_OF_A_NO = 0.5
 
 PAIRS = {
     "traffic": (("click_rate", "arrival_rate"), ("cost_per_engaged_session", "return_on_ad_spend")),
@@ -231,17 +230,22 @@ def read_stage(published: Published, key: str, findings: Sequence[reports.Findin
         message = "no_customers" if key == "repurchase" else "no_events"
         return reports.Stage(key, no_data=Message(message, {"family": family}))
     windows = _read_windows(published, key)
-    return reports.Stage(
-        key,
-        rate=_read_main_rate(published, key),
-        steps=steps,
+    stage = mark_stage(
+        reports.Stage(
+            key,
+            rate=_read_main_rate(published, key),
+            steps=steps,
+            indicators=tuple(published.figure(name) for name in INDICATORS[key] if published.is_known(name)),
+        )
+    )
+    return replace(
+        stage,
         slices=tuple(table for source in SLICES[key] if (table := _read_slice_table(published, source)).rows),
-        indicators=tuple(published.figure(name) for name in INDICATORS[key] if published.is_known(name)),
         windows=windows,
         inquiry_windows=_read_inquiry_windows(published) if key == "decision" else (),
         heat_map=_read_heat_map(published, key),
         pairs=_read_pairs(published, key),
-        questions=(*_answer_relevance_question(published, key), *_answer_questions(published, key, findings)),
+        questions=(*_answer_relevance_question(published, key), *_answer_questions(published, stage, findings)),
         relevance=read_relevance(published) if key == "traffic" and published.is_day else (),
         maturity=_describe_maturity(key, windows),
     )
@@ -274,9 +278,8 @@ def _read_steps(published: Published, stage: str) -> tuple[reports.StageStep, ..
     ):
         days.setdefault(step, {})[business_date] = reached
     steps = []
-    previous: dict[date, int] = {}
-    for step, reached_on in days.items():
-        counts = published.summed(reached_on)
+    previous: Mapping[date, int] = {}
+    for step, counts in days.items():
         steps.append(_build_step(published, step, counts, previous))
         previous = counts
     return tuple(steps)
@@ -285,21 +288,21 @@ def _read_steps(published: Published, stage: str) -> tuple[reports.StageStep, ..
 def _build_step(
     published: Published, key: str, counts: Mapping[date, int], previous: Mapping[date, int]
 ) -> reports.StageStep:
-    today = counts.get(published.business_date)
-    usual_counts = [counts[last] for last in published.baseline_days if last in counts]
-    followed = [last for last in published.baseline_days if last in counts and previous.get(last)]
-    low, high = compute_band(counts[last] / previous[last] for last in followed)
-    before = previous.get(published.business_date)
+    today, before = (sum(days[day] for day in published.dates if day in days) for days in (counts, previous))
+    rates = {day: (float(count), float(previous[day])) for day, count in counts.items() if day in previous}
+    is_known = any(day in counts for day in published.dates)
+    usual = published.yardstick.fit(rates, Chance.SHARE).estimate(
+        published.dates, (today, before) if is_known and before else None
+    )
     return reports.StageStep(
         key=key,
-        count=today,
-        rate_from_previous=today / before if today is not None and before else None,
-        baseline_count=fmean(usual_counts) if usual_counts else None,
-        baseline_rate=sum(counts[last] for last in followed) / sum(previous[last] for last in followed)
-        if followed
-        else None,
-        usual_low=low,
-        usual_high=high,
+        count=today if is_known else None,
+        rate_from_previous=today / before if is_known and before else None,
+        baseline_count=published.yardstick.sum_usual(counts),
+        baseline_rate=usual.value if usual else None,
+        usual_low=usual.low if usual else None,
+        usual_high=usual.high if usual else None,
+        surprise=usual.surprise if usual and published.yardstick.is_judged else None,
     )
 
 
@@ -434,31 +437,32 @@ def _is_drawn(figure: reports.Figure) -> bool:
 
 
 def _answer_questions(
-    published: Published, stage: str, findings: Sequence[reports.Finding]
+    published: Published, stage: reports.Stage, findings: Sequence[reports.Finding]
 ) -> tuple[reports.Question, ...]:
-    return tuple(_answer_question(published, source, findings) for source in QUESTIONS[stage])
+    figures = {figure.key: figure for figure in (*stage.indicators, stage.rate) if figure is not None}
+    return tuple(_answer_question(published, source, figures, findings) for source in QUESTIONS[stage.key])
 
 
 def _answer_question(
-    published: Published, source: QuestionSource, findings: Sequence[reports.Finding]
+    published: Published,
+    source: QuestionSource,
+    figures: Mapping[str, reports.Figure],
+    findings: Sequence[reports.Finding],
 ) -> reports.Question:
-    """Yes: as good as the baseline or better.
-
-    No: clearly worse, or so in a slice. Unknown: no number, or no range yet.
-    """
+    """No: marked as worse, or so in a slice. Yes: judged and not marked so. Unknown: no number, or not judged."""
     known = [key for key in source.figures if published.is_known(key)]
-    figure = published.figure(known[0]) if known else None
+    figure = figures.get(known[0]) or published.figure(known[0]) if known else None
     where = [each.slice for each in findings if each.kind in source.faults and each.status in _STANDING]
     if where:
         return reports.Question(source.key, reports.QuestionAnswer.NO, figure, where[0])
     if figure is None or figure.value is None:
         return reports.Question(source.key, reports.QuestionAnswer.UNKNOWN)
-    if figure.usual_low is None or figure.usual_high is None:
+    is_never = not figure.value and not figure.baseline and not source.is_worse_above
+    if figure.surprise is None or is_never:
         return reports.Question(source.key, reports.QuestionAnswer.UNKNOWN, figure)
-    low, high, value = float(figure.usual_low), float(figure.usual_high), float(figure.value)
-    margin = (high - low) * MARGIN_OF_A_NO
-    is_worse = value > high + margin if source.is_worse_above else value < low - margin
-    return reports.Question(source.key, reports.QuestionAnswer.NO if is_worse else reports.QuestionAnswer.YES, figure)
+    worse = reports.Mark.ABOVE if source.is_worse_above else reports.Mark.BELOW
+    answer = reports.QuestionAnswer.NO if figure.mark is worse else reports.QuestionAnswer.YES
+    return reports.Question(source.key, answer, figure)
 
 
 def _answer_relevance_question(published: Published, stage: str) -> tuple[reports.Question, ...]:

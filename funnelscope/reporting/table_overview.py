@@ -1,12 +1,16 @@
 """An overview of a table: the first rows of a day, and a mart's measures over four weeks, without ids of people."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
 import reports
+from funnelscope.diagnosis.comparable_days import find_regular_days
 from funnelscope.diagnosis.steps import CUBES, get_steps
 from funnelscope.messages.message_types import Number, Unit
+from funnelscope.reporting.usual import Yardstick
+from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.models import Model, derive_schemas
 
@@ -67,14 +71,21 @@ def _find_day_column(model: Model) -> str | None:
     return first if first.endswith("_date") else None
 
 
-def read_figures(warehouse: Warehouse, model: Model, business_date: date) -> list[reports.Figure]:
-    """The mart's measures over four weeks, as figures; empty for one without measures.
+def read_figures(warehouse: Warehouse, model: Model, business_date: date, settings: Settings) -> list[reports.Figure]:
+    """The mart's measures over four weeks, as figures with what is usual; empty for one without measures.
 
     Cubes begin with the rates of the steps that are diagnosed on them.
     """
     first = business_date - timedelta(days=PICTURE_DAYS - 1)
     days = [first + timedelta(days=number) for number in range(PICTURE_DAYS)]
-    return (_read_long_figures if model.table in LONG_TABLES else _read_wide_figures)(warehouse, model, days)
+    figures = (_read_long_figures if model.table in LONG_TABLES else _read_wide_figures)(warehouse, model, days)
+    yardstick = Yardstick(find_regular_days(warehouse, settings, business_date), (business_date,))
+    return [_add_usual(figure, yardstick) for figure in figures]
+
+
+def _add_usual(figure: reports.Figure, yardstick: Yardstick) -> reports.Figure:
+    values = {point.day: point.value for point in figure.trend if point.value is not None}
+    return replace(figure, baseline=yardstick.sum_usual(values))
 
 
 def _list_measures(model: Model) -> list[str]:
@@ -126,13 +137,11 @@ def _order_of_rows(model: Model) -> str:
 
 
 def _build_figure(name: str, values: dict[date, Number], days: Sequence[date], is_rate: bool) -> reports.Figure:
-    before = [float(values[day]) for day in days[:-1] if values.get(day) is not None]
     today = values.get(days[-1])
     return reports.Figure(
         name,
         _choose_unit(today, is_rate or name.endswith(("_rate", "_share"))),
         today,
-        baseline=sum(before) / len(before) if before else None,
         trend=tuple(reports.DayPoint(day, values.get(day)) for day in days),
     )
 
@@ -143,9 +152,9 @@ def _choose_unit(value: Number | None, is_rate: bool) -> Unit:
     return Unit.MONEY if isinstance(value, Decimal) else Unit.COUNT
 
 
-def draw_last_weeks(warehouse: Warehouse, model: Model, business_date: date, language: str) -> bytes | None:
+def draw_last_weeks(warehouse: Warehouse, model: Model, business_date: date, settings: Settings) -> bytes | None:
     """The mart's last four weeks as SVG; None if it is not a mart or has no measures."""
     if model.schema != "marts" or model.is_view:
         return None
-    figures = read_figures(warehouse, model, business_date)
-    return reports.draw_table_days(figures, language) if figures else None
+    figures = read_figures(warehouse, model, business_date, settings)
+    return reports.draw_table_days(figures, settings.language) if figures else None

@@ -4,8 +4,15 @@ from collections.abc import Sequence
 
 from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, format_signed
-from reports.model import Diagnosis, Estimate, Evidence, Finding, FindingStatus, Report
-from reports.pages.table_blocks import Content, Widths, build_section, build_table
+from reports.model import Diagnosis, Estimate, Evidence, Finding, FindingStatus, Report, list_marked_figures
+from reports.pages.table_blocks import (
+    Content,
+    Widths,
+    build_section,
+    build_table,
+    name_figure,
+    write_marked_value,
+)
 
 FINDINGS_ON_THE_FIRST_PAGE = 3
 FINDING_WIDTHS: Widths = (48, None)
@@ -19,7 +26,7 @@ def write_day_sentence(report: Report, words: Words) -> str:
     # Recovered findings count in a week or month, because their loss is part of it.
     acting = [each for each in diagnosis.findings if report.days or each.status is not FindingStatus.RECOVERED]
     if not acting:
-        return write_calm_sentence(diagnosis, words)
+        return write_calm_sentence(report, diagnosis, words)
     first = acting[0]
     sentence = words.text(
         "verdict_sentences",
@@ -35,10 +42,18 @@ def write_day_sentence(report: Report, words: Words) -> str:
     return " ".join(part for part in (sentence, more) if part)
 
 
-def write_calm_sentence(diagnosis: Diagnosis, words: Words) -> str:
-    """Says that there is nothing to act on, with the drop that the day could have shown; or why that is unknown."""
+def write_calm_sentence(report: Report, diagnosis: Diagnosis, words: Words) -> str:
+    """Says that there is nothing to act on, with the drop that the day could have shown; or why that is unknown.
+
+    Figures that moved without a finding are named: the sentence never contradicts a mark.
+    """
     if diagnosis.state not in ("calm", "found"):
         return words.text("diagnosis_states", diagnosis.state, reason=diagnosis.reason)
+    if moved := list_marked_figures(report):
+        named = words.text("labels", "separator").join(
+            f"{name_figure(figure, report.currency, words)} {write_marked_value(figure, words)}" for figure in moved
+        )
+        return words.text("diagnosis_states", "moved", figures=named)
     if not diagnosis.visible_drops:
         return words.text("diagnosis_states", "calm")
     drops = words.text("labels", "separator").join(

@@ -30,7 +30,6 @@ from reports.pages.table_blocks import (
     write_promotions_note,
     write_trend_alternative,
 )
-from reports.pictures.funnel_picture import choose_outside_mark
 
 SLICE_ROWS_SHOWN = 8
 WINDOW_WIDTHS: Widths = (24, None, 24, 24, 24, 23)
@@ -198,9 +197,7 @@ def build_stage_rate(rate: Figure, words: Words) -> Content:
 def write_stage_notes(stage: Stage, words: Words) -> list[str]:
     """The notes below the picture of the stage."""
     notes = []
-    if any(
-        choose_outside_mark(step.rate_from_previous, step.usual_low, step.usual_high, words) for step in stage.steps
-    ):
+    if any(each.mark for each in (*stage.steps, *stage.indicators, stage.rate) if each is not None):
         notes.append(words.text("pictures", "outside"))
     promotions = write_promotions_note(stage.rate.trend, words) if stage.rate else None
     return [*notes, promotions] if promotions else notes

@@ -8,7 +8,6 @@ from funnelscope.messages.wording import Words, format_signed
 from reports.model import FULL_BASELINE_DAYS, FamilyDelivery, Figure, Headline, Report, ReportVerdict, Stage
 from reports.pages.finding_blocks import build_finding_briefs, build_follow_ups_section, write_day_sentence
 from reports.pages.table_blocks import Content, name_figure, write_baseline_and_change, write_marked_value
-from reports.pictures.funnel_picture import choose_outside_mark
 from reports.pictures.trend import has_trend
 
 
@@ -28,7 +27,7 @@ def build_summary(report: Report, words: Words) -> Content:
         "headline": [build_headline(headline, report, words) for headline in report.headline],
         "bridge": build_bridge_section(report, words),
         "tiles_heading": words.text("headings", "stages"),
-        "tiles": [build_stage_tile(stage, words) for stage in report.stages],
+        "tiles": [build_stage_tile(stage, report, words) for stage in report.stages],
         "outside": write_outside_note(report, words),
         "findings": build_finding_briefs(report, words),
         "follow_ups": build_follow_ups_section(report, words),
@@ -100,9 +99,17 @@ def write_baseline_sentence(report: Report, words: Words) -> str:
     days = report.baseline_days
     if report.promotion is not None and days:
         return words.text("baseline", "promotion", promotion=report.promotion, days=str(days))
+    if report.days_of_weekday and days >= FULL_BASELINE_DAYS:
+        weekday = words.text("weekdays", str(report.business_date.isoweekday()))
+        return words.text("baseline", "weekday", days=str(days), same=str(report.days_of_weekday), weekday=weekday)
     is_short = report.period is PeriodKind.DAY and days < FULL_BASELINE_DAYS
     key = "none" if days == 0 else "short" if is_short else "full"
     return words.text("baseline", key, days=str(days), full=str(FULL_BASELINE_DAYS))
+
+
+def name_usual_weekday(report: Report, words: Words) -> str | None:
+    """The weekday whose days are what is usual; None if they are not."""
+    return words.text("weekdays", str(report.business_date.isoweekday())) if report.days_of_weekday else None
 
 
 def build_family_strip(delivery: FamilyDelivery, words: Words) -> Content:
@@ -122,7 +129,7 @@ def build_family_strip(delivery: FamilyDelivery, words: Words) -> Content:
 def build_headline(headline: Headline, report: Report, words: Words) -> Content:
     """One large number with its baseline, change and comparisons."""
     figure = headline.figure
-    usual, change = write_baseline_and_change(figure, words)
+    usual, change = write_baseline_and_change(figure, words, name_usual_weekday(report, words))
     lines = [words.counts(figure)] if figure.denominator is not None else []
     if headline.second is not None:
         second = headline.second
@@ -202,18 +209,18 @@ def write_outside_note(report: Report, words: Words) -> str | None:
     """The meaning of the marks on this page, if there are any."""
     figures = [headline.figure for headline in report.headline]
     figures += [stage.rate for stage in report.stages if stage.rate is not None and stage.no_data is None]
-    if any(choose_outside_mark(figure.value, figure.usual_low, figure.usual_high, words) for figure in figures):
+    if any(figure.mark for figure in figures):
         return words.text("pictures", "outside")
     return None
 
 
-def build_stage_tile(stage: Stage, words: Words) -> Content:
+def build_stage_tile(stage: Stage, report: Report, words: Words) -> Content:
     """The tile of a stage: its main rate with counts, baseline and change."""
     name = words.text("stages", stage.key)
     if stage.no_data is not None or stage.rate is None:
         reason = words.message(stage.no_data) if stage.no_data else ""
         return {"name": name, "rate": words.no_data, "value": "", "lines": [reason] if reason else []}
-    usual, change = write_baseline_and_change(stage.rate, words)
+    usual, change = write_baseline_and_change(stage.rate, words, name_usual_weekday(report, words))
     maturity = words.message(stage.maturity) if stage.maturity else ""
     lines = [words.counts(stage.rate), f"{usual} {change}".strip(), maturity]
     return {

@@ -6,7 +6,7 @@ from typing import Any
 from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words, choose_baseline_digits
 from reports.model import DayPoint, Figure
-from reports.pictures.funnel_picture import choose_outside_mark
+from reports.pictures.funnel_picture import write_mark
 from reports.pictures.trend import find_promotion_runs
 
 Content = dict[str, Any]
@@ -51,18 +51,19 @@ def name_figure(figure: Figure, currency: str, words: Words) -> str:
     return words.text("labels", "with_unit", name=name, unit=currency) if figure.unit is Unit.MONEY else name
 
 
-def write_baseline_and_change(figure: Figure, words: Words) -> tuple[str, str]:
-    """The figure's baseline in words, and its change against it; empty without a baseline."""
+def write_baseline_and_change(figure: Figure, words: Words, weekday: str | None = None) -> tuple[str, str]:
+    """The figure's baseline in words, that of a weekday by its name, and the change; empty without a baseline."""
     if figure.baseline is None:
         return words.text("labels", "usual", value=words.no_data), ""
     digits = choose_baseline_digits(figure.value, figure.unit)
-    usual = words.text("labels", "usual", value=words.value(figure.baseline, figure.unit, digits))
+    value = words.value(figure.baseline, figure.unit, digits)
+    usual = words.text("labels", "usual_weekday" if weekday else "usual", value=value, weekday=weekday or "")
     return usual, words.change(figure.value, figure.baseline, figure.unit)
 
 
 def write_marked_value(figure: Figure, words: Words) -> str:
-    """The value, marked if it is outside its baseline range."""
-    mark = choose_outside_mark(figure.value, figure.usual_low, figure.usual_high, words)
+    """The value, marked if chance hardly explains it."""
+    mark = write_mark(figure.mark, words)
     return f"{mark} {words.value(figure.value, figure.unit)}".strip()
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from funnelscope.messages.message_types import Number, Unit
+from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
-from reports.model import Report, Stage, StageStep
+from reports.model import Mark, Report, Stage, StageStep
 from reports.pictures.canvas import (
     ALARM,
     BLUE,
@@ -79,7 +79,7 @@ def _draw_step(sheet: "Axes", step: StageStep, y: float, scale: float, words: Wo
     if step.rate_from_previous is None and step.baseline_rate is None:
         return
     today_x, usual_x, range_x = RATE_COLUMNS_MM
-    mark = choose_outside_mark(step.rate_from_previous, step.usual_low, step.usual_high, words)
+    mark = write_mark(step.mark, words)
     written = words.value(step.rate_from_previous, Unit.RATE)
     colour = ALARM if mark else INK
     sheet.text(today_x, y, f"{mark} {written}".strip(), ha="right", va="center", color=colour)
@@ -91,15 +91,9 @@ def _draw_step(sheet: "Axes", step: StageStep, y: float, scale: float, words: Wo
         sheet.text(range_x, y, bounds, ha="right", va="center", color=QUIET)
 
 
-def choose_outside_mark(value: Number | None, low: Number | None, high: Number | None, words: Words) -> str:
-    """The mark of a value below or above its baseline range; empty inside it, or if the range is unknown."""
-    if value is None:
-        return ""
-    if low is not None and value < low:
-        return words.text("labels", "below")
-    if high is not None and value > high:
-        return words.text("labels", "above")
-    return ""
+def write_mark(mark: Mark | None, words: Words) -> str:
+    """The sign of a mark; empty for none."""
+    return words.text("labels", mark.value) if mark else ""
 
 
 def draw_stage_png(stage: Stage, report: Report, words: Words) -> bytes:
