@@ -80,7 +80,7 @@ def delivery(**columns: Any) -> Row:
     return {"delivery_id": 1, "family": "order", "dt": DAY, "file": "a.csv", "status": "loaded"} | columns
 
 
-def event(number: int, event_type: str, order: int, amount: str, day: date = DAY) -> Row:
+def event(number: int, event_type: str, order: int, amount: str | None, day: date = DAY) -> Row:
     return {"event_id": number, "business_date": day, "event_type": event_type, "order_id": order, "amount": amount}
 
 
@@ -92,6 +92,40 @@ def more_orders_of_the_till(count: int) -> str:
 
 def payment(order: int, money_class: str, amount: str, day: date = DAY) -> Row:
     return {"order_id": order, "business_date": day, "money_class": money_class, "amount": amount}
+
+
+def at(hour: int, row: Row) -> Row:
+    return row | {"event_time": f"2026-06-10 {hour:02}:00:00"}
+
+
+def refund(order: int, lines: int, amount: str, refunded: str, paid: str | None) -> Row:
+    return {
+        "order_id": order,
+        "business_date": DAY,
+        "refund_count": lines,
+        "amount": amount,
+        "refunded_to_date": refunded,
+        "paid_to_date": paid,
+        "is_excluded": False,
+    }
+
+
+ninety_six_others = (
+    f"select 100 + number as order_id, date '{DAY}' as business_date, 1 as refund_count, 1 as amount, "
+    "1 as refunded_to_date, 1 as paid_to_date, false as is_excluded from generate_series(1, 96) as others (number)"
+)
+a_hundred_more_orders = (
+    f"insert into intermediate.payments by name select 100 + number as order_id, date '{DAY}' as business_date, "
+    "'same_day' as money_class from generate_series(1, 100) as others (number); "
+    "insert into staging.order_events by name select 100 + number as order_id, 100 + number as event_id, 'paid' as "
+    f"event_type, date '{DAY}' as business_date, 100 as amount, "
+    "timestamp '2026-06-10 06:00:00' as event_time from generate_series(1, 100) as others (number)"
+)
+
+
+def came(delivery_id: int, row_number: int, order: int | None, event_type: str, hour: int, **columns: Any) -> Row:
+    place = {"delivery_id": delivery_id, "row_number": row_number, "business_date": DAY}
+    return place | at(hour, {"order_id": order, "event_type": event_type}) | columns
 
 
 def completeness(family: str) -> Rule:
@@ -468,7 +502,8 @@ RULES = (
         rows(
             "intermediate.refunds",
             {"order_id": 1, "business_date": DAY, "refund_count": 27, "paid_date": YESTERDAY},
-            {"order_id": 2, "business_date": DAY, "refund_count": 8},
+            {"order_id": 2, "business_date": DAY, "refund_count": 8, "is_deposit": False},
+            {"order_id": 3, "business_date": DAY, "refund_count": 1, "is_deposit": True},
         ),
         (
             "update intermediate.refunds set order_id = null, refund_count = 1 where order_id = 2",
@@ -482,6 +517,33 @@ RULES = (
             "delete from intermediate.refunds where order_id = 1; "
             "update intermediate.refunds set refund_count = 2 where order_id = 2",
             "update intermediate.refunds set business_date = '2026-06-08'",
+        ),
+    ),
+    Rule(
+        "refunds_are_within_payments",
+        rows(
+            "intermediate.refunds",
+            refund(1, 1, "10.00", "10.00", "10.00"),
+            # More than was paid, in one refund: the return's postage. In two: but for rounding. A staff order; unpaid.
+            refund(2, 1, "15.00", "15.00", "10.00"),
+            refund(3, 2, "10.10", "10.10", "10.00"),
+            refund(4, 1, "90.00", "90.00", "10.00") | {"is_excluded": True},
+            refund(5, 1, "90.00", "90.00", None),
+        ),
+        (
+            "update intermediate.refunds set refunded_to_date = 15.01, amount = 15.01 where order_id = 2",
+            "update intermediate.refunds set refunded_to_date = 10.11 where order_id = 3",
+            # The second part of it comes on another day.
+            "update intermediate.refunds set amount = 5, refund_count = 1, refunded_to_date = 10.11 where order_id = 3",
+            "update intermediate.refunds set is_excluded = false where order_id = 4",
+            f"insert into intermediate.refunds by name {ninety_six_others}; "
+            "update intermediate.refunds set refunded_to_date = 20 where order_id in (1, 2)",
+        ),
+        (
+            # One in a hundred is nothing.
+            f"insert into intermediate.refunds by name {ninety_six_others}; "
+            f"insert into intermediate.refunds by name {ninety_six_others} where number = 9; "
+            "update intermediate.refunds set refunded_to_date = 20 where order_id = 1",
         ),
     ),
     Rule(
@@ -610,9 +672,14 @@ def test_a_contract_reports_the_day_on_which_its_rule_is_broken(
             {"nameless": 1, "unknown": 2, "orders": 49},
         ),
         (
+            "refunds_are_within_payments",
+            "update intermediate.refunds set refunded_to_date = 20 where order_id in (1, 3)",
+            {"orders": 2, "refunded_orders": 3, "refunded_amount": "40.00", "paid_amount": "20.00"},
+        ),
+        (
             "refunds_have_orders",
             "insert into intermediate.refunds (order_id, business_date, refund_count) values (null, '2026-06-10', 1)",
-            {"nameless": 1, "unpaid": 8, "refunds": 36},
+            {"nameless": 1, "unpaid": 8, "refunds": 37},
         ),
         (
             "reconciliation",
@@ -653,7 +720,7 @@ def test_a_contract_says_how_much_it_found(warehouse: Warehouse, contract: str, 
 
 def test_a_source_that_does_not_link_refunds_to_orders_is_told_until_that_is_known_of_it(warehouse: Warehouse) -> None:
     contract = CONTRACTS["refunds_have_orders"]
-    unlinked: Row = {"order_id": 2, "business_date": DAY, "refund_count": 8}
+    unlinked: Row = {"order_id": 2, "business_date": DAY, "refund_count": 8, "is_deposit": False}
     insert(warehouse, "intermediate.refunds", unlinked)
     insert(warehouse, "intermediate.refunds", unlinked | {"business_date": YESTERDAY, "refund_count": 19})
     assert len(cases(warehouse, contract)) == 1

@@ -59,7 +59,7 @@ METRICS = {
         _define_count("page_views", "pages opened in human sessions, refreshes in"),
         _define_count("orders", "orders created, excluded ones out"),
         _define_money("paid_amount", "same_day + carried_over + presale_balance + no_session"),
-        _define_money("refund_amount", "refunds of the day, for payments of any day"),
+        _define_money("refund_amount", "refunds of the day, for payments of any day, postage in, deposits out"),
         _define_rate("landing_rate", "sessions reaching a qualified product view / human sessions"),
         _define_rate("decision_rate", "paying sessions / sessions with a qualified product view"),
         _define_rate("deposit_rate", "sessions with a presale order that day / sessions with a qualified product view"),
@@ -122,6 +122,7 @@ METRICS = {
         _define_money("refund_amount_16_to_30_days", "refunded of payments 16 to 30 days old"),
         _define_money("refund_amount_over_30_days", "refunded of payments over 30 days old"),
         _define_money("refund_amount_unlinked", "refunded with no known payment"),
+        _define_money("refund_amount_deposit", "deposits given back, in no paid amount and not in refund_amount"),
         _define_count("active_customers", "customers with a purchase day in the 180 days before", SeveralDays.DISTINCT),
         _define_rate("daily_repurchase_rate", "active past customers who purchased / active past customers"),
         _define_duration(

@@ -117,9 +117,9 @@ order_counts as (
 ),
 
 refund_amounts as (
-    select business_date, sum(amount) as refunded_amount
+    select business_date, sum(amount) as refunded_amount, count(amount) = 0 as is_refund_unknown
     from intermediate.refunds
-    where not is_excluded and business_date between $from_date and $to_date
+    where not is_excluded and not is_deposit and business_date between $from_date and $to_date
     group by business_date
 )
 
@@ -154,8 +154,10 @@ select
         as same_day_orders, -- orders paid on the day their session entered
     case when has_sessions and has_orders then coalesce(same_day_amount, 0)::DECIMAL(18, 2) end
         as same_day_amount, -- amount paid for them
-    case when has_orders then coalesce(refunded_amount, 0)::DECIMAL(18, 2) end
-        as refunded_amount, -- refunded on the day, for payments of any day
+    case
+        when has_orders and not coalesce(is_refund_unknown, false) then coalesce(refunded_amount, 0)::DECIMAL(18, 2)
+    end
+        as refunded_amount, -- refunded on the day, for payments of any day; deposits out
     case when has_orders then paying_sessions / nullif(human_sessions, 0) end
         as same_day_session_rate, -- headline: paying / human sessions
     case
