@@ -73,7 +73,7 @@ METRICS = {
         _define_mean("amount_per_buyer", Unit.MONEY, "paid amount / buyers"),
         _define_mean("amount_per_unit", Unit.MONEY, "paid amount / units paid for"),
         _define_mean("units_per_order", Unit.RATIO, "units paid for / paid orders"),
-        _define_rate("returning_buyer_share", "customers with a payment in the 365 days before / buyers"),
+        _define_rate("returning_buyer_share", "customers who purchased, and had in the 365 days before / buyers"),
         _define_rate("visitor_cart_rate", "visitors who put something into the cart / visitors"),
         _define_rate("visitor_favorite_rate", "visitors who kept something / visitors"),
         _define_count("impressions", "times shown, robots out"),
