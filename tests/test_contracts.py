@@ -80,7 +80,7 @@ def delivery(**columns: Any) -> Row:
     return {"delivery_id": 1, "family": "order", "dt": DAY, "file": "a.csv", "status": "loaded"} | columns
 
 
-def event(number: int, event_type: str, order: int, amount: str, day: date = DAY) -> Row:
+def event(number: int, event_type: str, order: int, amount: str | None, day: date = DAY) -> Row:
     return {"event_id": number, "business_date": day, "event_type": event_type, "order_id": order, "amount": amount}
 
 
@@ -92,6 +92,40 @@ def more_orders_of_the_till(count: int) -> str:
 
 def payment(order: int, money_class: str, amount: str, day: date = DAY) -> Row:
     return {"order_id": order, "business_date": day, "money_class": money_class, "amount": amount}
+
+
+def at(hour: int, row: Row) -> Row:
+    return row | {"event_time": f"2026-06-10 {hour:02}:00:00"}
+
+
+def refund(order: int, lines: int, amount: str, refunded: str, paid: str | None) -> Row:
+    return {
+        "order_id": order,
+        "business_date": DAY,
+        "refund_count": lines,
+        "amount": amount,
+        "refunded_to_date": refunded,
+        "paid_to_date": paid,
+        "is_excluded": False,
+    }
+
+
+ninety_six_others = (
+    f"select 100 + number as order_id, date '{DAY}' as business_date, 1 as refund_count, 1 as amount, "
+    "1 as refunded_to_date, 1 as paid_to_date, false as is_excluded from generate_series(1, 96) as others (number)"
+)
+a_hundred_more_orders = (
+    f"insert into intermediate.payments by name select 100 + number as order_id, date '{DAY}' as business_date, "
+    "'same_day' as money_class from generate_series(1, 100) as others (number); "
+    "insert into staging.order_events by name select 100 + number as order_id, 100 + number as event_id, 'paid' as "
+    f"event_type, date '{DAY}' as business_date, 100 as amount, "
+    "timestamp '2026-06-10 06:00:00' as event_time from generate_series(1, 100) as others (number)"
+)
+
+
+def came(delivery_id: int, row_number: int, order: int | None, event_type: str, hour: int, **columns: Any) -> Row:
+    place = {"delivery_id": delivery_id, "row_number": row_number, "business_date": DAY}
+    return place | at(hour, {"order_id": order, "event_type": event_type}) | columns
 
 
 def completeness(family: str) -> Rule:
@@ -468,7 +502,8 @@ RULES = (
         rows(
             "intermediate.refunds",
             {"order_id": 1, "business_date": DAY, "refund_count": 27, "paid_date": YESTERDAY},
-            {"order_id": 2, "business_date": DAY, "refund_count": 8},
+            {"order_id": 2, "business_date": DAY, "refund_count": 8, "is_deposit": False},
+            {"order_id": 3, "business_date": DAY, "refund_count": 1, "is_deposit": True},
         ),
         (
             "update intermediate.refunds set order_id = null, refund_count = 1 where order_id = 2",
@@ -482,6 +517,144 @@ RULES = (
             "delete from intermediate.refunds where order_id = 1; "
             "update intermediate.refunds set refund_count = 2 where order_id = 2",
             "update intermediate.refunds set business_date = '2026-06-08'",
+        ),
+    ),
+    Rule(
+        "refunds_are_within_payments",
+        rows(
+            "intermediate.refunds",
+            refund(1, 1, "10.00", "10.00", "10.00"),
+            # More than was paid, in one refund: the return's postage. In two: but for rounding. A staff order; unpaid.
+            refund(2, 1, "15.00", "15.00", "10.00"),
+            refund(3, 2, "10.10", "10.10", "10.00"),
+            refund(4, 1, "90.00", "90.00", "10.00") | {"is_excluded": True},
+            refund(5, 1, "90.00", "90.00", None),
+        ),
+        (
+            "update intermediate.refunds set refunded_to_date = 15.01, amount = 15.01 where order_id = 2",
+            "update intermediate.refunds set refunded_to_date = 10.11 where order_id = 3",
+            # The second part of it comes on another day.
+            "update intermediate.refunds set amount = 5, refund_count = 1, refunded_to_date = 10.11 where order_id = 3",
+            "update intermediate.refunds set is_excluded = false where order_id = 4",
+            f"insert into intermediate.refunds by name {ninety_six_others}; "
+            "update intermediate.refunds set refunded_to_date = 20 where order_id in (1, 2)",
+        ),
+        (
+            # One in a hundred is nothing.
+            f"insert into intermediate.refunds by name {ninety_six_others}; "
+            f"insert into intermediate.refunds by name {ninety_six_others} where number = 9; "
+            "update intermediate.refunds set refunded_to_date = 20 where order_id = 1",
+        ),
+    ),
+    Rule(
+        "orders_are_paid_once",
+        (
+            *rows("intermediate.payments", *(payment(n, "same_day", "1.00") for n in range(1, 12))),
+            *rows("intermediate.payments", payment(12, "excluded", "1.00"), payment(13, "same_day", "1.00", YESTERDAY)),
+            *rows(
+                "staging.order_events",
+                # 1: a deposit and a balance. 2: in parts, rounded up. 3: its payment carries the postage. 4: and taxes.
+                *(event(1, "created", 1, "100.00", YESTERDAY), at(5, event(2, "deposit_paid", 1, "10.00", YESTERDAY))),
+                at(7, event(3, "balance_paid", 1, "90.00")),
+                *(at(5, event(11, "created", 2, "50.00")), at(6, event(12, "paid", 2, "25.25"))),
+                at(7, event(13, "paid", 2, "25.25")),
+                event(21, "created", 3, "20.00"),
+                at(6, event(22, "paid", 3, "20.00")) | {"shipping_amount": "15.00"},
+                *(event(31, "created", 4, "20.00"), at(6, event(32, "paid", 4, "30.00"))),
+                # 5: given back and paid again. 6: nobody says for how much it was created; two lines of a till.
+                *(event(41, "created", 5, "20.00"), at(6, event(42, "paid", 5, "20.00"))),
+                *(at(7, event(43, "refunded", 5, "20.00")), at(8, event(44, "paid", 5, "20.00"))),
+                *(event(51, "created", 6, None), at(6, event(52, "paid", 6, "9.00") | {"product_id": "a"})),
+                at(7, event(53, "paid", 6, "9.00") | {"product_id": "a"}),
+                # 7: created for nothing that is known yet. 8: instalments of other amounts. 9: two units scanned.
+                *(event(61, "created", 7, "0.00"), at(6, event(62, "paid", 7, "9.00"))),
+                *(at(6, event(71, "paid", 8, "9.00")), at(7, event(72, "paid", 8, "8.00"))),
+                *(at(6, event(81, "paid", 9, "9.00")), at(6, event(82, "paid", 9, "9.00"))),
+                # 10: a payment without an amount. 11: a deduction of a till. 12: a test. 13: yesterday's.
+                *(event(91, "created", 10, "20.00"), at(6, event(92, "paid", 10, None))),
+                at(6, event(93, "paid", 11, "-5.00")),
+                *(event(94, "created", 12, "1.00"), at(6, event(95, "paid", 12, "9.00"))),
+            ),
+        ),
+        (
+            # Twice, at another time or at the same one; the balance alone; a deposit; too much at once.
+            "insert into staging.order_events by name select * replace (21 as event_id) from staging.order_events "
+            "where order_id = 2 and event_type = 'paid'",
+            "insert into staging.order_events by name select * replace (99 as event_id) from staging.order_events "
+            "where event_id = 32",
+            "update staging.order_events set amount = 100 where event_id = 3",
+            "update staging.order_events set amount = 11.01 where event_id = 2",
+            f"update staging.order_events set business_date = '{SIXTY_DAYS_BEFORE}', amount = 50 where event_id = 2",
+            "update staging.order_events set amount = 30.01 where event_id = 32",
+            "delete from staging.order_events where event_type = 'refunded'",
+            f"update staging.order_events set business_date = '{TOMORROW}' where event_type = 'refunded'",
+            "update staging.order_events set amount = amount - 1 where event_id = 43",
+            # Where no creation says how much.
+            "update staging.order_events set product_id = null where order_id = 6",
+            "update staging.order_events set line = '1' where order_id = 6",
+            "update staging.order_events set line = '1' where order_id = 9",
+            "update staging.order_events set amount = 8 where event_id = 71",
+            "update intermediate.payments set money_class = 'same_day' where order_id = 12",
+        ),
+        (
+            f"update staging.order_events set business_date = '{SIXTY_ONE_DAYS_BEFORE}', amount = 9 where event_id = 2",
+            "update staging.order_events set line = event_id::VARCHAR where order_id = 6",
+            f"update staging.order_events set business_date = '{TOMORROW}', amount = 50 where event_id = 2",
+            # One order in a hundred is indeed paid twice.
+            f"{a_hundred_more_orders}; update staging.order_events set amount = 25.26 where event_id = 13",
+        ),
+    ),
+    Rule(
+        "order_events_come_once",
+        (
+            *rows(
+                "raw.order_events",
+                # Two deliveries bring two lines of an order; parts of a payment; a till counts two units of a product.
+                came(1, 1, 1, "created", 5, line="1"),
+                came(2, 1, 1, "created", 5, line="2"),
+                came(1, 2, 1, "paid", 6),
+                came(2, 2, 1, "paid", 7),
+                came(1, 3, 2, "created", 5, product_id="a"),
+                came(1, 4, 2, "created", 6, product_id="a"),
+                came(1, 5, 3, "created", 5),
+                came(1, 6, 3, "created", 5),
+                came(1, 7, 3, "shipped", 8),
+                came(2, 7, 3, "shipped", 8),
+                came(1, 8, 4, "created", 5),
+                came(2, 8, 4, "created", 5),
+                came(1, 9, 5, "created", 5, excluded_reason="test"),
+                came(2, 9, 5, "created", 5, excluded_reason="test"),
+                came(1, 10, None, "paid", 5),
+                came(2, 10, None, "paid", 5),
+                came(1, 11, 6, "refunded", 5, refund_id=1),
+                came(2, 11, 6, "refunded", 5, refund_id=2),
+                came(1, 12, 7, "created", 5, business_date=SIXTY_ONE_DAYS_BEFORE),
+                came(1, 13, 7, "created", 5),
+            ),
+            *rows(
+                "staging.refused_events", {"family": "order", "business_date": DAY, "delivery_id": 2, "row_number": 8}
+            ),
+        ),
+        (
+            "delete from staging.refused_events",
+            "update staging.refused_events set family = 'page'",
+            *(
+                f"update raw.order_events set event_type = '{event_type}' where event_type = 'shipped'"
+                for event_type in ("created", "paid", "deposit_paid", "balance_paid", "refunded")
+            ),
+            "update raw.order_events set line = '1' where line = '2'",
+            "update raw.order_events set product_id = null where product_id = 'a'",
+            "update raw.order_events set refund_id = 1 where refund_id = 2",
+            "update raw.order_events set line = '1' where order_id = 3 and event_type = 'created'",
+            f"update raw.order_events set business_date = '{SIXTY_DAYS_BEFORE}', event_time = event_time "
+            f"- interval 60 day where business_date = '{SIXTY_ONE_DAYS_BEFORE}'",
+            "update raw.order_events set excluded_reason = null where order_id = 5",
+        ),
+        (
+            "update raw.order_events set product_id = 'a' where order_id = 7",
+            "insert into raw.order_events by name select 1 as delivery_id, 900 + number as row_number, 900 + number as "
+            f"order_id, 'paid' as event_type, date '{DAY}' as business_date from generate_series(1, 94) as a (number); "
+            "update raw.order_events set line = '1' where line = '2'",
         ),
     ),
     Rule(
@@ -610,9 +783,24 @@ def test_a_contract_reports_the_day_on_which_its_rule_is_broken(
             {"nameless": 1, "unknown": 2, "orders": 49},
         ),
         (
+            "orders_are_paid_once",
+            "update staging.order_events set amount = 25.26 where event_id = 13",
+            {"orders": 1, "paid_orders": 11, "paid_amount": "50.51", "owed_amount": "50.00"},
+        ),
+        (
+            "order_events_come_once",
+            "update raw.order_events set line = '1' where line = '2'",
+            {"again": 1, "orders": 6},
+        ),
+        (
+            "refunds_are_within_payments",
+            "update intermediate.refunds set refunded_to_date = 20 where order_id in (1, 3)",
+            {"orders": 2, "refunded_orders": 3, "refunded_amount": "40.00", "paid_amount": "20.00"},
+        ),
+        (
             "refunds_have_orders",
             "insert into intermediate.refunds (order_id, business_date, refund_count) values (null, '2026-06-10', 1)",
-            {"nameless": 1, "unpaid": 8, "refunds": 36},
+            {"nameless": 1, "unpaid": 8, "refunds": 37},
         ),
         (
             "reconciliation",
@@ -653,7 +841,7 @@ def test_a_contract_says_how_much_it_found(warehouse: Warehouse, contract: str, 
 
 def test_a_source_that_does_not_link_refunds_to_orders_is_told_until_that_is_known_of_it(warehouse: Warehouse) -> None:
     contract = CONTRACTS["refunds_have_orders"]
-    unlinked: Row = {"order_id": 2, "business_date": DAY, "refund_count": 8}
+    unlinked: Row = {"order_id": 2, "business_date": DAY, "refund_count": 8, "is_deposit": False}
     insert(warehouse, "intermediate.refunds", unlinked)
     insert(warehouse, "intermediate.refunds", unlinked | {"business_date": YESTERDAY, "refund_count": 19})
     assert len(cases(warehouse, contract)) == 1

@@ -83,6 +83,7 @@ INDICATORS = {
         "refund_amount_16_to_30_days",
         "refund_amount_over_30_days",
         "refund_amount_unlinked",
+        "refund_amount_deposit",
     ),
 }
 

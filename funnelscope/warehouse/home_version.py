@@ -32,6 +32,7 @@ NO_VERSION = 0  # an empty warehouse
 FIRST_VERSION = 1
 UPGRADES: Mapping[int, Upgrade] = {
     2: Upgrade(needs_rebuild=True),  # daily metrics in parts; ids, reasons and intervals of findings
+    3: Upgrade(needs_rebuild=True),  # refunds of deposits, purchases given back, and what a shop delivers
 }
 VERSION = max(UPGRADES)
 

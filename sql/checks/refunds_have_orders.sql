@@ -7,7 +7,8 @@ with totals as (
         business_date,
         sum(refund_count) as refunds,
         coalesce(sum(refund_count) filter (where order_id is null), 0) as nameless,
-        coalesce(sum(refund_count) filter (where order_id is not null and paid_date is null), 0) as unpaid
+        coalesce(sum(refund_count) filter (where order_id is not null and paid_date is null and not is_deposit), 0)
+            as unpaid
     from intermediate.refunds
     where business_date between $from_date - 28 and $to_date
     group by business_date

@@ -21,12 +21,14 @@ reviews as (
 refunds as (
     select
         business_date,
+        count(amount) > 0 as has_amounts,
         sum(amount) filter (where age_days = 0) as same_day,
         sum(amount) filter (where age_days between 1 and 7) as to_7_days,
         sum(amount) filter (where age_days between 8 and 15) as to_15_days,
         sum(amount) filter (where age_days between 16 and 30) as to_30_days,
         sum(amount) filter (where age_days > 30) as over_30_days,
-        sum(amount) filter (where age_days is null) as unlinked
+        sum(amount) filter (where age_days is null and not is_deposit) as unlinked,
+        sum(amount) filter (where is_deposit) as deposits
     from intermediate.refunds
     where not is_excluded and business_date between $from_date and $to_date
     group by business_date
@@ -45,11 +47,13 @@ measures as (
         {'metric': 'refund_amount_8_to_15_days', 'numerator': coalesce(to_15_days, 0), 'denominator': null},
         {'metric': 'refund_amount_16_to_30_days', 'numerator': coalesce(to_30_days, 0), 'denominator': null},
         {'metric': 'refund_amount_over_30_days', 'numerator': coalesce(over_30_days, 0), 'denominator': null},
-        {'metric': 'refund_amount_unlinked', 'numerator': coalesce(unlinked, 0), 'denominator': null}
+        {'metric': 'refund_amount_unlinked', 'numerator': coalesce(unlinked, 0), 'denominator': null},
+        {'metric': 'refund_amount_deposit', 'numerator': coalesce(deposits, 0), 'denominator': null}
     ], recursive := true)
     from days
     left join refunds using (business_date)
-    where list_contains($declared_families, 'order')
+    -- Refunds that do not say how much are no refunds of nothing.
+    where list_contains($declared_families, 'order') and coalesce(has_amounts, true)
 )
 
 select

@@ -8,7 +8,7 @@ with refund_days as (
         order_id,
         business_date,
         count(*) as refund_count,
-        coalesce(sum(amount), 0)::DECIMAL(18, 2) as amount,
+        coalesce(sum(amount) + coalesce(sum(shipping_amount), 0), sum(shipping_amount))::DECIMAL(18, 2) as amount,
         min(event_time) as refunded_at,
         max(event_time) as last_refunded_at,
         bool_or(excluded_reason is not null) as is_marked_excluded
@@ -23,6 +23,17 @@ payments as (
     where business_date <= $to_date
 ),
 
+deposits as (
+    select
+        order_id,
+        business_date,
+        coalesce(sum(amount), 0) + coalesce(sum(shipping_amount), 0) as amount,
+        bool_or(excluded_reason is not null) as is_excluded
+    from staging.order_events
+    where event_type = 'deposit_paid' and business_date <= $to_date
+    group by order_id, business_date
+),
+
 shipments as (
     select order_id, business_date, min(event_time) as shipped_at
     from staging.order_events
@@ -31,7 +42,7 @@ shipments as (
 ),
 
 earlier_refunds as (
-    select order_id, business_date, coalesce(sum(amount), 0) as amount
+    select order_id, business_date, coalesce(sum(amount), 0) + coalesce(sum(shipping_amount), 0) as amount
     from staging.order_events
     where event_type = 'refunded' and business_date <= $to_date
     group by order_id, business_date
@@ -48,6 +59,18 @@ paid_before as (
     from refund_days
     inner join payments
         on refund_days.order_id = payments.order_id and payments.business_date <= refund_days.business_date
+    group by refund_days.order_id, refund_days.business_date
+),
+
+deposited_before as (
+    select
+        refund_days.order_id,
+        refund_days.business_date,
+        sum(deposits.amount) as deposited_amount,
+        bool_or(deposits.is_excluded) as is_excluded
+    from refund_days
+    inner join deposits
+        on refund_days.order_id = deposits.order_id and deposits.business_date <= refund_days.business_date
     group by refund_days.order_id, refund_days.business_date
 ),
 
@@ -72,15 +95,20 @@ select
     refund_days.order_id, -- the order; null for a refund that names none
     refund_days.business_date, -- the day of the refund
     refund_days.refund_count, -- refund lines
-    refund_days.amount, -- refunded that day
-    paid_before.paid_date, -- the day the order was first paid; null for an unlinked refund
+    refund_days.amount, -- refunded that day, postage in; null where no line says how much
+    paid_before.paid_date, -- the day the order was first paid; null for a deposit and for an unlinked refund
     date_diff('day', paid_before.paid_date, refund_days.business_date) as age_days, -- days since then
     date_diff('second', paid_before.paid_at, refund_days.refunded_at) as age_seconds, -- seconds since then
-    coalesce(paid_before.is_excluded, refund_days.is_marked_excluded)
+    paid_before.order_id is null and deposited_before.order_id is not null
+        as is_deposit, -- a deposit whose balance was not paid: in no paid amount
+    coalesce(paid_before.is_excluded, refund_days.is_marked_excluded or coalesce(deposited_before.is_excluded, false))
         as is_excluded, -- of an order the shop does not count
+    coalesce(paid_amount, deposited_amount)::DECIMAL(18, 2) as paid_to_date, -- what was paid for the order by then
+    refunded_so_far.amount::DECIMAL(18, 2) as refunded_to_date, -- what was given back of it by then
     coalesce(refunded_so_far.amount >= paid_before.paid_amount, false)
     and shipped_before.order_id is null as is_void -- all money is back and nothing was shipped: no purchase took place
 from refund_days
 left join paid_before using (order_id, business_date)
+left join deposited_before using (order_id, business_date)
 left join shipped_before using (order_id, business_date)
 left join refunded_so_far using (order_id, business_date)

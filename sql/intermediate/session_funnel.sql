@@ -21,11 +21,24 @@ identified as (
         and first_links.linked_date <= entries.business_date
 ),
 
+customers as (
+    select distinct customer_id, business_date
+    from identified
+    where customer_id is not null
+),
+
 first_purchases as (
-    select customer_id, min(first_paid_at) as first_paid_at
-    from intermediate.purchase_days
-    where business_date <= $to_date
-    group by customer_id
+    select customers.customer_id, customers.business_date, min(purchase_days.first_paid_at) as first_paid_at
+    from customers
+    inner join intermediate.purchase_days
+        on customers.customer_id = purchase_days.customer_id
+        and purchase_days.business_date <= customers.business_date
+    left join intermediate.voided_purchases
+        on purchase_days.customer_id = voided_purchases.customer_id
+        and purchase_days.business_date = voided_purchases.purchase_date
+        and voided_purchases.business_date <= customers.business_date
+    where voided_purchases.customer_id is null
+    group by customers.customer_id, customers.business_date
 ),
 
 ordered as (
@@ -65,10 +78,10 @@ observed as (
         coalesce(product_categories.first_category, 'none') as first_category,
         coalesce(ordered.order_count, 0) as order_count,
         coalesce(paid.order_count, 0) as paid_order_count,
-        coalesce(paid.unit_count, 0) as paid_unit_count,
-        coalesce(paid.amount, 0) as paid_amount
+        case when paid.session_id is null then 0 else paid.unit_count end as paid_unit_count,
+        case when paid.session_id is null then 0 else paid.amount end as paid_amount
     from identified
-    left join first_purchases using (customer_id)
+    left join first_purchases using (customer_id, business_date)
     left join ordered using (session_id, business_date)
     left join paid using (session_id, business_date)
     left join inquiries using (visitor_id, business_date)
@@ -99,7 +112,7 @@ select
     entry_hour, -- hour of that event on the shop's clock
     entry_hour // 4 * 4 as entry_hour_block, -- first hour of its block of four hours
     is_human, -- no robot
-    is_returning, -- its customer paid for an order before it started
+    is_returning, -- its customer purchased before it started, and did not give all of it back
     channel, -- channel
     campaign, -- campaign
     creative, -- creative
@@ -139,6 +152,6 @@ select
     reached_paid, -- paid by the end of the day
     order_count, -- orders created on the day
     paid_order_count, -- of same-day money: orders paid
-    paid_unit_count::BIGINT as paid_unit_count, -- units in them
-    paid_amount::DECIMAL(18, 2) as paid_amount -- amount paid for them
+    paid_unit_count::BIGINT as paid_unit_count, -- units in them; null where none says how many
+    paid_amount::DECIMAL(18, 2) as paid_amount -- amount paid for them; null where none says how much
 from reached

@@ -71,23 +71,13 @@ visitor_counts as (
     group by business_date
 ),
 
-history as (
-    select
-        customer_id,
-        business_date,
-        lag(business_date) over (partition by customer_id order by business_date) as previous_date
-    from intermediate.purchase_days
-    where business_date <= $to_date
-),
-
 buyer_kinds as (
     select
         business_date,
-        count(*) as customers,
         count(*) filter (where date_diff('day', previous_date, business_date) <= 365) as returning_buyers,
         count(*) filter (where previous_date is null) as first_time_buyers
-    from history
-    where business_date >= $from_date
+    from intermediate.purchases
+    where business_date between $from_date and $to_date
     group by business_date
 ),
 
@@ -97,9 +87,12 @@ payment_counts as (
         count(distinct coalesce(customer_id, visitor_id)) as buyers,
         count(distinct order_id) as paid_orders,
         sum(unit_count) as paid_units,
+        count(unit_count) = 0 as is_unit_count_unknown,
         sum(amount) as paid_amount,
+        count(amount) = 0 as is_amount_unknown,
         count(distinct order_id) filter (where money_class = 'same_day') as same_day_orders,
-        sum(amount) filter (where money_class = 'same_day') as same_day_amount
+        sum(amount) filter (where money_class = 'same_day') as same_day_amount,
+        count(*) filter (where money_class = 'same_day' and amount is null) as unpriced_same_day
     from intermediate.payments
     where money_class != 'excluded' and business_date between $from_date and $to_date
     group by business_date
@@ -117,9 +110,9 @@ order_counts as (
 ),
 
 refund_amounts as (
-    select business_date, sum(amount) as refunded_amount
+    select business_date, sum(amount) as refunded_amount, count(amount) = 0 as is_refund_unknown
     from intermediate.refunds
-    where not is_excluded and business_date between $from_date and $to_date
+    where not is_excluded and not is_deposit and business_date between $from_date and $to_date
     group by business_date
 )
 
@@ -129,7 +122,7 @@ select
     case when has_sessions then coalesce(human_sessions, 0) end
         as human_sessions, -- of them human: first factor of the same-day money
     case when has_sessions and has_orders then coalesce(returning_sessions, 0) end
-        as returning_sessions, -- human sessions whose customer had paid before
+        as returning_sessions, -- human sessions whose customer had purchased before
     case when has_pages then coalesce(qualified_sessions, 0) end
         as qualified_sessions, -- human sessions that reached a qualified product view
     case when has_sessions and has_orders then coalesce(paying_sessions, 0) end
@@ -139,23 +132,29 @@ select
     case when has_sessions then coalesce(visitors, 0) end as visitors, -- distinct visitors of human sessions of the day
     case when has_orders then coalesce(buyers, 0) end as buyers, -- distinct buyers who paid
     case when has_orders then coalesce(returning_buyers, 0) end
-        as returning_buyers, -- customers who paid, and had within the 365 days before
+        as returning_buyers, -- customers who purchased, and had within the 365 days before
     case when has_orders then coalesce(first_time_buyers, 0) end
-        as first_time_buyers, -- customers who paid for the first time ever
+        as first_time_buyers, -- customers who purchased for the first time ever
     case when has_orders then coalesce(ordering_buyers, 0) end as ordering_buyers, -- distinct buyers who ordered
     case when has_orders then coalesce(orders, 0) end as orders, -- orders created
     case when has_sessions and has_orders then coalesce(orders_with_session, 0) end
         as orders_with_session, -- of them with a session
     case when has_orders then coalesce(paid_orders, 0) end as paid_orders, -- orders paid
-    case when has_orders then coalesce(paid_units, 0)::BIGINT end as paid_units, -- units in them
-    case when has_orders then coalesce(paid_amount, 0)::DECIMAL(18, 2) end
-        as paid_amount, -- paid, postage in, later refunds not deducted
+    case when has_orders and not coalesce(is_unit_count_unknown, false) then coalesce(paid_units, 0)::BIGINT end
+        as paid_units, -- units in them; null where none says how many
+    case when has_orders and not coalesce(is_amount_unknown, false) then coalesce(paid_amount, 0)::DECIMAL(18, 2) end
+        as paid_amount, -- paid, postage in, later refunds not deducted; null where no payment says how much
     case when has_sessions and has_orders then coalesce(same_day_orders, 0) end
         as same_day_orders, -- orders paid on the day their session entered
-    case when has_sessions and has_orders then coalesce(same_day_amount, 0)::DECIMAL(18, 2) end
+    case
+        when has_sessions and has_orders and not coalesce(is_amount_unknown, false)
+            then coalesce(same_day_amount, case when coalesce(unpriced_same_day, 0) = 0 then 0 end)::DECIMAL(18, 2)
+    end
         as same_day_amount, -- amount paid for them
-    case when has_orders then coalesce(refunded_amount, 0)::DECIMAL(18, 2) end
-        as refunded_amount, -- refunded on the day, for payments of any day
+    case
+        when has_orders and not coalesce(is_refund_unknown, false) then coalesce(refunded_amount, 0)::DECIMAL(18, 2)
+    end
+        as refunded_amount, -- refunded on the day, for payments of any day; deposits out
     case when has_orders then paying_sessions / nullif(human_sessions, 0) end
         as same_day_session_rate, -- headline: paying / human sessions
     case

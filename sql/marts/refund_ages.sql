@@ -5,8 +5,9 @@
 -- owner: finance
 select
     business_date, -- the day of the refund
-    paid_date, -- the day the order was paid; null for a refund that names no known payment
+    paid_date, -- the day the order was paid; null for a deposit, and for a refund that names no known payment
     case
+        when is_deposit then 'deposit'
         when age_seconds is null then 'unlinked'
         when age_seconds <= 3600 then '00_within_1_hour'
         when age_days <= 1 then '01_within_1_day'

@@ -7,20 +7,16 @@ with days as (
     select unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day)::DATE[]) as business_date
 ),
 
--- A purchase day is void once all its orders are refunded in full with nothing shipped.
-voids as (
-    select payments.customer_id, payments.business_date, payments.order_id, min(refunds.business_date) as void_date
-    from intermediate.refunds
-    inner join intermediate.payments
-        on refunds.order_id = payments.order_id and payments.business_date <= refunds.business_date
-    where refunds.is_void and refunds.business_date <= $to_date and payments.money_class != 'excluded'
-    group by payments.customer_id, payments.business_date, payments.order_id
-),
-
 purchases as (
-    select customer_id, business_date as purchase_date, order_count
+    select customer_id, business_date as purchase_date
     from intermediate.purchase_days
     where business_date between $from_date - $active_customer_days and $to_date
+),
+
+voided as (
+    select customer_id, purchase_date, business_date as void_date
+    from intermediate.voided_purchases
+    where business_date <= $to_date
 ),
 
 valid_purchases as (
@@ -28,12 +24,11 @@ valid_purchases as (
     from days
     inner join purchases
         on purchases.purchase_date between days.business_date - $active_customer_days and days.business_date
-    left join voids
-        on purchases.customer_id = voids.customer_id
-        and purchases.purchase_date = voids.business_date
-        and voids.void_date <= days.business_date
-    group by days.business_date, purchases.customer_id, purchases.purchase_date, purchases.order_count
-    having count(voids.order_id) < purchases.order_count
+    left join voided
+        on purchases.customer_id = voided.customer_id
+        and purchases.purchase_date = voided.purchase_date
+        and voided.void_date <= days.business_date
+    where voided.customer_id is null
 ),
 
 customers as (
@@ -117,9 +112,20 @@ paid_orders as (
 ),
 
 first_channels as (
-    select customer_id, arg_min(coalesce(channel, 'none'), (paid_at, order_id)) as channel
-    from paid_orders
-    group by customer_id
+    select
+        active_customers.business_date,
+        active_customers.customer_id,
+        arg_min(coalesce(channel, 'none'), (paid_at, order_id)) as channel
+    from active_customers
+    inner join paid_orders
+        on active_customers.customer_id = paid_orders.customer_id
+        and paid_orders.business_date <= active_customers.business_date
+    left join voided
+        on paid_orders.customer_id = voided.customer_id
+        and paid_orders.business_date = voided.purchase_date
+        and voided.void_date <= active_customers.business_date
+    where voided.customer_id is null
+    group by active_customers.business_date, active_customers.customer_id
 ),
 
 last_categories as (
@@ -148,7 +154,7 @@ described as (
     left join cared_for using (business_date, customer_id)
     left join delivered using (business_date, customer_id)
     left join memberships using (business_date, customer_id)
-    left join first_channels using (customer_id)
+    left join first_channels using (business_date, customer_id)
     left join last_categories
         on active_customers.customer_id = last_categories.customer_id
         and active_customers.last_purchase_date = last_categories.business_date
@@ -156,7 +162,7 @@ described as (
 
 select
     business_date, -- the day
-    first_channel, -- channel of the session of the first order ever
+    first_channel, -- channel of the session of the first order ever that was not given back
     is_member, -- joined the members, the contacts or the community and has not left
     last_category, -- category of the last order
     recency, -- days since the last purchase day: 001-007, 008-030, 031-090, 091-180

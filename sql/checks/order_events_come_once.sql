@@ -1,0 +1,87 @@
+-- An event of an order comes once: no second delivery has it under another id, and no order is created twice.
+--
+-- table: intermediate.orders
+-- severity: warn
+with refused as (
+    select delivery_id, row_number
+    from staging.refused_events
+    where family = 'order' and business_date between $from_date - $order_lifetime_days and $to_date
+),
+
+order_events as (
+    select
+        order_id,
+        business_date,
+        event_type,
+        event_time,
+        delivery_id,
+        line,
+        coalesce(product_id, sku) as product,
+        refund_id
+    from raw.order_events
+    anti join refused using (delivery_id, row_number)
+    where order_id is not null and excluded_reason is null
+        and event_type in ('created', 'deposit_paid', 'balance_paid', 'paid', 'refunded')
+        and business_date between $from_date - $order_lifetime_days and $to_date
+),
+
+orders as (
+    select distinct order_id, business_date
+    from order_events
+    where business_date >= $from_date
+),
+
+-- The same instant from two deliveries: a row that came again with other values.
+delivered_again as (
+    select distinct order_id, business_date
+    from (
+        select order_id, business_date
+        from order_events
+        where business_date >= $from_date
+        group by order_id, business_date, event_type, event_time, line, product, refund_id
+        having count(distinct delivery_id) > 1
+    ) as events
+),
+
+-- A numbered line, or an order without lines, created a second time within 60 days.
+created_again as (
+    select distinct order_id, business_date
+    from (
+        select orders.order_id, orders.business_date
+        from orders
+        inner join order_events
+            on orders.order_id = order_events.order_id
+            and order_events.business_date
+                between orders.business_date - $order_lifetime_days and orders.business_date
+        where event_type = 'created'
+        group by orders.order_id, orders.business_date, line, product
+        having max(order_events.business_date) = orders.business_date
+            and case when line is not null then count(*) else count(distinct event_time) end > 1
+            and (line is not null or product is null)
+    ) as lines
+),
+
+again as (
+    select order_id, business_date
+    from delivered_again
+    union
+    select order_id, business_date
+    from created_again
+),
+
+totals as (
+    select
+        orders.business_date,
+        count(again.order_id) as again,
+        count(*) as orders
+    from orders
+    left join again using (order_id, business_date)
+    group by orders.business_date
+)
+
+select
+    business_date, -- the day
+    again, -- orders whose events came again
+    orders -- of so many
+from totals
+where again > 0.01 * orders

@@ -1,0 +1,103 @@
+-- An order is paid no more than it was created for, in however many parts; what was given back by then counts off.
+--
+-- table: intermediate.payments
+-- severity: warn
+with paid_orders as (
+    select order_id, business_date as paid_date
+    from intermediate.payments
+    where money_class != 'excluded' and business_date between $from_date and $to_date
+),
+
+order_events as (
+    select
+        paid_orders.*,
+        order_events.business_date,
+        order_events.event_type,
+        order_events.event_time,
+        order_events.line,
+        order_events.amount,
+        coalesce(order_events.shipping_amount, 0) as postage,
+        order_events.line is not null or coalesce(order_events.product_id, order_events.sku) is null as is_named
+    from paid_orders
+    inner join staging.order_events
+        on paid_orders.order_id = order_events.order_id
+        and order_events.business_date between paid_orders.paid_date - $order_lifetime_days and paid_orders.paid_date
+    where order_events.event_type in ('created', 'deposit_paid', 'balance_paid', 'paid', 'refunded')
+),
+
+-- Where no creation has an amount: the same numbered line, or whole order, paid again that day with the same amount.
+lines as (
+    select
+        order_id,
+        paid_date,
+        sum(amount + postage) as amount,
+        case
+            when min(amount + postage) < max(amount + postage) then sum(amount + postage)
+            when line is not null then min(amount + postage)
+            else (sum(amount + postage) / count(distinct event_time))::DECIMAL(18, 2)
+        end as once
+    from order_events
+    where event_type = 'paid' and business_date = paid_date and is_named
+    group by order_id, paid_date, line
+),
+
+repeats as (
+    select order_id, paid_date, sum(amount) - sum(once) as excess
+    from lines
+    group by order_id, paid_date
+),
+
+-- Many a creation leaves the postage out that the payment carries.
+sums as (
+    select
+        order_id,
+        paid_date,
+        nullif(sum(amount) filter (where event_type = 'created'), 0)
+        + greatest(
+            sum(case when event_type = 'created' then postage else 0 end),
+            max(case when event_type like '%paid' then postage else 0 end)
+        ) as created_amount,
+        sum(amount + postage) filter (where event_type like '%paid') as amount,
+        coalesce(sum(amount + postage) filter (where event_type = 'refunded'), 0) as refunded_amount,
+        count(distinct event_time) filter (where event_type like '%paid') as payment_count
+    from order_events
+    group by order_id, paid_date
+),
+
+-- Parts come to the order's amount, but for rounding. One payment may carry postage and taxes that no creation does.
+judged as (
+    select
+        paid_date as business_date,
+        sums.amount - refunded_amount as amount,
+        coalesce(created_amount, sums.amount - refunded_amount - coalesce(excess, 0)) as owed,
+        case when created_amount is null or payment_count > 1 then 1.01 else 1.5 end as most_of_owed
+    from sums
+    left join repeats using (order_id, paid_date)
+),
+
+too_much as (
+    select *, amount > owed and amount > most_of_owed * owed as is_too_much
+    from judged
+),
+
+totals as (
+    select
+        business_date,
+        count(*) filter (where is_too_much) as orders,
+        count(*) as paid_orders,
+        sum(amount) filter (where is_too_much) as paid_amount,
+        sum(owed) filter (where is_too_much) as owed_amount,
+        sum(amount) as all_amount
+    from too_much
+    group by business_date
+)
+
+-- Of a thousand orders, one or two are indeed paid twice.
+select
+    business_date, -- the day
+    orders, -- paid too much
+    paid_orders, -- of so many
+    paid_amount::DECIMAL(18, 2)::VARCHAR as paid_amount, -- what they were paid
+    owed_amount::DECIMAL(18, 2)::VARCHAR as owed_amount -- what they were created for
+from totals
+where orders > 0 and (orders > 0.01 * paid_orders or paid_amount - owed_amount > 0.01 * all_amount)
