@@ -61,6 +61,7 @@ class Shop(dg.ConfigurableResource):
         """The settings that SQL models may use, as query parameters."""
         return {
             "attribution_window_days": self.settings.attribution_window_days,
+            "longest_silence_minutes": self.settings.longest_silence_minutes,
             "declared_families": sorted({source.family for source in self.settings.sources}),
         }
 

@@ -349,6 +349,7 @@ class Settings(_SettingsModel):
     lock_wait_seconds: float = Field(60, ge=0)
     snapshots_kept: int = Field(14, ge=1)
     attribution_window_days: int = Field(7, ge=1, le=30, description="an order belongs to a session at most this old")
+    longest_silence_minutes: int = Field(30, ge=1, le=720, description="a session silent for longer is over")
     sources: tuple[Source, ...] = ()
     exclude: tuple[Exclusion, ...] = ()
     retention: Retention = Retention()

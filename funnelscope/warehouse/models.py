@@ -262,6 +262,7 @@ DEFAULT_PARAMETERS: dict[str, Any] = {
     "active_customer_days": 180,  # a customer is active so long after the last purchase day
     "attribution_window_days": 7,  # an order belongs to a session at most so old
     "declared_families": list(FAMILIES),
+    "longest_silence_minutes": 30,  # a session that is silent for longer is over
     "most_page_events_a_minute": 60,  # a session that sends more is a robot
     "order_lifetime_days": 60,  # events of one order number lie at most so far apart
     "shortest_stay_ms": 3000,  # a visitor who stays less has not looked
