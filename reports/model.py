@@ -557,7 +557,8 @@ class Report:
     is the latest day with usable numbers, given if the verdict is blocked. `promotion` names the promotion and phase of
     the day. `diagnosis` is None if none has run. `changes` lists differences from the previous edition,
     `late_deliveries` the files that came in between, `restated_days` the earlier days whose numbers have changed since
-    the previous report. `data_docs` is the path of the Data Docs pages, under the home folder.
+    the previous report. `data_docs` is the path of the Data Docs pages, under the home folder. `derived_stays` is the
+    share of views whose stay had to be derived, None if there are none.
     """
 
     shop: str
@@ -588,6 +589,7 @@ class Report:
     late_deliveries: tuple[str, ...] = ()
     restated_days: tuple[date, ...] = ()
     data_docs: str | None = None
+    derived_stays: Figure | None = None
 
     @property
     def label(self) -> str:

@@ -87,6 +87,7 @@ METRICS = {
         _define_mean("acquisition_cost", Unit.MONEY, "cost / first-time buyers"),
         _define_rate("three_second_rate", "sessions past 3 s or interacting / sessions whose stay is measured"),
         _define_rate("measured_stay_share", "sessions whose stay is measured / human sessions"),
+        _define_rate("derived_stay_share", "views whose stay is the time until the next page event / views"),
         _define_rate(
             "session_bounce_rate", "sessions without a second interaction / human sessions", platform_mean=True
         ),
