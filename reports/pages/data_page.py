@@ -161,11 +161,8 @@ def list_printed_figures(report: Report) -> list[Figure]:
     if report.money:
         figures += report.money.factors
     for stage in report.stages:
-        if stage.no_data is None:
-            figures += ([stage.rate] if stage.rate else []) + list(stage.indicators)
-            figures += [
-                figure for pair in select_drawn_parts(report, stage).pairs for figure in (pair.cause, pair.effect)
-            ]
+        figures += ([stage.rate] if stage.rate else []) + list(stage.indicators)
+        figures += [figure for pair in select_drawn_parts(report, stage).pairs for figure in (pair.cause, pair.effect)]
     return figures
 
 
