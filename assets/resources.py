@@ -61,7 +61,9 @@ class Shop(dg.ConfigurableResource):
         """The settings that SQL models may use, as query parameters."""
         return {
             "attribution_window_days": self.settings.attribution_window_days,
+            "longest_silence_minutes": self.settings.longest_silence_minutes,
             "declared_families": sorted({source.family for source in self.settings.sources}),
+            **({"service_periods": self.settings.list_service_periods} if self.settings.service_hours else {}),
         }
 
     def chunks(self, from_date: date, to_date: date) -> list[tuple[date, date]]:

@@ -436,12 +436,31 @@ class Window:
 
 
 @dataclass(frozen=True)
+class ResponseWindow:
+    """Presale inquiries followed for `window_days`: each is answered by a human, unanswered, or still open.
+
+    `rate` is 0 to 1, None while no day's window is over. Half waited at most `median_seconds`; None while fewer than
+    half are answered.
+    """
+
+    window_days: int
+    entered_from: date
+    entered_to: date
+    answered: int
+    unanswered: int
+    pending: int
+    rate: float | None = None
+    median_seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Stage:
     """One of the four stages: traffic, landing, decision, repurchase.
 
-    `no_data` is None if the stage has numbers; else the reason, printed in their place. `rate` is the stage's main rate
-    with its counts and trend. `indicators` are operational figures that explain it. `inquiry_windows` follow presale
-    inquiries until their customer pays.
+    `no_data` is None if the stage has numbers; else the reason, printed in their place, before those `indicators` and
+    `response_windows` that are known all the same. `rate` is the stage's main rate with its counts and trend.
+    `indicators` are operational figures that explain it. `inquiry_windows` follow presale inquiries until their
+    customer pays, `response_windows` until a human answers.
     """
 
     key: str
@@ -451,6 +470,7 @@ class Stage:
     indicators: tuple[Figure, ...] = ()
     windows: tuple[Window, ...] = ()
     inquiry_windows: tuple[Window, ...] = ()
+    response_windows: tuple[ResponseWindow, ...] = ()
     heat_map: HeatMap | None = None
     pairs: tuple[Pair, ...] = ()
     questions: tuple[Question, ...] = ()
@@ -570,7 +590,8 @@ class Report:
     is the latest day with usable numbers, given if the verdict is blocked. `promotion` names the promotion and phase of
     the day. `diagnosis` is None if none has run. `changes` lists differences from the previous edition,
     `late_deliveries` the files that came in between, `restated_days` the earlier days whose numbers have changed since
-    the previous report. `data_docs` is the path of the Data Docs pages, under the home folder.
+    the previous report. `data_docs` is the path of the Data Docs pages, under the home folder. `derived_stays` is the
+    share of views whose stay had to be derived, None if there are none.
     """
 
     shop: str
@@ -602,6 +623,7 @@ class Report:
     late_deliveries: tuple[str, ...] = ()
     restated_days: tuple[date, ...] = ()
     data_docs: str | None = None
+    derived_stays: Figure | None = None
 
     @property
     def label(self) -> str:

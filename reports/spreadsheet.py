@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 
 from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, load_words
-from reports.model import Bridge, Estimate, Figure, Finding, Report, SliceTable, Stage, StageStep, Window
+from reports.model import (
+    Bridge,
+    Estimate,
+    Figure,
+    Finding,
+    Report,
+    ResponseWindow,
+    SliceTable,
+    Stage,
+    StageStep,
+    Window,
+)
 from reports.pages.data_page import write_check_row
 
 if TYPE_CHECKING:
@@ -239,12 +250,12 @@ def _write_interval(estimate: Estimate | None, shown: str) -> tuple[Cell, Cell, 
 def _write_stage(sheet: _Sheet, stage: Stage, words: Words) -> None:
     if stage.no_data:
         sheet.table(words.text("stages", stage.key), ("note",), [(words.message(stage.no_data),)])
-        return
-    sheet.table(
-        words.text("stages", stage.key),
-        ("step", "count", "rate", "usual_count", "usual_rate", "usual_low", "usual_high"),
-        [_write_step_row(step, words) for step in stage.steps],
-    )
+    else:
+        sheet.table(
+            words.text("stages", stage.key),
+            ("step", "count", "rate", "usual_count", "usual_rate", "usual_low", "usual_high"),
+            [_write_step_row(step, words) for step in stage.steps],
+        )
     figures = ([stage.rate] if stage.rate else []) + list(stage.indicators)
     if figures:
         sheet.table(words.text("headings", "indicators"), FIGURE_COLUMNS, _write_figure_rows(figures, words))
@@ -257,6 +268,12 @@ def _write_stage(sheet: _Sheet, stage: Stage, words: Words) -> None:
                 ("window_days", "first_day", "last_day", "converted", "lost", "pending", "rate"),
                 [_write_window_row(window) for window in windows],
             )
+    if stage.response_windows:
+        sheet.table(
+            words.text("headings", "response_windows"),
+            ("window_days", "first_day", "last_day", "answered", "unanswered", "pending", "rate", "median_wait"),
+            [_write_response_row(window) for window in stage.response_windows],
+        )
 
 
 def _write_slices(sheet: _Sheet, table: SliceTable, words: Words) -> None:
@@ -355,6 +372,17 @@ def _write_window_row(window: Window) -> Sequence[Value]:
     counts = (window.converted, window.lost, window.pending)
     days = (window.entered_from, window.entered_to)
     return (_format_count(window.window_days), *days, *map(_format_count, counts), _format_rate(window.rate))
+
+
+def _write_response_row(window: ResponseWindow) -> Sequence[Value]:
+    counts = (window.answered, window.unanswered, window.pending)
+    return (
+        _format_count(window.window_days),
+        *(window.entered_from, window.entered_to),
+        *map(_format_count, counts),
+        _format_rate(window.rate),
+        Cell(window.median_seconds, FORMATS[Unit.SECONDS]),
+    )
 
 
 def _format_count(value: Number | None) -> Cell:

@@ -669,6 +669,34 @@ RULES = (
         ),
     ),
     Rule(
+        "visitors_have_sessions",
+        (
+            *rows(
+                "staging.page_events",
+                *({"business_date": DAY, "event_id": number, "visitor_id": number % 4} for number in range(8)),
+                {"business_date": DAY, "event_id": 9},
+            ),
+            *rows("staging.traffic_events", {"business_date": DAY, "event_id": 1, "event_type": "visit"}),
+            *rows(
+                "intermediate.session_days",
+                *({"business_date": DAY, "session_id": number, "visitor_id": number} for number in range(4)),
+                {"business_date": DAY, "session_id": 5},
+            ),
+        ),
+        (
+            "update intermediate.session_days set visitor_id = 0; "
+            "delete from intermediate.session_days where session_id > 2",
+            "update intermediate.session_days set visitor_id = 0",
+            "insert into staging.traffic_events (business_date, event_id, event_type, visitor_id) "
+            "select '2026-06-10', number, 'visit', number from unnest(generate_series(10, 12)) as numbers (number)",
+        ),
+        (
+            "update intermediate.session_days set visitor_id = 0 where session_id < 3",
+            "insert into staging.traffic_events (business_date, event_id, event_type, visitor_id) "
+            "values ('2026-06-10', 10, 'click', 10)",
+        ),
+    ),
+    Rule(
         "paid_orders_have_sessions",
         rows(
             "marts.daily_summary", {"business_date": DAY, "orders": 20, "orders_with_session": 10, "human_sessions": 9}

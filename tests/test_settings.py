@@ -105,6 +105,9 @@ MISTAKES = {
         ["line 4", "before"],
     ),
     "memory": (HEAD + "memory_limit: 4 gigs\n", ["line 3", "4 gigs"]),
+    "service day": (HEAD + "service_hours: {mon-fry: 09:00-18:00}\n", ["line 3", "mon-fry", "mon-fri"]),
+    "service hours": (HEAD + "service_hours:\n  mon: 9-18\n", ["line 3", "9-18", "09:00-18:00"]),
+    "service day twice": (HEAD + "service_hours: {mon-fri: 09:00-18:00, tue: []}\n", ["line 3", "tue", "twice"]),
     "attribution": (HEAD + "attribution_window_days: 90\n", ["line 3", "90", "30"]),
 }
 

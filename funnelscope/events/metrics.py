@@ -87,6 +87,7 @@ METRICS = {
         _define_mean("acquisition_cost", Unit.MONEY, "cost / first-time buyers"),
         _define_rate("three_second_rate", "sessions past 3 s or interacting / sessions whose stay is measured"),
         _define_rate("measured_stay_share", "sessions whose stay is measured / human sessions"),
+        _define_rate("derived_stay_share", "views whose stay is the time until the next page event / views"),
         _define_rate(
             "session_bounce_rate", "sessions without a second interaction / human sessions", platform_mean=True
         ),
@@ -99,9 +100,11 @@ METRICS = {
         _define_rate("coupon_error_rate", "coupons refused / refused and used"),
         _define_count("payment_failures", "failed payments"),
         _define_count("presale_conversations", "presale conversations with a question"),
-        _define_count("unanswered_conversations", "of them not answered by a human that day"),
-        _define_rate("reply_within_30s_rate", "answered by a human within 30 s / presale conversations"),
-        _define_rate("reply_within_3min_rate", "answered by a human within 3 min / presale conversations"),
+        _define_count("unanswered_conversations", "of them not answered by a human that day: open at midnight"),
+        _define_count("robot_only_conversations", "of these, those in which only a robot spoke"),
+        _define_rate("same_day_answer_rate", "answered by a human that day / presale conversations"),
+        _define_rate("reply_within_30s_rate", "answered by a human that day within 30 s / presale conversations"),
+        _define_rate("reply_within_3min_rate", "answered by a human that day within 3 min / presale conversations"),
         _define_rate("inquiry_pay_rate", "inquirers who paid later that day / inquirers not left to a robot"),
         _define_mean("response_seconds", Unit.SECONDS, "waits of answered customer turns / answered customer turns"),
         _define_count("care_sent", "care messages sent"),
@@ -128,7 +131,11 @@ METRICS = {
         _define_duration(
             "first_screen_ms", Unit.MILLISECONDS, "until the first page's first screen stood, per session"
         ),
-        _define_duration("first_response_seconds", Unit.SECONDS, "first human answer - first customer message"),
+        _define_duration(
+            "first_response_seconds",
+            Unit.SECONDS,
+            "first human answer - first customer message, in service hours; of those answered that day",
+        ),
         _define_duration("repurchase_interval_days", Unit.DAYS, "purchase day - the customer's purchase day before"),
     )
 }

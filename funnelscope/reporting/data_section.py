@@ -161,6 +161,12 @@ def read_quarantine(published: Published) -> tuple[reports.QuarantineCount, ...]
     )
 
 
+def read_derived_stays(published: Published) -> reports.Figure | None:
+    """The share of views whose stay is the time until the next page event; None if stays are delivered."""
+    figure = published.figure("derived_stay_share")
+    return figure if figure.value is not None else None
+
+
 def _convert_to_local_time(published: Published, instant: datetime | None) -> time | None:
     if instant is None:
         return None

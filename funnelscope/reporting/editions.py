@@ -19,6 +19,7 @@ from funnelscope.reporting.data_section import (
     read_checks,
     read_days_of_period,
     read_deliveries,
+    read_derived_stays,
     read_quarantine,
     read_verdict,
     read_verdict_reasons,
@@ -90,6 +91,7 @@ def build_report(
         checks=read_checks(published),
         data_docs=find_data_docs(published) if published.is_day else None,
         quarantine=read_quarantine(published),
+        derived_stays=read_derived_stays(published),
     )
     if before is None:
         return report

@@ -42,7 +42,12 @@ DURATION_FIGURES_OF_DAYS = {
     "repurchase_interval_mean_days": ("repurchase_interval_days", "value"),
 }
 POOLED_RULES = (SeveralDays.POOLED, SeveralDays.PERIOD)
-COVERAGE = {"three_second_rate": "measured_stay_share"}
+COVERAGE = {
+    "three_second_rate": "measured_stay_share",
+    "first_response_median_seconds": "same_day_answer_rate",
+    "first_response_p90_seconds": "same_day_answer_rate",
+    "first_response_mean_seconds": "same_day_answer_rate",
+}
 
 Record = dict[str, Any]  # numerator, denominator, value; for durations median, p75, p90; for several days mean_of_days
 

@@ -53,9 +53,12 @@ INDICATORS = {
         "deposit_rate",
         "presale_conversations",
         "unanswered_conversations",
+        "robot_only_conversations",
         "first_response_median_seconds",
         "first_response_p90_seconds",
         "first_response_mean_seconds",
+        "response_seconds",
+        "same_day_answer_rate",
         "reply_within_30s_rate",
         "reply_within_3min_rate",
         "inquiry_pay_rate",
@@ -224,7 +227,7 @@ def read_stage(published: Published, key: str, findings: Sequence[reports.Findin
     """The stage with its numbers, or the reason why it has none. `findings` of any stage serve its questions."""
     absent = _find_absent_family(published, key)
     if absent:
-        return reports.Stage(key, no_data=absent)
+        return _read_stage_without_steps(published, key, absent)
     steps = _read_steps(published, key)
     if not steps or not steps[0].count:
         family = FAMILIES_OF_STAGE[key][0]
@@ -242,6 +245,7 @@ def read_stage(published: Published, key: str, findings: Sequence[reports.Findin
     return replace(
         stage,
         slices=tuple(table for source in SLICES[key] if (table := _read_slice_table(published, source)).rows),
+        response_windows=_read_response_windows(published) if key == "decision" else (),
         windows=windows,
         inquiry_windows=_read_inquiry_windows(published) if key == "decision" else (),
         heat_map=_read_heat_map(published, key),
@@ -250,6 +254,15 @@ def read_stage(published: Published, key: str, findings: Sequence[reports.Findin
         relevance=read_relevance(published) if key == "traffic" and published.is_day else (),
         maturity=_describe_maturity(key, windows),
     )
+
+
+def _read_stage_without_steps(published: Published, key: str, absent: Message) -> reports.Stage:
+    """The figures that need no steps: those of service also in a shop that delivers nothing else."""
+    if not published.is_published:
+        return reports.Stage(key, no_data=absent)
+    indicators = tuple(published.figure(name) for name in INDICATORS[key] if published.is_known(name))
+    windows = _read_response_windows(published) if key == "decision" else ()
+    return mark_stage(reports.Stage(key, no_data=absent, indicators=indicators, response_windows=windows))
 
 
 def _find_absent_family(published: Published, stage: str) -> Message | None:
@@ -361,6 +374,61 @@ def _read_inquiry_windows(published: Published) -> tuple[reports.Window, ...]:
         "from marts.inquiry_conversion_windows "
         "where entry_date between $entry_from and $to_date and window_days > 0 group by window_days order by 1",
         entry_from=published.business_date - timedelta(days=reports.FULL_BASELINE_DAYS),
+    )
+
+
+def _read_response_windows(published: Published) -> tuple[reports.ResponseWindow, ...]:
+    """Presale inquiries of the last four weeks, followed until a human answers."""
+    if not published.has_table("marts", "response_outcomes"):
+        return ()
+    rows = published.rows(
+        """
+        with windows as (
+            select
+                window_days,
+                min(entry_date) as first_date,
+                max(entry_date) as last_date,
+                sum(entered) as entered,
+                sum(answered) as answered,
+                sum(unanswered) as unanswered,
+                sum(pending) as pending,
+                (sum(answered) filter (where is_mature)) / (sum(entered) filter (where is_mature)) as rate
+            from marts.response_windows
+            where entry_date between $entry_from and $to_date and window_days > 0
+            group by window_days
+        ),
+
+        waits as (
+            select
+                window_days,
+                entered,
+                response_seconds,
+                sum(sum(inquiries)) over (partition by window_days order by response_seconds) as answered_so_far
+            from windows
+            inner join marts.response_outcomes
+                on entry_date between $entry_from and $to_date and age_days <= window_days
+            group by window_days, entered, response_seconds
+        )
+
+        select
+            window_days, first_date, last_date, answered, unanswered, pending, rate,
+            (select min(response_seconds) from waits
+             where waits.window_days = windows.window_days and 2 * answered_so_far >= waits.entered)
+        from windows
+        order by window_days
+        """,
+        entry_from=published.business_date - timedelta(days=reports.FULL_BASELINE_DAYS),
+    )
+    return tuple(
+        reports.ResponseWindow(
+            *(days, first, last),
+            int(answered),
+            int(unanswered),
+            int(pending),
+            rate,
+            None if wait is None else float(wait),
+        )
+        for days, first, last, answered, unanswered, pending, rate, wait in rows
     )
 
 

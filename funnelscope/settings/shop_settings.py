@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from funnelscope.events.metrics import METRICS
 from funnelscope.events.schema import FAMILIES, REQUIRED
+from funnelscope.settings.service_hours import list_service_periods, read_service_hours
 from funnelscope.settings.yaml_source import KeyPath, SettingsError, YamlSource
 from funnelscope.settings.yaml_source import check_timezone as _known_timezone
 from funnelscope.settings.yaml_source import reject as _reject
@@ -349,6 +350,10 @@ class Settings(_SettingsModel):
     lock_wait_seconds: float = Field(60, ge=0)
     snapshots_kept: int = Field(14, ge=1)
     attribution_window_days: int = Field(7, ge=1, le=30, description="an order belongs to a session at most this old")
+    longest_silence_minutes: int = Field(30, ge=1, le=720, description="a session silent for longer is over")
+    service_hours: dict[str, tuple[tuple[int, int], ...]] = Field(
+        {}, description="hours on the shop's clock by weekday or date; without them, every hour counts"
+    )
     sources: tuple[Source, ...] = ()
     exclude: tuple[Exclusion, ...] = ()
     retention: Retention = Retention()
@@ -376,6 +381,16 @@ class Settings(_SettingsModel):
         if not re.fullmatch("[A-Z]{3}", code):
             _reject((), code, "is not an ISO 4217 code: three capital letters, such as CNY, EUR or USD")
         return code
+
+    @field_validator("service_hours", mode="before")
+    @classmethod
+    def _hours_can_be_read(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        try:
+            return read_service_hours(given)
+        except ValueError as problem:
+            _reject((), given, str(problem))
 
     @model_validator(mode="before")
     @classmethod
@@ -457,6 +472,10 @@ class Settings(_SettingsModel):
     def zone(self) -> ZoneInfo:
         """The shop's time zone."""
         return ZoneInfo(self.timezone)
+
+    def list_service_periods(self, from_date: date, to_date: date) -> list[dict[str, datetime]]:
+        """When the service answers questions of the days: `opens_at` and `closes_at`, in UTC."""
+        return list_service_periods(self.service_hours, self.zone, from_date, to_date)
 
     def list_family_sources(self, family: str) -> tuple[Source, ...]:
         """The sources of one family; empty if the shop does not declare the family."""

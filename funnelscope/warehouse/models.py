@@ -19,7 +19,7 @@ the same rows for a range as for its days one by one.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache, cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -258,19 +258,27 @@ def _describe_view(warehouse: Warehouse, table: str) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in warehouse.rows(f"describe {table}")]
 
 
+ALWAYS = {"opens_at": datetime(1970, 1, 1), "closes_at": datetime(2262, 1, 1)}
+
 DEFAULT_PARAMETERS: dict[str, Any] = {
     "active_customer_days": 180,  # a customer is active so long after the last purchase day
     "attribution_window_days": 7,  # an order belongs to a session at most so old
     "declared_families": list(FAMILIES),
+    "longest_silence_minutes": 30,  # a session that is silent for longer is over
     "most_page_events_a_minute": 60,  # a session that sends more is a robot
     "order_lifetime_days": 60,  # events of one order number lie at most so far apart
+    "service_periods": [ALWAYS],  # UTC, when the service answers; one for each stretch of the days and the week before
     "shortest_stay_ms": 3000,  # a visitor who stays less has not looked
 }
 
 
 def build_query_parameters(from_date: date, to_date: date, **overrides: Any) -> dict[str, Any]:
-    """The parameters that every model may use: the range of days, and defaults replaced by the shop's `overrides`."""
-    return {**DEFAULT_PARAMETERS, **overrides, "from_date": from_date, "to_date": to_date}
+    """The parameters that every model may use: the range of days, and defaults replaced by the shop's `overrides`.
+
+    An override that depends on the days is a function of the first and the last of them.
+    """
+    values = {name: value(from_date, to_date) if callable(value) else value for name, value in overrides.items()}
+    return {**DEFAULT_PARAMETERS, **values, "from_date": from_date, "to_date": to_date}
 
 
 def replace_partitions(warehouse: Warehouse, model: Model, parameters: Mapping[str, Any]) -> int:

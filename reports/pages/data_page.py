@@ -27,6 +27,11 @@ def build_data_chapter(report: Report, words: Words) -> Content:
             ),
             build_checks_section(report, words),
             build_quarantine_section(report, words),
+            *(
+                [build_section(None, None, write_derived_stays_note(report.derived_stays, words))]
+                if report.derived_stays
+                else []
+            ),
             *([build_section(None, None, words.text("notes", "spelled_out"))] if is_spelled_out(report) else []),
         ],
     }
@@ -35,6 +40,11 @@ def build_data_chapter(report: Report, words: Words) -> Content:
 def is_spelled_out(report: Report) -> bool:
     """Whether a text of the shop holds characters that are printed as code points."""
     return SPELLED_OUT in repr(report)
+
+
+def write_derived_stays_note(share: Figure, words: Words) -> str:
+    """How many stays were derived, from what, and what that leaves unknown."""
+    return words.text("notes", "derived_stays", share=words.value(share.value, share.unit))
 
 
 def write_restated_note(days: Sequence[date], words: Words) -> str | None:
@@ -151,11 +161,8 @@ def list_printed_figures(report: Report) -> list[Figure]:
     if report.money:
         figures += report.money.factors
     for stage in report.stages:
-        if stage.no_data is None:
-            figures += ([stage.rate] if stage.rate else []) + list(stage.indicators)
-            figures += [
-                figure for pair in select_drawn_parts(report, stage).pairs for figure in (pair.cause, pair.effect)
-            ]
+        figures += ([stage.rate] if stage.rate else []) + list(stage.indicators)
+        figures += [figure for pair in select_drawn_parts(report, stage).pairs for figure in (pair.cause, pair.effect)]
     return figures
 
 

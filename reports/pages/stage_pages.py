@@ -8,6 +8,7 @@ from reports.model import (
     Figure,
     Question,
     Report,
+    ResponseWindow,
     SliceRow,
     SliceTable,
     Stage,
@@ -33,6 +34,7 @@ from reports.pages.table_blocks import (
 
 SLICE_ROWS_SHOWN = 8
 WINDOW_WIDTHS: Widths = (24, None, 24, 24, 24, 23)
+RESPONSE_WIDTHS: Widths = (24, None, 22, 22, 20, 20, 22)
 QUESTION_WIDTHS: Widths = (66, 22, None)
 SLICE_WIDTHS: Widths = (None, 21, 23, 14, 14, 23, 18)
 
@@ -51,7 +53,8 @@ def build_stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
     }
     if stage.no_data is not None:
         reason = words.message(stage.no_data)
-        return chapter | {"no_data": words.text("labels", "no_data_because", reason=reason)}
+        tables = [*build_indicators_section(stage, report.currency, words), *build_responses_section(stage, words)]
+        return chapter | {"no_data": words.text("labels", "no_data_because", reason=reason), "tables": tables}
     if stage.rate is not None:
         chapter["rate"] = build_stage_rate(stage.rate, words)
         chapter["notes"] = write_stage_notes(stage, words)
@@ -69,6 +72,7 @@ def build_stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
         *build_drawn_section(stage, "pairs", bool(stage.pairs), words.text("headings", "pairs"), words),
         *build_indicators_section(stage, report.currency, words),
         *build_windows_sections(stage, words),
+        *build_responses_section(stage, words),
         *(
             build_slice_section(slices, last_note if number == len(filled) else None, words)
             for number, slices in enumerate(filled, start=1)
@@ -228,12 +232,39 @@ def build_windows_sections(stage: Stage, words: Words) -> list[Content]:
     return sections
 
 
-def write_window_row(window: Window, words: Words) -> list[str]:
-    """A window as cells: length, entry days, counts, rate."""
+def build_responses_section(stage: Stage, words: Words) -> list[Content]:
+    """Which presale inquiries a human answered, also on later days, and how long they waited."""
+    if not stage.response_windows:
+        return []
+    head = write_column_heads(
+        words, "window", "entered_between", "answered", "unanswered", "pending", "rate", "median_wait"
+    )
+    rows = [
+        [
+            *write_window_days(window, words),
+            *(words.value(count, Unit.COUNT) for count in (window.answered, window.unanswered, window.pending)),
+            words.value(window.rate, Unit.RATE),
+            words.value(window.median_seconds, Unit.SECONDS),
+        ]
+        for window in stage.response_windows
+    ]
+    body = build_table(head, rows, RESPONSE_WIDTHS, left=2)
+    return [build_section(words.text("headings", "response_windows"), body, words.text("notes", "response_windows"))]
+
+
+def write_window_days(window: Window | ResponseWindow, words: Words) -> list[str]:
+    """Length and entry days of a window, as cells."""
     first, last = window.entered_from.isoformat(), window.entered_to.isoformat()
     return [
         words.text("labels", "window", days=words.plain(window.window_days)),
         first if first == last else words.text("labels", "date_range", first=first, last=last),
+    ]
+
+
+def write_window_row(window: Window, words: Words) -> list[str]:
+    """A window as cells: length, entry days, counts, rate."""
+    return [
+        *write_window_days(window, words),
         *(words.value(count, Unit.COUNT) for count in (window.converted, window.lost, window.pending)),
         words.value(window.rate, Unit.RATE),
     ]

@@ -1,7 +1,10 @@
--- The session of an event whose source has no sessions: a new one after 30 minutes of silence or with a new campaign.
+-- The session of an event that the source's own session id does not tell: it has none, or one that was silent too long.
+--
+-- Without an id, a session ends with 30 minutes of silence or with a new campaign. An id that was silent as long begins
+-- a new session, under a name of its own. An id that its source renews is left as it is, and has no rows here.
 --
 -- grain: family, event_id, business_date
--- history: 1
+-- history: 2
 -- owner: analytics
 with unassigned_events as (
     select 'traffic' as family, event_id, business_date, event_time, visitor_id, campaign
@@ -33,7 +36,9 @@ seen_events as (
 with_previous as (
     select
         *,
-        coalesce(event_time - lag(event_time) over visitor_order > interval 30 minutes, true) as follows_silence,
+        coalesce(
+            event_time - lag(event_time) over visitor_order > $longest_silence_minutes * interval 1 minute, true
+        ) as follows_silence,
         lag(campaign ignore nulls) over visitor_order as previous_campaign,
         lag(case when campaign is not null then event_time end ignore nulls) over visitor_order
             as previous_campaign_time
@@ -69,14 +74,122 @@ with_last_start as (
         partition by visitor_id, seen_date order by event_time, family, event_id
         rows between unbounded preceding and current row
     )
+),
+
+-- What shows that a session goes on: whatever its person does, and a page as long as it is open. A page_leave without
+-- a stay says only that a page was open until then: it never begins a session.
+activities as not materialized (
+    select
+        'page' as family,
+        event_id,
+        business_date,
+        event_time,
+        session_id,
+        case
+            when event_type != 'page_leave' or dwell_ms is not null
+                then event_time - coalesce(dwell_ms, 0) * interval 1 millisecond
+        end as active_from,
+        case
+            when event_type = 'page_leave' then event_time
+            else event_time + coalesce(dwell_ms, 0) * interval 1 millisecond
+        end as active_until
+    from staging.page_events
+    where session_id is not null and business_date between $from_date - 2 and $to_date
+    union all
+    select 'traffic' as family, event_id, business_date, event_time, session_id, event_time, event_time
+    from staging.traffic_events
+    where session_id is not null and event_type != 'impression' and business_date between $from_date - 2 and $to_date
+    union all
+    select 'service' as family, event_id, business_date, event_time, session_id, event_time, event_time
+    from staging.service_events
+    where session_id is not null and event_type in ('customer_message', 'question_asked', 'rated')
+        and business_date between $from_date - 2 and $to_date
+    union all
+    select 'order' as family, event_id, business_date, event_time, session_id, event_time, event_time
+    from staging.order_events
+    where session_id is not null and event_type in ('created', 'deposit_paid', 'balance_paid', 'paid')
+        and business_date between $from_date - 2 and $to_date
+),
+
+-- Most ids are over before they could have been silent that long: only the others are looked at event by event.
+long_ids as (
+    select session_id
+    from activities
+    group by session_id
+    having max(event_time) - min(event_time) > $longest_silence_minutes * interval 1 minute
+),
+
+long_activities as (
+    select activities.*
+    from activities
+    semi join long_ids using (session_id)
+),
+
+id_days as (
+    select distinct session_id, business_date
+    from long_activities
+    where business_date >= $from_date
+),
+
+-- Two days back: a session over midnight has the name that it got on the day it began, which saw the day before that.
+seen_activities as (
+    select long_activities.*, id_days.business_date as seen_date
+    from id_days
+    inner join long_activities
+        on id_days.session_id = long_activities.session_id
+        and long_activities.business_date between id_days.business_date - 2 and id_days.business_date
+),
+
+with_silence as (
+    select
+        *,
+        coalesce(
+            active_from - max(active_until) over before > $longest_silence_minutes * interval 1 minute, false
+        ) as follows_silence,
+        max(business_date) over before as previous_date
+    from seen_activities
+    window before as (
+        partition by session_id, seen_date order by event_time, family, event_id
+        rows between unbounded preceding and 1 preceding
+    )
+),
+
+-- The first session of an id keeps the id.
+renamed as (
+    select
+        *,
+        max(case when follows_silence then event_time end) over id_so_far as started_at,
+        max(case when follows_silence and previous_date >= business_date - 1 then event_time end) over id_so_far
+            as renamed_at
+    from with_silence
+    window id_so_far as (
+        partition by session_id, seen_date order by event_time, family, event_id
+        rows between unbounded preceding and current row
+    )
+),
+
+named as (
+    select
+        family,
+        event_id,
+        business_date,
+        -- Event ids may come back on another day or in the other family; a visitor opens one session at a time.
+        xor(visitor_id, date_diff('microsecond', TIMESTAMP '1970-01-01', started_at)) as session_id
+    from with_last_start
+    where business_date = seen_date
+    union all
+    select
+        family,
+        event_id,
+        business_date,
+        xor(session_id, date_diff('microsecond', TIMESTAMP '1970-01-01', started_at)) as session_id
+    from renamed
+    where business_date = seen_date and started_at = renamed_at and family in ('page', 'traffic')
 )
 
 select
     family, -- the event's family: traffic or page
     event_id, -- the event
     business_date, -- its day
-    -- Event ids may come back on another day or in the other family; a visitor opens one session at a time.
-    xor(visitor_id, date_diff('microsecond', TIMESTAMP '1970-01-01', started_at))
-        as session_id -- the session, named by its visitor and first instant; for one that never paused, since yesterday
-from with_last_start
-where business_date = seen_date
+    session_id -- the session, named by its visitor or id and first instant; for one that never paused, since yesterday
+from named

@@ -112,7 +112,7 @@ order_visitors as (
 ),
 
 sessions as (
-    select session_id, business_date as entry_date, visitor_id, started_at, channel, device, region
+    select session_id, source_session_id, business_date as entry_date, visitor_id, started_at, channel, device, region
     from intermediate.session_days
     where is_entry and is_human
         and business_date between $from_date - $attribution_window_days and $to_date
@@ -125,7 +125,7 @@ candidates as (
     union
     select identified.order_id, identified.business_date, sessions.*
     from identified
-    inner join sessions on identified.source_session_id = sessions.session_id
+    inner join sessions on identified.source_session_id = sessions.source_session_id
 ),
 
 attributed as (

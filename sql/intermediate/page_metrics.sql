@@ -31,7 +31,7 @@ landing as (
         count(*) filter (where is_stay_measured) as measured,
         count(*) filter (where is_stay_measured and (observed_three_seconds or observed_second_interaction)) as past,
         count(*) filter (where not observed_second_interaction) as bounced,
-        count(*) filter (where observed_product_view) as product_views,
+        count(*) filter (where observed_product_view and is_read_known) as product_views,
         count(*) filter (where observed_deep_read) as deep_reads,
         count(*) filter (where domain = 'private') as private_sessions
     from intermediate.session_funnel
@@ -44,8 +44,11 @@ page_events as (
         business_date,
         count(*) filter (where event_type = 'coupon_claim') as coupon_claims,
         count(*) filter (where event_type = 'coupon_error') as coupon_errors,
-        count(*) filter (where event_type = 'payment_failed') as payment_failures
+        count(*) filter (where event_type = 'payment_failed') as payment_failures,
+        count(*) filter (where event_type in ('page_view', 'product_view', 'live_enter')) as views,
+        count(derived_stays.dwell_ms) as derived_stays
     from staging.page_events
+    left join intermediate.derived_stays using (event_id, business_date)
     where not is_bot and business_date between $from_date and $to_date
     group by business_date
 ),
@@ -88,6 +91,12 @@ measures as (
     from days
     inner join landing using (business_date)
     where has_pages
+    union all
+    select business_date, unnest([
+        {'metric': 'derived_stay_share', 'numerator': derived_stays, 'denominator': views}
+    ], recursive := true)
+    from page_events
+    where derived_stays > 0
     union all
     select business_date, unnest([
         {'metric': 'private_domain_share', 'numerator': private_sessions, 'denominator': sessions}

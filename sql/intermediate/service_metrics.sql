@@ -17,6 +17,7 @@ inquiries as (
         business_date,
         count(*) as inquiries,
         count(*) filter (where inquiry_class = 'unanswered') as unanswered,
+        count(*) filter (where is_robot_only) as robot_only,
         count(*) filter (where inquiry_class = 'within_30s') as within_30s,
         count(*) filter (where inquiry_class in ('within_30s', 'within_3min')) as within_3min,
         count(*) filter (where not is_robot_only) as human_inquiries,
@@ -89,6 +90,8 @@ measures as (
     select business_date, unnest([
         {'metric': 'presale_conversations', 'numerator': coalesce(inquiries, 0), 'denominator': null},
         {'metric': 'unanswered_conversations', 'numerator': coalesce(unanswered, 0), 'denominator': null},
+        {'metric': 'robot_only_conversations', 'numerator': coalesce(robot_only, 0), 'denominator': null},
+        {'metric': 'same_day_answer_rate', 'numerator': inquiries - unanswered, 'denominator': inquiries},
         {'metric': 'reply_within_30s_rate', 'numerator': within_30s, 'denominator': inquiries},
         {'metric': 'reply_within_3min_rate', 'numerator': within_3min, 'denominator': inquiries},
         {'metric': 'inquiry_pay_rate', 'numerator': case when has_orders then paid_inquiries end,

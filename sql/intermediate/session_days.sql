@@ -5,8 +5,10 @@
 -- owner: analytics
 with page_events as not materialized (
     select
-        coalesce(delivered.session_id, derived_sessions.session_id) as session_id,
-        delivered.* exclude (session_id),
+        coalesce(derived_sessions.session_id, delivered.session_id) as session_id,
+        delivered.session_id as source_session_id,
+        delivered.* exclude (session_id, dwell_ms),
+        coalesce(delivered.dwell_ms, derived_stays.dwell_ms) as dwell_ms,
         event_type != 'page_leave'
         and not (event_type in ('section_view', 'media_play') and coalesce(module, '') = 'auto') as is_interaction
     from staging.page_events as delivered
@@ -14,13 +16,17 @@ with page_events as not materialized (
         on derived_sessions.family = 'page'
         and delivered.event_id = derived_sessions.event_id
         and delivered.business_date = derived_sessions.business_date
+    left join intermediate.derived_stays
+        on delivered.event_id = derived_stays.event_id
+        and delivered.business_date = derived_stays.business_date
     where delivered.business_date between $from_date - 1 and $to_date
 ),
 
 -- Read column by column where used: kept whole in memory, a big day's events would not fit.
 visits as not materialized (
     select
-        coalesce(delivered.session_id, derived_sessions.session_id) as session_id,
+        coalesce(derived_sessions.session_id, delivered.session_id) as session_id,
+        delivered.session_id as source_session_id,
         delivered.* exclude (session_id)
     from staging.traffic_events as delivered
     left join intermediate.derived_sessions
@@ -34,6 +40,7 @@ page_days as (
     select
         session_id,
         business_date,
+        min(source_session_id) as source_session_id,
         min(visitor_id) as visitor_id,
         arg_min(customer_id, (event_time, event_id)) filter (where customer_id is not null) as customer_id,
         min(event_time) as started_at,
@@ -62,6 +69,7 @@ visit_days as (
     select
         session_id,
         business_date,
+        min(source_session_id) as source_session_id,
         min(visitor_id) as visitor_id,
         arg_min(customer_id, (event_time, event_id)) filter (where customer_id is not null) as customer_id,
         min(event_time) as started_at,
@@ -122,6 +130,7 @@ combined as (
     select
         coalesce(page_days.session_id, visit_days.session_id) as session_id,
         coalesce(page_days.business_date, visit_days.business_date) as business_date,
+        coalesce(page_days.source_session_id, visit_days.source_session_id) as source_session_id,
         coalesce(visit_days.visitor_id, page_days.visitor_id) as visitor_id,
         coalesce(visit_days.customer_id, page_days.customer_id) as customer_id,
         least(page_days.started_at, visit_days.started_at) as started_at,
@@ -130,7 +139,8 @@ combined as (
         coalesce(page_days.is_flagged_bot, false) or coalesce(visit_days.is_flagged_bot, false) as is_flagged_bot,
         visit_days.source,
         page_days.* exclude (
-            session_id, business_date, visitor_id, customer_id, started_at, entry_hour, is_flagged_bot
+            session_id, business_date, source_session_id, visitor_id, customer_id, started_at, entry_hour,
+            is_flagged_bot
         )
     from page_days
     full join visit_days
@@ -143,6 +153,7 @@ product_days as (
         business_date,
         bool_or(is_qualified) as is_qualified,
         bool_or(is_deeply_read) as is_deeply_read,
+        bool_or(is_read_known) filter (where is_viewed) as is_read_known,
         arg_min(product_id, (first_seen_at, product_id)) filter (where is_viewed) as first_product_id
     from intermediate.session_products
     where business_date between $from_date and $to_date
@@ -152,6 +163,7 @@ product_days as (
 select
     combined.session_id, -- the session
     combined.business_date, -- the day
+    source_session_id, -- the source's id for it, which other sessions may have too; null where it is derived
     visitor_id, -- the browser or device
     customer_id, -- the customer that the session's own events name; null where none does
     started_at, -- its first event of the day
@@ -175,17 +187,18 @@ select
     end as entry_type, -- kind of the first page: home, product, live, content, cart, other
     coalesce(page_event_count, 0) as page_event_count, -- page events that day
     coalesce(page_view_count, 0) as page_view_count, -- pages opened that day
-    coalesce(stay_ms, 0)::BIGINT as stay_ms, -- milliseconds on all pages with a measured stay
+    coalesce(stay_ms, 0)::BIGINT as stay_ms, -- milliseconds on all pages whose stay is known
     first_screen_ms, -- milliseconds until the first page's first screen stood
     longest_dwell_ms is not null
     or coalesce(last_interaction_at > first_page_event_at or interaction_count >= 2, false)
-        as is_stay_measured, -- a stay was reported or an interaction seen: a lost page_leave is no bounce
+        as is_stay_measured, -- a stay is known or an interaction seen: a lost page_leave is no bounce
     coalesce(longest_dwell_ms >= $shortest_stay_ms, false) as observed_three_seconds, -- stayed 3 seconds on a page
     coalesce(last_interaction_at > first_page_event_at or interaction_count >= 2, false)
         as observed_second_interaction, -- had a second interaction
     coalesce(is_product_viewed, false) as observed_product_view, -- opened a product page
     coalesce(product_days.is_qualified, false) as observed_qualified_product_view, -- had a qualified product view
     coalesce(product_days.is_deeply_read, false) as observed_deep_read, -- read a product page deeply
+    coalesce(product_days.is_read_known, false) as is_read_known, -- whether it did can be told
     coalesce(is_favorite, false) as is_favorite, -- kept a product for later
     coalesce(is_carted, false) as is_carted, -- put a product into the cart
     coalesce(is_checkout, false) as observed_checkout, -- started a checkout

@@ -129,7 +129,7 @@ select
     checkout_coupon, -- coupon at the checkout
     checkout_promotion, -- promotion at the checkout
     page_view_count, -- pages opened
-    stay_ms, -- milliseconds on all pages with a measured stay
+    stay_ms, -- milliseconds on all pages whose stay is known
     first_screen_ms, -- milliseconds until the first page's first screen stood
     is_stay_measured, -- its stay is known
     observed_three_seconds, -- stayed 3 seconds on a page
@@ -137,6 +137,7 @@ select
     observed_product_view, -- opened a product page
     observed_qualified_product_view, -- stayed on a product for 3 seconds or interacted with it
     observed_deep_read, -- read a product page deeply
+    is_read_known, -- whether it did can be told
     is_favorite, -- kept a product for later
     is_carted, -- put a product into the cart
     observed_favorite_or_cart, -- did one of the two

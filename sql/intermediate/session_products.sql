@@ -1,44 +1,104 @@
 -- What a session did with a product on a day.
 --
+-- Where an event names no product, its page does: by the product whose page it is, else by itself. What has no page
+-- either belongs to the product viewed last, and a view without both to the product `unknown`.
+--
 -- grain: session_id, product_id, business_date
 -- history: 0
 -- owner: analytics
-with product_events as (
+with page_events as not materialized (
     select
-        coalesce(page_events.session_id, derived_sessions.session_id) as session_id,
-        page_events.product_id,
-        page_events.business_date,
-        page_events.event_type,
-        page_events.event_time,
-        case when page_events.event_type in ('product_view', 'page_leave') then page_events.dwell_ms end as dwell_ms,
-        case when page_events.event_type in ('product_view', 'page_leave') then page_events.scroll_ratio end
+        coalesce(derived_sessions.session_id, delivered.session_id) as session_id,
+        delivered.product_id,
+        delivered.page,
+        delivered.business_date,
+        delivered.event_id,
+        delivered.event_type,
+        delivered.event_time,
+        case
+            when delivered.event_type in ('product_view', 'page_leave')
+                then coalesce(delivered.dwell_ms, derived_stays.dwell_ms)
+        end as dwell_ms,
+        case when delivered.event_type in ('product_view', 'page_leave') then delivered.scroll_ratio end
             as scroll_ratio,
-        page_events.event_type in ('module_click', 'review_view', 'question_view', 'favorite', 'add_to_cart')
+        delivered.event_type = 'product_view' as is_view,
+        delivered.event_type = 'product_view' and derived_stays.event_id is null as is_stay_delivered,
+        delivered.event_type in ('module_click', 'review_view', 'question_view', 'favorite', 'add_to_cart')
         or (
-            page_events.event_type in ('section_view', 'media_play')
-            and coalesce(page_events.module, '') != 'auto'
-        ) as is_interaction
-    from staging.page_events
+            delivered.event_type in ('section_view', 'media_play')
+            and coalesce(delivered.module, '') != 'auto'
+        ) as is_interaction,
+        -- without a product and a page: certainly about a product
+        delivered.event_type in ('review_view', 'question_view', 'favorite', 'add_to_cart')
+        or coalesce(delivered.page_type = 'product', false) as is_about_product
+    from staging.page_events as delivered
     left join intermediate.derived_sessions
         on derived_sessions.family = 'page'
-        and page_events.event_id = derived_sessions.event_id
-        and page_events.business_date = derived_sessions.business_date
-    where page_events.product_id is not null
-        and page_events.business_date between $from_date and $to_date
+        and delivered.event_id = derived_sessions.event_id
+        and delivered.business_date = derived_sessions.business_date
+    left join intermediate.derived_stays
+        on delivered.event_id = derived_stays.event_id
+        and delivered.business_date = derived_stays.business_date
+    where delivered.business_date between $from_date and $to_date
+),
+
+viewed_pages as (
+    select session_id, business_date, page, coalesce(min(product_id), page) as page_product_id
+    from page_events
+    where is_view and page is not null
+    group by session_id, business_date, page
+    having count(distinct product_id) < 2
+),
+
+by_page as (
+    select
+        page_events.*,
+        coalesce(product_id, page_product_id, case when is_view then coalesce(page, 'unknown') end) as known_product_id
+    from page_events
+    left join viewed_pages using (session_id, business_date, page)
+    where product_id is not null or page_product_id is not null or is_view or is_about_product
+),
+
+nameless_sessions as (
+    select distinct session_id, business_date
+    from by_page
+    where known_product_id is null
+),
+
+by_last_view as (
+    select
+        *,
+        lag(case when is_view then known_product_id end ignore nulls) over session_order as viewed_product_id
+    from by_page
+    semi join nameless_sessions using (session_id, business_date)
+    window session_order as (partition by session_id, business_date order by event_time, event_id)
+),
+
+product_events as (
+    select * exclude (product_id, known_product_id), known_product_id as product_id
+    from by_page
+    where known_product_id is not null
+    union all
+    select
+        * exclude (product_id, known_product_id, viewed_product_id),
+        coalesce(viewed_product_id, 'unknown') as product_id
+    from by_last_view
+    where known_product_id is null
 )
 
 select
     session_id, -- the session
-    product_id, -- the product (SPU)
+    product_id, -- the product (SPU); where the shop names none, its page, else `unknown`
     business_date, -- the day
     min(event_time) as first_seen_at, -- the product's first event in the session that day
-    bool_or(event_type = 'product_view') as is_viewed, -- its page was opened
+    bool_or(is_view) as is_viewed, -- its page was opened
     -- opened, and stayed on for 3 seconds or interacted with
-    bool_or(event_type = 'product_view')
-    and (coalesce(max(dwell_ms), 0) >= $shortest_stay_ms or bool_or(is_interaction))
+    bool_or(is_view) and (coalesce(max(dwell_ms), 0) >= $shortest_stay_ms or bool_or(is_interaction))
         as is_qualified, -- a qualified product view
     coalesce(max(dwell_ms) >= 30000, false) or coalesce(max(scroll_ratio) >= 0.75, false)
         as is_deeply_read, -- stayed on for 30 seconds or scrolled through three quarters
+    bool_or(is_stay_delivered) or max(dwell_ms) is not null or max(scroll_ratio) is not null
+        as is_read_known, -- whether it was read can be told: false where the shop sends no stays and it was the last page
     bool_or(event_type in ('favorite', 'add_to_cart')) as is_favorite_or_cart, -- kept for later or put into the cart
     bool_or(event_type = 'add_to_cart') as is_carted -- put into the cart
 from product_events

@@ -52,7 +52,10 @@ advertised as (
 ),
 
 landing as (
-    select business_date, sum(engaged_sessions) as engaged_sessions
+    select
+        business_date,
+        sum(engaged_sessions) as engaged_sessions,
+        sum(measured_sessions) > 0 as is_any_stay_known
     from marts.landing_cube
     where business_date between $from_date and $to_date
     group by business_date
@@ -75,9 +78,11 @@ measures as (
         {'metric': 'orders', 'numerator': orders, 'denominator': null},
         {'metric': 'paid_amount', 'numerator': paid_amount, 'denominator': null},
         {'metric': 'refund_amount', 'numerator': refunded_amount, 'denominator': null},
-        {'metric': 'landing_rate', 'numerator': qualified_sessions, 'denominator': human_sessions},
-        {'metric': 'decision_rate', 'numerator': case when qualified_sessions is not null then paying_sessions end,
-            'denominator': qualified_sessions},
+        -- Sessions of one event each, without a stay: who looked at a product cannot be told.
+        {'metric': 'landing_rate', 'numerator': case when coalesce(is_any_stay_known, true) then qualified_sessions end,
+            'denominator': human_sessions},
+        {'metric': 'decision_rate', 'numerator': case when coalesce(is_any_stay_known, true)
+            and qualified_sessions is not null then paying_sessions end, 'denominator': qualified_sessions},
         {'metric': 'same_day_session_pay_rate', 'numerator': paying_sessions, 'denominator': human_sessions},
         {'metric': 'visitor_pay_rate', 'numerator': case when visitors is not null then buyers end,
             'denominator': visitors},
@@ -94,6 +99,7 @@ measures as (
         {'metric': 'returning_buyer_share', 'numerator': returning_buyers, 'denominator': buyers}
     ], recursive := true)
     from summary
+    left join landing using (business_date)
     union all
     select summary.business_date, unnest([
         {'metric': 'deposit_rate', 'numerator': presales.sessions, 'denominator': qualified_sessions}
