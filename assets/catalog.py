@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.common import define_partitions
 from assets.diagnosis_assets import define_findings
-from assets.funnel_assets import define_own_funnel, make_own_funnel_key
+from assets.funnel_assets import define_own_funnel, make_own_funnel_keys
 from assets.model_assets import define_model
 from assets.publication_assets import define_outcome, define_retention, define_snapshot
 from assets.quality_assets import define_checks, define_results, define_verdict
@@ -21,17 +21,18 @@ def build_all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetC
     days = define_partitions(settings)
     lineage = load_column_lineage()
     funnels = daily_answers.load_declared_funnels(settings)
+    funnel_keys = make_own_funnel_keys(funnels)
     return [
         define_raw_events(days, settings),
         define_duplicate_events(days),
         define_excluded_events(days),
         *(define_model(model, days, lineage[model.table]) for model in load_models().values()),
-        define_results(days),
+        *(define_own_funnel(funnel, key, days) for funnel, key in zip(funnels, funnel_keys, strict=True)),
+        define_results(days, funnels, funnel_keys),
         define_verdict(days),
         define_checks(days, settings),
         define_findings(days),
-        *(define_own_funnel(file, days) for file in funnels),
-        define_snapshot(days, [make_own_funnel_key(file) for file in funnels]),
+        define_snapshot(days, funnel_keys),
         define_daily_report(days),
         define_delivery(days),
         define_retention(days),

@@ -1,6 +1,6 @@
 """The gate's results for each day, its verdict, and the asset checks of each table."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import islice
 from typing import Any
@@ -10,6 +10,7 @@ import dagster as dg
 from assets.common import DUPLICATES, EXCLUDED, RESULTS, VERDICT, define_daily_asset, make_asset_key, read_date_range
 from assets.metadata import show_rows
 from assets.resources import Shop
+from funnelscope.funnels.daily_answers import DeclaredFunnel, drop_undeclared
 from funnelscope.quality import gate
 from funnelscope.settings import Settings
 from funnelscope.warehouse.checks import Severity
@@ -20,13 +21,16 @@ def _list_built_tables() -> list[dg.AssetKey]:
     return [DUPLICATES, EXCLUDED, *(make_asset_key(table) for table in load_models())]
 
 
-def define_results(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset that runs the gate."""
+def define_results(
+    days: dg.DailyPartitionsDefinition, funnels: Sequence[DeclaredFunnel], funnel_keys: Sequence[dg.AssetKey]
+) -> dg.AssetsDefinition:
+    """The asset that runs the gate, after everything that it judges, the shop's own funnels included."""
 
-    @define_daily_asset(days, RESULTS, _list_built_tables(), "quality", "duckdb")
+    @define_daily_asset(days, RESULTS, [*_list_built_tables(), *funnel_keys], "quality", "duckdb")
     def results(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """The result of every contract and expectation on every day: passed or not, observed, expected, and why."""
         from_date, to_date = read_date_range(context, shop)
+        drop_undeclared(shop.warehouse, funnels, from_date, to_date)
         gate.run_contracts(shop.warehouse, from_date, to_date)
         gate.run_expectations(shop.warehouse, shop.settings, from_date, to_date, shop.built_tables)
         failed = shop.warehouse.records(

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from funnelscope.events.schema import FAMILIES
+from funnelscope.funnels.daily_answers import load_declared_funnels
 from funnelscope.ingest.landing_zone import find_files, is_finished
 from funnelscope.ingest.mapping.source_mapping import DeliveryError
 from funnelscope.publication.erasure import count_unfinished
@@ -39,6 +40,7 @@ def examine_shop(settings: Settings) -> list[HealthNote]:
         _check_home(settings),
         *_check_landing_zone(settings),
         _check_identity_key(settings),
+        *_check_funnels(settings),
         _check_disk(settings),
         _check_lock(settings),
         _check_retention(settings),
@@ -113,6 +115,18 @@ def _find_unread_files(settings: Settings) -> Iterator[HealthNote]:
         )
         more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
         yield HealthNote(f"landing {folder}", False, words + more)
+
+
+def _check_funnels(settings: Settings) -> Iterator[HealthNote]:
+    """The shop's own funnels: one note for all that can be answered, and one for each fault."""
+    declared = load_declared_funnels(settings)
+    good = [funnel.path.name for funnel in declared if funnel.file]
+    if good:
+        yield HealthNote("funnels", True, ", ".join(good))
+    for funnel in declared:
+        if funnel.problem:
+            words = f"{funnel.problem}. It is not answered; the days are published without it"
+            yield HealthNote("funnels", False, words)
 
 
 def _check_identity_key(settings: Settings) -> HealthNote:

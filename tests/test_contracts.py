@@ -218,6 +218,11 @@ RULES = (
         ),
     ),
     Rule(
+        "own_funnels_are_answered",
+        (),
+        (f"insert into quality.own_funnel_faults values ('{DAY}', 'own.yaml', 'line 1: misspelt')",),
+    ),
+    Rule(
         "little_is_in_quarantine",
         (
             *rows(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import duckdb
 import pytest
@@ -13,11 +14,17 @@ from shop_helpers import OPENING, Home
 from test_cli import Done, funnelscope
 
 import reports
-from funnelscope.funnels import daily_answers
+from assets.funnel_assets import make_own_funnel_keys
+from funnelscope.events.schema import FAMILIES
+from funnelscope.funnels import daily_answers, published_events
+from funnelscope.funnels.answer_table import TABLE
+from funnelscope.funnels.daily_answers import DeclaredFunnel
 from funnelscope.funnels.specification import FunnelFile
+from funnelscope.ingest import create_tables
 from funnelscope.reporting.own_funnel_section import read_own_funnel, read_own_funnels
 from funnelscope.warehouse.connection import open_in_memory_warehouse
 from funnelscope.warehouse.models import build_query_parameters, create_inputs, create_table, load_models
+from pipelines import doctor
 
 START = 1_777_593_600  # 2026-05-01 00:00 UTC
 
@@ -331,9 +338,12 @@ class OwnShop:
         (folder / "funnels").mkdir()
         (folder / "funnels" / "own.yaml").write_text(funnel)
         self.settings = home.settings
-        (self.file,) = daily_answers.load_declared_funnels(self.settings)
+        (self.declared,) = daily_answers.load_declared_funnels(self.settings)
+        assert self.declared.file, self.declared.problem
+        self.file = self.declared.file
         self.warehouse = open_in_memory_warehouse()
         create_inputs(self.warehouse)
+        create_tables(self.warehouse)
         for model in load_models().values():
             create_table(self.warehouse, model, build_query_parameters(OPENING, OPENING))
 
@@ -409,3 +419,99 @@ def test_days_of_entry_are_clipped_to_the_shops_and_follow_its_clock(tmp_path: P
 def test_the_projects_own_funnels_are_right() -> None:
     for path in (Path(__file__).parents[1] / "funnels").iterdir():
         assert FunnelFile(path).spec.steps
+
+
+def test_events_of_families_without_the_unit_are_left_out(tmp_path: Path) -> None:
+    """Each column of the contract can be the unit; events of other families take no part."""
+    home = Home(tmp_path)
+    home.write_config(OPENING)
+    for unit in {column.name for family in FAMILIES.values() for column in family.columns}:
+        families = [family for family in FAMILIES.values() if unit in (column.name for column in family.columns)]
+        path = tmp_path / "own.yaml"
+        path.write_text(yaml.safe_dump({"unit": unit, "steps": [{"event": families[0].event_types[0]}]}))
+        published_events.check_published_funnel(FunnelFile(path), home.settings)
+    shop = OwnShop(tmp_path / "orders", "unit: order_id\nwindow: 7d\nsteps: [{event: created}, {event: paid}]\n")
+    for order, event in ((1, "created"), (2, "created"), (2, "paid")):
+        shop.happens("order", event, 0, visitor=order)
+    shop.warehouse.execute("update staging.order_events set order_id = visitor_id")
+    shop.happens("traffic", "click", 0, visitor=7)
+    assert [step.units for step in shop.build(0, 0).cohorts[-1].steps] == [2, 1]
+
+
+FAULTY = {
+    "broken.yaml": ("steps: [", "broken.yaml, line 1: is not YAML"),
+    "misspelt.yaml": ("steps:\n- event: pade\n", "misspelt.yaml, line 2: steps[0].event: 'pade'"),
+    "no_unit.yaml": ("unit: clicks\nsteps: [{event: paid}]\n", "no_unit.yaml, line 1: unit: 'clicks'"),
+    "other_unit.json": (
+        '{"unit": "conversation_id",\n"steps": [{"event": "rated"}, {"event": "paid"}]}',
+        "other_unit.json, line 2: steps[1].event: 'paid' has no conversation_id, which only events of service have",
+    ),
+    "twice.yaml": ("name: own\nsteps: [{event: paid}]\n", "twice.yaml: name: 'own' is also the name in own.yaml"),
+}
+
+
+def test_a_faulty_funnel_is_reported_and_stops_nothing(tmp_path: Path) -> None:
+    """The good one is answered; each faulty one is named with line and remedy, by the gate's warning and the doctor."""
+    shop = OwnShop(tmp_path, "window: 7d\nsteps: [{event: product_view}, {event: paid}]\n")
+    folder = shop.settings.funnels
+    for name, (text, _) in FAULTY.items():
+        (folder / name).write_text(text)
+    (folder / "unreadable.yaml").mkdir()
+    declared = daily_answers.load_declared_funnels(shop.settings)
+    keys = make_own_funnel_keys([*declared, DeclaredFunnel(Path("mis-spelt.yaml"), None), *declared[:1]])
+    assert len(set(keys)) == len(keys)
+    days = [(shop.day(0), shop.day(1))]
+    for funnel in declared:
+        daily_answers.answer_declared(shop.warehouse, shop.settings, funnel, *days[0], days)
+    told = dict(shop.warehouse.rows("select funnel, min(problem) from quality.own_funnel_faults group by funnel"))
+    assert told.keys() == {*FAULTY, "unreadable.yaml"}
+    assert all(told[name].startswith(problem) for name, (_, problem) in FAULTY.items()), told
+    found = [note for note in doctor.examine_shop(shop.settings) if note.subject == "funnels"]
+    assert [note.words for note in found if note.is_fine] == ["own.yaml"]
+    assert sum(not note.is_fine for note in found) == len(told)
+    assert shop.warehouse.value(f"select count(distinct business_date) from {TABLE} where funnel = 'own'") == 2
+
+
+def test_an_error_while_answering_leaves_a_note_and_no_outdated_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = OwnShop(tmp_path, "window: 7d\nsteps: [{event: product_view}, {event: paid}]\n")
+    (funnel,) = daily_answers.load_declared_funnels(shop.settings)
+    days = [(shop.day(0), shop.day(0))]
+    given = (shop.warehouse, shop.settings, funnel, *days[0], days)
+    assert daily_answers.answer_declared(*given) == (shop.day(0), "")
+    with monkeypatch.context() as patch:
+        fault = duckdb.ConversionException("Conversion Error: no number\nLINE 1: select")
+        patch.setattr(daily_answers, "compute_answer", Mock(side_effect=fault))
+        last, problem = daily_answers.answer_declared(*given)
+    assert (last, problem) == (None, f"{funnel.path}: cannot be answered: Conversion Error: no number")
+    assert shop.warehouse.value(f"select count(*) from {TABLE}") == 0
+    assert shop.warehouse.value("select count(*) from quality.own_funnel_faults") == 1
+    daily_answers.answer_declared(*given)
+    assert shop.warehouse.value("select count(*) from quality.own_funnel_faults") == 0
+
+
+def test_nothing_is_left_of_a_file_that_is_gone(tmp_path: Path) -> None:
+    shop = OwnShop(tmp_path, "window: 7d\nsteps: [{event: product_view}, {event: paid}]\n")
+    shop.build(0, 1)
+    daily_answers.note_fault(shop.warehouse, Path("gone.yaml"), shop.day(0), shop.day(1), "misspelt")
+    daily_answers.drop_undeclared(shop.warehouse, [], shop.day(1), shop.day(1))
+    for table in (TABLE, "quality.own_funnel_faults"):
+        assert shop.warehouse.rows(f"select distinct business_date from {table}") == [(shop.day(0),)]
+
+
+def test_an_error_of_the_database_is_one_sentence(tmp_path: Path) -> None:
+    """A traceback would tell an analyst nothing."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            "copy (select 'u' as visitor_id, 'a' as event_type, timestamp '2026-05-01' as event_time, "
+            "[1, 2] as n) to '" + str(tmp_path / "events.parquet") + "' (format parquet)"
+        )
+    (tmp_path / "spec.yaml").write_text("steps: [{event: a, where: {n: {op: gt, value: 1}}}]\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("funnelscope.funnels.funnel_answers.compute_answer", Mock(side_effect=duckdb.Error("Binder")))
+        done = funnelscope(
+            Home(tmp_path), "funnel", str(tmp_path / "spec.yaml"), "--events", str(tmp_path / "events.parquet")
+        )
+    assert (done.code, done.out) == (1, "")
+    assert done.errors.startswith(f"Error: {tmp_path / 'spec.yaml'}: cannot be answered over these events: Binder")

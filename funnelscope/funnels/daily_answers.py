@@ -7,7 +7,10 @@ entered in the last week whose windows are over by then, and those that entered 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from funnelscope.events.schema import FAMILIES
 from funnelscope.funnels.answer_table import TABLE, create_table
@@ -15,7 +18,8 @@ from funnelscope.funnels.engine.answer import compute_answer
 from funnelscope.funnels.engine.entry_days import DAY, EPOCH
 from funnelscope.funnels.engine.plan import FunnelPlan
 from funnelscope.funnels.funnel_answers import format_answer
-from funnelscope.funnels.published_events import is_history_needed, load_staged
+from funnelscope.funnels.funnel_events import describe_database_error
+from funnelscope.funnels.published_events import check_published_funnel, is_history_needed, load_staged
 from funnelscope.funnels.specification import FunnelFile, convert_to_microseconds
 from funnelscope.settings import Settings
 from funnelscope.settings.yaml_source import SettingsError
@@ -57,19 +61,102 @@ def _find_day_end(day: date, settings: Settings) -> int:
     return convert_to_microseconds(day + timedelta(days=1), settings.zone)
 
 
-def load_declared_funnels(settings: Settings) -> list[FunnelFile]:
+@dataclass(frozen=True)
+class DeclaredFunnel:
+    """A file of the shop's folder of funnels: the funnel, or the fault for which it cannot be answered."""
+
+    path: Path
+    file: FunnelFile | None
+    problem: str = ""
+
+
+def load_declared_funnels(settings: Settings) -> list[DeclaredFunnel]:
     """The funnels that the shop declares, by file name; empty if the folder does not exist.
 
-    Raises:
-        SettingsError: a file is wrong, with its line; or two funnels share a name.
+    One with a fault is among them with its fault: it must not stop the others, nor the day.
     """
     paths = sorted(path for path in settings.funnels.glob("*") if path.suffix in (".yaml", ".yml", ".json"))
-    files = [FunnelFile(path, settings.timezone) for path in paths]
-    names = [file.spec.name for file in files]
-    for path, name in zip(paths, names, strict=True):
-        if names.count(name) > 1:
-            raise SettingsError(f"{path}: name: {name!r} is also the name of another funnel; names must differ")
-    return files
+    found: list[DeclaredFunnel] = []
+    names: dict[str, str] = {}
+    for path in paths:
+        try:
+            file = FunnelFile(path, settings.timezone)
+            name = file.spec.name
+            if name in names:
+                raise SettingsError(f"{path}: name: {name!r} is also the name in {names[name]}; names must differ")
+            check_published_funnel(file, settings)
+            names[name] = path.name
+            found.append(DeclaredFunnel(path, file))
+        except Exception as error:
+            found.append(DeclaredFunnel(path, None, describe_fault(path, error)))
+    return found
+
+
+def describe_fault(path: Path, error: Exception) -> str:
+    """Why a funnel has no answer, with the file: what its check says, or else the error that came up."""
+    if isinstance(error, ValueError):
+        return str(error)
+    told = describe_database_error(error) if isinstance(error, duckdb.Error) else f"{type(error).__name__}: {error}"
+    return f"{path}: cannot be answered: {told}"
+
+
+def note_fault(warehouse: Warehouse, path: Path, from_date: date, to_date: date, problem: str) -> None:
+    """Replaces the faults of the funnel on these days: by this one, or by none if it is empty."""
+    warehouse.execute(
+        "delete from quality.own_funnel_faults "
+        "where funnel = $funnel and business_date between $from_date and $to_date",
+        funnel=path.name,
+        from_date=from_date,
+        to_date=to_date,
+    )
+    days = [from_date + timedelta(days=offset) for offset in range((to_date - from_date).days + 1)]
+    told = problem.replace(f"{path.parent}/", "")  # it is printed in reports, which need no folder of this machine
+    insert_rows(warehouse, "quality.own_funnel_faults", [(day, path.name, told) for day in days if problem])
+
+
+def drop_undeclared(warehouse: Warehouse, declared: Iterable[DeclaredFunnel], from_date: date, to_date: date) -> None:
+    """Removes from these days what is left of files that are no longer there, and answers that a fault outdates."""
+    create_table(warehouse)
+    declared = list(declared)
+    for table, known in (
+        (TABLE, [funnel.file.spec.name for funnel in declared if funnel.file]),
+        ("quality.own_funnel_faults", [funnel.path.name for funnel in declared]),
+    ):
+        warehouse.execute(
+            f"delete from {table} where business_date between $from_date and $to_date "
+            "and not list_contains($known::VARCHAR[], funnel)",
+            from_date=from_date,
+            to_date=to_date,
+            known=known,
+        )
+
+
+def answer_declared(
+    warehouse: Warehouse,
+    settings: Settings,
+    funnel: DeclaredFunnel,
+    from_date: date,
+    to_date: date,
+    chunks: Iterable[tuple[date, date]],
+) -> tuple[date | None, str]:
+    """Answers the funnel for each day, or notes why it cannot: a fault in it must not stop the day.
+
+    Returns the last answered day, if any, and the fault, if any.
+    """
+    last, problem = None, funnel.problem
+    if funnel.file:
+        try:
+            last = build_daily_answers(warehouse, settings, funnel.file, chunks)
+        except Exception as error:
+            problem = describe_fault(funnel.path, error)
+            warehouse.execute(
+                f"delete from {TABLE} where funnel = $funnel and business_date between $from_date and $to_date",
+                funnel=funnel.file.spec.name,
+                from_date=from_date,
+                to_date=to_date,
+            )
+    note_fault(warehouse, funnel.path, from_date, to_date, problem)
+    return (None if problem else last), problem
 
 
 def build_daily_answers(

@@ -1,14 +1,20 @@
 """A funnel's events from a file: Parquet, CSV or JSON lines."""
 
 import csv
-import itertools
 from pathlib import Path
 
 import duckdb
 
 from funnelscope.funnels.engine.conditions import quote_text
 from funnelscope.funnels.engine.plan import FunnelPlan
-from funnelscope.funnels.funnel_events import EventsError, FunnelEvents, check_columns, read_first_number
+from funnelscope.funnels.funnel_events import (
+    EventsError,
+    FunnelEvents,
+    build_unit_sql,
+    check_columns,
+    describe_database_error,
+    read_first_number,
+)
 from funnelscope.funnels.specification import FunnelFile
 from funnelscope.settings.yaml_source import suggest_nearest
 
@@ -33,13 +39,7 @@ def load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Pat
     try:
         return _load_file(connection, file, path)
     except duckdb.Error as problem:
-        raise EventsError(f"{path}: cannot be read: {_shorten_error(problem)}") from None
-
-
-def _shorten_error(problem: duckdb.Error) -> str:
-    """DuckDB's error without its suggestions, which are SQL options."""
-    lines = str(problem).splitlines()
-    return "; ".join(itertools.takewhile(lambda line: line and not line.startswith("Possible"), lines))
+        raise EventsError(f"{path}: cannot be read: {describe_database_error(problem)}") from None
 
 
 def _load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Path) -> FunnelEvents:
@@ -52,7 +52,7 @@ def _load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Pa
     expressions = [known.get(name, ("null", "VARCHAR"))[0] for name in plan.columns]
     selected = "".join(f", {expression} as p{number}" for number, expression in enumerate(expressions))
     query = (
-        f"select {_build_unit_sql(*unit)} as unit, {_build_microseconds_sql(time, kind)} as t, "
+        f"select {build_unit_sql(*unit)} as unit, {_build_microseconds_sql(time, kind)} as t, "
         f"{event_type[0]}::varchar as event_type"
         f"{selected}, {time} as given_time from {relation}"
     )
@@ -73,11 +73,6 @@ def _load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Pa
     notes = [f"{dropped} events without {file.spec.unit} are left out"] if dropped else []
     notes += _list_notes(connection, plan)
     return FunnelEvents(plan, {name: f"p{number}" for number, name in enumerate(plan.columns)}, data_end, tuple(notes))
-
-
-def _build_unit_sql(unit: str, kind: str) -> str:
-    """SQL of the unit. An empty text is not a unit."""
-    return f"nullif({unit}, '')" if kind == "VARCHAR" else unit
 
 
 def _read_relation(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, dict[str, tuple[str, str]]]:

@@ -4,6 +4,7 @@
 that the funnel reads are loaded. Times become microseconds since 1970-01-01 UTC.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -64,6 +65,18 @@ def _list_named_columns(file: FunnelFile) -> Iterator[tuple[KeyPath, str]]:
         yield ("same",), name
     if spec.breakdown:
         yield ("breakdown", "by"), spec.breakdown.by
+
+
+def build_unit_sql(unit: str, kind: str) -> str:
+    """SQL of the unit. An empty text is not a unit."""
+    return f"nullif({unit}, '')" if kind == "VARCHAR" else unit
+
+
+def describe_database_error(problem: duckdb.Error) -> str:
+    """DuckDB's error without its suggestions and positions, which concern SQL."""
+    lines = str(problem).splitlines()
+    is_told = itertools.takewhile(lambda line: line and not line.startswith(("Possible", "LINE ")), lines)
+    return "; ".join(is_told)
 
 
 def read_first_number(connection: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -7,9 +7,16 @@ from typing import Any
 import duckdb
 
 from funnelscope.events.schema import FAMILIES, Kind
+from funnelscope.funnels.engine.answer import compute_answer
 from funnelscope.funnels.engine.conditions import quote_text
 from funnelscope.funnels.engine.plan import AllOf, AnyOf, Condition, EventFilter, FunnelPlan, Operator, PropertyTest
-from funnelscope.funnels.funnel_events import FunnelEvents, check_columns, read_first_number
+from funnelscope.funnels.funnel_events import (
+    FunnelEvents,
+    build_unit_sql,
+    check_columns,
+    open_events,
+    read_first_number,
+)
 from funnelscope.funnels.specification import FunnelFile
 from funnelscope.ingest.identity import hash_identifier
 from funnelscope.settings import Settings
@@ -44,22 +51,23 @@ def load_staged(
     connection: duckdb.DuckDBPyConnection, file: FunnelFile, settings: Settings, tables: Mapping[str, str]
 ) -> FunnelEvents:
     """Like `load_published`, from staged tables: `tables` maps each family to its SQL. Their ids are keyed hashes."""
-    known = list(dict.fromkeys(column.name for family in FAMILIES.values() for column in family.columns))
-    check_columns(file, file.spec.plan, known, "the event contract")
-    _check_event_types(file)
+    families = _check_contract(file)
     plan = _hash_ids(file.spec.plan, settings)
     start = plan.entered[0]
     needs_all = start is None or is_history_needed(plan)
     since = "" if needs_all else f"where event_time >= make_timestamp({start})"
-    selects = []
-    for name, table in tables.items():
+    selects = [_build_no_events(file, plan)]  # so that the table has its columns without a family as well
+    unit = build_unit_sql(file.spec.unit, _find_staged_type(file.spec.unit))
+    for name in families:
+        if name not in tables:
+            continue
         own = {column.name for column in FAMILIES[name].columns}
         columns = "".join(
             f", {column if column in own else 'null'}::{_find_staged_type(column)} as p{number}"
             for number, column in enumerate(plan.columns)
         )
         selects.append(
-            f"select {file.spec.unit} as unit, epoch_us(event_time) as t, event_type{columns} from {table} {since}"
+            f"select {unit} as unit, epoch_us(event_time) as t, event_type{columns} from {tables[name]} {since}"
         )
     connection.execute(
         f"create or replace temp table funnel_events as from ({' union all '.join(selects)}) where unit is not null"
@@ -78,13 +86,48 @@ def _find_staged_type(column: str) -> str:
     return next(found.sql_type for family in FAMILIES.values() for found in family.columns if found.name == column)
 
 
-def _check_event_types(file: FunnelFile) -> None:
-    known = [name for family in FAMILIES.values() for name in family.event_types]
+def _build_no_events(file: FunnelFile, plan: FunnelPlan) -> str:
+    """SQL of no event, with the types of all columns."""
+    columns = "".join(f", null::{_find_staged_type(column)} as p{number}" for number, column in enumerate(plan.columns))
+    kind = _find_staged_type(file.spec.unit)
+    return f"select null::{kind} as unit, null::bigint as t, null::varchar as event_type{columns} where false"
+
+
+def _check_contract(file: FunnelFile) -> list[str]:
+    """The families whose events have the funnel's unit; those of others are left out.
+
+    Raises SettingsError, with its line, for what no published event has.
+    """
+    known = list(dict.fromkeys(column.name for family in FAMILIES.values() for column in family.columns))
+    check_columns(file, file.spec.plan, known, "the event contract")
+    unit = file.spec.unit
+    families = [name for name, family in FAMILIES.items() if unit in (column.name for column in family.columns)]
+    event_types = [name for family in FAMILIES.values() for name in family.event_types]
+    counted = [name for family in families for name in FAMILIES[family].event_types]
     for key, parts in (("steps", file.spec.steps), ("exclude", file.spec.exclude)):
         for number, part in enumerate(parts):
-            if part.event is not None and part.event not in known:
-                text = f"is not an event type of the contract; {suggest_nearest(part.event, known)}"
-                raise file.problem((key, number, "event"), part.event, text.rstrip("; "))
+            if part.event is None or part.event in counted:
+                continue
+            text = f"is not an event type of the contract; {suggest_nearest(part.event, event_types)}"
+            if part.event in event_types:
+                text = (
+                    f"has no {unit}, which only events of {', '.join(families)} have; "
+                    "count a unit that the events of every step have, such as visitor_id"
+                )
+            raise file.problem((key, number, "event"), part.event, text.rstrip("; "))
+    return families
+
+
+def check_published_funnel(file: FunnelFile, settings: Settings) -> None:
+    """Answers the funnel over no events, which finds every fault that does not depend on the data.
+
+    Raises:
+        SettingsError: as `load_published`.
+        duckdb.Error: the funnel cannot be computed.
+    """
+    with open_events() as connection:
+        events = load_staged(connection, file, settings, {})
+        compute_answer(connection, events.plan, events.columns, events.data_end)
 
 
 def _hash_ids(plan: FunnelPlan, settings: Settings) -> FunnelPlan:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,7 +14,13 @@ from funnelscope.ingest.exclusions import take_exclusions
 from funnelscope.ingest.identity import use_identity_key
 from funnelscope.ingest.landing_zone import FoundFile, Stamp, find_files, split_pattern
 from funnelscope.ingest.ledger_tables import create_tables
-from funnelscope.ingest.mapping.source_mapping import DeliveryError, DeliveryRows, SourceMapping
+from funnelscope.ingest.mapping.failing_rows import mark_failing_rows
+from funnelscope.ingest.mapping.source_mapping import (
+    DeliveryError,
+    DeliveryRows,
+    SourceMapping,
+    list_expressions,
+)
 from funnelscope.ingest.pruned_days import read_pruned_deliveries, settle_pruned
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.ingest.readers.query_reader import read_query
@@ -37,8 +43,12 @@ OUR_OWN_FAULTS = (
     duckdb.ParserException,
 )
 
-# These optimizers repeat the reading of a value for each check that uses it, which doubles the time of a file.
-REPEATING_OPTIMIZERS = ("filter_pushdown", "in_clause")
+# The first two repeat the reading of a value for each check that uses it, which doubles the time of a file. The third
+# evaluates what two expressions share only once, outside the `try` of both, so that one bad cell fails the file.
+HARMFUL_OPTIMIZERS = ("filter_pushdown", "in_clause", "common_subexpressions")
+
+
+WHERE = "where"  # the name of the condition among the expressions of a source; no column is called so
 
 
 class IngestError(RuntimeError):
@@ -105,6 +115,11 @@ class _LedgerEntry:
     @property
     def message(self) -> str:
         return "; ".join(self.notes)
+
+    def forget_rows(self) -> None:
+        """Undoes what an attempt to load that failed has counted."""
+        self.rows_read = self.rows_loaded = self.rows_quarantined = self.rows_erased = 0
+        self.warnings, self.notes = [], []
 
 
 def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress | None = None) -> Intake:
@@ -203,16 +218,18 @@ def _take_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry
     try:
         entry.found.check_place()
         entry.dt = entry.found.delivery_date(settings.zone)
-        with warehouse.without_optimizers(*REPEATING_OPTIMIZERS), warehouse.transaction():
-            _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
-            _load_delivery(warehouse, settings, entry)
-            _write_ledger(warehouse, entry, intake)
+        try:
+            _replace_delivery(warehouse, settings, entry, intake)
+        except duckdb.Error as error:
+            if isinstance(error, OUR_OWN_FAULTS) or not _list_row_expressions(entry.found.source):
+                raise
+            entry.forget_rows()
+            _replace_delivery(warehouse, settings, entry, intake, is_failing=True)
     except (DeliveryError, duckdb.Error, OSError, EOFError) as error:
         if isinstance(error, OUR_OWN_FAULTS):
             raise
         reason = error.reason if isinstance(error, DeliveryError) else QuarantineReason.UNREADABLE
-        entry.rows_read = entry.rows_loaded = entry.rows_quarantined = entry.rows_erased = 0
-        entry.warnings = []
+        entry.forget_rows()
         if reason is QuarantineReason.DAY_IS_PRUNED:
             entry.status, entry.notes = "unreachable", [_describe_error(error)]
             _keep_earlier_rows(warehouse, entry, reason, intake)
@@ -237,6 +254,21 @@ def _take_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry
     intake.rows_read += entry.rows_read
     intake.rows_loaded += entry.rows_loaded
     intake.rows_quarantined += entry.rows_quarantined
+
+
+def _replace_delivery(
+    warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, intake: Intake, is_failing: bool = False
+) -> None:
+    """Replaces the rows of a delivery. `is_failing`: an expression raises an error on some of them, to be found."""
+    with warehouse.without_optimizers(*HARMFUL_OPTIMIZERS), warehouse.transaction():
+        _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
+        _load_delivery(warehouse, settings, entry, is_failing)
+        _write_ledger(warehouse, entry, intake)
+
+
+def _list_row_expressions(source: Source) -> dict[str, str]:
+    """Everything that a source declares to be computed for each row, by name."""
+    return {**list_expressions(source), **({WHERE: source.where} if source.where else {})}
 
 
 def _keep_earlier_rows(warehouse: Warehouse, entry: _LedgerEntry, reason: QuarantineReason, intake: Intake) -> None:
@@ -268,13 +300,15 @@ def _describe_error(error: Exception) -> LocalizedMessage:
     return LocalizedMessage("cannot_be_read", error=str(error).splitlines()[0] if str(error) else type(error).__name__)
 
 
-def _load_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry) -> None:
+def _load_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, is_failing: bool) -> None:
     """Rows into raw and quarantine. Raises DeliveryError or DuckDB's error where the file cannot be read."""
     found = entry.found
     assert entry.dt is not None
     entry.content_hash = found.content_hash()
     if entry.stamp.size_bytes or found.source.query:  # a database without a byte is no database without rows
         rows, entry.rows_read = _read_rows(warehouse, found)
+        if is_failing and rows.columns:
+            rows = mark_failing_rows(warehouse, rows, entry.dt, _list_row_expressions(found.source))
         entry.delivered_columns = [f"{name} {kind}" for name, kind in rows.columns.items()]
         if found.source.where and rows.columns:
             chosen, chosen_count = _select_rows(warehouse, rows, found.source.where)
@@ -381,21 +415,21 @@ def _select_rows(warehouse: Warehouse, rows: DeliveryRows, where: str) -> tuple[
         select * from (
             select *, {rows.row_number} as row_number_, {rows.problem} as problem_,
                 {rows.problem_detail} as problem_detail_, {rows.content} as content_,
-                try(struct_pack(v := ({where}\n))) as chosen_
+                {rows.build_guarded_sql(WHERE, where)} as chosen_
             from {rows.relation}
         )
         where problem_ is not null or chosen_ is null or chosen_.v
     )"""
-    chosen = DeliveryRows(
-        relation,
-        "row_number_",
-        rows.columns,
-        "case when problem_ is null and chosen_ is null then 'failed_expression' else problem_ end",
-        "case when problem_ is null and chosen_ is null then 'the condition of where fails' else problem_detail_ end",
-        "content_",
-        rows.notes,
-        rows.remedy,
-        rows.is_text,
+    chosen = replace(
+        rows,
+        relation=relation,
+        row_number="row_number_",
+        problem="case when problem_ is null and chosen_ is null then 'failed_expression' else problem_ end",
+        problem_detail=(
+            "case when problem_ is null and chosen_ is null then 'the condition of where fails' "
+            "else problem_detail_ end"
+        ),
+        content="content_",
     )
     try:
         chosen_count = int(warehouse.value(f"select count(*) from {relation}"))

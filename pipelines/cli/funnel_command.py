@@ -1,6 +1,7 @@
 """`funnelscope funnel`: an analyst's own funnel, over published events or a file of events."""
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,8 @@ import typer
 from pipelines.cli.console import explain_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import duckdb
     from rich.table import Table
 
@@ -40,7 +43,7 @@ def funnel(
 
         if only_counts and units:
             raise ValueError("--counts answers without naming units; drop it, or --units")
-        with open_events() as connection:
+        with open_events() as connection, _explain_database_errors(spec):
             file, loaded = _load_events(connection, spec, events)
             if only_counts:
                 found = count_steps(connection, file.spec, loaded)
@@ -52,6 +55,22 @@ def funnel(
         typer.echo(json.dumps(found, ensure_ascii=False, default=str))
     else:
         _print(found)
+
+
+@contextmanager
+def _explain_database_errors(spec: Path) -> "Iterator[None]":
+    """An error of the database over these events as one sentence."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        from funnelscope.funnels.funnel_events import describe_database_error
+
+        raise ValueError(
+            f"{spec}: cannot be answered over these events: {describe_database_error(error)}; "
+            "check the columns that its conditions, its unit and its breakdown name"
+        ) from None
 
 
 def _load_events(

@@ -67,6 +67,14 @@ class DeliveryRows:
     notes: tuple[str, ...] = ()  # remarks for people on how the file was read
     remedy: LocalizedMessage | None = None  # what to do if a column is missing
     is_text: bool = False  # read as text, line by line
+    has_failing: bool = False  # has a column `failing_`, see `failing_rows`
+
+    def build_guarded_sql(self, name: str, expression: str) -> str:
+        """NULL if the expression fails on the row; a struct holding NULL if it returns NULL."""
+        guarded = f"try(struct_pack(v := ({expression}\n)))"
+        if self.has_failing:
+            return f"case when not list_contains(failing_, {quote_literal(name)}) then {guarded} end"
+        return guarded
 
 
 @dataclass(frozen=True)
@@ -91,10 +99,8 @@ class SourceMapping:
         self.source = source
         self.family: Family = FAMILIES[source.family]
         self.dt = dt
-        self.rows = _add_delivery_date(rows, dt)
-        self.guarded = dict(source.expressions)
-        if source.event_types and source.event_types.expression:
-            self.guarded["event_type"] = source.event_types.expression
+        self.rows = add_delivery_date(rows, dt)
+        self.guarded = list_expressions(source)
         self.plain = self._plain_columns()
         self.mapped = [column for column in self.family.columns if column.name in {*self.plain, *self.guarded}]
         self.types = self._delivered_types(warehouse)
@@ -199,8 +205,7 @@ class SourceMapping:
         return [f"{self.plain[name]} as given_{name}" for name in names]
 
     def _computed(self, names: Iterable[str]) -> list[str]:
-        """NULL if the expression fails on the row; a struct holding NULL if it returns NULL."""
-        return [f"try(struct_pack(v := ({self.guarded[name]}\n))) as computed_{name}" for name in names]
+        return [f"{self.rows.build_guarded_sql(name, self.guarded[name])} as computed_{name}" for name in names]
 
     def _delivered(self, computed: list[str], guarded: Iterable[str]) -> str:
         opened = "".join(f", computed_{column}.v as given_{column}" for column in guarded)
@@ -625,7 +630,13 @@ class SourceMapping:
         return build_identifier_hash_sql(f"coalesce(event_id, {key})" if mapped else f"({key})")
 
 
-def _add_delivery_date(rows: DeliveryRows, dt: date) -> DeliveryRows:
+def list_expressions(source: Source) -> dict[str, str]:
+    """Column of the schema to the expression that a source declares for it."""
+    types = source.event_types.expression if source.event_types else None
+    return {**source.expressions, **({"event_type": types} if types else {})}
+
+
+def add_delivery_date(rows: DeliveryRows, dt: date) -> DeliveryRows:
     """The rows with their day of delivery for expressions. It is not part of the delivered content."""
     if DELIVERY_DATE in (name.lower() for name in rows.columns):
         return rows
