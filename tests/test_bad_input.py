@@ -18,6 +18,7 @@ from intake_helpers import CONTRACT, DAY, GOOD, HEADER, MAPPED, Shop, Told, good
 from funnelscope.ingest import deliveries, find_family_presence, list_failures, read_input_versions
 from funnelscope.ingest.identity import hash_identifier
 from funnelscope.quality.gate import decide_verdicts
+from funnelscope.settings import Source
 from funnelscope.warehouse.connection import open_in_memory_warehouse
 from funnelscope.warehouse.models import derive_schemas
 
@@ -190,6 +191,41 @@ def test_totals_that_nobody_declared_are_in_quarantine_and_not_in_the_sum(shop: 
         (10, "wrong_field_count", "1 fields where the header has 4"),
     ]
     assert sum(shop.column("amount")) == Decimal("37.50")
+
+
+HEADERLESS = MAPPED | {"header": "none", "names": ["订单编号", "买家", "付款时间", "金额"]}
+
+
+def test_a_file_without_a_header_is_read_by_the_names_that_are_declared(shop: Shop) -> None:
+    assert shop.deliver(line(1) + line(2) + line(3), HEADERLESS) == good()
+    told = shop.deliver(line(1) + "2,李雷\n" + line(3), HEADERLESS)
+    assert told.rows_loaded == 2
+    assert [(number, reason) for number, reason, _ in told.quarantine] == [(2, "wrong_field_count")]
+
+
+def test_columns_lined_up_by_blanks_are_read(shop: Shop) -> None:
+    source = {"family": "order", "header": "none", "names": ["buyer", "day", "pieces", "money"], "delimiter": " "}
+    source |= {"time_format": "%Y%m%d", "event_types": "paid"}
+    source |= {"columns": {"customer_id": "buyer", "event_time": "day", "quantity": "pieces", "amount": "money"}}
+    assert shop.deliver(" 0001 20260105  1   11.50\n 0002 20260106 12  170.00 \n", source, "history.csv") == good(
+        rows=2
+    )
+    assert [str(amount) for amount in shop.column("amount")] == ["11.50", "170.00"]
+    assert shop.column("quantity") == [1, 12]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"header": "none"}, "write header: none, and names"),
+        ({"names": ["a", "b"]}, "write header: none, and names"),
+        ({"header": "none", "names": ["a", "A"]}, "has a name twice"),
+        ({"header": "none", "names": ["a"], "header_row": 2}, "is the line of a header"),
+    ],
+)
+def test_names_belong_to_a_file_without_a_header(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Source.model_validate({"family": "order"} | given)
 
 
 def test_a_header_row_beyond_the_end_is_said(shop: Shop) -> None:

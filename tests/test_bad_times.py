@@ -166,6 +166,23 @@ def test_a_month_of_thirteen_is_evidence_too(shop: Shop) -> None:
     )
 
 
+def test_a_history_with_day_and_month_swapped_is_noticed_though_no_day_of_it_is_near(shop: Shop) -> None:
+    written = [f"{date(2026, 2, 1) + timedelta(days=n):%d/%m/%Y} 10:00" for n in range(40)]
+    told = shop.deliver(file_of(*written), MONTH_FIRST, day=date(2026, 12, 1))
+    assert told.message == (
+        "day and month seem swapped: 16 rows such as 13/02/2026 10:00 are read only by %d/%m/%Y %H:%M, and no "
+        'other row shows a day after the 12th; declare time_format: "%d/%m/%Y %H:%M"'
+    )
+    assert date(2026, 3, 2) in warned_days(shop), "which was 3 February"
+
+
+def test_a_history_that_is_read_as_meant_may_hold_a_few_wrong_days(shop: Shop) -> None:
+    written = [f"{date(2026, 2, 1) + timedelta(days=n):%m/%d/%Y} 10:00" for n in range(40)]
+    told = shop.deliver(file_of(*written, *["14/02/2026 10:00"] * 3), MONTH_FIRST, day=date(2026, 12, 1))
+    assert "seem swapped" not in told.message
+    assert told.rows_loaded == 40
+
+
 def test_timestamps_that_another_program_swapped_are_named(shop: Shop) -> None:
     wrong = datetime(2026, 2, 8, 10)  # 2 August, read by a program for which the month comes first
     sink = pa.BufferOutputStream()

@@ -116,6 +116,8 @@ class Source(_SettingsModel):
     encoding: str = "utf-8"
     delimiter: str = ""
     header_row: int = Field(1, ge=1, description="line of the header in a CSV file; lines above it are skipped")
+    header: Literal["none"] | None = Field(None, description="`none` for a CSV file without a header; see `names`")
+    names: tuple[str, ...] = Field((), description="names of the columns of a CSV file without a header, in order")
     timezone: str = Field("", description="time zone of times without an offset; the shop's by default")
     time_format: str = Field("", description="strptime format, or epoch_seconds, epoch_milliseconds")
     skip_lines: str = Field(
@@ -150,6 +152,18 @@ class Source(_SettingsModel):
         if len(delimiter) > 1:
             _reject((), delimiter, 'must be one character, such as ";" or "\\t"')
         return delimiter
+
+    @model_validator(mode="after")
+    def _names_stand_for_a_header(self) -> "Source":
+        if bool(self.names) != (self.header == "none"):
+            _reject(
+                ("names",), ", ".join(self.names), "belongs to a file without a header: write header: none, and names"
+            )
+        if len({name.lower() for name in self.names}) < len(self.names):
+            _reject(("names",), ", ".join(self.names), "has a name twice")
+        if self.header and self.header_row > 1:
+            _reject(("header_row",), self.header_row, "is the line of a header, and header is none")
+        return self
 
     @field_validator("skip_lines")
     @classmethod

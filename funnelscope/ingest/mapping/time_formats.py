@@ -102,29 +102,42 @@ def describe_swapped_days(
     """The warning that day and month seem to be swapped; None without evidence.
 
     The evidence: among the dates that change when day and month are swapped, those far from the delivery are the
-    majority, and nearly all of them come close to it once swapped.
+    majority, and nearly all of them come close to it once swapped. In a file of history none is close; there it is that
+    times are read only with day and month swapped, while none that was read has a day after the twelfth.
 
     Args:
         read: date on the source's clock, as it was read, to its number of rows, including refused ones.
         unread: text that the format does not read, to its number of rows.
         dt: the day of delivery.
     """
+    form = _swap_format(time_format)
     moved = {day: rows for day, rows in read.items() if day.day <= 12 and day.day != day.month}
     far = {day: rows for day, rows in moved.items() if not is_expected_day(day, dt)}
     explained = {day: rows for day, rows in far.items() if is_expected_day(date(day.year, day.day, day.month), dt)}
-    form = _swap_format(time_format)
     found = {text: rows for text, rows in unread.items() if form and _is_expected_text(text, form, dt)}
     evidence = sum(explained.values()) + sum(found.values())
     against = sum(far.values()) - sum(explained.values()) + sum(unread.values()) - sum(found.values())
     is_most = evidence > sum(moved.values()) - sum(far.values())
     if evidence < MINIMUM_SWAPPED or evidence < MINIMUM_SWAPPED_SHARE * (evidence + against) or not is_most:
-        return None
+        return _describe_swapped_history(read, unread, form)
     if explained:
         meant = LocalizedMessage("would_be", read=str(min(explained)), swapped=str(_swap_day_and_month(min(explained))))
     else:
         meant = LocalizedMessage("is_read_by", text=min(found), form=form)
     way_out = LocalizedMessage("declare_time_format", form=form) if form else LocalizedMessage("swap_them")
     return LocalizedMessage("swapped_days", count=evidence, meant=meant, day=str(dt), way_out=way_out)
+
+
+def _describe_swapped_history(
+    read: Mapping[date, int], unread: Mapping[str, int], form: str
+) -> LocalizedMessage | None:
+    """The same where nearly all unread texts are read once swapped, and no day that was read speaks against it."""
+    found = {text: rows for text, rows in unread.items() if form and _can_read(form.replace("%-", "%"), text)}
+    count = sum(found.values())
+    is_sure = count >= MINIMUM_SWAPPED and count >= MINIMUM_SWAPPED_SHARE * sum(unread.values())
+    if not is_sure or any(day.day > 12 for day in read):
+        return None
+    return LocalizedMessage("swapped_history", count=count, text=min(found), form=form)
 
 
 def _swap_day_and_month(day: date) -> date:

@@ -173,9 +173,11 @@ class _Lines:
 
 def _stage_csv(stage: "_Stage", text: io.TextIOWrapper, source: Source, is_tabbed: bool) -> None:
     lines = _Lines(text)
-    reader = csv.reader(lines, delimiter=source.delimiter or ("\t" if is_tabbed else ","), strict=True)
+    delimiter = source.delimiter or ("\t" if is_tabbed else ",")
+    # Columns that are lined up by blanks have several between two values.
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter == " ", strict=True)
     skipped = re.compile(source.skip_lines) if source.skip_lines else None
-    header = _read_header(reader, lines, stage, source)
+    header = source.names or _read_header(reader, lines, stage, source)
     if not header:
         return
     stage.add_columns(header)
