@@ -10,7 +10,7 @@ from intake_helpers import CONTRACT, DAY, Shop
 from shop_helpers import Home, assert_same_export, build_days
 from typer.testing import CliRunner
 
-from funnelscope.ingest import find_duplicates, reconcile, take_deliveries
+from funnelscope.ingest import create_tables, find_duplicates, reconcile, take_deliveries
 from funnelscope.ingest.quarantine import Selection, count_by_reason, count_rows, drop_rows, show_rows
 from funnelscope.messages.check_observations import CheckObservation
 from funnelscope.warehouse.checks import load_contracts
@@ -180,6 +180,7 @@ def test_a_conflict_is_shown_as_it_was_delivered(shop: Shop) -> None:
 
 
 def test_a_run_ends_with_what_waits_in_quarantine(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    create_tables(shop.warehouse)
     print_quarantined(count_by_reason(shop.warehouse), "en")
     assert capsys.readouterr().out == "Quarantine: empty.\n"
     shop.deliver(MIXED + "4,2026-01-06 10:00:00,paid,4,six\n", CONTRACT)
@@ -189,8 +190,8 @@ def test_a_run_ends_with_what_waits_in_quarantine(shop: Shop, capsys: pytest.Cap
     for language, line in {
         "en": "Quarantine: 3 rows and 1 whole files. A value is of the wrong kind (bad_type): 2; Same event, other "
         "content (conflicting_duplicate): 1; The file cannot be read (unreadable): 1. See: funnelscope quarantine list",
-        "zh": "隔离区：3 行，另有 1 个完整文件。值的类型不对（bad_type）：2；同一事件、内容不同（conflicting_duplicate）：1；"
-        "文件无法读取（unreadable）：1。查看：funnelscope quarantine list",
+        "zh": "隔离区：3 行，另有 1 个完整文件。值的类型不对（bad_type）：2；"
+        "同一事件、内容不同（conflicting_duplicate）：1；文件无法读取（unreadable）：1。查看：funnelscope quarantine list",
     }.items():
         print_quarantined(count_by_reason(shop.warehouse), language)
         assert capsys.readouterr().out == line + "\n"
