@@ -191,7 +191,8 @@ def test_a_run_ends_with_what_waits_in_quarantine(shop: Shop, capsys: pytest.Cap
         "en": "Quarantine: 3 rows and 1 whole files. A value is of the wrong kind (bad_type): 2; Same event, other "
         "content (conflicting_duplicate): 1; The file cannot be read (unreadable): 1. See: funnelscope quarantine list",
         "zh": "隔离区：3 行，另有 1 个完整文件。值的类型不对（bad_type）：2；"
-        "同一事件、内容不同（conflicting_duplicate）：1；文件无法读取（unreadable）：1。查看：funnelscope quarantine list",
+        "同一事件、内容不同（conflicting_duplicate）：1；"
+        "文件无法读取（unreadable）：1。查看：funnelscope quarantine list",
     }.items():
         print_quarantined(count_by_reason(shop.warehouse), language)
         assert capsys.readouterr().out == line + "\n"
