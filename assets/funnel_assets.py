@@ -12,8 +12,8 @@ from assets.resources import Shop
 from funnelscope.events.schema import FAMILIES
 from funnelscope.funnels import daily_answers
 from funnelscope.funnels.daily_answers import DeclaredFunnel
-from funnelscope.funnels.funnel_answers import list_step_labels
 from funnelscope.funnels.published_events import is_history_needed
+from funnelscope.funnels.step_labels import list_step_labels
 
 OWN_FUNNELS = "funnels"
 

@@ -61,7 +61,7 @@ def define_duplicate_events(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefi
     def duplicate_events(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
         """Raw rows that staging leaves out: the same event delivered again, or with different content (quarantined)."""
         from_date, to_date = read_date_range(context, shop)
-        ingest.find_duplicates(shop.warehouse, from_date, to_date)
+        ingest.find_duplicates(shop.warehouse, from_date, to_date, shop.settings)
         return dg.MaterializeResult(
             metadata=count_rows_for_display(shop, "quality.duplicate_events", from_date, to_date)
         )

@@ -3,7 +3,7 @@
 import logging
 import re
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +14,7 @@ from dagster._utils.error import SerializableErrorInfo
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from funnelscope.ingest.build_state import read_build_state
+from funnelscope.ingest.quarantine import count_by_reason
 from funnelscope.quality.gate import DayVerdict, Verdict, list_days, read_verdicts
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import open_warehouse
@@ -36,11 +37,12 @@ class RunFailedError(RuntimeError):
 
 @dataclass(frozen=True)
 class DaysRun:
-    """The executed runs, and the verdicts of the requested days."""
+    """The executed runs, the verdicts of the requested days, and what then waits in quarantine by reason."""
 
     outcome: Outcome
     pieces: tuple[Piece, ...]
     verdicts: tuple[DayVerdict, ...]
+    quarantined: Mapping[str, tuple[int, int]]
 
 
 def run_days(settings: Settings, from_date: date, to_date: date) -> DaysRun:
@@ -52,7 +54,8 @@ def run_days(settings: Settings, from_date: date, to_date: date) -> DaysRun:
     pieces = bring_up_to_date(settings, list_days(from_date, to_date))
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
         judged = tuple(read_verdicts(warehouse, from_date, to_date))
-    return DaysRun(judge_outcome(judged), pieces, judged)
+        quarantined = count_by_reason(warehouse)
+    return DaysRun(judge_outcome(judged), pieces, judged, quarantined)
 
 
 def judge_outcome(judged: Sequence[DayVerdict]) -> Outcome:

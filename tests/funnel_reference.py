@@ -58,6 +58,11 @@ def holds(condition: Condition, properties: Mapping[str, Any]) -> bool:
         parts = [holds(part, properties) for part in condition.parts]
         return all(parts) if isinstance(condition, AllOf) else any(parts)
     found, wanted = properties.get(condition.column), condition.value
+    if isinstance(found, list):
+        if condition.operator is Operator.NOT_EQUAL:
+            return wanted not in found
+        if condition.operator not in (Operator.IS_SET, Operator.IS_NOT_SET):
+            return any(holds(condition, {condition.column: member}) for member in found)
     match condition.operator:
         case Operator.IS_SET:
             return found is not None
@@ -82,6 +87,12 @@ def holds(condition: Condition, properties: Mapping[str, Any]) -> bool:
             return found < wanted
         case _:
             return found <= wanted
+
+
+def list_values(value: Any) -> list[Any]:
+    """The values of a property: the members of a list, or the value itself; empty if there is none."""
+    found = value if isinstance(value, list) else [value]
+    return [member for member in found if member]
 
 
 def matches(filter: EventFilter, event: Event) -> bool:
@@ -109,7 +120,7 @@ class UnitFunnel:
         if self.is_by_value and self.plan.breakdown:
             by = self.plan.breakdown
             if by.attribution is Attribution.ALL or by.step == number:
-                return (event.properties.get(by.column) or "") == self.value
+                return self.value in (list_values(event.properties.get(by.column)) or [""])
         return True
 
     def may_open(self, event: Event) -> bool:
@@ -308,33 +319,57 @@ def answer(plan: FunnelPlan, events: Sequence[Event]) -> dict[str, Any]:
         by_unit[event.unit].append(event)
     data_end = max((event.time for event in events), default=0)
     attempts = {unit: UnitFunnel(plan, list_).attempts() for unit, list_ in by_unit.items()}
-    best = {unit: min(found, key=lambda a: a.rank) for unit, found in attempts.items() if found}
+    best = {unit: choose(found, plan, data_end) for unit, found in attempts.items() if found}
     result: dict[str, Any] = {
-        "steps": rows(plan, list(best.values()), data_end),
+        "steps": rows(plan, list(best.values())),
         "units_by_step": {
             str(number): sorted(unit for unit, attempt in best.items() if attempt.times[number - 1] is not None)
             for number in plan.numbers
         },
         "trend": trend(plan, attempts, data_end),
+        "total": total_time(plan, list(best.values())),
+        "named_openings": None,
     }
     if plan.breakdown:
-        groups = slices(plan, by_unit, best)
-        result["breakdown"] = {value: rows(plan, found, data_end) for value, found in groups.items()}
+        groups = slices(plan, by_unit, best, data_end)
+        result["breakdown"] = {value: rows(plan, found) for value, found in groups.items()}
+        result["breakdown_totals"] = {value: total_time(plan, found) for value, found in groups.items()}
+        if plan.semantics != "unordered":
+            units = [UnitFunnel(plan, list_) for list_ in by_unit.values()]
+            opening = [e for unit in units for e in unit.events if unit.fills(e, 1) and unit.may_open(e)]
+            named = [event for event in opening if list_values(event.properties.get(plan.breakdown.column))]
+            result["named_openings"] = {"named": len(named), "events": len(opening)}
     return result
 
 
-def rows(plan: FunnelPlan, attempts: Sequence[Attempt], data_end: int) -> list[dict[str, Any]]:
+def choose(attempts: Sequence[Attempt], plan: FunnelPlan, data_end: int) -> Attempt:
+    """The attempt that counts. It is alive as long as any attempt of the unit can still go on."""
+    is_open = any(
+        attempt.start + plan.window > data_end and (attempt.is_alive or plan.semantics != "strict")
+        for attempt in attempts
+    )
+    return replace(min(attempts, key=lambda attempt: attempt.rank), is_alive=is_open)
+
+
+def total_time(plan: FunnelPlan, attempts: Sequence[Attempt]) -> dict[str, Any]:
+    last = max(plan.required)
+    ends = [(attempt, attempt.times[last - 1]) for attempt in attempts]
+    seconds = sorted((end - attempt.start) / 1e6 for attempt, end in ends if end is not None and last > 1)
+    return {
+        "mean_seconds": mean(seconds) if seconds else None,
+        "median_seconds": percentile(seconds, 50),
+        "p90_seconds": percentile(seconds, 90),
+    }
+
+
+def rows(plan: FunnelPlan, attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
     found = []
     units_before: dict[int, int] = {}
     for number in plan.numbers:
         here = [attempt for attempt in attempts if attempt.times[number - 1] is not None]
         end = max(plan.required)
         converted = [a for a in here if a.last > number or a.times[end - 1] is not None]
-        waiting = [
-            a
-            for a in here
-            if a not in converted and a.start + plan.window > data_end and (a.is_alive or plan.semantics != "strict")
-        ]
+        waiting = [a for a in here if a not in converted and a.is_alive]
         seconds = sorted((a.times[number - 1] - before(a, number)) / 1e6 for a in here if number > 1)  # type: ignore[operator]
         units_before[number] = len(here)
         previous = units_before[plan.find_required_before(number)] if number > 1 else 0
@@ -382,7 +417,7 @@ def trend(plan: FunnelPlan, attempts: Mapping[str, Sequence[Attempt]], data_end:
 
 
 def slices(
-    plan: FunnelPlan, by_unit: Mapping[str, Sequence[Event]], best: Mapping[str, Attempt]
+    plan: FunnelPlan, by_unit: Mapping[str, Sequence[Event]], best: Mapping[str, Attempt], data_end: int
 ) -> dict[str, list[Attempt]]:
     assert plan.breakdown
     by = plan.breakdown
@@ -392,18 +427,21 @@ def slices(
         numbers = [by.step] if by.step else list(plan.numbers)
         touches = [event for event in whole.events if any(whole.fills(event, number) for number in numbers)]
         if by.attribution in (Attribution.ALL, Attribution.STEP):
-            for value in {event.properties.get(by.column) or "" for event in touches}:
+            for value in {value for event in touches for value in list_values(event.properties.get(by.column)) or [""]}:
                 left = UnitFunnel(plan, events, value, is_by_value=True).attempts()
                 if left:
-                    found[value].append(min(left, key=lambda a: a.rank))
+                    found[value].append(choose(left, plan, data_end))
         elif unit in best:
             start = plan.entered[0]
-            named = [e for e in touches if e.properties.get(by.column) and (start is None or e.time >= start)]
+            named = [
+                e for e in touches if list_values(e.properties.get(by.column)) and (start is None or e.time >= start)
+            ]
             if by.attribution is Attribution.FIRST:
                 edge = min((event.time for event in named), default=None)
             else:
                 edge = max((event.time for event in named), default=None)
-            values = [event.properties[by.column] for event in named if event.time == edge]
+            at_edge = [event.properties[by.column] for event in named if event.time == edge]
+            values = [value for property in at_edge for value in list_values(property)]
             found[min(values) if values else ""].append(best[unit])
     return dict(found)
 

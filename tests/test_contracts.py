@@ -80,6 +80,15 @@ def delivery(**columns: Any) -> Row:
     return {"delivery_id": 1, "family": "order", "dt": DAY, "file": "a.csv", "status": "loaded"} | columns
 
 
+def taken(delivery_id: int, family: str, count: int) -> Row:
+    return {"delivery_id": delivery_id, "family": family, "dt": DAY, "business_date": DAY, "rows": count}
+
+
+def refused(delivery_id: int, row_number: int, **columns: Any) -> Row:
+    known = {"delivery_id": delivery_id, "family": "order", "dt": DAY, "row_number": row_number}
+    return known | {"reason": "bad_time", "counted_date": DAY} | columns
+
+
 def event(number: int, event_type: str, order: int, amount: str | None, day: date = DAY) -> Row:
     return {"event_id": number, "business_date": day, "event_type": event_type, "order_id": order, "amount": amount}
 
@@ -222,50 +231,61 @@ RULES = (
         (),
         (f"insert into quality.own_funnel_faults values ('{DAY}', 'own.yaml', 'line 1: misspelt')",),
     ),
+    # Of 200 rows of orders two wait, one of them a conflict among the 199 of raw, and one is dropped.
     Rule(
         "little_is_in_quarantine",
         (
-            *rows(
-                "quality.deliveries",
-                delivery(rows_read=150, rows_quarantined=0),
-                delivery(delivery_id=2, rows_read=50, rows_quarantined=3),
-                delivery(delivery_id=3, family="page", rows_read=100, rows_quarantined=1),
-            ),
+            *rows("quality.deliveries", delivery(rows_read=150), delivery(delivery_id=2, rows_read=50)),
+            *rows("quality.delivery_dates", taken(1, "order", 150), taken(2, "order", 48), taken(3, "page", 99)),
             *rows(
                 "quality.quarantine",
-                {"delivery_id": 2, "row_number": 7, "reason": "bad_time", "dropped_at": "2026-06-11 09:00:00"},
+                refused(2, 1),
+                refused(2, 2, reason="conflicting_duplicate"),
+                refused(2, 3, dropped_at="2026-06-11 09:00:00"),
+                refused(2, 0, reason="unreadable"),
+                refused(2, 4, counted_date=YESTERDAY, dt=YESTERDAY, reason="day_is_pruned"),
+                refused(3, 1, family="page", dt=YESTERDAY),
             ),
         ),
         (
-            "update quality.quarantine set dropped_at = null",
-            "update quality.deliveries set rows_quarantined = 4 where rows_read = 50",
-            "update quality.deliveries set rows_quarantined = 2 where family = 'page'",
-            "update quality.quarantine set reason = 'conflicting_duplicate'",
-            "update quality.quarantine set row_number = 0",
+            "update quality.quarantine set dropped_at = null where row_number = 3",
+            "update quality.quarantine set reason = 'bad_time', row_number = 5 where row_number = 0",
+            "update quality.quarantine set reason = 'bad_time', counted_date = '2026-06-10' where row_number = 4",
+            "update quality.delivery_dates set rows = 147 where delivery_id = 1",
+            "delete from quality.delivery_dates where family = 'page'",
+            # A day also answers for what is delivered on it, of whatever day it is.
+            "insert into quality.deliveries (delivery_id, family, dt, rows_read) "
+            "values (4, 'service', '2026-06-10', 99); "
+            "insert into quality.quarantine (delivery_id, family, dt, row_number, reason, counted_date) "
+            "values (4, 'service', '2026-06-10', 1, 'conflicting_duplicate', '2026-05-01')",
         ),
-        ("update quality.quarantine set row_number = 1",),
+        (
+            "update quality.quarantine set dropped_at = '2026-06-11 09:00:00' where family = 'page'",
+            "insert into quality.deliveries (delivery_id, family, dt, rows_read) "
+            "values (4, 'service', '2026-06-10', 100); "
+            "insert into quality.quarantine (delivery_id, family, dt, row_number, reason, counted_date) "
+            "values (4, 'service', '2026-06-10', 1, 'conflicting_duplicate', '2026-05-01')",
+        ),
     ),
+    # Whenever the file is delivered: here on the next day.
     Rule(
         "most_rows_are_taken",
         (
-            *rows(
-                "quality.deliveries",
-                delivery(rows_read=60, rows_quarantined=40),
-                delivery(delivery_id=2, rows_read=20, rows_quarantined=1),
-                delivery(delivery_id=3, family="page", rows_read=100, rows_quarantined=50),
-            ),
+            *rows("quality.deliveries", delivery(dt=TOMORROW, rows_read=2)),
+            *rows("quality.delivery_dates", taken(1, "order", 2), taken(2, "page", 0)),
             *rows(
                 "quality.quarantine",
-                {"delivery_id": 2, "row_number": 7, "reason": "bad_time", "dropped_at": "2026-06-11 09:00:00"},
+                refused(1, 1, reason="conflicting_duplicate", dt=TOMORROW),
+                refused(2, 1, family="page", dropped_at="2026-06-11 09:00:00"),
             ),
         ),
         (
             "update quality.quarantine set dropped_at = null",
-            "update quality.deliveries set rows_quarantined = 51 where family = 'page'",
-            "update quality.quarantine set reason = 'conflicting_duplicate'",
-            "update quality.quarantine set row_number = 0",
+            "insert into quality.quarantine (delivery_id, family, dt, row_number, reason, counted_date) "
+            "values (1, 'order', '2026-06-11', 2, 'bad_type', '2026-06-10')",
+            "update quality.delivery_dates set rows = 1 where family = 'order'",
         ),
-        ("update quality.quarantine set row_number = 1",),
+        ("update quality.quarantine set reason = 'bad_type' where family = 'order'",),
     ),
     Rule(
         "money_adds_up",

@@ -515,3 +515,116 @@ def test_an_error_of_the_database_is_one_sentence(tmp_path: Path) -> None:
         )
     assert (done.code, done.out) == (1, "")
     assert done.errors.startswith(f"Error: {tmp_path / 'spec.yaml'}: cannot be answered over these events: Binder")
+
+
+@pytest.mark.parametrize(
+    ("steps", "labels"),
+    [
+        ([{"event": "a"}, {"event": "b", "where": {"n": 2}}], ["a", "b"]),
+        (
+            [{"event": "a", "where": {"n": 2}}, {"event": "a", "where": {"n": {"op": "ge", "value": 4}}}],
+            ["a (n = 2)", "a (n ≥ 4)"],
+        ),
+        (
+            [{"event": "a"}, {"event": "a", "where": {"x": {"op": "is_set"}, "any": [{"y": [1, 2]}, {"z": True}]}}],
+            ["a", "a (x is set and (y in 1, 2 or z = true))"],
+        ),
+        ([{"event": "a"}] * 3, ["a", "a #2", "a #3"]),
+        (
+            [{"event": "a", "name": "opened"}, {"event": "a", "where": {"n": 2}}, {"event": None, "name": "a"}],
+            ["opened", "a #2", "a"],
+        ),
+        ([{"event": None}, {"event": None, "where": {"n": "x"}}], ["any event", "any event (n = x)"]),
+    ],
+)
+def test_steps_are_told_apart(tmp_path: Path, steps: list[dict[str, Any]], labels: list[str]) -> None:
+    """In the table, in the JSON, and where the units are named."""
+    columns: dict[str, Any] = {"n": 1, "x": None, "y": None, "z": None}
+    spec, events = {"window": "1h", "steps": steps}, line("a@0", **columns)
+    found = answer(tmp_path, spec, events)
+    assert [step["event"] for step in found["steps"]] == labels
+    printed = ask(tmp_path, spec, events, "--units").out
+    for number, label in enumerate(labels, start=1):
+        assert f" {number} {label} " in printed
+        assert f"Step {number} {label}: " in printed
+
+
+def test_two_steps_cannot_have_one_name(tmp_path: Path) -> None:
+    done = ask(tmp_path, {"steps": [{"event": "a", "name": "x"}, {"event": "b", "name": "x"}]}, line("a@0"))
+    assert "steps[1].name: 'x' is also the name of an earlier step" in done.errors
+
+
+@pytest.mark.parametrize(
+    ("named", "attribution", "note"),
+    [
+        (0, "first", "no event of step 1 names 'plan' (4 of 4 do not)"),
+        (0, "last", "no event of step 1 names 'plan' (4 of 4 do not)"),
+        (1, "all", "only 1 of 4 events of step 1 name 'plan' (3 of 4 do not)"),
+        (1, "step:2", "only 1 of 4 events of step 1 name 'plan' (3 of 4 do not)"),
+        (2, "first", ""),
+    ],
+)
+def test_a_breakdown_that_step_1_does_not_have_is_noted(
+    tmp_path: Path, named: int, attribution: str, note: str
+) -> None:
+    """Its slices hold only who went on, and would convert by construction."""
+    spec = {"window": "1h", "steps": [{"event": "a"}, {"event": "b"}]}
+    spec |= {"breakdown": {"by": "plan", "attribution": attribution}}
+    events = []
+    for number in range(4):
+        events += line("a@0", unit=f"u{number}", plan="pro" if number < named else None)
+        events += line("b@1", unit=f"u{number}", plan="pro")
+    done = ask(tmp_path, spec, events, "--json")
+    assert done.errors.removeprefix("Note: ")[: len(note) or None] == note
+    assert len(json.loads(done.out).get("notes", [])) == bool(note)
+
+
+LISTS: dict[str, list[Any]] = {"u": ["x", "y"], "v": ["y"], "w": [], "o": [None]}
+
+
+@pytest.mark.parametrize("kind", ["json", "properties", "parquet"])
+def test_a_list_matches_by_its_members(tmp_path: Path, kind: str) -> None:
+    """Lists in JSON lines, in their `properties`, and in Parquet; one value without a list beside them as well."""
+    events = [event for unit, tags in LISTS.items() for event in line("a@0", "b@9", unit=unit, tags=tags)]
+    if kind != "parquet":
+        events += line("a@0", "b@9", unit="s", tags="x")
+    if kind == "properties":
+        events = [{**event, "properties": {"tags": event.pop("tags")}} for event in events]
+    (tmp_path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    with duckdb.connect() as connection:
+        source = f"read_ndjson('{tmp_path / 'events.jsonl'}')"
+        if kind == "parquet":
+            connection.execute(f"copy (from {source}) to '{tmp_path / 'events.parquet'}' (format parquet)")
+
+    def count(where: dict[str, Any], **more: Any) -> dict[str, Any]:
+        spec = {"window": "1h", "steps": [{"event": "a", "where": where}, {"event": "b"}], **more}
+        (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+        name = "events.parquet" if kind == "parquet" else "events.jsonl"
+        done = funnelscope(
+            Home(tmp_path), "funnel", str(tmp_path / "spec.yaml"), "--events", str(tmp_path / name), "--json", "--units"
+        )
+        assert done.code == 0, done.errors
+        found: dict[str, Any] = json.loads(done.out)
+        return found
+
+    scalar = [] if kind == "parquet" else ["s"]
+    assert count({"tags": "x"})["units_by_step"]["2"] == [*scalar, "u"]
+    assert count({"tags": ["x", "y"]})["units_by_step"]["1"] == [*scalar, "u", "v"]
+    assert count({"tags": {"op": "ne", "value": "x"}})["units_by_step"]["1"] == ["o", "v", "w"]
+    assert count({"tags": {"op": "is_not_set"}})["units_by_step"]["1"] == ["o", "w"]
+    by_tag = count({}, breakdown={"by": "tags", "attribution": "all"})["breakdown"]
+    assert {value: steps[1]["units"] for value, steps in by_tag.items()} == {"": 2, "x": 1 + len(scalar), "y": 2}
+
+
+def test_who_can_still_convert_by_another_attempt_is_pending(tmp_path: Path) -> None:
+    """The counted attempt's window is over, but a later one of the same unit is open."""
+    events = line("a@0", "b@10", "a@4000") + line("a@0", "b@10", unit="v") + line("x@5000", unit="w")
+    steps = answer(tmp_path, abc(), events)["steps"]
+    assert [(step["units"], step["lost"], step["pending"]) for step in steps] == [(2, 0, 0), (2, 1, 1), (0, 0, 0)]
+
+
+def test_the_time_of_the_whole_funnel_is_told(tmp_path: Path) -> None:
+    events = [event for n in (1, 2, 3) for event in line("a@0", f"b@{n}", f"c@{n * 100}", unit=f"u{n}")]
+    found = answer(tmp_path, abc(), events + line("a@0", "b@1", unit="v"))
+    assert found["total_time"] == {"mean_seconds": 200, "median_seconds": 200, "p90_seconds": 280}
+    assert "from first to last step" in ask(tmp_path, abc(), events).out

@@ -17,7 +17,7 @@ from funnelscope.funnels.engine.unit_counts import count_units
 from funnelscope.funnels.specification import FunnelSpec
 
 SECOND = 1_000_000
-PROPERTIES = {"sku": pa.string(), "channel": pa.string(), "price": pa.float64()}
+PROPERTIES = {"sku": pa.string(), "channel": pa.string(), "price": pa.float64(), "tags": pa.list_(pa.string())}
 
 # -- Random funnels over random events
 
@@ -32,6 +32,12 @@ def filters(draw: st.DrawFn) -> dict[str, Any]:
         tests += [{"any": [{"sku": "y"}, {"channel": "ad"}]}, {"channel": {"op": "ge", "value": "ad"}, "sku": "x"}]
         tests += [{"price": {"op": operator, "value": 2}} for operator in ("eq", "ne", "gt", "ge", "lt", "le")]
         tests += [{"any": [{"all": [{"sku": "x"}, {"price": [1, 2]}]}, {"price": {"op": "is_not_set"}}]}]
+        tests += [{"tags": "x"}, {"tags": ["x", "z"]}, {"tags": {"op": "ne", "value": "x"}}]
+        tests += [
+            {"tags": {"op": "is_set"}},
+            {"tags": {"op": "contains", "value": "Y"}},
+            {"tags": {"op": "gt", "value": "x"}},
+        ]
         found["where"] = draw(st.sampled_from(tests))
     return found
 
@@ -74,7 +80,8 @@ def specs(draw: st.DrawFn, scale: Scale) -> dict[str, Any]:
     spec["exclude"] = exclude
     if draw(st.booleans()):
         ways = ["first", "last", "all", *(f"step:{number}" for number in range(1, len(steps) + 1) if has_order)]
-        spec["breakdown"] = {"by": "channel", "attribution": draw(st.sampled_from(ways))}
+        by = draw(st.sampled_from(["channel", "channel", "tags"]))
+        spec["breakdown"] = {"by": by, "attribution": draw(st.sampled_from(ways))}
     return spec
 
 
@@ -100,6 +107,7 @@ def events(draw: st.DrawFn, scale: Scale, spec: dict[str, Any]) -> list[Event]:
                 "sku": draw(st.sampled_from(["x", "x", "x", "y", None])),
                 "channel": draw(st.sampled_from(["ad", "ad", "mail", None, ""])),
                 "price": draw(st.sampled_from([1.0, 2.0, 5.0, None])),
+                "tags": draw(st.sampled_from([["x"], ["x", "y"], ["z", "y", "x"], ["", "y"], None])),
             }
             found.append(Event(name, (start + moment * unit) * SECOND, kind, properties))
     return draw(st.permutations(found)) if found else []
@@ -145,9 +153,13 @@ def in_reference_form(found: FunnelAnswer) -> dict[str, Any]:
     result: dict[str, Any] = {
         "steps": [vars(step) for step in found.steps],
         "units_by_step": {str(number): sorted(units) for number, units in found.units_by_step.items()},
+        "total": vars(found.total),
+        "named_openings": found.named_openings and vars(found.named_openings),
         "trend": [{"entered": day.entered, "units": list(day.units), "mature": day.is_mature} for day in found.trend],
     }
     if found.breakdown is not None:
+        assert found.breakdown_totals is not None
+        result["breakdown_totals"] = {value: vars(total) for value, total in found.breakdown_totals.items()}
         result["breakdown"] = {value: [vars(step) for step in steps] for value, steps in found.breakdown.items()}
     return result
 

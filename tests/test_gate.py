@@ -250,8 +250,8 @@ def test_the_rows_of_a_family_are_read_accepted_duplicate_or_quarantined(
     )
     # The conflicting one stands in the quarantine too; a row without a date counts on its delivery day.
     warehouse.execute(
-        "insert into quality.quarantine (family, dt, reason, business_date) values "
-        "('order', $day, 'conflicting_duplicate', $day), ('order', $day, 'bad_time', null)",
+        "insert into quality.quarantine (family, dt, reason, counted_date) values "
+        "('order', $day, 'conflicting_duplicate', $day), ('order', $day, 'bad_time', $day)",
         day=day(1),
     )
     judged(warehouse, settings, day(1), day(1))

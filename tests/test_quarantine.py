@@ -10,12 +10,14 @@ from intake_helpers import CONTRACT, DAY, Shop
 from shop_helpers import Home, assert_same_export, build_days
 from typer.testing import CliRunner
 
-from funnelscope.ingest import find_duplicates, reconcile
-from funnelscope.ingest.quarantine import Selection, count_rows, drop_rows, show_rows
+from funnelscope.ingest import create_tables, find_duplicates, reconcile, take_deliveries
+from funnelscope.ingest.quarantine import Selection, count_by_reason, count_rows, drop_rows, show_rows
 from funnelscope.messages.check_observations import CheckObservation
 from funnelscope.warehouse.checks import load_contracts
 from funnelscope.warehouse.connection import open_in_memory_warehouse, open_warehouse
-from pipelines.cli.app import app
+from pipelines.cli.app import app, print_quarantined
+from pipelines.jobs import DAILY
+from pipelines.planning import Piece
 
 FIRST, LAST = date(2026, 1, 5), date(2026, 1, 7)
 
@@ -91,6 +93,111 @@ def test_rows_that_come_back_end_in_the_tables_of_a_shop_that_was_right_at_once(
         assert count_rows(warehouse, Selection()) == []
 
 
+# -- the days that refused rows count to
+
+HISTORY = "event_time,event_type,order_id,amount\n" + "".join(
+    f"{time},paid,{number},{amount}\n"
+    for number, (time, amount) in enumerate(
+        (
+            ("yesterday", "1.00"),  # above every dated row: the first day
+            ("2026-01-04 10:00:00", "1.00"),
+            ("2026-01-04 11:00:00", "1,x"),
+            ("yesterday", "1.00"),
+            ("2026-01-05 10:00:00", "1.00"),
+            ("2026-09-05 10:00:00", "1.00"),  # later than its delivery
+            ("1970-01-01 00:00:00", "1.00"),  # a clock that was never set
+            ("2025-12-31 10:00:00", "1.00"),  # before the shop's start: of no day that is judged
+            ("2026-01-06 10:00:00", "1.00"),
+        )
+    )
+)
+
+
+def test_refused_rows_count_to_the_days_that_they_are_of(shop: Shop) -> None:
+    """By their own time; without a credible one, with the row above: a file of a history is judged day by day."""
+    shop.deliver(HISTORY, CONTRACT, day=date(2026, 1, 20))
+    counted = shop.warehouse.rows("select row_number, counted_date from quality.quarantine order by row_number")
+    assert counted == [
+        (2, date(2026, 1, 4)),
+        (4, date(2026, 1, 4)),
+        (5, date(2026, 1, 4)),
+        (7, date(2026, 1, 5)),
+        (8, date(2026, 1, 5)),
+        (9, date(2025, 12, 31)),
+    ]
+    days = [count["day"] for count in count_rows(shop.warehouse, Selection()) for _ in range(count["rows"])]
+    assert sorted(days) == sorted(day for _, day in counted)
+
+
+def test_without_a_dated_row_the_day_of_delivery_is_left(shop: Shop) -> None:
+    shop.deliver("event_time,event_type,order_id\nyesterday,paid,1\nyesterday,paid,2\n", CONTRACT)
+    assert shop.warehouse.rows("select distinct counted_date from quality.quarantine") == [(DAY,)]
+
+
+def test_a_built_day_that_gets_refusals_later_is_built_and_judged_again(tmp_path: Path) -> None:
+    """Also where the file that brings them is of a later day, and none of its rows is taken for the built one."""
+    home = small_shop(tmp_path / "shop")
+    build_days(home, FIRST, LAST, is_published=True)
+    late = "".join(f"2026-01-05 1{n}:00:00,paid,{n},v5,ann,5.O\n" for n in range(9))
+    (home.path / "landing/order/dt=2026-01-07/late.csv").write_text(
+        ORDERS + late + "2026-01-07 12:00:00,created,99,v7,ann,5.00\n"
+    )
+    pieces = build_days(home, LAST, LAST, is_published=True)
+    assert min(piece.from_date for piece in pieces) == FIRST
+    with open_warehouse(home.settings.warehouse_path) as warehouse:
+        verdicts = dict(warehouse.rows("select business_date, verdict from quality.day_verdict"))
+        assert verdicts[FIRST] == "blocked"
+        counts = warehouse.rows("select rows_read, rows_accepted, rows_quarantined from quality.family_days "
+            "where family = 'order' and business_date = '2026-01-05'")  # fmt: skip
+        assert counts == [(11, 2, 9)]
+    assert build_days(home, LAST, LAST) == [Piece(DAILY, LAST, LAST)]  # and nothing is stale any more
+
+
+def test_a_conflict_is_shown_as_it_was_delivered(shop: Shop) -> None:
+    """Not as it is stored, with hashes for ids; a file that is gone leaves no choice."""
+    shop.deliver(MIXED, CONTRACT)
+
+    def shown() -> str:
+        (row,) = show_rows(shop.warehouse, Selection(reason="conflicting_duplicate"), 9)
+        return str(row["content"])
+
+    file = shop.home / "landing/order" / f"dt={DAY}" / "orders.csv"
+    text = file.read_text()
+    (place,) = [row["row_number"] for row in show_rows(shop.warehouse, Selection(reason="conflicting_duplicate"), 9)]
+    line = text.splitlines(keepends=True)[place - 1]
+    assert '"event_type":"paid"' in shown()
+    shop.warehouse.execute("update quality.quarantine set content = null where reason = 'conflicting_duplicate'")
+    file.write_text(text + "\n")  # another version, which is not what was loaded
+    find_duplicates(shop.warehouse, DAY, DAY, shop.settings)
+    assert '"event_type":"paid"' in shown()
+    file.write_text(text)
+    shop.warehouse.execute("update quality.quarantine set content = null where reason = 'conflicting_duplicate'")
+    find_duplicates(shop.warehouse, DAY, DAY, shop.settings)
+    assert shown() == line
+    file.unlink()
+    find_duplicates(shop.warehouse, DAY, DAY, shop.settings)  # what is known stays
+    assert shown() == line
+
+
+def test_a_run_ends_with_what_waits_in_quarantine(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    create_tables(shop.warehouse)
+    print_quarantined(count_by_reason(shop.warehouse), "en")
+    assert capsys.readouterr().out == "Quarantine: empty.\n"
+    shop.deliver(MIXED + "4,2026-01-06 10:00:00,paid,4,six\n", CONTRACT)
+    (shop.home / "landing/order" / f"dt={DAY}" / "broken.csv").write_bytes(b"PK\x03\x04")
+    take_deliveries(shop.warehouse, shop.settings)
+    drop_rows(shop.warehouse, Selection(reason="bad_time"))
+    for language, line in {
+        "en": "Quarantine: 3 rows and 1 whole files. A value is of the wrong kind (bad_type): 2; Same event, other "
+        "content (conflicting_duplicate): 1; The file cannot be read (unreadable): 1. See: funnelscope quarantine list",
+        "zh": "隔离区：3 行，另有 1 个完整文件。值的类型不对（bad_type）：2；"
+        "同一事件、内容不同（conflicting_duplicate）：1；"
+        "文件无法读取（unreadable）：1。查看：funnelscope quarantine list",
+    }.items():
+        print_quarantined(count_by_reason(shop.warehouse), language)
+        assert capsys.readouterr().out == line + "\n"
+
+
 # -- rows that are given up
 
 HEADER = "event_id,event_time,event_type,order_id,amount\n"
@@ -116,10 +223,10 @@ def warnings(shop: Shop, name: str) -> list[str]:
 def test_dropped_rows_lose_their_content_and_stay_accounted_for(shop: Shop) -> None:
     shop.deliver(MIXED, CONTRACT)
     assert reconciled(shop) == (4, 1, 0, 3, 0)
-    assert warnings(shop, "little_is_in_quarantine") == ["Orders: 2 of 4 rows"]
+    assert warnings(shop, "little_is_in_quarantine") == ["Orders: 3 of 4 rows"]
     assert drop_rows(shop.warehouse, Selection(reason="bad_time")) == [DAY]
     assert reconciled(shop) == (4, 1, 0, 3, 0)
-    assert warnings(shop, "little_is_in_quarantine") == ["Orders: 1 of 4 rows"]
+    assert warnings(shop, "little_is_in_quarantine") == ["Orders: 2 of 4 rows"]
     left = {row["reason"] for row in show_rows(shop.warehouse, Selection(), 9)}
     assert left == {"bad_type", "conflicting_duplicate"}
     ((row),) = show_rows(shop.warehouse, Selection(dropped=True), 9)

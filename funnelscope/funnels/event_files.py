@@ -22,6 +22,8 @@ from funnelscope.settings.yaml_source import suggest_nearest
 LARGEST_SECONDS, LARGEST_MILLISECONDS, LARGEST_MICROSECONDS = 1e11, 1e14, 1e17
 FORMATS = (".parquet", ".csv", ".jsonl", ".ndjson")
 TIMES = ("TIMESTAMP", "DATE")
+NO_COLUMN = ("null", "VARCHAR")
+JSON_TEXT = "json_extract_string("
 MAXIMUM_NOTES = 5  # about event types that never occur
 
 
@@ -47,9 +49,9 @@ def _load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Pa
     relation, known = _read_relation(connection, path)
     if known or path.suffix not in (".jsonl", ".ndjson"):  # an empty JSON lines file has no columns
         check_columns(file, plan, list(known), str(path))
-    time, kind = known.get("event_time", ("null", "VARCHAR"))
-    unit, event_type = (known.get(name, ("null", "VARCHAR")) for name in (file.spec.unit, "event_type"))
-    expressions = [known.get(name, ("null", "VARCHAR"))[0] for name in plan.columns]
+    time, kind = known.get("event_time", NO_COLUMN)
+    unit, event_type = (known.get(name, NO_COLUMN) for name in (file.spec.unit, "event_type"))
+    expressions = [_build_property_sql(connection, relation, *known.get(name, NO_COLUMN)) for name in plan.columns]
     selected = "".join(f", {expression} as p{number}" for number, expression in enumerate(expressions))
     query = (
         f"select {build_unit_sql(*unit)} as unit, {_build_microseconds_sql(time, kind)} as t, "
@@ -73,6 +75,21 @@ def _load_file(connection: duckdb.DuckDBPyConnection, file: FunnelFile, path: Pa
     notes = [f"{dropped} events without {file.spec.unit} are left out"] if dropped else []
     notes += _list_notes(connection, plan)
     return FunnelEvents(plan, {name: f"p{number}" for number, name in enumerate(plan.columns)}, data_end, tuple(notes))
+
+
+def _build_property_sql(connection: duckdb.DuckDBPyConnection, relation: str, column: str, kind: str) -> str:
+    """SQL of a property: of a list in Parquet, or where a file of JSON holds any, the list of its members as text."""
+    members = column
+    if column.startswith(JSON_TEXT):
+        value = column.replace(JSON_TEXT, "json_extract(", 1)
+        is_list = f"json_type({value}) = 'ARRAY'"
+        if not read_first_number(connection, f"select coalesce(bool_or({is_list}), false) from {relation}"):
+            return column
+        members = f"case when {is_list} then json_extract_string({value}, '$[*]') else [{column}] end"
+    elif not kind.endswith("]"):
+        return column
+    named = f"list_filter(list_transform({members}, lambda member: member::varchar), lambda member: member is not null)"
+    return f"case when len({named}) > 0 then {named} end"
 
 
 def _read_relation(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, dict[str, tuple[str, str]]]:

@@ -5,11 +5,11 @@ from typing import Any
 
 import duckdb
 
-from funnelscope.funnels.engine.answer import FunnelAnswer, StepCounts, compute_answer
-from funnelscope.funnels.engine.plan import Semantics
+from funnelscope.funnels.engine.answer import FunnelAnswer, NamedOpenings, StepCounts, compute_answer
 from funnelscope.funnels.engine.unit_counts import count_units
 from funnelscope.funnels.funnel_events import FunnelEvents
 from funnelscope.funnels.specification import FunnelSpec
+from funnelscope.funnels.step_labels import list_step_labels
 
 
 def answer_funnel(
@@ -38,24 +38,37 @@ def count_steps(connection: duckdb.DuckDBPyConnection, spec: FunnelSpec, events:
     return {"name": spec.name, "steps": steps}
 
 
-def list_step_labels(spec: FunnelSpec) -> list[str]:
-    """The label of each step. Without an order, a step is a number of distinct steps."""
-    if spec.semantics is Semantics.UNORDERED:
-        return [f"any {number} of {len(spec.steps)}" for number in range(1, len(spec.steps) + 1)]
-    return [step.event or "any event" for step in spec.steps]
-
-
 def format_answer(spec: FunnelSpec, answer: FunnelAnswer) -> dict[str, Any]:
-    """One object: steps, trend, and, if they were asked for, breakdown and units."""
+    """One object: steps, total time, trend, and, if they were asked for, breakdown and units."""
     found: dict[str, Any] = {"name": spec.name, "steps": build_step_rows(spec, answer.steps)}
+    found["total_time"] = vars(answer.total)
     if answer.units_by_step is not None:
         found["units_by_step"] = {str(step): list(units) for step, units in answer.units_by_step.items()}
     if answer.breakdown is not None:
         found["breakdown"] = {value: build_step_rows(spec, steps) for value, steps in answer.breakdown.items()}
+        assert answer.breakdown_totals
+        found["breakdown_total_time"] = {value: vars(total) for value, total in answer.breakdown_totals.items()}
+    if note := describe_unnamed_openings(spec, answer.named_openings):
+        found["notes"] = [note]
     found["trend"] = [
         {"entered": day.entered, "units": list(day.units), "mature": day.is_mature} for day in answer.trend
     ]
     return found
+
+
+def describe_unnamed_openings(spec: FunnelSpec, openings: NamedOpenings | None) -> str:
+    """A note if the breakdown's property is known on less than half of the events of step 1; else empty.
+
+    Its values then come from later steps, and so from those who converted.
+    """
+    if not spec.breakdown or openings is None or 2 * openings.named >= openings.events:
+        return ""
+    by, missing = spec.breakdown.by, openings.events - openings.named
+    few = f"only {openings.named:,} of {openings.events:,} events of step 1 name" if openings.named else ""
+    return (
+        f"{few or 'no event of step 1 names'} '{by}' ({missing:,} of {openings.events:,} do not): the slices hold only "
+        "those who went on to an event that names it, so their rates say little; break down by what step 1 names"
+    )
 
 
 def build_step_rows(spec: FunnelSpec, steps: Sequence[StepCounts]) -> list[dict[str, Any]]:

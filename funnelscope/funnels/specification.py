@@ -135,6 +135,7 @@ class _EventModel(_SpecificationModel):
 class StepSpec(_EventModel):
     """One step of the funnel."""
 
+    name: str = Field("", pattern=r"^\S.*$|^$", max_length=100, description="what the step is called in answers")
     within: Duration | None = Field(None, description="at most this long after the last step that is not optional")
     optional: bool = Field(False, description="never blocks; counted only if it was matched")
     first_time: bool = Field(False, description="only the unit's first such event ever, even before the range")
@@ -202,6 +203,10 @@ class FunnelSpec(_SpecificationModel):
         if start is not None and end is not None and end < start:
             text = f"the range ends before it starts; write the earlier first: [{self.entered[1]}, {self.entered[0]}]"
             reject(("entered",), [str(side) for side in self.entered], text)
+        names = [step.name for step in self.steps]
+        for number, name in enumerate(names):
+            if name and name in names[:number]:
+                reject(("steps", number, "name"), name, "is also the name of an earlier step; names must differ")
         if self.steps[0].optional:
             reject(("steps", 0, "optional"), True, "the first step opens an attempt; it cannot be optional")
         if self.steps[0].within:

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from funnelscope.events.schema import FAMILIES
-from funnelscope.ingest.erased_people import leave_out_erased
+from funnelscope.ingest.erased_people import blank_conflicts_of_erased, leave_out_erased
 from funnelscope.ingest.exclusions import take_exclusions
 from funnelscope.ingest.identity import use_identity_key
 from funnelscope.ingest.landing_zone import FoundFile, Stamp, find_files, split_pattern
@@ -305,6 +305,7 @@ def _load_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry
     found = entry.found
     assert entry.dt is not None
     entry.content_hash = found.content_hash()
+    rows = DeliveryRows("(select 1 where false)", "1", {})
     if entry.stamp.size_bytes or found.source.query:  # a database without a byte is no database without rows
         rows, entry.rows_read = _read_rows(warehouse, found)
         if is_failing and rows.columns:
@@ -325,15 +326,66 @@ def _load_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry
             f"{found.file}: {entry.rows_read} rows read, but {entry.rows_loaded} loaded and "
             f"{entry.rows_quarantined} quarantined. Nothing of it was stored; please report this as a defect."
         )
-    _settle_pruned(warehouse, entry)
+    if _settle_pruned(warehouse, entry):
+        _show_as_delivered(warehouse, entry.delivery_id, rows)
     _leave_out_erased(warehouse, entry)
 
 
-def _settle_pruned(warehouse: Warehouse, entry: _LedgerEntry) -> None:
+def _settle_pruned(warehouse: Warehouse, entry: _LedgerEntry) -> int:
+    """Takes out rows of pruned days. Returns how many of them are in quarantine."""
     refused, erased = settle_pruned(warehouse, entry.delivery_id, entry.found.source.family, entry.found.file)
     entry.rows_loaded -= refused + erased
     entry.rows_quarantined += refused
     entry.rows_erased += erased
+    return refused
+
+
+def _show_as_delivered(warehouse: Warehouse, delivery_id: int, rows: DeliveryRows) -> None:
+    """Gives refused rows that were raw rows before the content that was delivered, for people to read."""
+    reasons = f"('{QuarantineReason.DAY_IS_PRUNED.value}', '{QuarantineReason.CONFLICTING_DUPLICATE.value}')"
+    warehouse.execute(
+        f"""
+        update quality.quarantine set content = delivered.content
+        from (
+            select {rows.row_number} as row_number, {rows.build_content_sql()} as content
+            from {rows.relation}
+        ) as delivered
+        where quarantine.delivery_id = $delivery_id and quarantine.row_number = delivered.row_number
+            and dropped_at is null and reason in {reasons}
+        """,
+        delivery_id=delivery_id,
+    )
+
+
+def show_conflicts_as_delivered(warehouse: Warehouse, settings: Settings) -> None:
+    """Gives conflicting duplicates without content that of their files, as other refused rows have it.
+
+    A file that is gone or has changed since is left out, and so is a query, whose rows may come in another order.
+    """
+    waiting = warehouse.rows(
+        "select distinct delivery_id, source, file, content_hash from quality.quarantine "
+        "join quality.deliveries using (delivery_id, file) "
+        "where reason = 'conflicting_duplicate' and dropped_at is null and content is null"
+    )
+    wanted = {(source, file): (delivery_id, content_hash) for delivery_id, source, file, content_hash in waiting}
+    for source in settings.sources:
+        if source.query or not any(name == source.name for name, _ in wanted):
+            continue
+        for found in find_files(settings, source):
+            delivery_id, content_hash = wanted.get((source.name, found.file), (None, None))
+            if delivery_id is not None:
+                _show_file_as_delivered(warehouse, found, delivery_id, content_hash)
+
+
+def _show_file_as_delivered(warehouse: Warehouse, found: FoundFile, delivery_id: int, content_hash: str | None) -> None:
+    try:
+        if found.content_hash() == content_hash:
+            rows, _ = _read_rows(warehouse, found)
+            _show_as_delivered(warehouse, delivery_id, rows)
+            blank_conflicts_of_erased(warehouse, delivery_id)
+    except (DeliveryError, duckdb.Error, OSError, EOFError) as error:
+        if isinstance(error, OUR_OWN_FAULTS):
+            raise
 
 
 def _leave_out_erased(warehouse: Warehouse, entry: _LedgerEntry) -> None:
@@ -354,6 +406,7 @@ def _map_rows(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, row
         entry.rows_quarantined = _insert_and_count(
             warehouse, mapping.insert_bad(), delivery_id=entry.delivery_id, file=found.file
         )
+        warehouse.execute(mapping.count_undated(), delivery_id=entry.delivery_id)
     taken = warehouse.rows(
         f"select distinct business_date from raw.{mapping.family.table} where delivery_id = $id", id=entry.delivery_id
     )
@@ -447,18 +500,28 @@ def _insert_and_count(warehouse: Warehouse, statement: str, **parameters: object
 
 def _erase(warehouse: Warehouse, delivery_id: int, family: str, intake: Intake) -> None:
     """Takes out all that an earlier version of the delivery left, but for its line in the ledger."""
-    dates = warehouse.rows("select business_date from quality.delivery_dates where delivery_id = $id", id=delivery_id)
-    intake.touched_dates[family].update(day for (day,) in dates)
+    dates = _list_touched_dates(warehouse, delivery_id)
+    intake.touched_dates[family].update(dates)
     names = ("quarantine", "delivery_dates", "duplicate_events", "excluded_events")
     tables = [f"quality.{name}" for name in names]
     for table in [f"raw.{FAMILIES[family].table}", *tables] if dates else tables:
         warehouse.execute(f"delete from {table} where delivery_id = $id", id=delivery_id)
 
 
+def _list_touched_dates(warehouse: Warehouse, delivery_id: int) -> list[date]:
+    """The days that the delivery has rows of, taken or refused."""
+    dates = warehouse.rows(
+        "select business_date from quality.delivery_dates where delivery_id = $id "
+        "union select counted_date from quality.quarantine where delivery_id = $id and counted_date is not null",
+        id=delivery_id,
+    )
+    return [day for (day,) in dates]
+
+
 def _quarantine_file(warehouse: Warehouse, entry: _LedgerEntry, reason: QuarantineReason) -> None:
     warehouse.execute(
-        "insert into quality.quarantine (family, dt, file, row_number, reason, detail, delivery_id) "
-        "values ($family, $dt, $file, 0, $reason, $detail, $delivery_id)",
+        "insert into quality.quarantine (family, dt, file, row_number, reason, detail, delivery_id, counted_date) "
+        "values ($family, $dt, $file, 0, $reason, $detail, $delivery_id, $dt)",
         family=entry.found.source.family,
         dt=entry.dt,
         file=entry.found.file,
@@ -532,7 +595,4 @@ def _write_ledger(warehouse: Warehouse, entry: _LedgerEntry, intake: Intake) -> 
         if (messages := [entry.problem] if entry.problem else entry.warnings)
         else None,
     )
-    dates = warehouse.rows(
-        "select business_date from quality.delivery_dates where delivery_id = $id", id=entry.delivery_id
-    )
-    intake.touched_dates[family.name].update(day for (day,) in dates)
+    intake.touched_dates[family.name].update(_list_touched_dates(warehouse, entry.delivery_id))

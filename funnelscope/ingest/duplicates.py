@@ -3,22 +3,24 @@
 from datetime import date
 
 from funnelscope.events.schema import FAMILIES, Family
+from funnelscope.ingest.deliveries import show_conflicts_as_delivered
+from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
 
 
-def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date) -> None:
+def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date, settings: Settings | None = None) -> None:
     """Rebuilds `quality.duplicate_events` for the business dates from `from_date` to `to_date`, both included.
 
     One event is one (event_id, business date). The row of the earliest delivery day wins, then the smallest md5 of the
     content, then file and row. A losing row with the same content is a 'duplicate'. One with different content is a
-    'conflicting_duplicate', which also goes to quarantine with its content as stored (ids are hashes). Rows that were
-    dropped from quarantine stay dropped.
+    'conflicting_duplicate', which also goes to quarantine: with its content as delivered if its file, which `settings`
+    find, is still there; else as stored, where ids are hashes. Rows that were dropped from quarantine stay dropped.
     """
     with warehouse.transaction():
         warehouse.execute(
-            "create or replace temp table dropped_conflicts as "
-            "select delivery_id, row_number, dropped_at from quality.quarantine where dropped_at is not null "
-            "and reason = 'conflicting_duplicate' and business_date between $from_date and $to_date",
+            "create or replace temp table known_conflicts as "
+            "select delivery_id, row_number, dropped_at, content from quality.quarantine "
+            "where reason = 'conflicting_duplicate' and business_date between $from_date and $to_date",
             from_date=from_date,
             to_date=to_date,
         )
@@ -36,10 +38,16 @@ def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date) -> Non
             warehouse.execute(_build_losing_query(family), from_date=from_date, to_date=to_date)
             warehouse.execute(_build_conflicting_query(family), from_date=from_date, to_date=to_date)
         warehouse.execute(
-            "update quality.quarantine set dropped_at = dropped.dropped_at, content = null, detail = null "
-            "from temp.dropped_conflicts as dropped where quarantine.reason = 'conflicting_duplicate' "
-            "and quarantine.delivery_id = dropped.delivery_id and quarantine.row_number = dropped.row_number"
+            "update quality.quarantine set dropped_at = known.dropped_at, content = known.content, "
+            "detail = case when known.dropped_at is null then detail end "
+            "from temp.known_conflicts as known where quarantine.reason = 'conflicting_duplicate' "
+            "and quarantine.delivery_id = known.delivery_id and quarantine.row_number = known.row_number"
         )
+    if settings:
+        show_conflicts_as_delivered(warehouse, settings)
+    is_without = "reason = 'conflicting_duplicate' and content is null and dropped_at is null"
+    for (name,) in warehouse.rows(f"select distinct family from quality.quarantine where {is_without}"):
+        warehouse.execute(_build_stored_content_query(FAMILIES[name]))
 
 
 def _build_losing_query(family: Family) -> str:
@@ -80,15 +88,28 @@ def _build_losing_query(family: Family) -> str:
     """
 
 
+def _build_stored_content_query(family: Family) -> str:
+    content = ", ".join(f"{column.name} := {column.name}" for column in family.columns)
+    return f"""
+        update quality.quarantine set content = to_json(stored.content)::VARCHAR
+        from (
+            select delivery_id, row_number, struct_pack({content}) as content from raw.{family.table}
+            semi join quality.duplicate_events using (delivery_id, row_number)
+        ) as stored
+        where quarantine.reason = 'conflicting_duplicate' and quarantine.family = '{family.name}'
+            and quarantine.content is null and quarantine.dropped_at is null
+            and quarantine.delivery_id = stored.delivery_id and quarantine.row_number = stored.row_number
+    """
+
+
 def _build_conflicting_query(family: Family) -> str:
-    content = ", ".join(f"{column.name} := raw_events.{column.name}" for column in family.columns)
     return f"""
         insert into quality.quarantine
-            (family, dt, file, row_number, reason, detail, content, business_date, delivery_id)
+            (family, dt, file, row_number, reason, detail, content, business_date, delivery_id, counted_date)
         select
             '{family.name}', raw_events.dt, deliveries.file, row_number, losing.reason,
-            'another row with the same event_id and business date was kept', to_json(struct_pack({content}))::VARCHAR,
-            raw_events.business_date, delivery_id
+            'another row with the same event_id and business date was kept', null,
+            raw_events.business_date, delivery_id, raw_events.business_date
         from quality.duplicate_events as losing
         join raw.{family.table} as raw_events using (delivery_id, row_number)
         join quality.deliveries using (delivery_id)

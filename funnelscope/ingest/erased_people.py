@@ -76,18 +76,29 @@ def _leave_out_quarantined(warehouse: Warehouse, delivery_id: int) -> int:
     return _execute_and_count(warehouse, statement, delivery_id)
 
 
+def blank_conflicts_of_erased(warehouse: Warehouse, delivery_id: int) -> None:
+    """Blanks conflicting duplicates whose delivered text names an erased person in a column that raw does not have."""
+    condition = "delivery_id = $id and reason = 'conflicting_duplicate'"
+    rows = (
+        f"select distinct row_number from ({build_quarantined_words_sql(condition)}) as words "
+        f"join quality.forgotten on token = {build_token_sql('words.id')} and words.day <= forgotten_at::DATE"
+    )
+    statement = f"update quality.quarantine set content = '{{}}' where {condition} and row_number in ({rows})"
+    warehouse.execute(statement, id=delivery_id)
+
+
 def build_quarantined_words_sql(condition: str) -> str:
     """SQL of (delivery_id, row_number, day, id): every part of a quarantined row, hashed as if it were an id.
 
     A part is a value of the record's JSON, or the text between quotes, delimiters or blanks. Conflicting duplicates
-    already hold hashed ids.
+    whose file is gone hold hashed ids.
     """
     text = "concat_ws(' ', content, detail)"
     blanks = "'" + BLANKS + "'"
     return rf"""
         with parts as (
             select
-                delivery_id, row_number, coalesce(business_date, dt) as day,
+                delivery_id, row_number, counted_date as day,
                 unnest(list_distinct(list_concat(
                     regexp_split_to_array({text}, '"'),
                     regexp_split_to_array({text}, '[,;\t|]'),

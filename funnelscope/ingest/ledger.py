@@ -83,6 +83,14 @@ _INPUT_VERSIONS = """
         select deliveries.dt, deliveries.delivery_id, 0
         from quality.deliveries
         where deliveries.rows_loaded = 0 and deliveries.dt is not null
+        union all
+        -- What was refused of a day says something about it: the gate judges the day by it. Negative, so that it is not
+        -- taken for rows that were accepted. The other reasons follow from rows of raw, or concern days that are kept.
+        select counted_date, delivery_id, -count(*)
+        from quality.quarantine
+        where row_number > 0 and counted_date is not null
+            and reason not in ('conflicting_duplicate', 'day_is_pruned')
+        group by counted_date, delivery_id
     ),
     identities as (
         select

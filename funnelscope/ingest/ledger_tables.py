@@ -23,7 +23,7 @@ QUALITY_TABLES = {
     "delivery_dates": "delivery_id INTEGER, family VARCHAR, dt DATE, file VARCHAR, business_date DATE, rows BIGINT",
     "quarantine": """
         family VARCHAR, dt DATE, file VARCHAR, row_number BIGINT, reason VARCHAR, detail VARCHAR, content VARCHAR,
-        business_date DATE, delivery_id INTEGER, dropped_at TIMESTAMP""",
+        business_date DATE, delivery_id INTEGER, dropped_at TIMESTAMP, counted_date DATE""",
     "duplicate_events": """
         family VARCHAR, business_date DATE, delivery_id INTEGER, row_number BIGINT, reason VARCHAR""",
     "excluded_events": """
@@ -49,7 +49,11 @@ def create_tables(warehouse: Warehouse) -> None:
         warehouse.execute(f"create table if not exists quality.{table} ({columns})")
     for column in ("delivered_columns VARCHAR[]", "warning VARCHAR", "told VARCHAR"):
         warehouse.execute(f"alter table quality.deliveries add column if not exists {column}")
-    warehouse.execute("alter table quality.quarantine add column if not exists dropped_at TIMESTAMP")
+    for column in ("dropped_at TIMESTAMP", "counted_date DATE"):
+        warehouse.execute(f"alter table quality.quarantine add column if not exists {column}")
+    warehouse.execute(  # rows of a home of before
+        "update quality.quarantine set counted_date = coalesce(business_date, dt) where counted_date is null"
+    )
     for statement in ERASED_TABLES:
         warehouse.execute(statement)
     warehouse.execute(f"create or replace view quality.reconciliation as {_build_reconciliation_sql()}")

@@ -85,9 +85,11 @@ def settle_pruned(warehouse: Warehouse, delivery_id: int, family_name: str, file
         content = ", ".join(f"{column.name} := {column.name}" for column in family.columns)
         row = warehouse.execute(
             "insert into quality.quarantine (family, dt, file, row_number, reason, detail, content, business_date, "
-            f"delivery_id) select '{family_name}', dt, $file, row_number, '{QuarantineReason.DAY_IS_PRUNED.value}', "
+            f"delivery_id, counted_date) select '{family_name}', dt, $file, row_number, "
+            f"'{QuarantineReason.DAY_IS_PRUNED.value}', "
             "'the raw rows of ' || business_date || ' are pruned; its tables are kept', "
-            f"to_json(struct_pack({content}))::VARCHAR, business_date, delivery_id from raw.{family.table} "
+            f"to_json(struct_pack({content}))::VARCHAR, business_date, delivery_id, business_date "
+            f"from raw.{family.table} "
             "where delivery_id = $id and list_contains($days::DATE[], business_date)",
             id=delivery_id,
             file=file,

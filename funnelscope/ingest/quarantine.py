@@ -12,8 +12,7 @@ NEVER_RETRIED = "conflicting_duplicate"
 _QUARANTINE = """
     (
         select
-            quarantine.*, quarantine.rowid as place, deliveries.source,
-            coalesce(quarantine.business_date, quarantine.dt) as day
+            quarantine.*, quarantine.rowid as place, deliveries.source, quarantine.counted_date as day
         from quality.quarantine
         left join quality.deliveries using (delivery_id)
     )
@@ -26,7 +25,8 @@ class Selection:
 
     Attributes:
         file: the file's name in the ledger, or the end of it.
-        day: the business date; for a row without a readable one, the day of its delivery.
+        day: the business date; for a row without a credible one, that of the row above it in its file, or else the
+            day of its delivery.
         dropped: selects the dropped rows instead of those that wait to be fixed.
     """
 
@@ -64,6 +64,15 @@ def count_rows(warehouse: Warehouse, selection: Selection) -> list[dict[str, Any
     )
 
 
+def count_by_reason(warehouse: Warehouse) -> dict[str, tuple[int, int]]:
+    """Reason to the numbers of rows and of whole files that wait in quarantine, the most frequent first."""
+    rows = warehouse.rows(
+        "select reason, count(*) filter (where row_number > 0), count(*) filter (where row_number = 0) "
+        "from quality.quarantine where dropped_at is null group by reason order by count(*) desc, reason"
+    )
+    return {reason: (row_count, file_count) for reason, row_count, file_count in rows}
+
+
 def show_rows(warehouse: Warehouse, selection: Selection, limit: int) -> list[dict[str, Any]]:
     """The rows with their original content, at most `limit`. Row 0 stands for a whole file."""
     return warehouse.records(
@@ -75,14 +84,15 @@ def show_rows(warehouse: Warehouse, selection: Selection, limit: int) -> list[di
 
 
 def drop_rows(warehouse: Warehouse, selection: Selection) -> list[date]:
-    """Drops the selected rows and returns their days.
+    """Drops the selected rows and returns their days, and those of their deliveries, which answer for them as well.
 
     Their content is erased and no check counts them any more. A line with file, row and reason stays for each, so that
     rows read still equal accepted + duplicates + quarantined. If the file is read again, rows that are still bad go to
     quarantine again.
     """
     days = warehouse.rows(
-        f"select distinct day from {_QUARANTINE} where {selection.condition} and day is not null order by day",
+        "select distinct unnest([day, dt]) as touched "
+        f"from {_QUARANTINE} where {selection.condition} and day is not null order by touched",
         **selection.parameters,
     )
     warehouse.execute(
@@ -98,7 +108,7 @@ def drop_older_rows(warehouse: Warehouse, before: date) -> int:
     """Drops the rows of all days before `before`, but no whole files. Returns their number."""
     dropped = warehouse.execute(
         "update quality.quarantine set dropped_at = $now, content = null, detail = null "
-        "where row_number > 0 and dropped_at is null and coalesce(business_date, dt) < $before",
+        "where row_number > 0 and dropped_at is null and counted_date < $before",
         now=datetime.now(UTC).replace(tzinfo=None),
         before=before,
     ).fetchone()

@@ -271,12 +271,11 @@ def decide_verdicts(warehouse: Warehouse, settings: Settings, from_date: date, t
     return verdicts
 
 
-# A quarantined row without a readable date counts on the day of its delivery.
 _QUARANTINE_DAYS = """
     insert into quality.quarantine_days
-    select coalesce(business_date, dt) as business_date, family, reason, count(*)
+    select counted_date as business_date, family, reason, count(*)
     from quality.quarantine
-    where coalesce(business_date, dt) between $from_date and $to_date
+    where counted_date between $from_date and $to_date
     group by all
 """
 _NO_ROWS = (0, 0, 0, 0, None, 0)

@@ -67,14 +67,17 @@ def load_contracts() -> tuple[Contract, ...]:
         _build_quarantine_contract(
             "little_is_in_quarantine",
             Severity.WARN,
-            "At most one delivered row in a hundred waits in quarantine; dropped rows do not count.",
+            "At most one row in a hundred waits in quarantine, of the rows of the day and of those delivered on it; "
+            "dropped rows do not count.",
             most_waiting="0.01",
+            with_deliveries=True,
         ),
         _build_quarantine_contract(
             "most_rows_are_taken",
             Severity.BLOCK,
             "Of what a family delivers for a day, at least half is taken; dropped rows do not count.",
             most_waiting="0.5",
+            with_deliveries=False,
         ),
     ]
     completeness = [_build_completeness_contract(family) for family in FAMILIES.values()]
@@ -82,36 +85,68 @@ def load_contracts() -> tuple[Contract, ...]:
     return (*written, *quarantine, *completeness, *grains)
 
 
-def _build_quarantine_contract(name: str, severity: Severity, rule: str, most_waiting: str) -> Contract:
-    """The rule on the share of a family's delivered rows that waits; `most_waiting` is a decimal from 0 to 1."""
+def _build_quarantine_contract(
+    name: str, severity: Severity, rule: str, most_waiting: str, with_deliveries: bool
+) -> Contract:
+    """The rule on the share of a family's rows that waits; `most_waiting` is a decimal from 0 to 1.
+
+    Args:
+        with_deliveries: whether a day also answers for the rows that were delivered on it, of whatever day they are.
+    """
+    delivered = """
+            union all
+            select deliveries.dt, deliveries.family, rows_waiting, rows_read
+            from (
+                select dt, family, sum(rows_read) as rows_read
+                from quality.deliveries
+                where dt between $from_date and $to_date
+                group by dt, family
+            ) as deliveries
+            inner join (
+                select dt, family, count(*) filter (where dropped_at is null) as rows_waiting
+                from quality.quarantine
+                where row_number > 0 and dt between $from_date and $to_date
+                group by dt, family
+            ) as refused on deliveries.dt = refused.dt and deliveries.family = refused.family
+    """
     return Contract(
         name=name,
         table="staging.order_events",
         severity=severity,
         rule=rule,
         query=f"""
-            with dropped as (
-                select delivery_id, count(*) as rows_dropped
+            with
+            -- A conflicting duplicate is among the rows of raw as well.
+            refused as (
+                select
+                    counted_date as business_date,
+                    family,
+                    count(*) filter (where dropped_at is null) as rows_waiting,
+                    count(*) filter (where reason != 'conflicting_duplicate') as rows_not_taken
                 from quality.quarantine
-                where dropped_at is not null and row_number > 0 and reason != 'conflicting_duplicate'
-                group by delivery_id
+                where row_number > 0 and reason != 'day_is_pruned' and counted_date between $from_date and $to_date
+                group by counted_date, family
+            ),
+
+            taken as (
+                select business_date, family, sum(rows) as rows_taken
+                from quality.delivery_dates
+                where business_date between $from_date and $to_date
+                group by business_date, family
             ),
 
             totals as (
                 select
-                    dt as business_date,
-                    family,
-                    sum(rows_read) as rows_read,
-                    sum(rows_quarantined - coalesce(rows_dropped, 0)) as quarantined
-                from quality.deliveries
-                left join dropped using (delivery_id)
-                where dt between $from_date and $to_date
-                group by dt, family
+                    refused.business_date, refused.family, rows_waiting,
+                    coalesce(rows_taken, 0) + rows_not_taken as rows_read
+                from refused
+                left join taken on refused.business_date = taken.business_date and refused.family = taken.family
+                {delivered if with_deliveries else ""}
             )
 
-            select business_date, family, quarantined, rows_read
+            select distinct business_date, family, rows_waiting as quarantined, rows_read
             from totals
-            where quarantined > {most_waiting} * rows_read
+            where rows_waiting > {most_waiting} * rows_read
         """,
     )
 

@@ -20,7 +20,7 @@ from pipelines.cli.identity_commands import identity
 from pipelines.cli.quarantine_commands import quarantine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from funnelscope.quality.gate import DayVerdict
     from funnelscope.reporting import Period
@@ -479,6 +479,31 @@ def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date,
     _print_verdicts(result.verdicts)
     edition = find_or_print_report(settings, business_date, language)
     typer.echo(f"Report: {edition.pdf}")
+    print_quarantined(result.quarantined, language.value if language else settings.language)
+
+
+def print_quarantined(quarantined: "Mapping[str, tuple[int, int]]", language: str) -> None:
+    """One line: how many rows and whole files wait in quarantine, by reason."""
+    from funnelscope.messages.wording import load_words
+
+    words = load_words(language)
+    if not quarantined:
+        typer.echo(words.text("quarantine_line", "empty"))
+        return
+    separator = "；" if language == Language.ZH else "; "
+    reasons = separator.join(
+        words.text(
+            "quarantine_line",
+            "reason",
+            reason=words.translate_or_keep("quarantine_reasons", code),
+            code=code,
+            count=f"{rows + files:,}",
+        )
+        for code, (rows, files) in quarantined.items()
+    )
+    counts = quarantined.values()
+    rows, files = sum(rows for rows, _ in counts), sum(files for _, files in counts)
+    typer.echo(words.text("quarantine_line", "waiting", rows=f"{rows:,}", files=f"{files:,}", reasons=reasons))
 
 
 def _print_verdicts(verdicts: "Sequence[DayVerdict]") -> None:

@@ -49,7 +49,7 @@ def funnel(
                 found = count_steps(connection, file.spec, loaded)
             else:
                 found = answer_funnel(connection, file.spec, loaded, units)
-    for note in loaded.notes:
+    for note in (*loaded.notes, *found.get("notes", ())):
         typer.echo(f"Note: {note}", err=True)
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False, default=str))
@@ -96,8 +96,11 @@ def _print(found: dict[str, Any]) -> None:
     from rich.console import Console
 
     console = Console()
-    tables = [_build_steps_table(found["name"], found["steps"])]
-    tables += [_build_steps_table(value or "(none)", steps) for value, steps in found.get("breakdown", {}).items()]
+    tables = [_build_steps_table(found["name"], found["steps"], found.get("total_time"))]
+    tables += [
+        _build_steps_table(value or "(none)", steps, found["breakdown_total_time"][value])
+        for value, steps in found.get("breakdown", {}).items()
+    ]
     if found.get("trend"):
         tables.append(_build_trend_table(found["trend"]))
     # A narrow terminal wraps lines, but a figure is never cut.
@@ -106,10 +109,11 @@ def _print(found: dict[str, Any]) -> None:
     for table in tables:
         console.print(table)
     for step, units in found.get("units_by_step", {}).items():
-        console.print(f"Step {step}: {', '.join(map(str, units)) or 'nobody'}", markup=False, soft_wrap=True)
+        label = found["steps"][int(step) - 1]["event"]
+        console.print(f"Step {step} {label}: {', '.join(map(str, units)) or 'nobody'}", markup=False, soft_wrap=True)
 
 
-def _build_steps_table(title: str, steps: list[dict[str, Any]]) -> "Table":
+def _build_steps_table(title: str, steps: list[dict[str, Any]], total: dict[str, Any] | None) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
@@ -127,6 +131,9 @@ def _build_steps_table(title: str, steps: list[dict[str, Any]]) -> "Table":
             *([f"{step['lost']:,}", f"{step['pending']:,}"] if more else []),
             *(_format_duration(step[name]) for name in ("median_seconds", "p90_seconds") if more),
         )
+    if total and total["median_seconds"] is not None:
+        times = (_format_duration(total[name]) for name in ("median_seconds", "p90_seconds"))
+        table.add_row("from first to last step", *[""] * (len(table.columns) - 3), *times)
     return table
 
 

@@ -29,6 +29,23 @@ class StepCounts:
 
 
 @dataclass(frozen=True)
+class TotalTime:
+    """The seconds from the first step to the last one that is not optional, over the attempts that reached it."""
+
+    mean_seconds: float | None
+    median_seconds: float | None
+    p90_seconds: float | None
+
+
+@dataclass(frozen=True)
+class NamedOpenings:
+    """How many of the events that can be step 1 have a value of the breakdown's property, of how many."""
+
+    named: int
+    events: int
+
+
+@dataclass(frozen=True)
 class DayCounts:
     """Units that entered on a day, at each step. Mature once every window of the day has closed."""
 
@@ -44,13 +61,19 @@ class FunnelAnswer:
     Attributes:
         steps: the counts of all units.
         trend: the counts by day of entry.
+        total: the time of the whole funnel.
         breakdown: the steps by slice, if the plan asks for one.
+        breakdown_totals: the time of the whole funnel by slice.
+        named_openings: whether the slices are known when an attempt opens; None without a breakdown or an order.
         units_by_step: the units of each step, if they were asked for.
     """
 
     steps: tuple[StepCounts, ...]
     trend: tuple[DayCounts, ...]
+    total: TotalTime
     breakdown: Mapping[str, tuple[StepCounts, ...]] | None
+    breakdown_totals: Mapping[str, TotalTime] | None
+    named_openings: NamedOpenings | None
     units_by_step: Mapping[int, tuple[object, ...]] | None
 
 
@@ -69,28 +92,24 @@ def compute_answer(
         with_units: whether to list the units of each step.
     """
     work = create_step_matches(connection, plan, columns, by_slice=False)
-    counted = select_attempts(work)
+    counted = select_attempts(work, data_end)
     nobody = tuple(_build_empty_step(number) for number in plan.numbers)
-    steps = _count_steps(work, counted.units, data_end).get(None, nobody)
+    steps = _count_steps(work, counted.units).get(None, nobody)
+    total = _measure_totals(work, counted.units)[None]
     trend = _compute_trend(work, counted, data_end)
     units = _list_units(work, counted) if with_units else None
-    return FunnelAnswer(
-        steps, trend, _compute_breakdown(work, counted, data_end), units
-    )  # the breakdown replaces the tables
+    named = _count_named_openings(work)
+    breakdown, totals = _compute_breakdown(work, counted, data_end)  # replaces the tables
+    return FunnelAnswer(steps, trend, total, breakdown, totals, named, units)
 
 
 def _build_empty_step(step: int) -> StepCounts:
     return StepCounts(step, 0, 0, 0, 0, None, None, None)
 
 
-def _count_steps(
-    work: FunnelWork, attempts: str, data_end: int, slice: str = "null"
-) -> dict[object, tuple[StepCounts, ...]]:
+def _count_steps(work: FunnelWork, attempts: str, slice: str = "null") -> dict[object, tuple[StepCounts, ...]]:
     """The counts of each slice; under the key None if there are no slices."""
     plan = work.plan
-    is_open = f"t_1 + {plan.window} > {data_end}"
-    if plan.semantics is Semantics.STRICT:
-        is_open += " and is_alive"
     found: dict[object, dict[int, StepCounts]] = {}
     for number in plan.numbers:
         seconds = f"(t_{number} - {_build_time_before_sql(plan, number)}) / {MICROSECONDS}"
@@ -98,7 +117,7 @@ def _count_steps(
         rows = work.rows(
             f"select slice, units, converted, units - converted - pending, pending, mean, median, p90 from ("
             f"select {slice} as slice, count(*) as units, count(*) filter (where {converted}) as converted, "
-            f"count(*) filter (where not {converted} and {is_open}) as pending, "
+            f"count(*) filter (where not {converted} and is_open) as pending, "
             f"avg({seconds}) as mean, quantile_cont({seconds}, 0.5) as median, quantile_cont({seconds}, 0.9) as p90 "
             f"from {attempts} where t_{number} is not null group by slice)"
         )
@@ -108,6 +127,28 @@ def _count_steps(
         name: tuple(steps.get(number) or _build_empty_step(number) for number in plan.numbers)
         for name, steps in found.items()
     }
+
+
+def _measure_totals(work: FunnelWork, attempts: str, slice: str = "null") -> dict[object, TotalTime]:
+    """The time of the whole funnel in each slice; under the key None if there are no slices."""
+    last = work.plan.required[-1]
+    seconds = f"(t_{last} - t_1) / {MICROSECONDS}" if last > 1 else "null::double"
+    rows = work.rows(
+        f"select slice, avg(seconds), quantile_cont(seconds, 0.5), quantile_cont(seconds, 0.9) from "
+        f"(select {slice} as slice, {seconds} as seconds from {attempts}) group by slice"
+    )
+    found = {name: TotalTime(*times) for name, *times in rows}  # type: ignore[arg-type]
+    return found if slice != "null" else {None: TotalTime(None, None, None), **found}
+
+
+def _count_named_openings(work: FunnelWork) -> NamedOpenings | None:
+    if work.plan.breakdown is None or work.plan.semantics is Semantics.UNORDERED:
+        return None
+    ((named, events),) = work.rows(
+        f"select count(*) filter (where value != ''), count(*) from funnel_matches "
+        f"where step = 1 and {work.opening_condition}"
+    )
+    return NamedOpenings(int(str(named)), int(str(events)))
 
 
 def _build_time_before_sql(plan: FunnelPlan, number: int) -> str:
@@ -141,17 +182,19 @@ def _list_units(work: FunnelWork, counted: SelectedAttempts) -> dict[int, tuple[
 
 def _compute_breakdown(
     work: FunnelWork, counted: SelectedAttempts, data_end: int
-) -> dict[str, tuple[StepCounts, ...]] | None:
+) -> tuple[dict[str, tuple[StepCounts, ...]] | None, dict[str, TotalTime] | None]:
     by = work.plan.breakdown
     if by is None:
-        return None
+        return None, None
     if by.attribution in (Attribution.ALL, Attribution.STEP):
         work = create_step_matches(work.connection, work.plan, work.columns, by_slice=True)
-        found = _count_steps(work, select_attempts(work).units, data_end, "slice")
+        attempts, slice = select_attempts(work, data_end).units, "slice"
     else:
         edge = "min" if by.attribution is Attribution.FIRST else "max"
-        found = _count_steps(work, _create_touched(work, counted, edge), data_end, "touched")
-    return {str(value): found[value] for value in sorted(found, key=str)}
+        attempts, slice = _create_touched(work, counted, edge), "touched"
+    found, totals = _count_steps(work, attempts, slice), _measure_totals(work, attempts, slice)
+    values = sorted(found, key=str)
+    return {str(value): found[value] for value in values}, {str(value): totals[value] for value in values}
 
 
 def _create_touched(work: FunnelWork, counted: SelectedAttempts, edge: str) -> str:

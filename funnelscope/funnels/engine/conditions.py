@@ -1,6 +1,7 @@
 """Conditions on events as SQL. The compared value decides whether a property is text, number or boolean."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from funnelscope.funnels.engine.plan import AnyOf, Condition, EventFilter, Operator, PropertyTest, Scalar
 
@@ -11,6 +12,10 @@ _COMPARISONS = {
     Operator.LESS: "<",
     Operator.LESS_OR_EQUAL: "<=",
 }
+
+
+class ListProperty(str):
+    """SQL of a property whose value is a list. A condition holds if it holds for any member."""
 
 
 def quote_text(value: object) -> str:
@@ -38,6 +43,11 @@ def _build_test_sql(test: PropertyTest, column: str) -> str:
             return f"{column} is not null"
         case Operator.IS_NOT_SET:
             return f"{column} is null"
+    if isinstance(column, ListProperty):
+        if test.operator is Operator.NOT_EQUAL:
+            return f"({_build_test_sql(replace(test, operator=Operator.EQUAL), column)}) is not true"
+        return f"list_bool_or(list_transform({column}, lambda member: {_build_test_sql(test, 'member')}))"
+    match test.operator:
         case Operator.IN:
             values = test.value if isinstance(test.value, tuple) else ()
             return "(" + " or ".join(_build_comparison_sql(column, "=", value) for value in values) + ")"

@@ -21,7 +21,8 @@ class SelectedAttempts:
     """The selected attempts, as SQL of relations.
 
     Attributes:
-        units: one row per unit (and slice) with last_step and the times t_1, t_2, …
+        units: one row per unit (and slice) with last_step, the times t_1, t_2, … and is_open: whether any of its
+            attempts, not only the selected one, can still go on.
         days: (entered_day, step, units), for the attempt selected for each unit (and slice) and day of entry.
         latest: (entered_day, latest_t), the last opening of each day.
     """
@@ -31,9 +32,24 @@ class SelectedAttempts:
     latest: str
 
 
-def select_attempts(work: FunnelWork) -> SelectedAttempts:
+def select_attempts(work: FunnelWork, data_end: int) -> SelectedAttempts:
     """Selects the attempts that count, comparing them only if depth and time do not decide."""
-    return _select_earliest(work) if _is_earliest_enough(work.plan) else _select_best(work)
+    is_open = f"{{}} + {work.plan.window} > {data_end}"
+    if _is_earliest_enough(work.plan):
+        selected = _select_earliest(work)
+        openings = f"funnel_matches where step = 1 and {work.opening_condition} and {is_open.format('t')}"
+    else:
+        selected = _select_best(work)
+        is_alive = " and is_alive" if work.plan.semantics is Semantics.STRICT else ""
+        openings = f"funnel_attempts where {is_open.format('t_1')}{is_alive}"
+    group = ", ".join(work.group)
+    work.create("funnel_open", f"select distinct {group}, true as is_open from {openings}")
+    work.create(
+        "funnel_best",
+        "select best.*, coalesce(is_open, false) as is_open "
+        f"from funnel_best best left join funnel_open using ({group})",
+    )
+    return selected
 
 
 def _is_earliest_enough(plan: FunnelPlan) -> bool:

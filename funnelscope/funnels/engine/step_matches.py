@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from funnelscope.funnels.engine.conditions import build_event_sql, quote_text
-from funnelscope.funnels.engine.plan import AllOf, Attribution, FunnelPlan, Semantics
+from funnelscope.funnels.engine.conditions import ListProperty, build_event_sql, quote_text
+from funnelscope.funnels.engine.plan import AllOf, Attribution, Breakdown, FunnelPlan, Semantics
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def create_step_matches(
     connection: duckdb.DuckDBPyConnection, plan: FunnelPlan, columns: Mapping[str, str], by_slice: bool
 ) -> FunnelWork:
     """Creates the tables and returns the computation to continue with."""
+    columns = _mark_lists(connection, columns)
     work = FunnelWork(connection, plan, columns, by_slice)
     if _has_distinct_steps(plan):
         work.create("funnel_matches", _build_distinct_matches(work))
@@ -84,6 +85,18 @@ def create_step_matches(
     if has_patterns:
         _create_instants(work)
     return FunnelWork(connection, plan, columns, by_slice, has_patterns)
+
+
+def _mark_lists(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, str]) -> dict[str, str]:
+    """The SQL of each property, of a ListProperty where it is a list."""
+    if not columns:
+        return {}
+    listed = ", ".join(f"{column} as p{number}" for number, column in enumerate(columns.values()))
+    kinds = [row[1] for row in connection.execute(f"describe select {listed} from funnel_events").fetchall()]
+    return {
+        name: ListProperty(column) if str(kind).endswith("]") else column
+        for (name, column), kind in zip(columns.items(), kinds, strict=True)
+    }
 
 
 def _has_distinct_steps(plan: FunnelPlan) -> bool:
@@ -102,7 +115,7 @@ def _list_row_columns(work: FunnelWork) -> str:
     plan, columns = work.plan, work.columns
     found = ["unit", "t"]
     if plan.breakdown:
-        value = f"coalesce({columns[plan.breakdown.column]}::varchar, '')"
+        value = _build_value_sql(columns[plan.breakdown.column], plan.breakdown if work.is_by_slice else None)
         found += [f"{value} as value", *([f"{value} as slice"] if work.is_by_slice else [])]
     if plan.same:
         # A property without a value is not held constant: such an event is on no track.
@@ -111,6 +124,20 @@ def _list_row_columns(work: FunnelWork) -> str:
         # Text, because ASOF joins of DuckDB 2.0.0 were seen to lose rows with a list among their keys.
         found.append(f"case when {known} then to_json([{', '.join(parts)}])::varchar end as track")
     return ", ".join(found)
+
+
+def _build_value_sql(column: str, slicing: Breakdown | None) -> str:
+    """SQL of the breakdown's value. `slicing`: the breakdown, if each of its values is a funnel of its own.
+
+    Of a list this is each member then (for `step:N` all of them, to be spread later), else the smallest.
+    """
+    if not isinstance(column, ListProperty):
+        return f"coalesce({column}::varchar, '')"
+    members = f"list_filter({column}, lambda member: member != '')"
+    if slicing is None:
+        return f"coalesce(list_min({members}), '')"
+    every = f"case when len({members}) > 0 then list_distinct({members}) else [''] end"
+    return every if slicing.attribution is Attribution.STEP else f"unnest({every})"
 
 
 def _build_step_conditions(work: FunnelWork) -> list[str]:
@@ -165,14 +192,18 @@ def _build_marked(work: FunnelWork) -> str:
 
 def _spread_over_slices(work: FunnelWork, step: int | None) -> None:
     """For `step:N`: a unit has the slices of its events of step N. Its events of other steps count in each of them."""
-    work.create("funnel_slices", f"select distinct unit, slice from funnel_matches where step = {step}")
+    assert work.plan.breakdown
+    is_list = isinstance(work.columns[work.plan.breakdown.column], ListProperty)
+    each = "unnest(slice) as slice" if is_list else "slice"
+    is_of_slice = "list_contains(event.slice, slices.slice)" if is_list else "event.slice = slices.slice"
+    work.create("funnel_slices", f"select distinct unit, {each} from funnel_matches where step = {step}")
     columns = ", ".join(
         "slices.slice" if name == "slice" else f"event.{name}" for name in _list_match_columns(work).split(", ")
     )
     spread = f"select {columns}, {{}} from {{}} event join funnel_slices slices using (unit)"
-    query = spread.format("step", "funnel_matches") + f" where step != {step} or event.slice = slices.slice"
+    query = spread.format("step", "funnel_matches") + f" where step != {step} or {is_of_slice}"
     if not _has_distinct_steps(work.plan):
-        others = f"list_filter(steps, lambda other: other != {step} or event.slice = slices.slice)"
+        others = f"list_filter(steps, lambda other: other != {step} or {is_of_slice})"
         work.create(
             "funnel_marked", f"from ({spread.format(f'{others} as steps', 'funnel_marked')}) where len(steps) > 0"
         )

@@ -36,6 +36,7 @@ EPOCH_UNITS = {"epoch_seconds": 1_000_000, "epoch_milliseconds": 1_000}  # to mi
 OFFSET_PATTERN = r":\d\d([.,]\d+)? ?(Z|z|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
 # DuckDB silently ignores what follows the time, such as PM or the name of a zone.
 LOCAL_PATTERN = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d*)?)?)?"
+FIRST_CREDIBLE_DATE = "DATE '2000-01-01'"  # earlier ones, such as 1970, come from a clock or a number that was not set
 UNREAD_TIMES_SHOWN = 1_000
 DELIVERY_DATE = "delivery_date"
 
@@ -68,6 +69,12 @@ class DeliveryRows:
     remedy: LocalizedMessage | None = None  # what to do if a column is missing
     is_text: bool = False  # read as text, line by line
     has_failing: bool = False  # has a column `failing_`, see `failing_rows`
+
+    def build_content_sql(self) -> str:
+        """SQL of the row as it was delivered."""
+        columns = ", ".join(f"{quote_identifier(name)} := {quote_identifier(name)}" for name in self.columns)
+        as_json = f"to_json(struct_pack({columns}))::VARCHAR" if columns else "NULL"
+        return f"coalesce({self.content}, {as_json})"
 
     def build_guarded_sql(self, name: str, expression: str) -> str:
         """NULL if the expression fails on the row; a struct holding NULL if it returns NULL."""
@@ -196,7 +203,7 @@ class SourceMapping:
         return [
             f"{self.rows.row_number} as row_number_",
             f"{self._content_key()} as content_key_",
-            f"{self._content()} as content_",
+            f"{self.rows.build_content_sql()} as content_",
             f"{self.rows.problem} as problem_",
             f"{self.rows.problem_detail} as problem_detail_",
         ]
@@ -240,11 +247,6 @@ class SourceMapping:
         names = sorted(self.rows.columns, key=str.lower)
         pairs = (f"{quote_literal(name + '=')} || nullif({quote_identifier(name)}::VARCHAR, '')" for name in names)
         return f"concat_ws(chr(31), {', '.join(pairs)})" if names else "''"
-
-    def _content(self) -> str:
-        columns = ", ".join(f"{quote_identifier(name)} := {quote_identifier(name)}" for name in self.rows.columns)
-        as_json = f"to_json(struct_pack({columns}))::VARCHAR" if columns else "NULL"
-        return f"coalesce({self.rows.content}, {as_json})"
 
     # -- types
 
@@ -563,7 +565,7 @@ class SourceMapping:
         details = " ".join(f"when {check.condition} then {check.detail}" for check in self.checks)
         return f"""
             insert into quality.quarantine
-                (family, dt, file, row_number, reason, detail, content, business_date, delivery_id)
+                (family, dt, file, row_number, reason, detail, content, business_date, delivery_id, counted_date)
             {self._with_typed()},
             judged as (
                 select
@@ -574,9 +576,45 @@ class SourceMapping:
             )
             select
                 {quote_literal(self.family.name)}, DATE '{self.dt}', $file, row_number_, reason_, detail_, content_,
-                case when isfinite(event_time) then {self._local_time()}::DATE end, $delivery_id
+                case when isfinite(event_time) then {self._local_time()}::DATE end as local_date_, $delivery_id,
+                case when reason_ != '{QuarantineReason.FUTURE_DATE}' and local_date_ >= {FIRST_CREDIBLE_DATE}
+                    then local_date_ end
             from judged
             where reason_ is not null
+        """
+
+    def count_undated(self) -> str:
+        """Counts refused rows without a credible date to the day of the row above them; takes `$delivery_id`.
+
+        Most files are in order of time. In others the row above is one of the file by chance, and so of a day as often
+        as the day's share of the file. Without any dated row, the day of delivery is left.
+        """
+        return f"""
+            update quality.quarantine set counted_date = found.counted_date
+            from (
+                with
+                dated as (
+                    select row_number, business_date
+                    from raw.{self.family.table}
+                    where delivery_id = $delivery_id
+                    union all
+                    select row_number, counted_date
+                    from quality.quarantine
+                    where delivery_id = $delivery_id and counted_date is not null
+                ),
+                undated as (
+                    select row_number
+                    from quality.quarantine
+                    where delivery_id = $delivery_id and counted_date is null
+                )
+                select
+                    undated.row_number,
+                    coalesce(above.business_date, below.business_date, DATE '{self.dt}') as counted_date
+                from undated
+                asof left join dated as above on undated.row_number >= above.row_number
+                asof left join dated as below on undated.row_number <= below.row_number
+            ) as found
+            where quarantine.delivery_id = $delivery_id and quarantine.row_number = found.row_number
         """
 
     def _required_conditions(self) -> list[str]:
