@@ -8,8 +8,8 @@
 -- history: 2
 -- owner: analytics
 with
--- What shows that a session goes on: whatever its person does, and a page as long as it is open. A page_leave without
--- a stay says only that a page was open until then: it never begins a session.
+-- What shows that a session goes on: whatever its person does, and a page as long as it is open. To leave a page
+-- or a live room without telling the stay says only that it was open until then: that never begins a session.
 activities as not materialized (
     select
         'page' as family,
@@ -18,11 +18,11 @@ activities as not materialized (
         event_time,
         session_id,
         case
-            when event_type != 'page_leave' or dwell_ms is not null
+            when event_type not in ('page_leave', 'live_leave') or dwell_ms is not null
                 then event_time - coalesce(dwell_ms, 0) * interval 1 millisecond
         end as active_from,
         case
-            when event_type = 'page_leave' then event_time
+            when event_type in ('page_leave', 'live_leave') then event_time
             else event_time + coalesce(dwell_ms, 0) * interval 1 millisecond
         end as active_until
     from staging.page_events
@@ -34,12 +34,12 @@ activities as not materialized (
     union all
     select 'service' as family, event_id, business_date, event_time, session_id, event_time, event_time
     from staging.service_events
-    where session_id is not null and event_type in ('customer_message', 'question_asked', 'rated')
+    where session_id is not null and event_type not in ('care_sent', 'review_replied', 'question_answered')
         and business_date between $from_date - 2 and $to_date
     union all
     select 'order' as family, event_id, business_date, event_time, session_id, event_time, event_time
     from staging.order_events
-    where session_id is not null and event_type in ('created', 'deposit_paid', 'balance_paid', 'paid')
+    where session_id is not null and event_type in ('created', 'deposit_paid', 'balance_paid', 'paid', 'cancelled', 'reviewed')
         and business_date between $from_date - 2 and $to_date
 ),
 
