@@ -44,6 +44,8 @@ WITHOUT_SOURCES = {
     "marts.session_outcomes": {"orders"},
     "marts.inquiry_cube": {"inquiries"},
     "marts.inquiry_outcomes": {"first_paid_inquiries"},
+    "marts.response_outcomes": {"inquiries"},
+    "marts.response_windows": {"window_days"},
     "marts.repurchase_cube": {"business_date", "active_customers"},
     "marts.repurchase_outcomes": {"customers"},
     "marts.arrival_cube": {"sessions"},

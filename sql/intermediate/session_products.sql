@@ -42,48 +42,85 @@ with page_events as not materialized (
     where delivered.business_date between $from_date and $to_date
 ),
 
+-- What may be about a product and does not name it; most events name theirs, and need no look at the others.
+nameless_events as (
+    select *
+    from page_events
+    where product_id is null and session_id is not null
+        and (is_view or is_about_product or (page is not null and (is_interaction or event_type = 'page_leave')))
+),
+
+nameless_sessions as (
+    select distinct session_id, business_date
+    from nameless_events
+),
+
+named_views as (
+    select *
+    from page_events
+    semi join nameless_sessions using (session_id, business_date)
+    where is_view and product_id is not null
+),
+
+views as (
+    select session_id, business_date, page, product_id
+    from named_views
+    union all
+    select session_id, business_date, page, product_id
+    from nameless_events
+    where is_view
+),
+
 viewed_pages as (
     select session_id, business_date, page, coalesce(min(product_id), page) as page_product_id
-    from page_events
-    where is_view and page is not null
+    from views
+    where page is not null
     group by session_id, business_date, page
     having count(distinct product_id) < 2
 ),
 
 by_page as (
     select
-        page_events.*,
-        coalesce(product_id, page_product_id, case when is_view then coalesce(page, 'unknown') end) as known_product_id
-    from page_events
+        nameless_events.*,
+        coalesce(page_product_id, case when is_view then coalesce(page, 'unknown') end) as known_product_id
+    from nameless_events
     left join viewed_pages using (session_id, business_date, page)
-    where product_id is not null or page_product_id is not null or is_view or is_about_product
+    where page_product_id is not null or is_view or is_about_product
 ),
 
-nameless_sessions as (
-    select distinct session_id, business_date
+with_named_views as (
+    select *
     from by_page
-    where known_product_id is null
+    union all
+    select *, product_id as known_product_id
+    from named_views
 ),
 
 by_last_view as (
     select
-        *,
-        lag(case when is_view then known_product_id end ignore nulls) over session_order as viewed_product_id
-    from by_page
-    semi join nameless_sessions using (session_id, business_date)
+        * exclude (product_id, known_product_id),
+        product_id is not null as is_named,
+        coalesce(
+            known_product_id,
+            lag(case when is_view then known_product_id end ignore nulls) over session_order,
+            'unknown'
+        ) as product_id
+    from with_named_views
     window session_order as (partition by session_id, business_date order by event_time, event_id)
 ),
 
 product_events as (
-    select * exclude (product_id, known_product_id), known_product_id as product_id
-    from by_page
-    where known_product_id is not null
+    select
+        session_id, business_date, product_id, event_type, event_time, dwell_ms, scroll_ratio, is_view,
+        is_stay_delivered, is_interaction
+    from page_events
+    where product_id is not null
     union all
     select
-        * exclude (product_id, known_product_id, viewed_product_id),
-        coalesce(viewed_product_id, 'unknown') as product_id
+        session_id, business_date, product_id, event_type, event_time, dwell_ms, scroll_ratio, is_view,
+        is_stay_delivered, is_interaction
     from by_last_view
-    where known_product_id is null
+    where not is_named
 )
 
 select
