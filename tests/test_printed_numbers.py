@@ -76,8 +76,13 @@ def body_texts(report: Report) -> list[str]:
     return [text for name, part in page.items() if name != "document" for text in texts_in(part)]
 
 
-def picture_texts(report: Report) -> Iterator[tuple[str, bool]]:
+@cache
+def picture_texts_of(name: str, language: str) -> tuple[tuple[str, bool], ...]:
     """Each text of a picture, and whether it labels an axis."""
+    return tuple(picture_texts(report_of(name, language)))
+
+
+def picture_texts(report: Report) -> Iterator[tuple[str, bool]]:
     for svg in render_pictures(report).values():
         root = ElementTree.fromstring(svg)
         ticks = {
@@ -98,7 +103,7 @@ def numbers_in(texts: Any) -> Counter[str]:
 def test_the_pdf_holds_every_number_that_was_set_as_often_and_no_other(name: str, language: str) -> None:
     report, pages = report_of(name, language), pages_of(name, language)
     words = build_content(report, load_words(language))["document"]
-    wanted = numbers_in(body_texts(report)) + numbers_in(text for text, _ in picture_texts(report))
+    wanted = numbers_in(body_texts(report)) + numbers_in(text for text, _ in picture_texts_of(name, language))
     for number in range(1, len(pages) + 1):
         of_the_page = words["page"].format(page=number, pages=len(pages))
         wanted += numbers_in([words["header"] or "", words["footer"], of_the_page])
@@ -205,7 +210,7 @@ def without_origin(report: Report, texts: list[str]) -> list[str]:
 @pytest.mark.parametrize(("name", "language"), CASES)
 def test_every_printed_number_is_of_the_report_or_follows_from_it(name: str, language: str) -> None:
     report = report_of(name, language)
-    labels = [text for text, is_tick in picture_texts(report) if not is_tick]
+    labels = [text for text, is_tick in picture_texts_of(name, language) if not is_tick]
     assert without_origin(report, [*body_texts(report), *labels]) == []
 
 

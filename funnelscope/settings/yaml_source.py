@@ -42,7 +42,7 @@ def check_timezone(name: str) -> str:
     return name
 
 
-# The C loader is several times faster. The Python loader has reported mistakes in the text before.
+# The C loader is several times faster. The Python loader reports mistakes in the text.
 _QuickLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -88,7 +88,7 @@ class YamlSource:
             json_content = _parse_json(text)
             if json_content is not None:
                 text = text.replace("\t", " ")  # the line numbers come from YAML, which forbids tabs
-            self.root = yaml.compose(text, Loader=yaml.SafeLoader)
+            self.root = _compose(text)
             self.content: Any = yaml.load(text, Loader=_Loader) if json_content is None else json_content
         except yaml.MarkedYAMLError as problem:
             mark = problem.problem_mark or problem.context_mark
@@ -180,6 +180,13 @@ class YamlSource:
                 raise SettingsError(f"{self.path}, line {line}: {key.value}: also on line {seen[key.value]}; keep one")
             seen[key.value] = line
             self._reject_repeated_keys(value)
+
+
+def _compose(text: str) -> Any:
+    try:
+        return yaml.compose(text, Loader=_QuickLoader)
+    except yaml.YAMLError:
+        return yaml.compose(text, Loader=yaml.SafeLoader)  # its words for a mistake are better
 
 
 def _parse_json(text: str) -> Any:

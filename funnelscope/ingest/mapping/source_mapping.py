@@ -170,8 +170,8 @@ class SourceMapping:
         """
         if "event_id" not in self.types:
             return True
-        select = f"{self._with_trimmed()} select 1 from trimmed where {self._text('event_id')} is null limit 1"
-        return bool(warehouse.rows(select))
+        trimmed = self._with_trimmed_only(["event_id"])
+        return bool(warehouse.rows(f"{trimmed} select 1 from trimmed where {self._text('event_id')} is null limit 1"))
 
     @property
     def unused_columns(self) -> list[str]:
