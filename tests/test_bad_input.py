@@ -387,7 +387,7 @@ FILES: dict[str, tuple[str, str | bytes, str, str]] = {
         "a.xlsx",
         b"PK\x03\x04\x14\x00",
         "unreadable",
-        "is an Excel workbook or another zip archive; save it as CSV UTF-8",
+        "is damaged: invalid Zip archive: Could not find EOCD; deliver it again",
     ),
     "a tar archive in gzip": (
         "a.csv.gz",
@@ -448,8 +448,8 @@ FILES: dict[str, tuple[str, str | bytes, str, str]] = {
         "a.dat",
         GOOD,
         "unknown_format",
-        "landing/order/dt=2026-01-06/a.dat ends in none of .parquet, .pq, .csv, .tsv, .txt, .jsonl, .ndjson, .json "
-        "(.gz, .zst); rename it, or declare format",
+        "landing/order/dt=2026-01-06/a.dat ends in none of .parquet, .pq, .csv, .tsv, .txt, .xlsx, .xlsm, .xls, .jsonl, "
+        ".ndjson, .json (.gz, .zst); rename it, or declare format",
     ),
 }
 

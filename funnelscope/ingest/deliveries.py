@@ -24,7 +24,9 @@ from funnelscope.ingest.mapping.source_mapping import (
 from funnelscope.ingest.pruned_days import read_pruned_deliveries, settle_pruned
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.ingest.readers.query_reader import read_query
-from funnelscope.ingest.readers.text_reader import is_read, read_text
+from funnelscope.ingest.readers.record_stage import is_read
+from funnelscope.ingest.readers.text_reader import read_text
+from funnelscope.ingest.readers.workbook_reader import read_workbook
 from funnelscope.messages.check_observations import LocalizedMessage, format_messages_as_json
 from funnelscope.settings import Format, Settings, Source
 from funnelscope.warehouse.connection import Warehouse
@@ -423,6 +425,8 @@ def _read_rows(warehouse: Warehouse, found: FoundFile) -> tuple[DeliveryRows, in
     file_format, compression = found.format()
     if file_format is Format.PARQUET:
         return _read_parquet(warehouse, found.path, found.source)
+    if file_format is Format.WORKBOOK:
+        return read_workbook(warehouse, found.path, found.source)
     return read_text(warehouse, found.path, found.source, file_format, compression)
 
 

@@ -28,6 +28,9 @@ FORMATS = {
     ".csv": Format.CSV,
     ".tsv": Format.CSV,
     ".txt": Format.CSV,
+    ".xlsx": Format.WORKBOOK,
+    ".xlsm": Format.WORKBOOK,
+    ".xls": Format.WORKBOOK,
     ".jsonl": Format.JSON_LINES,
     ".ndjson": Format.JSON_LINES,
     ".json": Format.JSON_LINES,
@@ -143,7 +146,7 @@ def find_files(settings: Settings, source: Source) -> Iterator[FoundFile]:
 
 def is_finished(path: Path, root: Path) -> bool:
     """Whether the file below `root` is complete: neither hidden nor named like a file still being written."""
-    is_hidden = any(part.startswith((".", "_")) for part in path.relative_to(root).parts)
+    is_hidden = any(part.startswith((".", "_", "~$")) for part in path.relative_to(root).parts)
     return not is_hidden and not path.name.endswith(UNFINISHED)
 
 

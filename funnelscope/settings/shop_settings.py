@@ -38,6 +38,7 @@ class Format(StrEnum):
     PARQUET = "parquet"
     CSV = "csv"
     JSON_LINES = "jsonl"
+    WORKBOOK = "xlsx"
 
 
 def _find_expression_problem(expression: str) -> str:
@@ -115,6 +116,7 @@ class Source(_SettingsModel):
     format: Format | None = None
     encoding: str = "utf-8"
     delimiter: str = ""
+    sheet: str = Field("", description="the sheet of a workbook; the one that has the columns by default")
     header_row: int = Field(1, ge=1, description="line of the header in a CSV file; lines above it are skipped")
     header: Literal["none"] | None = Field(None, description="`none` for a CSV file without a header; see `names`")
     names: tuple[str, ...] = Field((), description="names of the columns of a CSV file without a header, in order")
