@@ -2,9 +2,6 @@
 
 import fcntl
 import gc
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -36,9 +33,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Home:
 
 
 def _run_two_days(folder: Path) -> None:
+    from test_cli import funnelscope  # in this process, which has to import all of it anyway
+
     home = simulated_shop(folder, days=3, sessions_per_day=60, history_days=2)
     one_file_a_day(home)
-    command = [str(Path(sys.executable).with_name("funnelscope")), "backfill", "--to", "2026-05-02"]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | home.environment, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Days: 2 pass" in done.stdout
+    done = funnelscope(home, "backfill", "--to", "2026-05-02")
+    assert done.code == 0, done.out + done.errors
+    assert "Days: 2 pass" in done.out

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from assets.resources import Shop
 from funnelscope.diagnosis.daily_diagnosis import diagnose_days
@@ -95,12 +97,21 @@ def simulated_shop(folder: Path, *, days: int, history_days: int = HISTORY_DAYS,
 def one_file_a_day(home: Home) -> None:
     """Puts all files of a delivery day into one: far fewer files to take, with all their late and repeated rows."""
     for folder in sorted(home.settings.landing.glob("*/dt=*")):
-        files = sorted(folder.iterdir())
-        with duckdb.connect() as connection:
-            every = f"from read_parquet({[str(file) for file in files]}, union_by_name = true)"
-            connection.execute(f"copy ({every}) to '{folder}/all.parquet' (format parquet)")
-        for file in files:
-            file.unlink()
+        _put_together(sorted(folder.iterdir()), folder / "all.parquet")
+
+
+def one_file_of_history(home: Home) -> None:
+    """Puts what was delivered before the opening into one file a family, on the day before it."""
+    for folder in sorted(home.settings.landing.iterdir()):
+        if earlier := [file for file in sorted(folder.glob("dt=*/*")) if delivery_day(file) < OPENING]:
+            _put_together(earlier, folder / f"dt={day(0)}" / "history.parquet")
+
+
+def _put_together(files: list[Path], target: Path) -> None:
+    tables = [pq.read_table(file, partitioning=None) for file in files]
+    pq.write_table(pa.concat_tables(tables, promote_options="default"), target)
+    for file in files:
+        file.unlink()
 
 
 def rewrite(file: Path, query: str, target: Path | None = None) -> None:
@@ -159,7 +170,8 @@ class open_shop:  # noqa: N801
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.opened = open_warehouse(settings.warehouse_path, wait_seconds=0, threads=2)
+        # On tables of less than one row group a second thread only waits.
+        self.opened = open_warehouse(settings.warehouse_path, wait_seconds=0, threads=1)
 
     def __enter__(self) -> Shop:
         shop = Shop()

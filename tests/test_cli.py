@@ -80,6 +80,8 @@ def test_no_help_waits_for_a_heavy_import() -> None:
     for command in typer.main.get_command(app).commands:  # type: ignore[attr-defined]
         assert f"Usage: funnelscope {command} " in shown
     assert "0 published, 2 blocked" in shown
+    installed = subprocess.run([COMMAND, "--help"], capture_output=True, text=True, check=True)
+    assert "backfill" in installed.stdout
 
 
 def test_what_dagster_builds_is_what_the_plain_steps_build(ran: Home, tmp_path: Path) -> None:

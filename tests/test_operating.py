@@ -108,10 +108,10 @@ def test_an_id_has_the_number_that_the_tables_hold(shop: Home) -> None:
     assert int(done.out) == hash_identifier(shop.settings, "customer-1")
 
 
-@pytest.fixture
-def refused(shop: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+@pytest.fixture(scope="module")
+def built_while_refused(shop: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Two days built while the order file of the first could not be opened, for a reason outside the file."""
-    home = copied(shop, tmp_path / "refused", lambda file: delivery_day(file) <= day(2))
+    home = copied(shop, tmp_path_factory.mktemp("refused") / "shop", lambda file: delivery_day(file) <= day(2))
     opened = FoundFile.format
 
     def closed(found: FoundFile) -> object:
@@ -121,10 +121,15 @@ def refused(shop: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home
             )
         return opened(found)
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FoundFile, "format", closed)
         build_days(home, day(1), day(2), is_published=True)
     return home
+
+
+@pytest.fixture
+def refused(built_while_refused: Home, tmp_path: Path) -> Home:
+    return cloned(built_while_refused, tmp_path / "refused")
 
 
 def test_the_quarantine_is_counted_and_shown_with_the_way_out(refused: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shop_helpers import DIRT, Home, build_days, day, one_file_a_day, simulated_shop
+from shop_helpers import DIRT, Home, build_days, day, one_file_a_day, one_file_of_history, simulated_shop
 
 from funnelscope.simulator import Fault
 from funnelscope.warehouse.connection import Warehouse, open_warehouse
@@ -198,6 +198,7 @@ def assert_true(home: Home, days: int) -> None:
 def test_every_number_of_every_day_is_what_happened(tmp_path: Path, seed: int, options: dict[str, Any]) -> None:
     home = simulated_shop(tmp_path, days=DAYS, history_days=40, seed=seed, sessions_per_day=300, **options)
     one_file_a_day(home)
+    one_file_of_history(home)  # it is there for who has been a customer before
     build_days(home, day(1), day(DAYS))
     assert_true(home, DAYS)
 
@@ -205,7 +206,7 @@ def test_every_number_of_every_day_is_what_happened(tmp_path: Path, seed: int, o
 @pytest.mark.parametrize("file_format", ["csv", pytest.param("jsonl.gz", marks=pytest.mark.slow)])
 def test_text_files_tell_the_same(tmp_path: Path, file_format: str) -> None:
     options = {"file_format": file_format, "late_share": 0.1, "duplicate_share": 0.1}
-    home = simulated_shop(tmp_path, days=3, history_days=4, seed=4, **options)
+    home = simulated_shop(tmp_path, days=3, history_days=2, seed=4, **options)
     build_days(home, day(1), day(3))
     assert_true(home, 3)
 
