@@ -39,7 +39,8 @@ activities as not materialized (
     union all
     select 'order' as family, event_id, business_date, event_time, session_id, event_time, event_time
     from staging.order_events
-    where session_id is not null and event_type in ('created', 'deposit_paid', 'balance_paid', 'paid', 'cancelled', 'reviewed')
+    where session_id is not null
+        and event_type in ('created', 'deposit_paid', 'balance_paid', 'paid', 'cancelled', 'reviewed')
         and business_date between $from_date - 2 and $to_date
 ),
 
