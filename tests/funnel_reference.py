@@ -104,7 +104,8 @@ class UnitFunnel:
 
     def __init__(self, plan: FunnelPlan, events: Sequence[Event], value: Any = None, is_by_value: bool = False) -> None:
         self.plan = plan
-        self.events = sorted(events, key=lambda event: event.time)
+        self.all_events = sorted(events, key=lambda event: event.time)
+        self.events = [event for event in self.all_events if event.event_type not in plan.ignored]
         self.value = value
         self.is_by_value = is_by_value
 
@@ -303,7 +304,7 @@ class UnitFunnel:
             reached = [time for time in attempt.times[exclusion.to_step - 1 :] if time is not None]
             end = min(reached) if reached else attempt.start + self.plan.window
             if start is not None and any(
-                matches(exclusion.filter, event) and start < event.time < end for event in self.events
+                matches(exclusion.filter, event) and start < event.time < end for event in self.all_events
             ):
                 found.append(exclusion.drops_unit)
         return found

@@ -69,6 +69,11 @@ CASES = {
     "one event never fills two steps": ({"steps": [{"event": "a"}] * 3, "window": "1h"}, ["a@0 a@1"], [1, 1, 0]),
     "nor at one instant": ({"steps": [{"event": "a"}] * 3, "window": "1h"}, ["a@0 a@0"], [1, 1, 0]),
     "strict is the very next event": (abc(semantics="strict"), ["a@0 b@1 x@2 c@3"], [1, 1, 0]),
+    "strict passes over what it ignores": (
+        abc(semantics="strict", ignore=["x", "y"]),
+        ["a@0 x@1 b@2 y@2 x@3 c@4", "a@0 x@1 z@2 b@3"],
+        [2, 1, 1],
+    ),
     "strict begins anywhere": (abc(semantics="strict"), ["x@0 a@1 b@2 c@3 x@4"], [1, 1, 1]),
     "strict repeats break": (abc(semantics="strict"), ["a@0 a@1 b@2 b@3 c@4"], [1, 1, 0]),
     "without order any step opens": (abc(semantics="unordered"), ["c@0 a@5", "b@0", "c@0 b@1 a@2"], [3, 2, 1]),
@@ -628,3 +633,14 @@ def test_the_time_of_the_whole_funnel_is_told(tmp_path: Path) -> None:
     found = answer(tmp_path, abc(), events + line("a@0", "b@1", unit="v"))
     assert found["total_time"] == {"mean_seconds": 200, "median_seconds": 200, "p90_seconds": 280}
     assert "from first to last step" in ask(tmp_path, abc(), events).out
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"ignore": ["x"]}, "ignore: ['x'] has a meaning in a strict funnel only"),
+        ({"semantics": "strict", "ignore": ["b"]}, "ignore[0]: 'b' is the event of a step"),
+    ],
+)
+def test_what_cannot_be_ignored_is_told(tmp_path: Path, more: dict[str, Any], told: str) -> None:
+    assert told in ask(tmp_path, abc(**more), line("a@0")).errors

@@ -78,6 +78,8 @@ def specs(draw: st.DrawFn, scale: Scale) -> dict[str, Any]:
             draw(filters()) | {"from": first, "to": last, "drops": draw(st.sampled_from(["unit", "attempt"]))}
         )
     spec["exclude"] = exclude
+    if semantics == "strict" and draw(st.booleans()):
+        spec["ignore"] = [kind for kind in ("b", "c", "d") if kind not in [step["event"] for step in steps]]
     if draw(st.booleans()):
         ways = ["first", "last", "all", *(f"step:{number}" for number in range(1, len(steps) + 1) if has_order)]
         by = draw(st.sampled_from(["channel", "channel", "tags"]))

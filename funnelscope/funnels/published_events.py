@@ -104,6 +104,10 @@ def _check_contract(file: FunnelFile) -> list[str]:
     families = [name for name, family in FAMILIES.items() if unit in (column.name for column in family.columns)]
     event_types = [name for family in FAMILIES.values() for name in family.event_types]
     counted = [name for family in families for name in FAMILIES[family].event_types]
+    for number, name in enumerate(file.spec.ignore):
+        if name not in event_types:
+            text = f"is not an event type of the contract; {suggest_nearest(name, event_types)}"
+            raise file.problem(("ignore", number), name, text.rstrip("; "))
     for key, parts in (("steps", file.spec.steps), ("exclude", file.spec.exclude)):
         for number, part in enumerate(parts):
             if part.event is None or part.event in counted:

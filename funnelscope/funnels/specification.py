@@ -188,6 +188,7 @@ class FunnelSpec(_SpecificationModel):
     same: tuple[str, ...] = ()
     exclude: tuple[ExclusionSpec, ...] = ()
     ties: Literal["any_order", "strictly_later"] = "any_order"
+    ignore: tuple[str, ...] = ()
     breakdown: BreakdownSpec | None = None
 
     @field_validator("timezone")
@@ -203,6 +204,11 @@ class FunnelSpec(_SpecificationModel):
         if start is not None and end is not None and end < start:
             text = f"the range ends before it starts; write the earlier first: [{self.entered[1]}, {self.entered[0]}]"
             reject(("entered",), [str(side) for side in self.entered], text)
+        if self.ignore and self.semantics is not Semantics.STRICT:
+            reject(("ignore",), list(self.ignore), "has a meaning in a strict funnel only; remove it")
+        for number, event in enumerate(self.ignore):
+            if any(step.event == event for step in self.steps):
+                reject(("ignore", number), event, "is the event of a step; remove it here, or the step")
         names = [step.name for step in self.steps]
         for number, name in enumerate(names):
             if name and name in names[:number]:
@@ -282,6 +288,7 @@ class FunnelSpec(_SpecificationModel):
                 for exclusion in self.exclude
             ),
             is_strictly_later=self.ties == "strictly_later",
+            ignored=self.ignore,
             breakdown=self.breakdown.parameters if self.breakdown else None,
         )
 

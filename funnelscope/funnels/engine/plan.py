@@ -109,6 +109,7 @@ class FunnelPlan:
     Attributes:
         entered: first and last instant, both included, at which an attempt may open; None for no limit.
         time_zone: IANA name; it determines the day on which an attempt opens.
+        ignored: event types that neither are steps nor end a strict attempt.
     """
 
     steps: tuple[PlanStep, ...]
@@ -119,6 +120,7 @@ class FunnelPlan:
     same: tuple[str, ...] = ()
     exclusions: tuple[EventExclusion, ...] = ()
     is_strictly_later: bool = False
+    ignored: tuple[str, ...] = ()
     breakdown: Breakdown | None = None
 
     @property
