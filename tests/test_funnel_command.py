@@ -644,3 +644,18 @@ def test_the_time_of_the_whole_funnel_is_told(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_ignored_is_told(tmp_path: Path, more: dict[str, Any], told: str) -> None:
     assert told in ask(tmp_path, abc(**more), line("a@0")).errors
+
+
+def test_attempts_one_after_another_are_counted_beside_units(tmp_path: Path) -> None:
+    """The drawing of docs/funnels.md, and a unit that comes once."""
+    events = line("a@0", "a@1", "b@2", "c@3", "a@4", "b@5", "a@4000") + line("a@0", unit="v")
+    found = answer(tmp_path, abc(reenter="count"), events)
+    names = ("units", "attempts", "attempts_converted", "attempts_lost", "attempts_pending")
+    assert [tuple(step[name] for name in names) for step in found["steps"]] == [
+        (2, 4, 2, 1, 1),
+        (1, 2, 1, 1, 0),
+        (1, 1, 1, 0, 0),
+    ]
+    assert "attempts" in ask(tmp_path, abc(reenter="count"), events).out.splitlines()[1]
+    nobody = answer(tmp_path, abc(reenter="count"), line("x@0"))
+    assert [step["attempts"] for step in nobody["steps"]] == [0, 0, 0]

@@ -189,6 +189,7 @@ class FunnelSpec(_SpecificationModel):
     exclude: tuple[ExclusionSpec, ...] = ()
     ties: Literal["any_order", "strictly_later"] = "any_order"
     ignore: tuple[str, ...] = ()
+    reenter: Literal["count"] | None = None
     breakdown: BreakdownSpec | None = None
 
     @field_validator("timezone")
@@ -289,6 +290,7 @@ class FunnelSpec(_SpecificationModel):
             ),
             is_strictly_later=self.ties == "strictly_later",
             ignored=self.ignore,
+            counts_attempts=self.reenter == "count",
             breakdown=self.breakdown.parameters if self.breakdown else None,
         )
 
