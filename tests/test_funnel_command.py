@@ -451,6 +451,11 @@ FAULTY = {
         '{"unit": "conversation_id",\n"steps": [{"event": "rated"}, {"event": "paid"}]}',
         "other_unit.json, line 2: steps[1].event: 'paid' has no conversation_id, which only events of service have",
     ),
+    "larger_id.yaml": (
+        "steps: [{event: paid, where: {order_id: {op: gt, value: x}}}]\n",
+        "larger_id.yaml: order_id is stored as a hash",
+    ),
+    "never.yaml": ("entered: [null, 9999-12-31]\nsteps: [{event: paid}]\n", "never.yaml, line 1: entered[1]"),
     "twice.yaml": ("name: own\nsteps: [{event: paid}]\n", "twice.yaml: name: 'own' is also the name in own.yaml"),
 }
 

@@ -20,7 +20,7 @@ from funnelscope.funnels.funnel_events import (
 from funnelscope.funnels.specification import FunnelFile
 from funnelscope.ingest.identity import hash_identifier
 from funnelscope.settings import Settings
-from funnelscope.settings.yaml_source import suggest_nearest
+from funnelscope.settings.yaml_source import SettingsError, suggest_nearest
 from funnelscope.warehouse.snapshots import find_current_snapshot
 
 
@@ -52,7 +52,10 @@ def load_staged(
 ) -> FunnelEvents:
     """Like `load_published`, from staged tables: `tables` maps each family to its SQL. Their ids are keyed hashes."""
     families = _check_contract(file)
-    plan = _hash_ids(file.spec.plan, settings)
+    try:
+        plan = _hash_ids(file.spec.plan, settings)
+    except ValueError as error:
+        raise SettingsError(f"{file.path}: {error}") from None
     start = plan.entered[0]
     needs_all = start is None or is_history_needed(plan)
     since = "" if needs_all else f"where event_time >= make_timestamp({start})"
