@@ -125,7 +125,7 @@ def _check_funnels(settings: Settings) -> Iterator[HealthNote]:
         yield HealthNote("funnels", True, ", ".join(good))
     for funnel in declared:
         if funnel.problem:
-            words = f"{funnel.problem}. It is not answered; the days are published without it"
+            words = f"{funnel.problem.rstrip('.')}. It is not answered; the days are published without it"
             yield HealthNote("funnels", False, words)
 
 

@@ -104,7 +104,8 @@ class UnitFunnel:
 
     def __init__(self, plan: FunnelPlan, events: Sequence[Event], value: Any = None, is_by_value: bool = False) -> None:
         self.plan = plan
-        self.events = sorted(events, key=lambda event: event.time)
+        self.all_events = sorted(events, key=lambda event: event.time)
+        self.events = [event for event in self.all_events if event.event_type not in plan.ignored]
         self.value = value
         self.is_by_value = is_by_value
 
@@ -303,7 +304,7 @@ class UnitFunnel:
             reached = [time for time in attempt.times[exclusion.to_step - 1 :] if time is not None]
             end = min(reached) if reached else attempt.start + self.plan.window
             if start is not None and any(
-                matches(exclusion.filter, event) and start < event.time < end for event in self.events
+                matches(exclusion.filter, event) and start < event.time < end for event in self.all_events
             ):
                 found.append(exclusion.drops_unit)
         return found
@@ -321,7 +322,7 @@ def answer(plan: FunnelPlan, events: Sequence[Event]) -> dict[str, Any]:
     attempts = {unit: UnitFunnel(plan, list_).attempts() for unit, list_ in by_unit.items()}
     best = {unit: choose(found, plan, data_end) for unit, found in attempts.items() if found}
     result: dict[str, Any] = {
-        "steps": rows(plan, list(best.values())),
+        "steps": rows(plan, list(best.values()), entries_of(plan, attempts, data_end)),
         "units_by_step": {
             str(number): sorted(unit for unit, attempt in best.items() if attempt.times[number - 1] is not None)
             for number in plan.numbers
@@ -331,8 +332,9 @@ def answer(plan: FunnelPlan, events: Sequence[Event]) -> dict[str, Any]:
         "named_openings": None,
     }
     if plan.breakdown:
-        groups = slices(plan, by_unit, best, data_end)
-        result["breakdown"] = {value: rows(plan, found) for value, found in groups.items()}
+        groups, slice_attempts = slices(plan, by_unit, best, attempts, data_end)
+        groups_entries = {value: entries_of(plan, found, data_end) for value, found in slice_attempts.items()}
+        result["breakdown"] = {value: rows(plan, found, groups_entries[value]) for value, found in groups.items()}
         result["breakdown_totals"] = {value: total_time(plan, found) for value, found in groups.items()}
         if plan.semantics != "unordered":
             units = [UnitFunnel(plan, list_) for list_ in by_unit.values()]
@@ -351,6 +353,21 @@ def choose(attempts: Sequence[Attempt], plan: FunnelPlan, data_end: int) -> Atte
     return replace(min(attempts, key=lambda attempt: attempt.rank), is_alive=is_open)
 
 
+def entries_of(plan: FunnelPlan, attempts: Mapping[str, Sequence[Attempt]], data_end: int) -> list[Attempt]:
+    """The attempts of each unit one after another."""
+    found = []
+    for left in attempts.values():
+        while left:
+            window_end = min(attempt.start for attempt in left) + plan.window
+            here = [attempt for attempt in left if attempt.start <= window_end]
+            chosen = choose(here, plan, data_end)
+            found.append(chosen)
+            completed = chosen.times[max(plan.required) - 1]
+            end = window_end if completed is None else completed
+            left = [attempt for attempt in left if attempt.start > end]
+    return found
+
+
 def total_time(plan: FunnelPlan, attempts: Sequence[Attempt]) -> dict[str, Any]:
     last = max(plan.required)
     ends = [(attempt, attempt.times[last - 1]) for attempt in attempts]
@@ -362,14 +379,13 @@ def total_time(plan: FunnelPlan, attempts: Sequence[Attempt]) -> dict[str, Any]:
     }
 
 
-def rows(plan: FunnelPlan, attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
+def rows(plan: FunnelPlan, attempts: Sequence[Attempt], entries: Sequence[Attempt]) -> list[dict[str, Any]]:
     found = []
     units_before: dict[int, int] = {}
     for number in plan.numbers:
-        here = [attempt for attempt in attempts if attempt.times[number - 1] is not None]
-        end = max(plan.required)
-        converted = [a for a in here if a.last > number or a.times[end - 1] is not None]
-        waiting = [a for a in here if a not in converted and a.is_alive]
+        here, converted, waiting = states(plan, attempts, number)
+        entered = dict(zip(("attempts", "converted", "pending"), map(len, states(plan, entries, number)), strict=True))
+        entered["lost"] = entered["attempts"] - entered["converted"] - entered["pending"]
         seconds = sorted((a.times[number - 1] - before(a, number)) / 1e6 for a in here if number > 1)  # type: ignore[operator]
         units_before[number] = len(here)
         previous = units_before[plan.find_required_before(number)] if number > 1 else 0
@@ -385,9 +401,18 @@ def rows(plan: FunnelPlan, attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
                 "mean_seconds": mean(seconds) if seconds else None,
                 "median_seconds": percentile(seconds, 50),
                 "p90_seconds": percentile(seconds, 90),
+                "attempts": entered if plan.counts_attempts else None,
             }
         )
     return found
+
+
+def states(plan: FunnelPlan, attempts: Sequence[Attempt], number: int) -> tuple[list[Attempt], ...]:
+    """The attempts at a step, those of them that converted, and those that are pending."""
+    here = [attempt for attempt in attempts if attempt.times[number - 1] is not None]
+    end = max(plan.required)
+    converted = [a for a in here if a.last > number or a.times[end - 1] is not None]
+    return here, converted, [a for a in here if a not in converted and a.is_alive]
 
 
 def before(attempt: Attempt, number: int) -> int:
@@ -417,11 +442,17 @@ def trend(plan: FunnelPlan, attempts: Mapping[str, Sequence[Attempt]], data_end:
 
 
 def slices(
-    plan: FunnelPlan, by_unit: Mapping[str, Sequence[Event]], best: Mapping[str, Attempt], data_end: int
-) -> dict[str, list[Attempt]]:
+    plan: FunnelPlan,
+    by_unit: Mapping[str, Sequence[Event]],
+    best: Mapping[str, Attempt],
+    attempts: Mapping[str, Sequence[Attempt]],
+    data_end: int,
+) -> tuple[dict[str, list[Attempt]], dict[str, dict[str, Sequence[Attempt]]]]:
+    """The attempts that count in each slice, and all attempts of its units."""
     assert plan.breakdown
     by = plan.breakdown
     found: dict[str, list[Attempt]] = defaultdict(list)
+    every: dict[str, dict[str, Sequence[Attempt]]] = defaultdict(dict)
     for unit, events in by_unit.items():
         whole = UnitFunnel(plan, events)
         numbers = [by.step] if by.step else list(plan.numbers)
@@ -431,6 +462,7 @@ def slices(
                 left = UnitFunnel(plan, events, value, is_by_value=True).attempts()
                 if left:
                     found[value].append(choose(left, plan, data_end))
+                    every[value][unit] = left
         elif unit in best:
             start = plan.entered[0]
             named = [
@@ -443,7 +475,8 @@ def slices(
             at_edge = [event.properties[by.column] for event in named if event.time == edge]
             values = [value for property in at_edge for value in list_values(property)]
             found[min(values) if values else ""].append(best[unit])
-    return dict(found)
+            every[min(values) if values else ""][unit] = attempts[unit]
+    return dict(found), dict(every)
 
 
 __all__ = ["Event", "answer", "replace"]

@@ -69,6 +69,11 @@ CASES = {
     "one event never fills two steps": ({"steps": [{"event": "a"}] * 3, "window": "1h"}, ["a@0 a@1"], [1, 1, 0]),
     "nor at one instant": ({"steps": [{"event": "a"}] * 3, "window": "1h"}, ["a@0 a@0"], [1, 1, 0]),
     "strict is the very next event": (abc(semantics="strict"), ["a@0 b@1 x@2 c@3"], [1, 1, 0]),
+    "strict passes over what it ignores": (
+        abc(semantics="strict", ignore=["x", "y"]),
+        ["a@0 x@1 b@2 y@2 x@3 c@4", "a@0 x@1 z@2 b@3"],
+        [2, 1, 1],
+    ),
     "strict begins anywhere": (abc(semantics="strict"), ["x@0 a@1 b@2 c@3 x@4"], [1, 1, 1]),
     "strict repeats break": (abc(semantics="strict"), ["a@0 a@1 b@2 b@3 c@4"], [1, 1, 0]),
     "without order any step opens": (abc(semantics="unordered"), ["c@0 a@5", "b@0", "c@0 b@1 a@2"], [3, 2, 1]),
@@ -446,6 +451,11 @@ FAULTY = {
         '{"unit": "conversation_id",\n"steps": [{"event": "rated"}, {"event": "paid"}]}',
         "other_unit.json, line 2: steps[1].event: 'paid' has no conversation_id, which only events of service have",
     ),
+    "larger_id.yaml": (
+        "steps: [{event: paid, where: {order_id: {op: gt, value: x}}}]\n",
+        "larger_id.yaml: order_id is stored as a hash",
+    ),
+    "never.yaml": ("entered: [null, 9999-12-31]\nsteps: [{event: paid}]\n", "never.yaml, line 1: entered[1]"),
     "twice.yaml": ("name: own\nsteps: [{event: paid}]\n", "twice.yaml: name: 'own' is also the name in own.yaml"),
 }
 
@@ -628,3 +638,29 @@ def test_the_time_of_the_whole_funnel_is_told(tmp_path: Path) -> None:
     found = answer(tmp_path, abc(), events + line("a@0", "b@1", unit="v"))
     assert found["total_time"] == {"mean_seconds": 200, "median_seconds": 200, "p90_seconds": 280}
     assert "from first to last step" in ask(tmp_path, abc(), events).out
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"ignore": ["x"]}, "ignore: ['x'] has a meaning in a strict funnel only"),
+        ({"semantics": "strict", "ignore": ["b"]}, "ignore[0]: 'b' is the event of a step"),
+    ],
+)
+def test_what_cannot_be_ignored_is_told(tmp_path: Path, more: dict[str, Any], told: str) -> None:
+    assert told in ask(tmp_path, abc(**more), line("a@0")).errors
+
+
+def test_attempts_one_after_another_are_counted_beside_units(tmp_path: Path) -> None:
+    """The drawing of docs/funnels.md, and a unit that comes once."""
+    events = line("a@0", "a@1", "b@2", "c@3", "a@4", "b@5", "a@4000") + line("a@0", unit="v")
+    found = answer(tmp_path, abc(reenter="count"), events)
+    names = ("units", "attempts", "attempts_converted", "attempts_lost", "attempts_pending")
+    assert [tuple(step[name] for name in names) for step in found["steps"]] == [
+        (2, 4, 2, 1, 1),
+        (1, 2, 1, 1, 0),
+        (1, 1, 1, 0, 0),
+    ]
+    assert "attempts" in ask(tmp_path, abc(reenter="count"), events).out.splitlines()[1]
+    nobody = answer(tmp_path, abc(reenter="count"), line("x@0"))
+    assert [step["attempts"] for step in nobody["steps"]] == [0, 0, 0]

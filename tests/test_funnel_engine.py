@@ -11,7 +11,7 @@ from funnel_reference import Event, answer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from funnelscope.funnels.engine.answer import FunnelAnswer, compute_answer
+from funnelscope.funnels.engine.answer import FunnelAnswer, StepCounts, compute_answer
 from funnelscope.funnels.engine.plan import FunnelPlan
 from funnelscope.funnels.engine.unit_counts import count_units
 from funnelscope.funnels.specification import FunnelSpec
@@ -78,6 +78,9 @@ def specs(draw: st.DrawFn, scale: Scale) -> dict[str, Any]:
             draw(filters()) | {"from": first, "to": last, "drops": draw(st.sampled_from(["unit", "attempt"]))}
         )
     spec["exclude"] = exclude
+    if semantics == "strict" and draw(st.booleans()):
+        spec["ignore"] = [kind for kind in ("b", "c", "d") if kind not in [step["event"] for step in steps]]
+    spec["reenter"] = draw(st.sampled_from([None, None, "count"]))
     if draw(st.booleans()):
         ways = ["first", "last", "all", *(f"step:{number}" for number in range(1, len(steps) + 1) if has_order)]
         by = draw(st.sampled_from(["channel", "channel", "tags"]))
@@ -150,10 +153,14 @@ def end_of(rows: list[Event]) -> int:
     return max((event.time for event in rows), default=0)
 
 
+def step_as_dictionary(step: StepCounts) -> dict[str, Any]:
+    return vars(step) | {"attempts": step.attempts and vars(step.attempts)}
+
+
 def in_reference_form(found: FunnelAnswer) -> dict[str, Any]:
     assert found.units_by_step is not None
     result: dict[str, Any] = {
-        "steps": [vars(step) for step in found.steps],
+        "steps": [step_as_dictionary(step) for step in found.steps],
         "units_by_step": {str(number): sorted(units) for number, units in found.units_by_step.items()},
         "total": vars(found.total),
         "named_openings": found.named_openings and vars(found.named_openings),
@@ -162,7 +169,9 @@ def in_reference_form(found: FunnelAnswer) -> dict[str, Any]:
     if found.breakdown is not None:
         assert found.breakdown_totals is not None
         result["breakdown_totals"] = {value: vars(total) for value, total in found.breakdown_totals.items()}
-        result["breakdown"] = {value: [vars(step) for step in steps] for value, steps in found.breakdown.items()}
+        result["breakdown"] = {
+            value: [step_as_dictionary(step) for step in steps] for value, steps in found.breakdown.items()
+        }
     return result
 
 

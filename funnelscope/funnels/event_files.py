@@ -188,7 +188,8 @@ def _list_notes(connection: duckdb.DuckDBPyConnection, plan: FunnelPlan) -> list
     names = [str(name) for (name,) in connection.execute("select distinct event_type from funnel_events").fetchall()]
     if not names:
         return ["there are no events"]
-    absent = list(dict.fromkeys(filter.event for filter in plan.filters if filter.event not in (None, *names)))
+    wanted = [*(filter.event for filter in plan.filters), *plan.ignored]
+    absent = list(dict.fromkeys(name for name in wanted if name not in (None, *names)))
     notes = [
         f"no event is a '{name}'; {suggest_nearest(str(name), sorted(names))}".rstrip("; ")
         for name in absent[:MAXIMUM_NOTES]

@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from funnelscope.funnels.engine.answer import FunnelAnswer, NamedOpenings, StepCounts, compute_answer
+from funnelscope.funnels.engine.answer import AttemptCounts, FunnelAnswer, NamedOpenings, StepCounts, compute_answer
 from funnelscope.funnels.engine.unit_counts import count_units
 from funnelscope.funnels.funnel_events import FunnelEvents
 from funnelscope.funnels.specification import FunnelSpec
@@ -90,9 +90,19 @@ def build_step_rows(spec: FunnelSpec, steps: Sequence[StepCounts]) -> list[dict[
             "mean_seconds": step.mean_seconds,
             "median_seconds": step.median_seconds,
             "p90_seconds": step.p90_seconds,
+            **(_format_attempts(step.attempts) if step.attempts else {}),
         }
         for step in steps
     ]
+
+
+def _format_attempts(counts: AttemptCounts) -> dict[str, int]:
+    return {
+        "attempts": counts.attempts,
+        "attempts_converted": counts.converted,
+        "attempts_lost": counts.lost,
+        "attempts_pending": counts.pending,
+    }
 
 
 def _compute_rate(units: int, of: int) -> float | None:

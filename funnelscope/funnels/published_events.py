@@ -20,7 +20,7 @@ from funnelscope.funnels.funnel_events import (
 from funnelscope.funnels.specification import FunnelFile
 from funnelscope.ingest.identity import hash_identifier
 from funnelscope.settings import Settings
-from funnelscope.settings.yaml_source import suggest_nearest
+from funnelscope.settings.yaml_source import SettingsError, suggest_nearest
 from funnelscope.warehouse.snapshots import find_current_snapshot
 
 
@@ -52,7 +52,10 @@ def load_staged(
 ) -> FunnelEvents:
     """Like `load_published`, from staged tables: `tables` maps each family to its SQL. Their ids are keyed hashes."""
     families = _check_contract(file)
-    plan = _hash_ids(file.spec.plan, settings)
+    try:
+        plan = _hash_ids(file.spec.plan, settings)
+    except ValueError as error:
+        raise SettingsError(f"{file.path}: {error}") from None
     start = plan.entered[0]
     needs_all = start is None or is_history_needed(plan)
     since = "" if needs_all else f"where event_time >= make_timestamp({start})"
@@ -104,6 +107,10 @@ def _check_contract(file: FunnelFile) -> list[str]:
     families = [name for name, family in FAMILIES.items() if unit in (column.name for column in family.columns)]
     event_types = [name for family in FAMILIES.values() for name in family.event_types]
     counted = [name for family in families for name in FAMILIES[family].event_types]
+    for number, name in enumerate(file.spec.ignore):
+        if name not in event_types:
+            text = f"is not an event type of the contract; {suggest_nearest(name, event_types)}"
+            raise file.problem(("ignore", number), name, text.rstrip("; "))
     for key, parts in (("steps", file.spec.steps), ("exclude", file.spec.exclude)):
         for number, part in enumerate(parts):
             if part.event is None or part.event in counted:

@@ -29,6 +29,7 @@ from funnelscope.settings.yaml_source import KeyPath, SettingsError, YamlSource,
 MICROSECONDS = 1_000_000
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 LONGEST_SECONDS = 100 * 366 * 86_400
+EARLIEST_YEAR, LATEST_YEAR = 1900, 2200
 OPERATORS = [operator.value for operator in Operator]
 
 
@@ -48,12 +49,19 @@ Duration = Annotated[int, BeforeValidator(_parse_duration)]
 
 def _parse_day_or_time(given: Any) -> date | datetime | None:
     """A day or a time as it was written. Midnight is a time, not the whole day."""
-    if given is None or isinstance(given, date):
-        return given
+    if given is None:
+        return None
     try:
-        return date.fromisoformat(given) if len(given) <= 10 else datetime.fromisoformat(given)
+        found = given if isinstance(given, date) else _read_day_or_time(given)
     except (TypeError, ValueError):
         reject((), given, "is neither a day (2026-05-01) nor a time (2026-05-01T08:00:00, with or without an offset)")
+    if not EARLIEST_YEAR <= found.year <= LATEST_YEAR:
+        reject((), str(given), f"is not between {EARLIEST_YEAR} and {LATEST_YEAR}; write null for an open end")
+    return found
+
+
+def _read_day_or_time(text: str) -> date | datetime:
+    return date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
 
 
 Edge = Annotated[Any, BeforeValidator(_parse_day_or_time)]
@@ -188,6 +196,8 @@ class FunnelSpec(_SpecificationModel):
     same: tuple[str, ...] = ()
     exclude: tuple[ExclusionSpec, ...] = ()
     ties: Literal["any_order", "strictly_later"] = "any_order"
+    ignore: tuple[str, ...] = ()
+    reenter: Literal["count"] | None = None
     breakdown: BreakdownSpec | None = None
 
     @field_validator("timezone")
@@ -203,6 +213,11 @@ class FunnelSpec(_SpecificationModel):
         if start is not None and end is not None and end < start:
             text = f"the range ends before it starts; write the earlier first: [{self.entered[1]}, {self.entered[0]}]"
             reject(("entered",), [str(side) for side in self.entered], text)
+        if self.ignore and self.semantics is not Semantics.STRICT:
+            reject(("ignore",), list(self.ignore), "has a meaning in a strict funnel only; remove it")
+        for number, event in enumerate(self.ignore):
+            if any(step.event == event for step in self.steps):
+                reject(("ignore", number), event, "is the event of a step; remove it here, or the step")
         names = [step.name for step in self.steps]
         for number, name in enumerate(names):
             if name and name in names[:number]:
@@ -282,6 +297,8 @@ class FunnelSpec(_SpecificationModel):
                 for exclusion in self.exclude
             ),
             is_strictly_later=self.ties == "strictly_later",
+            ignored=self.ignore,
+            counts_attempts=self.reenter == "count",
             breakdown=self.breakdown.parameters if self.breakdown else None,
         )
 

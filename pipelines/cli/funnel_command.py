@@ -118,7 +118,8 @@ def _build_steps_table(title: str, steps: list[dict[str, Any]], total: dict[str,
     from rich.table import Table
 
     table = Table(title=escape(title), box=None, title_justify="left")
-    more = ("lost", "open", "median", "p90") if "lost" in steps[0] else ()
+    attempts = ("attempts",) if "attempts" in steps[0] else ()
+    more = (*attempts, "lost", "open", "median", "p90") if "lost" in steps[0] else ()
     for name in ("step", "units", "", "rate", "of all", *more):
         table.add_column(name, justify="left" if name in ("step", "") else "right", no_wrap=True)
     for step in steps:
@@ -128,6 +129,7 @@ def _build_steps_table(title: str, steps: list[dict[str, Any]], total: dict[str,
             "█" * round(BAR_WIDTH * (step["rate_from_start"] or 0)),
             _format_percent(step["rate_from_previous"]),
             _format_percent(step["rate_from_start"]),
+            *(f"{step[name]:,}" for name in attempts),
             *([f"{step['lost']:,}", f"{step['pending']:,}"] if more else []),
             *(_format_duration(step[name]) for name in ("median_seconds", "p90_seconds") if more),
         )

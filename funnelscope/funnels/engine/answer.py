@@ -1,14 +1,14 @@
 """From a plan and `funnel_events` to the answer: counts and times of the selected attempts at each step."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 
 import duckdb
 
 from funnelscope.funnels.engine.plan import Attribution, FunnelPlan, Semantics
-from funnelscope.funnels.engine.select_attempts import SelectedAttempts, select_attempts
+from funnelscope.funnels.engine.select_attempts import SelectedAttempts, create_entries, select_attempts
 from funnelscope.funnels.engine.step_matches import FunnelWork, create_step_matches
 
 MICROSECONDS = 1_000_000
@@ -26,6 +26,17 @@ class StepCounts:
     mean_seconds: float | None
     median_seconds: float | None
     p90_seconds: float | None
+    attempts: "AttemptCounts | None" = None
+
+
+@dataclass(frozen=True)
+class AttemptCounts:
+    """Attempts one after another at a step: `attempts` = `converted` + `lost` + `pending`."""
+
+    attempts: int
+    converted: int
+    lost: int
+    pending: int
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,10 @@ def compute_answer(
     work = create_step_matches(connection, plan, columns, by_slice=False)
     counted = select_attempts(work, data_end)
     nobody = tuple(_build_empty_step(number) for number in plan.numbers)
-    steps = _count_steps(work, counted.units).get(None, nobody)
+    if plan.counts_attempts:
+        nobody = _add_attempts(nobody, nobody)
+    entries = create_entries(work, data_end) if plan.counts_attempts else ""
+    steps = _count_steps(work, counted.units, entries).get(None, nobody)
     total = _measure_totals(work, counted.units)[None]
     trend = _compute_trend(work, counted, data_end)
     units = _list_units(work, counted) if with_units else None
@@ -107,9 +121,12 @@ def _build_empty_step(step: int) -> StepCounts:
     return StepCounts(step, 0, 0, 0, 0, None, None, None)
 
 
-def _count_steps(work: FunnelWork, attempts: str, slice: str = "null") -> dict[object, tuple[StepCounts, ...]]:
-    """The counts of each slice; under the key None if there are no slices."""
+def _count_steps(
+    work: FunnelWork, attempts: str, entries: str, slice: str = "null"
+) -> dict[object, tuple[StepCounts, ...]]:
+    """The counts of each slice; under the key None if there are no slices. `entries` is empty if they do not count."""
     plan = work.plan
+    entered = _count_steps(work, entries, "", slice) if entries else {}
     found: dict[object, dict[int, StepCounts]] = {}
     for number in plan.numbers:
         seconds = f"(t_{number} - {_build_time_before_sql(plan, number)}) / {MICROSECONDS}"
@@ -123,10 +140,18 @@ def _count_steps(work: FunnelWork, attempts: str, slice: str = "null") -> dict[o
         )
         for name, *counts in rows:
             found.setdefault(name, {})[number] = StepCounts(number, *counts)  # type: ignore[arg-type]
-    return {
+    counted = {
         name: tuple(steps.get(number) or _build_empty_step(number) for number in plan.numbers)
         for name, steps in found.items()
     }
+    return {name: _add_attempts(steps, entered[name]) for name, steps in counted.items()} if entries else counted
+
+
+def _add_attempts(steps: tuple[StepCounts, ...], entered: tuple[StepCounts, ...]) -> tuple[StepCounts, ...]:
+    return tuple(
+        replace(step, attempts=AttemptCounts(entry.units, entry.converted, entry.lost, entry.pending))
+        for step, entry in zip(steps, entered, strict=True)
+    )
 
 
 def _measure_totals(work: FunnelWork, attempts: str, slice: str = "null") -> dict[object, TotalTime]:
@@ -189,22 +214,26 @@ def _compute_breakdown(
     if by.attribution in (Attribution.ALL, Attribution.STEP):
         work = create_step_matches(work.connection, work.plan, work.columns, by_slice=True)
         attempts, slice = select_attempts(work, data_end).units, "slice"
+        entries = create_entries(work, data_end) if work.plan.counts_attempts else ""
     else:
         edge = "min" if by.attribution is Attribution.FIRST else "max"
-        attempts, slice = _create_touched(work, counted, edge), "touched"
-    found, totals = _count_steps(work, attempts, slice), _measure_totals(work, attempts, slice)
+        attempts, slice = _create_touched(work, counted.units, "funnel_touched", edge), "touched"
+        entries = ""
+        if work.plan.counts_attempts:
+            entries = _create_touched(work, "funnel_entries", "funnel_touched_entries", edge)
+    found, totals = _count_steps(work, attempts, entries, slice), _measure_totals(work, attempts, slice)
     values = sorted(found, key=str)
     return {str(value): found[value] for value in values}, {str(value): totals[value] for value in values}
 
 
-def _create_touched(work: FunnelWork, counted: SelectedAttempts, edge: str) -> str:
-    """Creates the units with their slice: the first or last value among the events of their steps."""
+def _create_touched(work: FunnelWork, attempts: str, table: str, edge: str) -> str:
+    """Creates `table`: the attempts with their slice: the first or last value among the events of their steps."""
     start = work.plan.entered[0]
     since = f"and t >= {start}" if start is not None else ""
     work.create(
-        "funnel_touched",
-        f"select best.*, coalesce(touch.value, '') as touched from {counted.units} best left join ("
+        table,
+        f"select best.*, coalesce(touch.value, '') as touched from {attempts} best left join ("
         f"select unit, min(value) as value from (select unit, value, t, {edge}(t) over (partition by unit) as edge "
         f"from funnel_matches where value != '' {since}) where t = edge group by unit) touch using (unit)",
     )
-    return "funnel_touched"
+    return table

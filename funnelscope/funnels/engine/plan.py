@@ -109,6 +109,8 @@ class FunnelPlan:
     Attributes:
         entered: first and last instant, both included, at which an attempt may open; None for no limit.
         time_zone: IANA name; it determines the day on which an attempt opens.
+        counts_attempts: whether attempts one after another are counted as well as units.
+        ignored: event types that neither are steps nor end a strict attempt.
     """
 
     steps: tuple[PlanStep, ...]
@@ -119,6 +121,8 @@ class FunnelPlan:
     same: tuple[str, ...] = ()
     exclusions: tuple[EventExclusion, ...] = ()
     is_strictly_later: bool = False
+    ignored: tuple[str, ...] = ()
+    counts_attempts: bool = False
     breakdown: Breakdown | None = None
 
     @property

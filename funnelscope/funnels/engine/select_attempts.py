@@ -55,7 +55,8 @@ def select_attempts(work: FunnelWork, data_end: int) -> SelectedAttempts:
 def _is_earliest_enough(plan: FunnelPlan) -> bool:
     """Whether only depth and time decide, so that attempts need not be compared."""
     has_optional = any(step.is_optional for step in plan.steps)
-    return plan.semantics is Semantics.ORDERED and not has_optional and not plan.exclusions
+    is_compared = has_optional or bool(plan.exclusions) or plan.counts_attempts
+    return plan.semantics is Semantics.ORDERED and not is_compared
 
 
 def _select_earliest(work: FunnelWork) -> SelectedAttempts:
@@ -114,14 +115,12 @@ def _select_best(work: FunnelWork) -> SelectedAttempts:
     if work.plan.exclusions:
         _drop_void(work)
     numbers = work.plan.numbers
-    last = f"greatest({', '.join(f'case when t_{number} is not null then {number} end' for number in numbers)})"
-    matched = " + ".join(f"(t_{number} is not null)::int" for number in numbers)
-    order = f"last_step desc, matched_steps desc, t_1{''.join(f', t_{number} nulls last' for number in numbers[1:])}"
+    order = _build_order(work.plan)
     group = ", ".join(work.group)
     day = build_day_sql(work, "t_1")
     work.create(
         "funnel_days",
-        f"select *, {day} as entered_day, {last} as last_step, {matched} as matched_steps from funnel_attempts "
+        f"select *, {day} as entered_day from {_build_measured(work.plan)} "
         f"qualify row_number() over (partition by {group}, entered_day order by {order}) = 1",
     )
     work.create(
@@ -133,6 +132,52 @@ def _select_best(work: FunnelWork) -> SelectedAttempts:
     days = f"(select entered_day, {by_step} from funnel_days group by entered_day)"
     latest = f"(select {day} as entered_day, max(t_1) as latest_t from funnel_attempts group by all)"
     return SelectedAttempts("funnel_best", days, latest)
+
+
+def _build_measured(plan: FunnelPlan) -> str:
+    """SQL of `funnel_attempts` with last_step and matched_steps."""
+    last = f"greatest({', '.join(f'case when t_{number} is not null then {number} end' for number in plan.numbers)})"
+    matched = " + ".join(f"(t_{number} is not null)::int" for number in plan.numbers)
+    return f"(select *, {last} as last_step, {matched} as matched_steps from funnel_attempts)"
+
+
+def _build_order(plan: FunnelPlan) -> str:
+    """The best attempt comes first: the deepest, then the one with most steps, then the earliest."""
+    later = "".join(f", t_{number} nulls last" for number in plan.numbers[1:])
+    return f"last_step desc, matched_steps desc, t_1{later}"
+
+
+def create_entries(work: FunnelWork, data_end: int) -> str:
+    """Creates `funnel_entries`, like `units` of SelectedAttempts: the attempts of a unit one after another.
+
+    An entry begins with the first opening after the one before has ended. Of the openings within a window from there,
+    the best attempt counts. It ends when it completes, or else with that window. So no completed attempt is missed, and
+    none counts twice.
+    """
+    plan, group = work.plan, ", ".join(work.group)
+    is_open = f"t_1 + {plan.window} > {data_end}" + (" and is_alive" if plan.semantics is Semantics.STRICT else "")
+    work.create("funnel_waiting", f"select *, {is_open} as can_go_on from {_build_measured(plan)}")
+    work.create(
+        "funnel_entries", "select *, null::bigint as entry_end, false as is_open from funnel_waiting where false"
+    )
+    while work.rows("select 1 from funnel_waiting limit 1"):
+        work.create(
+            "funnel_round",
+            "select *, bool_or(can_go_on) over units as is_open from ("
+            f"select *, min(t_1) over (partition by {group}) + {plan.window} as window_end from funnel_waiting"
+            f") where t_1 <= window_end window units as (partition by {group}) "
+            f"qualify row_number() over (partition by {group} order by {_build_order(plan)}) = 1",
+        )
+        work.connection.execute(
+            "insert into funnel_entries by name select * exclude (window_end), "
+            f"coalesce(t_{plan.required[-1]}, window_end) as entry_end from funnel_round"
+        )
+        work.create(
+            "funnel_waiting",
+            f"select waiting.* from funnel_waiting waiting join funnel_round ended using ({group}) "
+            f"where waiting.t_1 > coalesce(ended.t_{plan.required[-1]}, ended.window_end)",
+        )
+    return "funnel_entries"
 
 
 def _drop_void(work: FunnelWork) -> None:

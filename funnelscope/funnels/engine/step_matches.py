@@ -57,6 +57,14 @@ class FunnelWork:
         sides += [f"t <= {end}"] if end is not None else []
         return " and ".join(sides) or "true"
 
+    @property
+    def events(self) -> str:
+        """SQL of the events, without those that the funnel ignores."""
+        if not self.plan.ignored:
+            return "funnel_events"
+        ignored = ", ".join(quote_text(name) for name in self.plan.ignored)
+        return f"(from funnel_events where coalesce(event_type not in ({ignored}), true))"
+
     def create(self, table: str, query: str) -> None:
         """Creates or replaces a temporary table from a query."""
         self.connection.execute(f"create or replace temp table {table} as {query}")
@@ -157,7 +165,7 @@ def _build_events(work: FunnelWork) -> str:
         for number, step in enumerate(work.plan.steps, start=1)
         if step.is_first_time
     ]
-    return f"(select *, {', '.join(firsts)} from funnel_events)" if firsts else "funnel_events"
+    return f"(select *, {', '.join(firsts)} from {work.events})" if firsts else work.events
 
 
 def _build_distinct_matches(work: FunnelWork) -> str:

@@ -25,7 +25,7 @@ def _create_lines(work: FunnelWork) -> None:
     work.create(
         "funnel_line",
         "select unit, t, count(*) as events, row_number() over (partition by unit order by t) as place, "
-        "lead(t) over (partition by unit order by t) is null as is_last from funnel_events group by unit, t",
+        f"lead(t) over (partition by unit order by t) is null as is_last from {work.events} group by unit, t",
     )
     work.create("funnel_line_instants", "select * from funnel_instants join funnel_line using (unit, t)")
 
