@@ -38,13 +38,13 @@ class LossPerPass:
     Attributes:
         orders: paid orders that a pass comes to on the same day, half of those without a session in: may be above 1.
         orders_deviation: standard deviation of that on one day: of its estimate, and from day to day.
-        amount: of one such order.
+        amount: of one such order; None where no payment says how much.
         kept: share of the amount that refunds leave, at the greatest age that the shop's own days have reached.
     """
 
     orders: float
     orders_deviation: float
-    amount: float
+    amount: float | None
     kept: float
 
     def variance(self, lost_passes: float, variance_of_passes: float) -> float:
@@ -58,16 +58,17 @@ class LossEstimate:
     """Orders of a day that were lost and their amount, each with its 90 % interval.
 
     Attributes:
+        amount, amount_low, amount_high: None where no payment says how much.
         amount_net: what refunds are expected to leave of the amount.
     """
 
     orders: float = 0.0
     orders_low: float = 0.0
     orders_high: float = 0.0
-    amount: float = 0.0
-    amount_low: float = 0.0
-    amount_high: float = 0.0
-    amount_net: float = 0.0
+    amount: float | None = 0.0
+    amount_low: float | None = 0.0
+    amount_high: float | None = 0.0
+    amount_net: float | None = 0.0
 
 
 def estimate_loss(lost_passes: float, variance_of_passes: float, per_pass: LossPerPass) -> LossEstimate:
@@ -79,6 +80,8 @@ def estimate_loss(lost_passes: float, variance_of_passes: float, per_pass: LossP
     orders = lost_passes * per_pass.orders
     margin = float(_INTERVAL * np.sqrt(per_pass.variance(lost_passes, variance_of_passes)))
     low, high = orders - margin, orders + margin
+    if per_pass.amount is None:
+        return LossEstimate(orders, low, high, None, None, None, None)
     return LossEstimate(
         orders,
         low,
@@ -161,15 +164,18 @@ def _estimate_unseen_orders(
     return min(orders / with_session - 1, _MOST_UNSEEN) if with_session else 0.0
 
 
-def _estimate_amount(warehouse: Warehouse, slice_: Mapping[str, str], days: Sequence[date]) -> float:
+def _estimate_amount(warehouse: Warehouse, slice_: Mapping[str, str], days: Sequence[date]) -> float | None:
     known = {name: value for name, value in slice_.items() if name in get_dimensions("decision_cube")}
     row = warehouse.rows(
         "select sum(paid_amount)::DOUBLE, sum(reached_paid)::DOUBLE, "
         f"sum(paid_amount) filter (where {build_slice_condition(known)})::DOUBLE, "
         f"sum(reached_paid) filter (where {build_slice_condition(known)})::DOUBLE "
-        "from marts.decision_cube where list_contains($days::DATE[], business_date)",
+        "from marts.decision_cube where list_contains($days::DATE[], business_date) "
+        "and reached_paid > 0 and paid_amount is not null",
         days=list(days),
     )[0]
+    if row[0] is None:
+        return None
     amount, orders, own_amount, own_orders = (value or 0.0 for value in row)
     overall = amount / orders if orders else 0.0
     return (own_amount + _PRIOR_PASSES * overall) / (own_orders + _PRIOR_PASSES)

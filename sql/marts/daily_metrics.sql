@@ -17,7 +17,7 @@ with summary as (
 ),
 
 sessions as (
-    select business_date, click_id, paid_amount, first_screen_ms
+    select business_date, click_id, paid_order_count, paid_amount, first_screen_ms
     from intermediate.session_funnel
     where is_human and business_date between $from_date and $to_date
 ),
@@ -38,14 +38,18 @@ advertising as (
         sum(identified_clicks) as identified_clicks,
         sum(arrived_clicks) as arrived_clicks,
         sum(sessions) as advertised_sessions,
-        sum(cost) as cost
+        sum(cost) filter (where impressions > 0 or clicks > 0 or cost > 0) as cost
     from marts.arrival_cube
     where business_date between $from_date and $to_date
     group by business_date
 ),
 
 advertised as (
-    select business_date, sum(paid_amount) as advertised_amount
+    select
+        business_date,
+        case when sum(paid_order_count) = 0 then 0 else sum(paid_amount) filter (where paid_order_count > 0) end
+            as advertised_amount,
+        true as is_advertised
     from sessions
     where click_id is not null
     group by business_date
@@ -112,8 +116,10 @@ measures as (
             'denominator': clicks},
         {'metric': 'cost_per_engaged_session', 'numerator': case when has_pages then cost end,
             'denominator': coalesce(engaged_sessions, 0)},
-        {'metric': 'return_on_ad_spend', 'numerator': case when has_orders
-            then coalesce(advertised_amount, case when identified_clicks > 0 then 0 end) end, 'denominator': cost},
+        {'metric': 'return_on_ad_spend', 'numerator': case
+            when paid_amount is null or cost is null then null
+            when is_advertised then advertised_amount
+            when identified_clicks > 0 then 0 end, 'denominator': cost},
         {'metric': 'acquisition_cost', 'numerator': case when has_orders then cost end,
             'denominator': coalesce(first_time_buyers, 0)}
     ], recursive := true)
