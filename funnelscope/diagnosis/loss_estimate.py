@@ -39,13 +39,14 @@ class LossPerPass:
         orders: paid orders that a pass comes to on the same day, half of those without a session in: may be above 1.
         orders_deviation: standard deviation of that on one day: of its estimate, and from day to day.
         amount: of one such order; None where no payment says how much.
-        kept: share of the amount that refunds leave, at the greatest age that the shop's own days have reached.
+        kept: share of the amount that refunds leave, at the greatest age that the shop's own days have reached; None
+            where the shop delivers no refunds.
     """
 
     orders: float
     orders_deviation: float
     amount: float | None
-    kept: float
+    kept: float | None
 
     def variance(self, lost_passes: float, variance_of_passes: float) -> float:
         """Of the lost orders: of the lost passes, of what one is worth, and of how many of these would have paid."""
@@ -89,7 +90,7 @@ def estimate_loss(lost_passes: float, variance_of_passes: float, per_pass: LossP
         orders * per_pass.amount,
         low * per_pass.amount,
         high * per_pass.amount,
-        orders * per_pass.amount * per_pass.kept,
+        orders * per_pass.amount * per_pass.kept if per_pass.kept is not None else None,
     )
 
 
@@ -100,7 +101,8 @@ def estimate_loss_per_pass(
     orders, deviation = _estimate_orders_per_pass(warehouse, step, slice_, days)
     unseen = _estimate_unseen_orders(warehouse, step, slice_, days)
     deviation = float(np.hypot(deviation * (1 + unseen / 2), orders * unseen / np.sqrt(12)))
-    kept = 1 - _estimate_refund_rate(warehouse, day)
+    rate = _estimate_refund_rate(warehouse, day)
+    kept = None if rate is None else 1 - rate
     return LossPerPass(orders * (1 + unseen / 2), deviation, _estimate_amount(warehouse, slice_, days), kept)
 
 
@@ -181,8 +183,16 @@ def _estimate_amount(warehouse: Warehouse, slice_: Mapping[str, str], days: Sequ
     return (own_amount + _PRIOR_PASSES * overall) / (own_orders + _PRIOR_PASSES)
 
 
-def _estimate_refund_rate(warehouse: Warehouse, day: date) -> float:
-    """Refunded share of the amounts paid 28 days long, at the greatest age that those days have all reached."""
+def _estimate_refund_rate(warehouse: Warehouse, day: date) -> float | None:
+    """Refunded share of the amounts paid 28 days long, at the greatest age that those days have all reached.
+
+    None where the shop delivers no refunds.
+    """
+    if not warehouse.value(
+        "select count(refunded_amount) from marts.daily_summary where business_date between $from and $day",
+        **{"from": day - timedelta(days=57), "day": day},
+    ):
+        return None
     for age, buckets in _REFUND_AGES:
         paid, refunded = warehouse.rows(
             "select (select sum(paid_amount)::DOUBLE from marts.daily_summary "

@@ -129,7 +129,8 @@ def _convert_finding(
 ) -> reports.Finding:
     is_data_fault = finding.status == "withheld"
     mix, rate = _read_parts(published, finding)
-    kept = (finding.lost_amount_net or 0.0) / finding.lost_amount if finding.lost_amount else None
+    is_net_known = finding.lost_amount_net is not None and finding.lost_amount
+    kept = (finding.lost_amount_net or 0.0) / (finding.lost_amount or 1.0) if is_net_known else None
     texts = playbook.classes[finding.fault_class]
     orders = reports.Estimate(finding.lost_orders, finding.lost_orders_low, finding.lost_orders_high)
     return reports.Finding(

@@ -15,7 +15,7 @@ STAGES = ("traffic", "landing", "decision", "repurchase")
 MAIN_RATE = {
     "traffic": ("arrival_rate", "click_rate"),
     "landing": ("landing_rate",),
-    "decision": ("decision_rate",),
+    "decision": ("decision_rate", "order_to_pay_rate"),
     "repurchase": ("daily_repurchase_rate",),
 }
 FAMILIES_OF_STAGE = {
@@ -24,6 +24,8 @@ FAMILIES_OF_STAGE = {
     "decision": ("page", "order"),
     "repurchase": ("order",),
 }
+# A stage has numbers without these families too, if the shop does not declare them at all.
+DISPENSABLE_FAMILIES = {"decision": ("page",)}
 INDICATORS = {
     "traffic": (
         "click_rate",
@@ -188,6 +190,8 @@ QUESTIONS = {
         QuestionSource("return", ("daily_repurchase_rate",), False, ("repurchase_loss",)),
     ),
 }
+_STEPS_OF_DIMENSIONS = {"member": {"member"}}
+"""Steps without which a dimension has one value that says nothing."""
 _STANDING = (reports.FindingStatus.CONFIRMED, reports.FindingStatus.PROVISIONAL)
 # One day in ten is outside its baseline range by chance. The answer is no only if the distance exceeds half a range.
 MARGIN_OF_A_NO = 0.5
@@ -236,11 +240,19 @@ def read_stage(published: Published, key: str, findings: Sequence[reports.Findin
         key,
         rate=_read_main_rate(published, key),
         steps=steps,
-        slices=tuple(table for source in SLICES[key] if (table := _read_slice_table(published, source)).rows),
+        slices=tuple(
+            table
+            for source in SLICES[key]
+            if {source.entered_key, source.passed_key} | _STEPS_OF_DIMENSIONS.get(source.dimension, set())
+            <= {step.key for step in steps}
+            and (table := _read_slice_table(published, source)).rows
+        ),
         indicators=tuple(published.figure(name) for name in INDICATORS[key] if published.is_known(name)),
         windows=windows,
         inquiry_windows=_read_inquiry_windows(published) if key == "decision" else (),
-        heat_map=_read_heat_map(published, key),
+        heat_map=_read_heat_map(published, key)
+        if {SLICES[key][0].entered_key, SLICES[key][0].passed_key} <= {step.key for step in steps}
+        else None,
         pairs=_read_pairs(published, key),
         questions=(*_answer_relevance_question(published, key), *_answer_questions(published, key, findings)),
         relevance=read_relevance(published) if key == "traffic" and published.is_day else (),
@@ -252,6 +264,8 @@ def _find_absent_family(published: Published, stage: str) -> Message | None:
     states = dict(published.rows("select family, state from quality.family_days where business_date = $to_date"))
     for family in FAMILIES_OF_STAGE[stage]:
         if states.get(family) == "absent":
+            if family in DISPENSABLE_FAMILIES.get(stage, ()):
+                continue
             return Message("family_not_declared", {"family": family})
         if states.get(family) in ("missing", "growing") and not published.is_published:
             return Message(f"family_{states[family]}", {"family": family})
