@@ -190,8 +190,8 @@ QUESTIONS = {
         QuestionSource("return", ("daily_repurchase_rate",), False, ("repurchase_loss",)),
     ),
 }
-_STEPS_OF_DIMENSIONS = {"member": {"member"}}
-"""Steps without which a dimension has one value that says nothing."""
+_RATE_OF_CUBE = {"arrival_cube": "arrival_rate", "landing_cube": "landing_rate", "decision_cube": "decision_rate"}
+"""The rate by slices; a shop that does not deliver what it needs has none of them either."""
 _STANDING = (reports.FindingStatus.CONFIRMED, reports.FindingStatus.PROVISIONAL)
 # One day in ten is outside its baseline range by chance. The answer is no only if the distance exceeds half a range.
 MARGIN_OF_A_NO = 0.5
@@ -243,21 +243,26 @@ def read_stage(published: Published, key: str, findings: Sequence[reports.Findin
         slices=tuple(
             table
             for source in SLICES[key]
-            if {source.entered_key, source.passed_key} | _STEPS_OF_DIMENSIONS.get(source.dimension, set())
-            <= {step.key for step in steps}
-            and (table := _read_slice_table(published, source)).rows
+            if _is_rate_known(published, source) and _tells_something(table := _read_slice_table(published, source))
         ),
         indicators=tuple(published.figure(name) for name in INDICATORS[key] if published.is_known(name)),
         windows=windows,
         inquiry_windows=_read_inquiry_windows(published) if key == "decision" else (),
-        heat_map=_read_heat_map(published, key)
-        if {SLICES[key][0].entered_key, SLICES[key][0].passed_key} <= {step.key for step in steps}
-        else None,
+        heat_map=_read_heat_map(published, key) if _is_rate_known(published, SLICES[key][0]) else None,
         pairs=_read_pairs(published, key),
         questions=(*_answer_relevance_question(published, key), *_answer_questions(published, key, findings)),
         relevance=read_relevance(published) if key == "traffic" and published.is_day else (),
         maturity=_describe_maturity(key, windows),
     )
+
+
+def _is_rate_known(published: Published, source: SliceSource) -> bool:
+    return source.cube not in _RATE_OF_CUBE or published.is_known(_RATE_OF_CUBE[source.cube])
+
+
+def _tells_something(table: reports.SliceTable) -> bool:
+    """Whether there are rows; of members, two: without any event of members nobody is known to be one."""
+    return len(table.rows) > (table.dimension == "member")
 
 
 def _find_absent_family(published: Published, stage: str) -> Message | None:
