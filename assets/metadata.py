@@ -194,7 +194,9 @@ def _format_conditions(conditions: SliceConditions) -> str:
     return ", ".join(f"{name} {value}" for name, value in conditions.items())
 
 
-def _format_interval(value: float, low: float, high: float) -> str:
+def _format_interval(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None or low is None or high is None:
+        return "no data"
     return f"{value:,.0f} ({low:,.0f} to {high:,.0f})"
 
 

@@ -14,13 +14,14 @@ from funnelscope.ingest.landing_zone import find_files, is_finished
 from funnelscope.ingest.mapping.source_mapping import DeliveryError
 from funnelscope.publication.erasure import count_unfinished
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import is_lock_held, open_warehouse
+from funnelscope.warehouse.connection import Warehouse, is_lock_held, open_warehouse
 from funnelscope.warehouse.home_version import HomeVersionError
 from pipelines.instance import UNFINISHED, open_instance
 
 PACKAGES = ("dagster", "duckdb", "pandas", "matplotlib", "typst")
 FEWEST_DAYS_OF_DISK = 30
 DAYS_OF_THE_FORECAST = 7
+_IN_EVERY_EVENT = {"event_id", "event_time", "event_type", "shop", "is_bot"}
 
 
 @dataclass(frozen=True)
@@ -181,11 +182,38 @@ def _check_warehouse(settings: Settings) -> Iterator[HealthNote]:
         return
     try:
         with open_warehouse(settings.warehouse_path, wait_seconds=0) as warehouse:
+            yield from _describe_delivered(warehouse, settings)
             if count_unfinished(warehouse):
                 words = "a person was being erased when the process ended. Finish it: funnelscope forget"
                 yield HealthNote("forget", False, words)
     except HomeVersionError as error:
         yield HealthNote("tables", False, str(error))
+
+
+def _describe_delivered(warehouse: Warehouse, settings: Settings) -> Iterator[HealthNote]:
+    """Per declared family, the event types and columns that have come so far, and those that never have."""
+    if not warehouse.columns("marts.delivered_columns"):
+        return
+    delivered: dict[str, dict[str, set[str]]] = {}
+    for family, event_type, column in warehouse.rows(
+        "select family, event_type, column_name from marts.delivered_columns"
+    ):
+        delivered.setdefault(family, {}).setdefault(event_type, set()).add(column)
+    for name, family in FAMILIES.items():
+        if name not in delivered or not settings.list_family_sources(name):
+            continue
+        types = [
+            f"{event_type} ({', '.join(column.name for column in family.columns if column.name in columns)})"
+            for event_type in family.event_types
+            if (columns := delivered[name].get(event_type, set()) - _IN_EVERY_EVENT)
+        ]
+        filled = set().union(*delivered[name].values()) | _IN_EVERY_EVENT
+        missing = [event_type for event_type in family.event_types if event_type not in delivered[name]]
+        empty = [column.name for column in family.columns if column.name not in filled]
+        words = f"so far {', '.join(types)}"
+        words += f"; never {', '.join(missing)}" if missing else ""
+        words += f"; columns never filled: {', '.join(empty)}" if empty else ""
+        yield HealthNote(f"events {name}", True, words)
 
 
 def _check_lock(settings: Settings) -> HealthNote:

@@ -492,7 +492,7 @@ class FamilyDelivery:
     """What one family delivered for the day: rows read = accepted + duplicates + quarantined.
 
     `rows_excluded` are the accepted rows of people whom the shop does not count. `latest_event_time` is the shop's
-    local time of the day's last event.
+    local time of the day's last event. `missing_types` are event types that the family has never delivered so far.
     """
 
     family: str
@@ -503,6 +503,7 @@ class FamilyDelivery:
     rows_quarantined: int | None = None
     latest_event_time: time | None = None
     rows_excluded: int | None = None
+    missing_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

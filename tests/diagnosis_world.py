@@ -114,8 +114,8 @@ class World:
             "'none' as promotion, channel, device, n as checkouts, ordered, paid from drawn_checkouts where n > 0",
             f"insert into marts.daily_summary by name select date '{day}' as business_date, "
             "sum(n) as human_sessions, sum(qualified) as qualified_sessions, sum(paid) as paying_sessions, "
-            "sum(paid) as same_day_orders, sum(paid) * 100 as same_day_amount, sum(paid) * 100 as paid_amount "
-            "from drawn_sessions",
+            "sum(paid) as same_day_orders, sum(paid) * 100 as same_day_amount, sum(paid) * 100 as paid_amount, "
+            "0 as refunded_amount from drawn_sessions",
             f"insert into quality.day_verdict values (date '{day}', '{verdict}', '[]')",
         ):
             connection.execute(statement)

@@ -448,8 +448,8 @@ FILES: dict[str, tuple[str, str | bytes, str, str]] = {
         "a.dat",
         GOOD,
         "unknown_format",
-        "landing/order/dt=2026-01-06/a.dat ends in none of .parquet, .pq, .csv, .tsv, .txt, .xlsx, .xlsm, .xls, .jsonl, "
-        ".ndjson, .json (.gz, .zst); rename it, or declare format",
+        "landing/order/dt=2026-01-06/a.dat ends in none of .parquet, .pq, .csv, .tsv, .txt, .xlsx, .xlsm, .xls, "
+        ".jsonl, .ndjson, .json (.gz, .zst); rename it, or declare format",
     ),
 }
 

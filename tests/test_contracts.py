@@ -107,7 +107,7 @@ def more_orders_of_the_till(count: int) -> str:
     return f"insert into staging.order_events (event_id, business_date, event_type, order_id, shop) values {values}"
 
 
-def payment(order: int, money_class: str, amount: str, day: date = DAY) -> Row:
+def payment(order: int, money_class: str, amount: str | None, day: date = DAY) -> Row:
     return {"order_id": order, "business_date": day, "money_class": money_class, "amount": amount}
 
 
@@ -580,6 +580,21 @@ RULES = (
         ),
     ),
     Rule(
+        "payments_have_amounts",
+        rows(
+            "intermediate.payments",
+            *(payment(n, "same_day", "1.00") for n in range(1, 100)),
+            payment(100, "no_session", None),
+            payment(101, "excluded", None),
+        ),
+        (
+            "delete from intermediate.payments where order_id = 1",
+            "delete from intermediate.payments where amount is not null",
+            "update intermediate.payments set money_class = 'same_day'",
+        ),
+        ("update intermediate.payments set amount = 0 where amount is null",),
+    ),
+    Rule(
         "orders_are_paid_once",
         (
             *rows("intermediate.payments", *(payment(n, "same_day", "1.00") for n in range(1, 12))),
@@ -847,6 +862,11 @@ def test_a_contract_reports_the_day_on_which_its_rule_is_broken(
             "orders_are_paid_once",
             "update staging.order_events set amount = 25.26 where event_id = 13",
             {"orders": 1, "paid_orders": 11, "paid_amount": "50.51", "owed_amount": "50.00"},
+        ),
+        (
+            "payments_have_amounts",
+            "update intermediate.payments set amount = null where order_id < 3",
+            {"unpriced": 3, "orders": 100},
         ),
         (
             "order_events_come_once",

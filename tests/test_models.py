@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from funnelscope.events.schema import FAMILIES, Family
 from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
 from funnelscope.warehouse.models import (
     build_query_parameters,
@@ -131,3 +132,14 @@ def test_every_column_is_expected_with_more_than_nothing(name: str) -> None:
     rows = [row for case in CASES if case.parent.name == name for row in read_csv(case / "expect.csv")]
     for column, _ in derive_schemas()[MODELS[name].table]:
         assert {row.get(column) for row in rows} - NOTHING, f"{name}.{column} is expected in no case"
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
+def test_every_column_of_the_contract_is_known_to_be_delivered_or_not(family: Family) -> None:
+    query = MODELS["filled_columns"].query
+    counted = query[query.index(f"select '{family.name}' as family") : query.index(f"from {family.name}_counts")]
+    in_every_event = {"event_id", "event_time", "shop", "is_bot"}
+    assert set(re.findall(r"'column_name': '(\w+)'", counted)) == {c.name for c in family.columns} - in_every_event
+    assert re.findall(r"'column_name': '(\w+)', 'rows': (?!event_count)(\w+)", counted) == [
+        (name, name) for name in re.findall(r"'column_name': '(\w+)'", counted) if name != "event_type"
+    ]

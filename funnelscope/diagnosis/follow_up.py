@@ -30,7 +30,7 @@ class OpenFinding:
     latest: FindingRecord
     found_date: date
     lost_orders: float
-    lost_amount: float
+    lost_amount: float | None
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def follow_findings(
                 action=action,
                 effect=effect,
                 lost_orders_so_far=known.lost_orders + (now.lost_orders if now else 0.0),
-                lost_amount_so_far=known.lost_amount + (now.lost_amount if now else 0.0),
+                lost_amount_so_far=(known.lost_amount or 0.0) + ((now.lost_amount or 0.0) if now else 0.0),
                 reread_lost_orders=reread,
                 is_hit=is_hit,
             )

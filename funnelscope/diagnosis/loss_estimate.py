@@ -38,14 +38,15 @@ class LossPerPass:
     Attributes:
         orders: paid orders that a pass comes to on the same day, half of those without a session in: may be above 1.
         orders_deviation: standard deviation of that on one day: of its estimate, and from day to day.
-        amount: of one such order.
-        kept: share of the amount that refunds leave, at the greatest age that the shop's own days have reached.
+        amount: of one such order; None where no payment says how much.
+        kept: share of the amount that refunds leave, at the greatest age that the shop's own days have reached; None
+            where the shop delivers no refunds.
     """
 
     orders: float
     orders_deviation: float
-    amount: float
-    kept: float
+    amount: float | None
+    kept: float | None
 
     def variance(self, lost_passes: float, variance_of_passes: float) -> float:
         """Of the lost orders: of the lost passes, of what one is worth, and of how many of these would have paid."""
@@ -58,16 +59,17 @@ class LossEstimate:
     """Orders of a day that were lost and their amount, each with its 90 % interval.
 
     Attributes:
+        amount, amount_low, amount_high: None where no payment says how much.
         amount_net: what refunds are expected to leave of the amount.
     """
 
     orders: float = 0.0
     orders_low: float = 0.0
     orders_high: float = 0.0
-    amount: float = 0.0
-    amount_low: float = 0.0
-    amount_high: float = 0.0
-    amount_net: float = 0.0
+    amount: float | None = 0.0
+    amount_low: float | None = 0.0
+    amount_high: float | None = 0.0
+    amount_net: float | None = 0.0
 
 
 def estimate_loss(lost_passes: float, variance_of_passes: float, per_pass: LossPerPass) -> LossEstimate:
@@ -79,6 +81,8 @@ def estimate_loss(lost_passes: float, variance_of_passes: float, per_pass: LossP
     orders = lost_passes * per_pass.orders
     margin = float(_INTERVAL * np.sqrt(per_pass.variance(lost_passes, variance_of_passes)))
     low, high = orders - margin, orders + margin
+    if per_pass.amount is None:
+        return LossEstimate(orders, low, high, None, None, None, None)
     return LossEstimate(
         orders,
         low,
@@ -86,7 +90,7 @@ def estimate_loss(lost_passes: float, variance_of_passes: float, per_pass: LossP
         orders * per_pass.amount,
         low * per_pass.amount,
         high * per_pass.amount,
-        orders * per_pass.amount * per_pass.kept,
+        orders * per_pass.amount * per_pass.kept if per_pass.kept is not None else None,
     )
 
 
@@ -97,7 +101,8 @@ def estimate_loss_per_pass(
     orders, deviation = _estimate_orders_per_pass(warehouse, step, slice_, days)
     unseen = _estimate_unseen_orders(warehouse, step, slice_, days)
     deviation = float(np.hypot(deviation * (1 + unseen / 2), orders * unseen / np.sqrt(12)))
-    kept = 1 - _estimate_refund_rate(warehouse, day)
+    rate = _estimate_refund_rate(warehouse, day)
+    kept = None if rate is None else 1 - rate
     return LossPerPass(orders * (1 + unseen / 2), deviation, _estimate_amount(warehouse, slice_, days), kept)
 
 
@@ -161,22 +166,33 @@ def _estimate_unseen_orders(
     return min(orders / with_session - 1, _MOST_UNSEEN) if with_session else 0.0
 
 
-def _estimate_amount(warehouse: Warehouse, slice_: Mapping[str, str], days: Sequence[date]) -> float:
+def _estimate_amount(warehouse: Warehouse, slice_: Mapping[str, str], days: Sequence[date]) -> float | None:
     known = {name: value for name, value in slice_.items() if name in get_dimensions("decision_cube")}
     row = warehouse.rows(
         "select sum(paid_amount)::DOUBLE, sum(reached_paid)::DOUBLE, "
         f"sum(paid_amount) filter (where {build_slice_condition(known)})::DOUBLE, "
         f"sum(reached_paid) filter (where {build_slice_condition(known)})::DOUBLE "
-        "from marts.decision_cube where list_contains($days::DATE[], business_date)",
+        "from marts.decision_cube where list_contains($days::DATE[], business_date) "
+        "and reached_paid > 0 and paid_amount is not null",
         days=list(days),
     )[0]
+    if row[0] is None:
+        return None
     amount, orders, own_amount, own_orders = (value or 0.0 for value in row)
     overall = amount / orders if orders else 0.0
     return (own_amount + _PRIOR_PASSES * overall) / (own_orders + _PRIOR_PASSES)
 
 
-def _estimate_refund_rate(warehouse: Warehouse, day: date) -> float:
-    """Refunded share of the amounts paid 28 days long, at the greatest age that those days have all reached."""
+def _estimate_refund_rate(warehouse: Warehouse, day: date) -> float | None:
+    """Refunded share of the amounts paid 28 days long, at the greatest age that those days have all reached.
+
+    None where the shop delivers no refunds.
+    """
+    if not warehouse.value(
+        "select count(refunded_amount) from marts.daily_summary where business_date between $from and $day",
+        **{"from": day - timedelta(days=57), "day": day},
+    ):
+        return None
     for age, buckets in _REFUND_AGES:
         paid, refunded = warehouse.rows(
             "select (select sum(paid_amount)::DOUBLE from marts.daily_summary "

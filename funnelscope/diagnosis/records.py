@@ -99,10 +99,10 @@ class FindingRecord(Record):
     lost_orders: Annotated[float, "paid orders of the day that were lost"] = 0.0
     lost_orders_low: Annotated[float, "lower end of its 90 % interval"] = 0.0
     lost_orders_high: Annotated[float, "upper end"] = 0.0
-    lost_amount: Annotated[float, "their amount"] = 0.0
-    lost_amount_low: Annotated[float, "lower end of its 90 % interval"] = 0.0
-    lost_amount_high: Annotated[float, "upper end"] = 0.0
-    lost_amount_net: Annotated[float, "expected to be left of it after refunds"] = 0.0
+    lost_amount: Annotated[float | None, "their amount; null where no payment says how much"] = 0.0
+    lost_amount_low: Annotated[float | None, "lower end of its 90 % interval"] = 0.0
+    lost_amount_high: Annotated[float | None, "upper end"] = 0.0
+    lost_amount_net: Annotated[float | None, "expected to be left of it after refunds"] = 0.0
     object_kind: Annotated[str, "what to open: campaign, creative, page, product, agent, coupon, …"]
     object_name: Annotated[str, "which"]
     owner: Annotated[str, "who acts, from `owners` of the settings; else the stage's own team"]

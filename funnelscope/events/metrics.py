@@ -65,6 +65,7 @@ METRICS = {
         _define_rate("deposit_rate", "sessions with a presale order that day / sessions with a qualified product view"),
         _define_rate("same_day_session_pay_rate", "paying sessions / human sessions, both of one entry day"),
         _define_rate("visitor_pay_rate", "buyers / visitors", platform_mean=True),
+        _define_rate("order_to_pay_rate", "orders paid by the end of the day / orders created on it, presales out"),
         _define_rate("visitor_order_rate", "buyers who ordered / visitors"),
         _define_mean("visitor_value", Unit.MONEY, "paid amount / visitors"),
         _define_mean("average_stay_seconds", Unit.SECONDS, "measured stay / visitors", platform_mean=True),

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import reports
 from funnelscope.events.metrics import METRICS
+from funnelscope.events.schema import FAMILIES
 from funnelscope.messages.check_observations import CheckObservation, read_observation
 from funnelscope.messages.message_types import Message, Number, Unit
 from funnelscope.quality.gate import list_checks
@@ -104,6 +105,7 @@ def read_deliveries(published: Published) -> tuple[reports.FamilyDelivery, ...]:
     if not published.is_day:
         return _add_up_deliveries(published)
     states = {"present": reports.DeliveryState.COMPLETE}
+    missing = _find_missing_types(published)
     return tuple(
         reports.FamilyDelivery(
             family=family,
@@ -114,6 +116,7 @@ def read_deliveries(published: Published) -> tuple[reports.FamilyDelivery, ...]:
             rows_quarantined=quarantined,
             latest_event_time=_convert_to_local_time(published, latest),
             rows_excluded=excluded,
+            missing_types=missing.get(family, ()),
         )
         for family, state, read, accepted, duplicate, quarantined, latest, excluded in published.rows(
             "select family, state, rows_read, rows_accepted, rows_duplicate, rows_quarantined, latest_event_at, "
@@ -122,8 +125,22 @@ def read_deliveries(published: Published) -> tuple[reports.FamilyDelivery, ...]:
     )
 
 
+def _find_missing_types(published: Published) -> dict[str, tuple[str, ...]]:
+    """Of each family with any event so far, the event types of which none has come."""
+    delivered: dict[str, set[str]] = {}
+    for family, event_type in published.rows(
+        "select distinct family, event_type from marts.delivered_columns where business_date <= $to_date"
+    ):
+        delivered.setdefault(family, set()).add(event_type)
+    return {
+        family: tuple(name for name in FAMILIES[family].event_types if name not in types)
+        for family, types in delivered.items()
+    }
+
+
 def _add_up_deliveries(published: Published) -> tuple[reports.FamilyDelivery, ...]:
     """Row counts summed over the days; complete if every day of the report is."""
+    missing = _find_missing_types(published)
     return tuple(
         reports.FamilyDelivery(
             family,
@@ -136,6 +153,7 @@ def _add_up_deliveries(published: Published) -> tuple[reports.FamilyDelivery, ..
             rows_accepted=_convert_sum(accepted),
             rows_duplicate=_convert_sum(duplicate),
             rows_quarantined=_convert_sum(quarantined),
+            missing_types=missing.get(family, ()),
         )
         for family, is_absent, is_complete, read, accepted, duplicate, quarantined in published.rows(
             "select family, bool_and(state = 'absent'), bool_and(state in ('present', 'absent')), sum(rows_read), "

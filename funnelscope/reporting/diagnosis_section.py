@@ -1,7 +1,7 @@
 """What the diagnosis found, read from its published tables; a shop or a snapshot without them has none."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -99,13 +99,24 @@ def _convert_finding_of_days(
     last = found[-1][0]
     open_days = [each for each in found if each[0].status != "recovered"]
     described, stored = open_days[-1] if open_days else found[-1]
-    sums = {name: sum(getattr(record, name) for record, _ in found) for name in _LOSSES}
+    sums = {name: _add_up(getattr(record, name) for record, _ in found) for name in _LOSSES}
     return replace(
-        _convert_finding(published, replace(described, **sums), stored.select_evidence(described), playbook),
+        _convert_finding(
+            published,
+            replace(described, **sums),  # type: ignore[arg-type]
+            stored.select_evidence(described),
+            playbook,
+        ),
         status=reports.FindingStatus(last.status),
         is_ongoing=last.is_ongoing,
         days=len(open_days),
     )
+
+
+def _add_up(losses: Iterable[float | None]) -> float | None:
+    """The sum of those that are known; None if none is."""
+    known = [loss for loss in losses if loss is not None]
+    return sum(known) if known else None
 
 
 def _rank_by_cost(finding: reports.Finding) -> tuple[bool, float]:
@@ -118,10 +129,10 @@ def _convert_finding(
 ) -> reports.Finding:
     is_data_fault = finding.status == "withheld"
     mix, rate = _read_parts(published, finding)
-    kept = finding.lost_amount_net / finding.lost_amount if finding.lost_amount else None
+    is_net_known = finding.lost_amount_net is not None and finding.lost_amount
+    kept = (finding.lost_amount_net or 0.0) / (finding.lost_amount or 1.0) if is_net_known else None
     texts = playbook.classes[finding.fault_class]
     orders = reports.Estimate(finding.lost_orders, finding.lost_orders_low, finding.lost_orders_high)
-    amount = reports.Estimate(finding.lost_amount, finding.lost_amount_low, finding.lost_amount_high)
     return reports.Finding(
         stage=finding.stage,
         kind=finding.fault_class,
@@ -137,7 +148,7 @@ def _convert_finding(
         expected=finding.expected_rate,
         effect=_convert_effect(finding),
         lost_orders=None if is_data_fault else orders,
-        lost_amount=None if is_data_fault else amount,
+        lost_amount=None if is_data_fault else _scale_amount(finding, 1.0),
         lost_net_amount=None if is_data_fault or kept is None else _scale_amount(finding, kept),
         mix=mix,
         rate=rate,
@@ -179,9 +190,12 @@ def _convert_effect(finding: FindingRecord) -> reports.Estimate | None:
     return reports.Estimate(finding.effect, finding.effect_low, finding.effect_high)
 
 
-def _scale_amount(finding: FindingRecord, kept: float) -> reports.Estimate:
-    """What refunds leave of the lost amount."""
-    return reports.Estimate(finding.lost_amount * kept, finding.lost_amount_low * kept, finding.lost_amount_high * kept)
+def _scale_amount(finding: FindingRecord, kept: float) -> reports.Estimate | None:
+    """What refunds leave of the lost amount; None where no payment says how much."""
+    if finding.lost_amount is None:
+        return None
+    low, high = (end * kept if end is not None else None for end in (finding.lost_amount_low, finding.lost_amount_high))
+    return reports.Estimate(finding.lost_amount * kept, low, high)
 
 
 def _read_parts(published: Published, finding: FindingRecord) -> tuple[float | None, float | None]:

@@ -20,14 +20,14 @@ _COUNTS = "human_sessions, qualified_sessions, paying_sessions, same_day_orders,
 
 
 def read_money(published: Published) -> reports.MoneySplit | None:
-    """The paid amount by class with its factors; None if the shop delivers no orders."""
+    """The paid amount by class with its factors; None if the shop delivers no orders or no amounts."""
     records = published.rows(
         "select business_date, money_class, sum(amount), sum(payments)::BIGINT from marts.daily_money "
         "where business_date between $from_date and $to_date group by all"
     )
-    if not has_orders(published):
+    if not has_amounts(published):
         return None
-    amounts: dict[str, dict[date, tuple[Decimal, int]]] = {}
+    amounts: dict[str, dict[date, tuple[Decimal | None, int]]] = {}
     for day, money_class, amount, payments in records:
         amounts.setdefault(money_class, {})[day] = (amount, payments)
     unknown = () if has_sessions(published) else ("same_day", "carried_over")
@@ -42,8 +42,8 @@ def read_money(published: Published) -> reports.MoneySplit | None:
     )
 
 
-def has_orders(published: Published) -> bool:
-    """Whether the paid amount is known on any day, which requires orders."""
+def has_amounts(published: Published) -> bool:
+    """Whether the paid amount is known on any day, which requires payments that say how much."""
     return _is_any_known(published, "paid_amount")
 
 
@@ -57,14 +57,16 @@ def _is_any_known(published: Published, column: str) -> bool:
     return bool(rows[0][0])
 
 
-def _build_money_part(published: Published, days: Mapping[date, tuple[Decimal, int]]) -> reports.MoneyPart:
-    amounts = published.summed({day: amount for day, (amount, _) in days.items()})
+def _build_money_part(published: Published, days: Mapping[date, tuple[Decimal | None, int]]) -> reports.MoneyPart:
+    amounts = published.summed({day: amount for day, (amount, _) in days.items() if amount is not None})
+    unpriced = published.by_period({day: count for day, (amount, count) in days.items() if amount is None})
+    nothing = None if published.business_date in unpriced else Decimal("0.00")
     payments = published.summed({day: count for day, (_, count) in days.items()})
-    daily = {day: days[day][0] if day in days else 0 for day in published.yardstick.days}
+    daily = {day: days[day][0] if day in days else Decimal(0) for day in published.yardstick.days}
     return reports.MoneyPart(
-        amounts.get(published.business_date, Decimal("0.00")),
+        amounts.get(published.business_date, nothing),
         payments.get(published.business_date, 0),
-        published.yardstick.sum_usual(daily),
+        published.yardstick.sum_usual({day: amount for day, amount in daily.items() if amount is not None}),
     )
 
 

@@ -16,7 +16,7 @@ STAGES = ("traffic", "landing", "decision", "repurchase")
 MAIN_RATE = {
     "traffic": ("arrival_rate", "click_rate"),
     "landing": ("landing_rate",),
-    "decision": ("decision_rate",),
+    "decision": ("decision_rate", "order_to_pay_rate"),
     "repurchase": ("daily_repurchase_rate",),
 }
 FAMILIES_OF_STAGE = {
@@ -25,6 +25,8 @@ FAMILIES_OF_STAGE = {
     "decision": ("page", "order"),
     "repurchase": ("order",),
 }
+# A stage has numbers without these families too, if the shop does not declare them at all.
+DISPENSABLE_FAMILIES = {"decision": ("page",)}
 INDICATORS = {
     "traffic": (
         "click_rate",
@@ -192,6 +194,8 @@ QUESTIONS = {
         QuestionSource("return", ("daily_repurchase_rate",), False, ("repurchase_loss",)),
     ),
 }
+_RATE_OF_CUBE = {"arrival_cube": "arrival_rate", "landing_cube": "landing_rate", "decision_cube": "decision_rate"}
+"""The rate by slices; a shop that does not deliver what it needs has none of them either."""
 _STANDING = (reports.FindingStatus.CONFIRMED, reports.FindingStatus.PROVISIONAL)
 
 PAIRS = {
@@ -244,11 +248,15 @@ def read_stage(published: Published, key: str, findings: Sequence[reports.Findin
     )
     return replace(
         stage,
-        slices=tuple(table for source in SLICES[key] if (table := _read_slice_table(published, source)).rows),
+        slices=tuple(
+            table
+            for source in SLICES[key]
+            if _is_rate_known(published, source) and _tells_something(table := _read_slice_table(published, source))
+        ),
         response_windows=_read_response_windows(published) if key == "decision" else (),
         windows=windows,
         inquiry_windows=_read_inquiry_windows(published) if key == "decision" else (),
-        heat_map=_read_heat_map(published, key),
+        heat_map=_read_heat_map(published, key) if _is_rate_known(published, SLICES[key][0]) else None,
         pairs=_read_pairs(published, key),
         questions=(*_answer_relevance_question(published, key), *_answer_questions(published, stage, findings)),
         relevance=read_relevance(published) if key == "traffic" and published.is_day else (),
@@ -265,10 +273,21 @@ def _read_stage_without_steps(published: Published, key: str, absent: Message) -
     return mark_stage(reports.Stage(key, no_data=absent, indicators=indicators, response_windows=windows))
 
 
+def _is_rate_known(published: Published, source: SliceSource) -> bool:
+    return source.cube not in _RATE_OF_CUBE or published.is_known(_RATE_OF_CUBE[source.cube])
+
+
+def _tells_something(table: reports.SliceTable) -> bool:
+    """Whether there are rows; of members, two: without any event of members nobody is known to be one."""
+    return len(table.rows) > (table.dimension == "member")
+
+
 def _find_absent_family(published: Published, stage: str) -> Message | None:
     states = dict(published.rows("select family, state from quality.family_days where business_date = $to_date"))
     for family in FAMILIES_OF_STAGE[stage]:
         if states.get(family) == "absent":
+            if family in DISPENSABLE_FAMILIES.get(stage, ()):
+                continue
             return Message("family_not_declared", {"family": family})
         if states.get(family) in ("missing", "growing") and not published.is_published:
             return Message(f"family_{states[family]}", {"family": family})

@@ -25,6 +25,7 @@ def build_data_chapter(report: Report, words: Words) -> Content:
                 build_deliveries_table(report.deliveries, words),
                 write_restated_note(report.restated_days, words),
             ),
+            *([build_section(None, None, note)] if (note := write_missing_types(report.deliveries, words)) else []),
             build_checks_section(report, words),
             build_quarantine_section(report, words),
             *(
@@ -59,6 +60,17 @@ def write_restated_note(days: Sequence[date], words: Words) -> str | None:
             stretches.append([day])
     named = (f"{days[0]} – {days[-1]}" if len(days) > 1 else f"{days[0]}" for days in stretches)
     return words.text("notes", "restated_days", days=words.text("labels", "separator").join(named))
+
+
+def write_missing_types(deliveries: Sequence[FamilyDelivery], words: Words) -> str | None:
+    """The event types that the shop's families have never delivered, by family; None if there is none."""
+    separator = words.text("labels", "separator")
+    named = [
+        f"{words.text('families', delivery.family)} ({separator.join(delivery.missing_types)})"
+        for delivery in deliveries
+        if delivery.missing_types
+    ]
+    return words.text("notes", "missing_types", types=separator.join(named)) if named else None
 
 
 def build_deliveries_table(deliveries: Sequence[FamilyDelivery], words: Words) -> Content:

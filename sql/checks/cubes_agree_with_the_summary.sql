@@ -42,9 +42,11 @@ totals as (
         struct_pack(
             sessions := [coalesce(human_sessions, 0), coalesce(landing.sessions, 0), coalesce(arrival.sessions, 0),
                 coalesce(funnel.sessions, 0)],
-            qualified := [coalesce(qualified_sessions, 0), coalesce(landing.qualified, 0),
-                coalesce(decision.qualified, 0), coalesce(funnel.qualified, 0)],
-            paying := [coalesce(paying_sessions, 0), coalesce(decision.paying, 0), coalesce(funnel.paying, 0)],
+            -- Where nobody delivers product views or payments, whoever took a later step is in the cubes alone.
+            qualified := case when qualified_sessions is null then [0] else [qualified_sessions,
+                coalesce(landing.qualified, 0), coalesce(decision.qualified, 0), coalesce(funnel.qualified, 0)] end,
+            paying := case when paying_sessions is null then [0] else [paying_sessions, coalesce(decision.paying, 0),
+                coalesce(funnel.paying, 0)] end,
             orders := [coalesce(same_day_orders, 0), coalesce(decision.orders, 0)],
             amount := [coalesce(same_day_amount, 0), coalesce(decision.amount, 0)]
         ) as total

@@ -1,10 +1,12 @@
 -- Metrics of the day's orders: what buyers say of the products, and refunds by age, under the keys of the registry.
 --
 -- grain: business_date, metric
--- history: 0
+-- history: all
 -- owner: finance
 with days as (
-    select unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day)::DATE[]) as business_date
+    select business_date, has_refunds, has_deposits
+    from intermediate.known_data
+    where business_date between $from_date and $to_date
 ),
 
 reviews as (
@@ -48,12 +50,13 @@ measures as (
         {'metric': 'refund_amount_16_to_30_days', 'numerator': coalesce(to_30_days, 0), 'denominator': null},
         {'metric': 'refund_amount_over_30_days', 'numerator': coalesce(over_30_days, 0), 'denominator': null},
         {'metric': 'refund_amount_unlinked', 'numerator': coalesce(unlinked, 0), 'denominator': null},
-        {'metric': 'refund_amount_deposit', 'numerator': coalesce(deposits, 0), 'denominator': null}
+        {'metric': 'refund_amount_deposit', 'numerator': case when has_deposits then coalesce(deposits, 0) end,
+            'denominator': null}
     ], recursive := true)
     from days
     left join refunds using (business_date)
     -- Refunds that do not say how much are no refunds of nothing.
-    where list_contains($declared_families, 'order') and coalesce(has_amounts, true)
+    where has_refunds and coalesce(has_amounts, true)
 )
 
 select

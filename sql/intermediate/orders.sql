@@ -62,8 +62,8 @@ described as (
         min(source_room) as source_room,
         min(source_content) as source_content,
         count(*) as line_count,
-        coalesce(sum(quantity), 0)::BIGINT as unit_count,
-        (coalesce(sum(amount), 0) + coalesce(sum(shipping_amount), 0))::DECIMAL(18, 2) as ordered_amount
+        sum(quantity)::BIGINT as unit_count,
+        (sum(amount) + coalesce(sum(shipping_amount), 0))::DECIMAL(18, 2) as ordered_amount
     from creations
     inner join order_events
         on creations.order_id = order_events.order_id
@@ -169,8 +169,8 @@ select
     source_room, -- the live room that the source credits
     source_content, -- the content piece that the source credits
     line_count, -- lines
-    unit_count, -- units
-    ordered_amount, -- amount ordered, postage in
+    unit_count, -- units; null where no line says how many
+    ordered_amount, -- amount ordered, postage in; null where no line says how much
     presales.order_id is not null as is_presale, -- a deposit was paid on that day
     excluded_reason -- why the shop does not count it; null where it does
 from identified

@@ -1,16 +1,14 @@
 -- Metrics of the day's pages: stays, bounces, carts, coupons and failed payments, under the keys of the registry.
 --
--- A metric whose family the shop does not deliver is missing; one of whose numerator nothing can be known is null.
+-- A metric whose events the shop has not delivered by the end of the day is missing or null.
 --
 -- grain: business_date, metric
--- history: 0
+-- history: all
 -- owner: page
 with days as (
-    select
-        unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day)::DATE[]) as business_date,
-        list_contains($declared_families, 'page') as has_pages,
-        list_contains($declared_families, 'traffic') as has_traffic,
-        list_contains($declared_families, 'order') as has_orders
+    select *
+    from intermediate.known_data
+    where business_date between $from_date and $to_date
 ),
 
 visitors as (
@@ -63,9 +61,9 @@ coupon_orders as (
 coupons as (
     select
         business_date,
-        case when has_pages then coalesce(coupon_claims, 0) end as claims,
-        case when has_pages then coalesce(coupon_errors, 0) end as errors,
-        case when has_orders then coalesce(coupon_uses, 0) end as uses
+        case when has_coupon_claims then coalesce(coupon_claims, 0) end as claims,
+        case when has_coupon_errors then coalesce(coupon_errors, 0) end as errors,
+        case when has_order_coupons then coalesce(coupon_uses, 0) end as uses
     from days
     left join page_events using (business_date)
     left join coupon_orders using (business_date)
@@ -73,9 +71,12 @@ coupons as (
 
 measures as (
     select business_date, unnest([
-        {'metric': 'visitor_cart_rate', 'numerator': coalesce(carting, 0), 'denominator': coalesce(visitors, 0)},
-        {'metric': 'visitor_favorite_rate', 'numerator': coalesce(favoring, 0), 'denominator': coalesce(visitors, 0)},
-        {'metric': 'payment_failures', 'numerator': coalesce(payment_failures, 0), 'denominator': null}
+        {'metric': 'visitor_cart_rate', 'numerator': case when has_carts and has_visitors
+            then coalesce(carting, 0) end, 'denominator': coalesce(visitors, 0)},
+        {'metric': 'visitor_favorite_rate', 'numerator': case when has_favorites and has_visitors
+            then coalesce(favoring, 0) end, 'denominator': coalesce(visitors, 0)},
+        {'metric': 'payment_failures', 'numerator': case when has_payment_failures
+            then coalesce(payment_failures, 0) end, 'denominator': null}
     ], recursive := true)
     from days
     left join visitors using (business_date)
@@ -86,7 +87,8 @@ measures as (
         {'metric': 'three_second_rate', 'numerator': past, 'denominator': measured},
         {'metric': 'measured_stay_share', 'numerator': measured, 'denominator': sessions},
         {'metric': 'session_bounce_rate', 'numerator': bounced, 'denominator': sessions},
-        {'metric': 'deep_read_rate', 'numerator': deep_reads, 'denominator': product_views}
+        {'metric': 'deep_read_rate', 'numerator': case when has_deep_reads and has_product_views
+            then deep_reads end, 'denominator': product_views}
     ], recursive := true)
     from days
     inner join landing using (business_date)
@@ -103,7 +105,7 @@ measures as (
     ], recursive := true)
     from days
     inner join landing using (business_date)
-    where has_traffic
+    where has_domains
     union all
     select business_date, unnest([
         {'metric': 'coupon_claims', 'numerator': claims, 'denominator': null},

@@ -18,8 +18,8 @@ payment_days as (
         min(visitor_id) as visitor_id,
         min(customer_id) as customer_id,
         min(payment_provider) as payment_provider,
-        coalesce(sum(quantity), 0)::BIGINT as unit_count,
-        coalesce(sum(amount), 0) + coalesce(sum(shipping_amount), 0) as amount
+        sum(quantity)::BIGINT as unit_count,
+        sum(amount) + coalesce(sum(shipping_amount), 0) as amount
     from order_events
     where event_type in ('paid', 'balance_paid') and business_date >= $from_date
     group by order_id, business_date
@@ -117,8 +117,8 @@ select
     session_id, -- the session the order belongs to
     session_entry_date, -- the day that session entered
     payment_provider, -- who carried the payment
-    unit_count, -- units paid for
-    amount, -- paid that day, postage in; for a presale balance with its deposit
+    unit_count, -- units paid for; null where no line says how many
+    amount, -- paid that day, postage in; for a presale balance with its deposit; null where no line says how much
     case
         when excluded_reason is not null then 'excluded'
         when is_balance then 'presale_balance'

@@ -1,15 +1,14 @@
 -- Metrics of the day's service: inquiries, answers, care, members and ratings, under the keys of the registry.
 --
--- Every day has every metric of the family: a day without an event counts as zero, not as unknown.
+-- A day without an event counts as zero; a metric whose events the shop has not delivered by its end is missing or null.
 --
 -- grain: business_date, metric
--- history: 1
+-- history: all
 -- owner: service
 with days as (
-    select
-        unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day)::DATE[]) as business_date,
-        list_contains($declared_families, 'service') as has_service,
-        list_contains($declared_families, 'order') as has_orders
+    select *
+    from intermediate.known_data
+    where business_date between $from_date and $to_date
 ),
 
 inquiries as (
@@ -88,28 +87,40 @@ answered as (
 
 measures as (
     select business_date, unnest([
-        {'metric': 'presale_conversations', 'numerator': coalesce(inquiries, 0), 'denominator': null},
-        {'metric': 'unanswered_conversations', 'numerator': coalesce(unanswered, 0), 'denominator': null},
-        {'metric': 'robot_only_conversations', 'numerator': coalesce(robot_only, 0), 'denominator': null},
-        {'metric': 'same_day_answer_rate', 'numerator': inquiries - unanswered, 'denominator': inquiries},
-        {'metric': 'reply_within_30s_rate', 'numerator': within_30s, 'denominator': inquiries},
-        {'metric': 'reply_within_3min_rate', 'numerator': within_3min, 'denominator': inquiries},
-        {'metric': 'inquiry_pay_rate', 'numerator': case when has_orders then paid_inquiries end,
+        {'metric': 'presale_conversations', 'numerator': case when has_inquiries then coalesce(inquiries, 0) end,
+            'denominator': null},
+        {'metric': 'unanswered_conversations', 'numerator': case when has_inquiries and has_answers
+            then coalesce(unanswered, 0) end, 'denominator': null},
+        {'metric': 'robot_only_conversations', 'numerator': case when has_inquiries
+            then coalesce(robot_only, 0) end, 'denominator': null},
+        {'metric': 'same_day_answer_rate', 'numerator': case when has_answers then inquiries - unanswered end,
+            'denominator': inquiries},
+        {'metric': 'reply_within_30s_rate', 'numerator': case when has_answers then within_30s end,
+            'denominator': inquiries},
+        {'metric': 'reply_within_3min_rate', 'numerator': case when has_answers then within_3min end,
+            'denominator': inquiries},
+        {'metric': 'inquiry_pay_rate', 'numerator': case when has_payments then paid_inquiries end,
             'denominator': human_inquiries},
-        {'metric': 'care_sent', 'numerator': coalesce(care_sent, 0), 'denominator': null},
-        {'metric': 'care_opened', 'numerator': coalesce(care_opened, 0), 'denominator': null},
-        {'metric': 'care_open_rate', 'numerator': care_opened, 'denominator': care_sent},
-        {'metric': 'members_joined', 'numerator': coalesce(members_joined, 0), 'denominator': null},
-        {'metric': 'contacts_added', 'numerator': coalesce(contacts_added, 0), 'denominator': null},
-        {'metric': 'contacts_lost', 'numerator': coalesce(contacts_lost, 0), 'denominator': null},
+        {'metric': 'care_sent', 'numerator': case when has_care then coalesce(care_sent, 0) end,
+            'denominator': null},
+        {'metric': 'care_opened', 'numerator': case when has_care_opened then coalesce(care_opened, 0) end,
+            'denominator': null},
+        {'metric': 'care_open_rate', 'numerator': case when has_care_opened then care_opened end,
+            'denominator': care_sent},
+        {'metric': 'members_joined', 'numerator': case when has_member_joins then coalesce(members_joined, 0) end,
+            'denominator': null},
+        {'metric': 'contacts_added', 'numerator': case when has_contacts then coalesce(contacts_added, 0) end,
+            'denominator': null},
+        {'metric': 'contacts_lost', 'numerator': case when has_contact_losses then coalesce(contacts_lost, 0) end,
+            'denominator': null},
         {'metric': 'service_rating', 'numerator': stars, 'denominator': ratings},
-        {'metric': 'answered_24h_rate', 'numerator': answered_24h, 'denominator': asked}
+        {'metric': 'answered_24h_rate', 'numerator': case when has_question_answers then answered_24h end,
+            'denominator': asked}
     ], recursive := true)
     from days
     left join inquiries using (business_date)
     left join service using (business_date)
     left join answered using (business_date)
-    where has_service
     union all
     select business_date, unnest([
         {'metric': 'response_seconds', 'numerator': wait_seconds, 'denominator': answered_turns}

@@ -45,13 +45,15 @@ rows_of_day as (
         case when event_type = 'click' and arrived_clicks.click_id is not null then quantity else 0 end
             as arrived_clicks,
         0 as sessions,
-        coalesce(cost, 0) as cost
+        1 as advertisements,
+        cost
     from advertising
     left join arrived_clicks using (business_date, click_id)
     union all
     select
         business_date, channel, campaign, creative, landing_page, audience, device, region,
-        0 as impressions, 0 as clicks, 0 as identified_clicks, 0 as arrived_clicks, 1 as sessions, 0 as cost
+        0 as impressions, 0 as clicks, 0 as identified_clicks, 0 as arrived_clicks, 1 as sessions,
+        0 as advertisements, 0 as cost
     from sessions
 )
 
@@ -69,6 +71,7 @@ select
     sum(identified_clicks)::BIGINT as identified_clicks, -- clicks with a click_id: those whose arrival can be seen
     sum(arrived_clicks)::BIGINT as arrived_clicks, -- of them followed by a human session
     sum(sessions)::BIGINT as sessions, -- human sessions from this source, paid for or not
-    sum(cost)::DECIMAL(18, 2) as cost -- advertising cost, also of what robots saw and clicked
+    case when sum(advertisements) = 0 then 0 else sum(cost) filter (where advertisements = 1) end::DECIMAL(18, 2)
+        as cost -- advertising cost, also of what robots saw and clicked; null where no advertisement says its cost
 from rows_of_day
 group by all

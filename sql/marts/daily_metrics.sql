@@ -1,23 +1,27 @@
 -- Every metric of the day, one a row, under the key of the metrics registry.
 --
 -- A rate or mean has numerator, denominator and value; a count or amount has its numerator as value; a duration has
--- the number of measured cases as numerator, its mean as value, and median, p75 and p90. A metric whose family the
--- shop does not deliver, or whose denominator is zero, is missing or null: never zero.
+-- the number of measured cases as numerator, its mean as value, and median, p75 and p90. A metric whose event types or
+-- columns the shop has not delivered by the end of the day, or whose denominator is zero, is missing or null: never zero.
 --
 -- grain: business_date, metric
--- history: 0
+-- history: all
 -- owner: analytics
-with summary as (
-    select
-        *,
-        list_contains($declared_families, 'page') as has_pages,
-        list_contains($declared_families, 'order') as has_orders
+with known as (
+    select *
+    from intermediate.known_data
+    where business_date between $from_date and $to_date
+),
+
+summary as (
+    select *
     from marts.daily_summary
+    inner join known using (business_date)
     where business_date between $from_date and $to_date
 ),
 
 sessions as (
-    select business_date, click_id, paid_amount, first_screen_ms
+    select business_date, click_id, paid_order_count, paid_amount, first_screen_ms
     from intermediate.session_funnel
     where is_human and business_date between $from_date and $to_date
 ),
@@ -38,14 +42,18 @@ advertising as (
         sum(identified_clicks) as identified_clicks,
         sum(arrived_clicks) as arrived_clicks,
         sum(sessions) as advertised_sessions,
-        sum(cost) as cost
+        sum(cost) filter (where impressions > 0 or clicks > 0 or cost > 0) as cost
     from marts.arrival_cube
     where business_date between $from_date and $to_date
     group by business_date
 ),
 
 advertised as (
-    select business_date, sum(paid_amount) as advertised_amount
+    select
+        business_date,
+        case when sum(paid_order_count) = 0 then 0 else sum(paid_amount) filter (where paid_order_count > 0) end
+            as advertised_amount,
+        true as is_advertised
     from sessions
     where click_id is not null
     group by business_date
@@ -57,6 +65,14 @@ landing as (
         sum(engaged_sessions) as engaged_sessions,
         sum(measured_sessions) > 0 as is_any_stay_known
     from marts.landing_cube
+    where business_date between $from_date and $to_date
+    group by business_date
+),
+
+-- The balance of a presale is due later.
+created as (
+    select business_date, sum(paid) as paid, sum(orders) - sum(presale_orders) as orders
+    from marts.payment_cube
     where business_date between $from_date and $to_date
     group by business_date
 ),
@@ -109,26 +125,39 @@ measures as (
     inner join presales using (business_date)
     union all
     select business_date, unnest([
-        {'metric': 'impressions', 'numerator': impressions::DECIMAL(28, 3), 'denominator': null::DECIMAL(28, 3)},
-        {'metric': 'clicks', 'numerator': clicks, 'denominator': null},
-        {'metric': 'cost', 'numerator': cost, 'denominator': null},
-        {'metric': 'click_rate', 'numerator': clicks, 'denominator': impressions},
-        {'metric': 'arrival_rate', 'numerator': case when identified_clicks > 0 then arrived_clicks end,
+        {'metric': 'impressions', 'numerator': case when has_impressions then impressions::DECIMAL(28, 3) end,
+            'denominator': null::DECIMAL(28, 3)},
+        {'metric': 'clicks', 'numerator': case when has_clicks then clicks end, 'denominator': null},
+        {'metric': 'cost', 'numerator': case when has_costs then cost end, 'denominator': null},
+        {'metric': 'click_rate', 'numerator': case when has_clicks then clicks end,
+            'denominator': impressions},
+        {'metric': 'arrival_rate', 'numerator': case when has_clicks and has_sessions and identified_clicks > 0
+            then arrived_clicks end,
             'denominator': identified_clicks},
-        {'metric': 'visits_per_click', 'numerator': case when identified_clicks = 0 then advertised_sessions end,
+        {'metric': 'visits_per_click', 'numerator': case when has_clicks and has_sessions and identified_clicks = 0
+            then advertised_sessions end,
             'denominator': clicks},
-        {'metric': 'cost_per_engaged_session', 'numerator': case when has_pages then cost end,
+        {'metric': 'cost_per_engaged_session', 'numerator': case when has_pages and has_costs then cost end,
             'denominator': coalesce(engaged_sessions, 0)},
-        {'metric': 'return_on_ad_spend', 'numerator': case when has_orders
-            then coalesce(advertised_amount, case when identified_clicks > 0 then 0 end) end, 'denominator': cost},
-        {'metric': 'acquisition_cost', 'numerator': case when has_orders then cost end,
-            'denominator': coalesce(first_time_buyers, 0)}
+        {'metric': 'return_on_ad_spend', 'numerator': case
+            when paid_amount is null or cost is null or not has_costs then null
+            when is_advertised then advertised_amount
+            when identified_clicks > 0 then 0 end, 'denominator': cost},
+        {'metric': 'acquisition_cost', 'numerator': case when first_time_buyers is not null and has_costs then cost end,
+            'denominator': first_time_buyers}
     ], recursive := true)
     from summary
     inner join advertising using (business_date)
     left join landing using (business_date)
     left join advertised using (business_date)
-    where list_contains($declared_families, 'traffic') and (impressions > 0 or clicks > 0 or cost > 0)
+    where impressions > 0 or clicks > 0 or cost > 0
+    union all
+    select business_date, unnest([
+        {'metric': 'order_to_pay_rate', 'numerator': case when has_creations and has_payments then paid end,
+            'denominator': orders}
+    ], recursive := true)
+    from known
+    inner join created using (business_date)
     union all
     select business_date, unnest([
         {'metric': 'active_customers', 'numerator': coalesce(active_customers, 0), 'denominator': null},
@@ -136,7 +165,7 @@ measures as (
     ], recursive := true)
     from summary
     left join repurchase using (business_date)
-    where has_orders
+    where has_payments and has_customers
     union all
     select business_date, metric, numerator, denominator
     from intermediate.page_metrics

@@ -1,6 +1,6 @@
 -- The shop's day in one row: the factors of the same-day money, the headline rate and the platform's counts beside it.
 --
--- What a family would tell that the shop does not deliver is null, never zero.
+-- What event types or columns would tell that the shop has not delivered by the end of the day is null, never zero.
 --
 -- grain: business_date
 -- history: all
@@ -12,11 +12,9 @@ with sessions as (
 ),
 
 days as (
-    select
-        unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day)::DATE[]) as business_date,
-        list_contains($declared_families, 'traffic') or list_contains($declared_families, 'page') as has_sessions,
-        list_contains($declared_families, 'page') as has_pages,
-        list_contains($declared_families, 'order') as has_orders
+    select *
+    from intermediate.known_data
+    where business_date between $from_date and $to_date
 ),
 
 session_counts as (
@@ -121,47 +119,49 @@ select
     case when has_sessions then coalesce(sessions, 0) end as sessions, -- sessions that entered, robots in
     case when has_sessions then coalesce(human_sessions, 0) end
         as human_sessions, -- of them human: first factor of the same-day money
-    case when has_sessions and has_orders then coalesce(returning_sessions, 0) end
+    case when has_sessions and has_payments and has_customers then coalesce(returning_sessions, 0) end
         as returning_sessions, -- human sessions whose customer had purchased before
-    case when has_pages then coalesce(qualified_sessions, 0) end
+    case when has_product_views then coalesce(qualified_sessions, 0) end
         as qualified_sessions, -- human sessions that reached a qualified product view
-    case when has_sessions and has_orders then coalesce(paying_sessions, 0) end
+    case when has_sessions and has_payments then coalesce(paying_sessions, 0) end
         as paying_sessions, -- human sessions paid by the end of the day they entered
-    case when has_pages then coalesce(page_views, 0)::BIGINT end as page_views, -- pages opened in human sessions
+    case when has_page_views then coalesce(page_views, 0)::BIGINT end
+        as page_views, -- pages opened in human sessions
     case when has_pages then coalesce(stay_ms, 0)::BIGINT end as stay_ms, -- milliseconds on their pages, where measured
-    case when has_sessions then coalesce(visitors, 0) end as visitors, -- distinct visitors of human sessions of the day
-    case when has_orders then coalesce(buyers, 0) end as buyers, -- distinct buyers who paid
-    case when has_orders then coalesce(returning_buyers, 0) end
+    case when has_sessions and has_visitors then coalesce(visitors, 0) end as visitors, -- distinct visitors of human sessions of the day
+    case when has_payments and has_buyers then coalesce(buyers, 0) end as buyers, -- distinct buyers who paid
+    case when has_payments and has_customers then coalesce(returning_buyers, 0) end
         as returning_buyers, -- customers who purchased, and had within the 365 days before
-    case when has_orders then coalesce(first_time_buyers, 0) end
+    case when has_payments and has_customers then coalesce(first_time_buyers, 0) end
         as first_time_buyers, -- customers who purchased for the first time ever
-    case when has_orders then coalesce(ordering_buyers, 0) end as ordering_buyers, -- distinct buyers who ordered
+    case when has_orders and has_buyers then coalesce(ordering_buyers, 0) end
+        as ordering_buyers, -- distinct buyers who ordered
     case when has_orders then coalesce(orders, 0) end as orders, -- orders created
     case when has_sessions and has_orders then coalesce(orders_with_session, 0) end
         as orders_with_session, -- of them with a session
-    case when has_orders then coalesce(paid_orders, 0) end as paid_orders, -- orders paid
-    case when has_orders and not coalesce(is_unit_count_unknown, false) then coalesce(paid_units, 0)::BIGINT end
+    case when has_payments then coalesce(paid_orders, 0) end as paid_orders, -- orders paid
+    case when has_units and not coalesce(is_unit_count_unknown, false) then coalesce(paid_units, 0)::BIGINT end
         as paid_units, -- units in them; null where none says how many
-    case when has_orders and not coalesce(is_amount_unknown, false) then coalesce(paid_amount, 0)::DECIMAL(18, 2) end
+    case when has_amounts and not coalesce(is_amount_unknown, false) then coalesce(paid_amount, 0)::DECIMAL(18, 2) end
         as paid_amount, -- paid, postage in, later refunds not deducted; null where no payment says how much
-    case when has_sessions and has_orders then coalesce(same_day_orders, 0) end
+    case when has_sessions and has_payments then coalesce(same_day_orders, 0) end
         as same_day_orders, -- orders paid on the day their session entered
     case
-        when has_sessions and has_orders and not coalesce(is_amount_unknown, false)
+        when has_sessions and has_amounts and not coalesce(is_amount_unknown, false)
             then coalesce(same_day_amount, case when coalesce(unpriced_same_day, 0) = 0 then 0 end)::DECIMAL(18, 2)
     end
         as same_day_amount, -- amount paid for them
     case
-        when has_orders and not coalesce(is_refund_unknown, false) then coalesce(refunded_amount, 0)::DECIMAL(18, 2)
+        when has_refunds and not coalesce(is_refund_unknown, false) then coalesce(refunded_amount, 0)::DECIMAL(18, 2)
     end
         as refunded_amount, -- refunded on the day, for payments of any day; deposits out
-    case when has_orders then paying_sessions / nullif(human_sessions, 0) end
+    case when has_payments then paying_sessions / nullif(human_sessions, 0) end
         as same_day_session_rate, -- headline: paying / human sessions
     case
-        when has_orders
+        when has_payments
             then coalesce((expected_paying / weight)::DOUBLE, paying_sessions / nullif(human_sessions, 0))
     end as standardised_session_rate, -- the same, each entry hour weighted as in the 28 days before
-    case when has_orders then coalesce(buyers, 0) / nullif(visitors, 0) end
+    case when has_payments and has_buyers and has_visitors then coalesce(buyers, 0) / nullif(visitors, 0) end
         as visitor_pay_rate -- platform-comparable: buyers / visitors
 from days
 left join session_counts using (business_date)

@@ -30,7 +30,9 @@ select
     count(*) filter (where reached_order) as reached_order, -- order or payment
     count(*) filter (where reached_paid) as reached_paid, -- paid by the end of the day
     sum(paid_order_count)::BIGINT as paid_orders, -- orders paid
-    sum(paid_unit_count)::BIGINT as paid_units, -- units paid for
-    sum(paid_amount)::DECIMAL(18, 2) as paid_amount -- amount paid
+    case when sum(paid_order_count) > 0 then sum(paid_unit_count) filter (where paid_order_count > 0) else 0 end::BIGINT
+        as paid_units, -- units paid for; null where no payment says how many
+    case when sum(paid_order_count) > 0 then sum(paid_amount) filter (where paid_order_count > 0) else 0 end
+    ::DECIMAL(18, 2) as paid_amount -- amount paid; null where no payment says how much
 from sessions
 group by all

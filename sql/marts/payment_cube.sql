@@ -23,7 +23,8 @@ select
     count(*) as orders, -- orders created
     count(*) filter (where orders.is_presale) as presale_orders, -- of them presales, whose balance is due later
     count(payments.order_id) as paid, -- orders paid by the end of the day
-    coalesce(sum(payments.amount), 0)::DECIMAL(18, 2) as paid_amount -- amount paid for them
+    case when count(payments.order_id) = 0 then 0 else sum(payments.amount) end::DECIMAL(18, 2)
+        as paid_amount -- amount paid for them; null where none says how much
 from orders
 left join payments
     on orders.order_id = payments.order_id and orders.business_date = payments.business_date

@@ -7,9 +7,11 @@
 -- owner: analytics
 with days as (
     select
-        unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day)::DATE[]) as business_date,
-        list_contains($declared_families, 'traffic') or list_contains($declared_families, 'page') as has_sessions,
-        list_contains($declared_families, 'order') as has_orders
+        business_date,
+        has_sessions and has_visitors as has_sessions,
+        has_payments and has_buyers as has_orders
+    from intermediate.known_data
+    where business_date between $from_date and $to_date
 ),
 
 periods as (

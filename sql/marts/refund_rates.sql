@@ -15,7 +15,7 @@ with ages as (
 ),
 
 data_end as (
-    select max(business_date) as last_date
+    select max(business_date) as last_date, count(refunded_amount) > 0 as has_refunds
     from marts.daily_summary
 ),
 
@@ -39,9 +39,12 @@ select
     within, -- age: 1h, 1d, 7d, 15d, 30d
     paid_date + days::INTEGER <= last_date as is_mature, -- all payments of the day have that age
     paid_amount, -- paid that day
-    coalesce(refunded_amount, 0)::DECIMAL(18, 2) as refunded_amount, -- refunded so far, at that age at most
-    case when is_mature then coalesce(refunded_amount, 0) / paid_amount end as refund_rate, -- null until mature
-    case when is_mature then paid_amount - coalesce(refunded_amount, 0) end as net_amount -- null until mature
+    case when has_refunds then coalesce(refunded_amount, 0)::DECIMAL(18, 2) end
+        as refunded_amount, -- refunded so far, at that age at most; null where the shop never delivers refunds
+    case when has_refunds and is_mature then coalesce(refunded_amount, 0) / paid_amount end
+        as refund_rate, -- null until mature
+    case when has_refunds and is_mature then paid_amount - coalesce(refunded_amount, 0) end
+        as net_amount -- null until mature
 from paid
 cross join ages
 cross join data_end

@@ -1,0 +1,116 @@
+-- What can be known of a day: what the shop has delivered by its end, by event type and column.
+--
+-- A type that stops after a first event is zero from then on; one that starts later leaves the days before unknown. A
+-- declared family without any event so far has delivered that nothing happened: all of it is known.
+--
+-- grain: business_date
+-- history: all
+-- owner: data
+with days as (
+    select unnest(generate_series($from_date::TIMESTAMP, $to_date::TIMESTAMP, interval 1 day)::DATE[]) as business_date
+),
+
+families as (
+    select unnest($declared_families) as family
+),
+
+delivered as (
+    select family, event_type, column_name, min(business_date) as first_date
+    from intermediate.filled_columns
+    where business_date <= $to_date
+    group by family, event_type, column_name
+),
+
+first_events as (
+    select families.family, min(delivered.first_date) as first_date
+    from families
+    left join delivered using (family)
+    group by families.family
+),
+
+-- An empty family knows everything; `*` stands for each event type and column.
+known as (
+    select days.business_date, delivered.family, delivered.event_type, delivered.column_name
+    from days
+    inner join delivered on delivered.first_date <= days.business_date
+    inner join families on delivered.family = families.family
+    union all
+    select days.business_date, first_events.family, '*', '*'
+    from days
+    inner join first_events on coalesce(first_events.first_date > days.business_date, true)
+)
+
+select
+    business_date, -- the day
+    coalesce(bool_or(family = 'traffic' and event_type in ('impression', '*')), false)
+        as has_impressions, -- ads shown
+    coalesce(bool_or(family = 'traffic' and event_type in ('click', '*')), false) as has_clicks, -- ads clicked
+    coalesce(bool_or(family = 'traffic' and column_name in ('cost', '*')), false) as has_costs, -- what ads cost
+    coalesce(bool_or(family = 'traffic' and event_type in ('visit', '*') and column_name in ('domain', '*')), false)
+        as has_domains, -- which visits come from the private domain
+    coalesce(bool_or(family = 'traffic' and event_type in ('visit', '*') or family = 'page'), false)
+        as has_sessions, -- sessions: visits, or events of pages
+    coalesce(bool_or(
+        family = 'traffic' and event_type in ('visit', '*') and column_name in ('visitor_id', '*')
+        or family = 'page' and column_name in ('visitor_id', '*')
+    ), false) as has_visitors, -- whose sessions they are
+    coalesce(bool_or(family = 'page'), false) as has_pages, -- events of pages
+    coalesce(bool_or(family = 'page' and event_type in ('page_view', '*')), false) as has_page_views, -- pages opened
+    coalesce(bool_or(family = 'page' and event_type in ('product_view', '*')), false)
+        as has_product_views, -- products opened
+    coalesce(bool_or(family = 'page' and column_name in ('dwell_ms', 'scroll_ratio', '*')), false)
+        as has_deep_reads, -- how long or how far pages are read
+    coalesce(bool_or(family = 'page' and event_type in ('favorite', '*')), false) as has_favorites, -- favourites
+    coalesce(bool_or(family = 'page' and event_type in ('add_to_cart', '*')), false) as has_carts, -- carts
+    coalesce(bool_or(family = 'page' and event_type in ('checkout_start', '*')), false) as has_checkouts, -- checkouts
+    coalesce(bool_or(family = 'page' and event_type in ('coupon_claim', '*')), false)
+        as has_coupon_claims, -- coupons claimed
+    coalesce(bool_or(family = 'page' and event_type in ('coupon_error', '*')), false)
+        as has_coupon_errors, -- coupons refused
+    coalesce(bool_or(family = 'page' and event_type in ('payment_failed', '*')), false)
+        as has_payment_failures, -- failed payments
+    coalesce(bool_or(family = 'order' and event_type in ('created', 'deposit_paid', 'paid', '*')), false)
+        as has_orders, -- orders created, by an event of its own or by a payment
+    coalesce(bool_or(family = 'order' and event_type in ('created', 'deposit_paid', '*')), false)
+        as has_creations, -- orders created, by an event of its own
+    coalesce(bool_or(
+        family = 'order'
+        and event_type in ('created', 'deposit_paid', 'paid', '*') and column_name in ('coupon', '*')
+    ), false) as has_order_coupons, -- the coupons of orders
+    coalesce(bool_or(family = 'order' and event_type in ('paid', 'balance_paid', '*')), false)
+        as has_payments, -- payments
+    coalesce(bool_or(
+        family = 'order'
+        and event_type in ('paid', 'balance_paid', '*') and column_name in ('amount', '*')
+    ), false) as has_amounts, -- how much is paid
+    coalesce(bool_or(
+        family = 'order'
+        and event_type in ('paid', 'balance_paid', '*') and column_name in ('quantity', '*')
+    ), false) as has_units, -- how many units are paid for
+    coalesce(bool_or(family = 'order' and column_name in ('visitor_id', 'customer_id', '*')), false)
+        as has_buyers, -- who orders
+    coalesce(bool_or(column_name = 'customer_id' or family = 'order' and column_name = '*'), false)
+        as has_customers, -- which of them are one customer
+    coalesce(bool_or(family = 'order' and event_type in ('deposit_paid', '*')), false) as has_deposits, -- deposits
+    coalesce(bool_or(family = 'order' and event_type in ('refunded', '*')), false) as has_refunds, -- refunds
+    coalesce(bool_or(family = 'order' and event_type in ('delivered', '*')), false)
+        as has_deliveries, -- parcels delivered
+    coalesce(bool_or(family = 'service' and event_type in ('customer_message', '*')), false)
+        as has_inquiries, -- messages of customers
+    coalesce(bool_or(family = 'service' and event_type in ('agent_message', '*')), false)
+        as has_answers, -- answers of agents
+    coalesce(bool_or(family = 'service' and event_type in ('care_sent', '*')), false)
+        as has_care, -- care messages sent
+    coalesce(bool_or(family = 'service' and event_type in ('care_opened', '*')), false)
+        as has_care_opened, -- care messages opened
+    coalesce(bool_or(family = 'service' and event_type in ('member_joined', '*')), false)
+        as has_member_joins, -- new members
+    coalesce(bool_or(family = 'service' and event_type in ('contact_added', 'community_joined', '*')), false)
+        as has_contacts, -- new contacts
+    coalesce(bool_or(family = 'service' and event_type in ('contact_lost', 'opted_out', '*')), false)
+        as has_contact_losses, -- contacts lost
+    coalesce(bool_or(family = 'service' and event_type in ('question_answered', 'review_replied', '*')), false)
+        as has_question_answers -- answers to questions and reviews
+from days
+left join known using (business_date)
+group by business_date
