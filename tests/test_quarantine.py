@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from funnelscope.ingest import create_tables, find_duplicates, reconcile, take_deliveries
 from funnelscope.ingest.quarantine import Selection, count_by_reason, count_rows, drop_rows, show_rows
 from funnelscope.messages.check_observations import CheckObservation
+from funnelscope.publication.erasure import begin_erasure
 from funnelscope.warehouse.checks import load_contracts
 from funnelscope.warehouse.connection import open_in_memory_warehouse, open_warehouse
 from pipelines.cli.app import app, print_quarantined
@@ -196,6 +197,23 @@ def test_a_run_ends_with_what_waits_in_quarantine(shop: Shop, capsys: pytest.Cap
     }.items():
         print_quarantined(count_by_reason(shop.warehouse), language)
         assert capsys.readouterr().out == line + "\n"
+
+
+def test_a_forgotten_person_is_not_left_in_the_text_of_somebody_elses_conflict(shop: Shop) -> None:
+    """The note is not read into raw, but it is part of the line that was delivered."""
+    text = "event_id,event_time,event_type,order_id,amount,note\n" + "".join(
+        f"1,2026-01-06 10:00:00,paid,1,{amount},for ann@example.com\n" for amount in ("5.00", "6.00")
+    )
+    shop.deliver(text, CONTRACT)
+    shop.warehouse.execute("update quality.quarantine set content = null")
+    find_duplicates(shop.warehouse, DAY, DAY, shop.settings)
+    conflict = Selection(reason="conflicting_duplicate")
+    assert "ann@example.com" in show_rows(shop.warehouse, conflict, 9)[0]["content"]
+    begin_erasure(shop.warehouse, shop.settings, ["ann@example.com"])
+    assert show_rows(shop.warehouse, conflict, 9)[0]["content"] == "{}"
+    shop.warehouse.execute("update quality.quarantine set content = null")  # as when the file is read again
+    find_duplicates(shop.warehouse, DAY, DAY, shop.settings)
+    assert show_rows(shop.warehouse, conflict, 9)[0]["content"] == "{}"
 
 
 # -- rows that are given up
