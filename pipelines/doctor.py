@@ -21,7 +21,7 @@ from pipelines.instance import UNFINISHED, open_instance
 PACKAGES = ("dagster", "duckdb", "pandas", "matplotlib", "typst")
 FEWEST_DAYS_OF_DISK = 30
 DAYS_OF_THE_FORECAST = 7
-_IN_EVERY_EVENT = {"event_id", "event_time", "event_type", "shop", "is_bot"}
+_NOT_NAMED = {"event_id", "event_time", "event_type", "shop", "is_bot", "excluded_reason"}
 
 
 @dataclass(frozen=True)
@@ -205,9 +205,9 @@ def _describe_delivered(warehouse: Warehouse, settings: Settings) -> Iterator[He
         types = [
             f"{event_type} ({', '.join(column.name for column in family.columns if column.name in columns)})"
             for event_type in family.event_types
-            if (columns := delivered[name].get(event_type, set()) - _IN_EVERY_EVENT)
+            if (columns := delivered[name].get(event_type, set()) - _NOT_NAMED)
         ]
-        filled = set().union(*delivered[name].values()) | _IN_EVERY_EVENT
+        filled = set().union(*delivered[name].values()) | _NOT_NAMED
         missing = [event_type for event_type in family.event_types if event_type not in delivered[name]]
         empty = [column.name for column in family.columns if column.name not in filled]
         words = f"so far {', '.join(types)}"

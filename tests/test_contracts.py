@@ -870,8 +870,10 @@ def test_a_contract_reports_the_day_on_which_its_rule_is_broken(
         ),
         (
             "order_events_come_once",
-            "update raw.order_events set line = '1' where line = '2'",
-            {"again": 1, "orders": 6},
+            "update raw.order_events set line = '1' where line = '2'; "
+            "update raw.order_events set amount = 4 + delivery_id where order_id = 1; "
+            "update raw.order_events set shipping_amount = 1 where order_id = 1 and delivery_id = 1",
+            {"again": 1, "orders": 6, "amount": "12.00", "once_amount": "6.00"},
         ),
         (
             "refunds_are_within_payments",

@@ -138,7 +138,7 @@ def test_every_column_is_expected_with_more_than_nothing(name: str) -> None:
 def test_every_column_of_the_contract_is_known_to_be_delivered_or_not(family: Family) -> None:
     query = MODELS["filled_columns"].query
     counted = query[query.index(f"select '{family.name}' as family") : query.index(f"from {family.name}_counts")]
-    in_every_event = {"event_id", "event_time", "shop", "is_bot"}
+    in_every_event = {"event_id", "event_time", "shop", "is_bot", "excluded_reason"}
     assert set(re.findall(r"'column_name': '(\w+)'", counted)) == {c.name for c in family.columns} - in_every_event
     assert re.findall(r"'column_name': '(\w+)', 'rows': (?!event_count)(\w+)", counted) == [
         (name, name) for name in re.findall(r"'column_name': '(\w+)'", counted) if name != "event_type"

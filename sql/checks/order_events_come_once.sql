@@ -17,7 +17,8 @@ order_events as (
         delivery_id,
         line,
         coalesce(product_id, sku) as product,
-        refund_id
+        refund_id,
+        amount + coalesce(shipping_amount, 0) as money
     from raw.order_events
     anti join refused using (delivery_id, row_number)
     where order_id is not null and excluded_reason is null
@@ -69,6 +70,39 @@ again as (
     from created_again
 ),
 
+-- What the creations come to, or where there are none the payments: all of them, and the largest of each line.
+lines as (
+    select
+        again.order_id,
+        again.business_date,
+        sum(money) filter (where event_type = 'created') as created,
+        max(money) filter (where event_type = 'created') as created_once,
+        sum(money) filter (where event_type != 'created') as paid,
+        max(money) filter (where event_type != 'created') as paid_once
+    from again
+    inner join order_events
+        on again.order_id = order_events.order_id
+        and order_events.business_date
+            between again.business_date - $order_lifetime_days and again.business_date
+    where event_type != 'refunded'
+    group by again.order_id, again.business_date, line, product
+),
+
+order_sums as (
+    select
+        business_date,
+        coalesce(sum(created), sum(paid)) as amount,
+        coalesce(sum(created_once), sum(paid_once)) as once_amount
+    from lines
+    group by business_date, order_id
+),
+
+sums as (
+    select business_date, sum(amount) as amount, sum(once_amount) as once_amount
+    from order_sums
+    group by business_date
+),
+
 totals as (
     select
         orders.business_date,
@@ -82,6 +116,9 @@ totals as (
 select
     business_date, -- the day
     again, -- orders whose events came again
-    orders -- of so many
+    orders, -- of so many
+    coalesce(amount, 0)::DECIMAL(18, 2)::VARCHAR as amount, -- what they come to, counted each time
+    coalesce(once_amount, 0)::DECIMAL(18, 2)::VARCHAR as once_amount -- and counted once
 from totals
+left join sums using (business_date)
 where again > 0.01 * orders

@@ -1,6 +1,6 @@
 -- What the events of a day say: of each event type how many there are, and how many fill each column.
 --
--- The column `event_type` stands for the type itself.
+-- The column `event_type` stands for the type itself. Orders that the shop does not count say nothing.
 --
 -- grain: business_date, family, event_type, column_name
 -- history: 0
@@ -108,10 +108,9 @@ order_counts as (
         count(refund_id) as refund_id,
         count(refund_type) as refund_type,
         count(error_code) as error_code,
-        count(rating) as rating,
-        count(excluded_reason) as excluded_reason
+        count(rating) as rating
     from staging.order_events
-    where business_date between $from_date and $to_date
+    where excluded_reason is null and business_date between $from_date and $to_date
     group by business_date, event_type
 ),
 
@@ -201,8 +200,7 @@ filled as (
         {'column_name': 'refund_id', 'rows': refund_id},
         {'column_name': 'refund_type', 'rows': refund_type},
         {'column_name': 'error_code', 'rows': error_code},
-        {'column_name': 'rating', 'rows': rating},
-        {'column_name': 'excluded_reason', 'rows': excluded_reason}
+        {'column_name': 'rating', 'rows': rating}
     ], recursive := true)
     from order_counts
 )

@@ -13,9 +13,15 @@ with first_dates as (
 )
 
 select
-    family, -- the family
-    event_type, -- the event type
-    column_name, -- the column; event_type for the type itself
-    first_date as business_date -- the business date of the first event
+    first_dates.family, -- the family
+    first_dates.event_type, -- the event type
+    first_dates.column_name, -- the column; event_type for the type itself
+    business_date, -- the business date of the first event
+    event_count -- how many such events that day had
 from first_dates
+inner join intermediate.filled_columns
+    on first_dates.family = filled_columns.family
+    and first_dates.event_type = filled_columns.event_type
+    and first_dates.column_name = filled_columns.column_name
+    and first_dates.first_date = filled_columns.business_date
 where first_date >= $from_date
