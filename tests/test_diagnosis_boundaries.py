@@ -635,7 +635,9 @@ def test_refunds_are_counted_at_the_greatest_age_that_the_days_have_reached(
     for number in range(first_day - 3, first_day + 1):
         paid = DAY - timedelta(days=number)
         world.warehouse.execute(
-            "insert into marts.daily_summary by name select $day as business_date, 1000 as paid_amount", day=paid
+            "insert into marts.daily_summary by name select $day as business_date, 1000 as paid_amount, "
+            "0 as refunded_amount",
+            day=paid,
         )
         for bucket, share in (("00", 10), ("07", 20), ("15", 40), ("30", 80), ("31", 160)):
             world.warehouse.execute(

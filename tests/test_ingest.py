@@ -279,7 +279,7 @@ WHOLE_FILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing column": (lambda h: put(h, "a.csv", "event_id,event_type\n1,page_view\n"), "missing_column"),
     "header twice": (lambda h: put(h, "a.csv", "event_time,event_type,Event_Type\n"), "bad_header"),
     "folder": (lambda h: (h / "landing/page" / DT / "a.csv").mkdir(parents=True), "not_a_file"),
-    "unknown ending": (lambda h: put(h, "a.xlsx", "PK"), "unknown_format"),
+    "unknown ending": (lambda h: put(h, "a.doc", "PK"), "unknown_format"),
     "no date": (lambda h: put(h, "a.csv", as_csv(ROWS), dt="dt=2026-13-41"), "no_delivery_date"),
     "broken link": (
         lambda h: ((h / "landing/page" / DT).mkdir(parents=True), (h / "landing/page" / DT / "a.csv").symlink_to("b")),

@@ -118,7 +118,7 @@ def told_keys() -> set[str]:
     keys = {*OTHER_FORMATS.values(), *(f"asked_{name}" for name in TRANSLATED_ARGUMENTS)}
     for file in (REPOSITORY / "funnelscope").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            makers = ("LocalizedMessage", "_build_problem")
+            makers = ("LocalizedMessage", "build_problem")
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in makers and node.args:
                 keys |= {each.value for each in ast.walk(node.args[0]) if isinstance(each, ast.Constant)}
     return keys - {"asked_", ""}

@@ -94,6 +94,7 @@ def compute_day_truth(
     }
     settle_links(state, ledger, [page_people, service, order])
     payments = _settle_payments(state, ledger, day, order)
+    _settle_shipments(state, day, order)
     truth: dict[str, Any] = {}
     steps = _compute_session_steps(state, ledger, day, both, traffic, page, seen_customer, truth)
     _attribute_orders(state, ledger, day, order)
@@ -114,6 +115,7 @@ def compute_history_truth(state: ShopState, ledger: Ledger, day: int, order: Chu
     """The numbers of a day before the first date: orders and customers only."""
     settle_links(state, ledger, [order])
     payments = _settle_payments(state, ledger, day, order)
+    _settle_shipments(state, day, order)
     _attribute_orders(state, ledger, day, order)
     truth = _compute_order_numbers(state, day, order, payments, np.empty(0, np.int64))
     nothing: Chunk = {name: np.empty(0, np.int64) for name in ("kind", "customer", "time")}
@@ -169,7 +171,7 @@ def _compute_session_steps(
     carries = seen_customer >= 0
     customer[position[carries]] = seen_customer[carries]
     customer = np.where(customer >= 0, customer, state.visitors["linked"][both.visitor])
-    bought = state.customers["first_payment"][customer] if state.customers.size else np.full(count, NEVER)
+    bought = _find_first_purchases(state, ledger)[customer] if state.customers.size else np.full(count, NEVER)
     returning = (customer >= 0) & (bought < started)
     entry_type, channel = _find_entry(both, position, page, first_page)
     rows = np.flatnonzero(human_entry)
@@ -389,7 +391,12 @@ def _settle_payments(state: ShopState, ledger: Ledger, day: int, order: Chunk) -
     buys = counts & (customer >= 0)
     np.minimum.at(state.customers["first_payment"], customer[buys], time[buys])
     ledger.payments.append(
-        {"order": numbers[buys], "customer": customer[buys], "day": np.full(buys.sum(), day, np.int64)}
+        {
+            "order": numbers[buys],
+            "customer": customer[buys],
+            "day": np.full(buys.sum(), day, np.int64),
+            "time": _find_first_of_day(customer[buys], time[buys]),
+        }
     )
     return {
         "order": numbers,
@@ -455,7 +462,6 @@ def _compute_customer_numbers(
 ) -> dict[str, Any]:
     """The repurchase stage: who is active, delivered, cared for, a member, and who buys again."""
     table, people = state.orders, state.customers
-    _settle_shipments(state, day, order)
     delivered = order["customer"][(order["kind"] == ORDER_KIND["delivered"]) & (order["customer"] >= 0)]
     people["last_delivered_day"][delivered] = day
     for column, names in (
@@ -467,12 +473,12 @@ def _compute_customer_numbers(
     cared = (service["kind"] == SERVICE_KIND["care_sent"]) & (service["customer"] >= 0)
     people["last_care_day"][service["customer"][cared]] = day
 
-    paid = {name: np.concatenate([chunk[name] for chunk in ledger.payments]) for name in ("order", "customer", "day")}
-    stands = table["refunded_before_shipment"][paid["order"]] < table["payment_cents"][paid["order"]]
+    paid, stands = _list_open_payments(state, ledger)
     earlier = paid["day"] < day
     final = earlier & (table["shipped"][paid["order"]] < NEVER)  # shipped: no later refund precedes the shipment
     known = people["last_purchase_day"]
     np.maximum.at(known, paid["customer"][final & stands], paid["day"][final & stands])
+    np.minimum.at(people["first_settled_purchase"], paid["customer"][final & stands], paid["time"][final & stands])
     last_purchase = known.astype(np.int64)
     np.maximum.at(last_purchase, paid["customer"][earlier & stands], paid["day"][earlier & stands])
     ledger.payments = [select_rows(paid, np.flatnonzero(~final))]
@@ -489,6 +495,29 @@ def _compute_customer_numbers(
         ),
         "purchased_customers": int((active & buys).sum()),
     }
+
+
+def _find_first_of_day(customer: Array, time: Array) -> Array:
+    """For each of a day's payments, the time of its customer's first payment that day."""
+    people, of = np.unique(customer, return_inverse=True)
+    first = np.full(len(people), NEVER)
+    np.minimum.at(first, of, time)
+    return first[of]
+
+
+def _list_open_payments(state: ShopState, ledger: Ledger) -> tuple[Chunk, Array]:
+    """Payments of orders that had not been shipped by the day before, and whether they stand: not all given back."""
+    names = ("order", "customer", "day", "time")
+    paid = {name: np.concatenate([chunk[name] for chunk in ledger.payments]) for name in names}
+    return paid, state.orders["refunded_before_shipment"][paid["order"]] < state.orders["payment_cents"][paid["order"]]
+
+
+def _find_first_purchases(state: ShopState, ledger: Ledger) -> Array:
+    """For each customer, the first payment of the first purchase day that stands at the end of this day."""
+    paid, stands = _list_open_payments(state, ledger)
+    first = state.customers["first_settled_purchase"].astype(np.int64)
+    np.minimum.at(first, paid["customer"][stands], paid["time"][stands])
+    return first
 
 
 def _settle_shipments(state: ShopState, day: int, order: Chunk) -> None:

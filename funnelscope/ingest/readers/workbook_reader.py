@@ -49,8 +49,9 @@ def read_workbook(warehouse: Warehouse, path: Path, source: Source) -> tuple[Del
     with path.open("rb") as stream:
         start = stream.read(encoding_detection.SAMPLE_BYTES)
     if not start.startswith(WORKBOOKS):
-        other = encoding_detection.detect_other_format(start) or "no_workbook"
-        raise DeliveryError(QuarantineReason.UNREADABLE, LocalizedMessage(other))
+        other = encoding_detection.detect_other_format(start)
+        message = LocalizedMessage(other) if other else LocalizedMessage("no_workbook")
+        raise DeliveryError(QuarantineReason.UNREADABLE, message)
     try:
         workbook = CalamineWorkbook.from_path(path)
         name, rows = _choose_sheet(workbook, source)
