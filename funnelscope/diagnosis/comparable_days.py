@@ -72,10 +72,10 @@ def find_regular_days(
         if verdict != "blocked" and farthest <= day < business_date and not find_promotion_day(settings.calendar, day)
     ]
     kept = [day for day in regular if day not in left_out]
-    return _select_latest(kept if 2 * len(kept) >= BASELINE_DAYS else regular)
+    return select_latest(kept if 2 * len(kept) >= BASELINE_DAYS else regular)
 
 
-def _select_latest(days: Sequence[date]) -> tuple[date, ...]:
+def select_latest(days: Sequence[date]) -> tuple[date, ...]:
     """The latest four of each weekday, and the latest others if a weekday has fewer: a shop may rest on Sundays."""
     places = [sum(other.weekday() == day.weekday() for other in days[number:]) for number, day in enumerate(days)]
     latest = [day for place, day in zip(places, days, strict=True) if place <= DAYS_OF_A_WEEKDAY]
