@@ -65,7 +65,7 @@ while not stop.exists() or not reads:
         days = connection.execute("select count(*) from quality.published_days").fetchall()[0][0]
     assert summary == money, (snapshot, summary, money)
     assert summary == files, (snapshot, summary, files)
-    time.sleep(0.05)  # leaves the processor to the run that it watches
+    time.sleep(0.2)  # leaves the processor to the run that it watches
     assert days >= len(summary)
     reads += 1
     seen.add(snapshot.name)
