@@ -121,11 +121,24 @@ def test_a_day_without_sessions_among_the_earlier_ones_leaves_one_bar(tmp_path: 
     """Factors of eight days do not make the mean amount of nine."""
     report = report_of(world_of(days_without_sessions=(3,)), tmp_path)
     assert report.bridge is not None
-    assert [bar.key for bar in report.bridge.bars] == ["same_day", "carried_over", "presale_balance", "no_session"]
+    assert [bar.key for bar in report.bridge.bars] == ["same_day", "carried_over", "no_session"], (
+        "nothing was sold in advance"
+    )
     assert sum(bar.change for bar in report.bridge.bars) == report.bridge.today - report.bridge.usual
     landing = next(stage for stage in report.stages if stage.key == "landing")
     assert landing.rate is not None
     assert factors_of(report)["landing_rate"].baseline == pytest.approx(landing.rate.baseline)
+
+
+def test_a_day_on_which_nothing_is_known_is_no_day_without_money(tmp_path: Path) -> None:
+    """Its classes have no row either; the first page's bridge took it for zero while its tile left it out."""
+    world = world_of()
+    for table in ("daily_money", "daily_summary"):
+        world.warehouse.execute(f"delete from marts.{table} where business_date = $day", day=world.day(4))
+    report = report_of(world, tmp_path)
+    assert report.money is not None
+    known = [100 * number for number in range(1, DAYS) if number != 4]
+    assert report.money.carried_over.baseline == pytest.approx(sum(known) / len(known))
 
 
 def test_amounts_and_counts_have_the_mean_of_the_days(report: Report) -> None:

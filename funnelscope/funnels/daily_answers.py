@@ -110,7 +110,9 @@ def note_fault(warehouse: Warehouse, path: Path, from_date: date, to_date: date,
         to_date=to_date,
     )
     days = [from_date + timedelta(days=offset) for offset in range((to_date - from_date).days + 1)]
-    told = problem.replace(f"{path.parent}/", "")  # it is printed in reports, which need no folder of this machine
+    told = " ".join(
+        problem.replace(f"{path.parent}/", "").split()
+    )  # it is printed in reports, which need no folder of this machine
     insert_rows(warehouse, "quality.own_funnel_faults", [(day, path.name, told) for day in days if problem])
 
 

@@ -184,13 +184,19 @@ def choose_digits(value: Number, unit: Unit) -> int:
     return 1
 
 
+FEW = 10
+
+
 def choose_baseline_digits(value: Number | None, unit: Unit) -> int | None:
     """Number of decimals for a baseline, equal to that of its value so that the two can be compared.
 
-    None if the value is 0 or 100 %: such a value is printed without decimals, which says nothing about its baseline.
+    None if the value is 0 or 100 %: such a value is printed without decimals, which says nothing about its baseline. A
+    count below ten has one decimal, or a usual third of one would be printed as none.
     """
     if value is None or (unit is Unit.RATE and value in (0, 1)):
         return None
+    if unit is Unit.COUNT and value < FEW:
+        return 1
     return choose_digits(value, unit)
 
 

@@ -149,14 +149,17 @@ def build_bridge(published: Published, money: reports.MoneySplit | None) -> repo
     """
     if money is None or not published.yardstick.days:
         return None
-    if any(part.amount is None or part.baseline is None for part in money.parts.values()):
+    # A shop without presales has none of that class; every other class must be known.
+    parts = {key: part for key, part in money.parts.items() if key != "presale_balance" or part.amount is not None}
+    if any(part.amount is None or part.baseline is None for part in parts.values()):
         return None
-    usual = {key: Decimal(str(part.baseline)).quantize(CENT) for key, part in money.parts.items()}
-    today = {key: Decimal(part.amount or 0) for key, part in money.parts.items()}
+    usual = {key: Decimal(str(part.baseline)).quantize(CENT) for key, part in parts.items()}
+    today = {key: Decimal(part.amount or 0) for key, part in parts.items()}
     bars = _build_same_day_bars(money.factors, usual["same_day"], today["same_day"])
     bars += [
         reports.BridgeBar(key, today[key] - usual[key], Unit.MONEY, usual[key], today[key])
         for key in ("carried_over", "presale_balance", "no_session")
+        if key in parts
     ]
     excluded = money.excluded
     return reports.Bridge(

@@ -1,6 +1,6 @@
 """The money of a period, usually a day: its four classes, the factors of the same-day part, the headline numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -30,10 +30,13 @@ def read_money(published: Published) -> reports.MoneySplit | None:
     amounts: dict[str, dict[date, tuple[Decimal | None, int]]] = {}
     for day, money_class, amount, payments in records:
         amounts.setdefault(money_class, {})[day] = (amount, payments)
-    unknown = () if has_sessions(published) else ("same_day", "carried_over")
+    unknown = [] if has_sessions(published) else ["same_day", "carried_over"]
+    if "presale_balance" not in amounts and not _has_presale(published):
+        unknown.append("presale_balance")
+    known_days = _list_days_with_money(published)
     return reports.MoneySplit(
         **{
-            part: _build_money_part(published, amounts.get(part, {}))
+            part: _build_money_part(published, amounts.get(part, {}), known_days)
             if part not in unknown
             else reports.MoneyPart(None)
             for part in ("same_day", "carried_over", "presale_balance", "no_session", "excluded")
@@ -57,12 +60,34 @@ def _is_any_known(published: Published, column: str) -> bool:
     return bool(rows[0][0])
 
 
-def _build_money_part(published: Published, days: Mapping[date, tuple[Decimal | None, int]]) -> reports.MoneyPart:
+def _has_presale(published: Published) -> bool:
+    """Whether the shop has ever paid in two parts; where nobody tells, it may have."""
+    if not published.has_table("marts", "delivered_columns"):
+        return True
+    rows = published.rows(
+        "select count(*) from marts.delivered_columns "
+        "where event_type in ('deposit_paid', 'balance_paid') and business_date <= $to_date"
+    )
+    return bool(rows[0][0])
+
+
+def _list_days_with_money(published: Published) -> set[date]:
+    """The days on which it is known what was paid. On others a class without a row is unknown, not zero."""
+    rows = published.rows(
+        "select business_date from marts.daily_summary "
+        "where paid_amount is not null and business_date between $from_date and $to_date"
+    )
+    return {day for (day,) in rows}
+
+
+def _build_money_part(
+    published: Published, days: Mapping[date, tuple[Decimal | None, int]], known_days: Collection[date]
+) -> reports.MoneyPart:
     amounts = published.summed({day: amount for day, (amount, _) in days.items() if amount is not None})
     unpriced = published.by_period({day: count for day, (amount, count) in days.items() if amount is None})
     nothing = None if published.business_date in unpriced else Decimal("0.00")
     payments = published.summed({day: count for day, (_, count) in days.items()})
-    daily = {day: days[day][0] if day in days else Decimal(0) for day in published.yardstick.days}
+    daily = {day: days[day][0] if day in days else Decimal(0) for day in published.yardstick.days if day in known_days}
     return reports.MoneyPart(
         amounts.get(published.business_date, nothing),
         payments.get(published.business_date, 0),

@@ -234,9 +234,7 @@ def read_stage(published: Published, key: str, findings: Sequence[reports.Findin
         return _read_stage_without_steps(published, key, absent)
     steps = _read_steps(published, key)
     if not steps or not steps[0].count:
-        family = FAMILIES_OF_STAGE[key][0]
-        message = "no_customers" if key == "repurchase" else "no_events"
-        return reports.Stage(key, no_data=Message(message, {"family": family}))
+        return _read_stage_without_steps(published, key, _explain_no_steps(published, key))
     windows = _read_windows(published, key)
     stage = mark_stage(
         reports.Stage(
@@ -280,6 +278,25 @@ def _is_rate_known(published: Published, source: SliceSource) -> bool:
 def _tells_something(table: reports.SliceTable) -> bool:
     """Whether there are rows; of members, two: without any event of members nobody is known to be one."""
     return len(table.rows) > (table.dimension == "member")
+
+
+def _explain_no_steps(published: Published, stage: str) -> Message:
+    """Why nobody entered the stage on a day with data."""
+    states = dict(published.rows("select family, state from quality.family_days where business_date = $to_date"))
+    families = [family for family in FAMILIES_OF_STAGE[stage] if states.get(family) != "absent"]
+    if stage == "repurchase":
+        return Message("no_customers" if _names_buyers(published) else "no_buyers_named")
+    return Message("no_events", {"family": (families or FAMILIES_OF_STAGE[stage])[0]})
+
+
+def _names_buyers(published: Published) -> bool:
+    if not published.has_table("marts", "delivered_columns"):
+        return True
+    rows = published.rows(
+        "select count(*) from marts.delivered_columns "
+        "where family = 'order' and column_name in ('customer_id', 'visitor_id') and business_date <= $to_date"
+    )
+    return bool(rows[0][0])
 
 
 def _find_absent_family(published: Published, stage: str) -> Message | None:
@@ -537,7 +554,10 @@ def _answer_question(
     figures: Mapping[str, reports.Figure],
     findings: Sequence[reports.Finding],
 ) -> reports.Question:
-    """No: marked as worse, or so in a slice. Yes: judged and not marked so. Unknown: no number, or not judged."""
+    """No: marked as worse, or so in a slice. Yes: within the usual range or better.
+
+    Unknown: no number, not judged, or worse than usual by no more than chance; of too few cases, none at all too.
+    """
     known = [key for key in source.figures if published.is_known(key)]
     figure = figures.get(known[0]) or published.figure(known[0]) if known else None
     where = [each.slice for each in findings if each.kind in source.faults and each.status in _STANDING]
@@ -545,12 +565,22 @@ def _answer_question(
         return reports.Question(source.key, reports.QuestionAnswer.NO, figure, where[0])
     if figure is None or figure.value is None:
         return reports.Question(source.key, reports.QuestionAnswer.UNKNOWN)
-    is_never = not figure.value and not figure.baseline and not source.is_worse_above
-    if figure.surprise is None or is_never:
-        return reports.Question(source.key, reports.QuestionAnswer.UNKNOWN, figure)
     worse = reports.Mark.ABOVE if source.is_worse_above else reports.Mark.BELOW
-    answer = reports.QuestionAnswer.NO if figure.mark is worse else reports.QuestionAnswer.YES
-    return reports.Question(source.key, answer, figure)
+    if figure.mark is worse:
+        return reports.Question(source.key, reports.QuestionAnswer.NO, figure)
+    is_none = not figure.value and not source.is_worse_above
+    if figure.surprise is None or is_none or _is_beyond(figure, worse):
+        return reports.Question(source.key, reports.QuestionAnswer.UNKNOWN, figure)
+    return reports.Question(source.key, reports.QuestionAnswer.YES, figure)
+
+
+def _is_beyond(figure: reports.Figure, side: reports.Mark) -> bool:
+    """Whether the figure is outside its usual range on that side."""
+    if figure.value is None or figure.usual_low is None or figure.usual_high is None:
+        return False
+    if side is reports.Mark.ABOVE:
+        return float(figure.value) > float(figure.usual_high)
+    return float(figure.value) < float(figure.usual_low)
 
 
 def _answer_relevance_question(published: Published, stage: str) -> tuple[reports.Question, ...]:

@@ -121,8 +121,9 @@ def write_total_row_end(money: MoneySplit, words: Words) -> list[str]:
     """Share, payments, baseline and change of the total, as cells."""
     parts = money.parts.values()
     payments = [part.payments for part in parts if part.payments is not None]
-    baselines = [float(part.baseline) for part in parts if part.baseline is not None]
-    baseline = sum(baselines) if len(baselines) == len(parts) else None
+    known = [part for part in parts if part.amount is not None]
+    baselines = [float(part.baseline) for part in known if part.baseline is not None]
+    baseline = sum(baselines) if known and len(baselines) == len(known) else None
     share = words.value(1, Unit.RATE, SHARE_DIGITS) if money.paid_amount else words.no_data
     return [
         share,

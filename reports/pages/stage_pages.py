@@ -28,6 +28,7 @@ from reports.pages.table_blocks import (
     build_table,
     write_baseline_and_change,
     write_column_heads,
+    write_marked_value,
     write_promotions_note,
     write_trend_alternative,
 )
@@ -193,7 +194,7 @@ def build_stage_rate(rate: Figure, words: Words) -> Content:
     name = words.text("metrics", rate.key)
     details = [words.counts(rate), usual, change]
     return {
-        "sentence": words.text("labels", "main_rate", name=name, value=words.value(rate.value, rate.unit)),
+        "sentence": words.text("labels", "main_rate", name=name, value=write_marked_value(rate, words)),
         "details": words.text("labels", "separator").join(detail for detail in details if detail),
     }
 
