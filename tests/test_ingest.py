@@ -614,7 +614,15 @@ def test_negative_amounts_are_quarantined_unless_allowed(home: Path, warehouse: 
     assert [row["amount"] for row in raw(warehouse, "order")] == [Decimal("-1.00")]
 
 
-@pytest.mark.parametrize(("unit", "value"), [("epoch_seconds", "1767693600"), ("epoch_milliseconds", 1767693600000)])
+@pytest.mark.parametrize(
+    ("unit", "value"),
+    [
+        ("epoch_seconds", "1767693600"),
+        ("epoch_milliseconds", 1767693600000),
+        ("epoch_microseconds", 1767693600000000),
+        ("epoch_microseconds", "1767693600000000"),
+    ],
+)
 def test_epoch_times_are_read(unit: str, value: object, home: Path, warehouse: Warehouse) -> None:
     put(home, "a.jsonl", as_json_lines([dict(ROWS[0], event_time=value)]))
     take_deliveries(warehouse, settings_for(home, {"family": "page", "time_format": unit}))

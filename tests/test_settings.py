@@ -86,6 +86,18 @@ MISTAKES = {
         HEAD + "sources:\n  - family: order\n    duplicates: keep\n    columns: {event_id: a}\n",
         ["line 5", "duplicates", "event_id"],
     ),
+    "time format by another name": (
+        HEAD + "sources:\n  - family: order\n    time_format: epoch_micros\n",
+        ["line 5", "'epoch_micros'", "did you mean 'epoch_microseconds'", "%Y-%m-%d"],
+    ),
+    "time format that strptime lacks": (
+        HEAD + "sources:\n  - family: order\n    time_format: '%Y-%m-%d %Q'\n",
+        ["line 5", "'%Y-%m-%d %Q'", "is no format of a time", "%Q"],
+    ),
+    "time format without a year": (
+        HEAD + "sources:\n  - family: order\n    time_format: '%H:%M'\n",
+        ["line 5", "'%H:%M'", "has no year"],
+    ),
     "encoding": (HEAD + "sources:\n  - family: order\n    encoding: gbq\n", ["line 5", "'gbq'", "gb18030"]),
     "delivery date": (HEAD + "sources:\n  - family: order\n    delivery_date: 'x('\n", ["line 5"]),
     "pattern without a group": (HEAD + "sources:\n  - family: order\n    delivery_date: x\n", ["line 5", "one group"]),

@@ -8,6 +8,7 @@ May import: messages, events.
 from funnelscope.settings.shop_settings import (
     CONFIG_NAME,
     CONFIG_VARIABLE,
+    EPOCH_UNITS,
     HOME_VARIABLE,
     STAGES,
     Change,
@@ -28,6 +29,7 @@ from funnelscope.settings.yaml_source import SettingsError
 __all__ = [
     "CONFIG_NAME",
     "CONFIG_VARIABLE",
+    "EPOCH_UNITS",
     "HOME_VARIABLE",
     "STAGES",
     "Change",

@@ -29,6 +29,9 @@ CONFIG_VARIABLE = "FUNNELSCOPE_CONFIG"
 HOME_VARIABLE = "FUNNELSCOPE_HOME"
 CONFIG_NAME = "funnelscope.yaml"
 
+# What a number counts as a time, by its name in `time_format`, in microseconds.
+EPOCH_UNITS = {"epoch_seconds": 1_000_000, "epoch_milliseconds": 1_000, "epoch_microseconds": 1}
+
 STAGES = ("traffic", "landing", "decision", "repurchase")
 
 
@@ -60,6 +63,23 @@ def _find_expression_problem(expression: str) -> str:
     forbidden = {"SUBQUERY": "a subquery", "WINDOW": "a window function", "STAR": "a star", "PARAMETER": "a parameter"}
     found = [words for name, words in forbidden.items() if name in classes]
     return f"must be a scalar over the columns of one row, without {found[0]}" if found else ""
+
+
+def _find_time_format_problem(form: str) -> str:
+    """Why no time can be read by a strptime format; empty if nothing is wrong with it."""
+    import duckdb
+
+    remedy = f"{_nearest(form, tuple(EPOCH_UNITS))}, or a strptime format such as '%Y-%m-%d %H:%M:%S'"
+    if "%" not in form:
+        return f"is no format of a time; {remedy}"
+    try:
+        with duckdb.connect() as connection:
+            connection.execute("select try_strptime('', $1)", [form])
+    except duckdb.Error as problem:
+        return f"is no format of a time: {str(problem).splitlines()[0].partition(': ')[2]}; {remedy}"
+    if not re.search("%-?[YyGcx]", form):
+        return f"has no year (%Y), without which no day is known; {remedy}"
+    return ""
 
 
 def _walk(value: Any) -> Iterator[tuple[str, Any]]:
@@ -121,7 +141,7 @@ class Source(_SettingsModel):
     header: Literal["none"] | None = Field(None, description="`none` for a CSV file without a header; see `names`")
     names: tuple[str, ...] = Field((), description="names of the columns of a CSV file without a header, in order")
     timezone: str = Field("", description="time zone of times without an offset; the shop's by default")
-    time_format: str = Field("", description="strptime format, or epoch_seconds, epoch_milliseconds")
+    time_format: str = Field("", description=f"strptime format, or {', '.join(EPOCH_UNITS)}")
     skip_lines: str = Field(
         "", description="regular expression; matching lines of a CSV file below its header are left out"
     )
@@ -182,6 +202,13 @@ class Source(_SettingsModel):
     @classmethod
     def _zone(cls, name: str) -> str:
         return _known_timezone(name) if name else name
+
+    @field_validator("time_format")
+    @classmethod
+    def _time_can_be_read(cls, form: str) -> str:
+        if form and form not in EPOCH_UNITS and (problem := _find_time_format_problem(form)):
+            _reject((), form, problem)
+        return form
 
     @field_validator("constants", mode="before")
     @classmethod

@@ -19,7 +19,7 @@ from funnelscope.ingest.ledger_tables import list_raw_columns
 from funnelscope.ingest.mapping import time_formats, value_casts
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.messages.check_observations import LocalizedMessage
-from funnelscope.settings import Settings, Source
+from funnelscope.settings import EPOCH_UNITS, Settings, Source
 from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.quoting import quote_identifier, quote_literal
 
@@ -32,7 +32,6 @@ LONGEST_TEXT = 10_000
 ROUNDED_ID = r"\d(\.\d+)?[Ee]\+\d+"  # a long number as spreadsheets shorten it: 1.23457E+17
 LARGEST_EXACT_INTEGER = 2**53  # up to here a DOUBLE represents every integer
 
-EPOCH_UNITS = {"epoch_seconds": 1_000_000, "epoch_milliseconds": 1_000}  # to microseconds
 OFFSET_PATTERN = r":\d\d([.,]\d+)? ?(Z|z|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
 # DuckDB silently ignores what follows the time, such as PM or the name of a zone.
 LOCAL_PATTERN = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d*)?)?)?"
@@ -111,6 +110,7 @@ class SourceMapping:
         self.plain = self._plain_columns()
         self.mapped = [column for column in self.family.columns if column.name in {*self.plain, *self.guarded}]
         self.types = self._delivered_types(warehouse)
+        self._refuse_untimed(warehouse)
         self.lacks_event_ids = self._lacks_event_ids(warehouse)
         self.typed = {column.name: self._typed(column) for column in self.mapped}
         self.checks = [*self._reading_checks(), *self._value_checks()]
@@ -162,6 +162,22 @@ class SourceMapping:
             message = LocalizedMessage("expression_does_not_fit", error=first_line, found=found)
             raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, message) from None
         return {str(name).removeprefix("given_"): str(kind) for name, kind, *_ in described}
+
+    def _refuse_untimed(self, warehouse: Warehouse) -> None:
+        """Raises DeliveryError if event_time is of a type from which no time follows, such as a number."""
+        kind = self.types["event_time"]
+        if self.source.time_format in EPOCH_UNITS or kind in ("VARCHAR", "DATE") or kind.startswith("TIMESTAMP"):
+            return
+        text = self._text("event_time")
+        query = f"{self._with_trimmed_only(['event_time'])} select {text} from trimmed where {text} is not null limit "
+        written = [value for (value,) in warehouse.rows(query + str(UNREAD_TIMES_SHOWN))]
+        likely = next((form for form in time_formats.find_likely_formats(written) if form in EPOCH_UNITS), None)
+        message = LocalizedMessage("no_type_of_time", column="event_time", type=kind, formats=", ".join(EPOCH_UNITS))
+        if likely:
+            message = LocalizedMessage(
+                "number_of_time", column="event_time", type=kind, form=likely, example=written[0]
+            )
+        raise DeliveryError(QuarantineReason.BAD_TIME, message)
 
     def _lacks_event_ids(self, warehouse: Warehouse) -> bool:
         """Whether any row lacks an id of its own.
@@ -294,7 +310,8 @@ class SourceMapping:
         given, text, kind = f"given_{column}", self._text(column), self.types[column]
         form = self.source.time_format
         if form in EPOCH_UNITS:
-            return f"make_timestamp(try_cast(try_cast({text} as DECIMAL(38, 6)) * {EPOCH_UNITS[form]} as BIGINT))"
+            microseconds = f"try_cast({text} as DECIMAL(38, 6)) * {EPOCH_UNITS[form]}"
+            return f"try(make_timestamp(({microseconds})::BIGINT))"  # beyond the year 294,247 it raises an error
         if form and kind == "VARCHAR" and "%z" in form:
             return f"try_strptime({text}, {quote_literal(form)})::TIMESTAMP"
         if kind == "TIMESTAMP WITH TIME ZONE":
@@ -316,9 +333,6 @@ class SourceMapping:
             return given
         if kind.startswith("TIMESTAMP") or kind == "DATE":
             return f"try_cast({given} as TIMESTAMP)"
-        if kind != "VARCHAR":
-            message = LocalizedMessage("no_type_of_time", column=column, type=kind, formats=", ".join(EPOCH_UNITS))
-            raise DeliveryError(QuarantineReason.BAD_TIME, message)
         if form:
             return f"try_strptime({text}, {quote_literal(form)})"
         is_local = f"regexp_full_match({text}, {quote_literal(LOCAL_PATTERN)})"
@@ -479,14 +493,21 @@ class SourceMapping:
         return [message for message in found if message]
 
     def _unread_times(self, warehouse: Warehouse) -> tuple[dict[str, int], int]:
-        """(unreadable time to its number of rows, for the most frequent ones; number of rows with a readable time)."""
-        if self.types["event_time"] != "VARCHAR":
+        """(unreadable time to its number of rows, for the most frequent ones; number of rows with a readable time).
+
+        A number whose date is absurd as the declared epoch counts as unreadable.
+        """
+        is_epoch = self.source.time_format in EPOCH_UNITS
+        if self.types["event_time"] != "VARCHAR" and not is_epoch:
             return {}, 0
+        text = self._text("event_time")
+        first, end = (f"make_timestamp({seconds * 1_000_000})" for seconds in time_formats.EPOCH_SECONDS)
+        is_read = f"event_time >= {first} and event_time < {end}" if is_epoch else "event_time is not null"
         rows = warehouse.rows(
             f"{self._with_trimmed_only(['event_time'])}, "
-            f"timed as (select text_event_time, {self.typed['event_time']} as event_time, problem_ from trimmed) "
-            "select case when event_time is null then text_event_time end as unread, count(*) from timed "
-            "where problem_ is null and text_event_time is not null "
+            f"timed as (select {text} as written, {self.typed['event_time']} as event_time, problem_ from trimmed) "
+            f"select case when not coalesce({is_read}, false) then written end as unread, count(*) from timed "
+            "where problem_ is null and written is not null "
             f"group by 1 order by unread is null desc, 2 desc, 1 limit {UNREAD_TIMES_SHOWN + 1}"
         )
         unread = {text: count for text, count in rows if text is not None}

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from funnelscope.messages.check_observations import LocalizedMessage
+from funnelscope.settings import EPOCH_UNITS
 
 # As exports write them, most specific first. Years of two digits are left out: they would fit a day too.
 FORMATS = tuple(
@@ -42,8 +43,7 @@ def find_likely_formats(written: Sequence[str]) -> list[str]:
     if all(number is not None for number in numbers):
         for name, (least, most) in {
             "Excel's day numbers": EXCEL_DAYS,
-            "epoch_seconds": EPOCH_SECONDS,
-            "epoch_milliseconds": (EPOCH_SECONDS[0] * 1000, EPOCH_SECONDS[1] * 1000),
+            **{name: tuple(end * 1_000_000 // unit for end in EPOCH_SECONDS) for name, unit in EPOCH_UNITS.items()},
         }.items():
             if all(number is not None and least <= number < most for number in numbers):
                 return [name]
