@@ -386,6 +386,57 @@ def test_a_changed_rule_replays_the_quarantine(home: Path, warehouse: Warehouse)
     assert [row["event_type"] for row in raw(warehouse)] == ["page_view"]
 
 
+CLICKED = "event_time,act,product_id\n" + "".join(
+    f"2026-01-06 10:00:{second:02},{act},p\n"
+    for second, act in enumerate(
+        ["view", "scroll", "scroll", "", " focus ", "view", "cart", "a", "b", "c", "d", "zoom", "zoom", "2"]
+    )
+)
+CLICKS = {
+    "family": "page",
+    "columns": {"event_time": "event_time", "product_id": "product_id"},
+    "event_types": {"column": "act", "values": {"view": "product_view", "cart": "add_to_cart"}, "others": "leave_out"},
+}
+
+
+def test_event_types_that_nobody_maps_are_left_out_and_counted_if_declared(home: Path, warehouse: Warehouse) -> None:
+    put(home, "a.csv", CLICKED)
+    take_deliveries(warehouse, settings_for(home, CLICKS))
+    assert sorted(row["event_type"] for row in raw(warehouse)) == ["add_to_cart", "product_view", "product_view"]
+    assert reasons(warehouse) == [(5, "missing_value")]  # an empty type is a fault, not another type
+    (message,) = (text for (text,) in warehouse.rows("select message from quality.deliveries"))
+    assert message == "10 rows left out whose event type nobody maps (scroll 2, zoom 2, 2 1, a 1, b 1, … 3)"
+    assert warehouse.rows("select rows_read, rows_loaded, warning from quality.deliveries") == [(4, 3, None)]
+    assert_nothing_lost(warehouse)
+    take_deliveries(
+        warehouse, settings_for(home, CLICKS | {"event_types": CLICKS["event_types"] | {"others": "quarantine"}})
+    )
+    assert {reason for _, reason in reasons(warehouse)} == {"missing_value", "unknown_event_type"}
+    assert_nothing_lost(warehouse)
+
+
+def test_what_is_left_out_is_not_refused_for_other_faults(home: Path, warehouse: Warehouse) -> None:
+    put(home, "a.csv", "event_time,act,product_id\n2026-01-06 10:00:00,view,p\nnever,scroll,p\nnever,cart,p\n")
+    take_deliveries(warehouse, settings_for(home, CLICKS))
+    assert reasons(warehouse) == [(4, "bad_time")]
+    assert_nothing_lost(warehouse)
+
+
+def test_a_file_of_which_every_row_is_left_out_warns(home: Path, warehouse: Warehouse) -> None:
+    put(home, "a.csv", "event_time,act,product_id\n2026-01-06 10:00:00,View,p\n")
+    take_deliveries(warehouse, settings_for(home, CLICKS))
+    warning = warehouse.value("select warning from quality.deliveries")
+    assert "all are left out (View 1)" in warning
+    assert_nothing_lost(warehouse)
+
+
+def test_event_types_of_the_family_need_no_values_for_others_to_be_left_out(home: Path, warehouse: Warehouse) -> None:
+    put(home, "a.csv", CLICKED.replace("view", "product_view"))
+    take_deliveries(warehouse, settings_for(home, CLICKS | {"event_types": {"column": "act", "others": "leave_out"}}))
+    assert [row["event_type"] for row in raw(warehouse)] == ["product_view", "product_view"]
+    assert_nothing_lost(warehouse)
+
+
 def test_a_file_that_grows_while_it_is_read_is_tried_again(
     home: Path, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

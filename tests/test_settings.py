@@ -61,6 +61,10 @@ MISTAKES = {
         HEAD + "sources:\n  - family: order\n    event_types:\n      column: s\n      values: {ok: payed}\n",
         ["line 7", "event_types.values.ok", "'payed'", "did you mean 'paid'"],
     ),
+    "others without a column": (
+        HEAD + "sources:\n  - family: order\n    event_types: {constant: paid, others: leave_out}\n",
+        ["line 5", "event_types.others", "belongs to a column"],
+    ),
     "expression": (
         HEAD + "sources:\n  - family: order\n    expressions:\n      amount: 'sum( a'\n",
         ["line 6", "expressions.amount", "not a DuckDB expression"],

@@ -50,6 +50,9 @@ OUR_OWN_FAULTS = (
 HARMFUL_OPTIMIZERS = ("filter_pushdown", "in_clause", "common_subexpressions")
 
 
+OTHERS_NAMED = 5
+SHOWN_CHARACTERS = 60
+
 WHERE = "where"  # the name of the condition among the expressions of a source; no column is called so
 
 
@@ -316,7 +319,7 @@ def _load_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry
         if found.source.where and rows.columns:
             chosen, chosen_count = _select_rows(warehouse, rows, found.source.where)
             if chosen_count < entry.rows_read:
-                entry.notes.append(f"{entry.rows_read - chosen_count} rows left out by where")
+                entry.notes.append(LocalizedMessage("left_out_by_where", count=str(entry.rows_read - chosen_count)))
             rows, entry.rows_read = chosen, chosen_count
         entry.notes += rows.notes
         if rows.columns:
@@ -404,6 +407,8 @@ def _map_rows(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, row
     assert entry.dt is not None
     mapping = SourceMapping(warehouse, settings, found.source, entry.dt, rows)
     entry.rows_loaded = _insert_and_count(warehouse, mapping.insert_good(), delivery_id=entry.delivery_id)
+    others = mapping.count_others(warehouse) if entry.rows_loaded < entry.rows_read else {}
+    entry.rows_read -= sum(others.values())
     if entry.rows_loaded < entry.rows_read:
         entry.rows_quarantined = _insert_and_count(
             warehouse, mapping.insert_bad(), delivery_id=entry.delivery_id, file=found.file
@@ -413,9 +418,22 @@ def _map_rows(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, row
         f"select distinct business_date from raw.{mapping.family.table} where delivery_id = $id", id=entry.delivery_id
     )
     entry.warnings = mapping.warnings(warehouse, [day for (day,) in taken], entry.rows_quarantined)
+    if others and not entry.rows_read:
+        entry.warnings.append(LocalizedMessage("every_type_left_out", types=_describe_others(others)))
+    elif others:
+        entry.notes.append(
+            LocalizedMessage("types_left_out", count=sum(others.values()), types=_describe_others(others))
+        )
     entry.notes += entry.warnings
     if mapping.unused_columns:
         entry.notes.append(f"columns not read: {', '.join(mapping.unused_columns)}")
+
+
+def _describe_others(others: dict[str, int]) -> str:
+    """The event types that are left out and their rows, the largest few by name."""
+    named = [f"{value[:SHOWN_CHARACTERS]} {count:,}" for value, count in list(others.items())[:OTHERS_NAMED]]
+    rest = list(others.values())[OTHERS_NAMED:]
+    return ", ".join([*named, *([f"… {sum(rest):,}"] if rest else [])])
 
 
 def _read_rows(warehouse: Warehouse, found: FoundFile) -> tuple[DeliveryRows, int]:

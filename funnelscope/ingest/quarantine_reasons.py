@@ -52,7 +52,7 @@ class QuarantineReason(StrEnum):
     UNKNOWN_EVENT_TYPE = (
         "unknown_event_type",
         "not an event type of the family, and not mapped to one",
-        "map the value under `event_types`, or leave such rows out with `where`",
+        "map the value under `event_types`; leave such rows out with `where`, or all of them with `others: leave_out`",
     )
     BAD_TYPE = (
         "bad_type",

@@ -103,6 +103,9 @@ class EventTypes(_SettingsModel):
     values: dict[str, str] = {}
     expression: str | None = None
     constant: str | None = None
+    others: Literal["quarantine", "leave_out"] = Field(
+        "quarantine", description="rows whose value in the column is no event type, and mapped to none"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -121,6 +124,8 @@ class EventTypes(_SettingsModel):
             _reject((), ways, "must have exactly one of: column, expression, constant (or just the event type)")
         if self.values and self.column is None:
             _reject(("values",), self.values, "belongs to a column")
+        if self.others == "leave_out" and self.column is None:
+            _reject(("others",), self.others, "belongs to a column; choose rows by where")
         return self
 
 

@@ -367,10 +367,12 @@ class SourceMapping:
                     )
                 )
             if name == "event_type":
-                accepted = ", ".join(quote_literal(event_type) for event_type in self.family.event_types)
-                condition = f"{present} and not coalesce(event_type in ({accepted}), false)"
                 words = quote_literal(f" is no event type of family {self.family.name}, or is not mapped to one")
-                checks.append(RowCheck(name, QuarantineReason.UNKNOWN_EVENT_TYPE, condition, f"{shown} || {words}"))
+                checks.append(
+                    RowCheck(
+                        name, QuarantineReason.UNKNOWN_EVENT_TYPE, self._build_is_other_sql(), f"{shown} || {words}"
+                    )
+                )
             elif column.kind in (Kind.TEXT, Kind.IDENTIFIER):
                 checks += self._text_checks(column) if kind == "VARCHAR" else self._other_type_checks(column)
             elif kind == column.sql_type != "DOUBLE":
@@ -580,8 +582,34 @@ class SourceMapping:
             from numbered
         """
 
+    def count_others(self, warehouse: Warehouse) -> dict[str, int]:
+        """Event types that the source leaves out because nobody maps them, to their number of rows, largest first."""
+        if not self.leaves_others_out:
+            return {}
+        return dict(
+            warehouse.rows(
+                f"{self._with_trimmed_only(['event_type'])}, "
+                f"typed as (select *, {self.typed['event_type']} as event_type from trimmed) "
+                f"select {self._text('event_type')}, count(*) from typed "
+                f"where problem_ is null and {self._build_is_other_sql()} group by 1 order by 2 desc, 1"
+            )
+        )
+
+    @property
+    def leaves_others_out(self) -> bool:
+        """Whether rows whose event type nobody maps belong to no source, rather than to the quarantine."""
+        return bool(self.source.event_types and self.source.event_types.others == "leave_out")
+
+    def _build_is_other_sql(self) -> str:
+        """SQL condition: the row has an event type that is none of the family's, nor mapped to one. Never NULL."""
+        accepted = ", ".join(quote_literal(event_type) for event_type in self.family.event_types)
+        kind = self.types["event_type"]
+        present = f"{self._text('event_type')} is not null" if kind == "VARCHAR" else "given_event_type is not null"
+        return f"({present} and not coalesce(event_type in ({accepted}), false))"
+
     def insert_bad(self) -> str:
         """Inserts the rows with faults into the quarantine; takes `$delivery_id` and `$file`."""
+        left_out = f"problem_ is null and {self._build_is_other_sql()}" if self.leaves_others_out else "false"
         reasons = " ".join(f"when {check.condition} then {quote_literal(check.reason)}" for check in self.checks)
         details = " ".join(f"when {check.condition} then {check.detail}" for check in self.checks)
         return f"""
@@ -601,7 +629,7 @@ class SourceMapping:
                 case when reason_ != '{QuarantineReason.FUTURE_DATE}' and local_date_ >= {FIRST_CREDIBLE_DATE}
                     then local_date_ end
             from judged
-            where reason_ is not null
+            where reason_ is not null and not ({left_out})
         """
 
     def count_undated(self) -> str:
