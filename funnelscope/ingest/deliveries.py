@@ -11,7 +11,7 @@ import duckdb
 from funnelscope.events.schema import FAMILIES
 from funnelscope.ingest.erased_people import blank_conflicts_of_erased, leave_out_erased
 from funnelscope.ingest.exclusions import take_exclusions
-from funnelscope.ingest.identity import use_identity_key
+from funnelscope.ingest.identity import use_identity_key, use_throwaway_key
 from funnelscope.ingest.landing_zone import FoundFile, Stamp, find_files, split_pattern
 from funnelscope.ingest.ledger_tables import create_tables
 from funnelscope.ingest.mapping.failing_rows import mark_failing_rows
@@ -28,7 +28,7 @@ from funnelscope.ingest.readers.record_stage import is_read
 from funnelscope.ingest.readers.text_reader import read_text
 from funnelscope.ingest.readers.workbook_reader import read_workbook
 from funnelscope.messages.check_observations import LocalizedMessage, format_messages_as_json
-from funnelscope.settings import Format, Settings, Source
+from funnelscope.settings import Format, KeyPath, Settings, Source
 from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.quoting import quote_literal
 
@@ -98,7 +98,7 @@ class _KnownDelivery:
 
 
 @dataclass
-class _LedgerEntry:
+class LedgerEntry:
     """A delivery as it will be recorded in the ledger."""
 
     delivery_id: int
@@ -116,6 +116,8 @@ class _LedgerEntry:
     warnings: list[LocalizedMessage] = field(default_factory=list)
     problem: LocalizedMessage | None = None  # the reason why it cannot be read
     delivered_columns: list[str] = field(default_factory=list)
+    mapping: SourceMapping | None = None  # how its rows were mapped
+    misfit: KeyPath = ()  # the key below the source that does not fit the delivery
 
     @property
     def message(self) -> str:
@@ -150,7 +152,7 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
             if before and _is_unchanged(warehouse, before, found, rules_hash):
                 intake.unchanged += 1
                 continue
-            entry = _LedgerEntry(
+            entry = LedgerEntry(
                 before.delivery_id if before else next_id, found, rules_hash, found.read_stamp_or_empty()
             )
             next_id += before is None
@@ -166,6 +168,15 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
             intake.removed += 1
     take_exclusions(warehouse, settings)
     return intake
+
+
+def try_delivery(warehouse: Warehouse, settings: Settings, found: FoundFile) -> LedgerEntry:
+    """Takes one delivery into an empty warehouse that is thrown away. No key of ids is read or created for it."""
+    create_tables(warehouse)
+    use_throwaway_key(warehouse)
+    entry = LedgerEntry(1, found, "", found.read_stamp_or_empty())
+    _take_delivery(warehouse, settings, entry, Intake())
+    return entry
 
 
 def _read_known_deliveries(warehouse: Warehouse) -> dict[tuple[str, str], _KnownDelivery]:
@@ -218,7 +229,7 @@ def _is_unchanged(warehouse: Warehouse, before: _KnownDelivery, found: FoundFile
     return True
 
 
-def _take_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, intake: Intake) -> None:
+def _take_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, intake: Intake) -> None:
     """Replaces one delivery: its rows, or one line that says why the whole file is in quarantine."""
     try:
         entry.found.check_place()
@@ -234,6 +245,7 @@ def _take_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry
         if isinstance(error, OUR_OWN_FAULTS):
             raise
         reason = error.reason if isinstance(error, DeliveryError) else QuarantineReason.UNREADABLE
+        entry.misfit = error.place if isinstance(error, DeliveryError) else ()
         entry.forget_rows()
         if reason is QuarantineReason.DAY_IS_PRUNED:
             entry.status, entry.notes = "unreachable", [_describe_error(error)]
@@ -262,7 +274,7 @@ def _take_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry
 
 
 def _replace_delivery(
-    warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, intake: Intake, is_failing: bool = False
+    warehouse: Warehouse, settings: Settings, entry: LedgerEntry, intake: Intake, is_failing: bool = False
 ) -> None:
     """Replaces the rows of a delivery. `is_failing`: an expression raises an error on some of them, to be found."""
     with warehouse.without_optimizers(*HARMFUL_OPTIMIZERS), warehouse.transaction():
@@ -276,7 +288,7 @@ def _list_row_expressions(source: Source) -> dict[str, str]:
     return {**list_expressions(source), **({WHERE: source.where} if source.where else {})}
 
 
-def _keep_earlier_rows(warehouse: Warehouse, entry: _LedgerEntry, reason: QuarantineReason, intake: Intake) -> None:
+def _keep_earlier_rows(warehouse: Warehouse, entry: LedgerEntry, reason: QuarantineReason, intake: Intake) -> None:
     """Notes that a database cannot be asked now. What it said before stays: it is down, its rows are not gone."""
     with warehouse.transaction():
         warehouse.execute(
@@ -305,7 +317,7 @@ def _describe_error(error: Exception) -> LocalizedMessage:
     return LocalizedMessage("cannot_be_read", error=str(error).splitlines()[0] if str(error) else type(error).__name__)
 
 
-def _load_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, is_failing: bool) -> None:
+def _load_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, is_failing: bool) -> None:
     """Rows into raw and quarantine. Raises DeliveryError or DuckDB's error where the file cannot be read."""
     found = entry.found
     assert entry.dt is not None
@@ -336,7 +348,7 @@ def _load_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry
     _leave_out_erased(warehouse, entry)
 
 
-def _settle_pruned(warehouse: Warehouse, entry: _LedgerEntry) -> int:
+def _settle_pruned(warehouse: Warehouse, entry: LedgerEntry) -> int:
     """Takes out rows of pruned days. Returns how many of them are in quarantine."""
     refused, erased = settle_pruned(warehouse, entry.delivery_id, entry.found.source.family, entry.found.file)
     entry.rows_loaded -= refused + erased
@@ -393,7 +405,7 @@ def _show_file_as_delivered(warehouse: Warehouse, found: FoundFile, delivery_id:
             raise
 
 
-def _leave_out_erased(warehouse: Warehouse, entry: _LedgerEntry) -> None:
+def _leave_out_erased(warehouse: Warehouse, entry: LedgerEntry) -> None:
     loaded, quarantined = leave_out_erased(warehouse, entry.delivery_id, entry.found.source.family)
     entry.rows_loaded -= loaded
     entry.rows_quarantined -= quarantined
@@ -402,12 +414,13 @@ def _leave_out_erased(warehouse: Warehouse, entry: _LedgerEntry) -> None:
         entry.notes.append(f"{entry.rows_erased} rows of forgotten people left out")
 
 
-def _map_rows(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, rows: DeliveryRows) -> None:
+def _map_rows(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, rows: DeliveryRows) -> None:
     found = entry.found
     assert entry.dt is not None
-    mapping = SourceMapping(warehouse, settings, found.source, entry.dt, rows)
+    mapping = entry.mapping = SourceMapping(warehouse, settings, found.source, entry.dt, rows)
     entry.rows_loaded = _insert_and_count(warehouse, mapping.insert_good(), delivery_id=entry.delivery_id)
-    others = mapping.count_others(warehouse) if entry.rows_loaded < entry.rows_read else {}
+    is_short = entry.rows_loaded < entry.rows_read
+    others = mapping.count_others(warehouse) if mapping.leaves_others_out and is_short else {}
     entry.rows_read -= sum(others.values())
     if entry.rows_loaded < entry.rows_read:
         entry.rows_quarantined = _insert_and_count(
@@ -426,7 +439,7 @@ def _map_rows(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, row
         )
     entry.notes += entry.warnings
     if mapping.unused_columns:
-        entry.notes.append(f"columns not read: {', '.join(mapping.unused_columns)}")
+        entry.notes.append(LocalizedMessage("columns_not_read", columns=", ".join(mapping.unused_columns)))
 
 
 def _describe_others(others: dict[str, int]) -> str:
@@ -510,7 +523,7 @@ def _select_rows(warehouse: Warehouse, rows: DeliveryRows, where: str) -> tuple[
         chosen_count = int(warehouse.value(f"select count(*) from {relation}"))
     except duckdb.BinderException as error:
         message = LocalizedMessage("where_does_not_fit", error=str(error).splitlines()[0])
-        raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, message) from None
+        raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, message, (WHERE,)) from None
     return chosen, chosen_count
 
 
@@ -540,7 +553,7 @@ def _list_touched_dates(warehouse: Warehouse, delivery_id: int) -> list[date]:
     return [day for (day,) in dates]
 
 
-def _quarantine_file(warehouse: Warehouse, entry: _LedgerEntry, reason: QuarantineReason) -> None:
+def _quarantine_file(warehouse: Warehouse, entry: LedgerEntry, reason: QuarantineReason) -> None:
     warehouse.execute(
         "insert into quality.quarantine (family, dt, file, row_number, reason, detail, delivery_id, counted_date) "
         "values ($family, $dt, $file, 0, $reason, $detail, $delivery_id, $dt)",
@@ -553,7 +566,7 @@ def _quarantine_file(warehouse: Warehouse, entry: _LedgerEntry, reason: Quaranti
     )
 
 
-def _write_ledger(warehouse: Warehouse, entry: _LedgerEntry, intake: Intake) -> None:
+def _write_ledger(warehouse: Warehouse, entry: LedgerEntry, intake: Intake) -> None:
     family = FAMILIES[entry.found.source.family]
     if entry.rows_loaded:
         warehouse.execute(

@@ -22,9 +22,10 @@ from funnelscope.settings.shop_settings import (
     Source,
     find_config_path,
     find_home_folder,
+    find_line,
     load_settings,
 )
-from funnelscope.settings.yaml_source import SettingsError
+from funnelscope.settings.yaml_source import KeyPath, SettingsError, suggest_nearest
 
 __all__ = [
     "CONFIG_NAME",
@@ -37,6 +38,7 @@ __all__ = [
     "EventTypes",
     "Exclusion",
     "Format",
+    "KeyPath",
     "Promotion",
     "Retention",
     "Settings",
@@ -44,5 +46,7 @@ __all__ = [
     "Source",
     "find_config_path",
     "find_home_folder",
+    "find_line",
     "load_settings",
+    "suggest_nearest",
 ]

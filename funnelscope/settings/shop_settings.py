@@ -590,6 +590,12 @@ def load_settings(path: Path | None = None) -> Settings:
     return settings
 
 
+def find_line(path: KeyPath) -> str:
+    """`FILE, line N` of the key at `path` in the settings file that is in force."""
+    document = YamlSource(find_config_path(), Settings, _MODELS_BELOW)
+    return f"{document.path.name}, line {document.find_line(path)}"
+
+
 class _CalendarFile(_SettingsModel):
     promotions: tuple[Promotion, ...]
 

@@ -7,7 +7,7 @@ files with bad rows need, the bad ones.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -19,7 +19,7 @@ from funnelscope.ingest.ledger_tables import list_raw_columns
 from funnelscope.ingest.mapping import time_formats, value_casts
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.messages.check_observations import LocalizedMessage
-from funnelscope.settings import EPOCH_UNITS, Settings, Source
+from funnelscope.settings import EPOCH_UNITS, KeyPath, Settings, Source
 from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.quoting import quote_identifier, quote_literal
 
@@ -46,12 +46,14 @@ class DeliveryError(Exception):
     Attributes:
         reason: the code for the quarantine.
         localized_message: the explanation for people.
+        place: the key below the source that declares what fails, if one does.
     """
 
-    def __init__(self, reason: QuarantineReason, message: LocalizedMessage) -> None:
+    def __init__(self, reason: QuarantineReason, message: LocalizedMessage, place: KeyPath = ()) -> None:
         super().__init__(message)
         self.reason = reason
         self.localized_message = message
+        self.place = place
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,15 @@ class DeliveryRows:
         if self.has_failing:
             return f"case when not list_contains(failing_, {quote_literal(name)}) then {guarded} end"
         return guarded
+
+
+@dataclass(frozen=True)
+class ShownRow:
+    """A row as it came and as it is mapped: column to value, without empty ones."""
+
+    number: int
+    delivered: dict[str, str]
+    mapped: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -150,18 +161,39 @@ class SourceMapping:
         message = LocalizedMessage("missing_column", column=repr(name), hints=hints)
         if name != meant:
             message = LocalizedMessage("missing_column_for", column=repr(name), meant=meant, hints=hints)
-        return DeliveryError(QuarantineReason.MISSING_COLUMN, message)
+        place = ("columns", meant) if meant in self.source.columns else ()
+        if meant == "event_type" and self.source.event_types:
+            place = ("event_types", "column")
+        return DeliveryError(QuarantineReason.MISSING_COLUMN, message, place)
 
     def _delivered_types(self, warehouse: Warehouse) -> dict[str, str]:
         """DuckDB's type of each mapped value."""
         try:
             described = warehouse.rows(f"describe {self._with_delivered()} select * from delivered limit 0")
         except duckdb.BinderException as error:
-            first_line = str(error).splitlines()[0]
-            found = ", ".join(self.rows.columns)
-            message = LocalizedMessage("expression_does_not_fit", error=first_line, found=found)
-            raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, message) from None
+            raise self._find_misfit(error) from None
         return {str(name).removeprefix("given_"): str(kind) for name, kind, *_ in described}
+
+    def _find_misfit(self, error: duckdb.BinderException) -> DeliveryError:
+        """The error for the expression that does not fit the columns.
+
+        Each is tried in another database, because the error has aborted the warehouse's transaction.
+        """
+        is_own = DELIVERY_DATE in map(str.lower, self.rows.columns)
+        columns = self.rows.columns if is_own else {**self.rows.columns, DELIVERY_DATE: "DATE"}
+        with duckdb.connect() as scratch:
+            scratch.execute(
+                f"create table rows ({', '.join(f'{quote_identifier(n)} {k}' for n, k in columns.items())})"
+            )
+            for name, expression in self.guarded.items():
+                try:
+                    scratch.execute(f"describe select ({expression}\n) from rows")
+                except duckdb.Error as own_error:
+                    fault = {"error": str(own_error).splitlines()[0], "found": ", ".join(self.rows.columns)}
+                    message = LocalizedMessage("expression_does_not_fit", column=name, **fault)
+                    place = find_expression_key(self.source, name)
+                    return DeliveryError(QuarantineReason.FAILED_EXPRESSION, message, place)
+        raise error
 
     def _refuse_untimed(self, warehouse: Warehouse) -> None:
         """Raises DeliveryError if event_time is of a type from which no time follows, such as a number."""
@@ -583,9 +615,7 @@ class SourceMapping:
         """
 
     def count_others(self, warehouse: Warehouse) -> dict[str, int]:
-        """Event types that the source leaves out because nobody maps them, to their number of rows, largest first."""
-        if not self.leaves_others_out:
-            return {}
+        """Event types that nobody maps to their number of rows, largest first."""
         return dict(
             warehouse.rows(
                 f"{self._with_trimmed_only(['event_type'])}, "
@@ -606,6 +636,35 @@ class SourceMapping:
         kind = self.types["event_type"]
         present = f"{self._text('event_type')} is not null" if kind == "VARCHAR" else "given_event_type is not null"
         return f"({present} and not coalesce(event_type in ({accepted}), false))"
+
+    def show_rows(self, warehouse: Warehouse, numbers: Sequence[int], columns: Sequence[str]) -> list[ShownRow]:
+        """Rows of the delivery as they came and as they are mapped, ids in clear and times on the shop's clock.
+
+        Args:
+            columns: the delivered columns to show.
+        """
+        delivered = ", ".join(f"{quote_identifier(name)}::VARCHAR" for name in columns)
+        mapped = [column.name for column in self.mapped]
+        times = {"event_time": f"strftime({self._local_time()}, '%Y-%m-%d %H:%M:%S')"}
+        typed = ", ".join(f"{times.get(name, name)}::VARCHAR" for name in mapped)
+        wanted = f"in ({', '.join(map(str, numbers))})"
+        before = warehouse.rows(
+            f"select {self.rows.row_number}, [{delivered}]::VARCHAR[] from {self.rows.relation} "
+            f"where {self.rows.row_number} {wanted}"
+        )
+        after = dict(
+            warehouse.rows(f"{self._with_typed()} select row_number_, [{typed}] from typed where row_number_ {wanted}")
+        )
+        return [ShownRow(number, _pair(columns, came), _pair(mapped, after[number])) for number, came in sorted(before)]
+
+    def explain_failure(self, warehouse: Warehouse, name: str, number: int) -> str:
+        """Why the expression of that name fails on the row: the first line of the database's error."""
+        try:
+            place = f"from {self.rows.relation} where {self.rows.row_number} = {number}"
+            warehouse.rows(f"select ({self.guarded[name]}\n) {place}")
+        except duckdb.Error as error:
+            return str(error).splitlines()[0]
+        return ""
 
     def insert_bad(self) -> str:
         """Inserts the rows with faults into the quarantine; takes `$delivery_id` and `$file`."""
@@ -721,6 +780,15 @@ def list_expressions(source: Source) -> dict[str, str]:
     """Column of the schema to the expression that a source declares for it."""
     types = source.event_types.expression if source.event_types else None
     return {**source.expressions, **({"event_type": types} if types else {})}
+
+
+def find_expression_key(source: Source, name: str) -> KeyPath:
+    """The key below the source that declares the expression of that name."""
+    return ("expressions", name) if name in source.expressions else ("event_types", "expression")
+
+
+def _pair(names: Sequence[str], values: Sequence[str | None]) -> dict[str, str]:
+    return {name: value for name, value in zip(names, values, strict=True) if value}
 
 
 def add_delivery_date(rows: DeliveryRows, dt: date) -> DeliveryRows:
