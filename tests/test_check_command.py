@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from funnelscope.settings import load_settings
+from pipelines import doctor
 from pipelines.cli import main
 
 SETTINGS = """\
@@ -201,3 +203,16 @@ def test_every_sentence_is_there_in_chinese(folder: Folder) -> None:
     assert chinese == []
     assert "正常 created（订单）：exports/orders_20260107.csv" in out
     assert "拒收 1 行：映射表达式出错（failed_expression），首见第 4 行" in out
+
+
+def test_doctor_refuses_what_the_run_refuses(folder: Folder) -> None:
+    query = "  - {family: service, attach: helpdesk.sqlite, query: select 1}\n"
+    folder.write("funnelscope.yaml", SETTINGS + query)
+    notes = list(doctor._check_landing_zone(load_settings()))
+    (missing,) = (note for note in notes if not note.is_fine)
+    assert f"no file matches {folder.path}/helpdesk.sqlite" in missing.words
+    folder.write("helpdesk.sqlite", "")
+    assert all(note.is_fine for note in doctor._check_landing_zone(load_settings()))
+    assert doctor._check_identity_key(load_settings()).is_fine
+    folder.write("warehouse.duckdb", "")
+    assert "identity.key is gone" in doctor._check_identity_key(load_settings()).words

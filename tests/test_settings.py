@@ -106,6 +106,14 @@ MISTAKES = {
     "delivery date": (HEAD + "sources:\n  - family: order\n    delivery_date: 'x('\n", ["line 5"]),
     "pattern without a group": (HEAD + "sources:\n  - family: order\n    delivery_date: x\n", ["line 5", "one group"]),
     "query alone": (HEAD + "sources:\n  - family: order\n    query: select 1\n", ["line 4", "attach"]),
+    "address of a database": (
+        HEAD + "sources:\n  - {family: order, query: select 1, attach: 'postgres://shop:secret@host/db'}\n",
+        ["line 4", "sources[0].attach", "'postgres://…@host/db'", "on this machine"],
+    ),
+    "address of files": (
+        HEAD + "sources:\n  - {family: order, files: 's3://bucket/orders_*.csv'}\n",
+        ["line 4", "sources[0].files", "s3://bucket", "on this machine"],
+    ),
     "same name": (
         HEAD + "sources:\n  - family: order\n  - {family: page, name: order}\n",
         ["line 5", "another source"],
@@ -136,6 +144,10 @@ def test_a_mistake_names_file_line_value_and_way_out(name: str, tmp_path: Path) 
     for words in wanted:
         assert words in message
     assert len(message.splitlines()) <= 2
+
+
+def test_a_password_in_an_address_is_not_printed(tmp_path: Path) -> None:
+    assert "secret" not in mistake(tmp_path, MISTAKES["address of a database"][0])
 
 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:

@@ -164,6 +164,14 @@ class Source(_SettingsModel):
     constants: dict[str, str] = {}
     event_types: EventTypes | None = None
 
+    @field_validator("files", "attach")
+    @classmethod
+    def _path_of_this_machine(cls, path: str) -> str:
+        if "://" in path:
+            shown = re.sub("://.*@", "://…@", path)  # without its password
+            _reject((), shown, "is an address; write the path of a file on this machine, and copy what it holds there")
+        return path
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, name: str) -> str:
