@@ -14,11 +14,13 @@ from funnelscope.ingest.exclusions import take_exclusions
 from funnelscope.ingest.identity import use_identity_key, use_throwaway_key
 from funnelscope.ingest.landing_zone import FoundFile, Stamp, find_files, split_pattern
 from funnelscope.ingest.ledger_tables import create_tables
+from funnelscope.ingest.mapping.empty_texts import keep_questions_for_empty
 from funnelscope.ingest.mapping.failing_rows import mark_failing_rows
 from funnelscope.ingest.mapping.source_mapping import (
     DeliveryError,
     DeliveryRows,
     SourceMapping,
+    add_delivery_date,
     list_expressions,
 )
 from funnelscope.ingest.pruned_days import read_pruned_deliveries, settle_pruned
@@ -30,7 +32,7 @@ from funnelscope.ingest.readers.workbook_reader import read_workbook
 from funnelscope.messages.check_observations import LocalizedMessage, format_messages_as_json
 from funnelscope.settings import Format, KeyPath, Settings, Source
 from funnelscope.warehouse.connection import Warehouse
-from funnelscope.warehouse.quoting import quote_literal
+from funnelscope.warehouse.quoting import quote_identifier, quote_literal
 
 Progress = Callable[[str], None]
 
@@ -285,7 +287,11 @@ def _replace_delivery(
 
 def _list_row_expressions(source: Source) -> dict[str, str]:
     """Everything that a source declares to be computed for each row, by name."""
-    return {**list_expressions(source), **({WHERE: source.where} if source.where else {})}
+    return {**list_expressions(source), **({WHERE: _build_where(source)} if source.where else {})}
+
+
+def _build_where(source: Source) -> str:
+    return keep_questions_for_empty(source.where, source.empty_values)
 
 
 def _keep_earlier_rows(warehouse: Warehouse, entry: LedgerEntry, reason: QuarantineReason, intake: Intake) -> None:
@@ -326,12 +332,14 @@ def _load_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry,
     if entry.stamp.size_bytes or found.source.query:  # a database without a byte is no database without rows
         rows, entry.rows_read = _read_rows(warehouse, found)
         if is_failing and rows.columns:
-            rows = mark_failing_rows(warehouse, rows, entry.dt, _list_row_expressions(found.source))
+            rows = mark_failing_rows(warehouse, rows, entry.dt, found.source, _list_row_expressions(found.source))
         entry.delivered_columns = [f"{name} {kind}" for name, kind in rows.columns.items()]
         if found.source.where and rows.columns:
-            chosen, chosen_count = _select_rows(warehouse, rows, found.source.where)
+            chosen, chosen_count, undecided_count = _select_rows(warehouse, rows, found.source, entry.dt)
             if chosen_count < entry.rows_read:
                 entry.notes.append(LocalizedMessage("left_out_by_where", count=str(entry.rows_read - chosen_count)))
+            if undecided_count:
+                entry.notes.append(LocalizedMessage("undecided_by_where", count=undecided_count))
             rows, entry.rows_read = chosen, chosen_count
         entry.notes += rows.notes
         if rows.columns:
@@ -497,16 +505,31 @@ def _parse_column_names(schema: list[tuple[str, int | None]]) -> list[str]:
     return names
 
 
-def _select_rows(warehouse: Warehouse, rows: DeliveryRows, where: str) -> tuple[DeliveryRows, int]:
-    """The rows that belong to the source; those on which the condition fails stay, to be quarantined."""
-    relation = f"""(
-        select * from (
-            select *, {rows.row_number} as row_number_, {rows.problem} as problem_,
-                {rows.problem_detail} as problem_detail_, {rows.content} as content_,
-                {rows.build_guarded_sql(WHERE, where)} as chosen_
-            from {rows.relation}
+def _select_rows(warehouse: Warehouse, rows: DeliveryRows, source: Source, dt: date) -> tuple[DeliveryRows, int, int]:
+    """The rows that belong to the source; those on which the condition fails stay, to be quarantined.
+
+    Returns them, their number, and that of the rows left out because an empty value leaves the condition open.
+    """
+    where = _build_where(source)
+    dated = add_delivery_date(rows, dt)
+    raw = ", ".join(f"{quote_identifier(name)} as raw_{number}_" for number, name in enumerate(rows.columns))
+    restored = ", ".join(f"raw_{number}_ as {quote_identifier(name)}" for number, name in enumerate(rows.columns))
+    computed = ", ".join(dated.list_computed_columns([where], source))
+    judged = f"""(
+        select *, {rows.build_guarded_sql(WHERE, where)} as chosen_
+        from (
+            select {rows.row_number} as row_number_, {rows.problem} as problem_,
+                {rows.problem_detail} as problem_detail_, {rows.content} as content_, {raw}
+                {f", {computed}" if computed else ""}
+            from {dated.relation}
         )
-        where problem_ is not null or chosen_ is null or chosen_.v
+    )"""
+    is_chosen = "(problem_ is not null or chosen_ is null or coalesce(chosen_.v::BOOLEAN, false))"
+    kept = ", failing_" if rows.has_failing else ""
+    relation = f"""(
+        select row_number_, problem_, problem_detail_, content_, chosen_, {restored}{kept}
+        from {judged}
+        where {is_chosen}
     )"""
     chosen = replace(
         rows,
@@ -520,11 +543,14 @@ def _select_rows(warehouse: Warehouse, rows: DeliveryRows, where: str) -> tuple[
         content="content_",
     )
     try:
-        chosen_count = int(warehouse.value(f"select count(*) from {relation}"))
+        ((chosen_count, undecided_count),) = warehouse.rows(
+            f"select count(*) filter ({is_chosen}), "
+            f"count(*) filter (not {is_chosen} and chosen_.v is null) from {judged}"
+        )
     except duckdb.BinderException as error:
         message = LocalizedMessage("where_does_not_fit", error=str(error).splitlines()[0])
         raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, message, (WHERE,)) from None
-    return chosen, chosen_count
+    return chosen, chosen_count, undecided_count
 
 
 def _insert_and_count(warehouse: Warehouse, statement: str, **parameters: object) -> int:

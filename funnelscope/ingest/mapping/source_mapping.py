@@ -16,7 +16,7 @@ import duckdb
 from funnelscope.events.schema import FAMILIES, REQUIRED, Column, Family, Kind
 from funnelscope.ingest.identity import build_identifier_hash_sql
 from funnelscope.ingest.ledger_tables import list_raw_columns
-from funnelscope.ingest.mapping import time_formats, value_casts
+from funnelscope.ingest.mapping import empty_texts, time_formats, value_casts
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.settings import EPOCH_UNITS, KeyPath, Settings, Source
@@ -76,6 +76,15 @@ class DeliveryRows:
         columns = ", ".join(f"{quote_identifier(name)} := {quote_identifier(name)}" for name in self.columns)
         as_json = f"to_json(struct_pack({columns}))::VARCHAR" if columns else "NULL"
         return f"coalesce({self.content}, {as_json})"
+
+    def list_computed_columns(self, expressions: Iterable[str], source: Source) -> list[str]:
+        """SQL of the columns that the expressions may name, and of those that guard them."""
+        if not expressions:
+            return []
+        is_own = DELIVERY_DATE in map(str.lower, self.columns)
+        columns = self.columns if is_own else {**self.columns, DELIVERY_DATE: "DATE"}
+        marks = ["failing_"] if self.has_failing else []
+        return [*empty_texts.list_computed_columns(columns, expressions, source.empty_values), *marks]
 
     def build_guarded_sql(self, name: str, expression: str) -> str:
         """NULL if the expression fails on the row; a struct holding NULL if it returns NULL."""
@@ -233,8 +242,7 @@ class SourceMapping:
     # -- the selects
 
     def _with_delivered(self) -> str:
-        computed = [*self._accounted(), *self._given(self.plain), *self._computed(self.guarded)]
-        return self._delivered(computed, self.guarded)
+        return self._delivered([*self._accounted(), *self._given(self.plain)], list(self.guarded))
 
     def _with_trimmed_only(self, names: list[str]) -> str:
         """The selects up to `trimmed` for a few columns.
@@ -243,8 +251,7 @@ class SourceMapping:
         """
         guarded = [name for name in names if name in self.guarded]
         plain = [name for name in names if name not in self.guarded]
-        computed = [f"{self.rows.problem} as problem_", *self._given(plain), *self._computed(guarded)]
-        return self._trimmed(self._delivered(computed, guarded), names)
+        return self._trimmed(self._delivered([f"{self.rows.problem} as problem_", *self._given(plain)], guarded), names)
 
     def _accounted(self) -> list[str]:
         """The columns that identify a row and hold its content."""
@@ -259,14 +266,18 @@ class SourceMapping:
     def _given(self, names: Iterable[str]) -> list[str]:
         return [f"{self.plain[name]} as given_{name}" for name in names]
 
-    def _computed(self, names: Iterable[str]) -> list[str]:
-        return [f"{self.rows.build_guarded_sql(name, self.guarded[name])} as computed_{name}" for name in names]
-
-    def _delivered(self, computed: list[str], guarded: Iterable[str]) -> str:
+    def _delivered(self, given: list[str], guarded: list[str]) -> str:
+        """The selects up to `delivered`: what is given as it came, and the expressions without empty texts."""
+        computed = "".join(
+            f", {self.rows.build_guarded_sql(name, self.guarded[name])} as computed_{name}" for name in guarded
+        )
+        columns = self.rows.list_computed_columns([self.guarded[name] for name in guarded], self.source)
+        kept = ", ".join(one.rpartition(" as ")[2] for one in given)
         opened = "".join(f", computed_{column}.v as given_{column}" for column in guarded)
         return f"""
             with
-            computed as (select {", ".join(computed)} from {self.rows.relation}),
+            filled as (select {", ".join([*given, *columns])} from {self.rows.relation}),
+            computed as (select {kept}{computed} from filled),
             delivered as (select *{opened} from computed)
         """
 
@@ -660,8 +671,9 @@ class SourceMapping:
     def explain_failure(self, warehouse: Warehouse, name: str, number: int) -> str:
         """Why the expression of that name fails on the row: the first line of the database's error."""
         try:
+            columns = ", ".join(self.rows.list_computed_columns([self.guarded[name]], self.source)) or "1"
             place = f"from {self.rows.relation} where {self.rows.row_number} = {number}"
-            warehouse.rows(f"select ({self.guarded[name]}\n) {place}")
+            warehouse.rows(f"select ({self.guarded[name]}\n) from (select {columns} {place})")
         except duckdb.Error as error:
             return str(error).splitlines()[0]
         return ""
@@ -779,7 +791,11 @@ class SourceMapping:
 def list_expressions(source: Source) -> dict[str, str]:
     """Column of the schema to the expression that a source declares for it."""
     types = source.event_types.expression if source.event_types else None
-    return {**source.expressions, **({"event_type": types} if types else {})}
+    expressions = {**source.expressions, **({"event_type": types} if types else {})}
+    return {
+        name: empty_texts.keep_questions_for_empty(expression, source.empty_values)
+        for name, expression in expressions.items()
+    }
 
 
 def find_expression_key(source: Source, name: str) -> KeyPath:
