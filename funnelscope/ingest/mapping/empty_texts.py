@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from funnelscope.ingest.mapping.value_casts import build_filled_sql, build_stripped_sql
+from funnelscope.ingest.mapping.value_casts import build_value_or_null_sql
 from funnelscope.warehouse.quoting import quote_identifier
 
 
@@ -29,9 +29,7 @@ def list_computed_columns(
 
 def _build_value_sql(name: str, kind: str, empty_values: tuple[str, ...]) -> str:
     given = quote_identifier(name)
-    if kind != "VARCHAR":
-        return given
-    return f"case when {build_filled_sql(f'({build_stripped_sql(given)})', empty_values)} is not null then {given} end"
+    return build_value_or_null_sql(given, empty_values) if kind == "VARCHAR" else given
 
 
 @lru_cache(maxsize=1_000)
