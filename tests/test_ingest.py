@@ -554,6 +554,58 @@ def test_who_wins_does_not_depend_on_the_order_of_arrival(tmp_path: Path) -> Non
     assert len(staged[0]) == 3
 
 
+@pytest.mark.parametrize(("policy", "pages"), [("first", ["early", "one"]), ("latest", ["late", "two"])])
+def test_the_first_or_the_latest_version_of_an_event_wins_where_declared(
+    policy: str, pages: list[str], home: Path, warehouse: Warehouse
+) -> None:
+    settings = settings_for(home, {"family": "page", "duplicates": policy})
+    one, two = dict(ROWS[0], page="one"), dict(ROWS[0], page="two")
+    put(home, "a.jsonl", as_json_lines([one, one, two, dict(ROWS[1], page="early")]))
+    take_deliveries(warehouse, settings)
+    versions = read_input_versions(warehouse)
+    put(home, "b.jsonl", as_json_lines([dict(ROWS[1], page="late")]), dt="dt=2026-01-07")
+    intake = take_deliveries(warehouse, settings)
+    assert DAY in intake.dates, "a restated day is built again"
+    assert read_input_versions(warehouse)[DAY] != versions[DAY]
+    find_duplicates(warehouse, DAY, DAY)
+    left = "select page from raw.page_events anti join quality.duplicate_events using (delivery_id, row_number)"
+    assert sorted(page for (page,) in warehouse.rows(left)) == pages
+    assert warehouse.value("select count(*) from quality.quarantine") == 0
+    assert sum(record["duplicates"] for record in reconcile(warehouse)) == 3
+    assert sum(record["superseded"] for record in reconcile(warehouse)) == (2 if policy == "first" else 3)
+    assert_nothing_lost(warehouse)
+    (home / "landing/page/dt=2026-01-07/b.jsonl").unlink()
+    take_deliveries(warehouse, settings)
+    find_duplicates(warehouse, DAY, DAY)
+    assert sorted(page for (page,) in warehouse.rows(left)) == ["early", pages[1]]
+
+
+def test_sources_that_do_not_agree_who_wins_leave_a_conflict(home: Path, warehouse: Warehouse) -> None:
+    put(home, "a.jsonl", as_json_lines([ROWS[0]]))
+    put(home, "b.jsonl", as_json_lines([dict(ROWS[0], page="other")]))
+    pattern = f"landing/page/{DT}/"
+    sources = [
+        {"family": "page", "name": "one", "files": pattern + "a.jsonl", "duplicates": "latest"},
+        {"family": "page", "name": "two", "files": pattern + "b.jsonl", "duplicates": "first"},
+    ]
+    take_deliveries(warehouse, settings_for(home, *sources))
+    find_duplicates(warehouse, DAY, DAY)
+    assert [reason for _, reason in reasons(warehouse)] == ["conflicting_duplicate"]
+    assert_nothing_lost(warehouse)
+
+
+def test_a_change_of_who_wins_is_seen_as_a_change_of_the_day(home: Path, warehouse: Warehouse) -> None:
+    conflict(home)
+    take_deliveries(warehouse, settings_for(home))
+    find_duplicates(warehouse, DAY, DAY)
+    assert len(reasons(warehouse)) == 2
+    intake = take_deliveries(warehouse, settings_for(home, {"family": "page", "duplicates": "latest"}))
+    assert DAY in intake.dates
+    find_duplicates(warehouse, DAY, DAY)
+    assert reasons(warehouse) == []
+    assert_nothing_lost(warehouse)
+
+
 def test_the_winner_s_removal_brings_the_loser_back(home: Path, warehouse: Warehouse) -> None:
     conflict(home)
     settings = settings_for(home)

@@ -102,6 +102,11 @@ MISTAKES = {
         HEAD + "sources:\n  - family: order\n    time_format: '%H:%M'\n",
         ["line 5", "'%H:%M'", "has no year"],
     ),
+    "latest without an id": (
+        HEAD + "sources:\n  - family: order\n    event_types: paid\n    duplicates: latest\n"
+        "    columns: {event_time: at, order_id: number}\n",
+        ["line 6", "sources[0].duplicates", "'latest'", "needs an event_id"],
+    ),
     "encoding": (HEAD + "sources:\n  - family: order\n    encoding: gbq\n", ["line 5", "'gbq'", "gb18030"]),
     "delivery date": (HEAD + "sources:\n  - family: order\n    delivery_date: 'x('\n", ["line 5"]),
     "pattern without a group": (HEAD + "sources:\n  - family: order\n    delivery_date: x\n", ["line 5", "one group"]),

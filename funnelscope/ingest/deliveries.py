@@ -625,12 +625,12 @@ def _write_ledger(warehouse: Warehouse, entry: LedgerEntry, intake: Intake) -> N
         insert into quality.deliveries (
             delivery_id, family, dt, file, source, size_bytes, modified_at, rows_read, rows_loaded,
             rows_quarantined, repeats_kept, status, message, loaded_at, content_hash, rules_hash,
-            delivered_columns, warning, told, rows_erased
+            delivered_columns, warning, told, rows_erased, duplicates
         )
         values (
             $delivery_id, $family, $dt, $file, $source, $size_bytes, $modified_at, $rows_read, $rows_loaded,
             $rows_quarantined, $repeats_kept, $status, $message, $loaded_at, $content_hash, $rules_hash,
-            $delivered_columns::VARCHAR[], $warning, $told, $rows_erased
+            $delivered_columns::VARCHAR[], $warning, $told, $rows_erased, $duplicates
         )
         """,
         delivery_id=entry.delivery_id,
@@ -651,6 +651,7 @@ def _write_ledger(warehouse: Warehouse, entry: LedgerEntry, intake: Intake) -> N
         rules_hash=entry.rules_hash,
         delivered_columns=entry.delivered_columns,
         rows_erased=entry.rows_erased,
+        duplicates=entry.found.source.duplicates,
         warning="; ".join(entry.warnings) or None,
         told=format_messages_as_json(messages)
         if (messages := [entry.problem] if entry.problem else entry.warnings)

@@ -55,6 +55,7 @@ class SourceCheck:
     rows_read: int = 0
     accepted: int = 0
     duplicates: int = 0
+    superseded: int = 0  # of the duplicates: other versions of an event
     first_time: datetime | None = None
     last_time: datetime | None = None
     refusals: list[Refusal] = field(default_factory=list)
@@ -107,6 +108,7 @@ def _describe(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, file
         rows_read=counted["rows_read"],
         accepted=counted["accepted"],
         duplicates=counted["duplicates"],
+        superseded=counted["superseded"],
         notes=[note for note in entry.notes if note not in entry.warnings and not _is_shown_otherwise(note)],
         warnings=entry.warnings,
     )

@@ -155,7 +155,9 @@ class Source(_SettingsModel):
         ("-", "--", "—", "NULL", "null", "N/A", "n/a", "#N/A", "NaN", "nan", "None", r"\N"),
         description="texts that mean no value, in every column; a list given here replaces the default",
     )
-    duplicates: Literal["drop", "keep"] = "drop"
+    duplicates: Literal["drop", "keep", "first", "latest"] = Field(
+        "drop", description="first, latest: which of several rows with one event_id wins; keep: equal rows without one"
+    )
     negative_amounts: Literal["quarantine", "allow"] = "quarantine"
     required: bool = True
     delivery_date: date | str | None = Field(None, description="a date, or a regular expression with one group")
@@ -267,6 +269,9 @@ class Source(_SettingsModel):
                 _reject(path, expression, problem)
         if self.duplicates == "keep" and "event_id" in seen:
             _reject(("duplicates",), "keep", "has no meaning where event_id is mapped: an id names one event; drop one")
+        if self.duplicates in ("first", "latest") and self.columns and "event_id" not in seen:
+            text = "needs an event_id, which tells that two rows are one event; map it under columns or expressions"
+            _reject(("duplicates",), self.duplicates, text)
         if bool(self.query) != bool(self.attach) or (self.query and self.files):
             _reject((), self.query or self.attach, "must have either files, or query together with attach")
         if self.columns:  # the only columns read, so the required ones must be among them

@@ -77,6 +77,8 @@ def _describe(found: "SourceCheck", settings: "Settings", words: "Words", positi
     refused = sum(refusal.count for refusal in found.refusals)
     counts = {"read": found.rows_read, "accepted": found.accepted, "duplicates": found.duplicates, "refused": refused}
     yield f"  {say('rows', **{name: f'{count:,}' for name, count in counts.items()})}"
+    if found.superseded:
+        yield f"  {say('superseded', count=f'{found.superseded:,}', duplicates=found.source.duplicates)}"
     if found.first_time:
         yield f"  {say('times', first=found.first_time, last=found.last_time, zone=settings.timezone)}"
     for row in found.rows:
