@@ -182,6 +182,36 @@ def test_a_pattern_that_matches_nothing_is_told_with_the_nearest_files(folder: F
     assert check("page")[0] == 0
 
 
+def test_a_folder_that_is_far_from_any_is_not_searched_for(folder: Folder) -> None:
+    folder.write("funnelscope.yaml", SETTINGS.replace("exports/clicks_*.jsonl", "/nowhere/at/all/click_*.jsonl"))
+    code, out = check("page")
+    assert (code, out) == (1, "BAD  page: no file matches /nowhere/at/all/click_*.jsonl\n")
+
+
+def test_a_damaged_record_is_shown_as_it_came(folder: Folder) -> None:
+    folder.write("exports/clicks_20260108.jsonl", CLICKS + "not json at all\n")
+    code, out = check("page")
+    assert code == 1
+    assert "(bad_record), first row 3: not JSON" in out
+    assert "    came   not json at all" in out
+
+
+def test_versions_of_an_event_are_told_from_refused_rows(folder: Folder) -> None:
+    twice = CLICKS.replace("bob", "cid").replace("scroll", "view") + CLICKS
+    folder.write("exports/clicks_20260108.jsonl", twice)
+    declared = SETTINGS.replace("visitor_id: visitor}", "visitor_id: visitor, event_id: screen}")
+    folder.write(
+        "funnelscope.yaml", declared.replace("event_types: {column", "duplicates: first\n    event_types: {column")
+    )
+    code, out = check("page")
+    assert "3 rows: 2 accepted, 1 duplicates, 0 refused" in out
+    assert code == 0
+    folder.write("exports/clicks_20260108.jsonl", twice.replace("ann", "eve", 1))
+    code, out = check("page")
+    assert "1 of the duplicates are other versions of an event (duplicates: first)" in out
+    assert code == 0
+
+
 def test_all_sources_are_checked_unless_one_is_named(folder: Folder) -> None:
     code, out = check()
     assert code == 1

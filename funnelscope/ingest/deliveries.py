@@ -254,11 +254,14 @@ def _take_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry,
             _keep_earlier_rows(warehouse, entry, reason, intake)
             return
         if entry.found.source.query:
-            entry.status, entry.notes = "unreachable", [f"{_describe_error(error)}; tried again next time"]
+            entry.status, entry.notes = "unreachable", [LocalizedMessage("tried_again", problem=_describe_error(error))]
             _keep_earlier_rows(warehouse, entry, reason, intake)
             return
         if entry.found.read_stamp_or_empty() != entry.stamp:
-            entry.status, entry.notes = "growing", ["changed while it was read; tried again next time"]
+            entry.status, entry.notes = (
+                "growing",
+                [LocalizedMessage("tried_again", problem=LocalizedMessage("changed"))],
+            )
         else:
             entry.status, entry.problem = "quarantined", _describe_error(error)
             entry.notes = [entry.problem]

@@ -2,14 +2,16 @@
 
 import difflib
 import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from pathlib import Path
 
 from funnelscope.events.schema import FAMILIES
 from funnelscope.ingest.deliveries import HARMFUL_OPTIMIZERS, WHERE, LedgerEntry, try_delivery
 from funnelscope.ingest.duplicates import find_duplicates
-from funnelscope.ingest.landing_zone import FoundFile, find_files, is_finished, split_pattern
+from funnelscope.ingest.landing_zone import COMPRESSIONS, FORMATS, FoundFile, find_files, is_finished, split_pattern
 from funnelscope.ingest.ledger import reconcile
 from funnelscope.ingest.mapping.source_mapping import (
     DeliveryError,
@@ -37,6 +39,7 @@ class Refusal:
     count: int
     row_number: int
     detail: str
+    content: str  # as it came
     error: str = ""  # of the database, for an expression that fails
     place: KeyPath = ()  # the key below the source that declares it
 
@@ -115,12 +118,13 @@ def _describe(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, file
     if mapping is None:
         return checked
     table = f"raw.{FAMILIES[source.family].table}"
-    local = "timezone($zone, event_time::TIMESTAMPTZ)"
+    local = "date_trunc('second', timezone($zone, event_time::TIMESTAMPTZ))"
     ((first, last),) = warehouse.rows(f"select min({local}), max({local}) from {table}", zone=settings.timezone)
     read = [name for name in mapping.rows.columns if is_read(name, source)]
+    kept = f"(from {table} anti join quality.duplicate_events using (delivery_id, row_number))"
     accepted, refused = (
         [number for (number,) in warehouse.rows(f"select row_number from {rows} order by all limit {ROWS_SHOWN}")]
-        for rows in (table, "quality.quarantine")
+        for rows in (kept, "quality.quarantine")
     )
     numbers = [*accepted, *(number for number in refused if number not in accepted)][:ROWS_SHOWN]
     return replace(
@@ -142,9 +146,9 @@ def _is_shown_otherwise(note: str) -> bool:
 def _list_refusals(warehouse: Warehouse, mapping: SourceMapping) -> Iterator[Refusal]:
     """The refused rows by reason, the most frequent first."""
     failed = QuarantineReason.FAILED_EXPRESSION.value
-    for reason, count, number, detail in warehouse.rows(
+    for reason, count, number, detail, content in warehouse.rows(
         f"""
-        select reason, count(*), min(row_number), arg_min(detail, row_number)
+        select reason, count(*), min(row_number), arg_min(detail, row_number), arg_min(content, row_number)
         from quality.quarantine
         group by reason, case when reason = '{failed}' then detail end
         order by count(*) desc, reason
@@ -152,12 +156,14 @@ def _list_refusals(warehouse: Warehouse, mapping: SourceMapping) -> Iterator[Ref
     ):
         names = [name for name in list_expressions(mapping.source) if f" {name} " in f" {detail} "]
         if reason != failed:
-            yield Refusal(reason, count, number, detail)
+            yield Refusal(reason, count, number, detail, content or "")
         elif names:
             error = mapping.explain_failure(warehouse, names[0], number)
-            yield Refusal(reason, count, number, detail, error, find_expression_key(mapping.source, names[0]))
+            yield Refusal(
+                reason, count, number, detail, content or "", error, find_expression_key(mapping.source, names[0])
+            )
         else:
-            yield Refusal(reason, count, number, detail, place=(WHERE,))
+            yield Refusal(reason, count, number, detail, content or "", place=(WHERE,))
 
 
 def _find_nearest_files(settings: Settings, source: Source) -> list[str]:
@@ -166,6 +172,18 @@ def _find_nearest_files(settings: Settings, source: Source) -> list[str]:
     wanted = (root / pattern).as_posix()
     while not root.is_dir() and root != root.parent:
         root = root.parent
-    looked_at = itertools.islice(root.rglob("*"), FILES_LOOKED_AT)
-    found = [path.as_posix() for path in looked_at if path.is_file() and is_finished(path, root)]
+    if root == root.parent:
+        return []
+    found = [path.as_posix() for path in itertools.islice(_walk(settings, root), FILES_LOOKED_AT)]
     return difflib.get_close_matches(wanted, found, n=NEAREST_SHOWN, cutoff=0.6)
+
+
+def _walk(settings: Settings, root: Path) -> Iterator[Path]:
+    """The files below `root` that might be deliveries; none of what Funnelscope generates."""
+    generated = {settings.published, settings.reports, settings.data_docs, settings.dagster_home}
+    for name, folders, files in os.walk(root):
+        folders[:] = sorted(one for one in folders if Path(name, one) not in generated)
+        for file in sorted(files):
+            path = Path(name, file)
+            if {*path.suffixes} & {*FORMATS, *COMPRESSIONS} and is_finished(path, root):
+                yield path

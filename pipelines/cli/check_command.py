@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from funnelscope.settings import KeyPath, Settings
 
 VALUE_WIDTH = 60
+CONTENT_WIDTH = 200
 TYPES_SHOWN = 10
 
 
@@ -81,7 +82,7 @@ def _describe(found: "SourceCheck", settings: "Settings", words: "Words", positi
         yield f"  {say('superseded', count=f'{found.superseded:,}', duplicates=found.source.duplicates)}"
     if found.first_time:
         yield f"  {say('times', first=found.first_time, last=found.last_time, zone=settings.timezone)}"
-    for row in found.rows:
+    for row in (row for row in found.rows if row.delivered):  # a damaged one has no columns
         yield f"  {say('row_refused' if row.number in found.refused_rows else 'row', number=row.number)}"
         yield f"    {say('came')} {_join(row.delivered)}"
         yield f"    {say('mapped')} {_join(row.mapped)}"
@@ -102,6 +103,8 @@ def _describe_refusal(refusal: "Refusal", words: "Words", position: int) -> "Ite
     name = words.translate_or_keep("quarantine_reasons", refusal.reason)
     values = {"reason": name, "code": refusal.reason, "count": f"{refusal.count:,}", "number": str(refusal.row_number)}
     yield f"  {words.text('source_check', 'refused', **values, detail=refusal.detail)}"
+    if refusal.content:
+        yield f"    {words.text('source_check', 'came')} {_shorten(refusal.content, CONTENT_WIDTH)}"
     if refusal.error:
         yield f"    {refusal.error}"
     yield from _locate(refusal.place, position)
@@ -125,6 +128,6 @@ def _join(values: dict[str, str]) -> str:
     return "  ".join(f"{name}={_shorten(value)}" for name, value in values.items())
 
 
-def _shorten(value: str) -> str:
+def _shorten(value: str, width: int = VALUE_WIDTH) -> str:
     bare = " ".join(value.split())
-    return bare if len(bare) <= VALUE_WIDTH else bare[: VALUE_WIDTH - 1] + "…"
+    return bare if len(bare) <= width else bare[: width - 1] + "…"
