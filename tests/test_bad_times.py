@@ -126,6 +126,24 @@ def test_numbers_of_another_epoch_than_declared_are_named(
         assert told.message == f'times look like {likely}, such as {written}: declare time_format: "{likely}"'
 
 
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("make_timestamp(ts::BIGINT)", ""),
+        ("to_timestamp(ts::BIGINT / 1000)", "come to the year 57985; divided by 1,000 they come to 2026-01-06"),
+        ("make_timestamp(ts::BIGINT // 1000)", "come to the year 1970; multiplied by 1,000 they come to 2026-01-06"),
+        ("make_timestamp(ts::BIGINT // 1000000)", "year 1970; multiplied by 1,000,000 they come to 2026-01-06"),
+        ("make_timestamp(0)", ""),
+    ],
+)
+def test_a_unit_that_an_expression_mistakes_is_told(expression: str, words: str, shop: Shop) -> None:
+    content = file_of("1767664800123456", "1767664800123457").replace("event_time", "ts")
+    mapped = {"columns": {"order_id": "order_id"}, "expressions": {"event_time": expression}, "event_types": "paid"}
+    told = shop.deliver(content, CONTRACT | mapped)
+    assert words in told.message
+    assert bool(words) == bool(told.message)
+
+
 def test_a_number_beyond_every_year_costs_its_own_row_only(shop: Shop) -> None:
     told = shop.deliver(file_of("1767664800", "9" * 25), CONTRACT | {"time_format": "epoch_seconds"})
     assert told == Told("loaded", 1, "", [(3, "bad_time", f"event_time: {'9' * 25} is no time")])

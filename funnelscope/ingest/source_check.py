@@ -175,7 +175,7 @@ def _find_nearest_files(settings: Settings, source: Source) -> list[str]:
     if root == root.parent:
         return []
     found = [path.as_posix() for path in itertools.islice(_walk(settings, root), FILES_LOOKED_AT)]
-    return difflib.get_close_matches(wanted, found, n=NEAREST_SHOWN, cutoff=0.6)
+    return difflib.get_close_matches(wanted, found, n=NEAREST_SHOWN, cutoff=0.3)
 
 
 def _walk(settings: Settings, root: Path) -> Iterator[Path]:

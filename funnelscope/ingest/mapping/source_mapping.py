@@ -532,6 +532,7 @@ class SourceMapping:
         swapped = time_formats.describe_swapped_days(read, unread, self.dt, self.source.time_format)
         found = [
             swapped or time_formats.describe_unread_times(unread, read_count),
+            self._absurd_times(warehouse) if bad_count else None,
             self._skipped_hours(warehouse, list(read)),
             self._decimal_ids(warehouse) if self.rows.is_text else None,
         ]
@@ -557,6 +558,19 @@ class SourceMapping:
         )
         unread = {text: count for text, count in rows if text is not None}
         return unread, sum(count for text, count in rows if text is None)
+
+    def _absurd_times(self, warehouse: Warehouse) -> LocalizedMessage | None:
+        """The warning that an expression, or the writer of the file, took the numbers of times for another unit."""
+        if not self.types["event_time"].startswith("TIMESTAMP"):
+            return None
+        first, end = (f"make_timestamp({seconds * 1_000_000})" for seconds in time_formats.EPOCH_SECONDS)
+        rows = warehouse.rows(
+            f"{self._with_trimmed_only(['event_time'])}, "
+            "timed as (select try_cast(given_event_time as TIMESTAMP) as event_time, problem_ from trimmed) "
+            "select epoch_us(event_time) from timed where problem_ is null "
+            f"and isfinite(event_time) and (event_time < {first} or event_time >= {end}) limit {UNREAD_TIMES_SHOWN}"
+        )
+        return time_formats.describe_absurd_times([microseconds for (microseconds,) in rows])
 
     def _dates_as_written(self, warehouse: Warehouse) -> dict[date, int]:
         """Day on the source's own clock to its number of rows."""

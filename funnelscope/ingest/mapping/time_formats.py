@@ -96,6 +96,23 @@ def describe_unread_times(written: Mapping[str, int], read_count: int) -> Locali
     return LocalizedMessage("times_written_otherwise", count=count, example=example, like=like, way_out=way_out)
 
 
+def describe_absurd_times(microseconds: Sequence[int]) -> LocalizedMessage | None:
+    """The warning that times were computed in a wrong unit; None if no other unit explains all of them.
+
+    Args:
+        microseconds: the times in absurd years, since 1970.
+    """
+    least, most = (seconds * 1_000_000 for seconds in EPOCH_SECONDS)
+    for power in (3, 6, -3, -6):
+        meant = [time // 10**power if power > 0 else time * 10**-power for time in microseconds]
+        if meant and all(least <= time < most for time in meant):
+            year = 1970 + microseconds[0] // 31_556_952_000_000
+            day = datetime.fromtimestamp(meant[0] / 1_000_000, UTC).date()
+            key = "times_too_large" if power > 0 else "times_too_small"
+            return LocalizedMessage(key, year=str(year), day=str(day), factor=10 ** abs(power))
+    return None
+
+
 def describe_swapped_days(
     read: Mapping[date, int], unread: Mapping[str, int], dt: date, time_format: str
 ) -> LocalizedMessage | None:
