@@ -223,6 +223,15 @@ def test_all_sources_are_checked_unless_one_is_named(folder: Folder) -> None:
     code, out = check("payd")
     assert code == 1
     assert "no source is called 'payd'; did you mean 'paid'?" in out
+    code, out = check("paid", "--language", "fr")
+    assert (code, out) == (1, "Error: --language fr: choose one of en, zh\n")
+
+
+def test_settings_without_sources_say_so(folder: Folder) -> None:
+    folder.write("funnelscope.yaml", SETTINGS[: SETTINGS.index("sources:")])
+    code, out = check()
+    assert code == 1
+    assert "no sources: name at least one family under sources" in out
 
 
 def test_every_sentence_is_there_in_chinese(folder: Folder) -> None:

@@ -41,12 +41,16 @@ def check(
     """
     with explain_errors():
         from funnelscope.ingest.source_check import check_source
-        from funnelscope.messages.wording import load_words
+        from funnelscope.messages.wording import list_languages, load_words
         from funnelscope.settings import SettingsError, suggest_nearest
 
         settings = load_shop_settings()
+        if language and language not in list_languages():
+            raise ValueError(f"--language {language}: choose one of {', '.join(list_languages())}")
         words = load_words(language or settings.language)
         names = [one.name for one in settings.sources]
+        if not names:
+            raise SettingsError("no sources: name at least one family under sources; docs/contract.md shows how")
         if source and source not in names:
             raise SettingsError(f"no source is called {source!r}; {suggest_nearest(source, names)}")
         are_fine = []
