@@ -81,13 +81,14 @@ def _check_landing_zone(settings: Settings) -> Iterator[HealthNote]:
         if not sources:
             yield HealthNote(f"landing {family}", True, "not declared; its sections say 'no data'")
         for source in sources:
+            files = [found.path for found in find_files(settings, source) if not source.query or found.path.exists()]
+            if not files:
+                words = f"no file matches {settings.home / source.pattern}; deliver one, or remove the source. "
+                words += f"The nearest that there are: funnelscope check {source.name}"
+                yield HealthNote(f"landing {family}", False, words)
+                continue
             if source.query:
                 yield HealthNote(f"landing {family}", True, f"a query on {source.attach}")
-                continue
-            files = [found.path for found in find_files(settings, source)]
-            if not files:
-                words = f"no file matches {settings.home / source.pattern}; deliver one, or remove the source"
-                yield HealthNote(f"landing {family}", False, words)
                 continue
             newest = max(files, key=lambda path: path.as_posix())
             yield HealthNote(f"landing {family}", True, f"{len(files)} files, the last {newest}")
@@ -132,6 +133,9 @@ def _check_funnels(settings: Settings) -> Iterator[HealthNote]:
 
 def _check_identity_key(settings: Settings) -> HealthNote:
     key = settings.identity_key_path
+    if not key.exists() and settings.warehouse_path.exists():
+        words = f"{key} is gone, and the warehouse was loaded with it. Restore it from a backup"
+        return HealthNote("identity key", False, words)
     if not key.exists():
         return HealthNote("identity key", True, "created by the first run")
     mode = stat.S_IMODE(key.stat().st_mode)

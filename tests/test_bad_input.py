@@ -547,6 +547,18 @@ PARQUET_ROWS: dict[str, tuple[dict[str, Any], int, list[tuple[int, str, str]]]] 
         1,
         [(2, "bad_type", "order_id: 2.0260106e+17 has lost digits as a decimal number; deliver whole numbers or text")],
     ),
+    "a number of microseconds": (
+        {"event_time": pa.array([1_767_664_800_123_456], pa.int64())},
+        0,
+        [
+            (
+                0,
+                "bad_time",
+                "event_time is of type BIGINT; its numbers look like epoch_microseconds, such as 1767664800123456: "
+                "declare time_format: epoch_microseconds",
+            )
+        ],
+    ),
     "a time of day without a day": (
         {"event_time": pa.array([36_000], pa.time32("s"))},
         0,
@@ -554,7 +566,8 @@ PARQUET_ROWS: dict[str, tuple[dict[str, Any], int, list[tuple[int, str, str]]]] 
             (
                 0,
                 "bad_time",
-                "event_time is of type TIME; declare time_format (epoch_seconds, epoch_milliseconds) or an expression",
+                "event_time is of type TIME; "
+                "declare time_format (epoch_seconds, epoch_milliseconds, epoch_microseconds) or an expression",
             )
         ],
     ),

@@ -106,6 +106,49 @@ def test_a_format_that_nobody_declared_is_named(case: str, shop: Shop) -> None:
     assert told.message == f"times look like {words}"
 
 
+@pytest.mark.parametrize("declared", ["epoch_seconds", "epoch_milliseconds", "epoch_microseconds"])
+@pytest.mark.parametrize("written", ["1767664800", "1767664800123", "1767664800123456"])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_numbers_of_another_epoch_than_declared_are_named(
+    declared: str, written: str, ending: str, shop: Shop, tmp_path: Path
+) -> None:
+    content = file_of(written).encode()
+    if ending == "parquet":
+        columns = {"order_id": ["0"], "event_time": pa.array([int(written)], pa.int64()), "event_type": ["paid"]}
+        pq.write_table(pa.table(columns), tmp_path / "written.parquet")
+        content = (tmp_path / "written.parquet").read_bytes()
+    told = shop.deliver(content, CONTRACT | {"time_format": declared}, f"orders.{ending}")
+    (likely,) = find_likely_formats([written])
+    if likely == declared:
+        assert told == Told("loaded", 1, "", [])
+    else:
+        assert told.rows_loaded == 0
+        assert told.message == f'times look like {likely}, such as {written}: declare time_format: "{likely}"'
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("make_timestamp(ts::BIGINT)", ""),
+        ("to_timestamp(ts::BIGINT / 1000)", "come to the year 57985; divided by 1,000 they come to 2026-01-06"),
+        ("make_timestamp(ts::BIGINT // 1000)", "come to the year 1970; multiplied by 1,000 they come to 2026-01-06"),
+        ("make_timestamp(ts::BIGINT // 1000000)", "year 1970; multiplied by 1,000,000 they come to 2026-01-06"),
+        ("make_timestamp(0)", ""),
+    ],
+)
+def test_a_unit_that_an_expression_mistakes_is_told(expression: str, words: str, shop: Shop) -> None:
+    content = file_of("1767664800123456", "1767664800123457").replace("event_time", "ts")
+    mapped = {"columns": {"order_id": "order_id"}, "expressions": {"event_time": expression}, "event_types": "paid"}
+    told = shop.deliver(content, CONTRACT | mapped)
+    assert words in told.message
+    assert bool(words) == bool(told.message)
+
+
+def test_a_number_beyond_every_year_costs_its_own_row_only(shop: Shop) -> None:
+    told = shop.deliver(file_of("1767664800", "9" * 25), CONTRACT | {"time_format": "epoch_seconds"})
+    assert told == Told("loaded", 1, "", [(3, "bad_time", f"event_time: {'9' * 25} is no time")])
+
+
 def test_two_formats_in_one_column_are_told_apart_and_named(shop: Shop) -> None:
     told = shop.deliver(file_of("2026-01-06 10:00:00", "06.01.2026 11:00", "2026-01-06 12:00:00"), CONTRACT)
     assert told == Told(

@@ -386,6 +386,57 @@ def test_a_changed_rule_replays_the_quarantine(home: Path, warehouse: Warehouse)
     assert [row["event_type"] for row in raw(warehouse)] == ["page_view"]
 
 
+CLICKED = "event_time,act,product_id\n" + "".join(
+    f"2026-01-06 10:00:{second:02},{act},p\n"
+    for second, act in enumerate(
+        ["view", "scroll", "scroll", "", " focus ", "view", "cart", "a", "b", "c", "d", "zoom", "zoom", "2"]
+    )
+)
+CLICKS = {
+    "family": "page",
+    "columns": {"event_time": "event_time", "product_id": "product_id"},
+    "event_types": {"column": "act", "values": {"view": "product_view", "cart": "add_to_cart"}, "others": "leave_out"},
+}
+
+
+def test_event_types_that_nobody_maps_are_left_out_and_counted_if_declared(home: Path, warehouse: Warehouse) -> None:
+    put(home, "a.csv", CLICKED)
+    take_deliveries(warehouse, settings_for(home, CLICKS))
+    assert sorted(row["event_type"] for row in raw(warehouse)) == ["add_to_cart", "product_view", "product_view"]
+    assert reasons(warehouse) == [(5, "missing_value")]  # an empty type is a fault, not another type
+    (message,) = (text for (text,) in warehouse.rows("select message from quality.deliveries"))
+    assert message == "10 rows left out whose event type nobody maps (scroll 2, zoom 2, 2 1, a 1, b 1, … 3)"
+    assert warehouse.rows("select rows_read, rows_loaded, warning from quality.deliveries") == [(4, 3, None)]
+    assert_nothing_lost(warehouse)
+    take_deliveries(
+        warehouse, settings_for(home, CLICKS | {"event_types": CLICKS["event_types"] | {"others": "quarantine"}})
+    )
+    assert {reason for _, reason in reasons(warehouse)} == {"missing_value", "unknown_event_type"}
+    assert_nothing_lost(warehouse)
+
+
+def test_what_is_left_out_is_not_refused_for_other_faults(home: Path, warehouse: Warehouse) -> None:
+    put(home, "a.csv", "event_time,act,product_id\n2026-01-06 10:00:00,view,p\nnever,scroll,p\nnever,cart,p\n")
+    take_deliveries(warehouse, settings_for(home, CLICKS))
+    assert reasons(warehouse) == [(4, "bad_time")]
+    assert_nothing_lost(warehouse)
+
+
+def test_a_file_of_which_every_row_is_left_out_warns(home: Path, warehouse: Warehouse) -> None:
+    put(home, "a.csv", "event_time,act,product_id\n2026-01-06 10:00:00,View,p\n")
+    take_deliveries(warehouse, settings_for(home, CLICKS))
+    warning = warehouse.value("select warning from quality.deliveries")
+    assert "all are left out (View 1)" in warning
+    assert_nothing_lost(warehouse)
+
+
+def test_event_types_of_the_family_need_no_values_for_others_to_be_left_out(home: Path, warehouse: Warehouse) -> None:
+    put(home, "a.csv", CLICKED.replace("view", "product_view"))
+    take_deliveries(warehouse, settings_for(home, CLICKS | {"event_types": {"column": "act", "others": "leave_out"}}))
+    assert [row["event_type"] for row in raw(warehouse)] == ["product_view", "product_view"]
+    assert_nothing_lost(warehouse)
+
+
 def test_a_file_that_grows_while_it_is_read_is_tried_again(
     home: Path, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -503,6 +554,58 @@ def test_who_wins_does_not_depend_on_the_order_of_arrival(tmp_path: Path) -> Non
     assert len(staged[0]) == 3
 
 
+@pytest.mark.parametrize(("policy", "pages"), [("first", ["early", "one"]), ("latest", ["late", "two"])])
+def test_the_first_or_the_latest_version_of_an_event_wins_where_declared(
+    policy: str, pages: list[str], home: Path, warehouse: Warehouse
+) -> None:
+    settings = settings_for(home, {"family": "page", "duplicates": policy})
+    one, two = dict(ROWS[0], page="one"), dict(ROWS[0], page="two")
+    put(home, "a.jsonl", as_json_lines([one, one, two, dict(ROWS[1], page="early")]))
+    take_deliveries(warehouse, settings)
+    versions = read_input_versions(warehouse)
+    put(home, "b.jsonl", as_json_lines([dict(ROWS[1], page="late")]), dt="dt=2026-01-07")
+    intake = take_deliveries(warehouse, settings)
+    assert DAY in intake.dates, "a restated day is built again"
+    assert read_input_versions(warehouse)[DAY] != versions[DAY]
+    find_duplicates(warehouse, DAY, DAY)
+    left = "select page from raw.page_events anti join quality.duplicate_events using (delivery_id, row_number)"
+    assert sorted(page for (page,) in warehouse.rows(left)) == pages
+    assert warehouse.value("select count(*) from quality.quarantine") == 0
+    assert sum(record["duplicates"] for record in reconcile(warehouse)) == 3
+    assert sum(record["superseded"] for record in reconcile(warehouse)) == (2 if policy == "first" else 3)
+    assert_nothing_lost(warehouse)
+    (home / "landing/page/dt=2026-01-07/b.jsonl").unlink()
+    take_deliveries(warehouse, settings)
+    find_duplicates(warehouse, DAY, DAY)
+    assert sorted(page for (page,) in warehouse.rows(left)) == ["early", pages[1]]
+
+
+def test_sources_that_do_not_agree_who_wins_leave_a_conflict(home: Path, warehouse: Warehouse) -> None:
+    put(home, "a.jsonl", as_json_lines([ROWS[0]]))
+    put(home, "b.jsonl", as_json_lines([dict(ROWS[0], page="other")]))
+    pattern = f"landing/page/{DT}/"
+    sources = [
+        {"family": "page", "name": "one", "files": pattern + "a.jsonl", "duplicates": "latest"},
+        {"family": "page", "name": "two", "files": pattern + "b.jsonl", "duplicates": "first"},
+    ]
+    take_deliveries(warehouse, settings_for(home, *sources))
+    find_duplicates(warehouse, DAY, DAY)
+    assert [reason for _, reason in reasons(warehouse)] == ["conflicting_duplicate"]
+    assert_nothing_lost(warehouse)
+
+
+def test_a_change_of_who_wins_is_seen_as_a_change_of_the_day(home: Path, warehouse: Warehouse) -> None:
+    conflict(home)
+    take_deliveries(warehouse, settings_for(home))
+    find_duplicates(warehouse, DAY, DAY)
+    assert len(reasons(warehouse)) == 2
+    intake = take_deliveries(warehouse, settings_for(home, {"family": "page", "duplicates": "latest"}))
+    assert DAY in intake.dates
+    find_duplicates(warehouse, DAY, DAY)
+    assert reasons(warehouse) == []
+    assert_nothing_lost(warehouse)
+
+
 def test_the_winner_s_removal_brings_the_loser_back(home: Path, warehouse: Warehouse) -> None:
     conflict(home)
     settings = settings_for(home)
@@ -614,7 +717,15 @@ def test_negative_amounts_are_quarantined_unless_allowed(home: Path, warehouse: 
     assert [row["amount"] for row in raw(warehouse, "order")] == [Decimal("-1.00")]
 
 
-@pytest.mark.parametrize(("unit", "value"), [("epoch_seconds", "1767693600"), ("epoch_milliseconds", 1767693600000)])
+@pytest.mark.parametrize(
+    ("unit", "value"),
+    [
+        ("epoch_seconds", "1767693600"),
+        ("epoch_milliseconds", 1767693600000),
+        ("epoch_microseconds", 1767693600000000),
+        ("epoch_microseconds", "1767693600000000"),
+    ],
+)
 def test_epoch_times_are_read(unit: str, value: object, home: Path, warehouse: Warehouse) -> None:
     put(home, "a.jsonl", as_json_lines([dict(ROWS[0], event_time=value)]))
     take_deliveries(warehouse, settings_for(home, {"family": "page", "time_format": unit}))

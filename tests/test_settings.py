@@ -61,6 +61,10 @@ MISTAKES = {
         HEAD + "sources:\n  - family: order\n    event_types:\n      column: s\n      values: {ok: payed}\n",
         ["line 7", "event_types.values.ok", "'payed'", "did you mean 'paid'"],
     ),
+    "others without a column": (
+        HEAD + "sources:\n  - family: order\n    event_types: {constant: paid, others: leave_out}\n",
+        ["line 5", "event_types.others", "belongs to a column"],
+    ),
     "expression": (
         HEAD + "sources:\n  - family: order\n    expressions:\n      amount: 'sum( a'\n",
         ["line 6", "expressions.amount", "not a DuckDB expression"],
@@ -86,10 +90,35 @@ MISTAKES = {
         HEAD + "sources:\n  - family: order\n    duplicates: keep\n    columns: {event_id: a}\n",
         ["line 5", "duplicates", "event_id"],
     ),
+    "time format by another name": (
+        HEAD + "sources:\n  - family: order\n    time_format: epoch_micros\n",
+        ["line 5", "'epoch_micros'", "did you mean 'epoch_microseconds'", "%Y-%m-%d"],
+    ),
+    "time format that strptime lacks": (
+        HEAD + "sources:\n  - family: order\n    time_format: '%Y-%m-%d %Q'\n",
+        ["line 5", "'%Y-%m-%d %Q'", "is no format of a time", "%Q"],
+    ),
+    "time format without a year": (
+        HEAD + "sources:\n  - family: order\n    time_format: '%H:%M'\n",
+        ["line 5", "'%H:%M'", "has no year"],
+    ),
+    "latest without an id": (
+        HEAD + "sources:\n  - family: order\n    event_types: paid\n    duplicates: latest\n"
+        "    columns: {event_time: at, order_id: number}\n",
+        ["line 6", "sources[0].duplicates", "'latest'", "needs an event_id"],
+    ),
     "encoding": (HEAD + "sources:\n  - family: order\n    encoding: gbq\n", ["line 5", "'gbq'", "gb18030"]),
     "delivery date": (HEAD + "sources:\n  - family: order\n    delivery_date: 'x('\n", ["line 5"]),
     "pattern without a group": (HEAD + "sources:\n  - family: order\n    delivery_date: x\n", ["line 5", "one group"]),
     "query alone": (HEAD + "sources:\n  - family: order\n    query: select 1\n", ["line 4", "attach"]),
+    "address of a database": (
+        HEAD + "sources:\n  - {family: order, query: select 1, attach: 'postgres://shop:secret@host/db'}\n",
+        ["line 4", "sources[0].attach", "'postgres://…@host/db'", "on this machine"],
+    ),
+    "address of files": (
+        HEAD + "sources:\n  - {family: order, files: 's3://bucket/orders_*.csv'}\n",
+        ["line 4", "sources[0].files", "s3://bucket", "on this machine"],
+    ),
     "same name": (
         HEAD + "sources:\n  - family: order\n  - {family: page, name: order}\n",
         ["line 5", "another source"],
@@ -120,6 +149,10 @@ def test_a_mistake_names_file_line_value_and_way_out(name: str, tmp_path: Path) 
     for words in wanted:
         assert words in message
     assert len(message.splitlines()) <= 2
+
+
+def test_a_password_in_an_address_is_not_printed(tmp_path: Path) -> None:
+    assert "secret" not in mistake(tmp_path, MISTAKES["address of a database"][0])
 
 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:

@@ -11,14 +11,16 @@ import duckdb
 from funnelscope.events.schema import FAMILIES
 from funnelscope.ingest.erased_people import blank_conflicts_of_erased, leave_out_erased
 from funnelscope.ingest.exclusions import take_exclusions
-from funnelscope.ingest.identity import use_identity_key
+from funnelscope.ingest.identity import use_identity_key, use_throwaway_key
 from funnelscope.ingest.landing_zone import FoundFile, Stamp, find_files, split_pattern
 from funnelscope.ingest.ledger_tables import create_tables
+from funnelscope.ingest.mapping.empty_texts import keep_questions_for_empty
 from funnelscope.ingest.mapping.failing_rows import mark_failing_rows
 from funnelscope.ingest.mapping.source_mapping import (
     DeliveryError,
     DeliveryRows,
     SourceMapping,
+    add_delivery_date,
     list_expressions,
 )
 from funnelscope.ingest.pruned_days import read_pruned_deliveries, settle_pruned
@@ -28,9 +30,9 @@ from funnelscope.ingest.readers.record_stage import is_read
 from funnelscope.ingest.readers.text_reader import read_text
 from funnelscope.ingest.readers.workbook_reader import read_workbook
 from funnelscope.messages.check_observations import LocalizedMessage, format_messages_as_json
-from funnelscope.settings import Format, Settings, Source
+from funnelscope.settings import Format, KeyPath, Settings, Source
 from funnelscope.warehouse.connection import Warehouse
-from funnelscope.warehouse.quoting import quote_literal
+from funnelscope.warehouse.quoting import quote_identifier, quote_literal
 
 Progress = Callable[[str], None]
 
@@ -49,6 +51,9 @@ OUR_OWN_FAULTS = (
 # evaluates what two expressions share only once, outside the `try` of both, so that one bad cell fails the file.
 HARMFUL_OPTIMIZERS = ("filter_pushdown", "in_clause", "common_subexpressions")
 
+
+OTHERS_NAMED = 5
+SHOWN_CHARACTERS = 60
 
 WHERE = "where"  # the name of the condition among the expressions of a source; no column is called so
 
@@ -95,7 +100,7 @@ class _KnownDelivery:
 
 
 @dataclass
-class _LedgerEntry:
+class LedgerEntry:
     """A delivery as it will be recorded in the ledger."""
 
     delivery_id: int
@@ -113,6 +118,8 @@ class _LedgerEntry:
     warnings: list[LocalizedMessage] = field(default_factory=list)
     problem: LocalizedMessage | None = None  # the reason why it cannot be read
     delivered_columns: list[str] = field(default_factory=list)
+    mapping: SourceMapping | None = None  # how its rows were mapped
+    misfit: KeyPath = ()  # the key below the source that does not fit the delivery
 
     @property
     def message(self) -> str:
@@ -147,7 +154,7 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
             if before and _is_unchanged(warehouse, before, found, rules_hash):
                 intake.unchanged += 1
                 continue
-            entry = _LedgerEntry(
+            entry = LedgerEntry(
                 before.delivery_id if before else next_id, found, rules_hash, found.read_stamp_or_empty()
             )
             next_id += before is None
@@ -163,6 +170,15 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
             intake.removed += 1
     take_exclusions(warehouse, settings)
     return intake
+
+
+def try_delivery(warehouse: Warehouse, settings: Settings, found: FoundFile) -> LedgerEntry:
+    """Takes one delivery into an empty warehouse that is thrown away. No key of ids is read or created for it."""
+    create_tables(warehouse)
+    use_throwaway_key(warehouse)
+    entry = LedgerEntry(1, found, "", found.read_stamp_or_empty())
+    _take_delivery(warehouse, settings, entry, Intake())
+    return entry
 
 
 def _read_known_deliveries(warehouse: Warehouse) -> dict[tuple[str, str], _KnownDelivery]:
@@ -215,7 +231,7 @@ def _is_unchanged(warehouse: Warehouse, before: _KnownDelivery, found: FoundFile
     return True
 
 
-def _take_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, intake: Intake) -> None:
+def _take_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, intake: Intake) -> None:
     """Replaces one delivery: its rows, or one line that says why the whole file is in quarantine."""
     try:
         entry.found.check_place()
@@ -231,17 +247,21 @@ def _take_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry
         if isinstance(error, OUR_OWN_FAULTS):
             raise
         reason = error.reason if isinstance(error, DeliveryError) else QuarantineReason.UNREADABLE
+        entry.misfit = error.place if isinstance(error, DeliveryError) else ()
         entry.forget_rows()
         if reason is QuarantineReason.DAY_IS_PRUNED:
             entry.status, entry.notes = "unreachable", [_describe_error(error)]
             _keep_earlier_rows(warehouse, entry, reason, intake)
             return
         if entry.found.source.query:
-            entry.status, entry.notes = "unreachable", [f"{_describe_error(error)}; tried again next time"]
+            entry.status, entry.notes = "unreachable", [LocalizedMessage("tried_again", problem=_describe_error(error))]
             _keep_earlier_rows(warehouse, entry, reason, intake)
             return
         if entry.found.read_stamp_or_empty() != entry.stamp:
-            entry.status, entry.notes = "growing", ["changed while it was read; tried again next time"]
+            entry.status, entry.notes = (
+                "growing",
+                [LocalizedMessage("tried_again", problem=LocalizedMessage("changed"))],
+            )
         else:
             entry.status, entry.problem = "quarantined", _describe_error(error)
             entry.notes = [entry.problem]
@@ -259,7 +279,7 @@ def _take_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry
 
 
 def _replace_delivery(
-    warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, intake: Intake, is_failing: bool = False
+    warehouse: Warehouse, settings: Settings, entry: LedgerEntry, intake: Intake, is_failing: bool = False
 ) -> None:
     """Replaces the rows of a delivery. `is_failing`: an expression raises an error on some of them, to be found."""
     with warehouse.without_optimizers(*HARMFUL_OPTIMIZERS), warehouse.transaction():
@@ -270,10 +290,14 @@ def _replace_delivery(
 
 def _list_row_expressions(source: Source) -> dict[str, str]:
     """Everything that a source declares to be computed for each row, by name."""
-    return {**list_expressions(source), **({WHERE: source.where} if source.where else {})}
+    return {**list_expressions(source), **({WHERE: _build_where(source)} if source.where else {})}
 
 
-def _keep_earlier_rows(warehouse: Warehouse, entry: _LedgerEntry, reason: QuarantineReason, intake: Intake) -> None:
+def _build_where(source: Source) -> str:
+    return keep_questions_for_empty(source.where, source.empty_values)
+
+
+def _keep_earlier_rows(warehouse: Warehouse, entry: LedgerEntry, reason: QuarantineReason, intake: Intake) -> None:
     """Notes that a database cannot be asked now. What it said before stays: it is down, its rows are not gone."""
     with warehouse.transaction():
         warehouse.execute(
@@ -302,7 +326,7 @@ def _describe_error(error: Exception) -> LocalizedMessage:
     return LocalizedMessage("cannot_be_read", error=str(error).splitlines()[0] if str(error) else type(error).__name__)
 
 
-def _load_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, is_failing: bool) -> None:
+def _load_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, is_failing: bool) -> None:
     """Rows into raw and quarantine. Raises DeliveryError or DuckDB's error where the file cannot be read."""
     found = entry.found
     assert entry.dt is not None
@@ -311,12 +335,14 @@ def _load_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry
     if entry.stamp.size_bytes or found.source.query:  # a database without a byte is no database without rows
         rows, entry.rows_read = _read_rows(warehouse, found)
         if is_failing and rows.columns:
-            rows = mark_failing_rows(warehouse, rows, entry.dt, _list_row_expressions(found.source))
+            rows = mark_failing_rows(warehouse, rows, entry.dt, found.source, _list_row_expressions(found.source))
         entry.delivered_columns = [f"{name} {kind}" for name, kind in rows.columns.items()]
         if found.source.where and rows.columns:
-            chosen, chosen_count = _select_rows(warehouse, rows, found.source.where)
+            chosen, chosen_count, undecided_count = _select_rows(warehouse, rows, found.source, entry.dt)
             if chosen_count < entry.rows_read:
-                entry.notes.append(f"{entry.rows_read - chosen_count} rows left out by where")
+                entry.notes.append(LocalizedMessage("left_out_by_where", count=str(entry.rows_read - chosen_count)))
+            if undecided_count:
+                entry.notes.append(LocalizedMessage("undecided_by_where", count=undecided_count))
             rows, entry.rows_read = chosen, chosen_count
         entry.notes += rows.notes
         if rows.columns:
@@ -333,7 +359,7 @@ def _load_delivery(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry
     _leave_out_erased(warehouse, entry)
 
 
-def _settle_pruned(warehouse: Warehouse, entry: _LedgerEntry) -> int:
+def _settle_pruned(warehouse: Warehouse, entry: LedgerEntry) -> int:
     """Takes out rows of pruned days. Returns how many of them are in quarantine."""
     refused, erased = settle_pruned(warehouse, entry.delivery_id, entry.found.source.family, entry.found.file)
     entry.rows_loaded -= refused + erased
@@ -390,7 +416,7 @@ def _show_file_as_delivered(warehouse: Warehouse, found: FoundFile, delivery_id:
             raise
 
 
-def _leave_out_erased(warehouse: Warehouse, entry: _LedgerEntry) -> None:
+def _leave_out_erased(warehouse: Warehouse, entry: LedgerEntry) -> None:
     loaded, quarantined = leave_out_erased(warehouse, entry.delivery_id, entry.found.source.family)
     entry.rows_loaded -= loaded
     entry.rows_quarantined -= quarantined
@@ -399,11 +425,14 @@ def _leave_out_erased(warehouse: Warehouse, entry: _LedgerEntry) -> None:
         entry.notes.append(f"{entry.rows_erased} rows of forgotten people left out")
 
 
-def _map_rows(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, rows: DeliveryRows) -> None:
+def _map_rows(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, rows: DeliveryRows) -> None:
     found = entry.found
     assert entry.dt is not None
-    mapping = SourceMapping(warehouse, settings, found.source, entry.dt, rows)
+    mapping = entry.mapping = SourceMapping(warehouse, settings, found.source, entry.dt, rows)
     entry.rows_loaded = _insert_and_count(warehouse, mapping.insert_good(), delivery_id=entry.delivery_id)
+    is_short = entry.rows_loaded < entry.rows_read
+    others = mapping.count_others(warehouse) if mapping.leaves_others_out and is_short else {}
+    entry.rows_read -= sum(others.values())
     if entry.rows_loaded < entry.rows_read:
         entry.rows_quarantined = _insert_and_count(
             warehouse, mapping.insert_bad(), delivery_id=entry.delivery_id, file=found.file
@@ -413,9 +442,22 @@ def _map_rows(warehouse: Warehouse, settings: Settings, entry: _LedgerEntry, row
         f"select distinct business_date from raw.{mapping.family.table} where delivery_id = $id", id=entry.delivery_id
     )
     entry.warnings = mapping.warnings(warehouse, [day for (day,) in taken], entry.rows_quarantined)
+    if others and not entry.rows_read:
+        entry.warnings.append(LocalizedMessage("every_type_left_out", types=_describe_others(others)))
+    elif others:
+        entry.notes.append(
+            LocalizedMessage("types_left_out", count=sum(others.values()), types=_describe_others(others))
+        )
     entry.notes += entry.warnings
     if mapping.unused_columns:
-        entry.notes.append(f"columns not read: {', '.join(mapping.unused_columns)}")
+        entry.notes.append(LocalizedMessage("columns_not_read", columns=", ".join(mapping.unused_columns)))
+
+
+def _describe_others(others: dict[str, int]) -> str:
+    """The event types that are left out and their rows, the largest few by name."""
+    named = [f"{value[:SHOWN_CHARACTERS]} {count:,}" for value, count in list(others.items())[:OTHERS_NAMED]]
+    rest = list(others.values())[OTHERS_NAMED:]
+    return ", ".join([*named, *([f"… {sum(rest):,}"] if rest else [])])
 
 
 def _read_rows(warehouse: Warehouse, found: FoundFile) -> tuple[DeliveryRows, int]:
@@ -466,16 +508,31 @@ def _parse_column_names(schema: list[tuple[str, int | None]]) -> list[str]:
     return names
 
 
-def _select_rows(warehouse: Warehouse, rows: DeliveryRows, where: str) -> tuple[DeliveryRows, int]:
-    """The rows that belong to the source; those on which the condition fails stay, to be quarantined."""
-    relation = f"""(
-        select * from (
-            select *, {rows.row_number} as row_number_, {rows.problem} as problem_,
-                {rows.problem_detail} as problem_detail_, {rows.content} as content_,
-                {rows.build_guarded_sql(WHERE, where)} as chosen_
-            from {rows.relation}
+def _select_rows(warehouse: Warehouse, rows: DeliveryRows, source: Source, dt: date) -> tuple[DeliveryRows, int, int]:
+    """The rows that belong to the source; those on which the condition fails stay, to be quarantined.
+
+    Returns them, their number, and that of the rows left out because an empty value leaves the condition open.
+    """
+    where = _build_where(source)
+    dated = add_delivery_date(rows, dt)
+    raw = ", ".join(f"{quote_identifier(name)} as raw_{number}_" for number, name in enumerate(rows.columns))
+    restored = ", ".join(f"raw_{number}_ as {quote_identifier(name)}" for number, name in enumerate(rows.columns))
+    computed = ", ".join(dated.list_computed_columns([where], source))
+    judged = f"""(
+        select *, {rows.build_guarded_sql(WHERE, where)} as chosen_
+        from (
+            select {rows.row_number} as row_number_, {rows.problem} as problem_,
+                {rows.problem_detail} as problem_detail_, {rows.content} as content_, {raw}
+                {f", {computed}" if computed else ""}
+            from {dated.relation}
         )
-        where problem_ is not null or chosen_ is null or chosen_.v
+    )"""
+    is_chosen = "(problem_ is not null or chosen_ is null or coalesce(chosen_.v::BOOLEAN, false))"
+    kept = ", failing_" if rows.has_failing else ""
+    relation = f"""(
+        select row_number_, problem_, problem_detail_, content_, chosen_, {restored}{kept}
+        from {judged}
+        where {is_chosen}
     )"""
     chosen = replace(
         rows,
@@ -489,11 +546,14 @@ def _select_rows(warehouse: Warehouse, rows: DeliveryRows, where: str) -> tuple[
         content="content_",
     )
     try:
-        chosen_count = int(warehouse.value(f"select count(*) from {relation}"))
+        ((chosen_count, undecided_count),) = warehouse.rows(
+            f"select count(*) filter ({is_chosen}), "
+            f"count(*) filter (not {is_chosen} and chosen_.v is null) from {judged}"
+        )
     except duckdb.BinderException as error:
         message = LocalizedMessage("where_does_not_fit", error=str(error).splitlines()[0])
-        raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, message) from None
-    return chosen, chosen_count
+        raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, message, (WHERE,)) from None
+    return chosen, chosen_count, undecided_count
 
 
 def _insert_and_count(warehouse: Warehouse, statement: str, **parameters: object) -> int:
@@ -522,7 +582,7 @@ def _list_touched_dates(warehouse: Warehouse, delivery_id: int) -> list[date]:
     return [day for (day,) in dates]
 
 
-def _quarantine_file(warehouse: Warehouse, entry: _LedgerEntry, reason: QuarantineReason) -> None:
+def _quarantine_file(warehouse: Warehouse, entry: LedgerEntry, reason: QuarantineReason) -> None:
     warehouse.execute(
         "insert into quality.quarantine (family, dt, file, row_number, reason, detail, delivery_id, counted_date) "
         "values ($family, $dt, $file, 0, $reason, $detail, $delivery_id, $dt)",
@@ -535,7 +595,7 @@ def _quarantine_file(warehouse: Warehouse, entry: _LedgerEntry, reason: Quaranti
     )
 
 
-def _write_ledger(warehouse: Warehouse, entry: _LedgerEntry, intake: Intake) -> None:
+def _write_ledger(warehouse: Warehouse, entry: LedgerEntry, intake: Intake) -> None:
     family = FAMILIES[entry.found.source.family]
     if entry.rows_loaded:
         warehouse.execute(
@@ -568,12 +628,12 @@ def _write_ledger(warehouse: Warehouse, entry: _LedgerEntry, intake: Intake) -> 
         insert into quality.deliveries (
             delivery_id, family, dt, file, source, size_bytes, modified_at, rows_read, rows_loaded,
             rows_quarantined, repeats_kept, status, message, loaded_at, content_hash, rules_hash,
-            delivered_columns, warning, told, rows_erased
+            delivered_columns, warning, told, rows_erased, duplicates
         )
         values (
             $delivery_id, $family, $dt, $file, $source, $size_bytes, $modified_at, $rows_read, $rows_loaded,
             $rows_quarantined, $repeats_kept, $status, $message, $loaded_at, $content_hash, $rules_hash,
-            $delivered_columns::VARCHAR[], $warning, $told, $rows_erased
+            $delivered_columns::VARCHAR[], $warning, $told, $rows_erased, $duplicates
         )
         """,
         delivery_id=entry.delivery_id,
@@ -594,6 +654,7 @@ def _write_ledger(warehouse: Warehouse, entry: _LedgerEntry, intake: Intake) -> 
         rules_hash=entry.rules_hash,
         delivered_columns=entry.delivered_columns,
         rows_erased=entry.rows_erased,
+        duplicates=entry.found.source.duplicates,
         warning="; ".join(entry.warnings) or None,
         told=format_messages_as_json(messages)
         if (messages := [entry.problem] if entry.problem else entry.warnings)

@@ -15,6 +15,9 @@ def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date, settin
     content, then file and row. A losing row with the same content is a 'duplicate'. One with different content is a
     'conflicting_duplicate', which also goes to quarantine: with its content as delivered if its file, which `settings`
     find, is still there; else as stored, where ids are hashes. Rows that were dropped from quarantine stay dropped.
+
+    Where every source of the event declares `duplicates: first`, or every one `latest`, the row that came first or last
+    wins (by delivery day, file and row), and a losing row with different content is 'superseded' instead.
     """
     with warehouse.transaction():
         warehouse.execute(
@@ -63,27 +66,48 @@ def _build_losing_query(family: Family) -> str:
             having count(*) > 1
         ),
         candidates as (
-            select raw_events.*, md5(concat_ws(chr(31), {content})) as content_md5, deliveries.file, deliveries.source
+            select
+                raw_events.*, md5(concat_ws(chr(31), {content})) as content_md5, deliveries.file, deliveries.source,
+                coalesce(deliveries.duplicates, 'drop') as policy
             from raw.{family.table} as raw_events
             join repeated using (event_id, business_date)
             join quality.deliveries using (delivery_id)
             where raw_events.business_date between $from_date and $to_date
         ),
+        numbered as (
+            select
+                *,
+                row_number() over (same_event order by dt, content_md5, file, row_number, source) as usual_place,
+                row_number() over (same_event order by dt, file, row_number, source) as first_place,
+                row_number() over (same_event order by dt desc, file desc, row_number desc, source desc) as last_place,
+                case when min(policy) over same_event = max(policy) over same_event then policy end as event_policy
+            from candidates
+            window same_event as (partition by event_id, business_date)
+        ),
         ranked as (
             select
                 *,
-                row_number() over event_rows as place,
-                first_value(content_md5) over event_rows as winning_md5
-            from candidates
-            window event_rows as (
-                partition by event_id, business_date
-                order by dt, content_md5, file, row_number, source
-            )
+                case event_policy
+                    when 'first' then first_place
+                    when 'latest' then last_place
+                    else usual_place
+                end as place
+            from numbered
+        ),
+        compared as (
+            select
+                *,
+                max(case when place = 1 then content_md5 end) over (partition by event_id, business_date) as winning_md5
+            from ranked
         )
         select
             '{family.name}', business_date, delivery_id, row_number,
-            case when content_md5 = winning_md5 then 'duplicate' else 'conflicting_duplicate' end
-        from ranked
+            case
+                when content_md5 = winning_md5 then 'duplicate'
+                when event_policy in ('first', 'latest') then 'superseded'
+                else 'conflicting_duplicate'
+            end
+        from compared
         where place > 1
     """
 

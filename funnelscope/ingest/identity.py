@@ -68,6 +68,11 @@ def use_identity_key(warehouse: Warehouse, settings: Settings) -> None:
     warehouse.execute(f"set variable {KEY_VARIABLE} = '{load_identity_key(settings)}'")
 
 
+def use_throwaway_key(warehouse: Warehouse) -> None:
+    """A key for a warehouse that is thrown away: its hashes match no others."""
+    warehouse.execute(f"set variable {KEY_VARIABLE} = '{secrets.token_urlsafe(KEY_CHARACTERS)[:KEY_CHARACTERS]}'")
+
+
 def build_identifier_hash_sql(text: str) -> str:
     """SQL for the keyed hash (BIGINT) of the VARCHAR expression `text`; NULL if it is NULL.
 

@@ -14,7 +14,8 @@ def reconcile(warehouse: Warehouse) -> list[dict[str, Any]]:
     """One record per delivery, from the view `quality.reconciliation`. `difference` must always be 0.
 
     rows_read = accepted (in staging, or in raw until their day is built) + duplicates + quarantined + erased +
-    difference.
+    difference. `superseded` of the duplicates are other versions of an event, of sources with `duplicates: first` or
+    `latest`.
     """
     return warehouse.records("select * from quality.reconciliation order by family, dt, file, source")
 

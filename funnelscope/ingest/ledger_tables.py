@@ -19,7 +19,7 @@ QUALITY_TABLES = {
         delivery_id INTEGER, family VARCHAR, dt DATE, file VARCHAR, source VARCHAR, size_bytes BIGINT,
         modified_at TIMESTAMP, rows_read BIGINT, rows_loaded BIGINT, rows_quarantined BIGINT, repeats_kept BIGINT,
         status VARCHAR, message VARCHAR, loaded_at TIMESTAMP, content_hash VARCHAR, rules_hash VARCHAR,
-        delivered_columns VARCHAR[], warning VARCHAR, told VARCHAR""",
+        delivered_columns VARCHAR[], warning VARCHAR, told VARCHAR, duplicates VARCHAR""",
     "delivery_dates": "delivery_id INTEGER, family VARCHAR, dt DATE, file VARCHAR, business_date DATE, rows BIGINT",
     "quarantine": """
         family VARCHAR, dt DATE, file VARCHAR, row_number BIGINT, reason VARCHAR, detail VARCHAR, content VARCHAR,
@@ -47,7 +47,7 @@ def create_tables(warehouse: Warehouse) -> None:
         warehouse.execute(f"create table if not exists raw.{family.table} ({columns})")
     for table, columns in QUALITY_TABLES.items():
         warehouse.execute(f"create table if not exists quality.{table} ({columns})")
-    for column in ("delivered_columns VARCHAR[]", "warning VARCHAR", "told VARCHAR"):
+    for column in ("delivered_columns VARCHAR[]", "warning VARCHAR", "told VARCHAR", "duplicates VARCHAR"):
         warehouse.execute(f"alter table quality.deliveries add column if not exists {column}")
     for column in ("dropped_at TIMESTAMP", "counted_date DATE"):
         warehouse.execute(f"alter table quality.quarantine add column if not exists {column}")
@@ -79,7 +79,8 @@ def _build_reconciliation_sql() -> str:
         losing as (
             select
                 delivery_id,
-                count(*) filter (reason = 'duplicate') as duplicates,
+                count(*) filter (reason != 'conflicting_duplicate') as duplicates,
+                count(*) filter (reason = 'superseded') as superseded,
                 count(*) filter (reason = 'conflicting_duplicate') as conflicting
             from quality.duplicate_events
             group by delivery_id
@@ -105,6 +106,7 @@ def _build_reconciliation_sql() -> str:
             coalesce(losing.duplicates, 0) as duplicates,
             coalesce(quarantined.row_count, 0) as quarantined,
             coalesce(deliveries.rows_erased, 0) as erased,
+            coalesce(losing.superseded, 0) as superseded,  -- of the duplicates
             deliveries.rows_read
                 - coalesce(in_raw.row_count, 0)
                 + coalesce(losing.conflicting, 0)

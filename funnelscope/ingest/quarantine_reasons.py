@@ -52,7 +52,7 @@ class QuarantineReason(StrEnum):
     UNKNOWN_EVENT_TYPE = (
         "unknown_event_type",
         "not an event type of the family, and not mapped to one",
-        "map the value under `event_types`, or leave such rows out with `where`",
+        "map the value under `event_types`; leave such rows out with `where`, or all of them with `others: leave_out`",
     )
     BAD_TYPE = (
         "bad_type",
@@ -78,7 +78,7 @@ class QuarantineReason(StrEnum):
     CONFLICTING_DUPLICATE = (
         "conflicting_duplicate",
         "another row has the same event_id and business date with other content, and was kept",
-        "give every event its own id",
+        "give every event its own id; or say which row wins with `duplicates: first` or `latest`",
     )
     # A whole file: row_number is 0
     UNREADABLE = "unreadable", "damaged, truncated, not permitted, or not of the format in its name", "deliver it again"

@@ -29,6 +29,10 @@ class LocalizedMessage(str):
         message.record = record
         return message
 
+    def say_in(self, language: str) -> str:
+        """The sentence in a language."""
+        return translate_message(_build_message(self.record), language)
+
 
 def format_messages_as_json(messages: Sequence[LocalizedMessage]) -> str:
     """JSON array of key and values of each message."""

@@ -301,7 +301,7 @@ def _count_rows(
         duplicates as (
             select business_date, family, count(*) as duplicates
             from quality.duplicate_events
-            where reason = 'duplicate' and business_date between $from_date and $to_date
+            where reason != 'conflicting_duplicate' and business_date between $from_date and $to_date
             group by all
         ),
         quarantined as (

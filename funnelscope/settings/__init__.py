@@ -8,6 +8,7 @@ May import: messages, events.
 from funnelscope.settings.shop_settings import (
     CONFIG_NAME,
     CONFIG_VARIABLE,
+    EPOCH_UNITS,
     HOME_VARIABLE,
     STAGES,
     Change,
@@ -21,13 +22,15 @@ from funnelscope.settings.shop_settings import (
     Source,
     find_config_path,
     find_home_folder,
+    find_line,
     load_settings,
 )
-from funnelscope.settings.yaml_source import SettingsError
+from funnelscope.settings.yaml_source import KeyPath, SettingsError, suggest_nearest
 
 __all__ = [
     "CONFIG_NAME",
     "CONFIG_VARIABLE",
+    "EPOCH_UNITS",
     "HOME_VARIABLE",
     "STAGES",
     "Change",
@@ -35,6 +38,7 @@ __all__ = [
     "EventTypes",
     "Exclusion",
     "Format",
+    "KeyPath",
     "Promotion",
     "Retention",
     "Settings",
@@ -42,5 +46,7 @@ __all__ = [
     "Source",
     "find_config_path",
     "find_home_folder",
+    "find_line",
     "load_settings",
+    "suggest_nearest",
 ]

@@ -29,6 +29,9 @@ CONFIG_VARIABLE = "FUNNELSCOPE_CONFIG"
 HOME_VARIABLE = "FUNNELSCOPE_HOME"
 CONFIG_NAME = "funnelscope.yaml"
 
+# What a number counts as a time, by its name in `time_format`, in microseconds.
+EPOCH_UNITS = {"epoch_seconds": 1_000_000, "epoch_milliseconds": 1_000, "epoch_microseconds": 1}
+
 STAGES = ("traffic", "landing", "decision", "repurchase")
 
 
@@ -62,6 +65,23 @@ def _find_expression_problem(expression: str) -> str:
     return f"must be a scalar over the columns of one row, without {found[0]}" if found else ""
 
 
+def _find_time_format_problem(form: str) -> str:
+    """Why no time can be read by a strptime format; empty if nothing is wrong with it."""
+    import duckdb
+
+    remedy = f"{_nearest(form, tuple(EPOCH_UNITS))}, or a strptime format such as '%Y-%m-%d %H:%M:%S'"
+    if "%" not in form:
+        return f"is no format of a time; {remedy}"
+    try:
+        with duckdb.connect() as connection:
+            connection.execute("select try_strptime('', $1)", [form])
+    except duckdb.Error as problem:
+        return f"is no format of a time: {str(problem).splitlines()[0].partition(': ')[2]}; {remedy}"
+    if not re.search("%-?[YyGcx]", form):
+        return f"has no year (%Y), without which no day is known; {remedy}"
+    return ""
+
+
 def _walk(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -83,6 +103,9 @@ class EventTypes(_SettingsModel):
     values: dict[str, str] = {}
     expression: str | None = None
     constant: str | None = None
+    others: Literal["quarantine", "leave_out"] = Field(
+        "quarantine", description="rows whose value in the column is no event type, and mapped to none"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -101,6 +124,8 @@ class EventTypes(_SettingsModel):
             _reject((), ways, "must have exactly one of: column, expression, constant (or just the event type)")
         if self.values and self.column is None:
             _reject(("values",), self.values, "belongs to a column")
+        if self.others == "leave_out" and self.column is None:
+            _reject(("others",), self.others, "belongs to a column; choose rows by where")
         return self
 
 
@@ -121,7 +146,7 @@ class Source(_SettingsModel):
     header: Literal["none"] | None = Field(None, description="`none` for a CSV file without a header; see `names`")
     names: tuple[str, ...] = Field((), description="names of the columns of a CSV file without a header, in order")
     timezone: str = Field("", description="time zone of times without an offset; the shop's by default")
-    time_format: str = Field("", description="strptime format, or epoch_seconds, epoch_milliseconds")
+    time_format: str = Field("", description=f"strptime format, or {', '.join(EPOCH_UNITS)}")
     skip_lines: str = Field(
         "", description="regular expression; matching lines of a CSV file below its header are left out"
     )
@@ -130,7 +155,9 @@ class Source(_SettingsModel):
         ("-", "--", "—", "NULL", "null", "N/A", "n/a", "#N/A", "NaN", "nan", "None", r"\N"),
         description="texts that mean no value, in every column; a list given here replaces the default",
     )
-    duplicates: Literal["drop", "keep"] = "drop"
+    duplicates: Literal["drop", "keep", "first", "latest"] = Field(
+        "drop", description="first, latest: which of several rows with one event_id wins; keep: equal rows without one"
+    )
     negative_amounts: Literal["quarantine", "allow"] = "quarantine"
     required: bool = True
     delivery_date: date | str | None = Field(None, description="a date, or a regular expression with one group")
@@ -138,6 +165,14 @@ class Source(_SettingsModel):
     expressions: dict[str, str] = {}
     constants: dict[str, str] = {}
     event_types: EventTypes | None = None
+
+    @field_validator("files", "attach")
+    @classmethod
+    def _path_of_this_machine(cls, path: str) -> str:
+        if "://" in path:
+            shown = re.sub("://.*@", "://…@", path)  # without its password
+            _reject((), shown, "is an address; write the path of a file on this machine, and copy what it holds there")
+        return path
 
     @field_validator("encoding")
     @classmethod
@@ -183,6 +218,13 @@ class Source(_SettingsModel):
     def _zone(cls, name: str) -> str:
         return _known_timezone(name) if name else name
 
+    @field_validator("time_format")
+    @classmethod
+    def _time_can_be_read(cls, form: str) -> str:
+        if form and form not in EPOCH_UNITS and (problem := _find_time_format_problem(form)):
+            _reject((), form, problem)
+        return form
+
     @field_validator("constants", mode="before")
     @classmethod
     def _constants_are_text(cls, given: Any) -> Any:
@@ -227,6 +269,9 @@ class Source(_SettingsModel):
                 _reject(path, expression, problem)
         if self.duplicates == "keep" and "event_id" in seen:
             _reject(("duplicates",), "keep", "has no meaning where event_id is mapped: an id names one event; drop one")
+        if self.duplicates in ("first", "latest") and self.columns and "event_id" not in seen:
+            text = "needs an event_id, which tells that two rows are one event; map it under columns or expressions"
+            _reject(("duplicates",), self.duplicates, text)
         if bool(self.query) != bool(self.attach) or (self.query and self.files):
             _reject((), self.query or self.attach, "must have either files, or query together with attach")
         if self.columns:  # the only columns read, so the required ones must be among them
@@ -556,6 +601,12 @@ def load_settings(path: Path | None = None) -> Settings:
         raise SettingsError("\n".join(document.problem(details) for details in problems)) from None
     settings._folder = path.absolute().parent
     return settings
+
+
+def find_line(path: KeyPath) -> str:
+    """`FILE, line N` of the key at `path` in the settings file that is in force."""
+    document = YamlSource(find_config_path(), Settings, _MODELS_BELOW)
+    return f"{document.path.name}, line {document.find_line(path)}"
 
 
 class _CalendarFile(_SettingsModel):

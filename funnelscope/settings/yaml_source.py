@@ -138,20 +138,18 @@ class YamlSource:
     def _message(self, path: KeyPath, found: str, text: str) -> str:
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
         shown = found if len(found) <= 200 else found[:197] + "..."
-        return f"{self.path}, line {self._line(path)}: {key}: {shown + ' ' if shown else ''}{text}"
+        return f"{self.path}, line {self.find_line(path)}: {key}: {shown + ' ' if shown else ''}{text}"
 
-    def _line(self, path: KeyPath) -> int:
-        """Line (from 1) of the key at `path`, or of its nearest parent."""
+    def find_line(self, path: KeyPath) -> int:
+        """Line (from 1) of the key at `path`, or of its nearest parent. A merged key (`<<`) is where it was written."""
         node = self.root
         line: int = 1
         for part in path:
             if isinstance(node, yaml.MappingNode):
-                for key, value in node.value:
-                    if key.value == str(part):
-                        line, node = key.start_mark.line + 1, value
-                        break
-                else:
+                found = _find_key(node, str(part))
+                if found is None:
                     return line
+                line, node = found
             elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
                 node = node.value[part]
                 line = node.start_mark.line + 1
@@ -180,6 +178,16 @@ class YamlSource:
                 raise SettingsError(f"{self.path}, line {line}: {key.value}: also on line {seen[key.value]}; keep one")
             seen[key.value] = line
             self._reject_repeated_keys(value)
+
+
+def _find_key(node: yaml.MappingNode, name: str) -> tuple[int, yaml.Node] | None:
+    """Line and value of a key: the node's own, else one that `<<` merges into it."""
+    for key, value in node.value:
+        if key.value == name:
+            return key.start_mark.line + 1, value
+    merged = [value for key, value in node.value if key.value == "<<"]
+    merged = [one for value in merged for one in (value.value if isinstance(value, yaml.SequenceNode) else [value])]
+    return next((found for one in merged if (found := _find_key(one, name))), None)
 
 
 def _compose(text: str) -> Any:

@@ -12,6 +12,7 @@ import typer
 
 from funnelscope.project_files import find_project_path
 from pipelines.cli.backup_commands import backup, restore
+from pipelines.cli.check_command import check
 from pipelines.cli.console import explain_errors, load_shop_settings, show_progress
 from pipelines.cli.diagnose_command import CubeOption, DimensionsOption, HierarchyOption, PeriodsOption, diagnose_cube
 from pipelines.cli.erasure_commands import forget
@@ -392,6 +393,7 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
     os.execv(sys.executable, [sys.executable, *arguments])
 
 
+app.command(short_help="Map the newest file of each source: what comes of it.")(check)
 app.command(short_help="Answer a funnel that you declare.")(funnel)
 app.command(short_help="Erase a person everywhere.")(forget)
 app.command(short_help="Copy warehouse, published data and reports into a folder.")(backup)

@@ -12,9 +12,9 @@ from datetime import date
 import duckdb
 
 from funnelscope.ingest.mapping.source_mapping import DeliveryRows, add_delivery_date
+from funnelscope.settings import Source
 from funnelscope.warehouse.bulk_insert import insert_rows
 from funnelscope.warehouse.connection import Warehouse
-from funnelscope.warehouse.quoting import quote_identifier
 
 # Each costs a few dozen queries. With more, the parts of the file that hold some are marked as a whole.
 MAXIMUM_SOUGHT = 1_000
@@ -23,16 +23,16 @@ _ROWS = "rows_of_delivery"
 
 
 def mark_failing_rows(
-    warehouse: Warehouse, rows: DeliveryRows, dt: date, expressions: Mapping[str, str]
+    warehouse: Warehouse, rows: DeliveryRows, dt: date, source: Source, expressions: Mapping[str, str]
 ) -> DeliveryRows:
     """The same rows with a column `failing_`: the names of the expressions whose error `try` does not catch.
 
     The expressions are evaluated in another database, because an error would abort the warehouse's transaction.
     """
     dated = add_delivery_date(rows, dt)
-    columns = ", ".join(quote_identifier(name) for name in rows.columns)
+    columns = ", ".join(dated.list_computed_columns(expressions.values(), source))
     reader = warehouse.connection.sql(
-        f"select {rows.row_number} as row_number_, delivery_date, {columns} from {dated.relation}"
+        f"select {rows.row_number} as row_number_, {columns or 'null as nothing'} from {dated.relation}"
     ).to_arrow_reader(BATCH_ROWS)
     with duckdb.connect() as scratch:
         scratch.execute("set TimeZone = 'UTC'")

@@ -7,7 +7,7 @@ files with bad rows need, the bad ones.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -16,10 +16,10 @@ import duckdb
 from funnelscope.events.schema import FAMILIES, REQUIRED, Column, Family, Kind
 from funnelscope.ingest.identity import build_identifier_hash_sql
 from funnelscope.ingest.ledger_tables import list_raw_columns
-from funnelscope.ingest.mapping import time_formats, value_casts
+from funnelscope.ingest.mapping import empty_texts, time_formats, value_casts
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.messages.check_observations import LocalizedMessage
-from funnelscope.settings import Settings, Source
+from funnelscope.settings import EPOCH_UNITS, KeyPath, Settings, Source
 from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.quoting import quote_identifier, quote_literal
 
@@ -32,7 +32,6 @@ LONGEST_TEXT = 10_000
 ROUNDED_ID = r"\d(\.\d+)?[Ee]\+\d+"  # a long number as spreadsheets shorten it: 1.23457E+17
 LARGEST_EXACT_INTEGER = 2**53  # up to here a DOUBLE represents every integer
 
-EPOCH_UNITS = {"epoch_seconds": 1_000_000, "epoch_milliseconds": 1_000}  # to microseconds
 OFFSET_PATTERN = r":\d\d([.,]\d+)? ?(Z|z|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
 # DuckDB silently ignores what follows the time, such as PM or the name of a zone.
 LOCAL_PATTERN = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d*)?)?)?"
@@ -47,12 +46,14 @@ class DeliveryError(Exception):
     Attributes:
         reason: the code for the quarantine.
         localized_message: the explanation for people.
+        place: the key below the source that declares what fails, if one does.
     """
 
-    def __init__(self, reason: QuarantineReason, message: LocalizedMessage) -> None:
+    def __init__(self, reason: QuarantineReason, message: LocalizedMessage, place: KeyPath = ()) -> None:
         super().__init__(message)
         self.reason = reason
         self.localized_message = message
+        self.place = place
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,30 @@ class DeliveryRows:
         as_json = f"to_json(struct_pack({columns}))::VARCHAR" if columns else "NULL"
         return f"coalesce({self.content}, {as_json})"
 
+    def list_computed_columns(self, expressions: Iterable[str], source: Source) -> list[str]:
+        """SQL of the columns that the expressions may name, and of those that guard them."""
+        if not expressions:
+            return []
+        is_own = DELIVERY_DATE in map(str.lower, self.columns)
+        columns = self.columns if is_own else {**self.columns, DELIVERY_DATE: "DATE"}
+        marks = ["failing_"] if self.has_failing else []
+        return [*empty_texts.list_computed_columns(columns, expressions, source.empty_values), *marks]
+
     def build_guarded_sql(self, name: str, expression: str) -> str:
         """NULL if the expression fails on the row; a struct holding NULL if it returns NULL."""
         guarded = f"try(struct_pack(v := ({expression}\n)))"
         if self.has_failing:
             return f"case when not list_contains(failing_, {quote_literal(name)}) then {guarded} end"
         return guarded
+
+
+@dataclass(frozen=True)
+class ShownRow:
+    """A row as it came and as it is mapped: column to value, without empty ones."""
+
+    number: int
+    delivered: dict[str, str]
+    mapped: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -111,6 +130,7 @@ class SourceMapping:
         self.plain = self._plain_columns()
         self.mapped = [column for column in self.family.columns if column.name in {*self.plain, *self.guarded}]
         self.types = self._delivered_types(warehouse)
+        self._refuse_untimed(warehouse)
         self.lacks_event_ids = self._lacks_event_ids(warehouse)
         self.typed = {column.name: self._typed(column) for column in self.mapped}
         self.checks = [*self._reading_checks(), *self._value_checks()]
@@ -150,18 +170,55 @@ class SourceMapping:
         message = LocalizedMessage("missing_column", column=repr(name), hints=hints)
         if name != meant:
             message = LocalizedMessage("missing_column_for", column=repr(name), meant=meant, hints=hints)
-        return DeliveryError(QuarantineReason.MISSING_COLUMN, message)
+        place = ("columns", meant) if meant in self.source.columns else ()
+        if meant == "event_type" and self.source.event_types:
+            place = ("event_types", "column")
+        return DeliveryError(QuarantineReason.MISSING_COLUMN, message, place)
 
     def _delivered_types(self, warehouse: Warehouse) -> dict[str, str]:
         """DuckDB's type of each mapped value."""
         try:
             described = warehouse.rows(f"describe {self._with_delivered()} select * from delivered limit 0")
         except duckdb.BinderException as error:
-            first_line = str(error).splitlines()[0]
-            found = ", ".join(self.rows.columns)
-            message = LocalizedMessage("expression_does_not_fit", error=first_line, found=found)
-            raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, message) from None
+            raise self._find_misfit(error) from None
         return {str(name).removeprefix("given_"): str(kind) for name, kind, *_ in described}
+
+    def _find_misfit(self, error: duckdb.BinderException) -> DeliveryError:
+        """The error for the expression that does not fit the columns.
+
+        Each is tried in another database, because the error has aborted the warehouse's transaction.
+        """
+        is_own = DELIVERY_DATE in map(str.lower, self.rows.columns)
+        columns = self.rows.columns if is_own else {**self.rows.columns, DELIVERY_DATE: "DATE"}
+        with duckdb.connect() as scratch:
+            scratch.execute(
+                f"create table rows ({', '.join(f'{quote_identifier(n)} {k}' for n, k in columns.items())})"
+            )
+            for name, expression in self.guarded.items():
+                try:
+                    scratch.execute(f"describe select ({expression}\n) from rows")
+                except duckdb.Error as own_error:
+                    fault = {"error": str(own_error).splitlines()[0], "found": ", ".join(self.rows.columns)}
+                    message = LocalizedMessage("expression_does_not_fit", column=name, **fault)
+                    place = find_expression_key(self.source, name)
+                    return DeliveryError(QuarantineReason.FAILED_EXPRESSION, message, place)
+        raise error
+
+    def _refuse_untimed(self, warehouse: Warehouse) -> None:
+        """Raises DeliveryError if event_time is of a type from which no time follows, such as a number."""
+        kind = self.types["event_time"]
+        if self.source.time_format in EPOCH_UNITS or kind in ("VARCHAR", "DATE") or kind.startswith("TIMESTAMP"):
+            return
+        text = self._text("event_time")
+        query = f"{self._with_trimmed_only(['event_time'])} select {text} from trimmed where {text} is not null limit "
+        written = [value for (value,) in warehouse.rows(query + str(UNREAD_TIMES_SHOWN))]
+        likely = next((form for form in time_formats.find_likely_formats(written) if form in EPOCH_UNITS), None)
+        message = LocalizedMessage("no_type_of_time", column="event_time", type=kind, formats=", ".join(EPOCH_UNITS))
+        if likely:
+            message = LocalizedMessage(
+                "number_of_time", column="event_time", type=kind, form=likely, example=written[0]
+            )
+        raise DeliveryError(QuarantineReason.BAD_TIME, message)
 
     def _lacks_event_ids(self, warehouse: Warehouse) -> bool:
         """Whether any row lacks an id of its own.
@@ -185,8 +242,7 @@ class SourceMapping:
     # -- the selects
 
     def _with_delivered(self) -> str:
-        computed = [*self._accounted(), *self._given(self.plain), *self._computed(self.guarded)]
-        return self._delivered(computed, self.guarded)
+        return self._delivered([*self._accounted(), *self._given(self.plain)], list(self.guarded))
 
     def _with_trimmed_only(self, names: list[str]) -> str:
         """The selects up to `trimmed` for a few columns.
@@ -195,8 +251,7 @@ class SourceMapping:
         """
         guarded = [name for name in names if name in self.guarded]
         plain = [name for name in names if name not in self.guarded]
-        computed = [f"{self.rows.problem} as problem_", *self._given(plain), *self._computed(guarded)]
-        return self._trimmed(self._delivered(computed, guarded), names)
+        return self._trimmed(self._delivered([f"{self.rows.problem} as problem_", *self._given(plain)], guarded), names)
 
     def _accounted(self) -> list[str]:
         """The columns that identify a row and hold its content."""
@@ -211,14 +266,18 @@ class SourceMapping:
     def _given(self, names: Iterable[str]) -> list[str]:
         return [f"{self.plain[name]} as given_{name}" for name in names]
 
-    def _computed(self, names: Iterable[str]) -> list[str]:
-        return [f"{self.rows.build_guarded_sql(name, self.guarded[name])} as computed_{name}" for name in names]
-
-    def _delivered(self, computed: list[str], guarded: Iterable[str]) -> str:
+    def _delivered(self, given: list[str], guarded: list[str]) -> str:
+        """The selects up to `delivered`: what is given as it came, and the expressions without empty texts."""
+        computed = "".join(
+            f", {self.rows.build_guarded_sql(name, self.guarded[name])} as computed_{name}" for name in guarded
+        )
+        columns = self.rows.list_computed_columns([self.guarded[name] for name in guarded], self.source)
+        kept = ", ".join(one.rpartition(" as ")[2] for one in given)
         opened = "".join(f", computed_{column}.v as given_{column}" for column in guarded)
         return f"""
             with
-            computed as (select {", ".join(computed)} from {self.rows.relation}),
+            filled as (select {", ".join([*given, *columns])} from {self.rows.relation}),
+            computed as (select {kept}{computed} from filled),
             delivered as (select *{opened} from computed)
         """
 
@@ -294,7 +353,8 @@ class SourceMapping:
         given, text, kind = f"given_{column}", self._text(column), self.types[column]
         form = self.source.time_format
         if form in EPOCH_UNITS:
-            return f"make_timestamp(try_cast(try_cast({text} as DECIMAL(38, 6)) * {EPOCH_UNITS[form]} as BIGINT))"
+            microseconds = f"try_cast({text} as DECIMAL(38, 6)) * {EPOCH_UNITS[form]}"
+            return f"try(make_timestamp(({microseconds})::BIGINT))"  # beyond the year 294,247 it raises an error
         if form and kind == "VARCHAR" and "%z" in form:
             return f"try_strptime({text}, {quote_literal(form)})::TIMESTAMP"
         if kind == "TIMESTAMP WITH TIME ZONE":
@@ -316,9 +376,6 @@ class SourceMapping:
             return given
         if kind.startswith("TIMESTAMP") or kind == "DATE":
             return f"try_cast({given} as TIMESTAMP)"
-        if kind != "VARCHAR":
-            message = LocalizedMessage("no_type_of_time", column=column, type=kind, formats=", ".join(EPOCH_UNITS))
-            raise DeliveryError(QuarantineReason.BAD_TIME, message)
         if form:
             return f"try_strptime({text}, {quote_literal(form)})"
         is_local = f"regexp_full_match({text}, {quote_literal(LOCAL_PATTERN)})"
@@ -353,10 +410,12 @@ class SourceMapping:
                     )
                 )
             if name == "event_type":
-                accepted = ", ".join(quote_literal(event_type) for event_type in self.family.event_types)
-                condition = f"{present} and not coalesce(event_type in ({accepted}), false)"
                 words = quote_literal(f" is no event type of family {self.family.name}, or is not mapped to one")
-                checks.append(RowCheck(name, QuarantineReason.UNKNOWN_EVENT_TYPE, condition, f"{shown} || {words}"))
+                checks.append(
+                    RowCheck(
+                        name, QuarantineReason.UNKNOWN_EVENT_TYPE, self._build_is_other_sql(), f"{shown} || {words}"
+                    )
+                )
             elif column.kind in (Kind.TEXT, Kind.IDENTIFIER):
                 checks += self._text_checks(column) if kind == "VARCHAR" else self._other_type_checks(column)
             elif kind == column.sql_type != "DOUBLE":
@@ -473,24 +532,45 @@ class SourceMapping:
         swapped = time_formats.describe_swapped_days(read, unread, self.dt, self.source.time_format)
         found = [
             swapped or time_formats.describe_unread_times(unread, read_count),
+            self._absurd_times(warehouse) if bad_count else None,
             self._skipped_hours(warehouse, list(read)),
             self._decimal_ids(warehouse) if self.rows.is_text else None,
         ]
         return [message for message in found if message]
 
     def _unread_times(self, warehouse: Warehouse) -> tuple[dict[str, int], int]:
-        """(unreadable time to its number of rows, for the most frequent ones; number of rows with a readable time)."""
-        if self.types["event_time"] != "VARCHAR":
+        """(unreadable time to its number of rows, for the most frequent ones; number of rows with a readable time).
+
+        A number whose date is absurd as the declared epoch counts as unreadable.
+        """
+        is_epoch = self.source.time_format in EPOCH_UNITS
+        if self.types["event_time"] != "VARCHAR" and not is_epoch:
             return {}, 0
+        text = self._text("event_time")
+        first, end = (f"make_timestamp({seconds * 1_000_000})" for seconds in time_formats.EPOCH_SECONDS)
+        is_read = f"event_time >= {first} and event_time < {end}" if is_epoch else "event_time is not null"
         rows = warehouse.rows(
             f"{self._with_trimmed_only(['event_time'])}, "
-            f"timed as (select text_event_time, {self.typed['event_time']} as event_time, problem_ from trimmed) "
-            "select case when event_time is null then text_event_time end as unread, count(*) from timed "
-            "where problem_ is null and text_event_time is not null "
+            f"timed as (select {text} as written, {self.typed['event_time']} as event_time, problem_ from trimmed) "
+            f"select case when not coalesce({is_read}, false) then written end as unread, count(*) from timed "
+            "where problem_ is null and written is not null "
             f"group by 1 order by unread is null desc, 2 desc, 1 limit {UNREAD_TIMES_SHOWN + 1}"
         )
         unread = {text: count for text, count in rows if text is not None}
         return unread, sum(count for text, count in rows if text is None)
+
+    def _absurd_times(self, warehouse: Warehouse) -> LocalizedMessage | None:
+        """The warning that an expression, or the writer of the file, took the numbers of times for another unit."""
+        if not self.types["event_time"].startswith("TIMESTAMP"):
+            return None
+        first, end = (f"make_timestamp({seconds * 1_000_000})" for seconds in time_formats.EPOCH_SECONDS)
+        rows = warehouse.rows(
+            f"{self._with_trimmed_only(['event_time'])}, "
+            "timed as (select try_cast(given_event_time as TIMESTAMP) as event_time, problem_ from trimmed) "
+            "select epoch_us(event_time) from timed where problem_ is null "
+            f"and isfinite(event_time) and (event_time < {first} or event_time >= {end}) limit {UNREAD_TIMES_SHOWN}"
+        )
+        return time_formats.describe_absurd_times([microseconds for (microseconds,) in rows])
 
     def _dates_as_written(self, warehouse: Warehouse) -> dict[date, int]:
         """Day on the source's own clock to its number of rows."""
@@ -559,8 +639,62 @@ class SourceMapping:
             from numbered
         """
 
+    def count_others(self, warehouse: Warehouse) -> dict[str, int]:
+        """Event types that nobody maps to their number of rows, largest first."""
+        return dict(
+            warehouse.rows(
+                f"{self._with_trimmed_only(['event_type'])}, "
+                f"typed as (select *, {self.typed['event_type']} as event_type from trimmed) "
+                f"select {self._text('event_type')}, count(*) from typed "
+                f"where problem_ is null and {self._build_is_other_sql()} group by 1 order by 2 desc, 1"
+            )
+        )
+
+    @property
+    def leaves_others_out(self) -> bool:
+        """Whether rows whose event type nobody maps belong to no source, rather than to the quarantine."""
+        return bool(self.source.event_types and self.source.event_types.others == "leave_out")
+
+    def _build_is_other_sql(self) -> str:
+        """SQL condition: the row has an event type that is none of the family's, nor mapped to one. Never NULL."""
+        accepted = ", ".join(quote_literal(event_type) for event_type in self.family.event_types)
+        kind = self.types["event_type"]
+        present = f"{self._text('event_type')} is not null" if kind == "VARCHAR" else "given_event_type is not null"
+        return f"({present} and not coalesce(event_type in ({accepted}), false))"
+
+    def show_rows(self, warehouse: Warehouse, numbers: Sequence[int], columns: Sequence[str]) -> list[ShownRow]:
+        """Rows of the delivery as they came and as they are mapped, ids in clear and times on the shop's clock.
+
+        Args:
+            columns: the delivered columns to show.
+        """
+        delivered = ", ".join(f"{quote_identifier(name)}::VARCHAR" for name in columns)
+        mapped = [column.name for column in self.mapped]
+        times = {"event_time": f"strftime({self._local_time()}, '%Y-%m-%d %H:%M:%S')"}
+        typed = ", ".join(f"{times.get(name, name)}::VARCHAR" for name in mapped)
+        wanted = f"in ({', '.join(map(str, numbers))})"
+        before = warehouse.rows(
+            f"select {self.rows.row_number}, [{delivered}]::VARCHAR[] from {self.rows.relation} "
+            f"where {self.rows.row_number} {wanted}"
+        )
+        after = dict(
+            warehouse.rows(f"{self._with_typed()} select row_number_, [{typed}] from typed where row_number_ {wanted}")
+        )
+        return [ShownRow(number, _pair(columns, came), _pair(mapped, after[number])) for number, came in sorted(before)]
+
+    def explain_failure(self, warehouse: Warehouse, name: str, number: int) -> str:
+        """Why the expression of that name fails on the row: the first line of the database's error."""
+        try:
+            columns = ", ".join(self.rows.list_computed_columns([self.guarded[name]], self.source)) or "1"
+            place = f"from {self.rows.relation} where {self.rows.row_number} = {number}"
+            warehouse.rows(f"select ({self.guarded[name]}\n) from (select {columns} {place})")
+        except duckdb.Error as error:
+            return str(error).splitlines()[0]
+        return ""
+
     def insert_bad(self) -> str:
         """Inserts the rows with faults into the quarantine; takes `$delivery_id` and `$file`."""
+        left_out = f"problem_ is null and {self._build_is_other_sql()}" if self.leaves_others_out else "false"
         reasons = " ".join(f"when {check.condition} then {quote_literal(check.reason)}" for check in self.checks)
         details = " ".join(f"when {check.condition} then {check.detail}" for check in self.checks)
         return f"""
@@ -580,7 +714,7 @@ class SourceMapping:
                 case when reason_ != '{QuarantineReason.FUTURE_DATE}' and local_date_ >= {FIRST_CREDIBLE_DATE}
                     then local_date_ end
             from judged
-            where reason_ is not null
+            where reason_ is not null and not ({left_out})
         """
 
     def count_undated(self) -> str:
@@ -671,7 +805,20 @@ class SourceMapping:
 def list_expressions(source: Source) -> dict[str, str]:
     """Column of the schema to the expression that a source declares for it."""
     types = source.event_types.expression if source.event_types else None
-    return {**source.expressions, **({"event_type": types} if types else {})}
+    expressions = {**source.expressions, **({"event_type": types} if types else {})}
+    return {
+        name: empty_texts.keep_questions_for_empty(expression, source.empty_values)
+        for name, expression in expressions.items()
+    }
+
+
+def find_expression_key(source: Source, name: str) -> KeyPath:
+    """The key below the source that declares the expression of that name."""
+    return ("expressions", name) if name in source.expressions else ("event_types", "expression")
+
+
+def _pair(names: Sequence[str], values: Sequence[str | None]) -> dict[str, str]:
+    return {name: value for name, value in zip(names, values, strict=True) if value}
 
 
 def add_delivery_date(rows: DeliveryRows, dt: date) -> DeliveryRows:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from funnelscope.messages.check_observations import LocalizedMessage
+from funnelscope.settings import EPOCH_UNITS
 
 # As exports write them, most specific first. Years of two digits are left out: they would fit a day too.
 FORMATS = tuple(
@@ -42,8 +43,7 @@ def find_likely_formats(written: Sequence[str]) -> list[str]:
     if all(number is not None for number in numbers):
         for name, (least, most) in {
             "Excel's day numbers": EXCEL_DAYS,
-            "epoch_seconds": EPOCH_SECONDS,
-            "epoch_milliseconds": (EPOCH_SECONDS[0] * 1000, EPOCH_SECONDS[1] * 1000),
+            **{name: tuple(end * 1_000_000 // unit for end in EPOCH_SECONDS) for name, unit in EPOCH_UNITS.items()},
         }.items():
             if all(number is not None and least <= number < most for number in numbers):
                 return [name]
@@ -94,6 +94,23 @@ def describe_unread_times(written: Mapping[str, int], read_count: int) -> Locali
         return LocalizedMessage("times_look_like", like=like, example=example, way_out=way_out)
     count, way_out = sum(written.values()), LocalizedMessage("one_format_each")
     return LocalizedMessage("times_written_otherwise", count=count, example=example, like=like, way_out=way_out)
+
+
+def describe_absurd_times(microseconds: Sequence[int]) -> LocalizedMessage | None:
+    """The warning that times were computed in a wrong unit; None if no other unit explains all of them.
+
+    Args:
+        microseconds: the times in absurd years, since 1970.
+    """
+    least, most = (seconds * 1_000_000 for seconds in EPOCH_SECONDS)
+    for power in (3, 6, -3, -6):
+        meant = [time // 10**power if power > 0 else time * 10**-power for time in microseconds]
+        if meant and all(least <= time < most for time in meant):
+            year = 1970 + microseconds[0] // 31_556_952_000_000
+            day = datetime.fromtimestamp(meant[0] / 1_000_000, UTC).date()
+            key = "times_too_large" if power > 0 else "times_too_small"
+            return LocalizedMessage(key, year=str(year), day=str(day), factor=10 ** abs(power))
+    return None
 
 
 def describe_swapped_days(

@@ -48,6 +48,21 @@ def build_filled_sql(text: str, empty_values: tuple[str, ...]) -> str:
     return f"case when strlen({text}) > {longest} or not list_contains([{empty}], {text}) then {text} end"
 
 
+def build_value_or_null_sql(given: str, empty_values: tuple[str, ...]) -> str:
+    """SQL for the delivered text as it came; NULL if it means that there is no value.
+
+    Long text without blanks at its ends, the most frequent, is not compared with anything.
+    """
+    ends = quote_literal(BLANKS + "=")
+    empty = ", ".join(quote_literal(value) for value in ("", *empty_values))
+    longest = max(len(value.encode()) for value in ("", *empty_values))
+    return (
+        f"case when strlen({given}) > {longest} and not contains({ends}, left({given}, 1)) "
+        f"and not contains({ends}, right({given}, 1)) then {given} "
+        f"when list_contains([{empty}], {build_stripped_sql(given)}) then null else {given} end"
+    )
+
+
 def build_number_sql(value: str, kind: Kind, sql_type: str, *, currency: str, decimal: str) -> str:
     """SQL for a number as people and spreadsheets write it; NULL if it is invalid or ambiguous.
 

@@ -1,0 +1,137 @@
+"""`funnelscope check`: what the settings make of the newest file of each source, without building anything."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.cli.console import explain_errors, load_shop_settings
+
+if TYPE_CHECKING:
+    from funnelscope.ingest.source_check import Refusal, SourceCheck
+    from funnelscope.messages.wording import Words
+    from funnelscope.settings import KeyPath, Settings
+
+VALUE_WIDTH = 60
+CONTENT_WIDTH = 200
+TYPES_SHOWN = 10
+
+
+def check(
+    source: Annotated[
+        str | None, typer.Argument(metavar="SOURCE", help="The name of a source; by default all of them.")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(metavar="zh|en", help="Language of the output; by default that of funnelscope.yaml.")
+    ] = None,
+) -> None:
+    """Maps the newest file of each source, in seconds, and shows what comes of it. Nothing is built or stored.
+
+    For each source: five rows as they came and as they are mapped, with times on the shop's clock; how many rows are
+    accepted and refused, and why; the expression that fails, with its line in funnelscope.yaml; event types that nobody
+    maps; columns that nothing reads; times that look misread. If no file matches, the nearest that exist.
+
+    \b
+    Write a source, then repeat until nothing is left to do:
+      funnelscope check orders_paid     one source
+      funnelscope check                 all of them
+      funnelscope run                   then build
+
+    Exit code 1 if a file is missing or unreadable, rows are refused, or something looks misread; else 0.
+    """
+    with explain_errors():
+        from funnelscope.ingest.source_check import check_source
+        from funnelscope.messages.wording import list_languages, load_words
+        from funnelscope.settings import SettingsError, suggest_nearest
+
+        settings = load_shop_settings()
+        if language and language not in list_languages():
+            raise ValueError(f"--language {language}: choose one of {', '.join(list_languages())}")
+        words = load_words(language or settings.language)
+        names = [one.name for one in settings.sources]
+        if not names:
+            raise SettingsError("no sources: name at least one family under sources; docs/contract.md shows how")
+        if source and source not in names:
+            raise SettingsError(f"no source is called {source!r}; {suggest_nearest(source, names)}")
+        are_fine = []
+        for position, one in enumerate(settings.sources):
+            if source in (None, one.name):
+                found = check_source(settings, one)
+                are_fine.append(found.is_fine)
+                for line in _describe(found, settings, words, position):
+                    typer.echo(line)
+    raise typer.Exit(0 if all(are_fine) and are_fine else 1)
+
+
+def _describe(found: "SourceCheck", settings: "Settings", words: "Words", position: int) -> "Iterator[str]":
+    def say(key: str, **values: object) -> str:
+        return words.text("source_check", key, **{name: str(value) for name, value in values.items()})
+
+    family = words.text("families", found.source.family)
+    state = say("fine" if found.is_fine else "bad")
+    if not found.file:
+        yield f"{state} " + say("no_file", source=found.source.name, pattern=settings.home / found.source.pattern)
+        yield from (f"  {say('nearest', file=file)}" for file in found.nearest)
+        return
+    values = {"source": found.source.name, "family": family, "file": found.file, "files": f"{found.file_count:,}"}
+    yield f"{state} " + say("file", **values, day=found.delivered_on or words.no_data)
+    if found.problem:
+        yield f"  {say('problem', problem=_translate(found.problem, words))}"
+        yield from _locate(found.place, position)
+        return
+    refused = sum(refusal.count for refusal in found.refusals)
+    counts = {"read": found.rows_read, "accepted": found.accepted, "duplicates": found.duplicates, "refused": refused}
+    yield f"  {say('rows', **{name: f'{count:,}' for name, count in counts.items()})}"
+    if found.superseded:
+        yield f"  {say('superseded', count=f'{found.superseded:,}', duplicates=found.source.duplicates)}"
+    if found.first_time:
+        yield f"  {say('times', first=found.first_time, last=found.last_time, zone=settings.timezone)}"
+    for row in (row for row in found.rows if row.delivered):  # a damaged one has no columns
+        yield f"  {say('row_refused' if row.number in found.refused_rows else 'row', number=row.number)}"
+        yield f"    {say('came')} {_join(row.delivered)}"
+        yield f"    {say('mapped')} {_join(row.mapped)}"
+    for refusal in found.refusals:
+        yield from _describe_refusal(refusal, words, position)
+    if found.unmapped_types:
+        is_left_out = found.source.event_types and found.source.event_types.others == "leave_out"
+        types = [f"{_shorten(name)} {count:,}" for name, count in found.unmapped_types.items()]
+        shown = ", ".join(types[:TYPES_SHOWN]) + (", …" if len(types) > TYPES_SHOWN else "")
+        yield f"  {say('types_left_out' if is_left_out else 'types_refused', types=shown)}"
+    if found.unread_columns:
+        yield f"  {say('unread_columns', columns=', '.join(found.unread_columns))}"
+    yield from (f"  {_translate(note, words)}" for note in found.notes)
+    yield from (f"  {say('warning', warning=_translate(warning, words))}" for warning in found.warnings)
+
+
+def _describe_refusal(refusal: "Refusal", words: "Words", position: int) -> "Iterator[str]":
+    name = words.translate_or_keep("quarantine_reasons", refusal.reason)
+    values = {"reason": name, "code": refusal.reason, "count": f"{refusal.count:,}", "number": str(refusal.row_number)}
+    yield f"  {words.text('source_check', 'refused', **values, detail=refusal.detail)}"
+    if refusal.content:
+        yield f"    {words.text('source_check', 'came')} {_shorten(refusal.content, CONTENT_WIDTH)}"
+    if refusal.error:
+        yield f"    {refusal.error}"
+    yield from _locate(refusal.place, position)
+
+
+def _locate(place: "KeyPath", position: int) -> "Iterator[str]":
+    """Where in the settings the key below the source stands."""
+    if place:
+        from funnelscope.settings import find_line
+
+        yield f"    {find_line(('sources', position, *place))}: {'.'.join(map(str, place))}"
+
+
+def _translate(text: str, words: "Words") -> str:
+    from funnelscope.messages.check_observations import LocalizedMessage
+
+    return text.say_in(words.language) if isinstance(text, LocalizedMessage) else text
+
+
+def _join(values: dict[str, str]) -> str:
+    return "  ".join(f"{name}={_shorten(value)}" for name, value in values.items())
+
+
+def _shorten(value: str, width: int = VALUE_WIDTH) -> str:
+    bare = " ".join(value.split())
+    return bare if len(bare) <= width else bare[: width - 1] + "…"
