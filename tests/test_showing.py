@@ -97,6 +97,15 @@ def test_a_cube_shows_its_largest_slices_and_the_rate_and_counts_of_four_weeks(s
     assert f"28 days to {world.day(LAST)}, each line from zero" in texts
 
 
+def test_a_table_is_shown_in_the_first_run_of_a_home_before_any_day_is_judged(world: World) -> None:
+    warehouse, model = world.warehouse, load_models()["marts.landing_cube"]
+    warehouse.execute("alter table quality.day_verdict rename to set_aside")
+    try:
+        assert table_overview.draw_last_weeks(warehouse, model, world.day(LAST), world.settings)
+    finally:
+        warehouse.execute("alter table quality.set_aside rename to day_verdict")
+
+
 def test_a_sample_holds_no_id_of_a_person_a_session_or_an_order() -> None:
     """Dagster keeps what it was shown; a person who is to be forgotten must not live on there."""
     for model in MODELS:

@@ -79,7 +79,9 @@ def read_figures(warehouse: Warehouse, model: Model, business_date: date, settin
     first = business_date - timedelta(days=PICTURE_DAYS - 1)
     days = [first + timedelta(days=number) for number in range(PICTURE_DAYS)]
     figures = (_read_long_figures if model.table in LONG_TABLES else _read_wide_figures)(warehouse, model, days)
-    yardstick = Yardstick(find_regular_days(warehouse, settings, business_date), (business_date,))
+    is_judged = bool(warehouse.columns("quality.day_verdict"))  # not before the first gate of a home
+    comparable = find_regular_days(warehouse, settings, business_date) if is_judged else ()
+    yardstick = Yardstick(comparable, (business_date,))
     return [_add_usual(figure, yardstick) for figure in figures]
 
 
