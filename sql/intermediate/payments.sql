@@ -56,6 +56,26 @@ deposits as (
     group by payment_days.order_id, payment_days.business_date
 ),
 
+-- What had come of the order before the day: a payment is another purchase only where nothing of an earlier one is left.
+payments_before as (
+    select
+        payment_days.order_id,
+        payment_days.business_date,
+        sum(coalesce(earlier.amount, 0) + coalesce(earlier.shipping_amount, 0))
+            filter (where earlier.event_type like '%paid') as paid_amount,
+        sum(coalesce(earlier.amount, 0) + coalesce(earlier.shipping_amount, 0))
+            filter (where earlier.event_type = 'refunded') as refunded_amount,
+        bool_or(earlier.event_type in ('paid', 'balance_paid')) as is_paid,
+        bool_or(earlier.event_type = 'shipped') as is_shipped
+    from payment_days
+    inner join order_events as earlier
+        on payment_days.order_id = earlier.order_id
+        and earlier.business_date
+            between payment_days.business_date - $order_lifetime_days and payment_days.business_date - 1
+    where earlier.event_type in ('deposit_paid', 'paid', 'balance_paid', 'refunded', 'shipped')
+    group by payment_days.order_id, payment_days.business_date
+),
+
 exclusions as (
     select payment_days.order_id, payment_days.business_date, min(order_events.excluded_reason) as excluded_reason
     from payment_days
@@ -100,11 +120,14 @@ identified as (
         created.session_id as session_id,
         created.session_entry_date as session_entry_date,
         created.created_date as created_date,
-        exclusions.excluded_reason
+        exclusions.excluded_reason,
+        not coalesce(payments_before.is_paid, false)
+        or (refunded_amount > 0 and refunded_amount >= paid_amount and not is_shipped) as is_purchase
     from payment_days
     left join creations using (order_id, business_date)
     left join deposits using (order_id, business_date)
     left join exclusions using (order_id, business_date)
+    left join payments_before using (order_id, business_date)
 )
 
 select
@@ -126,7 +149,9 @@ select
         when session_entry_date = business_date then 'same_day'
         else 'carried_over'
     end as money_class, -- same_day, carried_over, presale_balance, no_session or excluded
-    excluded_reason -- why the shop does not count it
+    excluded_reason, -- why the shop does not count it
+    coalesce(is_purchase, false)
+        as is_purchase -- the order's first payment, or the first after all was given back unshipped; else an instalment
 from identified
 left join intermediate.first_links
     on identified.visitor_id = first_links.visitor_id
