@@ -609,11 +609,12 @@ RULES = (
                 event(21, "created", 3, "20.00"),
                 at(6, event(22, "paid", 3, "20.00")) | {"shipping_amount": "15.00"},
                 *(event(31, "created", 4, "20.00"), at(6, event(32, "paid", 4, "30.00"))),
-                # 5: given back and paid again. 6: nobody says for how much it was created; two lines of a till.
+                # 5: given back and paid again. 6: nobody says for how much it was created; two units and another product.
                 *(event(41, "created", 5, "20.00"), at(6, event(42, "paid", 5, "20.00"))),
                 *(at(7, event(43, "refunded", 5, "20.00")), at(8, event(44, "paid", 5, "20.00"))),
                 *(event(51, "created", 6, None), at(6, event(52, "paid", 6, "9.00") | {"product_id": "a"})),
-                at(7, event(53, "paid", 6, "9.00") | {"product_id": "a"}),
+                at(6, event(53, "paid", 6, "9.00") | {"product_id": "a"}),
+                at(7, event(54, "paid", 6, "9.00") | {"product_id": "b"}),
                 # 7: created for nothing that is known yet. 8: instalments of other amounts. 9: two units scanned.
                 *(event(61, "created", 7, "0.00"), at(6, event(62, "paid", 7, "9.00"))),
                 *(at(6, event(71, "paid", 8, "9.00")), at(7, event(72, "paid", 8, "8.00"))),
@@ -638,7 +639,9 @@ RULES = (
             f"update staging.order_events set business_date = '{TOMORROW}' where event_type = 'refunded'",
             "update staging.order_events set amount = amount - 1 where event_id = 43",
             # Where no creation says how much.
-            "update staging.order_events set product_id = null where order_id = 6",
+            "update staging.order_events set event_time = '2026-06-10 07:00:00' where event_id = 53",
+            "update staging.order_events set product_id = 'a', amount = 18 where event_id = 54",
+            "update staging.order_events set product_id = null, sku = 'c' where event_id in (53, 54)",
             "update staging.order_events set line = '1' where order_id = 6",
             "update staging.order_events set line = '1' where order_id = 9",
             "update staging.order_events set amount = 8 where event_id = 71",
@@ -647,6 +650,9 @@ RULES = (
         (
             f"update staging.order_events set business_date = '{SIXTY_ONE_DAYS_BEFORE}', amount = 9 where event_id = 2",
             "update staging.order_events set line = event_id::VARCHAR where order_id = 6",
+            "update staging.order_events set product_id = 'a' where event_id = 54",
+            "update staging.order_events set amount = 8 where event_id = 53; "
+            "update staging.order_events set product_id = 'a' where event_id = 54",
             f"update staging.order_events set business_date = '{TOMORROW}', amount = 50 where event_id = 2",
             # One order in a hundred is indeed paid twice.
             f"{a_hundred_more_orders}; update staging.order_events set amount = 25.26 where event_id = 13",
@@ -663,7 +669,8 @@ RULES = (
                 came(1, 2, 1, "paid", 6),
                 came(2, 2, 1, "paid", 7),
                 came(1, 3, 2, "created", 5, product_id="a"),
-                came(1, 4, 2, "created", 6, product_id="a"),
+                came(1, 4, 2, "created", 5, product_id="a"),
+                came(1, 14, 2, "created", 6, product_id="b"),
                 came(1, 5, 3, "created", 5),
                 came(1, 6, 3, "created", 5),
                 came(1, 7, 3, "shipped", 8),
@@ -691,7 +698,9 @@ RULES = (
                 for event_type in ("created", "paid", "deposit_paid", "balance_paid", "refunded")
             ),
             "update raw.order_events set line = '1' where line = '2'",
-            "update raw.order_events set product_id = null where product_id = 'a'",
+            "update raw.order_events set product_id = null where order_id = 2",
+            "update raw.order_events set product_id = 'a' where order_id = 2",
+            "update raw.order_events set product_id = null, sku = 'c' where order_id = 2",
             "update raw.order_events set refund_id = 1 where refund_id = 2",
             "update raw.order_events set line = '1' where order_id = 3 and event_type = 'created'",
             f"update raw.order_events set business_date = '{SIXTY_DAYS_BEFORE}', event_time = event_time "
@@ -874,6 +883,13 @@ def test_a_contract_reports_the_day_on_which_its_rule_is_broken(
             "update raw.order_events set amount = 4 + delivery_id where order_id = 1; "
             "update raw.order_events set shipping_amount = 1 where order_id = 1 and delivery_id = 1",
             {"again": 1, "orders": 6, "amount": "12.00", "once_amount": "6.00"},
+        ),
+        (
+            # Two units of a product, and once more the two.
+            "order_events_come_once",
+            "update raw.order_events set product_id = 'a', amount = 5 where order_id = 2; "
+            "update raw.order_events set amount = 10 where row_number = 14",
+            {"again": 1, "orders": 6, "amount": "20.00", "once_amount": "10.00"},
         ),
         (
             "refunds_are_within_payments",
