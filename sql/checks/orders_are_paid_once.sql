@@ -8,6 +8,16 @@ with paid_orders as (
     where money_class != 'excluded' and business_date between $from_date and $to_date
 ),
 
+-- A deposit is part of what was paid once a balance counts it in; else the payment includes it.
+balances as (
+    select distinct paid_orders.order_id, paid_orders.paid_date
+    from paid_orders
+    inner join intermediate.payments
+        on paid_orders.order_id = payments.order_id
+        and payments.business_date between paid_orders.paid_date - $order_lifetime_days and paid_orders.paid_date
+    where payments.money_class = 'presale_balance'
+),
+
 order_events as (
     select
         paid_orders.*,
@@ -22,7 +32,10 @@ order_events as (
     inner join staging.order_events
         on paid_orders.order_id = order_events.order_id
         and order_events.business_date between paid_orders.paid_date - $order_lifetime_days and paid_orders.paid_date
-    where order_events.event_type in ('created', 'deposit_paid', 'balance_paid', 'paid', 'refunded')
+    left join balances
+        on paid_orders.order_id = balances.order_id and paid_orders.paid_date = balances.paid_date
+    where order_events.event_type in ('created', 'balance_paid', 'paid', 'refunded')
+        or (order_events.event_type = 'deposit_paid' and balances.order_id is not null)
 ),
 
 -- All lines of one payment have its time, so rows of one time are units of a product; a numbered line comes but once.
