@@ -275,6 +275,20 @@ def test_every_expectation_fails_on_the_fault_that_it_is_for(
         warehouse.execute("rollback")
 
 
+def test_a_delivery_without_rows_loses_no_columns(
+    warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = ("raw.order_events", "columns_are_still_there")
+    monkeypatch.setattr("funnelscope.quality.expectations.frames._replace_days", replace_within_transaction)
+    warehouse.execute("begin transaction")
+    try:
+        warehouse.execute(FAULTS[only])
+        warehouse.execute(f"update quality.deliveries set rows_read = 0 where family = 'order' and dt = {DAY}")
+        assert judge_last_day(warehouse, settings, only) == {only: True}
+    finally:
+        warehouse.execute("rollback")
+
+
 def replace_within_transaction(warehouse: Warehouse, table: str, name: str, days: list[date], rows: list) -> None:
     from funnelscope.warehouse.bulk_insert import insert_rows
 
