@@ -615,7 +615,7 @@ RULES = (
                 event(21, "created", 3, "20.00"),
                 at(6, event(22, "paid", 3, "20.00")) | {"shipping_amount": "15.00"},
                 *(event(31, "created", 4, "20.00"), at(6, event(32, "paid", 4, "30.00"))),
-                # 5: given back and paid again. 6: nobody says for how much it was created; two units and another product.
+                # 5: given back and paid again. 6: nobody says for how much it was created; two units, another product.
                 *(event(41, "created", 5, "20.00"), at(6, event(42, "paid", 5, "20.00"))),
                 *(at(7, event(43, "refunded", 5, "20.00")), at(8, event(44, "paid", 5, "20.00"))),
                 *(event(51, "created", 6, None), at(6, event(52, "paid", 6, "9.00") | {"product_id": "a"})),
@@ -671,7 +671,7 @@ RULES = (
     Rule(
         "balances_are_known",
         (
-            # 1: a balance. 2: includes its deposit, but for rounding. 3: without a deposit. 4: a test. 5: only yesterday's.
+            # 1: a balance. 2: includes its deposit, but for rounding. 3: without a deposit. 4: a test. 5: of yesterday.
             *rows(
                 "intermediate.payments",
                 payment(1, "presale_balance", "100.00"),
