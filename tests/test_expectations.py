@@ -14,7 +14,7 @@ from funnelscope.messages.wording import translate_message
 from funnelscope.quality import gate
 from funnelscope.quality.expectations import load_suites
 from funnelscope.quality.expectations.frames import build_slice_frame, read_row_frames
-from funnelscope.quality.expectations.judgements import Judge, Judgement
+from funnelscope.quality.expectations.judgements import Judge, Judgement, _observe_rows
 from funnelscope.quality.expectations.measure_baseline import DayCalendar, compute_baseline
 from funnelscope.quality.expectations.suites import Measure, Scale, Suite
 from funnelscope.settings import Promotion, Settings
@@ -273,6 +273,62 @@ def test_every_expectation_fails_on_the_fault_that_it_is_for(
         assert judge_last_day(warehouse, settings, broken)[broken] is False
     finally:
         warehouse.execute("rollback")
+
+
+def test_a_delivery_without_rows_loses_no_columns(
+    warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = ("raw.order_events", "columns_are_still_there")
+    monkeypatch.setattr("funnelscope.quality.expectations.frames._replace_days", replace_within_transaction)
+    warehouse.execute("begin transaction")
+    try:
+        warehouse.execute(FAULTS[only])
+        warehouse.execute(f"update quality.deliveries set rows_read = 0 where family = 'order' and dt = {DAY}")
+        assert judge_last_day(warehouse, settings, only) == {only: True}
+    finally:
+        warehouse.execute("rollback")
+
+
+def test_a_metric_that_is_gone_is_told_by_its_name_and_derived_stays_may_go(
+    warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("funnelscope.quality.expectations.frames._replace_days", replace_within_transaction)
+    (suite,) = (each for each in JUDGE.suites_of(settings) if each.table == "marts.daily_metrics")
+    wanted = replace(suite, expectations=tuple(each for each in suite.expectations if each.name == "nothing_is_gone"))
+
+    def judge_without(metric: str) -> Judgement:
+        warehouse.execute(
+            f"insert into quality.slice_volumes select * replace ('{metric}' as value) from quality.slice_volumes "
+            f"where table_name = 'marts.daily_metrics' and value = 'landing_rate' and business_date < {DAY}"
+        )
+        (judgement,) = JUDGE.of(warehouse, settings, [wanted])
+        return judgement
+
+    warehouse.execute("begin transaction")
+    try:
+        assert judge_without("derived_stay_share").is_passed
+        warehouse.execute(f"delete from marts.daily_metrics where metric = 'return_on_ad_spend' and {HERE}")
+        gone = judge_without("return_on_ad_spend")
+        assert not gone.is_passed
+        assert gone.found.observed_text == "Return on ad spend: 0"
+        assert translate_message(gone.found.expected, "zh").startswith("约 ")
+        assert "return_on_ad_spend" not in translate_message(gone.found.observed, "zh")
+    finally:
+        warehouse.execute("rollback")
+
+
+def test_an_example_names_no_value_that_is_missing(settings: Settings) -> None:
+    import pandas
+
+    (names,) = (
+        each
+        for suite in JUDGE.suites_of(settings)
+        for each in suite.expectations
+        if each.name == "product_views_name_a_product"
+    )
+    rows = pandas.DataFrame({"product_id": [None, "p1"], "event_type": "product_view"})
+    assert _observe_rows(names, rows, 2, 9).observed_text == "2 of 9 rows"
+    assert _observe_rows(names, rows[1:], 1, 9).observed_text == "1 of 9 rows, such as product_id p1"
 
 
 def replace_within_transaction(warehouse: Warehouse, table: str, name: str, days: list[date], rows: list) -> None:

@@ -9,7 +9,8 @@ from shop_helpers import OPENING, Home, day
 
 from funnelscope.events.schema import FAMILIES
 from funnelscope.ingest import create_tables
-from funnelscope.messages.check_observations import CheckObservation
+from funnelscope.messages.check_observations import CheckObservation, read_observation
+from funnelscope.messages.wording import translate_message
 from funnelscope.quality import gate
 from funnelscope.quality.gate import Verdict, VerdictReason
 from funnelscope.settings import Settings
@@ -127,6 +128,29 @@ def test_a_blocking_case_blocks_its_own_day_only_and_all_reasons_are_kept(
     }
     assert not verdicts[day(1)].is_publishable
     assert [reason.severity for reason in verdicts[day(3)].reasons] == [Severity.BLOCK, Severity.WARN]
+
+
+def test_violations_of_a_check_that_expect_the_same_are_told_together_in_order(warehouse: Warehouse) -> None:
+    for number, (family, rows) in enumerate((("traffic", 5), ("page", 80), ("order", 4), ("service", 900)), start=1):
+        warehouse.execute(
+            "insert into quality.deliveries (delivery_id, family, dt, file, source, status, rows_read) "
+            f"values ({number}, '{family}', '{day(1)}', '{number}', '{family}', 'loaded', {rows})"
+        )
+        warehouse.execute(
+            "insert into quality.quarantine (delivery_id, family, dt, row_number, reason, counted_date) "
+            f"values ({number}, '{family}', '{day(1)}', 1, 'bad_time', '{day(1)}')"
+        )
+        warehouse.execute(
+            "insert into quality.delivery_dates (delivery_id, family, business_date, rows) "
+            f"values ({number}, '{family}', '{day(1)}', {rows} - 1)"
+        )
+    gate.run_contracts(warehouse, day(1), day(1))
+    (record,) = warehouse.records("select * from quality.results where check_name = 'little_is_in_quarantine'")
+    assert record["cases"] == 3
+    assert record["observed"] == "Orders: 1 of 4 rows; Pages: 1 of 80 rows; Traffic: 1 of 5 rows"
+    assert record["expected"] == "at most 1%"
+    in_chinese = translate_message(read_observation(record).observed, "zh")
+    assert in_chinese == "订单：4 行中有 1 行在隔离区；页面：80 行中有 1 行在隔离区；流量：5 行中有 1 行在隔离区"
 
 
 def test_days_before_the_opening_are_history_whatever_is_wrong_with_them(

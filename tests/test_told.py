@@ -132,7 +132,7 @@ def test_the_words_hold_what_is_told_and_nothing_else(language: str) -> None:
 
 def test_every_chinese_sentence_is_chinese() -> None:
     for key, text in load_words("zh").sections["told"].items():
-        if key not in ("as_told", "asked_other"):
+        if key not in ("as_told", "asked_other") and not key.startswith("volume_of_"):
             assert re.search(r"[\u4e00-\u9fff]", text), key
 
 

@@ -73,6 +73,23 @@ def test_totals_below_the_table_are_refused_or_left_out_as_declared(shop: Shop) 
     assert deliver(shop, rows, skip_lines="^合计") == good("1 lines left out by skip_lines")
 
 
+def test_an_error_in_a_cell_is_refused_and_not_taken_as_empty(shop: Shop) -> None:
+    errors = ("#DIV/0!", "#NUM!", "#REF!", "#VALUE!")
+    rows = [["报表"], [], COLUMNS, *ROWS, *(["9", "李雷", datetime(2026, 1, 6, 10), error] for error in errors)]
+    rows.append(["9", "李雷", datetime(2026, 1, 6, 10), "#N/A"])  # one of the texts that say "no value"
+    told = shop.deliver(workbook_of({"封面": [["#N/A"]], "数据": rows}), MAPPED, "orders.xlsx")
+    assert [(number, reason) for number, reason, _ in told.quarantine] == [(n, "bad_type") for n in (7, 8, 9, 10)]
+    assert [error in detail for (_, _, detail), error in zip(told.quarantine, errors, strict=True)] == [True] * 4
+    assert shop.column("amount")[3:] == [None]
+
+
+def test_an_error_in_a_far_column_stands_in_its_place(shop: Shop) -> None:
+    wide = [[*range(30), *COLUMNS], [*range(30), *ROWS[0][:3], "#NAME?"]]
+    wide[0][:30] = [f"c{number}" for number in range(30)]
+    told = deliver(shop, wide)
+    assert [(number, reason) for number, reason, _ in told.quarantine] == [(2, "bad_type")]
+
+
 def test_the_sheet_with_the_columns_is_read_and_hidden_ones_are_not(shop: Shop) -> None:
     sheets = {"口径": [["订单编号：平台的编号"]], "旧": [COLUMNS, ROWS[0]], "数据": [COLUMNS, *ROWS]}
     assert shop.deliver(workbook_of(sheets, hidden=("旧",)), MAPPED, "orders.xlsx") == good("sheet 数据")

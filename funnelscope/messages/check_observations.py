@@ -61,25 +61,29 @@ class CheckObservation:
     """What a check observed and expected, as a key and values.
 
     `key` names a sentence in the sections `observed` and `expected` of the words files. `values` fill both sentences. A
-    value that is a list of records becomes a list of sentences of the section `told`.
+    value that is a list of records becomes a list of sentences of the section `told`. `others` are the values of
+    further violations that expect the same: each is observed in a sentence of its own.
     """
 
     key: str
     values: Mapping[str, Any]
+    others: Sequence[Mapping[str, Any]] = ()
 
     @property
     def observed(self) -> Message:
         """The sentence that says what the check observed."""
-        return self._message("observed")
+        if not self.others:
+            return self._build_message("observed", self.values)
+        every = tuple(self._build_message("observed", values) for values in (self.values, *self.others))
+        return Message("several", {"every": every}, "observed")
 
     @property
     def expected(self) -> Message:
         """The sentence that says what the check expected."""
-        return self._message("expected")
+        return self._build_message("expected", self.values)
 
-    def _message(self, section: str) -> Message:
-        values = {name: _resolve_messages(value) for name, value in self.values.items()}
-        return Message(self.key, values, section)
+    def _build_message(self, section: str, values: Mapping[str, Any]) -> Message:
+        return Message(self.key, {name: _resolve_messages(value) for name, value in values.items()}, section)
 
     @property
     def observed_text(self) -> str:
@@ -93,7 +97,10 @@ class CheckObservation:
 
     def format_json(self) -> str:
         """Key and values as JSON, as quality.results stores them."""
-        return json.dumps({"key": self.key, "values": dict(self.values)}, ensure_ascii=False)
+        record: dict[str, Any] = {"key": self.key, "values": dict(self.values)}
+        if self.others:
+            record["others"] = [dict(values) for values in self.others]
+        return json.dumps(record, ensure_ascii=False)
 
 
 def read_observation(record: Mapping[str, Any]) -> CheckObservation:

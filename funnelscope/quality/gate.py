@@ -26,6 +26,7 @@ class Verdict(StrEnum):
     HISTORY = "history"  # before the opening day: only for customer history, not judged
 
 
+MOST_NAMED = 10  # violations of a check that a day names
 PUBLISHABLE = (Verdict.PASS, Verdict.WARN, Verdict.HISTORY)
 
 
@@ -138,16 +139,26 @@ def _find_violations(
 ) -> Mapping[date, tuple[int, CheckObservation]]:
     """The number of violations of the contract on each day, and the first of them; only days with violations."""
     rows = warehouse.rows(
-        f"select business_date, count(*), min(to_json(cases)::VARCHAR) from ({contract.query}) as cases "
-        "where business_date between $from_date and $to_date group by business_date",
+        "select business_date, count(*), list_slice(list_sort(list(distinct to_json(cases)::VARCHAR)), 1, $most) "
+        f"from ({contract.query}) as cases where business_date between $from_date and $to_date group by business_date",
         from_date=from_date,
         to_date=to_date,
+        most=MOST_NAMED,
     )
-    violations = {}
-    for day, count, text in rows:
-        values = {name: value for name, value in json.loads(text).items() if name != "business_date"}
-        violations[day] = (count, CheckObservation(contract.name, values))
-    return violations
+    return {day: (count, _observe_violations(contract, texts)) for day, count, texts in rows}
+
+
+def _observe_violations(contract: Contract, texts: Sequence[str]) -> CheckObservation:
+    """The first violation, and the further ones that expect the same and differ in what they tell, such as families."""
+    values = [{name: value for name, value in json.loads(text).items() if name != "business_date"} for text in texts]
+    first = CheckObservation(contract.name, values[0])
+    others = {}
+    for each in values[1:]:
+        observation = CheckObservation(contract.name, each)
+        if observation.expected_text == first.expected_text:
+            others[observation.observed_text] = each
+    others.pop(first.observed_text, None)
+    return CheckObservation(contract.name, values[0], tuple(others.values())) if others else first
 
 
 def _build_result(day: date, contract: Contract, violation: tuple[int, CheckObservation] | None) -> tuple[object, ...]:

@@ -21,10 +21,15 @@ counted_orders as (
     where money_class != 'excluded' and business_date between $from_date and $to_date
 ),
 
+-- Told by the source, or by what the order comes to.
 balances as (
-    select distinct order_id, business_date
+    select order_id, business_date
     from staging.order_events
     where event_type = 'balance_paid' and business_date between $from_date - $order_lifetime_days and $to_date
+    union
+    select order_id, business_date
+    from intermediate.payments
+    where money_class = 'presale_balance' and business_date between $from_date - $order_lifetime_days and $to_date
 ),
 
 -- A deposit counts on the first balance day from its own day on.

@@ -44,7 +44,8 @@ delivered_again as (
     ) as events
 ),
 
--- A numbered line, or an order without lines, created a second time within 60 days.
+-- A numbered line created a second time within 60 days, or a product or whole order at a second time: all lines of one
+-- creation have its time, and rows of one time without a line are units.
 created_again as (
     select distinct order_id, business_date
     from (
@@ -58,7 +59,6 @@ created_again as (
         group by orders.order_id, orders.business_date, line, product
         having max(order_events.business_date) = orders.business_date
             and case when line is not null then count(*) else count(distinct event_time) end > 1
-            and (line is not null or product is null)
     ) as lines
 ),
 
@@ -70,22 +70,35 @@ again as (
     from created_again
 ),
 
--- What the creations come to, or where there are none the payments: all of them, and the largest of each line.
-lines as (
+occurrences as (
     select
         again.order_id,
         again.business_date,
-        sum(money) filter (where event_type = 'created') as created,
-        max(money) filter (where event_type = 'created') as created_once,
-        sum(money) filter (where event_type != 'created') as paid,
-        max(money) filter (where event_type != 'created') as paid_once
+        line,
+        product,
+        event_type = 'created' as is_creation,
+        sum(money) as amount,
+        case when line is null then sum(money) else max(money) end as once_amount
     from again
     inner join order_events
         on again.order_id = order_events.order_id
         and order_events.business_date
             between again.business_date - $order_lifetime_days and again.business_date
     where event_type != 'refunded'
-    group by again.order_id, again.business_date, line, product
+    group by again.order_id, again.business_date, line, product, event_type, event_time, delivery_id
+),
+
+-- What the creations come to, or where there are none the payments: all of them, and the largest of each line.
+lines as (
+    select
+        order_id,
+        business_date,
+        sum(amount) filter (where is_creation) as created,
+        max(once_amount) filter (where is_creation) as created_once,
+        sum(amount) filter (where not is_creation) as paid,
+        max(once_amount) filter (where not is_creation) as paid_once
+    from occurrences
+    group by order_id, business_date, line, product
 ),
 
 order_sums as (

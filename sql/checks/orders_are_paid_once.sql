@@ -8,6 +8,16 @@ with paid_orders as (
     where money_class != 'excluded' and business_date between $from_date and $to_date
 ),
 
+-- A deposit is part of what was paid once a balance counts it in; else the payment includes it.
+balances as (
+    select distinct paid_orders.order_id, paid_orders.paid_date
+    from paid_orders
+    inner join intermediate.payments
+        on paid_orders.order_id = payments.order_id
+        and payments.business_date between paid_orders.paid_date - $order_lifetime_days and paid_orders.paid_date
+    where payments.money_class = 'presale_balance'
+),
+
 order_events as (
     select
         paid_orders.*,
@@ -15,30 +25,44 @@ order_events as (
         order_events.event_type,
         order_events.event_time,
         order_events.line,
+        coalesce(order_events.product_id, order_events.sku) as product,
         order_events.amount,
-        coalesce(order_events.shipping_amount, 0) as postage,
-        order_events.line is not null or coalesce(order_events.product_id, order_events.sku) is null as is_named
+        coalesce(order_events.shipping_amount, 0) as postage
     from paid_orders
     inner join staging.order_events
         on paid_orders.order_id = order_events.order_id
         and order_events.business_date between paid_orders.paid_date - $order_lifetime_days and paid_orders.paid_date
-    where order_events.event_type in ('created', 'deposit_paid', 'balance_paid', 'paid', 'refunded')
+    left join balances
+        on paid_orders.order_id = balances.order_id and paid_orders.paid_date = balances.paid_date
+    where order_events.event_type in ('created', 'balance_paid', 'paid', 'refunded')
+        or (order_events.event_type = 'deposit_paid' and balances.order_id is not null)
 ),
 
--- Where no creation has an amount: the same numbered line, or whole order, paid again that day with the same amount.
+-- All lines of one payment have its time, so rows of one time are units of a product; a numbered line comes but once.
+payments as (
+    select
+        order_id,
+        paid_date,
+        line,
+        product,
+        event_time,
+        sum(amount + postage) as amount,
+        case when line is null then sum(amount + postage) else min(amount + postage) end as least,
+        case when line is null then sum(amount + postage) else max(amount + postage) end as most
+    from order_events
+    where event_type = 'paid' and business_date = paid_date
+    group by order_id, paid_date, line, product, event_time
+),
+
+-- Where no creation has an amount: the same line, product or whole order, paid again that day with the same amount.
 lines as (
     select
         order_id,
         paid_date,
-        sum(amount + postage) as amount,
-        case
-            when min(amount + postage) < max(amount + postage) then sum(amount + postage)
-            when line is not null then min(amount + postage)
-            else (sum(amount + postage) / count(distinct event_time))::DECIMAL(18, 2)
-        end as once
-    from order_events
-    where event_type = 'paid' and business_date = paid_date and is_named
-    group by order_id, paid_date, line
+        sum(amount) as amount,
+        case when min(least) < max(most) then sum(amount) else min(least) end as once
+    from payments
+    group by order_id, paid_date, line, product
 ),
 
 repeats as (

@@ -14,7 +14,6 @@ payment_days as (
         order_id,
         business_date,
         min(event_time) as paid_at,
-        bool_or(event_type = 'balance_paid') as is_balance,
         min(visitor_id) as visitor_id,
         min(customer_id) as customer_id,
         min(payment_provider) as payment_provider,
@@ -25,18 +24,61 @@ payment_days as (
     group by order_id, business_date
 ),
 
-balances as (
-    select distinct order_id, business_date
+presale_days as (
+    select order_id, business_date, bool_or(event_type = 'balance_paid') as is_told
     from order_events
-    where event_type = 'balance_paid'
+    where event_type in ('paid', 'balance_paid')
+    group by order_id, business_date
+),
+
+-- What an order with a deposit had come to by each day on which something was paid.
+presale_sums as (
+    select
+        payment_days.order_id,
+        payment_days.business_date,
+        presale_days.business_date as presale_date,
+        is_told,
+        sum(order_events.amount) filter (where event_type = 'created')
+        + greatest(
+            sum(case when event_type = 'created' then coalesce(order_events.shipping_amount, 0) else 0 end),
+            sum(case when event_type like '%paid' then coalesce(order_events.shipping_amount, 0) else 0 end)
+        ) as created_amount,
+        sum(coalesce(order_events.amount, 0) + coalesce(order_events.shipping_amount, 0))
+            filter (where event_type = 'deposit_paid') as deposit_amount,
+        sum(order_events.amount + coalesce(order_events.shipping_amount, 0))
+            filter (where event_type in ('paid', 'balance_paid')) as paid_amount
+    from payment_days
+    inner join presale_days
+        on payment_days.order_id = presale_days.order_id
+        and presale_days.business_date
+            between payment_days.business_date - $order_lifetime_days and payment_days.business_date
+    inner join order_events
+        on payment_days.order_id = order_events.order_id
+        and order_events.business_date
+            between payment_days.business_date - $order_lifetime_days and presale_days.business_date
+    group by payment_days.order_id, payment_days.business_date, presale_days.business_date, is_told
+),
+
+-- A `paid` is a balance too where the deposit and it make the order, not it alone: where it falls short by the deposit.
+balances as (
+    select order_id, business_date, presale_date
+    from presale_sums
+    where is_told
+        or (
+            deposit_amount > 0
+            and deposit_amount + paid_amount <= 1.01 * created_amount
+            and deposit_amount / 2 + paid_amount <= created_amount
+        )
 ),
 
 balance_days as (
     select
         order_id,
         business_date,
-        lag(business_date) over (partition by order_id order by business_date) as previous_balance_date
+        max(presale_date) filter (where presale_date < business_date) as previous_balance_date
     from balances
+    group by order_id, business_date
+    having max(presale_date) = business_date
 ),
 
 -- A presale counts on the day of its balance, deposit included; of two balance days the first takes it.
@@ -53,6 +95,26 @@ deposits as (
         and order_events.business_date
             between payment_days.business_date - $order_lifetime_days and payment_days.business_date
         and (previous_balance_date is null or order_events.business_date > previous_balance_date)
+    group by payment_days.order_id, payment_days.business_date
+),
+
+-- What had come of the order before the day: a payment is another purchase only where nothing of an earlier one is left.
+payments_before as (
+    select
+        payment_days.order_id,
+        payment_days.business_date,
+        sum(coalesce(earlier.amount, 0) + coalesce(earlier.shipping_amount, 0))
+            filter (where earlier.event_type like '%paid') as paid_amount,
+        sum(coalesce(earlier.amount, 0) + coalesce(earlier.shipping_amount, 0))
+            filter (where earlier.event_type = 'refunded') as refunded_amount,
+        bool_or(earlier.event_type in ('paid', 'balance_paid')) as is_paid,
+        bool_or(earlier.event_type = 'shipped') as is_shipped
+    from payment_days
+    inner join order_events as earlier
+        on payment_days.order_id = earlier.order_id
+        and earlier.business_date
+            between payment_days.business_date - $order_lifetime_days and payment_days.business_date - 1
+    where earlier.event_type in ('deposit_paid', 'paid', 'balance_paid', 'refunded', 'shipped')
     group by payment_days.order_id, payment_days.business_date
 ),
 
@@ -100,11 +162,16 @@ identified as (
         created.session_id as session_id,
         created.session_entry_date as session_entry_date,
         created.created_date as created_date,
-        exclusions.excluded_reason
+        exclusions.excluded_reason,
+        balance_days.order_id is not null as is_balance,
+        not coalesce(payments_before.is_paid, false)
+        or (refunded_amount > 0 and refunded_amount >= paid_amount and not is_shipped) as is_purchase
     from payment_days
     left join creations using (order_id, business_date)
+    left join balance_days using (order_id, business_date)
     left join deposits using (order_id, business_date)
     left join exclusions using (order_id, business_date)
+    left join payments_before using (order_id, business_date)
 )
 
 select
@@ -126,7 +193,9 @@ select
         when session_entry_date = business_date then 'same_day'
         else 'carried_over'
     end as money_class, -- same_day, carried_over, presale_balance, no_session or excluded
-    excluded_reason -- why the shop does not count it
+    excluded_reason, -- why the shop does not count it
+    coalesce(is_purchase, false)
+        as is_purchase -- the order's first payment, or the first after all was given back unshipped; else an instalment
 from identified
 left join intermediate.first_links
     on identified.visitor_id = first_links.visitor_id

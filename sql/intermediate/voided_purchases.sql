@@ -14,7 +14,8 @@ with voids as (
     from intermediate.refunds
     inner join intermediate.payments
         on refunds.order_id = payments.order_id and payments.business_date <= refunds.business_date
-    where refunds.is_void and refunds.business_date <= $to_date and payments.money_class != 'excluded'
+    where refunds.is_void and refunds.business_date <= $to_date
+        and payments.is_purchase and payments.money_class != 'excluded'
     group by payments.customer_id, payments.business_date, payments.order_id
 ),
 

@@ -107,7 +107,7 @@ paid_orders as (
     from intermediate.payments
     left join intermediate.orders
         on payments.order_id = orders.order_id and payments.created_date = orders.business_date
-    where payments.money_class != 'excluded' and payments.customer_id is not null
+    where payments.is_purchase and payments.money_class != 'excluded' and payments.customer_id is not null
         and payments.business_date <= $to_date
 ),
 

@@ -1,13 +1,17 @@
 """Workbooks (.xlsx, .xls): one sheet, its header found by the names that the source reads, staged as text.
 
 Cells keep their kind until they are staged: dates stay dates, whole numbers have no decimals, and numbers of more
-digits than a spreadsheet keeps are written as it shortens them, so that an id among them is refused.
+digits than a spreadsheet keeps are written as it shortens them, so that an id among them is refused. So is an error,
+such as #DIV/0!, which calamine reads as an empty cell: in an .xlsx it is staged as its text.
 """
 
 import re
+import zipfile
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from io import BytesIO
 from pathlib import Path
+from xml.etree import ElementTree
 
 from python_calamine import (
     CalamineError,
@@ -55,6 +59,7 @@ def read_workbook(warehouse: Warehouse, path: Path, source: Source) -> tuple[Del
     try:
         workbook = CalamineWorkbook.from_path(path)
         name, rows = _choose_sheet(workbook, source)
+        _write_errors(path, workbook.sheet_names, name, rows)
     except PasswordError:
         raise DeliveryError(QuarantineReason.UNREADABLE, LocalizedMessage("workbook_locked")) from None
     except CalamineError as error:
@@ -94,6 +99,41 @@ def _choose_sheet(workbook: CalamineWorkbook, source: Source) -> tuple[str, list
 def _read_cells(sheet: CalamineSheet) -> list[list[Cell]]:
     """All rows from the first of the sheet on, so that a row's place is its number."""
     return sheet.to_python(skip_empty_area=False)
+
+
+def _write_errors(path: Path, sheet_names: Sequence[str], name: str, rows: list[list[Cell]]) -> None:
+    """Puts the text of each error cell of an .xlsx into its place among the rows of the sheet."""
+    if name not in sheet_names or not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if not {"xl/workbook.xml", "xl/_rels/workbook.xml.rels"} <= set(archive.namelist()):
+            return
+        sheets = ElementTree.fromstring(archive.read("xl/workbook.xml")).iterfind(".//{*}sheet")
+        links = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
+        targets = {link.get("Id"): link.get("Target", "") for link in links}
+        target = next(targets[_get_link(sheet)] for sheet in sheets if sheet.get("name") == name)
+        content = archive.read(target.lstrip("/") if target.startswith("/") else f"xl/{target}")
+    if b't="e"' not in content:
+        return
+    for _, row in ElementTree.iterparse(BytesIO(content)):
+        if row.tag.endswith("}row"):
+            for cell in row.iterfind("{*}c[@t='e'][@r]"):
+                number, column = _locate_cell(cell.get("r", ""))
+                rows[number][column] = cell.findtext("{*}v") or "#ERROR!"
+            row.clear()
+
+
+def _get_link(sheet: ElementTree.Element) -> str:
+    return next(value for name, value in sheet.items() if name.endswith("}id"))
+
+
+def _locate_cell(reference: str) -> tuple[int, int]:
+    """The place of a cell such as B7, counted from 0: (6, 1)."""
+    letters = reference.rstrip("0123456789")
+    column = 0
+    for letter in letters:
+        column = 26 * column + ord(letter) - ord("A") + 1
+    return int(reference[len(letters) :]) - 1, column - 1
 
 
 def _has_cells(row: Sequence[Cell]) -> bool:

@@ -242,7 +242,7 @@ def build_delivery_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date
             headers as (
                 select dt, source, list_sort(list_distinct(flatten(list(delivered_columns)))) as columns
                 from quality.deliveries
-                where family = $family and dt <= $to_date and len(delivered_columns) > 0
+                where family = $family and dt <= $to_date and len(delivered_columns) > 0 and rows_read > 0
                 group by dt, source
             ),
 

@@ -196,7 +196,8 @@ def _build_judgements(
         shown = broken_rows if broken_rows is not None else every_day.get(day)
         found = _OBSERVERS[expectation.frame](expectation, shown, cases, rows)
         if day in frame.sampled and cases:
-            found = CheckObservation("rows_of_a_sample", {**found.values, "share": frame.sampled[day]})
+            key = "rows_of_a_sample" if "example" in found.values else "rows_of_a_sample_alone"
+            found = CheckObservation(key, {**found.values, "share": frame.sampled[day]})
         faults = () if is_passed or expectation.frame is not Frame.SLICES else _list_faults(broken_rows)
         judged.append(Judgement(day, expectation, is_passed, cases, found, faults))
     return judged
@@ -256,7 +257,9 @@ def _observe_rows(
     if not cases or rows is None:
         return _build_observation("rows", expectation, **counts)
     named = [name for name in rows.columns if name in _list_column_names(expectation)]
-    example = ", ".join(f"{name} {rows.iloc[0][name]}" for name in named)
+    example = ", ".join(f"{name} {value}" for name, value in rows.iloc[0][named].dropna().items())
+    if not example:
+        return _build_observation("rows", expectation, **counts)
     return _build_observation("rows_such_as", expectation, **counts, example=example)
 
 
@@ -291,9 +294,19 @@ def _observe_slices(
     if not cases:
         return _build_observation("values_are_there", expectation, count=int(considered))
     first = list(rows.itertuples())[:5]
-    found = "; ".join(f"{row.dimension} {row.value}: {_format_number(row.volume)}" for row in first)
-    usual = "; ".join(f"{row.dimension} {row.value}: {_format_number(row.usual_volume)}" for row in first)
-    return _build_observation("values_are_gone", expectation, found=found, usual=usual)
+    found = [_name_slice(str(row.dimension), str(row.value), row.volume).record for row in first]
+    usual = [_name_slice(str(row.dimension), str(row.value), row.usual_volume).record for row in first]
+    return CheckObservation("values_are_gone", {"found": found, "usual": usual})
+
+
+def _name_slice(dimension: str, value: str, volume: Any) -> LocalizedMessage:
+    """The value as readers know it, with its volume: metrics and steps by their names."""
+    shown = _format_number(volume)
+    if dimension == "metric":
+        return LocalizedMessage("volume_of_metric", metric=value, volume=shown)
+    if dimension == "step":
+        return LocalizedMessage("volume_of_step", step=value, volume=shown)
+    return LocalizedMessage("volume_of_value", dimension=dimension, value=value, volume=shown)
 
 
 def _list_faults(rows: "pd.DataFrame | None") -> tuple[SliceFault, ...]:
