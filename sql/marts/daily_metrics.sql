@@ -2,7 +2,8 @@
 --
 -- A rate or mean has numerator, denominator and value; a count or amount has its numerator as value; a duration has
 -- the number of measured cases as numerator, its mean as value, and median, p75 and p90. A metric whose event types or
--- columns the shop has not delivered by the end of the day, or whose denominator is zero, is missing or null: never zero.
+-- columns the shop has not delivered by the end of the day is missing, and so is a rate or mean whose denominator is not
+-- known; where the denominator is zero the value is null: never zero.
 --
 -- grain: business_date, metric
 -- history: all
@@ -100,12 +101,9 @@ measures as (
         {'metric': 'decision_rate', 'numerator': case when coalesce(is_any_stay_known, true)
             and qualified_sessions is not null then paying_sessions end, 'denominator': qualified_sessions},
         {'metric': 'same_day_session_pay_rate', 'numerator': paying_sessions, 'denominator': human_sessions},
-        {'metric': 'visitor_pay_rate', 'numerator': case when visitors is not null then buyers end,
-            'denominator': visitors},
-        {'metric': 'visitor_order_rate', 'numerator': case when visitors is not null then ordering_buyers end,
-            'denominator': visitors},
-        {'metric': 'visitor_value', 'numerator': case when visitors is not null then paid_amount end,
-            'denominator': visitors},
+        {'metric': 'visitor_pay_rate', 'numerator': buyers, 'denominator': visitors},
+        {'metric': 'visitor_order_rate', 'numerator': ordering_buyers, 'denominator': visitors},
+        {'metric': 'visitor_value', 'numerator': paid_amount, 'denominator': visitors},
         {'metric': 'average_stay_seconds',
             'numerator': case when coalesce(is_any_stay_known, true) then stay_ms / 1000 end, 'denominator': visitors},
         {'metric': 'orders_per_paying_session', 'numerator': same_day_orders, 'denominator': paying_sessions},
@@ -129,7 +127,7 @@ measures as (
             'denominator': null::DECIMAL(28, 3)},
         {'metric': 'clicks', 'numerator': case when has_clicks then clicks end, 'denominator': null},
         {'metric': 'cost', 'numerator': case when has_costs then cost end, 'denominator': null},
-        {'metric': 'click_rate', 'numerator': case when has_clicks then clicks end,
+        {'metric': 'click_rate', 'numerator': case when has_clicks and has_impressions then clicks end,
             'denominator': impressions},
         {'metric': 'arrival_rate', 'numerator': case when has_clicks and has_sessions and identified_clicks > 0
             then arrived_clicks end,
@@ -143,7 +141,7 @@ measures as (
             when paid_amount is null or cost is null or not has_costs then null
             when is_advertised then advertised_amount
             when identified_clicks > 0 then 0 end, 'denominator': cost},
-        {'metric': 'acquisition_cost', 'numerator': case when first_time_buyers is not null and has_costs then cost end,
+        {'metric': 'acquisition_cost', 'numerator': case when has_costs then cost end,
             'denominator': first_time_buyers}
     ], recursive := true)
     from summary
@@ -212,7 +210,7 @@ metrics as (
     select
         business_date, metric, numerator, denominator, null as total, null as median, null as p75, null as p90
     from measures
-    where numerator is not null
+    where numerator is not null and (denominator is not null or not list_contains($rates_and_means, metric))
     union all
     select business_date, metric, numerator, null as denominator, total, median, p75, p90
     from distributions
