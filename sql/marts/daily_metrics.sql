@@ -78,6 +78,21 @@ created as (
     group by business_date
 ),
 
+-- A mean leaves out payments that do not say what it is the mean of.
+paid as (
+    select
+        business_date,
+        count(distinct order_id) filter (where amount is not null) as priced_orders,
+        count(distinct coalesce(customer_id, visitor_id)) filter (where amount is not null) as priced_buyers,
+        sum(amount) filter (where coalesce(customer_id, visitor_id) is not null) as buyers_amount,
+        sum(amount) filter (where unit_count is not null) as units_amount,
+        sum(unit_count) filter (where amount is not null) as priced_units,
+        count(distinct order_id) filter (where unit_count is not null) as counted_orders
+    from intermediate.payments
+    where money_class != 'excluded' and business_date between $from_date and $to_date
+    group by business_date
+),
+
 repurchase as (
     select business_date, sum(active_customers) as active_customers, sum(purchased) as purchased
     from marts.repurchase_cube
@@ -107,14 +122,19 @@ measures as (
         {'metric': 'average_stay_seconds',
             'numerator': case when coalesce(is_any_stay_known, true) then stay_ms / 1000 end, 'denominator': visitors},
         {'metric': 'orders_per_paying_session', 'numerator': same_day_orders, 'denominator': paying_sessions},
-        {'metric': 'amount_per_order', 'numerator': paid_amount, 'denominator': paid_orders},
-        {'metric': 'amount_per_buyer', 'numerator': paid_amount, 'denominator': buyers},
-        {'metric': 'amount_per_unit', 'numerator': paid_amount, 'denominator': paid_units},
-        {'metric': 'units_per_order', 'numerator': paid_units, 'denominator': paid_orders},
+        {'metric': 'amount_per_order', 'numerator': paid_amount, 'denominator': coalesce(priced_orders, 0)},
+        {'metric': 'amount_per_buyer',
+            'numerator': case when paid_amount is not null then coalesce(buyers_amount, 0) end,
+            'denominator': case when buyers is not null then coalesce(priced_buyers, 0) end},
+        {'metric': 'amount_per_unit',
+            'numerator': case when paid_amount is not null then coalesce(units_amount, 0) end,
+            'denominator': case when paid_units is not null then coalesce(priced_units, 0) end},
+        {'metric': 'units_per_order', 'numerator': paid_units, 'denominator': coalesce(counted_orders, 0)},
         {'metric': 'returning_buyer_share', 'numerator': returning_buyers, 'denominator': buyers}
     ], recursive := true)
     from summary
     left join landing using (business_date)
+    left join paid using (business_date)
     union all
     select summary.business_date, unnest([
         {'metric': 'deposit_rate', 'numerator': presales.sessions, 'denominator': qualified_sessions}
