@@ -98,6 +98,7 @@ select
     coalesce(bool_or(family = 'order' and column_name in ('visitor_id', 'customer_id', '*')), false)
         as has_buyers, -- who orders
     coalesce(bool_or(column_name = 'customer_id' or family = 'order' and column_name = '*'), false)
+    and coalesce(bool_or(family = 'order' and column_name in ('visitor_id', 'customer_id', '*')), false)
         as has_customers, -- which of them are one customer
     coalesce(bool_or(family = 'order' and event_type in ('deposit_paid', '*')), false) as has_deposits, -- deposits
     coalesce(bool_or(family = 'order' and event_type in ('refunded', '*')), false) as has_refunds, -- refunds
