@@ -772,6 +772,20 @@ RULES = (
         ),
     ),
     Rule(
+        "visitors_are_named",
+        rows(
+            "intermediate.session_days",
+            *({"business_date": DAY, "session_id": n, "visitor_id": n, "is_human": True} for n in range(9)),
+            {"business_date": DAY, "session_id": 9, "is_human": True},
+            {"business_date": DAY, "session_id": 10, "is_human": False},
+        ),
+        (
+            "update intermediate.session_days set visitor_id = null where session_id = 1",
+            "update intermediate.session_days set visitor_id = null where session_id > 1",
+        ),
+        ("update intermediate.session_days set visitor_id = null",),
+    ),
+    Rule(
         "visitors_have_sessions",
         (
             *rows(

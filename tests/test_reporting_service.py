@@ -45,11 +45,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
             "$numerator as numerator, $denominator as denominator, $value as value, $value as median",
             day=world.day(1), metric=metric, numerator=numerator, denominator=denominator, value=value,
         )  # fmt: skip
-    for number, seconds in ((1, 10), (2, 57_600)):
+    # The day before, no answer was known by its end: it is in no window, and its late answers in no median.
+    for entered, number, seconds, inquiries in ((1, 1, 10, 1), (1, 2, 57_600, 1), (0, 1, 5, 3)):
         world.warehouse.execute(
             "insert into marts.response_outcomes by name select $day as business_date, $entered as entry_date, "
-            "$seconds as response_seconds, $age as age_days, 1 as inquiries",
-            day=world.day(number), entered=world.day(1), seconds=seconds, age=number - 1,
+            "$seconds as response_seconds, $age as age_days, $inquiries as inquiries",
+            day=world.day(number), entered=world.day(entered), seconds=seconds, age=number - entered,
+            inquiries=inquiries,
         )  # fmt: skip
     home: Path = tmp_path_factory.mktemp("home")
     world.settings = world.settings.model_copy(update={"home": home})

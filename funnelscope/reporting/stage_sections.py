@@ -442,7 +442,7 @@ def _read_response_windows(published: Published) -> tuple[reports.ResponseWindow
                 sum(sum(inquiries)) over (partition by window_days order by response_seconds) as answered_so_far
             from windows
             inner join marts.response_outcomes
-                on entry_date between $entry_from and $to_date and age_days <= window_days
+                on entry_date between first_date and last_date and age_days <= window_days
             group by window_days, entered, response_seconds
         )
 

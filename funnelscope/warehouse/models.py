@@ -25,6 +25,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from funnelscope.events.metrics import METRICS, SeveralDays
 from funnelscope.events.schema import FAMILIES
 from funnelscope.project_files import find_project_path
 from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
@@ -279,6 +280,8 @@ DEFAULT_PARAMETERS: dict[str, Any] = {
     "longest_silence_minutes": 30,  # a session that is silent for longer is over
     "most_page_events_a_minute": 60,  # a session that sends more is a robot
     "order_lifetime_days": 60,  # events of one order number lie at most so far apart
+    # metrics with a denominator
+    "rates_and_means": [key for key, metric in METRICS.items() if metric.several_days is SeveralDays.POOLED],
     "service_periods": [ALWAYS],  # UTC, when the service answers; one for each stretch of the days and the week before
     "shortest_stay_ms": 3000,  # a visitor who stays less has not looked
 }

@@ -1,11 +1,23 @@
 -- The first human answer to a presale inquiry, on the day it came: that day or up to seven days after the question.
 --
+-- An answer is to the latest conversation of its id: once the id is opened again, the one before stays unanswered.
+--
 -- grain: conversation_id, entry_date, business_date
 -- history: 7
 -- owner: service
-with inquiries as (
-    select conversation_id, business_date as entry_date, asked_at
+with conversations as (
+    select
+        conversation_id,
+        business_date,
+        lead(asked_at) over (partition by conversation_id order by business_date) as reopened_at
+    from intermediate.conversations
+    where asked_at is not null and business_date between $from_date - 7 and $to_date
+),
+
+inquiries as (
+    select conversation_id, business_date as entry_date, asked_at, reopened_at
     from intermediate.inquiries
+    left join conversations using (conversation_id, business_date)
     where business_date between $from_date - 7 and $to_date
 ),
 
@@ -27,6 +39,7 @@ first_answers as (
     inner join answers
         on inquiries.conversation_id = answers.conversation_id
         and answers.event_time >= inquiries.asked_at
+        and coalesce(answers.event_time < inquiries.reopened_at, true)
         and answers.business_date between inquiries.entry_date and inquiries.entry_date + 7
     group by inquiries.conversation_id, inquiries.entry_date, inquiries.asked_at
 ),

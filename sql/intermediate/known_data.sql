@@ -1,7 +1,8 @@
 -- What can be known of a day: what the shop has delivered by its end, by event type and column.
 --
 -- A type that stops after a first event is zero from then on; one that starts later leaves the days before unknown. A
--- declared family without any event so far has delivered that nothing happened: all of it is known.
+-- declared family without any event so far has delivered that nothing happened: all of it is known. Visitors are known on
+-- days on which nine human sessions in ten name theirs: with fewer, nothing may be divided by them.
 --
 -- grain: business_date
 -- history: all
@@ -38,6 +39,13 @@ known as (
     select days.business_date, first_events.family, '*', '*'
     from days
     inner join first_events on coalesce(first_events.first_date > days.business_date, true)
+),
+
+named as (
+    select business_date, count(visitor_id) >= 0.9 * count(*) as are_visitors_named
+    from intermediate.session_days
+    where is_human and business_date between $from_date and $to_date
+    group by business_date
 )
 
 select
@@ -53,7 +61,7 @@ select
     coalesce(bool_or(
         family = 'traffic' and event_type in ('visit', '*') and column_name in ('visitor_id', '*')
         or family = 'page' and column_name in ('visitor_id', '*')
-    ), false) as has_visitors, -- whose sessions they are
+    ), false) and coalesce(bool_and(are_visitors_named), true) as has_visitors, -- whose sessions they are
     coalesce(bool_or(family = 'page'), false) as has_pages, -- events of pages
     coalesce(bool_or(family = 'page' and event_type in ('page_view', '*')), false) as has_page_views, -- pages opened
     coalesce(bool_or(family = 'page' and event_type in ('product_view', '*')), false)
@@ -90,6 +98,7 @@ select
     coalesce(bool_or(family = 'order' and column_name in ('visitor_id', 'customer_id', '*')), false)
         as has_buyers, -- who orders
     coalesce(bool_or(column_name = 'customer_id' or family = 'order' and column_name = '*'), false)
+    and coalesce(bool_or(family = 'order' and column_name in ('visitor_id', 'customer_id', '*')), false)
         as has_customers, -- which of them are one customer
     coalesce(bool_or(family = 'order' and event_type in ('deposit_paid', '*')), false) as has_deposits, -- deposits
     coalesce(bool_or(family = 'order' and event_type in ('refunded', '*')), false) as has_refunds, -- refunds
@@ -113,4 +122,5 @@ select
         as has_question_answers -- answers to questions and reviews
 from days
 left join known using (business_date)
+left join named using (business_date)
 group by business_date

@@ -105,7 +105,7 @@ measures as (
             'denominator': null},
         {'metric': 'care_opened', 'numerator': case when has_care_opened then coalesce(care_opened, 0) end,
             'denominator': null},
-        {'metric': 'care_open_rate', 'numerator': case when has_care_opened then care_opened end,
+        {'metric': 'care_open_rate', 'numerator': case when has_care and has_care_opened then care_opened end,
             'denominator': care_sent},
         {'metric': 'members_joined', 'numerator': case when has_member_joins then coalesce(members_joined, 0) end,
             'denominator': null},

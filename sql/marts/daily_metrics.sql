@@ -2,7 +2,8 @@
 --
 -- A rate or mean has numerator, denominator and value; a count or amount has its numerator as value; a duration has
 -- the number of measured cases as numerator, its mean as value, and median, p75 and p90. A metric whose event types or
--- columns the shop has not delivered by the end of the day, or whose denominator is zero, is missing or null: never zero.
+-- columns the shop has not delivered by the end of the day is missing, and so is a rate or mean whose denominator is not
+-- known; where the denominator is zero the value is null: never zero.
 --
 -- grain: business_date, metric
 -- history: all
@@ -77,6 +78,21 @@ created as (
     group by business_date
 ),
 
+-- A mean leaves out payments that do not say what it is the mean of.
+paid as (
+    select
+        business_date,
+        count(distinct order_id) filter (where amount is not null) as priced_orders,
+        count(distinct coalesce(customer_id, visitor_id)) filter (where amount is not null) as priced_buyers,
+        sum(amount) filter (where coalesce(customer_id, visitor_id) is not null) as buyers_amount,
+        sum(amount) filter (where unit_count is not null) as units_amount,
+        sum(unit_count) filter (where amount is not null) as priced_units,
+        count(distinct order_id) filter (where unit_count is not null) as counted_orders
+    from intermediate.payments
+    where money_class != 'excluded' and business_date between $from_date and $to_date
+    group by business_date
+),
+
 repurchase as (
     select business_date, sum(active_customers) as active_customers, sum(purchased) as purchased
     from marts.repurchase_cube
@@ -100,23 +116,25 @@ measures as (
         {'metric': 'decision_rate', 'numerator': case when coalesce(is_any_stay_known, true)
             and qualified_sessions is not null then paying_sessions end, 'denominator': qualified_sessions},
         {'metric': 'same_day_session_pay_rate', 'numerator': paying_sessions, 'denominator': human_sessions},
-        {'metric': 'visitor_pay_rate', 'numerator': case when visitors is not null then buyers end,
-            'denominator': visitors},
-        {'metric': 'visitor_order_rate', 'numerator': case when visitors is not null then ordering_buyers end,
-            'denominator': visitors},
-        {'metric': 'visitor_value', 'numerator': case when visitors is not null then paid_amount end,
-            'denominator': visitors},
+        {'metric': 'visitor_pay_rate', 'numerator': buyers, 'denominator': visitors},
+        {'metric': 'visitor_order_rate', 'numerator': ordering_buyers, 'denominator': visitors},
+        {'metric': 'visitor_value', 'numerator': paid_amount, 'denominator': visitors},
         {'metric': 'average_stay_seconds',
             'numerator': case when coalesce(is_any_stay_known, true) then stay_ms / 1000 end, 'denominator': visitors},
         {'metric': 'orders_per_paying_session', 'numerator': same_day_orders, 'denominator': paying_sessions},
-        {'metric': 'amount_per_order', 'numerator': paid_amount, 'denominator': paid_orders},
-        {'metric': 'amount_per_buyer', 'numerator': paid_amount, 'denominator': buyers},
-        {'metric': 'amount_per_unit', 'numerator': paid_amount, 'denominator': paid_units},
-        {'metric': 'units_per_order', 'numerator': paid_units, 'denominator': paid_orders},
+        {'metric': 'amount_per_order', 'numerator': paid_amount, 'denominator': coalesce(priced_orders, 0)},
+        {'metric': 'amount_per_buyer',
+            'numerator': case when paid_amount is not null then coalesce(buyers_amount, 0) end,
+            'denominator': case when buyers is not null then coalesce(priced_buyers, 0) end},
+        {'metric': 'amount_per_unit',
+            'numerator': case when paid_amount is not null then coalesce(units_amount, 0) end,
+            'denominator': case when paid_units is not null then coalesce(priced_units, 0) end},
+        {'metric': 'units_per_order', 'numerator': paid_units, 'denominator': coalesce(counted_orders, 0)},
         {'metric': 'returning_buyer_share', 'numerator': returning_buyers, 'denominator': buyers}
     ], recursive := true)
     from summary
     left join landing using (business_date)
+    left join paid using (business_date)
     union all
     select summary.business_date, unnest([
         {'metric': 'deposit_rate', 'numerator': presales.sessions, 'denominator': qualified_sessions}
@@ -129,7 +147,7 @@ measures as (
             'denominator': null::DECIMAL(28, 3)},
         {'metric': 'clicks', 'numerator': case when has_clicks then clicks end, 'denominator': null},
         {'metric': 'cost', 'numerator': case when has_costs then cost end, 'denominator': null},
-        {'metric': 'click_rate', 'numerator': case when has_clicks then clicks end,
+        {'metric': 'click_rate', 'numerator': case when has_clicks and has_impressions then clicks end,
             'denominator': impressions},
         {'metric': 'arrival_rate', 'numerator': case when has_clicks and has_sessions and identified_clicks > 0
             then arrived_clicks end,
@@ -143,7 +161,7 @@ measures as (
             when paid_amount is null or cost is null or not has_costs then null
             when is_advertised then advertised_amount
             when identified_clicks > 0 then 0 end, 'denominator': cost},
-        {'metric': 'acquisition_cost', 'numerator': case when first_time_buyers is not null and has_costs then cost end,
+        {'metric': 'acquisition_cost', 'numerator': case when has_costs then cost end,
             'denominator': first_time_buyers}
     ], recursive := true)
     from summary
@@ -212,7 +230,7 @@ metrics as (
     select
         business_date, metric, numerator, denominator, null as total, null as median, null as p75, null as p90
     from measures
-    where numerator is not null
+    where numerator is not null and (denominator is not null or not list_contains($rates_and_means, metric))
     union all
     select business_date, metric, numerator, null as denominator, total, median, p75, p90
     from distributions

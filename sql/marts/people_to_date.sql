@@ -1,6 +1,7 @@
 -- Distinct people of the week and of the month up to the day: what no sum of daily counts can tell.
 --
 -- Each person counts on the first day of the period that sees them, so the days' new people add up to distinct ones.
+-- Visitors are null from the first day of the period on which they are not known.
 --
 -- grain: business_date, period
 -- history: all
@@ -11,16 +12,29 @@ with days as (
         has_sessions and has_visitors as has_sessions,
         has_payments and has_buyers as has_orders
     from intermediate.known_data
-    where business_date between $from_date and $to_date
+    where business_date <= $to_date
+        and business_date >= least(date_trunc('week', $from_date::DATE), date_trunc('month', $from_date::DATE))
 ),
 
-periods as (
+period_days as (
     select business_date, has_sessions, has_orders, 'week' as period, date_trunc('week', business_date)::DATE as starts
     from days
     union all
     select business_date, has_sessions, has_orders, 'month' as period, date_trunc('month', business_date)::DATE
         as starts
     from days
+),
+
+periods as (
+    select
+        business_date,
+        period,
+        starts,
+        has_orders,
+        bool_and(has_sessions) over (
+            partition by period, starts order by business_date rows between unbounded preceding and current row
+        ) as has_sessions
+    from period_days
 ),
 
 people as (
@@ -71,4 +85,5 @@ left join new_people
     on new_people.period = periods.period
     and new_people.starts = periods.starts
     and new_people.first_date <= periods.business_date
+where periods.business_date >= $from_date
 group by periods.business_date, periods.period, periods.has_sessions, periods.has_orders

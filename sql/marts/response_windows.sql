@@ -1,6 +1,7 @@
 -- Presale inquiries of a day: answered by a human within the window, left unanswered, or still open at the end of the data.
 --
--- An inquiry without an answer waits longer than any other: it is in the median, and in every share's denominator.
+-- An inquiry without an answer waits longer than any other: it is in the median, and in every share's denominator. A day
+-- by whose end no human answer was ever delivered is left out: whether it was answered is not known.
 --
 -- grain: entry_date, window_days
 -- history: all
@@ -16,9 +17,9 @@ data_end as (
 ),
 
 entered as (
-    select business_date as entry_date, floor(numerator)::BIGINT as inquiries
+    select business_date as entry_date, floor(denominator)::BIGINT as inquiries
     from marts.daily_metrics
-    where metric = 'presale_conversations' and numerator > 0
+    where metric = 'same_day_answer_rate' and denominator > 0
 ),
 
 waits as (

@@ -1,5 +1,7 @@
 -- Human sessions of an entry day: converted within the window, lost, or still pending at the end of the data.
 --
+-- A day by whose end no payment was ever delivered is left out: whether its sessions paid is not known.
+--
 -- grain: entry_date, window_days
 -- history: all
 -- owner: analytics
@@ -16,7 +18,7 @@ data_end as (
 entered as (
     select business_date as entry_date, human_sessions
     from marts.daily_summary
-    where human_sessions > 0
+    where human_sessions > 0 and paying_sessions is not null
 ),
 
 converted as (
