@@ -11,14 +11,17 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import duckdb
 import pytest
 from pypdf import PdfReader
+from scipy.stats import t
 from shop_helpers import Home, build_days, day, one_file_a_day, simulated_shop
 
 import reports
@@ -30,10 +33,11 @@ pytestmark = pytest.mark.slow
 DAYS = 34  # 28 comparable ones behind the day, whatever the promotion takes away
 DAY = day(DAYS)
 REFUSED_ROWS = 2
-SETTINGS = """\
-targets: {paid_amount: 9000, visitor_pay_rate: 0.03}
+SALE = "2026-05-14"
+SETTINGS = f"""\
+targets: {{paid_amount: 9000, visitor_pay_rate: 0.03}}
 calendar:
-  - {name: member_week, phase: main, from: 2026-05-14, to: 2026-05-14}
+  - {{name: member_week, phase: main, from: {SALE}, to: {SALE}}}
 """
 FAULTS = [
     Fault(
@@ -58,6 +62,11 @@ DURATIONS = {  # printed name → metric and its column
     "first_response_median_seconds": ("first_response_seconds", "median"),
     "first_response_p90_seconds": ("first_response_seconds", "p90"),
     "repurchase_interval_median_days": ("repurchase_interval_days", "median"),
+}
+COVERED_BY = {  # printed name → the metric that says of what part of the cases it tells
+    "three_second_rate": "measured_stay_share",
+    "first_response_median_seconds": "same_day_answer_rate",
+    "first_response_p90_seconds": "same_day_answer_rate",
 }
 # heading's dimension → cube, its column, who enters, who passes
 SLICES = {
@@ -263,11 +272,19 @@ class Tables:
         self.connection = connection
         self.connection.execute(
             f"""
+            create temp table compared_days as
+            with good as (
+                select
+                    business_date,
+                    row_number() over (partition by dayofweek(business_date) order by business_date desc) as place
+                from quality.published_days
+                semi join (from quality.day_verdict where verdict in ('pass', 'warn')) using (business_date)
+                anti join (from diagnosis.findings where status = 'confirmed') using (business_date)
+                where business_date between date '{DAY}' - 91 and date '{DAY}' - 1 and business_date != date '{SALE}'
+            )
+            select business_date from good order by place > 4, business_date desc limit 28;
             create temp table usual_days as
-            select business_date
-            from quality.published_days
-            semi join (from quality.day_verdict where verdict in ('pass', 'warn')) using (business_date)
-            where business_date between date '{DAY}' - 28 and date '{DAY}' - 1
+            from compared_days where dayofweek(business_date) = dayofweek(date '{DAY}')
             """
         )
 
@@ -281,16 +298,21 @@ class Tables:
     def metric(self, key: str) -> tuple[float | None, float | None, float | None, float | None]:
         """Numerator, denominator, value of the day and of the usual days: of a rate all together, else their mean."""
         metric, column = DURATIONS.get(key, (key, "value"))
+        (of_weekday,) = self.row(
+            f"select count({column}) from marts.daily_metrics where metric = '{metric}' "
+            "and business_date in (from usual_days)"
+        )
+        days = "usual_days" if of_weekday and of_weekday >= 2 else "compared_days"
         pooled = (
-            "sum(numerator) filter (business_date in (from usual_days) and denominator > 0) / sum(denominator) "
-            "filter (business_date in (from usual_days))"
+            f"sum(numerator) filter (business_date in (from {days}) and denominator > 0) / sum(denominator) "
+            f"filter (business_date in (from {days}))"
             if column == "value"
             else "null"
         )
         found = self.rows(
             f"select any_value(numerator) filter (business_date = $day), any_value(denominator) filter "
             f"(business_date = $day), any_value({column}) filter (business_date = $day), "
-            f"coalesce({pooled}, avg({column}) filter (business_date in (from usual_days))) "
+            f"coalesce({pooled}, avg({column}) filter (business_date in (from {days}))) "
             f"from marts.daily_metrics where metric = '{metric}'"
         )
         numerator, denominator, value, usual = (None if each is None else float(each) for each in found[0])
@@ -509,7 +531,7 @@ def the_money(printed: Printed, tables: Tables) -> Iterator[Wanted]:
 
 
 def the_steps(printed: Printed, tables: Tables) -> Iterator[Wanted]:
-    """Each step with its count, its rate from the step before, and of the usual days theirs and its middle 80 %."""
+    """Each step with its count, its rate from the step before, what is usual, and the range of nine days in ten."""
     for stage in STAGES:
         found = tables.rows(
             f"""
@@ -525,20 +547,35 @@ def the_steps(printed: Printed, tables: Tables) -> Iterator[Wanted]:
                 step, any_value(reached) filter (business_date = $day), any_value(rate) filter (business_date = $day),
                 sum(reached) filter (business_date in (from usual_days) and previous > 0)
                     / sum(previous) filter (business_date in (from usual_days)),
-                quantile_cont(rate::DOUBLE, 0.1) filter (business_date in (from usual_days)),
-                quantile_cont(rate::DOUBLE, 0.9) filter (business_date in (from usual_days))
+                any_value(previous) filter (business_date = $day),
+                list((business_date, rate::DOUBLE, previous)) filter (business_date in (from compared_days))
             from rates group by step, step_number order by step_number
             """
         )
         assert len(found) >= 3
-        for step, *values in found:
+        for step, count, rate_today, usual_rate, previous, days in found:
             place = printed.row(printed.stage(stage), printed.words.text("steps", step))
-            yield Wanted(f"{stage}: step {step}", place, known(*values))
+            bounds = range_of_a_share(days, float(usual_rate), float(previous)) if usual_rate else ()
+            yield Wanted(f"{stage}: step {step}", place, known(count, rate_today, usual_rate, *bounds))
         rate = MAIN_RATES[stage]
         numerator, denominator, value, usual = tables.metric(rate)
         label = printed.words.text("labels", "main_rate", name=printed.words.text("metrics", rate), value="")
         values = (value, numerator, denominator, usual, change(value, usual, is_rate=True))
         yield Wanted(f"{stage}: {rate}", printed.after(printed.stage(stage), label), known(*values))
+
+
+def range_of_a_share(days: Sequence[tuple[date, float, float]], usual: float, entered: float) -> tuple[float, float]:
+    """The 90 % prediction interval on the scale of square roots: weekday means, one variance, binomial chance."""
+    roots: dict[int, list[float]] = {}
+    for business_date, rate, _ in days:
+        roots.setdefault(business_date.weekday(), []).append(float(rate) ** 0.5)
+    squares = sum((root - fmean(each)) ** 2 for each in roots.values() for root in each)
+    degrees = len(days) - len(roots)
+    chance = fmean((1 - usual) / (4 * float(size)) for _, _, size in days)
+    beyond = max(squares / degrees - chance, 0)
+    deviation = (beyond + (1 - usual) / (4 * entered) + (beyond + chance) / 4) ** 0.5
+    reach = t.ppf(0.95, degrees) * deviation
+    return max(usual**0.5 - reach, 0) ** 2, min((usual**0.5 + reach) ** 2, 1.0)
 
 
 def the_operational_figures(printed: Printed, tables: Tables) -> Iterator[Wanted]:
@@ -553,10 +590,7 @@ def the_operational_figures(printed: Printed, tables: Tables) -> Iterator[Wanted
         assert len(rows) == len(rows_with_numbers) > 5, cells
         for key, label in rows.items():
             numerator, denominator, value, usual = tables.metric(key)
-            (coverage,) = tables.row(
-                "select value from marts.daily_metrics where business_date = $day and metric = 'measured_stay_share'"
-            )
-            measured = coverage if key == "three_second_rate" else None
+            measured = tables.metric(COVERED_BY[key])[2] if key in COVERED_BY else None
             values = known(numerator, denominator, measured, value, usual, change(value, usual, is_rate(key)))
             yield Wanted(f"{stage}: {key}", printed.row(part, label), values)
 
@@ -792,13 +826,13 @@ def the_data(printed: Printed, tables: Tables) -> Iterator[Wanted]:
     (line,) = (line for line in checks if start in printed.lines[line] and end in printed.lines[line])
     yield Wanted("checks passed", Place([(line, 0)], most=1), (passed,))
     (warned,) = tables.rows("select observed from quality.results where business_date = $day and not is_passed")
-    wanted = sorted(float(number) for number in re.findall(r"\d+", warned[0]))
+    wanted = [float(number) for number in re.findall(r"\d+", warned[0])]
     title = printed.words.text("checks", "little_is_in_quarantine")
     line = next(line for line in printed.front if title in printed.lines[line])
     after = Place([(line, printed.lines[line].index(title) + len(title))])
     found = printed.numbers(after)
-    order = wanted if agrees(found[0][1], wanted[0]) else wanted[::-1]
-    yield Wanted("check that warns", after, tuple(order))
+    turned = [number for pair in zip(wanted[1::2], wanted[::2], strict=True) for number in pair]  # "of 9 rows 2"
+    yield Wanted("check that warns", after, tuple(wanted if agrees(found[0][1], wanted[0]) else turned))
 
 
 Part = Callable[[Printed, Tables], Iterator[Wanted]]
