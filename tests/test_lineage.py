@@ -23,7 +23,6 @@ WITHOUT_SOURCES = {
     "staging.refused_events": {"is_duplicate"},
     "intermediate.product_categories": {"business_date"},
     "intermediate.filled_columns": {"family", "column_name"},
-    "intermediate.known_data": {"business_date"},
     "intermediate.page_metrics": {"metric"},
     "intermediate.service_metrics": {"metric"},
     "intermediate.order_metrics": {"metric"},
