@@ -60,7 +60,12 @@ def rebuild_tables(settings: Settings, name: str | None = None) -> Rebuilt:
             if not name:
                 upgrade_tables(warehouse)
                 models = find_outdated_models(warehouse)
-            tables = list_dependents(models)
+            outdated = set(list_dependents(models))
+            # A view that an earlier version lacked is made, but what reads it stays: raw rows may have been pruned.
+            outdated |= {
+                table for table, each in load_models().items() if each.is_view and not warehouse.columns(table)
+            }
+            tables = [table for table in load_models() if table in outdated]
             begin_rebuilding(warehouse)
             for table in reversed(tables):
                 kind = "view" if load_models()[table].is_view else "table"
