@@ -31,7 +31,9 @@ def read_money(published: Published) -> reports.MoneySplit | None:
     for day, money_class, amount, payments in records:
         amounts.setdefault(money_class, {})[day] = (amount, payments)
     unknown = [] if has_sessions(published) else ["same_day", "carried_over"]
-    if "presale_balance" not in amounts and not _has_presale(published):
+    if "presale_balance" not in amounts and not published.has_delivered(
+        "event_type in ('deposit_paid', 'balance_paid')"
+    ):
         unknown.append("presale_balance")
     known_days = _list_days_with_money(published)
     return reports.MoneySplit(
@@ -57,17 +59,6 @@ def has_sessions(published: Published) -> bool:
 
 def _is_any_known(published: Published, column: str) -> bool:
     rows = published.rows(f"select count({column}) from marts.daily_summary where list_contains($dates, business_date)")
-    return bool(rows[0][0])
-
-
-def _has_presale(published: Published) -> bool:
-    """Whether the shop has ever paid in two parts; where nobody tells, it may have."""
-    if not published.has_table("marts", "delivered_columns"):
-        return True
-    rows = published.rows(
-        "select count(*) from marts.delivered_columns "
-        "where event_type in ('deposit_paid', 'balance_paid') and business_date <= $to_date"
-    )
     return bool(rows[0][0])
 
 

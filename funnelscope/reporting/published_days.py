@@ -228,6 +228,19 @@ class Published:
         )
         return bool(rows)
 
+    def has_delivered(self, condition: str) -> bool:
+        """Whether the shop has delivered such event types or columns by the last day; where nobody tells, it may have.
+
+        Args:
+            condition: SQL over marts.delivered_columns.
+        """
+        if not self.has_table("marts", "delivered_columns"):
+            return True
+        rows = self.rows(
+            f"select count(*) from marts.delivered_columns where ({condition}) and business_date <= $to_date"
+        )
+        return bool(rows[0][0])
+
     def _source(self, key: str) -> tuple[str, str]:
         """The metric and the field of its record behind a printed figure."""
         return (DURATION_FIGURES if self.is_day else DURATION_FIGURES_OF_DAYS).get(key, (key, "value"))

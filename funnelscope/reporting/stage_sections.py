@@ -285,18 +285,9 @@ def _explain_no_steps(published: Published, stage: str) -> Message:
     states = dict(published.rows("select family, state from quality.family_days where business_date = $to_date"))
     families = [family for family in FAMILIES_OF_STAGE[stage] if states.get(family) != "absent"]
     if stage == "repurchase":
-        return Message("no_customers" if _names_buyers(published) else "no_buyers_named")
+        names_buyers = published.has_delivered("family = 'order' and column_name in ('customer_id', 'visitor_id')")
+        return Message("no_customers" if names_buyers else "no_buyers_named")
     return Message("no_events", {"family": (families or FAMILIES_OF_STAGE[stage])[0]})
-
-
-def _names_buyers(published: Published) -> bool:
-    if not published.has_table("marts", "delivered_columns"):
-        return True
-    rows = published.rows(
-        "select count(*) from marts.delivered_columns "
-        "where family = 'order' and column_name in ('customer_id', 'visitor_id') and business_date <= $to_date"
-    )
-    return bool(rows[0][0])
 
 
 def _find_absent_family(published: Published, stage: str) -> Message | None:
