@@ -9,7 +9,7 @@ import dagster as dg
 from assets.common import FAR_BACK_DAYS, SINGLE_RUN, make_asset_key, read_date_range
 from assets.metadata import describe_funnel_day
 from assets.resources import Shop
-from funnelscope.events.schema import FAMILIES
+from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.funnels import daily_answers
 from funnelscope.funnels.daily_answers import DeclaredFunnel
 from funnelscope.funnels.published_events import is_history_needed
@@ -54,7 +54,7 @@ def define_own_funnel(
         key=key,
         deps=[
             dg.AssetDep(make_asset_key(f"staging.{family.table}"), partition_mapping=reach)
-            for family in FAMILIES.values()
+            for family in EVENT_FAMILIES.values()
         ],
         description=description,
         group_name=OWN_FUNNELS,

@@ -9,7 +9,7 @@ import pytest
 from shop_helpers import Home, build_days, cloned, copied, day, one_file_a_day, open_shop, simulated_shop
 from test_forget import take_out, traces
 
-from funnelscope.events.schema import FAMILIES
+from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.ingest import find_excluded, find_family_presence, reconcile, take_deliveries
 from funnelscope.ingest.build_state import read_build_state
 from funnelscope.publication.publish import open_published
@@ -94,7 +94,7 @@ def test_a_change_of_the_list_builds_their_days_again_and_no_other(built: Home, 
             for (when,) in shop.warehouse.rows(
                 " union ".join(
                     f"select business_date from raw.{family.table} where customer_id = $id"
-                    for family in FAMILIES.values()
+                    for family in EVENT_FAMILIES.values()
                 ),
                 id=number(home, STAFF),
             )

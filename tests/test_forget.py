@@ -22,7 +22,7 @@ from shop_helpers import (
 )
 from test_cli import funnelscope
 
-from funnelscope.events.schema import FAMILIES
+from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.ingest import reconcile, take_deliveries
 from funnelscope.ingest.identity import hash_identifier
 from funnelscope.publication.erasure import begin_erasure, count_unfinished, find_person, scrub
@@ -85,7 +85,7 @@ def traces(home: Home, customer: str = ANN) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {column: set() for column in IDS}
     found["customer_id"].add(customer)
     for _ in range(3):
-        for family in FAMILIES:
+        for family in EVENT_FAMILIES:
             present = [row[0] for row in duckdb.sql(f"describe from {events(home, family)}").fetchall()]
             mine = " or ".join(
                 f"{column} in ({', '.join(repr(value) for value in sorted(found[column])) or 'null'})"
@@ -174,7 +174,7 @@ def is_found_in(connection: duckdb.DuckDBPyConnection, relation: str, numbers: l
 
 def take_out(home: Home, people: dict[str, set[str]]) -> None:
     """Takes every row out of the landing files that holds one of the ids."""
-    for family in FAMILIES:
+    for family in EVENT_FAMILIES:
         for file in home.settings.landing.glob(f"{family}/dt=*/*.parquet"):
             present = [row[0] for row in duckdb.sql(f"describe from read_parquet('{file}')").fetchall()]
             theirs = " or ".join(

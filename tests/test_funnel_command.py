@@ -15,7 +15,7 @@ from test_cli import Done, funnelscope
 
 import reports
 from assets.funnel_assets import make_own_funnel_keys
-from funnelscope.events.schema import FAMILIES
+from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.funnels import daily_answers, published_events
 from funnelscope.funnels.answer_table import TABLE
 from funnelscope.funnels.daily_answers import DeclaredFunnel
@@ -431,8 +431,8 @@ def test_events_of_families_without_the_unit_are_left_out(tmp_path: Path) -> Non
     """Each column of the contract can be the unit; events of other families take no part."""
     home = Home(tmp_path)
     home.write_config(OPENING)
-    for unit in {column.name for family in FAMILIES.values() for column in family.columns}:
-        families = [family for family in FAMILIES.values() if unit in (column.name for column in family.columns)]
+    for unit in {column.name for family in EVENT_FAMILIES.values() for column in family.columns}:
+        families = [family for family in EVENT_FAMILIES.values() if unit in (column.name for column in family.columns)]
         path = tmp_path / "own.yaml"
         path.write_text(yaml.safe_dump({"unit": unit, "steps": [{"event": families[0].event_types[0]}]}))
         published_events.check_published_funnel(FunnelFile(path), home.settings)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from shop_helpers import OPENING, Home, day
 
-from funnelscope.events.schema import FAMILIES
+from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.ingest import create_tables
 from funnelscope.messages.check_observations import CheckObservation, read_observation
 from funnelscope.messages.wording import translate_message
@@ -64,7 +64,7 @@ def deliver(warehouse: Warehouse, family: str, business_date: date, status: str 
 
 
 def deliver_all(warehouse: Warehouse, business_date: date) -> None:
-    for family in FAMILIES:
+    for family in EVENT_FAMILIES:
         deliver(warehouse, family, business_date)
 
 
@@ -219,6 +219,7 @@ def test_a_required_family_that_is_not_there_blocks(
         "page": state,
         "service": "present",
         "order": "present",
+        "figure": "absent",
     }
 
 
@@ -235,6 +236,7 @@ def test_a_family_that_nobody_declared_is_absent_and_no_reason(
         "page": "absent",
         "service": "absent",
         "order": "present",
+        "figure": "absent",
     }
 
 

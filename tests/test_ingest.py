@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from funnelscope.events.schema import FAMILIES
+from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.ingest import (
     IngestError,
     create_tables,
@@ -36,7 +36,7 @@ from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
 CONTRACT_PAGE = Path(__file__).parents[1] / "docs" / "contract.md"
 DAY = date(2026, 1, 6)
 DT = f"dt={DAY}"
-EVERY_FAMILY = [{"family": name} for name in FAMILIES]
+EVERY_FAMILY = [{"family": name} for name in EVENT_FAMILIES]
 
 ROWS: list[dict[str, Any]] = [
     {
@@ -650,7 +650,7 @@ def test_a_family_is_absent_missing_or_present(home: Path, warehouse: Warehouse)
     settings = settings_for(home, {"family": "page"}, {"family": "order"}, optional)
     put(home, "a.jsonl", as_json_lines(ROWS))
     take_deliveries(warehouse, settings)
-    states = {"traffic": "absent", "page": "present", "service": "absent", "order": "missing"}
+    states = {"traffic": "absent", "page": "present", "service": "absent", "order": "missing", "figure": "absent"}
     assert find_family_presence(warehouse, settings, DAY) == states
     assert find_family_presence(warehouse, settings, DAY + timedelta(days=1))["page"] == "missing"
 
@@ -760,7 +760,7 @@ def test_a_query_on_an_attached_file_is_a_source(kind: str, home: Path, warehous
 def test_tables_are_created_once(warehouse: Warehouse) -> None:
     create_tables(warehouse)
     create_tables(warehouse)
-    for family in FAMILIES.values():
+    for family in EVENT_FAMILIES.values():
         names = [name for name, _ in warehouse.columns(f"raw.{family.table}")]
         assert names[:6] == ["delivery_id", "row_number", "dt", "business_date", "local_hour", "repeat_number"]
         assert names[6:] == [column.name for column in family.columns]
@@ -778,7 +778,7 @@ def test_traffic_counts_one_where_the_row_says_nothing(home: Path, warehouse: Wa
 
 def test_the_mappings_on_the_contract_page_are_valid() -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", CONTRACT_PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     for block in blocks:
         sources = yaml.safe_load(block if block.startswith("sources:") else f"sources:\n{block}")["sources"]
         assert settings_for(Path(), *sources).sources

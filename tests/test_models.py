@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from funnelscope.events.schema import FAMILIES, Family
+from funnelscope.events.schema import EVENT_FAMILIES, Family
 from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
 from funnelscope.warehouse.models import (
     build_query_parameters,
@@ -134,7 +134,7 @@ def test_every_column_is_expected_with_more_than_nothing(name: str) -> None:
         assert {row.get(column) for row in rows} - NOTHING, f"{name}.{column} is expected in no case"
 
 
-@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
+@pytest.mark.parametrize("family", EVENT_FAMILIES.values(), ids=lambda family: family.name)
 def test_every_column_of_the_contract_is_known_to_be_delivered_or_not(family: Family) -> None:
     query = MODELS["filled_columns"].query
     counted = query[query.index(f"select '{family.name}' as family") : query.index(f"from {family.name}_counts")]

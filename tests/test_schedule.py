@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from assets.common import SNAPSHOT, define_partitions
-from funnelscope.events.schema import FAMILIES
+from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.settings import Settings, load_settings
 from pipelines.schedules import define_daily_schedule, find_undelivered_sources
 
@@ -20,7 +20,7 @@ DAY = date(2026, 5, 4)
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("FUNNELSCOPE_HOME", str(tmp_path))
     config = tmp_path / "funnelscope.yaml"
-    sources = "".join(f"  - {{family: {family}}}\n" for family in FAMILIES)
+    sources = "".join(f"  - {{family: {family}}}\n" for family in EVENT_FAMILIES)
     config.write_text(f"shop: test\ntimezone: Asia/Shanghai\nstart_date: 2026-05-01\nsources:\n{sources}")
     return load_settings(config)
 
@@ -47,7 +47,7 @@ def tick(settings: Settings, hour: int, instance: dg.DagsterInstance) -> list[dg
 
 
 def test_a_day_runs_as_soon_as_every_family_is_delivered(settings: Settings) -> None:
-    deliver(settings, *FAMILIES)
+    deliver(settings, *EVENT_FAMILIES)
     with dg.instance_for_test() as instance:
         (request,) = tick(settings, 6, instance)
     assert (request.partition_key, request.run_key) == ("2026-05-04", "morning after 2026-05-04: 2026-05-04")
@@ -68,7 +68,7 @@ def test_the_schedule_waits_for_a_file_that_was_written_to_just_now(settings: Se
 
 
 def test_days_missed_while_the_machine_was_off_are_run_too(settings: Settings) -> None:
-    deliver(settings, *FAMILIES)
+    deliver(settings, *EVENT_FAMILIES)
     with dg.instance_for_test() as instance:
         for day in (DAY - timedelta(days=3), DAY - timedelta(days=1)):
             instance.report_runless_asset_event(dg.AssetMaterialization(SNAPSHOT, partition=day.isoformat()))

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from funnelscope.events.schema import FAMILIES, Kind
+from funnelscope.events.schema import EVENT_FAMILIES, Kind
 from funnelscope.simulator import FILE_FORMATS, Fault, load_faults, simulate
 
 FIRST = date(2026, 5, 1)
@@ -159,7 +159,7 @@ def test_a_slow_first_screen_drives_away_a_quarter_of_its_slice_only(tmp_path: P
 def test_dirt_changes_the_files_but_not_the_truth(tmp_path: Path, clean: Path) -> None:
     dirty = run(tmp_path / "dirty", **DIRT)
     assert truth_of(clean) == truth_of(dirty)
-    for family in FAMILIES:
+    for family in EVENT_FAMILIES:
         sent, delivered = rows_of(clean, family), rows_of(dirty, family)
         assert len(delivered) > len(sent)
         columns = ", ".join(name for name in sent.schema.names if name != "dt")
@@ -241,7 +241,7 @@ def _fits(kind: Kind, arrow: pa.DataType) -> bool:
     }[kind](arrow)
 
 
-@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
+@pytest.mark.parametrize("family", EVENT_FAMILIES.values(), ids=lambda family: family.name)
 def test_rows_obey_the_contract(shop: Path, family: Any) -> None:
     table = rows_of(shop, family.name)
     for name in set(table.schema.names) - {"dt"}:

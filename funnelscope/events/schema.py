@@ -1,11 +1,14 @@
 """The event schema: what a shop delivers, family by family.
 
 One event is one row. Event types and columns of a family are named only here. The readers, the raw tables, the
-simulator and docs/contract.md are derived from this module.
+simulator and docs/contract.md are derived from this module. Platforms that give no events state figures: their family
+is one of rows with a value for each figure.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from funnelscope.events.figures import FIGURES, LEVELS, FigureKind, PlatformFigure
 
 
 class Kind(StrEnum):
@@ -62,21 +65,32 @@ class Column:
 
 @dataclass(frozen=True)
 class Family:
-    """A family of events. `name` is its folder in the landing zone."""
+    """A family of events, or of figures. `name` is its folder in the landing zone.
+
+    Attributes:
+        key: the columns that identify a row of a source, in place of an id of its own; of figures only.
+    """
 
     name: str
     event_types: tuple[str, ...]
     own_columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
 
     @property
     def table(self) -> str:
         """Name of the family's table, the same in `raw` and `staging`."""
-        return f"{self.name}_events"
+        return "figure_rows" if self.key else f"{self.name}_events"
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """The columns shared by all families, then the family's own, in stored order."""
-        return COMMON_COLUMNS + self.own_columns
+        shared = FIGURE_COLUMNS if self.key else COMMON_COLUMNS
+        return shared + self.own_columns
+
+    @property
+    def given_columns(self) -> tuple[Column, ...]:
+        """The columns that a source may map."""
+        return tuple(column for column in self.columns if not (self.key and column.name == "event_id"))
 
     def column(self, name: str) -> Column:
         """The column called `name`. Raises KeyError if the family has no such column."""
@@ -104,6 +118,13 @@ COMMON_COLUMNS = (
     _define_identifier("customer_id", "the person, once known"),
     _define_identifier("session_id", "the source's own session; derived where it has none"),
     Column("is_bot", Kind.BOOLEAN, "the source's own robot flag"),
+)
+
+FIGURE_COLUMNS = (
+    _define_identifier("event_id", "made of the source and the object"),
+    Column("event_time", Kind.TIME, "the day that the figures are about"),
+    _define_text("event_type", "what the row is about: its level"),
+    _define_text("shop", "the shop; the configured shop where the delivery names none"),
 )
 
 TRAFFIC = Family(
@@ -250,4 +271,40 @@ ORDER = Family(
     ),
 )
 
-FAMILIES = {family.name: family for family in (TRAFFIC, PAGE, SERVICE, ORDER)}
+
+def _define_figure(figure: PlatformFigure) -> Column:
+    match figure.kind:
+        case FigureKind.COUNT | FigureKind.PEOPLE:
+            return Column(figure.name, Kind.WHOLE_NUMBER, figure.meaning, minimum=0, maximum=MAXIMUM_AMOUNT)
+        case FigureKind.MONEY:
+            return _define_money(figure.name, figure.meaning)
+        case FigureKind.RATE:
+            return Column(figure.name, Kind.NUMBER, f"{figure.meaning}; 40% is 0.4", minimum=0, maximum=1)
+        case FigureKind.RATIO:
+            return Column(figure.name, Kind.NUMBER, figure.meaning, minimum=0)
+    return Column(figure.name, Kind.NUMBER, f"{figure.meaning}, in seconds", minimum=0)
+
+
+FIGURE = Family(
+    "figure",
+    LEVELS,
+    (
+        _define_text("platform", "who states the figures, such as taobao, jd, douyin, wanxiangtai"),
+        _define_text("object", "the product, source, keyword, campaign, agent or room; empty for the shop"),
+        _define_text("object_name", "its name, where the platform states one beside the id"),
+        _define_text("parent", "what the object is part of: the source above it, the campaign's account"),
+        _define_text("device", "kind of device, where the figures are of one"),
+        Column(
+            "attribution_days",
+            Kind.WHOLE_NUMBER,
+            "days after a click that the advertising claims",
+            minimum=0,
+            maximum=365,
+        ),
+        *(_define_figure(figure) for figure in FIGURES.values()),
+    ),
+    key=("event_type", "platform", "shop", "object", "parent", "device"),
+)
+
+EVENT_FAMILIES = {family.name: family for family in (TRAFFIC, PAGE, SERVICE, ORDER)}
+FAMILIES = {**EVENT_FAMILIES, FIGURE.name: FIGURE}

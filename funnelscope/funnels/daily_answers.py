@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from funnelscope.events.schema import FAMILIES
+from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.funnels.answer_table import TABLE, create_table
 from funnelscope.funnels.engine.answer import compute_answer
 from funnelscope.funnels.engine.entry_days import DAY, EPOCH
@@ -188,7 +188,7 @@ def _load_events(
     since = settings.start_date if is_history_needed(asked.spec.plan) else first
     staged = {
         name: f"(from staging.{family.table} where business_date between date '{since}' and date '{to_date}')"
-        for name, family in FAMILIES.items()
+        for name, family in EVENT_FAMILIES.items()
     }
     loaded = load_staged(warehouse.connection, asked, settings, staged)
     warehouse.execute("create or replace temp table funnel_days_events as from funnel_events")

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from funnelscope.events.schema import FAMILIES, Kind
+from funnelscope.events.schema import EVENT_FAMILIES, Kind
 from funnelscope.funnels.engine.answer import compute_answer
 from funnelscope.funnels.engine.conditions import quote_text
 from funnelscope.funnels.engine.plan import AllOf, AnyOf, Condition, EventFilter, FunnelPlan, Operator, PropertyTest
@@ -41,7 +41,9 @@ def load_published(connection: duckdb.DuckDBPyConnection, file: FunnelFile, sett
         settings,
         {
             name: f"read_parquet({quote_text(folder / '*' / '*.parquet')}, union_by_name = true)"
-            for name, folder in {name: snapshot / "staging" / family.table for name, family in FAMILIES.items()}.items()
+            for name, folder in {
+                name: snapshot / "staging" / family.table for name, family in EVENT_FAMILIES.items()
+            }.items()
             if any(folder.glob("*/*.parquet"))
         },
     )
@@ -64,7 +66,7 @@ def load_staged(
     for name in families:
         if name not in tables:
             continue
-        own = {column.name for column in FAMILIES[name].columns}
+        own = {column.name for column in EVENT_FAMILIES[name].columns}
         columns = "".join(
             f", {column if column in own else 'null'}::{_find_staged_type(column)} as p{number}"
             for number, column in enumerate(plan.columns)
@@ -86,7 +88,9 @@ def is_history_needed(plan: FunnelPlan) -> bool:
 
 
 def _find_staged_type(column: str) -> str:
-    return next(found.sql_type for family in FAMILIES.values() for found in family.columns if found.name == column)
+    return next(
+        found.sql_type for family in EVENT_FAMILIES.values() for found in family.columns if found.name == column
+    )
 
 
 def _build_no_events(file: FunnelFile, plan: FunnelPlan) -> str:
@@ -101,12 +105,12 @@ def _check_contract(file: FunnelFile) -> list[str]:
 
     Raises SettingsError, with its line, for what no published event has.
     """
-    known = list(dict.fromkeys(column.name for family in FAMILIES.values() for column in family.columns))
+    known = list(dict.fromkeys(column.name for family in EVENT_FAMILIES.values() for column in family.columns))
     check_columns(file, file.spec.plan, known, "the event contract")
     unit = file.spec.unit
-    families = [name for name, family in FAMILIES.items() if unit in (column.name for column in family.columns)]
-    event_types = [name for family in FAMILIES.values() for name in family.event_types]
-    counted = [name for family in families for name in FAMILIES[family].event_types]
+    families = [name for name, family in EVENT_FAMILIES.items() if unit in (column.name for column in family.columns)]
+    event_types = [name for family in EVENT_FAMILIES.values() for name in family.event_types]
+    counted = [name for family in families for name in EVENT_FAMILIES[family].event_types]
     for number, name in enumerate(file.spec.ignore):
         if name not in event_types:
             text = f"is not an event type of the contract; {suggest_nearest(name, event_types)}"
@@ -155,7 +159,10 @@ def _hash_condition(condition: Condition, settings: Settings) -> Condition:
         parts = tuple(_hash_condition(part, settings) for part in condition.parts)
         return AnyOf(parts) if isinstance(condition, AnyOf) else AllOf(parts)
     kinds = {
-        column.kind for family in FAMILIES.values() for column in family.columns if column.name == condition.column
+        column.kind
+        for family in EVENT_FAMILIES.values()
+        for column in family.columns
+        if column.name == condition.column
     }
     if Kind.IDENTIFIER not in kinds or condition.value is None:
         return condition

@@ -35,9 +35,11 @@ def list_kinds(family: str) -> Mapping[str, str]:
 
 def leave_out_erased(warehouse: Warehouse, delivery_id: int, family: str) -> tuple[int, int]:
     """Removes the rows of erased people from a delivery just loaded: (rows removed from raw, from quarantine)."""
+    table, kinds = f"raw.{FAMILIES[family].table}", list_kinds(family)
     if not warehouse.value("select count(*) from quality.forgotten"):
         return 0, 0
-    table, kinds = f"raw.{FAMILIES[family].table}", list_kinds(family)
+    if not kinds:
+        return 0, _leave_out_quarantined(warehouse, delivery_id)
     # Hashes each id once instead of once per row.
     ids = " union ".join(
         f"select '{kind}' as kind, {column} as id from {table} where delivery_id = $id and {column} is not null"

@@ -10,7 +10,7 @@ another.
 import hashlib
 from datetime import date
 
-from funnelscope.events.schema import FAMILIES
+from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.ingest.erased_people import list_kinds
 from funnelscope.ingest.identity import hash_identifier
 from funnelscope.settings import Settings
@@ -40,7 +40,7 @@ def take_exclusions(warehouse: Warehouse, settings: Settings) -> set[date]:
     seen = " union ".join(
         f"select business_date from raw.{family.table} where {list_kinds(family.name)[kind]} in "
         f"(select id from changed_people where kind = '{kind}')"
-        for family in FAMILIES.values()
+        for family in EVENT_FAMILIES.values()
         for kind in _PEOPLE
     )
     days = {day for (day,) in warehouse.rows(seen)}
@@ -74,7 +74,7 @@ def find_excluded(warehouse: Warehouse, from_date: date, to_date: date) -> None:
         if not warehouse.value("select count(*) from quality.excluded_people"):
             return
         _find_ids(warehouse, between, days)
-        for family in FAMILIES.values():
+        for family in EVENT_FAMILIES.values():
             kinds = {kind: column for kind, column in list_kinds(family.name).items() if kind in (*_PEOPLE, *_TRACES)}
             nameless = "coalesce(visitor_id, customer_id) is null"
             rows = " union all ".join(
@@ -100,7 +100,7 @@ def _find_ids(warehouse: Warehouse, between: str, days: dict[str, date]) -> None
         f"{'conversation_id' if family.name == 'service' else 'null::BIGINT as conversation_id'}, "
         f"{'click_id' if family.name == 'traffic' else 'null::BIGINT as click_id'} "
         f"from raw.{family.table} where {between}"
-        for family in FAMILIES.values()
+        for family in EVENT_FAMILIES.values()
     )
     seen_as = f"select distinct business_date, visitor_id, customer_id from ({events}) where visitor_id is not null"
     warehouse.execute(

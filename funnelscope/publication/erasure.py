@@ -19,7 +19,7 @@ from pathlib import Path
 
 import duckdb
 
-from funnelscope.events.schema import FAMILIES
+from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.ingest import create_tables
 from funnelscope.ingest.erased_people import KINDS, PEOPLE, build_quarantined_words_sql, build_token_sql, list_kinds
 from funnelscope.ingest.identity import hash_identifier, use_identity_key
@@ -91,7 +91,7 @@ def begin_erasure(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) 
         warehouse.execute(
             f"insert into quality.forgotten select kind, {build_token_sql('id')}, $now from gone order by all", now=now
         )
-        for family in FAMILIES:
+        for family in EVENT_FAMILIES:
             _erase_rows(warehouse, family)
         _erase_quarantined(warehouse)
         _write_ledger(warehouse)
@@ -155,7 +155,7 @@ def select_telling_texts(ids: Sequence[str]) -> list[str]:
 def _make_events(warehouse: Warehouse) -> None:
     """The ids of every row in raw and, for rows that raw no longer has, in staging."""
     selects = []
-    for family in FAMILIES.values():
+    for family in EVENT_FAMILIES.values():
         have = list_kinds(family.name).values()
         columns = ", ".join(column if column in have else f"null::BIGINT as {column}" for column in KINDS.values())
         is_paid = "event_type in ('paid', 'deposit_paid', 'balance_paid')" if family.name == "order" else "false"
@@ -263,7 +263,7 @@ def _describe_person(warehouse: Warehouse) -> Person:
 
 
 def _erase_rows(warehouse: Warehouse, family: str) -> None:
-    table = FAMILIES[family].table
+    table = EVENT_FAMILIES[family].table
     of_raw = f"select delivery_id, row_number from gone_rows where family = '{family}' and delivery_id is not null"
     duplicates = f"family = '{family}' and (delivery_id, row_number) in ({of_raw})"
     warehouse.execute(f"delete from quality.duplicate_events where {duplicates}")

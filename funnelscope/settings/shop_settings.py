@@ -132,7 +132,7 @@ class EventTypes(_SettingsModel):
 class Source(_SettingsModel):
     """One declaration of where a family's events come from and how they are read."""
 
-    family: Literal["traffic", "page", "service", "order"]
+    family: Literal["traffic", "page", "service", "order", "figure"]
     name: str = Field("", description="the source's name in the ledger; the family (and a number) by default")
     files: str = Field("", description="glob relative to the home folder; landing/<family>/dt=*/* by default")
     query: str = Field("", description="SQL on the attached database instead of files")
@@ -165,6 +165,13 @@ class Source(_SettingsModel):
     expressions: dict[str, str] = {}
     constants: dict[str, str] = {}
     event_types: EventTypes | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _latest_figures_count(cls, given: Any) -> Any:
+        """Platforms state figures again and again, and the last statement holds."""
+        family = FAMILIES.get(str(given.get("family"))) if isinstance(given, dict) else None
+        return {"duplicates": "latest", **given} if family and family.key else given
 
     @field_validator("files", "attach")
     @classmethod
@@ -246,7 +253,7 @@ class Source(_SettingsModel):
     @model_validator(mode="after")
     def _fits_the_contract(self) -> "Source":
         family = FAMILIES[self.family]
-        names = [column.name for column in family.columns]
+        names = [column.name for column in family.given_columns]
         seen: set[str] = set()
         for field in ("columns", "expressions", "constants"):
             for column in getattr(self, field):
@@ -267,9 +274,12 @@ class Source(_SettingsModel):
         for path, expression in self._declared_expressions():
             if problem := _find_expression_problem(expression):
                 _reject(path, expression, problem)
+        if family.key and self.duplicates not in ("first", "latest"):
+            text = "has no meaning for figures: of two versions of a row, write which one counts, first or latest"
+            _reject(("duplicates",), self.duplicates, text)
         if self.duplicates == "keep" and "event_id" in seen:
             _reject(("duplicates",), "keep", "has no meaning where event_id is mapped: an id names one event; drop one")
-        if self.duplicates in ("first", "latest") and self.columns and "event_id" not in seen:
+        if not family.key and self.duplicates in ("first", "latest") and self.columns and "event_id" not in seen:
             text = "needs an event_id, which tells that two rows are one event; map it under columns or expressions"
             _reject(("duplicates",), self.duplicates, text)
         if bool(self.query) != bool(self.attach) or (self.query and self.files):

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from funnelscope.events.schema import FAMILIES
+from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.simulator.shop_state import ShopState, TwoDays
 from funnelscope.simulator.streams import Array, Chunk
 from funnelscope.simulator.world import TEAM_OF_AGENT
@@ -167,7 +167,7 @@ def _build_table(
 ) -> pa.Table:
     """The rows with the names and types of the event schema, without columns that the rows never use."""
     number = int(business_date.strftime("%Y%m%d")) * 100_000_000 + rows
-    event_types = pa.array(FAMILIES[family].event_types, pa.string())
+    event_types = pa.array(EVENT_FAMILIES[family].event_types, pa.string())
     columns: dict[str, Any] = {
         "event_id": _format_identifiers(family[0], number),
         "event_time": pa.array(chunk["time"], pa.timestamp("us", "UTC")),

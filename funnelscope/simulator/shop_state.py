@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from funnelscope.events.schema import FAMILIES
+from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.simulator.promotions import PromotionCalendar
 from funnelscope.simulator.streams import NEVER, Agenda, Array, Chunk, Clock, GrowingTable, create_generator
 from funnelscope.simulator.world import DEVICE_SHARES, REGIONS, World
 
-KIND = {name: {event: code for code, event in enumerate(family.event_types)} for name, family in FAMILIES.items()}
+KIND = {name: {event: code for code, event in enumerate(family.event_types)} for name, family in EVENT_FAMILIES.items()}
 LONG_AGO = -10_000  # before any simulated day
 
 # Columns of a row inside the simulator, with their dtypes. Texts are codes into World.words, -1 is empty.

@@ -144,7 +144,7 @@ class SourceMapping:
             wanted["event_type"] = source.event_types.column
         if not source.columns:
             taken = {*self.guarded, *source.constants, *wanted}
-            wanted |= {c.name: c.name for c in self.family.columns if c.name in delivered and c.name not in taken}
+            wanted |= {c.name: c.name for c in self.family.given_columns if c.name in delivered and c.name not in taken}
         plain = {column: quote_literal(value) for column, value in source.constants.items()}
         if source.event_types and source.event_types.constant:
             plain["event_type"] = quote_literal(source.event_types.constant)
@@ -345,7 +345,12 @@ class SourceMapping:
             return f"try_cast(given_{column.name} as {sql_type})"
         currency, decimal = self.settings.currency, self.source.decimal
         return value_casts.build_number_sql(
-            f"text_{column.name}", column.kind, sql_type, currency=currency, decimal=decimal
+            f"text_{column.name}",
+            column.kind,
+            sql_type,
+            currency=currency,
+            decimal=decimal,
+            are_rounded_accepted=bool(self.family.key),
         )
 
     def _time(self, column: str) -> str:
@@ -789,11 +794,19 @@ class SourceMapping:
             return f"NULL::{column.sql_type}"
         return build_identifier_hash_sql(name) if column.kind is Kind.IDENTIFIER else name
 
+    def _stored_text(self, name: str) -> str:
+        return f"coalesce({self._stored(self.family.column(name))}, '')"
+
     def _event_id(self, mapped: bool) -> str:
         """The event's own id, else a key of everything delivered. Repeats that are kept differ by their number.
 
+        A row of figures is known by its source and what it is about.
+
         The key includes the event type, because several sources may derive several events from one row.
         """
+        if self.family.key:
+            parts = [quote_literal(self.source.name), *map(self._stored_text, self.family.key)]
+            return build_identifier_hash_sql(f"concat_ws(chr(31), {', '.join(parts)})")
         if not self.lacks_event_ids:
             return build_identifier_hash_sql("event_id")
         key = "content_key_ || chr(31) || event_type"

@@ -22,6 +22,9 @@ CURRENCY_SIGNS = {
     "USD": ("$", "US$"),
 }
 
+# What stands behind a rounded number on Chinese platforms: 1.2万.
+CHINESE_UNITS = {"万": 10_000, "亿": 100_000_000}
+
 
 def build_stripped_sql(given: str) -> str:
     """SQL for the delivered text without surrounding blanks and Excel's `="…"`.
@@ -63,7 +66,9 @@ def build_value_or_null_sql(given: str, empty_values: tuple[str, ...]) -> str:
     )
 
 
-def build_number_sql(value: str, kind: Kind, sql_type: str, *, currency: str, decimal: str) -> str:
+def build_number_sql(
+    value: str, kind: Kind, sql_type: str, *, currency: str, decimal: str, are_rounded_accepted: bool = False
+) -> str:
     """SQL for a number as people and spreadsheets write it; NULL if it is invalid or ambiguous.
 
     Args:
@@ -71,6 +76,7 @@ def build_number_sql(value: str, kind: Kind, sql_type: str, *, currency: str, de
         sql_type: the type of the result.
         currency: the currency whose signs an amount may have, as ISO 4217.
         decimal: the decimal separator, '.' or ','; the other one may only separate thousands.
+        are_rounded_accepted: whether 1.2万 is 12,000: true of figures, which platforms round; not of an amount paid.
     """
     mark, grouping = (r"\.", ",") if decimal == "." else (",", r"\.")
     # Groups of three digits throughout, one separator, no leading zero.
@@ -84,6 +90,10 @@ def build_number_sql(value: str, kind: Kind, sql_type: str, *, currency: str, de
     readings = [_build_cast_sql(value, before + digits + after, bare, sql_type)]
     if decimal == ".":  # enough for most numbers
         readings.insert(0, f"try_cast({value} as {sql_type})")
+    for unit, factor in CHINESE_UNITS.items() if are_rounded_accepted else ():
+        readings.append(
+            _build_cast_sql(value, before + digits + f" ?{unit}" + after, bare, "DECIMAL(24, 6)") + f" * {factor}"
+        )
     if kind is Kind.NUMBER:
         readings.append(_build_cast_sql(value, rf"[+-]?{digits} ?[%％]", bare, "DOUBLE") + " / 100")
     return f"coalesce({', '.join(readings)})"
