@@ -75,6 +75,15 @@ def test_the_last_delivery_of_a_row_holds_and_the_same_export_twice_adds_nothing
     assert figures(shop) == {("a", "visitors"): 110, ("a", "paying_buyers"): 6, ("a", "pay_rate"): 0.05}
 
 
+def test_two_rows_of_one_file_about_one_object_contradict_each_other(shop: Shop) -> None:
+    told = shop.deliver(HEADER + "2026-01-06,a,100,5,10,5%\n2026-01-06,a,90,4,9,5%\n" * 2, SOURCE, "f.csv")
+    assert [(line, why) for line, why, _ in told.quarantine] == [
+        (2, "conflicting_duplicate"),
+        (4, "conflicting_duplicate"),
+    ]
+    assert figures(shop)["a", "visitors"] == 90
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

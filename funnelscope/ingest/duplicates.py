@@ -17,7 +17,8 @@ def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date, settin
     find, is still there; else as stored, where ids are hashes. Rows that were dropped from quarantine stay dropped.
 
     Where every source of the event declares `duplicates: first`, or every one `latest`, the row that came first or last
-    wins (by delivery day, file and row), and a losing row with different content is 'superseded' instead.
+    wins (by delivery day, file and row), and a losing row with different content is 'superseded' instead. Figures are
+    restated by a later file only: two different rows of one file about one object remain in conflict.
     """
     with warehouse.transaction():
         warehouse.execute(
@@ -55,6 +56,7 @@ def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date, settin
 
 def _build_losing_query(family: Family) -> str:
     content = ", ".join(f"coalesce({column.name}::VARCHAR, chr(30))" for column in family.columns)
+    is_restated = " and delivery_id != winning_delivery_id" if family.key else ""
     return f"""
         insert into quality.duplicate_events (family, business_date, delivery_id, row_number, reason)
         with
@@ -97,14 +99,16 @@ def _build_losing_query(family: Family) -> str:
         compared as (
             select
                 *,
-                max(case when place = 1 then content_md5 end) over (partition by event_id, business_date) as winning_md5
+                max(case when place = 1 then content_md5 end) over same_event as winning_md5,
+                max(case when place = 1 then delivery_id end) over same_event as winning_delivery_id
             from ranked
+            window same_event as (partition by event_id, business_date)
         )
         select
             '{family.name}', business_date, delivery_id, row_number,
             case
                 when content_md5 = winning_md5 then 'duplicate'
-                when event_policy in ('first', 'latest') then 'superseded'
+                when event_policy in ('first', 'latest'){is_restated} then 'superseded'
                 else 'conflicting_duplicate'
             end
         from compared
