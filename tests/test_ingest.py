@@ -666,6 +666,24 @@ def test_a_family_waits_for_each_of_its_required_sources(home: Path, warehouse: 
     assert find_family_presence(warehouse, settings, DAY)["page"] == "present"
 
 
+def test_a_list_of_orders_is_there_for_each_source_that_reads_it(home: Path, warehouse: Warehouse) -> None:
+    """The list of the next morning holds the day's orders; none of them is shipped on the day itself."""
+    path = home / "exports" / "list_2026-01-07.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("number,created,shipped\n1,2026-01-06 10:00:00,2026-01-07 09:00:00\n2,2026-01-07 08:00:00,\n")
+    listed = {"family": "order", "files": "exports/list_*.csv", "delivery_date": r"list_(\d{4}-\d{2}-\d{2})"}
+    sources = [
+        listed
+        | {"event_types": kind, "where": f"{time} is not null", "columns": {"order_id": "number", "event_time": time}}
+        for kind, time in (("created", "created"), ("shipped", "shipped"))
+    ]
+    settings = settings_for(home, *sources)
+    take_deliveries(warehouse, settings)
+    days = [DAY - timedelta(days=1), DAY, DAY + timedelta(days=1), DAY + timedelta(days=2)]
+    states = [find_family_presence(warehouse, settings, day)["order"] for day in days]
+    assert states == ["missing", "present", "present", "missing"]
+
+
 # -- mapping
 
 

@@ -24,19 +24,20 @@ def find_family_presence(warehouse: Warehouse, settings: Settings, business_date
     """Family to the state of its data for a day.
 
     absent: not declared (or only declared as not required, and nothing was delivered); present: every required source
-    has a loaded delivery of that day, possibly an empty file, or deliveries whose business dates span the day; growing:
-    such a delivery is still being written; missing: there is none.
+    has a loaded delivery of that day, possibly an empty file, or files whose business dates span the day, in whatever
+    source they are read; growing: such a delivery is still being written; missing: there is none.
     """
     rows = warehouse.rows(
         """
         with spans as (
-            select delivery_id, min(business_date) as first_date, max(business_date) as last_date
+            -- Of a file, not of a source: one that takes the shipped orders of a list has none on the first day.
+            select file, min(business_date) as first_date, max(business_date) as last_date
             from quality.delivery_dates
-            group by delivery_id
+            group by file
         )
         select source, bool_or(status = 'growing'), bool_or(status in ('loaded', 'unreachable'))
         from quality.deliveries
-        left join spans using (delivery_id)
+        left join spans using (file)
         -- What a database said before it became unreachable stands, for the days that it spoke of.
         where (status in ('loaded', 'growing') or (status = 'unreachable' and rows_loaded > 0))
             and (dt = $business_date or $business_date between first_date and last_date)
