@@ -1,5 +1,10 @@
-"""Real shops by declaration alone: lays out the original data of `examples/<name>`, and names the days to run."""
+"""Shops by declaration alone: lays out the data of `examples/<name>`, and names the days to run.
 
+To add one: its folder with funnelscope.yaml, its name in `ExampleShop` of the command line, and an entry in EXAMPLES.
+Data that are made up come from the module of its name in `funnelscope.simulator.example_exports`.
+"""
+
+import importlib
 import importlib.util
 import shutil
 from collections.abc import Callable
@@ -10,6 +15,7 @@ from pathlib import Path
 from funnelscope.project_files import find_project_path
 
 FOLDER = find_project_path("examples")
+MARK = ".made_by_a_demo"  # in a folder of exports that a demo may empty
 JOURNEY_TABLES = ("transactions", "products", "campaigns", "campaign_descriptions", "coupon_redemptions")
 
 
@@ -57,6 +63,35 @@ def _lay_out_online_retail(exports: Path, data: Path | None) -> None:
     target = exports / "onlineretail.parquet"
     if data.resolve() != target.resolve():
         shutil.copy(data, target)
+
+
+def _make_example(name: str, first_date: date, last_date: date) -> Example:
+    """An example whose exports are made up."""
+
+    def lay_out(exports: Path, data: Path | None) -> None:
+        if data:
+            raise ValueError(f"--data belongs to --example online_retail; the exports of {name} are made up")
+        _empty_exports(exports)
+        module = importlib.import_module(f"funnelscope.simulator.example_exports.{name}")
+        module.write_exports(exports, first_date, last_date)
+
+    return Example(name, first_date, last_date, lay_out)
+
+
+def _empty_exports(exports: Path) -> None:
+    """Makes an empty folder for made-up exports, in place of those of an earlier demo.
+
+    Raises:
+        ValueError: the folder holds files that no demo made up. They would be taken for the example's.
+    """
+    if exports.is_dir() and any(exports.iterdir()) and not (exports / MARK).exists():
+        raise ValueError(
+            f"{exports} holds files that no demo made up, and they may be a shop's own. "
+            "Set FUNNELSCOPE_HOME to another folder"
+        )
+    shutil.rmtree(exports, ignore_errors=True)
+    exports.mkdir(parents=True)
+    (exports / MARK).touch()
 
 
 EXAMPLES = {

