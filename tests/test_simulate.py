@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
 from funnelscope.events.schema import EVENT_FAMILIES, Kind
-from funnelscope.simulator import FILE_FORMATS, Fault, load_faults, simulate
+from funnelscope.simulator import FILE_FORMATS, Fault, load_faults, orders, simulate
 
 FIRST = date(2026, 5, 1)
 COUPON = Fault(kind="broken_coupon", slice={"coupon": "WELCOME10"}, from_date=date(2026, 5, 3))
@@ -227,6 +228,27 @@ def test_the_truth_agrees_with_a_plain_recount_of_clean_files(shop: Path) -> Non
     }
     claims = ask(rows_of(shop, "page"), "select dt, count(*) from rows_ where event_type = 'coupon_claim' group by dt")
     assert dict(claims) == {day: numbers["coupon_claims"] for day, numbers in days.items() if day >= str(FIRST)}
+
+
+def test_no_order_is_given_back_more_than_was_paid_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_shipping = orders._draw_shipping
+
+    def give_a_part_back_early(random: np.random.Generator, drawn: dict[str, Any]) -> None:
+        draw_shipping(random, drawn)
+        sent = (drawn["shipped"] < orders.NEVER) & (drawn["paid"] < orders.NEVER) & (drawn["excluded_reason"] < 0)
+        drawn["refund_early_part"] = np.where(sent, drawn["paid"] + orders.HOUR, orders.NEVER)
+
+    # One order in a hundred has that, and of those one in twenty comes back whole.
+    monkeypatch.setattr(orders, "_draw_shipping", give_a_part_back_early)
+    sums = ask(
+        rows_of(run(tmp_path, days=4, sessions_per_day=700, history_days=50), "order"),
+        """select order_id, sum(amount) filter (where event_type = 'refunded') as refunded,
+            sum(amount + coalesce(shipping_amount, 0)) filter (where event_type like '%paid') as paid,
+            count(distinct refund_id) filter (where refund_type = 'return_and_refund') as returns
+        from rows_ group by order_id having refunded is not null and paid is not null""",
+    )
+    assert sum(returns for *_, returns in sums) > 9
+    assert [order for order, refunded, paid, _ in sums if refunded > paid] == []
 
 
 def _fits(kind: Kind, arrow: pa.DataType) -> bool:

@@ -337,8 +337,10 @@ def _add_refunds(state: ShopState, random: np.random.Generator, orders: Chunk, l
     add("order", _build_order_events(orders, "cancelled", np.where(early < NEVER, early + MICROSECONDS, NEVER)))
 
     everything = lines["amount"] + lines["shipping_amount"].clip(0)
-    goods = lines["amount"]
     part = np.where(lines["line"] == 0, lines["amount"] * 3 // 10, 0)
+    # What is left of the goods: a part may have been given back before they were shipped.
+    given_back = (orders["refund_early_part"] < NEVER)[lines["of"]]
+    goods = lines["amount"] - np.where(given_back, part, 0)
     arrived = (orders["delivered"] < NEVER) & (orders["paid"] < NEVER)
     draw = random.random(count)
     # Most refunds come within two weeks, some after a month and a half.

@@ -52,6 +52,8 @@ class ExampleShop(StrEnum):
 
     COMPLETEJOURNEY = "completejourney"
     ONLINE_RETAIL = "online_retail"
+    TAOBAO = "taobao"
+    DOUYIN = "douyin"
 
 
 class FileFormat(StrEnum):

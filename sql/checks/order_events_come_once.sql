@@ -134,4 +134,6 @@ select
     coalesce(once_amount, 0)::DECIMAL(18, 2)::VARCHAR as once_amount -- and counted once
 from totals
 left join sums using (business_date)
-where again > 0.01 * orders
+-- One in a hundred comes again by chance, and three standard deviations of it. A single order says nothing of an export,
+-- unless it is the day's only one.
+where (again > 1 or again = orders) and again > 0.01 * orders + 3 * sqrt(0.0099 * orders)

@@ -71,4 +71,5 @@ select
     unknown, -- paid orders that were never created in the 60 days before
     orders -- of so many
 from totals
-where nameless > 0 or (unknown >= 3 and unknown > 0.05 * orders)
+-- One in twenty, and three standard deviations of it: a day of few orders may well have more by chance.
+where nameless > 0 or (unknown >= 3 and unknown > 0.05 * orders + 3 * sqrt(0.0475 * orders))

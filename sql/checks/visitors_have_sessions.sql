@@ -36,5 +36,6 @@ select
     visitors, -- that were seen
     hidden -- of them in no session but another visitor's
 from totals
--- A browser may get a new visitor id in the middle of a session: that hides a few.
-where sessions < visitors or (hidden >= 3 and hidden > 0.05 * visitors)
+-- A browser may get a new visitor id in the middle of a session: that hides a few, here one in twenty, and three standard
+-- deviations of it.
+where hidden >= 3 and hidden > 0.05 * visitors + 3 * sqrt(0.0475 * visitors)
