@@ -57,7 +57,15 @@ def find_undelivered_sources(settings: Settings, day: date) -> list[str]:
 def _is_delivered(settings: Settings, source: Source, day: date) -> bool:
     newest = time.time() - SECONDS_OF_REST
     files = [found for found in find_files(settings, source) if _is_of(found, settings, day)]
-    return bool(files) and all(found.path.stat().st_mtime <= newest for found in files)
+    return bool(files) and all(_is_at_rest(found, newest) for found in files)
+
+
+def _is_at_rest(found: FoundFile, newest: float) -> bool:
+    """Whether the file is there and was last written by then, in seconds since 1970; a broken link is not there."""
+    try:
+        return found.path.stat().st_mtime <= newest
+    except OSError:
+        return False
 
 
 def _is_of(found: FoundFile, settings: Settings, day: date) -> bool:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import tarfile
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from intake_helpers import CONTRACT, DAY, GOOD, HEADER, MAPPED, Shop, Told, good
 from funnelscope.ingest import deliveries, find_family_presence, list_failures, read_input_versions
 from funnelscope.ingest.identity import hash_identifier
 from funnelscope.quality.gate import decide_verdicts
-from funnelscope.settings import Source
+from funnelscope.settings import Settings, Source
 from funnelscope.warehouse.connection import open_in_memory_warehouse
 from funnelscope.warehouse.models import derive_schemas
 
@@ -812,3 +813,73 @@ def test_a_day_whose_only_file_is_unreadable_says_which_file(shop: Shop) -> None
         if reason.key == "family_missing"
     ]
     assert reason.observed == f"missing: landing/order/dt={DAY}/orders.csv: {told.message}"
+
+
+# -- one file never takes the others with it
+
+
+def take_beside_a_good_file(
+    shop: Shop, name: bytes, place: Callable[[Path], Any]
+) -> tuple[int, list[tuple[str, int, str]]]:
+    """Rows loaded, and (file, row, reason) of the quarantine, where `place` makes a second file of that name."""
+    folder = shop.home / "landing/order" / f"dt={DAY}"
+    folder.mkdir(parents=True)
+    (folder / "good.csv").write_text(GOOD)
+    place(folder / os.fsdecode(name))
+    settings = Settings.model_validate(
+        {"shop": "s", "start_date": "2026-01-01", "sources": [MAPPED], "home": shop.home, "timezone": "Asia/Shanghai"}
+    )
+    intake = deliveries.take_deliveries(shop.warehouse, settings)
+    rows = shop.warehouse.rows("select file, row_number, reason from quality.quarantine order by all")
+    return intake.rows_loaded, [(file.rpartition("/")[2], number, reason) for file, number, reason in rows]
+
+
+def test_a_link_that_leads_to_itself_is_set_aside(shop: Shop) -> None:
+    assert take_beside_a_good_file(shop, b"loop.csv", lambda path: path.symlink_to(path)) == (
+        3,
+        [("loop.csv", 0, "not_a_file")],
+    )
+
+
+def test_a_file_whose_name_is_no_utf_8_is_read_under_an_escaped_name(shop: Shop) -> None:
+    name = "订单.csv".encode("gbk")
+
+    def place(path: Path) -> None:
+        path.write_text(HEADER + line(7) + line(8, amount="x"))
+
+    escaped = r"\xb6\xa9\xb5\xa5.csv"
+    assert take_beside_a_good_file(shop, name, place) == (4, [(escaped, 3, "bad_type")])
+
+
+def test_a_fault_that_nobody_foresaw_sets_one_file_aside(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = deliveries.read_text
+
+    def read_or_fail(warehouse: Any, path: Path, *arguments: Any) -> Any:
+        if path.name == "odd.csv":
+            raise KeyError("no such thing")
+        return read(warehouse, path, *arguments)
+
+    monkeypatch.setattr(deliveries, "read_text", read_or_fail)
+
+    def place(path: Path) -> None:
+        path.write_text(GOOD)
+
+    assert take_beside_a_good_file(shop, b"odd.csv", place) == (3, [("odd.csv", 0, "unreadable")])
+    (message,) = shop.warehouse.rows("select message from quality.deliveries where status = 'quarantined'")[0]
+    assert "KeyError('no such thing')" in message
+
+
+@pytest.mark.parametrize("keys", [{"expressions": {"customer_id": 'no_such("买家")'}}, {"where": 'no_such("买家")'}])
+def test_a_function_that_there_is_not_is_a_fault_of_its_source(shop: Shop, keys: dict[str, Any]) -> None:
+    columns = {name: column for name, column in MAPPED["columns"].items() if name != "customer_id"}
+    told = shop.deliver(GOOD, MAPPED | {"columns": columns} | keys)
+    assert [(number, reason) for number, reason, _ in told.quarantine] == [(0, "failed_expression")]
+    assert "no_such" in told.message
+
+
+def test_an_object_nested_ever_deeper_is_a_bad_line(shop: Shop) -> None:
+    good_line = '{"event_time": "2026-01-06 10:00:00", "event_type": "paid", "order_id": "1"}\n'
+    deep = "".join(f'{{"event_time": {"[" * depth}{"]" * depth}}}\n' for depth in (940, 970, 985, 1_000, 20_000))
+    told = shop.deliver(good_line + deep, CONTRACT, "orders.jsonl")
+    assert told.rows_loaded == 1
+    assert {number for number, _, _ in told.quarantine} == {2, 3, 4, 5, 6}

@@ -67,6 +67,15 @@ def test_the_schedule_waits_for_a_file_that_was_written_to_just_now(settings: Se
     assert find_undelivered_sources(settings, DAY) == ["service"]
 
 
+def test_a_broken_link_counts_as_not_delivered_and_the_day_runs_at_nine(settings: Settings) -> None:
+    deliver(settings, *EVENT_FAMILIES)
+    for number, target in enumerate(("nothing.csv", "loop-1.csv")):
+        (settings.landing / "order" / f"dt={DAY}" / f"loop-{number}.csv").symlink_to(target)
+    assert find_undelivered_sources(settings, DAY) == ["order"]
+    with dg.instance_for_test() as instance:
+        assert [request.partition_key for request in tick(settings, 9, instance)] == ["2026-05-04"]
+
+
 def test_days_missed_while_the_machine_was_off_are_run_too(settings: Settings) -> None:
     deliver(settings, *EVENT_FAMILIES)
     with dg.instance_for_test() as instance:

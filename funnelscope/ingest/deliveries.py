@@ -26,7 +26,7 @@ from funnelscope.ingest.mapping.source_mapping import (
 from funnelscope.ingest.pruned_days import read_pruned_deliveries, settle_pruned
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.ingest.readers.query_reader import read_query
-from funnelscope.ingest.readers.record_stage import is_read
+from funnelscope.ingest.readers.record_stage import escape, is_read
 from funnelscope.ingest.readers.text_reader import read_text
 from funnelscope.ingest.readers.workbook_reader import read_workbook
 from funnelscope.messages.check_observations import LocalizedMessage, format_messages_as_json
@@ -45,6 +45,7 @@ OUR_OWN_FAULTS = (
     duckdb.TransactionException,
     duckdb.CatalogException,
     duckdb.ParserException,
+    MemoryError,
 )
 
 # The first two repeat the reading of a value for each check that uses it, which doubles the time of a file. The third
@@ -243,8 +244,8 @@ def _take_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry,
                 raise
             entry.forget_rows()
             _replace_delivery(warehouse, settings, entry, intake, is_failing=True)
-    except (DeliveryError, duckdb.Error, OSError, EOFError) as error:
-        if isinstance(error, OUR_OWN_FAULTS):
+    except Exception as error:  # of whatever kind: one file never takes the others with it
+        if isinstance(error, (*OUR_OWN_FAULTS, IngestError)):
             raise
         reason = error.reason if isinstance(error, DeliveryError) else QuarantineReason.UNREADABLE
         entry.misfit = error.place if isinstance(error, DeliveryError) else ()
@@ -323,7 +324,9 @@ def _describe_error(error: Exception) -> LocalizedMessage:
     """What the ledger says of a file that could not be read."""
     if isinstance(error, DeliveryError):
         return error.localized_message
-    return LocalizedMessage("cannot_be_read", error=str(error).splitlines()[0] if str(error) else type(error).__name__)
+    first = escape(str(error)).splitlines()[0] if str(error) else ""
+    is_known = not first or isinstance(error, (duckdb.Error, OSError, EOFError))
+    return LocalizedMessage("cannot_be_read", error=(first or type(error).__name__) if is_known else repr(error)[:200])
 
 
 def _load_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, is_failing: bool) -> None:
@@ -550,7 +553,7 @@ def _select_rows(warehouse: Warehouse, rows: DeliveryRows, source: Source, dt: d
             f"select count(*) filter ({is_chosen}), "
             f"count(*) filter (not {is_chosen} and chosen_.v is null) from {judged}"
         )
-    except duckdb.BinderException as error:
+    except (duckdb.BinderException, duckdb.CatalogException) as error:
         message = LocalizedMessage("where_does_not_fit", error=str(error).splitlines()[0])
         raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, message, (WHERE,)) from None
     return chosen, chosen_count, undecided_count

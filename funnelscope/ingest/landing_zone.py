@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -97,6 +98,12 @@ class FoundFile:
 
     def check_place(self) -> None:
         """Raises DeliveryError if the path is not a plain file, or leads out of its folder."""
+        try:
+            self.path.resolve()
+        except (OSError, RuntimeError):  # a link that leads to itself
+            raise DeliveryError(
+                QuarantineReason.NOT_A_FILE, LocalizedMessage("no_plain_file", file=self.file)
+            ) from None
         if not self.path.resolve().is_relative_to(self.root.resolve()):
             places = {"target": str(self.path.resolve()), "folder": str(self.root)}
             raise DeliveryError(
@@ -159,5 +166,9 @@ def split_pattern(settings: Settings, pattern: str) -> tuple[Path, str]:
 
 
 def build_ledger_name(settings: Settings, path: Path) -> str:
-    """The name of a file in the ledger: relative to the home folder if it is inside it, else absolute."""
-    return path.relative_to(settings.home).as_posix() if path.is_relative_to(settings.home) else path.as_posix()
+    r"""The name of a file in the ledger: relative to the home folder if it is inside it, else absolute.
+
+    Bytes that are no UTF-8, as zip programs leave them in names, are written as \xb6.
+    """
+    name = path.relative_to(settings.home).as_posix() if path.is_relative_to(settings.home) else path.as_posix()
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

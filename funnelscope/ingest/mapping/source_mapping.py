@@ -179,11 +179,11 @@ class SourceMapping:
         """DuckDB's type of each mapped value."""
         try:
             described = warehouse.rows(f"describe {self._with_delivered()} select * from delivered limit 0")
-        except duckdb.BinderException as error:
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
             raise self._find_misfit(error) from None
         return {str(name).removeprefix("given_"): str(kind) for name, kind, *_ in described}
 
-    def _find_misfit(self, error: duckdb.BinderException) -> DeliveryError:
+    def _find_misfit(self, error: duckdb.Error) -> DeliveryError:
         """The error for the expression that does not fit the columns.
 
         Each is tried in another database, because the error has aborted the warehouse's transaction.

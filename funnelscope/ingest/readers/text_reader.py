@@ -293,15 +293,13 @@ def _stage_json(stage: RecordStage, text: io.TextIOWrapper) -> None:
             continue
         try:
             value = _JSON.decode(line.strip())
+            fields = _format_values(value) if isinstance(value, dict) else []
         except (ValueError, RecursionError) as error:
             stage.add_bad(line_number, QuarantineReason.BAD_RECORD, build_problem("not_json", error=str(error)), line)
             continue
         if value == {}:
             stage.add_bad(line_number, QuarantineReason.BAD_RECORD, build_problem("no_key"), line)
         elif isinstance(value, dict):
-            fields = [
-                inner if inner is None or type(inner) is str else _format_value(inner) for inner in value.values()
-            ]
             stage.add(line_number, tuple(value), fields, line)
         else:
             stage.add_bad(line_number, QuarantineReason.BAD_RECORD, build_problem("no_object"), line)
@@ -322,6 +320,10 @@ def _describe_other_json(first: str) -> LocalizedMessage | None:
     if first == "{":
         return LocalizedMessage("json_over_lines")
     return LocalizedMessage("no_json") if "," in first and "{" not in first else None
+
+
+def _format_values(value: dict[str, object]) -> list[str | None]:
+    return [inner if inner is None or isinstance(inner, str) else _format_value(inner) for inner in value.values()]
 
 
 def _format_value(value: object) -> str:
