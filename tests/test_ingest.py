@@ -30,6 +30,8 @@ from funnelscope.ingest import (
 )
 from funnelscope.ingest import deliveries as deliveries_module
 from funnelscope.ingest.identity import hash_identifier
+from funnelscope.ingest.mapping.source_mapping import DeliveryError
+from funnelscope.ingest.readers.query_reader import read_query
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
 
@@ -773,6 +775,36 @@ def test_a_query_on_an_attached_file_is_a_source(kind: str, home: Path, warehous
     assert_nothing_lost(warehouse)
     take_deliveries(warehouse, settings_for(home, source | {"query": "select nonsense from nowhere"}))
     assert reasons(warehouse) == [(0, "failed_query")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "query"),
+    [
+        ("parquet", "from '{secret}'"),
+        ("parquet", "from read_text('{secret}')"),
+        ("parquet", "select 1; set enable_external_access = true; from '{secret}'"),
+        ("duckdb", "from read_csv('{secret}')"),
+        ("duckdb", "from glob('{folder}/*')"),
+        ("duckdb", "copy (select 1) to '{folder}/written.csv'"),
+        ("sqlite", "attach '{folder}/other.sqlite' as other"),
+        ("sqlite", "create table visits (seen)"),
+        ("sqlite", "pragma database_list"),
+    ],
+)
+def test_a_query_sees_nothing_but_what_is_attached(
+    kind: str, query: str, home: Path, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("event_time\n2026-01-06\n")
+    path = tmp_path / f"shop.{kind}"
+    if kind == "parquet":
+        duckdb.sql(f"copy (select 1 as x) to '{path}'")
+    else:
+        with (duckdb if kind == "duckdb" else sqlite3).connect(path) as database:
+            database.execute("create table t (x integer)")
+    with pytest.raises(DeliveryError, match="fails"):
+        read_query(warehouse, path, query.format(secret=secret, folder=tmp_path))
+    assert not (tmp_path / "written.csv").exists()
 
 
 def test_tables_are_created_once(warehouse: Warehouse) -> None:

@@ -110,6 +110,24 @@ MISTAKES = {
     "encoding": (HEAD + "sources:\n  - family: order\n    encoding: gbq\n", ["line 5", "'gbq'", "gb18030"]),
     "delivery date": (HEAD + "sources:\n  - family: order\n    delivery_date: 'x('\n", ["line 5"]),
     "pattern without a group": (HEAD + "sources:\n  - family: order\n    delivery_date: x\n", ["line 5", "one group"]),
+    "the key of the ids": (
+        HEAD + "sources:\n  - family: page\n    expressions:\n      page: upper(GetVariable('a_key'))\n",
+        ["line 6", "getvariable", "its own columns only"],
+    ),
+    "a query that writes": (
+        HEAD + "sources:\n  - {family: order, attach: a.duckdb, query: copy t to 'x.csv'}\n",
+        ["line 4", "query", "must be one SELECT"],
+    ),
+    "two queries": (
+        HEAD + "sources:\n  - {family: order, attach: a.duckdb, query: 'select 1; drop table t'}\n",
+        ["line 4", "must be one SELECT"],
+    ),
+    "an alias that contains itself": (HEAD + "owners: &a {x: *a}\n", ["line 3", "contains itself"]),
+    "aliases that unfold without end": (
+        HEAD + "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)),
+        ["line 8", "unfold into more than 100,000 values"],
+    ),
+    "nesting without end": (HEAD + "owners: " + "[" * 5_000 + "]" * 5_000 + "\n", ["nested too deeply"]),
     "query alone": (HEAD + "sources:\n  - family: order\n    query: select 1\n", ["line 4", "attach"]),
     "address of a database": (
         HEAD + "sources:\n  - {family: order, query: select 1, attach: 'postgres://shop:secret@host/db'}\n",

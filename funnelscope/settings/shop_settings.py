@@ -32,6 +32,11 @@ CONFIG_NAME = "funnelscope.yaml"
 # What a number counts as a time, by its name in `time_format`, in microseconds.
 EPOCH_UNITS = {"epoch_seconds": 1_000_000, "epoch_milliseconds": 1_000, "epoch_microseconds": 1}
 
+# They read or change what does not belong to the row: the key of the ids, the environment, a counter.
+FUNCTIONS_OF_THE_CONNECTION = frozenset(
+    ("getvariable", "getenv", "current_setting", "nextval", "currval", "write_log", "current_query", "current_database")
+)
+
 STAGES = ("traffic", "landing", "decision", "repurchase")
 
 
@@ -60,9 +65,23 @@ def _find_expression_problem(expression: str) -> str:
     if len(node.get("select_list", ())) != 1:
         return "must be one expression"
     classes = {value for key, value in _walk(node["select_list"]) if key == "class"}
+    functions = {str(value).lower() for key, value in _walk(node["select_list"]) if key == "function_name"}
+    if unfit := sorted(functions & FUNCTIONS_OF_THE_CONNECTION):
+        return f"calls {unfit[0]}, which looks beyond the row; an expression sees its own columns only"
     forbidden = {"SUBQUERY": "a subquery", "WINDOW": "a window function", "STAR": "a star", "PARAMETER": "a parameter"}
     found = [words for name, words in forbidden.items() if name in classes]
     return f"must be a scalar over the columns of one row, without {found[0]}" if found else ""
+
+
+def find_query_problem(query: str) -> str:
+    """Why a query is refused; empty if it is one SELECT, or of a dialect that DuckDB cannot parse."""
+    import duckdb
+
+    try:
+        kinds = [statement.type for statement in duckdb.extract_statements(query)]
+    except duckdb.Error:
+        return ""  # SQLite's own words; its reader allows nothing but reading
+    return "" if kinds == [duckdb.StatementType.SELECT] else "must be one SELECT, which reads and changes nothing"
 
 
 def _find_time_format_problem(form: str) -> str:
@@ -282,6 +301,8 @@ class Source(_SettingsModel):
         if not family.key and self.duplicates in ("first", "latest") and self.columns and "event_id" not in seen:
             text = "needs an event_id, which tells that two rows are one event; map it under columns or expressions"
             _reject(("duplicates",), self.duplicates, text)
+        if self.query and (problem := find_query_problem(self.query)):
+            _reject(("query",), self.query, problem)
         if bool(self.query) != bool(self.attach) or (self.query and self.files):
             _reject((), self.query or self.attach, "must have either files, or query together with attach")
         if self.columns:  # the only columns read, so the required ones must be among them

@@ -15,6 +15,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 KeyPath = tuple[str | int, ...]
 
+MOST_VALUES = 100_000  # in a file that people write, aliases unfolded
+
 
 class SettingsError(ValueError):
     """A file that people write is wrong. The text names file, line, key and value, and says how to correct it."""
@@ -89,6 +91,7 @@ class YamlSource:
             if json_content is not None:
                 text = text.replace("\t", " ")  # the line numbers come from YAML, which forbids tabs
             self.root = _compose(text)
+            _refuse_unfolding(self.root)
             self.content: Any = yaml.load(text, Loader=_Loader) if json_content is None else json_content
         except yaml.MarkedYAMLError as problem:
             mark = problem.problem_mark or problem.context_mark
@@ -96,6 +99,8 @@ class YamlSource:
             raise SettingsError(f"{path}{line}: is not {language}: {problem.problem or problem.context}") from None
         except yaml.YAMLError as problem:
             raise SettingsError(f"{path}: is not {language}: {problem}") from None
+        except RecursionError:
+            raise SettingsError(f"{path}: is nested too deeply to be settings") from None
         self._reject_repeated_keys(self.root)
 
     def mapping(self) -> dict[str, Any]:
@@ -178,6 +183,33 @@ class YamlSource:
                 raise SettingsError(f"{self.path}, line {line}: {key.value}: also on line {seen[key.value]}; keep one")
             seen[key.value] = line
             self._reject_repeated_keys(value)
+
+
+def _refuse_unfolding(root: yaml.Node | None) -> None:
+    """Refuses aliases that contain themselves, or that repeat each other to more values than any settings have.
+
+    Raises:
+        yaml.MarkedYAMLError: names the line.
+    """
+    sizes: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def measure(node: yaml.Node) -> int:
+        if id(node) in open_nodes:
+            raise yaml.MarkedYAMLError(problem="an alias (*) contains itself", problem_mark=node.start_mark)
+        if id(node) not in sizes:
+            open_nodes.add(id(node))
+            parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+            inner = [each for part in parts for each in (part if isinstance(part, tuple) else (part,))]
+            sizes[id(node)] = 1 + sum(measure(each) for each in inner)
+            open_nodes.discard(id(node))
+        if sizes[id(node)] > MOST_VALUES:
+            text = f"aliases (*) unfold into more than {MOST_VALUES:,} values; write the repeated part out once"
+            raise yaml.MarkedYAMLError(problem=text, problem_mark=node.start_mark)
+        return sizes[id(node)]
+
+    if root is not None:
+        measure(root)
 
 
 def _find_key(node: yaml.MappingNode, name: str) -> tuple[int, yaml.Node] | None:

@@ -22,7 +22,8 @@ STAGED = "temp.staged_query"
 def read_query(warehouse: Warehouse, path: Path, query: str) -> tuple[DeliveryRows, int]:
     """Stages the result of the query in a temporary table, with its row order and types. Returns it and its row count.
 
-    The query names the tables of the attached file directly. A Parquet file is the table `delivery`.
+    The query names the tables of the attached file directly. A Parquet file is the table `delivery`. No other file can
+    be read or written, and no setting changed.
 
     Raises:
         DeliveryError: the query fails.
@@ -65,14 +66,23 @@ def _read_batches(path: Path, query: str) -> Iterator[pa.RecordBatch]:
         connection.execute("set TimeZone = 'UTC'")
         if is_parquet:
             connection.execute(f"create view delivery as from read_parquet({quote_literal(str(path))})")
+        connection.execute(f"set allowed_paths = [{quote_literal(str(path))}]")
+        connection.execute("set enable_external_access = false; set lock_configuration = true")
         reader: Any = connection.sql(query).to_arrow_reader(BATCH_ROWS)
         yield pa.RecordBatch.from_pylist([], schema=reader.schema)
         yield from reader
 
 
+def _allow_reading(action: int, *_: object) -> int:
+    """SQLite asks for each action of a statement: reading is allowed; attaching another file and the like is not."""
+    reading = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
+    return sqlite3.SQLITE_OK if action in reading else sqlite3.SQLITE_DENY
+
+
 def _read_sqlite_batches(path: Path, query: str) -> Iterator[pa.RecordBatch]:
     """SQLite columns have no fixed type: every value is read as text."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        connection.set_authorizer(_allow_reading)
         cursor = connection.execute(query)
         schema = pa.schema([(column[0], pa.string()) for column in cursor.description or ()])
         yield pa.RecordBatch.from_pylist([], schema=schema)
