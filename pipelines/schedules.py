@@ -1,8 +1,8 @@
 """The automatic runs: every morning once the deliveries are there, and a check of freshness."""
 
-import time
+import time as clock
 import warnings
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 
 import dagster as dg
 
@@ -11,38 +11,58 @@ from funnelscope.ingest.landing_zone import DeliveryError, FoundFile, find_files
 from funnelscope.settings import Settings, Source
 from pipelines.jobs import AssetJob
 
-FIRST_LOOK = "*/10 6-9 * * *"  # in the shop's time zone
-LAST_LOOK_HOUR = 9  # then a day runs with what is there, and is blocked if too little is
-FRESHNESS_DEADLINE = "30 9 * * *"
+FIRST_LOOK_HOUR = 6  # in the shop's time zone
+LOOK_MINUTES = 10
+FRESHNESS_MINUTES = 30  # after the last look, by when a day is published
 SECONDS_OF_REST = 60  # a file written to more recently may still be growing
 DAYS_LOOKED_BACK = 7  # days missed while the machine was off are run too
 
 
 def define_daily_schedule(settings: Settings, daily: AssetJob) -> dg.ScheduleDefinition:
-    """Runs yesterday as soon as every declared family is delivered, and in any case at nine."""
+    """Runs yesterday as soon as its required files are in, and at `latest` with what is there."""
 
     @dg.schedule(
         job=daily,
         name="every_morning",
-        cron_schedule=FIRST_LOOK,
+        cron_schedule=build_cron(settings),
         execution_timezone=settings.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     def every_morning(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
-        """Checks every ten minutes from six to nine. Each day is requested once."""
+        """Checks every ten minutes from six until `latest`. Each day is requested once."""
         now = context.scheduled_execution_time.astimezone(settings.zone)
         yesterday = now.date() - timedelta(days=1)
         if yesterday < settings.opening_date:
             return dg.SkipReason(f"The shop opens on {settings.opening_date}.")
         waiting = find_undelivered_sources(settings, yesterday)
-        if waiting and now.hour < LAST_LOOK_HOUR:
-            return dg.SkipReason(f"Waiting for {', '.join(waiting)} of {yesterday} until {LAST_LOOK_HOUR}:00.")
+        if waiting and now.time() < settings.latest:
+            return dg.SkipReason(f"Waiting for {', '.join(waiting)} of {yesterday} until {settings.latest:%H:%M}.")
         days = [*_find_missed_days(context.instance, settings, yesterday), yesterday]
         return [
             dg.RunRequest(run_key=f"morning after {yesterday}: {day}", partition_key=day.isoformat()) for day in days
         ]
 
     return every_morning
+
+
+def build_cron(settings: Settings) -> str:
+    """Every ten minutes from six o'clock to the hour of the last look; from earlier on if that is earlier."""
+    last = _find_last_look(settings)
+    return f"*/{LOOK_MINUTES} {min(FIRST_LOOK_HOUR, last.hour)}-{last.hour} * * *"
+
+
+def _find_last_look(settings: Settings) -> time:
+    """The first look that is not before `latest`; of one close to midnight the last of the day."""
+    minutes = settings.latest.hour * 60 + settings.latest.minute
+    minutes = min(-(-minutes // LOOK_MINUTES) * LOOK_MINUTES, 24 * 60 - LOOK_MINUTES)
+    return time(*divmod(minutes, 60))
+
+
+def build_freshness_cron(settings: Settings) -> str:
+    """When yesterday's partition must be published: half an hour after the last look, by midnight."""
+    last = _find_last_look(settings)
+    hour, minute = divmod(min(last.hour * 60 + last.minute + FRESHNESS_MINUTES, 24 * 60 - 1), 60)
+    return f"{minute} {hour} * * *"
 
 
 def find_undelivered_sources(settings: Settings, day: date) -> list[str]:
@@ -55,7 +75,7 @@ def find_undelivered_sources(settings: Settings, day: date) -> list[str]:
 
 
 def _is_delivered(settings: Settings, source: Source, day: date) -> bool:
-    newest = time.time() - SECONDS_OF_REST
+    newest = clock.time() - SECONDS_OF_REST
     files = [found for found in find_files(settings, source) if _is_of(found, settings, day)]
     return bool(files) and all(_is_at_rest(found, newest) for found in files)
 
@@ -89,6 +109,6 @@ def define_freshness_checks(settings: Settings) -> list[dg.AssetChecksDefinition
         warnings.simplefilter("ignore")
         return list(
             dg.build_time_partition_freshness_checks(
-                assets=[SNAPSHOT], deadline_cron=FRESHNESS_DEADLINE, timezone=settings.timezone
+                assets=[SNAPSHOT], deadline_cron=build_freshness_cron(settings), timezone=settings.timezone
             )
         )

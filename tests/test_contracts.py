@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from funnelscope.events.schema import FAMILIES
 from funnelscope.ingest import create_tables as create_ledger
 from funnelscope.messages.check_observations import CheckObservation
 from funnelscope.messages.wording import translate_message
@@ -178,7 +179,7 @@ def completeness(family: str) -> Rule:
 
     An order of somebody excluded stays. Two more of today were let go after staging; yesterday has one of each kind.
     """
-    raw, staged = f"raw.{family}_events", f"staging.{family}_events"
+    raw, staged = (f"{schema}.{FAMILIES[family].table}" for schema in ("raw", "staging"))
     duplicate = {"family": family, "business_date": DAY, "delivery_id": 1, "row_number": 2}
     excluded = duplicate | {"row_number": 4, "reason": "staff"}
     return Rule(
@@ -224,7 +225,7 @@ def completeness(family: str) -> Rule:
 
 
 RULES = (
-    *(completeness(family) for family in ("traffic", "page", "service", "order")),
+    *(completeness(family) for family in FAMILIES),
     Rule(
         "reconciliation",
         (

@@ -145,13 +145,13 @@ def test_the_schedule_looks_from_six_on_the_shops_clock_and_runs_yesterday(
 ) -> None:
     (schedule,) = repository.schedule_defs
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
-    assert schedule.cron_schedule == "*/10 6-9 * * *"
+    assert schedule.cron_schedule == "*/10 6-10 * * *"
     assert schedule.execution_timezone == "Asia/Shanghai"
     assert schedule.job_name == DAILY
-    nine_in_shanghai = datetime(2026, 6, 15, 1, 0, tzinfo=UTC)
+    latest_in_shanghai = datetime(2026, 6, 15, 2, 30, tzinfo=UTC)
     with open_instance(home.settings) as instance:
         context = dg.build_schedule_context(
-            instance, scheduled_execution_time=nine_in_shanghai, repository_def=repository
+            instance, scheduled_execution_time=latest_in_shanghai, repository_def=repository
         )
         requests = schedule.evaluate_tick(context).run_requests
     assert [request.partition_key for request in requests or ()] == ["2026-06-14"]

@@ -9,7 +9,7 @@ import csv
 import os
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -450,6 +450,7 @@ class Settings(_SettingsModel):
     exclude: tuple[Exclusion, ...] = ()
     retention: Retention = Retention()
     calendar: tuple[Promotion, ...] = ()
+    latest: time = Field(time(10, 30), description="on the shop's clock: when a day runs with the files that are there")
     period_reports: tuple[Literal["week", "month"], ...] = Field(
         ("week", "month"), description="printed by the run of their last day, in addition to the daily report"
     )
@@ -473,6 +474,18 @@ class Settings(_SettingsModel):
         if not re.fullmatch("[A-Z]{3}", code):
             _reject((), code, "is not an ISO 4217 code: three capital letters, such as CNY, EUR or USD")
         return code
+
+    @field_validator("latest", mode="before")
+    @classmethod
+    def _time_of_the_day(cls, given: Any) -> Any:
+        """YAML reads 10:30 without quotes as 630, minutes since midnight."""
+        if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < 24 * 60:
+            return time(*divmod(given, 60))
+        if isinstance(given, str) and re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", given.strip()):
+            return time(*map(int, given.split(":")))
+        if not isinstance(given, time):
+            _reject((), given, "is not a time of the day; write HH:MM, such as 10:30")
+        return given
 
     @field_validator("service_hours", mode="before")
     @classmethod
