@@ -81,8 +81,8 @@ class FoundFile:
         declared = self.source.delivery_date
         if isinstance(declared, date):
             return declared
-        match = declared != MODIFIED and (re.compile(declared) if declared else DELIVERY_FOLDER).search(self.path.as_posix())
-        if match:
+        pattern = re.compile(declared) if declared else DELIVERY_FOLDER
+        if declared != MODIFIED and (match := pattern.search(self.path.as_posix())):
             digits = re.sub(r"\D", "", match.group(1) or "")
             try:
                 return datetime.strptime(digits, "%Y%m%d").date()

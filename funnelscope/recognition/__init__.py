@@ -1,7 +1,9 @@
 """Downloaded exports -> settings: which report a file is, and the sources that read it.
 
-A layout (`layouts/*.yaml`, and a shop's own beside funnelscope.yaml) says by which names in its header a report is
-known, and maps it in the keys of `sources`. Nothing here stores anything.
+Holds: layouts (`layouts/*.yaml`, and a shop's own beside funnelscope.yaml), which say by which names in its header a
+report is known, and map it in the keys of `sources`; the drafting of settings from a folder.
+In: files as downloaded. Out: text of a funnelscope.yaml, and what is sure, guessed or has to be told. Stores nothing.
+May import: messages, events, settings, warehouse, ingest.
 """
 
 from funnelscope.recognition.export_files import ExportFile, Table, find_exports, read_export

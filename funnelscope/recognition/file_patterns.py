@@ -62,12 +62,17 @@ def _join_templates(templates: Sequence[str]) -> str:
     """One template for all: what their stems begin and end with, and a wildcard between."""
     parts = [_split_ending(one) for one in templates]
     stems, endings = sorted({stem for stem, _, _ in parts}), sorted({ending for _, _, ending in parts})
-    stem = os.path.commonprefix(stems)
+    stem = _find_common_start(stems)
     if len(stems) > 1:
         rest = [one[len(stem) :] for one in stems]
-        stem += WILDCARD + os.path.commonprefix([one[::-1] for one in rest])[::-1]
-    ending = os.path.commonprefix(endings) + (WILDCARD if len(endings) > 1 else "")
+        stem += WILDCARD + _find_common_start([one[::-1] for one in rest])[::-1]
+    ending = _find_common_start(endings) + (WILDCARD if len(endings) > 1 else "")
     return f"{BETWEEN.sub(WILDCARD, stem)}.{ending}"
+
+
+def _find_common_start(texts: Sequence[str]) -> str:
+    first, last = min(texts), max(texts)
+    return first[: next((place for place, sign in enumerate(first) if last[place : place + 1] != sign), len(first))]
 
 
 def _matches(file: Path, pattern: str, folder: Path, folders: Sequence[Path]) -> bool:

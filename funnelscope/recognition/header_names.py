@@ -1,4 +1,4 @@
-"""Names in the headers of exports: platforms change blanks, brackets and capitals, and add what a name needs not say."""
+"""Names in the headers of exports, of which platforms change blanks, brackets and capitals."""
 
 import re
 import unicodedata

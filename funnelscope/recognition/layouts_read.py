@@ -150,7 +150,9 @@ def read_layout(path: Path) -> Layout:
     try:
         layout = Layout.model_validate({"name": path.stem, **content})
         declared = [flatten_source(layout, source) for source in layout.sources]
-        _Sources.model_validate({"sources": [{"files": "*", **source} for source in declared]})
+        _Sources.model_validate(
+            {"sources": [{"attach" if "query" in one else "files": "*", **one} for one in declared]}
+        )
     except ValidationError as error:
         raise SettingsError("\n".join(document.problem(details) for details in error.errors())) from None
     except KeyError as missing:
@@ -168,9 +170,16 @@ def flatten_source(layout: Layout, source: Mapping[str, Any]) -> dict[str, Any]:
     for field in ("columns", "expressions"):
         if isinstance(flat.get(field), dict):
             flat[field] = {column: _take_first(layout, wanted) for column, wanted in flat[field].items()}
+    for field, others in (("expressions", ("columns",)), ("constants", ("columns", "expressions"))):
+        if isinstance(flat.get(field), dict):  # what a column has first is said otherwise only where it is missing
+            taken = {name for other in others for name in flat.get(other) or {}}
+            flat[field] = {column: value for column, value in flat[field].items() if column not in taken}
     types = flat.get("event_types")
-    if isinstance(types, dict) and "column" in types:
-        flat["event_types"] = {**types, "column": _take_first(layout, types["column"])}
+    if isinstance(types, dict):
+        flat["event_types"] = {
+            key: _take_first(layout, value) if key in ("column", "expression") else value
+            for key, value in types.items()
+        }
     return flat
 
 

@@ -479,10 +479,8 @@ def _write_settings(
 ) -> str:
     words = load_words(draft.language)
 
-    def comment(key: str, **values: str) -> str:
-        return "".join(f"# {line}\n" for line in words.text("init", key, **values).splitlines())
-
-    parts = [comment("head", folder=folder.as_posix()), "\n"]
+    head = (words.text("init", key, folder=folder.as_posix()) for key in ("head", "head_next", "head_docs"))
+    parts = [*(f"# {line}\n" for line in head), "\n"]
     for key, value, remark in _guess_shop_keys(facts, draft, folder):
         parts.append(f"{_dump({key: value}).rstrip()}{'  # ' + remark if remark else ''}\n")
     parts.append("\nsources:\n")
