@@ -60,6 +60,7 @@ class Layout(BaseModel):
     shop: tuple[str, ...] = Field((), description="columns that name the shop")
     currency: tuple[str, ...] = Field((), description="columns that name the currency")
     from_file_name: dict[str, str] = Field({}, description="constant to a regular expression that finds it in the name")
+    report: str = Field("", description="one word for all layouts that tell of the same, of which one is read")
     note: LayoutText | None = Field(None, description="what a user should know")
     sources: tuple[dict[str, Any], ...] = Field((), description="as in funnelscope.yaml, without files; may be none")
 
@@ -190,13 +191,18 @@ def _take_first(layout: Layout, wanted: Any) -> Any:
     return first
 
 
-def list_expression_columns(expression: str) -> set[str]:
+@cache
+def _connect() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect()
+
+
+@cache
+def list_expression_columns(expression: str) -> frozenset[str]:
     """The columns that a SQL expression reads, without the parameters of its lambdas."""
-    with duckdb.connect() as connection:
-        row = connection.execute("select json_serialize_sql($1)", [f"select ({expression}\n)"]).fetchone()
+    row = _connect().execute("select json_serialize_sql($1)", [f"select ({expression}\n)"]).fetchone()
     tree = json.loads(row[0]) if row else {}
     found = {name for kind, name in _walk_references(tree) if kind == "column"}
-    return found - {name for kind, name in _walk_references(tree) if kind == "parameter"}
+    return frozenset(found - {name for kind, name in _walk_references(tree) if kind == "parameter"})
 
 
 def _walk_references(value: Any, is_parameter: bool = False) -> Iterator[tuple[str, str]]:

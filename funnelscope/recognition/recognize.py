@@ -6,7 +6,7 @@ There is no silent choice: where two layouts fit equally, the file is ambiguous.
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from funnelscope.recognition.export_files import HEADER_SOUGHT_IN_ROWS, ExportFile, Table
 from funnelscope.recognition.header_names import Alternatives, find_name, list_alternatives, normalize_name
@@ -81,6 +81,14 @@ class Recognition:
     sheets: tuple[str, ...] = ()  # several that have a known layout
     nearest: Nearness | None = None
     hidden_sheets: tuple[str, ...] = ()  # that have a known layout
+
+    def without_rows(self) -> "Recognition":
+        """Without what is only needed while the file is read."""
+        nearest = self.nearest
+        if nearest:
+            table = replace(nearest.table, rows=nearest.table.rows[: nearest.header_row])
+            nearest = replace(nearest, table=table)
+        return replace(self, file=replace(self.file, tables=()), match=None, nearest=nearest)
 
 
 def recognize(file: ExportFile, layouts: Mapping[str, Layout], told: str = "") -> Recognition:

@@ -29,9 +29,11 @@ from funnelscope.settings import MODIFIED, Format
 
 SHOWN_AT_MOST = 3
 LINE_WIDTH = 110
+NAMES_IN_COMMON = 2  # at least, for a layout to be called near
 LONGEST_DAY = len("2026年06月03日")
 SHOP_LINE = re.compile(r"店铺(?:名称)?\s*[:：]\s*(\S[^,，;；]*)")
 SHOP_IN_NAME = re.compile(r"([^\s_\-【】]+?(?:旗舰店|专卖店|专营店))")
+CURRENCY_IN_JSON = re.compile(r'"currency(?:Code)?"[^{}]{0,40}?(?:\{[^{}]*?"string_value":\s*)?"([A-Za-z]{3})"')
 OFFSET = re.compile(r"\d{2}:\d{2}\s?([+-]\d{2}):?(\d{2})$")
 ZONES = {  # offset in hours, winter or summer, to the most likely zone of a shop; a guess that is told
     -8: "America/Los_Angeles",
@@ -39,7 +41,6 @@ ZONES = {  # offset in hours, winter or summer, to the most likely zone of a sho
     -6: "America/Chicago",
     -5: "America/New_York",
     -4: "America/New_York",
-    0: "Europe/London",
     1: "Europe/Berlin",
     2: "Europe/Berlin",
     8: "Asia/Shanghai",
@@ -127,14 +128,13 @@ class FileFacts:
 
 
 def collect_facts(recognition: Recognition, draft: SettingsDraft, folder: Path) -> FileFacts | None:
-    """The facts of a recognised file; None for another, which is told."""
+    """The facts of a recognised file; None for another."""
     file = recognition.file
     shown = _show_path(file.path, folder)
     for sheet in recognition.hidden_sheets:
         draft.say(Sureness.ASKED, LocalizedMessage("sheet_is_hidden", file=shown, sheet=sheet))
     match = recognition.match
     if not match:
-        _tell_unrecognized(recognition, draft, shown)
         return None
     facts = FileFacts(
         file.path,
@@ -160,8 +160,10 @@ def collect_facts(recognition: Recognition, draft: SettingsDraft, folder: Path) 
     return facts
 
 
-def _tell_unrecognized(recognition: Recognition, draft: SettingsDraft, shown: str) -> None:
+def tell_unrecognized(recognition: Recognition, draft: SettingsDraft, folder: Path) -> None:
+    """Says what is the matter with a file that is not recognised."""
     file, language = recognition.file, draft.language
+    shown = _show_path(file.path, folder)
     if file.problem:
         draft.say(Sureness.ASKED, LocalizedMessage("file_cannot_be_read", file=shown, problem=file.problem))
     elif recognition.rivals:
@@ -172,7 +174,7 @@ def _tell_unrecognized(recognition: Recognition, draft: SettingsDraft, shown: st
         draft.say(Sureness.ASKED, LocalizedMessage("sheets_fit", file=shown, sheets=", ".join(recognition.sheets)))
     else:
         nearest = recognition.nearest
-        if nearest and nearest.found:
+        if nearest and len(nearest.found) >= NAMES_IN_COMMON:
             hints = [
                 LocalizedMessage("nearest_layout", layout=nearest.layout.title.say(language), why=why)
                 for why in [describe_difference(nearest)]
@@ -246,7 +248,9 @@ def _read_values(match: Match, facts: FileFacts, draft: SettingsDraft, shown: st
     if layout.language == "zh" and not facts.shops and (found := SHOP_IN_NAME.search(match.file.path.name)):
         facts.shops[found[1]] += 1
     for wanted in layout.currency:
-        facts.currencies.update(text.upper() for _, text in read_column(wanted) if re.fullmatch("[A-Za-z]{3}", text))
+        for _, text in read_column(wanted):
+            named = re.fullmatch("([A-Za-z]{3})", text) or CURRENCY_IN_JSON.search(text)
+            facts.currencies.update([named[1].upper()] if named else [])
         pattern = layout.resolve_alias(wanted)
         for one in (pattern,) if isinstance(pattern, str) else pattern:
             name = find_name(one, header) if is_pattern(one) else ""
@@ -292,12 +296,13 @@ def draft_settings(
     for group in sorted(groups.values(), key=lambda group: (group[0].layout.name, -len(group), group[0].path)):
         group.sort(key=lambda one: (_find_last_day(one), one.path.as_posix()))
         layout = group[0].layout
-        rival = next((other for other in taken.get(layout.name, []) if _overlap(other, group)), None)
+        report = layout.report or layout.name
+        rival = next((other for other in taken.get(report, []) if _overlap(other, group)), None)
         if rival:
             values = {"file": _show_path(group[-1].path, folder), "other": _show_path(rival[-1].path, folder)}
             draft.say(Sureness.ASKED, LocalizedMessage("same_report_otherwise", count=len(group), **values))
             continue
-        taken.setdefault(layout.name, []).append(group)
+        taken.setdefault(report, []).append(group)
         declarations = _declare(group, draft, folder, home, every_file, present)
         for declaration in declarations:
             name = declaration["name"]
@@ -338,10 +343,14 @@ def _list_days(group: Sequence[FileFacts]) -> tuple[date, date] | None:
 
 
 def _overlap(one: Sequence[FileFacts], other: Sequence[FileFacts]) -> bool:
-    """Whether two groups of one layout tell of the same days, so that rows would be there twice."""
-    if one[0].constants != other[0].constants or any(
-        source.get("family") != "figure" for source in one[0].layout.sources
-    ):
+    """Whether two groups of one report tell of the same days, so that rows would be there twice.
+
+    Events of one layout with ids of their own are known again: a second delivery is a duplicate.
+    """
+    are_known_again = one[0].layout == other[0].layout and all(
+        "event_id" in {**source.get("columns", {}), **source.get("expressions", {})} for source in one[0].layout.sources
+    )
+    if are_known_again or one[0].constants != other[0].constants:
         return False
     days, others = _list_days(one), _list_days(other)
     return not (days and others) or (days[0] <= others[1] and others[0] <= days[1])
@@ -370,9 +379,16 @@ def _declare(
     shown = _show_path(files[-1], folder)
     title = layout.title.say(draft.language)
     header, partial = list_common_header([one.header for one in group])
-    drafts, missing = draft_sources(layout, header, dict(group[0].constants), present)
+    drafts, missing, told_elsewhere = draft_sources(layout, header, dict(group[0].constants), present)
+    if layout.note and not layout.sources:
+        note = layout.note.say(draft.language)
+        draft.say(Sureness.SURE, LocalizedMessage("recognized_not_read", layout=title, file=shown, note=note))
+        return []
     if layout.note:
         draft.say(Sureness.GUESSED, LocalizedMessage("layout_note", layout=title, note=layout.note.say(draft.language)))
+    if told_elsewhere:
+        sources = ", ".join(told_elsewhere)
+        draft.say(Sureness.GUESSED, LocalizedMessage("sources_told_elsewhere", layout=title, sources=sources))
     if not drafts:
         draft.say(Sureness.ASKED, LocalizedMessage("nothing_is_mapped", file=shown, layout=title))
         return []

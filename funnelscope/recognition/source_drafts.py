@@ -29,23 +29,24 @@ class SourceDraft:
 
 def draft_sources(
     layout: Layout, header: Sequence[str], constants: Mapping[str, str], present_layouts: Sequence[str]
-) -> tuple[list[SourceDraft], list[str]]:
-    """The layout's sources for files that have all of `header`; and the names of those that cannot be made of them.
+) -> tuple[list[SourceDraft], list[str], list[str]]:
+    """The layout's sources for files that have all of `header`; the names of those whose columns are missing, and of
+    those whose events another layout of the shop tells.
 
     Args:
         constants: what the names of the files say.
         present_layouts: the names of all layouts that the shop has.
     """
-    drafts, missing = [], []
+    drafts, missing, told_elsewhere = [], [], []
     for source in layout.sources:
-        if any(name in present_layouts for name in source.get("unless", ())):
-            continue
-        draft = _Resolver(layout, header).draft(source, constants)
-        if draft:
+        name = str(source.get("name") or source["family"])
+        if any(other in present_layouts for other in source.get("unless", ())):
+            told_elsewhere.append(name)
+        elif draft := _Resolver(layout, header).draft(source, constants):
             drafts.append(draft)
         else:
-            missing.append(str(source.get("name") or source.get("family")))
-    return drafts, missing
+            missing.append(name)
+    return drafts, missing, told_elsewhere
 
 
 class _Resolver:
@@ -58,6 +59,8 @@ class _Resolver:
     def draft(self, source: Mapping[str, Any], constants: Mapping[str, str]) -> SourceDraft | None:
         family = source["family"]
         given: dict[str, Any] = {key: value for key, value in source.items() if key not in OWN_KEYS}
+        if "query" in given:  # whose columns are its own
+            return SourceDraft(given)
         left_out: list[str] = []
         columns = {column: self._find(wanted) for column, wanted in given.get("columns", {}).items()}
         expressions = {
