@@ -7,6 +7,7 @@ events        the event schema of the four families, and the metrics registry
 settings      funnelscope.yaml, calendar and change log
 warehouse     the DuckDB file: connection, SQL models and checks, lineage
 ingest        landing zone -> raw: readers, mapping, ledger, quarantine, exclusions
+recognition   downloaded exports -> settings: which report a file is, and how it is read
 quality       the gate: checks, expectations, the verdict of a day
 localization  which slices of a cube explain a change; needs nothing else of ours
 diagnosis     what is wrong with a day, where, since when, and what it costs

@@ -14,6 +14,7 @@ ROOMS = (
     "settings",
     "warehouse",
     "ingest",
+    "recognition",
     "quality",
     "localization",
     "diagnosis",

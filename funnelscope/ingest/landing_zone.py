@@ -16,7 +16,7 @@ from funnelscope.ingest.mapping.source_mapping import DeliveryError
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.ingest.readers.encoding_detection import detect_other_format
 from funnelscope.messages.check_observations import LocalizedMessage
-from funnelscope.settings import Format, Settings, Source
+from funnelscope.settings import MODIFIED, Format, Settings, Source
 
 DELIVERY_FOLDER = re.compile(r"dt=(\d{4}-\d{2}-\d{2})(?=/|$)")
 UNFINISHED = (".tmp", ".part")
@@ -74,7 +74,7 @@ class FoundFile:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
     def delivery_date(self, zone: ZoneInfo) -> date:
-        """The day of delivery. For an attached database without a declared one, the day it was last written.
+        """The day of delivery: the day the file was last written, if so declared, and of an attached database.
 
         Raises:
             DeliveryError: neither the settings nor the path give a date.
@@ -82,14 +82,14 @@ class FoundFile:
         declared = self.source.delivery_date
         if isinstance(declared, date):
             return declared
-        match = (re.compile(declared) if declared else DELIVERY_FOLDER).search(self.path.as_posix())
-        if match:
+        pattern = re.compile(declared) if declared else DELIVERY_FOLDER
+        if declared != MODIFIED and (match := pattern.search(self.path.as_posix())):
             digits = re.sub(r"\D", "", match.group(1) or "")
             try:
                 return datetime.strptime(digits, "%Y%m%d").date()
             except ValueError:
                 pass
-        if self.source.query and not declared:
+        if declared == MODIFIED or (self.source.query and not declared):
             return self.stamp().modified_at.replace(tzinfo=UTC).astimezone(zone).date()
         message = LocalizedMessage("no_date_folder", file=self.file)
         if declared:

@@ -36,6 +36,7 @@ EPOCH_UNITS = {"epoch_seconds": 1_000_000, "epoch_milliseconds": 1_000, "epoch_m
 FUNCTIONS_OF_THE_CONNECTION = frozenset(
     ("getvariable", "getenv", "current_setting", "nextval", "currval", "write_log", "current_query", "current_database")
 )
+MODIFIED = "modified"  # as `delivery_date`: the day on which the file was last written
 
 STAGES = ("traffic", "landing", "decision", "repurchase")
 
@@ -179,7 +180,9 @@ class Source(_SettingsModel):
     )
     negative_amounts: Literal["quarantine", "allow"] = "quarantine"
     required: bool = True
-    delivery_date: date | str | None = Field(None, description="a date, or a regular expression with one group")
+    delivery_date: date | str | None = Field(
+        None, description="a date, a regular expression with one group, or modified: the day the file was last written"
+    )
     columns: dict[str, str] = {}
     expressions: dict[str, str] = {}
     constants: dict[str, str] = {}
@@ -259,14 +262,14 @@ class Source(_SettingsModel):
     @field_validator("delivery_date")
     @classmethod
     def _date_or_pattern(cls, given: date | str | None) -> date | str | None:
-        if not isinstance(given, str):
+        if not isinstance(given, str) or given == MODIFIED:
             return given
         try:
             groups = re.compile(given).groups
         except re.error as problem:
             _reject((), given, f"is neither a date (YYYY-MM-DD) nor a regular expression: {problem}")
         if groups != 1:
-            _reject((), given, r"must be a date or have one group, such as 'export_(\d{4}-\d{2}-\d{2})'")
+            _reject((), given, r"must be a date, modified, or have one group, such as 'export_(\d{4}-\d{2}-\d{2})'")
         return given
 
     @model_validator(mode="after")

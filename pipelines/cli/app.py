@@ -18,6 +18,7 @@ from pipelines.cli.diagnose_command import CubeOption, DimensionsOption, Hierarc
 from pipelines.cli.erasure_commands import forget
 from pipelines.cli.funnel_command import funnel
 from pipelines.cli.identity_commands import identity
+from pipelines.cli.init_command import init
 from pipelines.cli.quarantine_commands import quarantine
 
 if TYPE_CHECKING:
@@ -395,6 +396,7 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> 
     os.execv(sys.executable, [sys.executable, *arguments])
 
 
+app.command(short_help="From a folder of exports to funnelscope.yaml.")(init)
 app.command(short_help="Map the newest file of each source: what comes of it.")(check)
 app.command(short_help="Answer a funnel that you declare.")(funnel)
 app.command(short_help="Erase a person everywhere.")(forget)

@@ -1,0 +1,270 @@
+"""Reads of a downloaded file what tells which report it is: its tables with their first rows, encoding, delimiter.
+
+Large files are read at their beginning and end only. Nothing is decided here about columns or values.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetVisibleEnum
+
+from funnelscope.events.schema import BLANKS
+from funnelscope.ingest.landing_zone import COMPRESSIONS, FORMATS, UNFINISHED
+from funnelscope.ingest.readers import encoding_detection
+from funnelscope.messages.check_observations import LocalizedMessage
+from funnelscope.settings import Format
+
+FILES_AT_MOST = 2_000
+FOLDERS_DEEP = 6
+HEAD_BYTES, TAIL_BYTES = 8_000_000, 1_000_000
+RECORDS_AT_MOST = 2_000  # of JSON lines and Parquet, at the beginning and at the end
+DELIMITERS = ",\t;|"
+HEADER_SOUGHT_IN_ROWS = 30
+WORKBOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A sheet, or the content of a text file: rows of text from the first line on.
+
+    `is_keyed` tables (JSON lines, Parquet) have their names in the first row.
+    """
+
+    rows: Sequence[Sequence[str]]
+    sheet: str = ""
+    is_visible: bool = True
+    is_keyed: bool = False
+
+
+@dataclass(frozen=True)
+class ExportFile:
+    """A file as far as it was read. `problem` says why it cannot be."""
+
+    path: Path
+    format: Format | None = None
+    is_named_otherwise: bool = False  # its ending says another format
+    encoding: str = ""  # empty for UTF-8 and what needs none
+    delimiter: str = ","
+    tables: tuple[Table, ...] = ()
+    problem: LocalizedMessage | None = None
+    content_hash: str = ""
+
+
+@dataclass
+class FoundExports:
+    """The files below a folder, and those that are no exports."""
+
+    files: list[Path] = field(default_factory=list)
+    left_aside: list[Path] = field(default_factory=list)
+    links: list[Path] = field(default_factory=list)
+    is_cut_off: bool = False
+
+
+# -- the folder
+
+
+def find_exports(folder: Path, excluded: Sequence[Path] = ()) -> FoundExports:
+    """Every file below the folder that may be an export, in order of its path.
+
+    Hidden and unfinished files, locks of open workbooks and links are left aside.
+    """
+    found = FoundExports()
+    for name, folders, files in os.walk(folder):
+        here = Path(name)
+        depth = len(here.relative_to(folder).parts)
+        if folders and depth >= FOLDERS_DEEP:
+            found.is_cut_off = True
+        kept = [one for one in folders if not one.startswith((".", "_", "~")) and here / one not in excluded]
+        found.links += [here / one for one in kept if (here / one).is_symlink()]
+        folders[:] = sorted(one for one in kept if not (here / one).is_symlink()) if depth < FOLDERS_DEEP else []
+        for one in sorted(files):
+            path = here / one
+            if one.startswith((".", "_", "~$")) or one.lower().endswith((*UNFINISHED, ".crdownload", ".download")):
+                continue
+            if path.is_symlink():
+                found.links.append(path)
+            elif not path.is_file() or _find_format(path)[0] is None:
+                found.left_aside.append(path)
+            elif len(found.files) < FILES_AT_MOST:
+                found.files.append(path)
+            else:
+                found.is_cut_off = True
+    return found
+
+
+def _find_format(path: Path) -> tuple[Format | None, str]:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    compression = COMPRESSIONS.get(suffixes[-1], "") if suffixes else ""
+    inner = suffixes[:-1] if compression else suffixes
+    return (FORMATS.get(inner[-1]) if inner else None), compression
+
+
+# -- one file
+
+
+def read_export(path: Path) -> ExportFile:
+    """What the file holds, or why it cannot be read. Never raises for what is in it."""
+    named, compression = _find_format(path)
+    try:
+        if path.stat().st_size == 0:
+            return ExportFile(path, problem=LocalizedMessage("file_is_empty"))
+        with _open_plain(path, compression) as stream:
+            start = stream.read(encoding_detection.SAMPLE_BYTES)
+        hashed = _hash(path)
+        if named is Format.PARQUET:
+            return ExportFile(path, named, tables=(_read_parquet(path),), content_hash=hashed)
+        if start.startswith(WORKBOOK_MARKS) and named is Format.WORKBOOK:
+            return ExportFile(path, named, tables=tuple(_read_workbook(path)), content_hash=hashed)
+        if other := encoding_detection.detect_other_format(start):
+            return ExportFile(path, problem=LocalizedMessage(other))
+        marked = encoding_detection.detect_marked_encoding(start)
+        encoding = marked or encoding_detection.guess_encoding(start)
+        text = _read_text(path, compression, encoding or "utf-8")
+        if named is Format.JSON_LINES:
+            table, delimiter, read_as = _read_json_lines(text), ",", named
+        else:
+            delimiter = "\t" if path.suffix.lower() == ".tsv" else _detect_delimiter(text)
+            table, read_as = Table(_read_rows(text, delimiter)), Format.CSV
+        if not table.rows:
+            return ExportFile(path, problem=LocalizedMessage("file_has_no_rows"))
+        declared = "" if marked or encoding in ("", "utf-8") else encoding
+        return ExportFile(path, read_as, read_as is not named, declared, delimiter, (table,), content_hash=hashed)
+    except PasswordError:
+        return ExportFile(path, problem=LocalizedMessage("workbook_locked"))
+    except (CalamineError, pa.ArrowException, OSError, EOFError, UnicodeError, ValueError) as error:
+        return ExportFile(path, problem=LocalizedMessage("damaged", error=str(error).splitlines()[0][:200]))
+
+
+def _open_plain(path: Path, compression: str) -> Any:
+    return pa.input_stream(str(path), compression=compression) if compression else path.open("rb")
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read_text(path: Path, compression: str, encoding: str) -> str:
+    """The text of the file; of a large one its beginning and its end, cut at lines."""
+    with _open_plain(path, compression) as stream:
+        content = stream.read(HEAD_BYTES)
+        rest = b"" if len(content) < HEAD_BYTES else stream.read()[-TAIL_BYTES:] if compression else _read_end(path)
+    text = content.decode(encoding, "replace").removeprefix("\ufeff")
+    if rest:
+        text = text.rpartition("\n")[0] + "\n" + rest.decode(encoding, "replace").partition("\n")[2]
+    return text
+
+
+def _read_end(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(max(HEAD_BYTES, path.stat().st_size - TAIL_BYTES))
+        return stream.read()
+
+
+def _detect_delimiter(text: str) -> str:
+    """The delimiter that gives a row of the first ones the most fields."""
+    lines = text[:200_000].splitlines()[:HEADER_SOUGHT_IN_ROWS]
+
+    def count_fields(delimiter: str) -> int:
+        return max((len(row) for row in _read_rows("\n".join(lines), delimiter)), default=0)
+
+    return max(DELIMITERS, key=count_fields)
+
+
+def _read_rows(text: str, delimiter: str) -> list[list[str]]:
+    """The rows at their line: an empty one where a record spans lines."""
+    rows: list[list[str]] = []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        for row in reader:
+            rows.append([cell.strip(BLANKS) for cell in row])
+            rows.extend([] for _ in range(reader.line_num - len(rows)))
+    except csv.Error:
+        pass  # what could be read tells the report
+    return rows
+
+
+def _read_json_lines(text: str) -> Table:
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) > 2 * RECORDS_AT_MOST:
+        lines = lines[:RECORDS_AT_MOST] + lines[-RECORDS_AT_MOST:]
+    records = [record for line in lines if isinstance(record := _parse(line), dict)]
+    return _make_keyed_table(records)
+
+
+def _parse(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _read_parquet(path: Path) -> Table:
+    file = pq.ParquetFile(path)
+    records: list[dict[str, Any]] = next((batch.to_pylist() for batch in file.iter_batches(RECORDS_AT_MOST)), [])
+    return _make_keyed_table(records, file.schema_arrow.names)
+
+
+def _make_keyed_table(records: Sequence[dict[str, Any]], names: Sequence[str] = ()) -> Table:
+    keys = list(dict.fromkeys([*names, *(key for record in records for key in record)]))
+    rows = [keys, *([_write_cell(record.get(key, "")) for key in keys] for record in records)]
+    return Table(rows if keys else [], is_keyed=True)
+
+
+def _read_workbook(path: Path) -> Iterator[Table]:
+    workbook = CalamineWorkbook.from_path(path)
+    for each in workbook.sheets_metadata:
+        cells = workbook.get_sheet_by_name(each.name).to_python(skip_empty_area=False)
+        rows = [[_write_cell(cell) for cell in row] for row in cells]
+        if any(any(row) for row in rows):
+            yield Table(rows, each.name, each.visible is SheetVisibleEnum.Visible)
+
+
+def _write_cell(cell: Any) -> str:
+    if isinstance(cell, str):
+        return cell.strip(BLANKS)
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime | date):
+        return cell.isoformat()
+    if isinstance(cell, float):
+        return str(int(cell)) if cell == int(cell) and abs(cell) < 10**15 else f"{cell:.15g}"
+    if isinstance(cell, dict | list):
+        return json.dumps(cell, ensure_ascii=False, default=str)
+    return str(cell)
+
+
+DAY = re.compile(r"(?<!\d)(20\d{2})(?:([-/.年])(\d{1,2})(?:\2|月)(\d{1,2})(?!\d)|(\d{2})(\d{2}))")
+EPOCH = re.compile(r"(1[5-9]\d{8})(\d{3}){0,2}")
+
+
+def find_days(text: str) -> list[tuple[date, int, int]]:
+    """The days written in a text such as 2026-06-03 10:00, 2026/6/3 or 20260603093000, with begin and end of each."""
+    found = []
+    for match in DAY.finditer(text):
+        year, _, month, day, compact_month, compact_day = match.groups()
+        try:
+            written = date(int(year), int(month or compact_month), int(day or compact_day))
+        except ValueError:
+            continue
+        found.append((written, *match.span()))
+    return found
+
+
+def read_day(text: str) -> date | None:
+    """The day of a time as text or as a number since 1970; None for a period of several days, and for no time."""
+    if epoch := EPOCH.fullmatch(text):
+        return datetime.fromtimestamp(int(epoch[1]), UTC).date()
+    days = {day for day, _, _ in find_days(text)}
+    return days.pop() if len(days) == 1 else None

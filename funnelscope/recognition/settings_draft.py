@@ -1,0 +1,548 @@
+"""Recognised files -> a commented funnelscope.yaml, and what was sure, guessed or has to be told."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from funnelscope.messages.check_observations import LocalizedMessage
+from funnelscope.messages.wording import load_words
+from funnelscope.recognition.export_files import find_days, read_day
+from funnelscope.recognition.file_patterns import (
+    build_delivery_pattern,
+    build_glob,
+    build_template,
+    find_period,
+    read_delivery_day,
+)
+from funnelscope.recognition.header_names import find_name, is_pattern, list_alternatives, match_pattern
+from funnelscope.recognition.layouts_read import Layout
+from funnelscope.recognition.recognize import Match, Recognition
+from funnelscope.recognition.source_drafts import SourceDraft, draft_sources, list_common_header
+from funnelscope.settings import MODIFIED, Format
+
+SHOWN_AT_MOST = 3
+LINE_WIDTH = 110
+NAMES_IN_COMMON = 2  # at least, for a layout to be called near
+LONGEST_DAY = len("2026年06月03日")
+SHOP_LINE = re.compile(r"店铺(?:名称)?\s*[:：]\s*(\S[^,，;；]*)")
+SHOP_IN_NAME = re.compile(r"([^\s_\-【】]+?(?:旗舰店|专卖店|专营店))")
+CURRENCY_IN_JSON = re.compile(r'"currency(?:Code)?"[^{}]{0,40}?(?:\{[^{}]*?"string_value":\s*)?"([A-Za-z]{3})"')
+OFFSET = re.compile(r"\d{2}:\d{2}\s?([+-]\d{2}):?(\d{2})$")
+ZONES = {  # offset in hours, winter or summer, to the most likely zone of a shop; a guess that is told
+    -8: "America/Los_Angeles",
+    -7: "America/Los_Angeles",
+    -6: "America/Chicago",
+    -5: "America/New_York",
+    -4: "America/New_York",
+    1: "Europe/Berlin",
+    2: "Europe/Berlin",
+    8: "Asia/Shanghai",
+    9: "Asia/Tokyo",
+    10: "Australia/Sydney",
+    11: "Australia/Sydney",
+}
+KEY_ORDER = (
+    "family",
+    "name",
+    "files",
+    "attach",
+    "delivery_date",
+    "format",
+    "encoding",
+    "delimiter",
+    "sheet",
+    "header_row",
+    "skip_lines",
+    "timezone",
+    "time_format",
+    "required",
+    "where",
+    "query",
+)
+
+
+class Sureness(StrEnum):
+    """How sure a statement about the files is."""
+
+    SURE = "sure"
+    GUESSED = "guessed"
+    ASKED = "asked"  # a person has to say it
+
+
+@dataclass
+class SettingsDraft:
+    """The text of a funnelscope.yaml, empty if no file was recognised; and what there is to say about it."""
+
+    text: str = ""
+    language: str = "en"
+    statements: list[tuple[Sureness, LocalizedMessage]] = field(default_factory=list)
+    left_aside: list[Path] = field(default_factory=list)
+    source_count: int = 0
+
+    def say(self, sureness: Sureness, message: LocalizedMessage) -> None:
+        """Adds a statement, once."""
+        if (sureness, message) not in self.statements:
+            self.statements.append((sureness, message))
+
+    def list_said(self, sureness: Sureness) -> list[LocalizedMessage]:
+        """The statements of one kind."""
+        return [message for kind, message in self.statements if kind is sureness]
+
+
+@dataclass
+class FileFacts:
+    """What one recognised file says, kept after its rows are let go."""
+
+    path: Path
+    layout: Layout
+    format: Format
+    is_named_otherwise: bool
+    encoding: str
+    delimiter: str
+    sheet: str  # where the workbook has several
+    header: tuple[str, ...]
+    header_row: int
+    constants: tuple[tuple[str, str], ...]
+    content_hash: str
+    days: tuple[date, date] | None = None  # first and last of the rows
+    shops: Counter[str] = field(default_factory=Counter)
+    currencies: Counter[str] = field(default_factory=Counter)
+    offsets: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def group(self) -> tuple[Any, ...]:
+        """Files of one group are read by the same sources."""
+        row = self.header_row if self.format is Format.CSV else 0
+        form = (self.format, self.is_named_otherwise, self.encoding, self.delimiter, self.sheet, row)
+        return (self.layout.name, *form, self.constants)
+
+
+# -- what a file says
+
+
+def collect_facts(recognition: Recognition, draft: SettingsDraft, folder: Path) -> FileFacts | None:
+    """The facts of a recognised file; None for another."""
+    file = recognition.file
+    shown = _show_path(file.path, folder)
+    for sheet in recognition.hidden_sheets:
+        draft.say(Sureness.ASKED, LocalizedMessage("sheet_is_hidden", file=shown, sheet=sheet))
+    match = recognition.match
+    if not match:
+        return None
+    facts = FileFacts(
+        file.path,
+        match.layout,
+        file.format or Format.CSV,
+        file.is_named_otherwise,
+        file.encoding,
+        file.delimiter,
+        match.table.sheet if sum(table.is_visible for table in file.tables) > 1 else "",
+        match.header,
+        match.header_row,
+        tuple(_read_file_name(match)),
+        file.content_hash,
+    )
+    _read_values(match, facts, draft, shown)
+    if match.second_header_row:
+        values = {"file": shown, "sheet": match.table.sheet or "-", "row": str(match.second_header_row)}
+        draft.say(Sureness.ASKED, LocalizedMessage("second_table", **values))
+    for name, count in Counter(name.lower() for name in match.header if name).items():
+        if count > 1 and _is_mapped(match.layout, name):
+            values = {"file": shown, "sheet": match.table.sheet or "-", "row": str(match.header_row)}
+            draft.say(Sureness.ASKED, LocalizedMessage("column_stands_twice", column=name, **values))
+    return facts
+
+
+def tell_unrecognized(recognition: Recognition, draft: SettingsDraft, folder: Path) -> None:
+    """Says what is the matter with a file that is not recognised."""
+    file, language = recognition.file, draft.language
+    shown = _show_path(file.path, folder)
+    if file.problem:
+        draft.say(Sureness.ASKED, LocalizedMessage("file_cannot_be_read", file=shown, problem=file.problem))
+    elif recognition.rivals:
+        rivals = ", ".join(f"{layout.name} ({layout.title.say(language)})" for layout in recognition.rivals)
+        first = recognition.rivals[0].name
+        draft.say(Sureness.ASKED, LocalizedMessage("layouts_fit_equally", file=shown, layouts=rivals, first=first))
+    elif recognition.sheets:
+        draft.say(Sureness.ASKED, LocalizedMessage("sheets_fit", file=shown, sheets=", ".join(recognition.sheets)))
+    else:
+        nearest = recognition.nearest
+        if nearest and len(nearest.found) >= NAMES_IN_COMMON:
+            hints = [
+                LocalizedMessage("nearest_layout", layout=nearest.layout.title.say(language), why=why)
+                for why in [describe_difference(nearest)]
+            ]
+        else:
+            hints = [LocalizedMessage("no_layout_is_near")]
+        draft.say(Sureness.ASKED, LocalizedMessage("file_not_recognized", file=shown, hints=hints))
+
+
+def describe_difference(nearest: Any) -> LocalizedMessage:
+    """Why a table is not of a layout, in one sentence."""
+    if nearest.missing:
+        names = ", ".join(" / ".join([one] if isinstance(one, str) else one) for one in nearest.missing)
+        likely = [
+            LocalizedMessage("renamed_column", wanted=wanted, found=found) for wanted, found in nearest.nearest.items()
+        ]
+        return LocalizedMessage("names_are_missing", names=names, row=str(nearest.header_row), hints=likely)
+    if nearest.foreign:
+        return LocalizedMessage("names_are_foreign", names=", ".join(nearest.foreign))
+    if nearest.bad_values:
+        column, value = nearest.bad_values[0]
+        return LocalizedMessage("values_are_foreign", column=column, value=value)
+    return LocalizedMessage("format_is_foreign", formats=", ".join(nearest.layout.formats))
+
+
+def _read_file_name(match: Match) -> Iterator[tuple[str, str]]:
+    for constant, pattern in match.layout.from_file_name.items():
+        if found := re.search(pattern, match.file.path.name):
+            yield constant, found[1]
+
+
+def _is_mapped(layout: Layout, name: str) -> bool:
+    return any(
+        bool(find_name(layout.resolve_alias(one), [name]))
+        for source in layout.sources
+        for wanted in source.get("columns", {}).values()
+        for one in list_alternatives(wanted)
+    )
+
+
+def _read_values(match: Match, facts: FileFacts, draft: SettingsDraft, shown: str) -> None:
+    header, layout = list(match.header), match.layout
+
+    def read_column(wanted: Any) -> Iterator[tuple[int, str]]:
+        name = find_name(layout.resolve_alias(wanted), header)
+        if name:
+            place = header.index(name)
+            for number, row in enumerate(match.records, start=match.header_row + 1):
+                if len(row) > place and row[place]:
+                    yield number, row[place]
+
+    days: set[str] = set()
+    for column in _list_day_columns(layout):
+        for number, text in read_column(column):
+            if len(text) > LONGEST_DAY and len({day for day, _, _ in find_days(text)}) > 1:
+                values = {"file": shown, "sheet": match.table.sheet or "-", "row": str(number), "value": text}
+                draft.say(Sureness.ASKED, LocalizedMessage("period_in_rows", **values))
+                break
+            days.add(text[:10] if re.match(r"\d{4}-\d{2}-\d{2}", text) else text)
+            if offset := OFFSET.search(text):
+                facts.offsets[int(offset[1])] += 1
+    read = sorted(day for text in days if (day := read_day(text)))
+    if read:
+        facts.days = (read[0], read[-1])
+    for wanted in layout.shop:
+        facts.shops.update(text for _, text in read_column(wanted))
+    for row in match.table.rows[: match.header_row - 1]:
+        for cell in row:
+            if found := SHOP_LINE.search(cell):
+                facts.shops[found[1].strip()] += 1
+    if layout.language == "zh" and not facts.shops and (found := SHOP_IN_NAME.search(match.file.path.name)):
+        facts.shops[found[1]] += 1
+    for wanted in layout.currency:
+        for _, text in read_column(wanted):
+            named = re.fullmatch("([A-Za-z]{3})", text) or CURRENCY_IN_JSON.search(text)
+            facts.currencies.update([named[1].upper()] if named else [])
+        pattern = layout.resolve_alias(wanted)
+        for one in (pattern,) if isinstance(pattern, str) else pattern:
+            name = find_name(one, header) if is_pattern(one) else ""
+            if name and (found := match_pattern(one, name)) and found.groups() and found[1]:
+                facts.currencies[found[1].upper()] += 1
+
+
+def _list_day_columns(layout: Layout) -> list[Any]:
+    mapped = [source.get("columns", {}).get("event_time") for source in layout.sources]
+    found: list[Any] = list(layout.dates)
+    for one in mapped:
+        for name in [one] if isinstance(one, str) else one or []:
+            if name not in found:
+                found.append(name)
+    return found
+
+
+def _show_path(path: Path, folder: Path) -> str:
+    shown = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+    return shown if len(shown) <= 120 else f"{shown[:60]}…{shown[-50:]}"
+
+
+# -- the settings
+
+
+def draft_settings(
+    facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path, home: Path, every_file: Sequence[Path]
+) -> None:
+    """Writes the settings into the draft, with what there is to say about them.
+
+    Args:
+        every_file: all files of the folder, recognised or not, which no other source's glob may match.
+    """
+    groups: dict[tuple[Any, ...], list[FileFacts]] = {}
+    for one in facts:
+        groups.setdefault(one.group, []).append(one)
+    groups = dict(_split_by_name(groups, every_file))
+    _tell_copies(facts, draft, folder)
+    present = sorted({one.layout.name for one in facts})
+    blocks: list[tuple[str, list[dict[str, Any]]]] = []
+    names: Counter[str] = Counter()
+    taken: dict[str, list[list[FileFacts]]] = {}
+    for group in sorted(groups.values(), key=lambda group: (group[0].layout.name, -len(group), group[0].path)):
+        group.sort(key=lambda one: (_find_last_day(one), one.path.as_posix()))
+        layout = group[0].layout
+        report = layout.report or layout.name
+        rival = next((other for other in taken.get(report, []) if _overlap(other, group)), None)
+        if rival:
+            values = {"file": _show_path(group[-1].path, folder), "other": _show_path(rival[-1].path, folder)}
+            draft.say(Sureness.ASKED, LocalizedMessage("same_report_otherwise", count=len(group), **values))
+            continue
+        taken.setdefault(report, []).append(group)
+        declarations = _declare(group, draft, folder, home, every_file, present)
+        for declaration in declarations:
+            name = declaration["name"]
+            names[name] += 1
+            declaration["name"] = name if names[name] == 1 else f"{name}_{names[name]}"
+        if declarations:
+            blocks.append((_describe_group(group, draft.language), declarations))
+    if blocks:
+        draft.source_count = sum(len(declarations) for _, declarations in blocks)
+        draft.text = _write_settings(facts, draft, folder, blocks)
+
+
+def _split_by_name(
+    groups: Mapping[tuple[Any, ...], list[FileFacts]], every_file: Sequence[Path]
+) -> Iterator[tuple[tuple[Any, ...], list[FileFacts]]]:
+    """The groups, each in parts of like names where no one glob would match all of its files and no other."""
+    for key, group in groups.items():
+        files = [one.path for one in group]
+        templates = {build_template(path.name) for path in files}
+        if len(templates) == 1 or not build_glob(files, [path for path in every_file if path not in files])[1]:
+            yield key, group
+            continue
+        for template in sorted(templates):
+            yield (*key, template), [one for one in group if build_template(one.path.name) == template]
+
+
+def _find_last_day(one: FileFacts) -> date:
+    named = [day for day, _, _ in find_days(one.path.name)]
+    return named[-1] if named else one.days[1] if one.days else date.min
+
+
+def _list_days(group: Sequence[FileFacts]) -> tuple[date, date] | None:
+    first = [one.days[0] for one in group if one.days] or [
+        _find_last_day(one) for one in group if _find_last_day(one) > date.min
+    ]
+    last = [one.days[1] for one in group if one.days] or first
+    return (min(first), max(last)) if first else None
+
+
+def _overlap(one: Sequence[FileFacts], other: Sequence[FileFacts]) -> bool:
+    """Whether two groups of one report tell of the same days, so that rows would be there twice.
+
+    Events of one layout with ids of their own are known again: a second delivery is a duplicate.
+    """
+    are_known_again = one[0].layout == other[0].layout and all(
+        "event_id" in {**source.get("columns", {}), **source.get("expressions", {})} for source in one[0].layout.sources
+    )
+    if are_known_again or one[0].constants != other[0].constants:
+        return False
+    days, others = _list_days(one), _list_days(other)
+    return not (days and others) or (days[0] <= others[1] and others[0] <= days[1])
+
+
+def _tell_copies(facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path) -> None:
+    by_content: dict[str, list[FileFacts]] = {}
+    for one in facts:
+        by_content.setdefault(one.content_hash, []).append(one)
+    for copies in by_content.values():
+        if len(copies) > 1:
+            first, second = (_show_path(one.path, folder) for one in copies[:2])
+            draft.say(Sureness.SURE, LocalizedMessage("same_file_twice", file=first, other=second))
+
+
+def _declare(
+    group: Sequence[FileFacts],
+    draft: SettingsDraft,
+    folder: Path,
+    home: Path,
+    every_file: Sequence[Path],
+    present: Sequence[str],
+) -> list[dict[str, Any]]:
+    """The declarations of a group's sources; tells what they are made of and what is left out."""
+    layout, files = group[0].layout, [one.path for one in group]
+    shown = _show_path(files[-1], folder)
+    title = layout.title.say(draft.language)
+    header, partial = list_common_header([one.header for one in group])
+    drafts, missing, told_elsewhere = draft_sources(layout, header, dict(group[0].constants), present)
+    if layout.note and not layout.sources:
+        note = layout.note.say(draft.language)
+        draft.say(Sureness.SURE, LocalizedMessage("recognized_not_read", layout=title, file=shown, note=note))
+        return []
+    if layout.note:
+        draft.say(Sureness.GUESSED, LocalizedMessage("layout_note", layout=title, note=layout.note.say(draft.language)))
+    if told_elsewhere:
+        sources = ", ".join(told_elsewhere)
+        draft.say(Sureness.GUESSED, LocalizedMessage("sources_told_elsewhere", layout=title, sources=sources))
+    if not drafts:
+        draft.say(Sureness.ASKED, LocalizedMessage("nothing_is_mapped", file=shown, layout=title))
+        return []
+    pattern, caught = build_glob(files, [path for path in every_file if path not in files])
+    written = Path(pattern).relative_to(home).as_posix() if Path(pattern).is_relative_to(home) else pattern
+    days = _list_days(group)
+    values = {"layout": title, "count": len(files), "files": Path(pattern).name}
+    if days:
+        draft.say(Sureness.SURE, LocalizedMessage("recognized", first=str(days[0]), last=str(days[1]), **values))
+    else:
+        draft.say(Sureness.SURE, LocalizedMessage("recognized_without_days", **values))
+    if caught:
+        other = ", ".join(_show_path(path, folder) for path in caught[:SHOWN_AT_MOST])
+        draft.say(Sureness.ASKED, LocalizedMessage("glob_catches_others", files=Path(pattern).name, other=other))
+    if missing:
+        draft.say(Sureness.GUESSED, LocalizedMessage("sources_left_out", layout=title, sources=", ".join(missing)))
+    lacking = [name for name in partial if _is_mapped(layout, name)]
+    if lacking:
+        draft.say(Sureness.GUESSED, LocalizedMessage("columns_of_some", layout=title, columns=", ".join(lacking)))
+    return [
+        _order_keys(
+            {
+                **one.declaration,
+                "name": one.declaration.get("name") or layout.name,
+                "attach" if "query" in one.declaration else "files": written,
+                **_describe_reading(group, one, draft, folder),
+            }
+        )
+        for one in drafts
+    ]
+
+
+def _describe_reading(
+    group: Sequence[FileFacts], source: SourceDraft, draft: SettingsDraft, folder: Path
+) -> dict[str, Any]:
+    """How the files of the group are read: day of delivery, format, encoding, header."""
+    files = [one.path for one in group]
+    title = group[0].layout.title.say(draft.language)
+    reading: dict[str, Any] = {}
+    pattern = build_delivery_pattern(files, source.is_day_in_name)
+    reading["delivery_date"] = pattern or MODIFIED
+    if not pattern:
+        draft.say(Sureness.GUESSED, LocalizedMessage("day_of_file", layout=title, file=_show_path(files[-1], folder)))
+        if source.is_day_in_name:
+            draft.say(Sureness.ASKED, LocalizedMessage("no_day_anywhere", file=_show_path(files[-1], folder)))
+    elif source.is_day_in_name:
+        draft.say(Sureness.GUESSED, LocalizedMessage("day_of_name", layout=title))
+        for path in files:
+            period = find_period(path.name)
+            if period and read_delivery_day(pattern, path) is None:
+                values = {"file": _show_path(path, folder), "first": str(period[0]), "last": str(period[1])}
+                draft.say(Sureness.ASKED, LocalizedMessage("period_in_name", **values))
+    one = group[-1]
+    if one.is_named_otherwise:
+        reading["format"] = one.format.value
+    if one.encoding:
+        reading["encoding"] = one.encoding
+    if one.format is Format.CSV:
+        if one.delimiter != "," and one.path.suffix.lower() != ".tsv":
+            reading["delimiter"] = one.delimiter
+        if one.header_row > 1:
+            reading["header_row"] = one.header_row
+    if one.sheet:
+        reading["sheet"] = one.sheet
+    return reading
+
+
+def _order_keys(declaration: Mapping[str, Any]) -> dict[str, Any]:
+    first = {key: declaration[key] for key in KEY_ORDER if key in declaration}
+    return {**first, **{key: value for key, value in declaration.items() if key not in first}}
+
+
+def _describe_group(group: Sequence[FileFacts], language: str) -> str:
+    words = load_words(language)
+    names = [one.path.name for one in group]
+    shown = ", ".join(names[-SHOWN_AT_MOST:])
+    return words.text("init", "group", layout=group[0].layout.title.say(language), count=str(len(group)), files=shown)
+
+
+# -- the text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Keeps texts with several lines readable, and repeats nothing by reference."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    is_block = "\n" in text.strip()
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if is_block else None)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def _dump(content: Any) -> str:
+    return yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=LINE_WIDTH)
+
+
+def _write_settings(
+    facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path, blocks: Sequence[tuple[str, list[dict[str, Any]]]]
+) -> str:
+    words = load_words(draft.language)
+
+    head = (words.text("init", key, folder=folder.as_posix()) for key in ("head", "head_next", "head_docs"))
+    parts = [*(f"# {line}\n" for line in head), "\n"]
+    for key, value, remark in _guess_shop_keys(facts, draft, folder):
+        parts.append(f"{_dump({key: value}).rstrip()}{'  # ' + remark if remark else ''}\n")
+    parts.append("\nsources:\n")
+    for title, declarations in blocks:
+        parts.append(f"  # {title}\n")
+        for declaration in declarations:
+            lines = _dump([declaration]).splitlines()
+            parts.extend(f"  {line}\n" if line else "\n" for line in lines)
+            parts.append("\n")
+    return "".join(parts).rstrip() + "\n"
+
+
+def _guess_shop_keys(facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path) -> Iterator[tuple[str, Any, str]]:
+    """Key, value and remark of the settings of the shop as a whole; tells what is guessed."""
+    words = load_words(draft.language)
+    guessed = words.text("init", "guessed")
+    is_chinese = any(one.layout.language == "zh" for one in facts)
+    shops: Counter[str] = sum((one.shops for one in facts), Counter())
+    shop = shops.most_common(1)[0][0] if shops else folder.name or "shop"
+    yield "shop", shop, "" if len(shops) == 1 else guessed
+    if len(shops) > 1:
+        names = ", ".join(name for name, _ in shops.most_common(SHOWN_AT_MOST + 2))
+        draft.say(Sureness.ASKED, LocalizedMessage("several_shops", shops=names))
+    elif not shops:
+        draft.say(Sureness.GUESSED, LocalizedMessage("shop_of_folder", name=shop))
+    currencies: Counter[str] = sum((one.currencies for one in facts), Counter())
+    currency = currencies.most_common(1)[0][0] if currencies else "CNY" if is_chinese else "USD"
+    if is_chinese:
+        zone = "Asia/Shanghai"
+    else:
+        offsets: Counter[int] = sum((one.offsets for one in facts), Counter())
+        zone = ZONES.get(offsets.most_common(1)[0][0], "UTC") if offsets else "UTC"
+        if zone == "Europe/Berlin" and currency == "GBP":
+            zone = "Europe/London"
+    yield "timezone", zone, guessed
+    draft.say(Sureness.GUESSED, LocalizedMessage("timezone_guessed", zone=zone))
+    yield "currency", currency, "" if len(currencies) == 1 else guessed
+    if len(currencies) > 1:
+        names = ", ".join(f"{name} ({count})" for name, count in currencies.most_common())
+        draft.say(Sureness.ASKED, LocalizedMessage("several_currencies", currencies=names, currency=currency))
+    elif not currencies:
+        draft.say(Sureness.GUESSED, LocalizedMessage("currency_guessed", currency=currency))
+    yield "language", draft.language, ""
+    firsts = [one.days[0] for one in facts if one.days] or [
+        _find_last_day(one) for one in facts if _find_last_day(one) > date.min
+    ]
+    first = min(firsts, default=date.today().replace(day=1))
+    yield "start_date", first, words.text("init", "first_day")
+    draft.say(Sureness.GUESSED, LocalizedMessage("start_of_data", day=str(first)))
