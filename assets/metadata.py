@@ -142,7 +142,7 @@ def _format_findings(shop: Shop, diagnosis: StoredDiagnosis) -> str:
         _format_transposed([_describe_finding(finding) for finding in diagnosis.findings]),
         _format_rows(_describe_evidence(diagnosis)),
         *(
-            draw_finding_chart(shop.warehouse, diagnosis.business_date, each)
+            draw_finding_chart(shop.warehouse, shop.settings, diagnosis.business_date, each)
             for each in diagnosis.findings[:MOST_CHARTS]
         ),
     ]

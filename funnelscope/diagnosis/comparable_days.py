@@ -65,14 +65,19 @@ def find_regular_days(
 
     Days of `left_out` are used only if fewer than two weeks would remain without them.
     """
+    regular = list_regular_days(tables, settings, business_date)
+    kept = [day for day in regular if day not in left_out]
+    return select_latest(kept if 2 * len(kept) >= BASELINE_DAYS else regular)
+
+
+def list_regular_days(tables: Tables, settings: Settings, business_date: date) -> list[date]:
+    """Every good day without a promotion in the quarter before the day, oldest first."""
     farthest = business_date - timedelta(days=FARTHEST_DAYS)
-    regular = [
+    return [
         day
         for day, verdict in _read_verdicts(tables, business_date).items()
         if verdict != "blocked" and farthest <= day < business_date and not find_promotion_day(settings.calendar, day)
     ]
-    kept = [day for day in regular if day not in left_out]
-    return select_latest(kept if 2 * len(kept) >= BASELINE_DAYS else regular)
 
 
 def select_latest(days: Sequence[date]) -> tuple[date, ...]:

@@ -10,14 +10,23 @@ from funnelscope.diagnosis.contributions import compute_contributions
 from funnelscope.diagnosis.creative_relevance import judge_relevance
 from funnelscope.diagnosis.detectable_drops import find_detectable_drops
 from funnelscope.diagnosis.diagnosis_tables import create_tables, replace_day
+from funnelscope.diagnosis.figure_diagnosis import FIGURE_CUBE, diagnose_figures
 from funnelscope.diagnosis.finding_assembly import AssembledFinding, assemble_finding
 from funnelscope.diagnosis.finding_selection import select_findings
-from funnelscope.diagnosis.follow_up import assign_ids, follow_findings, read_open_findings
+from funnelscope.diagnosis.follow_up import (
+    OpenFinding,
+    assign_ids,
+    count_slice_again,
+    follow_findings,
+    measure_effect_in_leaves,
+    read_open_findings,
+)
 from funnelscope.diagnosis.overdispersion import learn_overdispersion, write_slice_days
 from funnelscope.diagnosis.playbook import get_table_playbook
 from funnelscope.diagnosis.records import DayRecord, FindingRecord, Record
 from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.diagnosis.step_scan import StepDay, scan_steps
+from funnelscope.events.schema import FIGURE
 from funnelscope.quality.gate import list_days
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
@@ -67,30 +76,66 @@ def _fill_slice_days(warehouse: Warehouse, settings: Settings, from_date: date, 
 def _diagnose_day(warehouse: Warehouse, settings: Settings, day: date) -> list[Record]:
     """The records of the day, table by table."""
     compared = find_comparable_days(warehouse, settings, day)
-    records: list[Record] = [_record_day(compared)]
+    if compared.state == "withheld":
+        return [_record_day(compared)]
+    open_findings = read_open_findings(warehouse, day)
+    of_figures = [each for each in open_findings if each.latest.cube == FIGURE_CUBE]
+    figures = diagnose_figures(warehouse, settings, day, of_figures)
+    of_events = [each for each in open_findings if each.latest.cube != FIGURE_CUBE]
+    findings, records = _diagnose_events(warehouse, settings, day, compared, of_events)
+    if compared.state == "no_baseline" and figures.days and (figures.findings or not _has_events(warehouse, day)):
+        compared = ComparableDays("diagnosed", figures.days, compared_with=StatedReason("regular"))
+    return [_record_day(compared), *rank_findings([*findings, *figures.findings]), *figures.records, *records]
+
+
+def _has_events(warehouse: Warehouse, day: date) -> bool:
+    """Whether the shop delivers any event, by what the gate has seen of the day."""
+    return bool(
+        warehouse.value(
+            "select count(*) from quality.family_days where business_date = $day and family != $figure "
+            "and state != 'absent'",
+            day=day,
+            figure=FIGURE.name,
+        )
+    )
+
+
+def _diagnose_events(
+    warehouse: Warehouse,
+    settings: Settings,
+    day: date,
+    compared: ComparableDays,
+    open_findings: Sequence[OpenFinding],
+) -> tuple[list[FindingRecord], list[Record]]:
+    """Findings on the funnel that is made of events, without their ranks; all other records of the day."""
     if not compared.days:
-        return records
-    records += compute_contributions(warehouse, day, compared.days)
+        return [], []
+    records: list[Record] = list(compute_contributions(warehouse, day, compared.days))
     if compared.state != "diagnosed":
-        return records
+        return [], records
     learnt_from = compared.days if len(compared.days) > 1 else _find_regular_days(settings, warehouse, day)
     step_days = scan_steps(warehouse, day, compared, learn_overdispersion(warehouse, day, learnt_from))
-    records += _diagnose_steps(warehouse, settings, day, compared, step_days)
+    findings, followed = _diagnose_steps(warehouse, settings, day, compared, step_days, open_findings)
+    records += followed
     for step_day in step_days:
         records += find_detectable_drops(step_day)
-    return records + judge_relevance(warehouse, day, compared.days)
+    return findings, records + judge_relevance(warehouse, day, compared.days)
 
 
 def _diagnose_steps(
-    warehouse: Warehouse, settings: Settings, day: date, compared: ComparableDays, step_days: Sequence[StepDay]
-) -> list[Record]:
-    """Findings with their ids and ranks, their evidence, and what became of earlier ones."""
+    warehouse: Warehouse,
+    settings: Settings,
+    day: date,
+    compared: ComparableDays,
+    step_days: Sequence[StepDay],
+    open_findings: Sequence[OpenFinding],
+) -> tuple[list[FindingRecord], list[Record]]:
+    """Findings with their ids; their evidence, and what became of earlier ones."""
     assembled: list[AssembledFinding] = []
     for selected in select_findings(step_days, warehouse, compared, settings.start_date):
         each = assemble_finding(warehouse, settings, selected, compared, day)
         if not any(_is_same_slice(each.record, other.record) for other in assembled):
             assembled.append(each)  # else it is the second part of one data fault
-    open_findings = read_open_findings(warehouse, day)
     leaves = {each.step.key: each.leaves for each in step_days}
     findings = assign_ids([each.record for each in assembled], open_findings, leaves, day)
     evidence = [
@@ -98,8 +143,16 @@ def _diagnose_steps(
         for finding, each in zip(findings, assembled, strict=True)
         for entry in each.evidence
     ]
-    followed = follow_findings(warehouse, settings, day, findings, open_findings, leaves)
-    return [*rank_findings(findings), *followed.recovered, *evidence, *followed.follow_ups]
+    followed = follow_findings(
+        warehouse,
+        settings,
+        day,
+        findings,
+        open_findings,
+        lambda old: measure_effect_in_leaves(leaves, old),
+        lambda old, then: count_slice_again(warehouse, old, then),
+    )
+    return findings, [*followed.recovered, *evidence, *followed.follow_ups]
 
 
 def _is_same_slice(one: FindingRecord, other: FindingRecord) -> bool:

@@ -10,7 +10,8 @@ from funnelscope.diagnosis.baseline import build_slice_condition
 from funnelscope.diagnosis.records import Reasons
 from funnelscope.diagnosis.stated_reasons import DATA_CHECKS, StatedReason
 from funnelscope.diagnosis.steps import VISIT, FunnelStep
-from funnelscope.quality.gate import Verdict, read_verdicts
+from funnelscope.events.schema import FIGURE
+from funnelscope.quality.gate import Verdict, VerdictReason, read_verdicts
 from funnelscope.warehouse.connection import Warehouse
 
 # Whoever took the later step must have passed the earlier one: (earlier, later).
@@ -30,6 +31,8 @@ _SAME_FAULT = 0.9
 _FLOOD = 1.4
 _OF_CHECKS = ("contract", "expectation")
 """Keys of the gate's reasons that name a check; the others name a family."""
+_FIGURES = (FIGURE.name, f"staging.{FIGURE.table}", "marts.figures", "marts.figure_steps")
+"""The family of figures, and what is made of it."""
 
 
 @dataclass(frozen=True)
@@ -136,13 +139,35 @@ def is_bot_flood(entered: float, passed: float, usual_entered: float, usual_pass
 
 
 def find_gate_warnings(warehouse: Warehouse, business_date: date, cube: str) -> Reasons:
-    """The gate's warnings of the day about the cube or the families; empty without one."""
-    found = []
-    for verdict in read_verdicts(warehouse, business_date, business_date):
-        for warning in verdict.reasons if verdict.verdict == Verdict.WARN else ():
-            if warning.key not in _OF_CHECKS:
-                found.append(StatedReason(warning.key, {"family": warning.subject, "observed": warning.observed}))
-            elif cube in warning.subject or warning.table.startswith("staging."):
-                names = ("table", "check", "observed", "expected")
-                found.append(StatedReason("check_warned", {name: getattr(warning, name) for name in names}))
-    return tuple(found)
+    """The gate's warnings of the day about the cube or the families of events; empty without one."""
+    return tuple(
+        _state_warning(warning)
+        for warning in _read_warnings(warehouse, business_date)
+        if not _is_of_figures(warning)
+        and (warning.key not in _OF_CHECKS or cube in warning.subject or warning.table.startswith("staging."))
+    )
+
+
+def find_figure_warnings(warehouse: Warehouse, business_date: date) -> Reasons:
+    """The gate's warnings of the day about the figures that platforms state; empty without one."""
+    return tuple(map(_state_warning, filter(_is_of_figures, _read_warnings(warehouse, business_date))))
+
+
+def _read_warnings(warehouse: Warehouse, business_date: date) -> list[VerdictReason]:
+    return [
+        warning
+        for verdict in read_verdicts(warehouse, business_date, business_date)
+        if verdict.verdict == Verdict.WARN
+        for warning in verdict.reasons
+    ]
+
+
+def _is_of_figures(warning: VerdictReason) -> bool:
+    return (warning.table or warning.subject) in _FIGURES
+
+
+def _state_warning(warning: VerdictReason) -> StatedReason:
+    if warning.key not in _OF_CHECKS:
+        return StatedReason(warning.key, {"family": warning.subject, "observed": warning.observed})
+    names = ("table", "check", "observed", "expected")
+    return StatedReason("check_warned", {name: getattr(warning, name) for name in names})

@@ -22,7 +22,29 @@ FAULT_CLASSES = (
     "bot_flood",
     "tracking_lost",
     "slow_drift",
+    "figure_traffic_loss",
+    "figure_click_loss",
+    "figure_product_visit_loss",
+    "figure_cart_loss",
+    "figure_order_loss",
+    "figure_payment_loss",
+    "figure_conversion_loss",
+    "figure_search_loss",
+    "figure_service_loss",
+    "figure_room_loss",
 )
+_FIGURE_CLASSES: Mapping[str, str] = {
+    "clicks": "figure_click_loss",
+    "product_click_users": "figure_click_loss",
+    "product_impression_users": "figure_product_visit_loss",
+    "product_visitors": "figure_product_visit_loss",
+    "cart_users": "figure_cart_loss",
+    "order_buyers": "figure_order_loss",
+    "paying_buyers": "figure_conversion_loss",
+    "search_paying_buyers": "figure_search_loss",
+    "inquirers_paid": "figure_service_loss",
+}
+"""Figure of a platform that fewer reach → class."""
 
 _OBJECTS = (
     "coupon",
@@ -66,6 +88,21 @@ def classify_fault(segment: str, slice_: Mapping[str, str], moved: Set[str]) -> 
     if segment == "paid":
         return "payment_outage" if "payment_provider" in named or "payment_failure_rate" in moved else "payment_loss"
     return "decision_loss"
+
+
+def classify_figure_fault(level: str, entered_metric: str, passed_metric: str) -> str:
+    """The class of a fault in the figures that a platform states, from its level and the two figures of its step.
+
+    Args:
+        entered_metric: empty where a figure fell as such.
+    """
+    if not entered_metric:
+        return "figure_traffic_loss"
+    if level == "room":
+        return "figure_room_loss"
+    if (entered_metric, passed_metric) == ("order_buyers", "paying_buyers"):
+        return "figure_payment_loss"
+    return _FIGURE_CLASSES.get(passed_metric, "figure_traffic_loss")
 
 
 def find_object_to_open(stage: str, slice_: Mapping[str, str]) -> tuple[str, str]:

@@ -2,19 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 
 import pandas as pd
 
 from funnelscope.diagnosis.baseline import build_slice_condition
+from funnelscope.diagnosis.diagnosis_tables import read_records
 from funnelscope.diagnosis.finding_selection import overlap
 from funnelscope.diagnosis.records import FindingRecord, FollowUpRecord, SliceConditions, decode_records
 from funnelscope.diagnosis.step_scan import select_inside
 from funnelscope.diagnosis.steps import STEPS, FunnelStep
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
+from funnelscope.warehouse.quoting import quote_literal
 
 _FOLLOWED_DAYS = 28
 _REREAD_AFTER_DAYS = 3
@@ -143,22 +145,24 @@ def follow_findings(
     business_date: date,
     findings: Sequence[FindingRecord],
     open_findings: Sequence[OpenFinding],
-    leaves: Mapping[str, pd.DataFrame],
+    measure_effect: Callable[[FindingRecord], float | None],
+    count_again: Callable[[FindingRecord, date], tuple[float, float]],
 ) -> FollowedFindings:
     """Follows every finding that was open. It has recovered when less than half of its effect is left.
 
     Args:
         findings: of the day, with their ids.
-        leaves: `cube.step` → leaves of the day.
+        measure_effect: passed / expected − 1 of an earlier finding on the day; None where that is not known.
+        count_again: entries and passes of a finding on an earlier day, with what has come since.
     """
     found_today = {finding.finding_id: finding for finding in findings}
     follow_ups, recovered = [], []
     for known in open_findings:
         old, now = known.latest, found_today.get(known.latest.finding_id)
-        effect = now.effect if now else _measure_effect(leaves.get(f"{old.cube}.{old.step}"), old.slice)
+        effect = now.effect if now else measure_effect(old)
         is_recovered = now is None and effect is not None and old.effect is not None and effect > old.effect / 2
         action = _find_action(settings, old.slice, known.found_date, business_date)
-        reread, is_hit = _reread_loss(warehouse, old.finding_id, business_date)
+        reread, is_hit = _reread_loss(warehouse, old.finding_id, business_date, count_again)
         follow_ups.append(
             FollowUpRecord(
                 finding_id=old.finding_id,
@@ -177,10 +181,16 @@ def follow_findings(
     return FollowedFindings(tuple(follow_ups), tuple(recovered))
 
 
-def _measure_effect(leaves: pd.DataFrame | None, slice_: SliceConditions) -> float | None:
-    if leaves is None:
+def measure_effect_in_leaves(leaves: Mapping[str, pd.DataFrame], old: FindingRecord) -> float | None:
+    """Passed / expected − 1 of the finding's slice; None where its step has no leaves, or nothing is expected.
+
+    Args:
+        leaves: `cube.step` → leaves of the day.
+    """
+    of_step = leaves.get(f"{old.cube}.{old.step}")
+    if of_step is None:
         return None
-    inside = select_inside(leaves, slice_)
+    inside = select_inside(of_step, old.slice)
     expected = float(inside["expected"].sum())
     return float(inside["observed"].sum()) / expected - 1 if expected else None
 
@@ -193,28 +203,35 @@ def _find_action(settings: Settings, slice_: SliceConditions, found: date, busin
     return f"{entries[-1].date} {entries[-1].object}: {entries[-1].note}" if entries else ""
 
 
-def _reread_loss(warehouse: Warehouse, key: str, business_date: date) -> tuple[float | None, bool | None]:
+def _reread_loss(
+    warehouse: Warehouse,
+    key: str,
+    business_date: date,
+    count_again: Callable[[FindingRecord, date], tuple[float, float]],
+) -> tuple[float | None, bool | None]:
     """Lost orders of the finding three days ago with what has come since, and whether at least half of them remain."""
     then = business_date - timedelta(days=_REREAD_AFTER_DAYS)
-    old = warehouse.rows(
-        "select cube, step, slice, entered, passed, expected, lost_orders from diagnosis.findings "
-        "where finding_id = $key and business_date = $day and lost_orders > 0",
-        key=key,
-        day=then,
+    found = read_records(
+        warehouse.connection, FindingRecord, then, f"and finding_id = {quote_literal(key)} and lost_orders > 0"
     )
-    if not old:
+    if not found or found[0].expected is None or found[0].passed is None:
         return None, None
-    cube, name, slice_text, old_entered, old_passed, expected, lost_orders = old[0]
-    step = _STEPS[cube, name]
+    old = found[0]
+    entered, passed = count_again(old, then)
+    lost_now = entered * found[0].expected / (old.entered or 1) - passed
+    reread = lost_now * old.lost_orders / (found[0].expected - found[0].passed)
+    return reread, reread >= old.lost_orders / 2
+
+
+def count_slice_again(warehouse: Warehouse, old: FindingRecord, day: date) -> tuple[float, float]:
+    """Entries and passes of the finding's slice on a day, as its cube has them now."""
+    step = _STEPS[old.cube, old.step]
     entered, passed = warehouse.rows(
         f"select coalesce(sum({step.entered}), 0)::DOUBLE, coalesce(sum({step.passed}), 0)::DOUBLE "
-        f"from marts.{step.cube} where business_date = $day and {build_slice_condition(json.loads(slice_text))}",
-        day=then,
+        f"from marts.{step.cube} where business_date = $day and {build_slice_condition(old.slice)}",
+        day=day,
     )[0]
-    lost_passes = expected - old_passed
-    lost_now = entered * expected / old_entered - passed
-    reread = lost_now * lost_orders / lost_passes
-    return reread, reread >= lost_orders / 2
+    return entered, passed
 
 
 _NAMING = frozenset(

@@ -61,16 +61,25 @@ def _narrate_finding(
     }
     if finding.status == "recovered":
         return sentences["recovered_finding"].format(**values)
-    lines = [sentences["finding"].format(**values)]
+    lines = [sentences["finding" if finding.entered is not None else "finding_of_total"].format(**values)]
     if finding.stated_reasons:
         lines.append(sentences["reason"].format(**values))
     if finding.lost_orders:
-        lines.append(sentences["loss"].format(**values))
-    lines.append(sentences["certainty"].format(**values))
+        lines.append(sentences[_choose_loss(finding)].format(**values))
+    if finding.is_overlapping:
+        lines.append(sentences["overlapping"])
+    lines.append(sentences["certainty" if finding.stability is not None else "certainty_of_figures"].format(**values))
     lines += [line for each in evidence if (line := _narrate_evidence(each, playbook))]
     lines.append(sentences["question"].format(question=playbook.questions[finding.stage]))
     lines.append(sentences["next_step"].format(**values))
     return "\n   ".join(lines)
+
+
+def _choose_loss(finding: FindingRecord) -> str:
+    """The sentence that says what is known of the loss."""
+    if finding.lost_amount is None:
+        return "loss_of_orders"
+    return "loss" if finding.lost_amount_net is not None else "loss_before_refunds"
 
 
 def _narrate_evidence(evidence: EvidenceRecord, playbook: Playbook) -> str:

@@ -75,8 +75,10 @@ class FindingRecord(Record):
     ]
     rank: Annotated[int | None, "1 is the first to act on", "INTEGER"] = None
     stage: Annotated[str, "traffic, landing, decision or repurchase"]
-    cube: Annotated[str, "the stage cube in which it stands out"]
-    step: Annotated[str, "the step that fewer pass: arrival, qualified_product_view, favorite_or_cart, …"]
+    cube: Annotated[str, "the stage cube in which it stands out; figure_steps for figures that a platform states"]
+    step: Annotated[
+        str, "the step that fewer pass: arrival, qualified_product_view, …; of figures, the figure that fewer reach"
+    ]
     slice: Annotated[SliceConditions, _SLICE]
     fault_class: Annotated[str, "what it looks like; the key of the playbook"]
     status: Annotated[Status, "confirmed, provisional (touched by a data warning), withheld (data fault), recovered"]
@@ -107,6 +109,9 @@ class FindingRecord(Record):
     object_name: Annotated[str, "which"]
     owner: Annotated[str, "who acts, from `owners` of the settings; else the stage's own team"]
     status_reasons: Annotated[Reasons, "`status_reason` as a JSON list: keys of the playbook and their values"] = ()
+    is_overlapping: Annotated[
+        bool, "its loss may be part of other findings' too, as that of a product of a platform is: never add it up"
+    ] = False
 
     @property
     def stated_reasons(self) -> Reasons:
