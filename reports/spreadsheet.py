@@ -348,7 +348,7 @@ def _write_figure_rows(figures: Iterable[Figure], words: Words) -> Rows:
         shown = FORMATS[figure.unit]
         usual = MEAN_FORMAT if figure.unit is Unit.COUNT else shown
         yield (
-            words.text("metrics", figure.key),
+            words.name_figure(figure.key),
             Cell(figure.value, shown),
             Cell(figure.numerator, _format_plain(figure.numerator)),
             Cell(figure.denominator, _format_plain(figure.denominator)),

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 import reports
+from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.messages.message_types import PeriodKind
 from funnelscope.publication.publish import open_published
 from funnelscope.quality.gate import list_days
@@ -29,6 +30,7 @@ from funnelscope.reporting.headline import build_bridge, read_headlines
 from funnelscope.reporting.marks import mark_headlines
 from funnelscope.reporting.money_section import read_money
 from funnelscope.reporting.own_funnel_section import read_own_funnels
+from funnelscope.reporting.platform_sections import read_platforms
 from funnelscope.reporting.periods import PERIODS_OF, Period, find_ended_periods, get_day
 from funnelscope.reporting.published_days import Published
 from funnelscope.reporting.restatements import find_restated_since
@@ -58,12 +60,18 @@ def build_report(
     published: Published, edition: int, snapshot: str, before: EditionRecord | None = None
 ) -> reports.Report:
     """The period as data. `before` is the previous edition, with which it is compared."""
-    split = read_money(published)
+    platforms, platform_total = read_platforms(published)
+    deliveries = read_deliveries(published)
+    has_events = not platforms or any(
+        each.family in EVENT_FAMILIES and each.state is not reports.DeliveryState.ABSENT for each in deliveries
+    )
+    split = read_money(published) if has_events else None
     diagnosed = read_diagnosis_section(published)
     editions = {
         day: len(_read_editions(_locate_folder(published.settings, get_day(day)))) for day in published.period.days
     }
-    stages = tuple(read_stage(published, key, diagnosed.findings if diagnosed else ()) for key in STAGES)
+    of_events = [each for each in diagnosed.findings if not dict(each.slice).get("platform")] if diagnosed else []
+    stages = tuple(read_stage(published, key, of_events) for key in STAGES) if has_events else ()
     report = reports.Report(
         shop=published.settings.shop,
         business_date=published.business_date,
@@ -81,13 +89,15 @@ def build_report(
         verdict_reasons=read_verdict_reasons(published),
         last_good_date=find_last_good_date(published),
         promotion=published.promotion(published.business_date) if published.is_day else None,
-        headline=mark_headlines(read_headlines(published), stages),
+        headline=mark_headlines(read_headlines(published), stages) if has_events else (),
         bridge=build_bridge(published, split),
         diagnosis=diagnosed,
         money=split,
         stages=stages,
+        platforms=platforms,
+        platform_total=platform_total,
         own_funnels=read_own_funnels(published.connection, published.business_date) if published.is_day else (),
-        deliveries=read_deliveries(published),
+        deliveries=deliveries,
         checks=read_checks(published),
         data_docs=find_data_docs(published) if published.is_day else None,
         quarantine=read_quarantine(published),
