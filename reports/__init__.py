@@ -59,7 +59,14 @@ from reports.model import (
 )
 from reports.pictures.canvas import reduce_colours
 from reports.pictures.table_days import draw_table_days
-from reports.printing import render, render_cohort_png, render_pages, render_pictures, render_stage_png
+from reports.printing import (
+    render,
+    render_cohort_png,
+    render_pages,
+    render_pictures,
+    render_platform_png,
+    render_stage_png,
+)
 from reports.spreadsheet import write_spreadsheet
 
 __all__ = [
@@ -116,6 +123,7 @@ __all__ = [
     "render_cohort_png",
     "render_pages",
     "render_pictures",
+    "render_platform_png",
     "render_stage_png",
     "select_findings_of_stage",
     "write_announcement",

@@ -784,14 +784,19 @@ def list_marked_figures(report: Report) -> list[Figure]:
     return list({figure.key: figure for figure in figures if figure.mark}.values())
 
 
-def list_marked_platform_figures(report: Report) -> list[tuple[Platform, Figure]]:
-    """The marked figures of the platforms, with the rates of the steps of their funnels."""
-    return [
-        (platform, compared.figure)
-        for platform in report.platforms
-        for compared in (*platform.figures, *platform.others)
-        if compared.figure.mark
-    ]
+def list_marked_platform_figures(report: Report) -> list[tuple[Platform, str, Figure]]:
+    """The marked figures of the platforms: whose, of what object (empty for the shop), and the figure.
+
+    A step of the platform's funnel is told by the figure that it reaches.
+    """
+    marked: list[tuple[Platform, str, Figure]] = []
+    for platform in report.platforms:
+        figures = [compared.figure for compared in (*platform.figures, *platform.others)]
+        figures += [Figure(step.key, Unit.RATE, step.rate_from_previous, mark=step.mark) for step in platform.steps]
+        marked += [(platform, "", figure) for figure in figures if figure.mark]
+        for table in platform.tables:
+            marked += [(platform, each.name, figure) for each in table.objects for figure in each.figures if figure.mark]
+    return marked
 
 
 def lacks_comparable_days(report: Report) -> bool:

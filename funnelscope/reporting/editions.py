@@ -112,17 +112,23 @@ def build_report(
     )
 
 
-def _select_remembered_figures(report: reports.Report) -> dict[str, reports.Figure]:
-    """The figures that an edition records: the headline numbers, and the main rate of each stage."""
+def _select_remembered_figures(report: reports.Report) -> dict[str, tuple[reports.Figure, str]]:
+    """The figures that an edition records, with their platform: the headline numbers, and each stage's main rate."""
     figures = [headline.figure for headline in report.headline]
     figures += [stage.rate for stage in report.stages if stage.rate is not None]
-    return {figure.key: figure for figure in figures if figure.value is not None}
+    of_platforms = {
+        f"{platform.name}/{platform.shop}/{compared.figure.key}": (compared.figure, platform.name)
+        for platform in report.platforms
+        for compared in platform.figures
+    }
+    remembered = {figure.key: (figure, "") for figure in figures} | of_platforms
+    return {key: (figure, where) for key, (figure, where) in remembered.items() if figure.value is not None}
 
 
 def _find_changes(report: reports.Report, before: EditionRecord) -> tuple[reports.EditionChange, ...]:
     return tuple(
-        reports.EditionChange(figure, Decimal(before.figures[key]) if key in before.figures else None)
-        for key, figure in _select_remembered_figures(report).items()
+        reports.EditionChange(figure, Decimal(before.figures[key]) if key in before.figures else None, platform)
+        for key, (figure, platform) in _select_remembered_figures(report).items()
         if str(figure.value) != before.figures.get(key)
     )
 
@@ -154,7 +160,7 @@ class Edition:
         return self.pdf.with_name(f"{self.pdf.stem}-findings.json")
 
     def picture(self, stage: str) -> Path:
-        """Path of the picture of a stage as PNG."""
+        """Path of the picture of a stage, or of `platform-<number>`, as PNG; there is none of what has no data."""
         return self.pdf.with_name(f"{self.pdf.stem}-{stage}.png")
 
 
@@ -188,9 +194,12 @@ def print_report(settings: Settings, period: Period | date, language: str | None
         _write(edition.findings, reports.write_findings_json(report))
     for stage_ in report.stages:
         _write(edition.picture(stage_.key), reports.render_stage_png(stage_, report))
+    for number_, platform in enumerate(report.platforms, 1):
+        if platform.steps:
+            _write(edition.picture(f"platform-{number_}"), reports.render_platform_png(platform, report))
     current = find_current_snapshot(settings.published)
     printed_from = records[number - 1].printed_from if number <= len(records) else current.name if current else ""
-    figures = {key: str(figure.value) for key, figure in _select_remembered_figures(report).items()}
+    figures = {key: str(figure.value) for key, (figure, _) in _select_remembered_figures(report).items()}
     record = EditionRecord(source, figures, files, printed_from)
     _write(folder / f"edition-{number}.json", json.dumps(asdict(record), indent=2, ensure_ascii=False).encode())
     return edition

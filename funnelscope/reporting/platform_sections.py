@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from statistics import median
 
 import reports
-from funnelscope.events.figures import FIGURES, FUNNELS
+from funnelscope.events.figures import FIGURES, FUNNELS, LEVELS
 from funnelscope.messages.wording import STATED
 from funnelscope.reporting.marks import mark_figures
 from funnelscope.reporting.periods import Period, get_day
@@ -57,7 +57,7 @@ COLUMNS = {
     ),
     "room": (
         *("paid_amount", "impression_users", "viewers", "visitors", "product_click_users", "paying_buyers"),
-        *("pay_rate", "refunded_amount", "watch_seconds"),
+        *("pay_rate", "refunded_amount", "watch_seconds", "watch_rate", "product_click_rate", "click_pay_rate"),
     ),
 }
 RATES = {
@@ -70,15 +70,18 @@ RATES = {
 }
 """Of each level, the figure that is held against its usual value; the first that is stated."""
 TRUST_DAYS = 28
+JUDGED_OBJECTS = 20
+"""Of each table, so many of the largest are marked where they moved: with all, nothing small could be seen."""
 
 
 def read_platforms(published: Published) -> tuple[tuple[reports.Platform, ...], tuple[reports.ComparedFigure, ...]]:
-    """What each platform states, those with money first, and the amounts of all of them together."""
+    """What each platform states, those with a funnel and with most money first, and the amounts of all of them together."""
     stated = Stated(published)
     several = {name for name, _ in stated.places if sum(other == name for other, _ in stated.places) > 1}
     found = _read_findings(published)
     platforms = [_read_platform(stated, name, shop, found, name in several) for name, shop in stated.places]
     platforms = [each for each in platforms if each.figures or each.others or each.tables]
+    platforms = _mark_objects(platforms)
     total = _read_total(stated)
     figures = [compared.figure for each in platforms for compared in (*each.figures, *each.others)]
     steps = [step for each in platforms for step in each.steps]
@@ -98,9 +101,9 @@ def read_platforms(published: Published) -> tuple[tuple[reports.Platform, ...], 
     return tuple(sorted(marked_platforms, key=_rank_platform)), total
 
 
-def _rank_platform(platform: reports.Platform) -> tuple[float, str, str]:
+def _rank_platform(platform: reports.Platform) -> tuple[bool, float, str, str]:
     figure = platform.find_figure(f"{STATED}paid_amount")
-    return -float((figure.value if figure else None) or 0), platform.name, platform.shop
+    return platform.level != "shop", -float((figure.value if figure else None) or 0), platform.name, platform.shop
 
 
 def _read_findings(published: Published) -> set[Place]:
@@ -130,8 +133,7 @@ def _read_platform(
         series |= _read_cost(stated, name, shop, series)
     first = FIRST_FIGURES if level != "campaign" else ADVERTISING_FIGURES
     shown = [key for key in first if key in series and not (key == "viewers" and "visitors" in series)]
-    hidden = {"cart_rate", "search_pay_rate"} if whole is None or level != "shop" else set()
-    others = [key for key in series if key not in shown and key not in hidden and not _is_claim(key)]
+    others = [key for key in series if key not in shown and not _is_claim(key)]
     has_one = len(stated.places) == 1
     return reports.Platform(
         name=name,
@@ -227,32 +229,22 @@ def _find_earlier(published: Published) -> tuple[Period, Period]:
 
 
 def _read_total(stated: Stated) -> tuple[reports.ComparedFigure, ...]:
-    """Amounts of all platforms that state the whole shop, on the days that all of them do. People are never added."""
-    shops = [whole for place in stated.places if (whole := stated.find_whole(*place, "shop"))]
-    amounts = [series for whole in shops if (series := whole.select_series("paid_amount", stated.published))]
-    if len(amounts) < 2:
+    """Amounts of all selling platforms, on the days that all of them state. People are never added."""
+    sales: dict[tuple[str, str], dict[str, Series]] = {}
+    for name, shop in stated.places:
+        level, whole = _find_level(stated, name, shop)
+        keys = ("paid_amount", "refunded_amount", "cost")
+        series = {key: days for key in keys if whole and (days := whole.select_series(key, stated.published))}
+        if level != "campaign" and "paid_amount" in series:
+            sales[name, shop] = series | _read_cost(stated, name, shop, series)
+    if len(sales) < 2:
         return ()
-    summed: dict[str, Series] = {"paid_amount": _add_series(amounts)}
-    refunds = [whole.select_series("refunded_amount", stated.published) for whole in shops]
-    if all(refunds):
-        summed["refunded_amount"] = _add_series(refunds)
-    costs = [
-        cost
-        for name, shop in stated.places
-        if (whole := stated.find_whole(name, shop, "shop"))
-        and (cost := _read_cost(stated, name, shop, build_all_series(whole, stated.published)).get("cost"))
-    ]
-    if costs:
-        summed["cost"] = cost = _add_series(costs)
-        paid = summed["paid_amount"]
-        summed["cost_share"] = {day: (cost[day][0], paid[day][0]) for day in cost if day in paid and paid[day][0]}
+    summed = {}
+    for key in ("paid_amount", "refunded_amount", "cost"):
+        parts = [series[key] for series in sales.values() if key in series]
+        if len(parts) == len(sales):  # a sum without one of them is no total
+            summed[key] = _add_series(parts)
     return tuple(_compare(stated, key, series, has_target=True) for key, series in summed.items())
-
-
-def build_all_series(whole: StatedObjectDays, published: Published) -> dict[str, Series]:
-    """Cost and paid amount of the whole shop, where they are stated."""
-    keys = ("cost", "paid_amount")
-    return {key: days for key in keys if (days := whole.select_series(key, published))}
 
 
 def _add_series(parts: Sequence[Series]) -> Series:
@@ -335,7 +327,6 @@ def _read_table(
         return None
     place = columns.index(size)
     rows.sort(key=lambda row: (-_measure(row.figures[place]), row.name, row.object, row.parent, row.device))
-    rows = _mark_rates(rows, columns.index(rate) if rate else None)
     windows = {
         (each.attribution_days[published.business_date], each.count_claim_days(published.business_date))
         for each in objects
@@ -387,14 +378,29 @@ def _measure(figure: reports.Figure) -> float:
     return max(float(figure.value or 0), float(figure.baseline or 0))
 
 
-def _mark_rates(rows: Sequence[reports.StatedObject], place: int | None) -> list[reports.StatedObject]:
-    """Marks the main rates of a table, of which one healthy table in ten has any."""
-    if place is None:
-        return list(rows)
-    rates = mark_figures([row.figures[place] for row in rows])
+def _mark_objects(platforms: Sequence[reports.Platform]) -> list[reports.Platform]:
+    """Marks the main rates of the largest objects: of healthy days one in ten has any such mark."""
+    judged = [
+        (row, table.columns.index(table.rate))
+        for platform in platforms
+        for table in platform.tables
+        if table.rate
+        for row in table.objects[:JUDGED_OBJECTS]
+    ]
+    rates = mark_figures([row.figures[place] for row, place in judged])
+    marked = {
+        id(row): replace(row, figures=(*row.figures[:place], rate, *row.figures[place + 1 :]))
+        for (row, place), rate in zip(judged, rates, strict=True)
+    }
     return [
-        replace(row, figures=(*row.figures[:place], rate, *row.figures[place + 1 :]))
-        for row, rate in zip(rows, rates, strict=True)
+        replace(
+            platform,
+            tables=tuple(
+                replace(table, objects=tuple(marked.get(id(row), row) for row in table.objects))
+                for table in platform.tables
+            ),
+        )
+        for platform in platforms
     ]
 
 
@@ -404,7 +410,9 @@ def _mark_rates(rows: Sequence[reports.StatedObject], place: int | None) -> list
 def _read_deliveries(stated: Stated, name: str, shop: str) -> tuple[reports.StatedDelivery, ...]:
     return tuple(
         reports.StatedDelivery(level, newest, delivered, stated.counts.get((platform, of_shop, level), 0))
-        for (platform, of_shop, level), (newest, delivered) in stated.newest.items()
+        for (platform, of_shop, level), (newest, delivered) in sorted(
+            stated.newest.items(), key=lambda item: LEVELS.index(item[0][2])
+        )
         if (platform, of_shop) == (name, shop)
     )
 

@@ -56,6 +56,9 @@ QUOTIENTS = {
     "cost_per_click": Quotient(("cost",), ("clicks",), Unit.MONEY),
     "cost_share": Quotient(("cost",), ("paid_amount",), Unit.RATE),
     "return_on_spend": Quotient(("attributed_amount",), ("cost",), Unit.RATIO),
+    "watch_rate": Quotient(("viewers",), ("impression_users",), Unit.RATE, True),
+    "product_click_rate": Quotient(("product_click_users",), ("viewers",), Unit.RATE, True),
+    "click_pay_rate": Quotient(("paying_buyers",), ("product_click_users",), Unit.RATE, True),
 }
 UNITS = {
     FigureKind.COUNT: Unit.COUNT,

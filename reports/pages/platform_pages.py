@@ -26,12 +26,15 @@ from reports.pages.table_blocks import (
 from reports.pictures.funnel_picture import write_mark
 from reports.pictures.trend import has_trend
 
-MOST_IN_FULL = 3
-"""With more platforms, the first page has one line of each, and the comparisons stand on their own pages."""
+MOST_ROWS_IN_FULL, ROWS_OF_A_FINDING = 30, 4
+"""With more figures the first page has one line a platform, and the comparisons stand on their own pages."""
 OBJECTS_SHOWN = 10
+ROWS_OF_A_SHORT_CHAPTER = 36
+LEAST_WITHOUT_CENTS = 200
 LINE_FIGURES = ("paid_amount", "visitors", "viewers", "pay_rate", "amount_per_buyer", "refunded_amount", "cost")
 OVERLAPPING_LEVELS = ("product", "source", "keyword")
-PAGE_MM, LEAST_NAME_MM = 174.0, 46.0
+ROOM_STEPS = tuple(f"{STATED}{key}" for key in ("watch_rate", "product_click_rate", "click_pay_rate"))
+PAGE_MM, LEAST_NAME_MM, WIDE_MM = 174.0, 46.0, 2.9
 
 
 def name_platform(platform: Platform, words: Words) -> str:
@@ -42,7 +45,11 @@ def name_platform(platform: Platform, words: Words) -> str:
 
 def is_in_full(report: Report) -> bool:
     """Whether the first page compares each platform's figures; the platforms' pages then leave them out."""
-    return not has_events(report) and len(report.platforms) <= MOST_IN_FULL
+    if has_events(report):
+        return False
+    findings = report.diagnosis.findings[:3] if report.diagnosis else ()
+    rows = sum(len(each.figures) + 2 for each in report.platforms if each.figures)
+    return rows + len(findings) * ROWS_OF_A_FINDING <= MOST_ROWS_IN_FULL
 
 
 # --- The first page --------------------------------------------------------------------------------
@@ -119,9 +126,9 @@ def name_stated(figure: Figure, currency: str, words: Words) -> str:
 
 
 def write_stated(value: Number | None, unit: Unit, words: Words, beside: Number | None = None) -> str:
-    """A value with its unit: amounts from a thousand on without cents, as those beside it."""
+    """A value with its unit, with as many decimals as the one beside it: amounts from two hundred on have none."""
     size = abs(float(beside if beside is not None else value or 0))
-    digits = 0 if unit is Unit.MONEY and size >= 1000 else None
+    digits = 0 if unit is Unit.MONEY and size >= LEAST_WITHOUT_CENTS else None
     if unit is Unit.COUNT:
         digits = 0 if size >= 10 else None
     return words.value(value, unit, digits)
@@ -129,14 +136,13 @@ def write_stated(value: Number | None, unit: Unit, words: Words, beside: Number 
 
 def build_lines_section(report: Report, words: Words) -> Content:
     """One line a platform, without figures that none of them states."""
-    keys = [
-        key for key in LINE_FIGURES if any(find_stated(each, key) for each in report.platforms)
-    ]
+    lines = [each for each in report.platforms if each.figures]
+    keys = [key for key in LINE_FIGURES if any(find_stated(each, key) for each in lines)]
     head = [words.text("columns", "platform")]
     for key in keys:
         head += [words.name_figure(f"{STATED}{key}"), *([words.text("columns", "against")] if key == "paid_amount" else [])]
     rows = []
-    for platform in report.platforms:
+    for platform in lines:
         cells = [name_platform(platform, words)]
         for key in keys:
             figure = find_stated(platform, key)
@@ -182,7 +188,7 @@ def build_platform_strip(report: Report, words: Words) -> list[Content]:
             "state": words.text("delivery_states", "missing" if late else "complete"),
             "detail": words.text("labels", "separator").join(
                 words.text("labels", "newest_day", level=words.text("levels", each.level), day=f"{each.newest_day:%m-%d}")
-                for each in late or platform.deliveries[:1]
+                for each in late or platform.deliveries
             ),
         }
         for platform in report.platforms
@@ -195,7 +201,8 @@ def build_platform_strip(report: Report, words: Words) -> list[Content]:
 
 def build_platform_chapters(report: Report, words: Words) -> list[Content]:
     """A chapter for each platform that states more than the first page shows."""
-    return [build_platform_chapter(number, each, report, words) for number, each in enumerate(report.platforms, 1)]
+    chapters = [build_platform_chapter(number, each, report, words) for number, each in enumerate(report.platforms, 1)]
+    return place_chapters([chapter for chapter in chapters if chapter["sections"]])
 
 
 def build_platform_chapter(number: int, platform: Platform, report: Report, words: Words) -> Content:
@@ -205,15 +212,31 @@ def build_platform_chapter(number: int, platform: Platform, report: Report, word
     sections += build_finding_sections(select_findings_of_platform(report, platform), report.currency, words)
     shown = platform.others if is_in_full(report) else (*platform.figures, *platform.others)
     if shown:
-        sections.append(
-            build_section(words.text("headings", "platform_figures"), build_compared_figures(shown, report, words))
-        )
-    sections += [build_objects_section(table, report, words) for table in platform.tables]
+        heading = "further_figures" if is_in_full(report) else "platform_figures"
+        sections.append(build_section(words.text("headings", heading), build_compared_figures(shown, report, words)))
+    for table in platform.tables:
+        sections.append(build_objects_section(table, report, words))
+        sections += build_room_steps_section(table, words)
     return {
         "name": name,
         "question": words.text("notes", "platform_people_of", platform=name),
         "sections": [*sections, *_build_claims_note(platform, words)],
-    }  # fmt: skip
+    }
+
+
+def place_chapters(chapters: Sequence[Content]) -> list[Content]:
+    """The chapters with whether each begins a page: a short one follows the one before, in one piece."""
+    return [
+        chapter | {"begins_page": number == 0 or _count_rows(chapter) > ROWS_OF_A_SHORT_CHAPTER}
+        for number, chapter in enumerate(chapters)
+    ]
+
+
+def _count_rows(chapter: Content) -> int:
+    """How many rows of a table are about as high as the chapter."""
+    tables = [section["table"] for section in chapter["sections"] if section["table"]]
+    pictures = sum(section["picture"] is not None for section in chapter["sections"])
+    return 5 + 3 * len(chapter["sections"]) + 12 * pictures + sum(len(table["rows"]) + 1 for table in tables)
 
 
 def is_funnel_first(report: Report) -> bool:
@@ -263,9 +286,11 @@ def build_objects_section(table: StatedTable, report: Report, words: Words) -> C
     shown = select_shown_objects(table)
     names = [name_object(each, words) for each in table.objects]
     compared = [key for key in (table.size, table.rate) if key]
+    if table.level == "campaign":  # what it costs and claims is more than how the clicks moved
+        compared = [table.size]
     is_known = {key: any(_find(each, key, table).baseline is not None for each in shown) for key in compared}
     columns, room = [], PAGE_MM - LEAST_NAME_MM
-    order = [table.size, *([table.rate] if table.rate else []), *table.columns]
+    order = [table.size, *([table.rate] if table.rate else []), *(key for key in table.columns if key not in ROOM_STEPS)]
     for key in dict.fromkeys(order):
         block = write_column(key, table, shown, is_known.get(key, False), report, words)
         width = sum(measure_column(column) for column in block)
@@ -291,7 +316,25 @@ def build_objects_section(table: StatedTable, report: Report, words: Words) -> C
     head = [words.text("levels", table.level), *(column[0] for column in cells)]
     widths = [None, *(measure_column(column) for column in cells)]
     heading = words.text("headings", "slices", dimension=words.text("levels", table.level))
-    return build_section(heading, build_table(head, rows, widths), write_objects_note(table, shown, words) or None)
+    return build_section(heading, build_table(head, rows, widths), write_objects_note(table, shown, report, words) or None)
+
+
+def build_room_steps_section(table: StatedTable, words: Words) -> list[Content]:
+    """The rates from step to step of each live room; empty where the platform states no steps of rooms."""
+    keys = [key for key in ROOM_STEPS if key in table.columns]
+    shown = select_shown_objects(table)
+    if table.level != "room" or not keys:
+        return []
+    head, cells = [words.text("levels", "room")], [[name_object(each, words)] for each in shown]
+    is_known = any(_find(each, key, table).baseline is not None for each in shown for key in keys)
+    for key in keys:
+        head += [words.name_figure(key), *([words.text("columns", "usual")] if is_known else [])]
+        for row, each in zip(cells, shown, strict=True):
+            figure = _find(each, key, table)
+            row.append(write_cell(figure, words))
+            row += [words.value(figure.baseline, figure.unit)] if is_known else []
+    heading = words.text("headings", "room_steps")
+    return [build_section(heading, build_table(head, cells, [None, *(20 for _ in head[1:])]))]
 
 
 def _list_columns(columns: Sequence[tuple[int, list[list[str]]]], table: StatedTable) -> list[tuple[str, int]]:
@@ -312,11 +355,9 @@ def write_column(
 ) -> list[list[str]]:
     """The column of a figure, head first; with its usual value for the main rate, and its change where compared."""
     figures = [_find(each, key, table) for each in shown]
-    first = figures[0]
     name = words.name_figure(key)
-    if first.rule == "mean_of_days":
-        name = words.text("labels", "mean_of_days_name", name=name)
-    column = [[name, *(write_cell(figure, words) for figure in figures)]]
+    largest = max((figure.value for figure in figures if figure.value is not None), key=float, default=None)
+    column = [[name, *(write_cell(figure, words, largest) for figure in figures)]]
     if not is_compared:
         return column
     if key == table.rate:
@@ -327,16 +368,22 @@ def write_column(
     return column
 
 
-def write_cell(figure: Figure, words: Words) -> str:
-    """The value with its mark."""
-    return f"{write_mark(figure.mark, words)} {write_stated(figure.value, figure.unit, words)}".strip()
+def write_cell(figure: Figure, words: Words, beside: Number | None = None) -> str:
+    """The value with its mark, and with the decimals of the largest amount of its column."""
+    of_column = beside if figure.unit is Unit.MONEY else None
+    return f"{write_mark(figure.mark, words)} {write_stated(figure.value, figure.unit, words, of_column)}".strip()
 
 
 def measure_column(cells: Sequence[str]) -> int:
     """The width that the cells of a column need, in millimetres; its head may break."""
-    longest = max([sum(2.8 if char > "⺀" else 1.6 for char in cell) for cell in cells[1:]] + [0.0])
-    head = max([sum(2.5 if char > "⺀" else 1.35 for char in word) for word in cells[0].split()] + [0.0])
+    longest = max([sum(WIDE_MM if is_wide(char) else 1.6 for char in cell) for cell in cells[1:]] + [0.0])
+    head = max([sum(2.5 if is_wide(char) else 1.35 for char in word) for word in cells[0].split()] + [0.0])
     return round(max(longest, min(head, 15.0)) + 4)
+
+
+def is_wide(char: str) -> bool:
+    """Whether the character is as wide as high: Chinese, and the signs of marks."""
+    return char > "⺀" or char in "▲▼"
 
 
 def fit_widths(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int | None]:
@@ -356,9 +403,10 @@ def name_object(each: StatedObject, words: Words) -> str:
     return words.text("labels", "part_of", whole=each.parent, name=name) if each.parent else name
 
 
-def write_objects_note(table: StatedTable, shown: Sequence[StatedObject], words: Words) -> str:
+def write_objects_note(table: StatedTable, shown: Sequence[StatedObject], report: Report, words: Words) -> str:
     """That people of the objects overlap, and how many objects the page leaves out."""
     parts = [words.text("notes", "overlap")] if table.level in OVERLAPPING_LEVELS else []
+    parts += [words.text("notes", "mean_objects")] if report.days else []
     left = max(table.object_count, len(table.objects)) - len(shown)
     if left > 0:
         parts.append(words.text("notes", "more_objects", count=words.plain(left)))
