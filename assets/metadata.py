@@ -65,7 +65,9 @@ def describe_diagnosis_day(shop: Shop, business_date: date) -> Metadata:
 
 
 def describe_stage(edition: Edition, stage: str) -> Metadata:
-    """The picture of the stage in the printed edition."""
+    """The picture of the stage in the printed edition; a shop without events has none."""
+    if not edition.picture(stage).exists():
+        return {"picture": "no events; see the pictures of the platforms at the report"}
     return _describe_or_explain(
         lambda: {
             "picture": embed_picture(stage, edition.picture(stage).read_bytes(), "png"),
@@ -73,6 +75,15 @@ def describe_stage(edition: Edition, stage: str) -> Metadata:
             "edition": edition.number,
         }
     )
+
+
+def describe_platforms(edition: Edition) -> Metadata:
+    """The pictures of the platforms' own funnels in the printed edition."""
+    files = sorted(edition.pdf.parent.glob(f"{edition.pdf.stem}-platform-*.png"))
+    return _describe_or_explain(
+        lambda: {file.stem.removeprefix(f"{edition.pdf.stem}-"): embed_picture(file.stem, file.read_bytes(), "png")
+                 for file in files}
+    )  # fmt: skip
 
 
 def describe_funnel_day(shop: Shop, name: str, business_date: date) -> Metadata:

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 import dagster as dg
 
 from assets.common import DELIVERY, REPORT, SINGLE_RUN, SNAPSHOT, STAGES, define_daily_asset, read_date_range
-from assets.metadata import describe_stage
+from assets.metadata import describe_platforms, describe_stage
 from assets.resources import Shop
 from funnelscope import reporting
 from funnelscope.reporting import delivery
@@ -44,6 +44,7 @@ def define_daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
                 "pdf": dg.MetadataValue.path(str(edition.pdf)),
                 "edition": edition.number,
                 "snapshot": edition.snapshot,
+                **describe_platforms(edition),
                 "weeks and months": ", ".join(period.name for period in periods) or "none",
             },
         )

@@ -14,6 +14,7 @@ from reports.model import (
     BridgeBar,
     CheckResult,
     CheckState,
+    ComparedFigure,
     DayInPeriod,
     DayPoint,
     DeliveryState,
@@ -36,6 +37,7 @@ from reports.model import (
     OwnFunnel,
     OwnStep,
     Pair,
+    Platform,
     QuarantineCount,
     Question,
     QuestionAnswer,
@@ -47,13 +49,24 @@ from reports.model import (
     SliceTable,
     Stage,
     StageStep,
+    StatedDelivery,
+    StatedObject,
+    StatedTable,
+    TrustLine,
     VisibleDrop,
     Window,
     select_findings_of_stage,
 )
 from reports.pictures.canvas import reduce_colours
 from reports.pictures.table_days import draw_table_days
-from reports.printing import render, render_cohort_png, render_pages, render_pictures, render_stage_png
+from reports.printing import (
+    render,
+    render_cohort_png,
+    render_pages,
+    render_pictures,
+    render_platform_png,
+    render_stage_png,
+)
 from reports.spreadsheet import write_spreadsheet
 
 __all__ = [
@@ -63,6 +76,7 @@ __all__ = [
     "BridgeBar",
     "CheckResult",
     "CheckState",
+    "ComparedFigure",
     "DayInPeriod",
     "DayPoint",
     "DeliveryState",
@@ -85,6 +99,7 @@ __all__ = [
     "OwnFunnel",
     "OwnStep",
     "Pair",
+    "Platform",
     "QuarantineCount",
     "Question",
     "QuestionAnswer",
@@ -96,6 +111,10 @@ __all__ = [
     "SliceTable",
     "Stage",
     "StageStep",
+    "StatedDelivery",
+    "StatedObject",
+    "StatedTable",
+    "TrustLine",
     "VisibleDrop",
     "Window",
     "draw_table_days",
@@ -104,6 +123,7 @@ __all__ = [
     "render_cohort_png",
     "render_pages",
     "render_pictures",
+    "render_platform_png",
     "render_stage_png",
     "select_findings_of_stage",
     "write_announcement",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from funnelscope.messages.wording import load_words
 from reports.model import Report
+from reports.pages.platform_pages import write_platform_line
 from reports.pages.summary_page import build_verdict
 
 
@@ -27,6 +28,7 @@ def write_announcement(report: Report, where: str, finding: str = "") -> Announc
     judged = build_verdict(report, words)
     data = [judged["data"]] if judged["data"] else []
     lines = [judged["sentence"], *data, *(f"- {reason}" for reason in judged["reasons"])]
+    lines += [write_platform_line(each, report, words) for each in report.platforms if each.figures]
     if finding:
         lines.append(words.text("delivery", "finding", finding=finding))
     lines.append(words.text("delivery", "report", where=where))

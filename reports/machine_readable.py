@@ -4,7 +4,8 @@ import json
 from datetime import date
 
 from funnelscope.messages.message_types import Number, Slice
-from reports.model import Diagnosis, Estimate, Evidence, Finding, FollowUp, Report
+from funnelscope.messages.wording import STATED
+from reports.model import ComparedFigure, Diagnosis, Estimate, Evidence, Finding, FollowUp, Platform, Report
 
 FORM_VERSION = 1
 
@@ -20,6 +21,7 @@ def write_findings_json(report: Report) -> bytes:
         "currency": report.currency,
         "data_verdict": report.verdict.value,
         **_convert_diagnosis(report.diagnosis or Diagnosis("not_run")),
+        "platforms": [_convert_platform(platform) for platform in report.platforms],
     }
     return json.dumps(document, ensure_ascii=False, indent=2).encode()
 
@@ -86,6 +88,45 @@ def _convert_follow_up(follow_up: FollowUp) -> dict[str, object]:
         "since": _convert_date(follow_up.since),
         "state": follow_up.state,
         "lost_amount": _convert_estimate(follow_up.lost_amount),
+    }
+
+
+def _convert_platform(platform: Platform) -> dict[str, object]:
+    return {
+        "platform": platform.name,
+        "shop": platform.shop,
+        "level": platform.level,
+        "figures": [_convert_compared_figure(each) for each in (*platform.figures, *platform.others)],
+        "steps": [
+            {
+                "figure": step.key.removeprefix(STATED),
+                "count": step.count,
+                "rate": step.rate_from_previous,
+                "usual_rate": step.baseline_rate,
+            }
+            for step in platform.steps
+        ],
+        "newest_days": {each.level: each.newest_day.isoformat() for each in platform.deliveries},
+    }
+
+
+def _convert_compared_figure(each: ComparedFigure) -> dict[str, object]:
+    figure = each.figure
+    values = {
+        "value": figure.value,
+        "day_before": each.before,
+        "week_before": each.earlier,
+        "usual": figure.baseline,
+        "usual_low": figure.usual_low,
+        "usual_high": figure.usual_high,
+        "peers": each.peers,
+        "target": each.target,
+    }
+    return {
+        "figure": figure.key.removeprefix(STATED),
+        "unit": figure.unit.value,
+        **{name: _convert_number(value) for name, value in values.items()},
+        "mark": figure.mark.value if figure.mark else None,
     }
 
 

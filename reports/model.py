@@ -480,11 +480,122 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class ComparedFigure:
+    """A figure that a platform states, with what it is held against.
+
+    `before` is the value of the day before, `earlier` that of the same weekday a week before; for a week or month, of
+    the previous one and of the one a year earlier. `peers` is the mean of comparable shops as the platform states it.
+    `days` is how many of the report's days are known.
+    """
+
+    figure: Figure
+    before: Number | None = None
+    earlier: Number | None = None
+    peers: Number | None = None
+    target: Number | None = None
+    days: int = 0
+
+
+@dataclass(frozen=True)
+class StatedObject:
+    """A product, source, keyword, campaign, agent or room, with the figures in the columns of its table.
+
+    A rollup sums other objects of the table. `is_found` means that a finding names it.
+    """
+
+    name: str
+    object: str
+    figures: tuple[Figure, ...]
+    parent: str = ""
+    device: str = ""
+    is_rollup: bool = False
+    is_found: bool = False
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether one of its figures is marked."""
+        return any(figure.mark for figure in self.figures)
+
+
+@dataclass(frozen=True)
+class StatedTable:
+    """The objects of one level. The objects overlap: nothing but amounts may be added up.
+
+    `size` and `rate` are the keys of the figures that are held against their usual value: by which the objects are
+    ordered, and of which a change matters. `object_count` counts the day's objects, also those that are too small to
+    be read. Of advertising, `attribution_days` are the days after a click that it claims, `claim_age` those of them
+    that were over when the figures were delivered; None where they are not stated. `peers` is a row of comparable
+    shops.
+    """
+
+    level: str
+    columns: tuple[str, ...]
+    size: str
+    rate: str | None
+    objects: tuple[StatedObject, ...]
+    object_count: int = 0
+    attribution_days: int | None = None
+    claim_age: int | None = None
+    peers: StatedObject | None = None
+
+
+@dataclass(frozen=True)
+class StatedDelivery:
+    """The newest day that a platform states at a level, the day it was delivered on, and the day's objects."""
+
+    level: str
+    newest_day: date
+    delivered_on: date
+    object_count: int = 0
+
+
+@dataclass(frozen=True)
+class TrustLine:
+    """Ours against what the platform states of the same thing. `usual_ratio` is the median of 28 days before."""
+
+    metric: str
+    ours: Number | None
+    stated: Number | None
+    usual_ratio: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours / stated."""
+        return float(self.ours) / float(self.stated) if self.ours is not None and self.stated else None
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What one platform states: figures of the whole shop, its own funnel, and tables by level.
+
+    `name` is the platform as delivered; `shop` is set where it has several. `level` is what the figures are of: the
+    shop, or all rooms, products or campaigns together where nothing is stated of the shop. `others` are the figures
+    that the first page leaves out.
+    """
+
+    name: str
+    shop: str = ""
+    level: str = "shop"
+    figures: tuple[ComparedFigure, ...] = ()
+    others: tuple[ComparedFigure, ...] = ()
+    steps: tuple[StageStep, ...] = ()
+    tables: tuple[StatedTable, ...] = ()
+    deliveries: tuple[StatedDelivery, ...] = ()
+    trust: tuple[TrustLine, ...] = ()
+
+    def find_figure(self, key: str) -> Figure | None:
+        """The figure of this key; None if it is not stated."""
+        figures = [compared.figure for compared in (*self.figures, *self.others)]
+        return next((figure for figure in figures if figure.key == key), None)
+
+
+@dataclass(frozen=True)
 class EditionChange:
-    """A printed number that differs from the previous edition."""
+    """A printed number that differs from the previous edition. `platform` is whose it is, if a platform states it."""
 
     figure: Figure
     before: Number | None
+    platform: str = ""
 
 
 @dataclass(frozen=True)
@@ -591,7 +702,8 @@ class Report:
     is the latest day with usable numbers, given if the verdict is blocked. `promotion` names the promotion and phase of
     the day. `diagnosis` is None if none has run. `changes` lists differences from the previous edition,
     `late_deliveries` the files that came in between, `restated_days` the earlier days whose numbers have changed since
-    the previous report. `data_docs` is the path of the Data Docs pages, under the home folder. `derived_stays` is the
+    the previous report. `platforms` holds what platforms state, `platform_total` the amounts of all together; a shop
+    without events has no stages and no headline. `data_docs` is the path of the Data Docs pages, under the home folder. `derived_stays` is the
     share of views whose stay had to be derived, None if there are none.
     """
 
@@ -616,6 +728,8 @@ class Report:
     diagnosis: Diagnosis | None = None
     money: MoneySplit | None = None
     stages: tuple[Stage, ...] = ()
+    platforms: tuple[Platform, ...] = ()
+    platform_total: tuple[ComparedFigure, ...] = ()
     deliveries: tuple[FamilyDelivery, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     quarantine: tuple[QuarantineCount, ...] = ()
@@ -633,10 +747,28 @@ class Report:
 
 
 def select_findings_of_stage(report: Report, stage: str) -> tuple[Finding, ...]:
-    """The day's findings in one stage, the worst first, in the order of the diagnosis."""
+    """The day's findings in one stage, the worst first. Those about a platform's figures are on the platform's page."""
     if report.diagnosis is None:
         return ()
-    return tuple(finding for finding in report.diagnosis.findings if finding.stage == stage)
+    findings = report.diagnosis.findings
+    return tuple(each for each in findings if each.stage == stage and get_platform(each) is None)
+
+
+def get_platform(finding: Finding) -> str | None:
+    """The platform whose figures the finding is about; None if it is about the shop's own events."""
+    return dict(finding.slice).get("platform")
+
+
+def select_findings_of_platform(report: Report, platform: Platform) -> tuple[Finding, ...]:
+    """The findings about the figures of the platform."""
+    if report.diagnosis is None:
+        return ()
+    return tuple(each for each in report.diagnosis.findings if get_platform(each) == platform.name)
+
+
+def has_events(report: Report) -> bool:
+    """Whether the report is about events; else it has only what platforms state."""
+    return bool(report.stages) or not report.platforms
 
 
 def is_diagnosed(report: Report) -> bool:
@@ -650,6 +782,21 @@ def list_marked_figures(report: Report) -> list[Figure]:
     for stage in report.stages:
         figures += [figure for figure in (stage.rate, *stage.indicators) if figure is not None]
     return list({figure.key: figure for figure in figures if figure.mark}.values())
+
+
+def list_marked_platform_figures(report: Report) -> list[tuple[Platform, str, Figure]]:
+    """The marked figures of the platforms: whose, of what object (empty for the shop), and the figure.
+
+    A step of the platform's funnel is told by the figure that it reaches.
+    """
+    marked: list[tuple[Platform, str, Figure]] = []
+    for platform in report.platforms:
+        figures = [compared.figure for compared in (*platform.figures, *platform.others)]
+        figures += [Figure(step.key, Unit.RATE, step.rate_from_previous, mark=step.mark) for step in platform.steps]
+        marked += [(platform, "", figure) for figure in figures if figure.mark]
+        for table in platform.tables:
+            marked += [(platform, each.name, figure) for each in table.objects for figure in each.figures if figure.mark]
+    return marked
 
 
 def lacks_comparable_days(report: Report) -> bool:

@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 from funnelscope.messages.wording import load_words
 from reports.fonts import find_font_file, require_glyphs, spell_out
-from reports.model import OwnCohort, Report, Stage
+from reports.model import OwnCohort, Platform, Report, Stage
 from reports.pages import build_content
+from reports.pages.platform_pages import name_platform
 from reports.pictures import draw_pictures
 from reports.pictures.canvas import apply_drawing_style, save_png
 from reports.pictures.funnel_picture import draw_stage_png
 from reports.pictures.own_funnel_picture import draw_own_funnel
+from reports.pictures.platform_picture import draw_platform_png
 
 Anything = TypeVar("Anything")
 
@@ -75,6 +77,14 @@ def render_stage_png(stage: Stage, report: Report) -> bytes:
     """
     named = replace(report, shop=spell_out(report.shop))  # the picture shows nothing else of the report
     return draw_stage_png(make_drawable(stage), named, load_words(report.language, report.period))
+
+
+def render_platform_png(platform: Platform, report: Report) -> bytes:
+    """The platform's own funnel and the trend of its pay rate as a PNG with a title. Raises the errors of `render`."""
+    words = load_words(report.language, report.period)
+    named = replace(report, shop=spell_out(report.shop))
+    drawn = make_drawable(platform)
+    return draw_platform_png(drawn, name_platform(drawn, words), named, words)
 
 
 def render_cohort_png(cohort: OwnCohort, name: str, language: str) -> bytes:

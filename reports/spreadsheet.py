@@ -15,6 +15,7 @@ from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, load_words
 from reports.model import (
     Bridge,
+    ComparedFigure,
     Estimate,
     Figure,
     Finding,
@@ -26,6 +27,7 @@ from reports.model import (
     Window,
 )
 from reports.pages.data_page import write_check_row
+from reports.pages.platform_pages import name_platform
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -75,6 +77,8 @@ def write_spreadsheet(report: Report) -> bytes:
         _write_day(_Sheet(workbook, words, words.text("spreadsheet", "day")), report, words)
         for stage in report.stages:
             _write_stage(_Sheet(workbook, words, words.text("stages", stage.key)), stage, words)
+        if report.platforms:
+            _write_platforms(_Sheet(workbook, words, words.text("spreadsheet", "platforms")), report, words)
         _write_data(_Sheet(workbook, words, words.text("spreadsheet", "data")), report, words)
     return file.getvalue()
 
@@ -145,9 +149,10 @@ def _write_day(sheet: _Sheet, report: Report, words: Words) -> None:
         (words.text("spreadsheet", "baseline_days"), _format_count(report.baseline_days)),
     ]
     sheet.table(words.text("spreadsheet", "report"), ("what", "value"), about)
-    sheet.table(
-        words.text("headings", "headline"), FIGURE_COLUMNS, _write_figure_rows(_list_headline_figures(report), words)
-    )
+    if headline := _list_headline_figures(report):
+        sheet.table(words.text("headings", "headline"), FIGURE_COLUMNS, _write_figure_rows(headline, words))
+    for title, figures in _list_platform_figures(report, words):
+        sheet.table(title, COMPARED_COLUMNS, [_write_compared_row(each, words) for each in figures])
     if report.days:
         _write_days(sheet, report, words)
     if report.bridge is not None:
@@ -171,6 +176,74 @@ def _write_day(sheet: _Sheet, report: Report, words: Words) -> None:
         ],
     )
     sheet.table(words.text("headings", "factors"), FIGURE_COLUMNS, _write_figure_rows(report.money.factors, words))
+
+
+COMPARED_COLUMNS = (
+    *("figure", "value", "before_that", "earlier_that", "usual", "usual_low", "usual_high", "peers", "target"),
+    *("mark", "rule"),
+)
+
+
+def _list_platform_figures(report: Report, words: Words) -> list[tuple[str, Sequence[ComparedFigure]]]:
+    """The amounts of all platforms together, and the figures of each, under their names."""
+    total = [(words.text("headings", "platform_total"), report.platform_total)] if report.platform_total else []
+    of_each = [(name_platform(each, words), (*each.figures, *each.others)) for each in report.platforms]
+    return [*total, *((title, figures) for title, figures in of_each if figures)]
+
+
+def _write_compared_row(each: ComparedFigure, words: Words) -> Sequence[Value]:
+    figure = each.figure
+    shown = FORMATS[figure.unit]
+    usual = MEAN_FORMAT if figure.unit is Unit.COUNT else shown
+    return (
+        words.name_figure(figure.key),
+        Cell(figure.value, shown),
+        Cell(each.before, shown),
+        Cell(each.earlier, shown),
+        *(Cell(value, usual) for value in (figure.baseline, figure.usual_low, figure.usual_high)),
+        Cell(each.peers, shown),
+        Cell(each.target, shown),
+        words.text("labels", figure.mark.value) if figure.mark else "",
+        words.text("several_days", figure.rule) if figure.rule else "",
+    )
+
+
+TIDY_COLUMNS = (
+    *("business_date", "platform", "shop", "level", "object", "name", "parent", "device", "is_rollup"),
+    *("figure", "value", "unit", "usual", "mark"),
+)
+
+
+def _write_platforms(sheet: _Sheet, report: Report, words: Words) -> None:
+    """One row for each figure of each object: every object that was read, not only those on the pages."""
+    rows: list[Sequence[Value]] = []
+    for platform in report.platforms:
+        name = words.translate_or_keep("platforms", platform.name)
+        at = (report.name or report.business_date, name, platform.shop or report.shop)
+        level = words.text("levels", platform.level)
+        whole = ("", "" if platform.level == "shop" else words.text("labels", f"all_{platform.level}s"), "", "", "")
+        for compared in (*platform.figures, *platform.others):
+            rows.append((*at, level, *whole, *_write_tidy_figure(compared.figure, words)))
+        for table in platform.tables:
+            level = words.text("levels", table.level)
+            for each in table.objects:
+                is_rollup = words.text("labels", "rollup") if each.is_rollup else ""
+                place = (*at, level, each.object, each.name, each.parent, each.device, is_rollup)
+                rows += [
+                    (*place, *_write_tidy_figure(figure, words)) for figure in each.figures if figure.value is not None
+                ]
+    sheet.table(words.text("spreadsheet", "platforms"), TIDY_COLUMNS, rows)
+
+
+def _write_tidy_figure(figure: Figure, words: Words) -> Sequence[Value]:
+    shown = FORMATS[figure.unit]
+    return (
+        words.name_figure(figure.key),
+        Cell(figure.value, shown),
+        figure.unit.value,
+        Cell(figure.baseline, MEAN_FORMAT if figure.unit is Unit.COUNT else shown),
+        words.text("labels", figure.mark.value) if figure.mark else "",
+    )
 
 
 def _write_days(sheet: _Sheet, report: Report, words: Words) -> None:
@@ -348,7 +421,7 @@ def _write_figure_rows(figures: Iterable[Figure], words: Words) -> Rows:
         shown = FORMATS[figure.unit]
         usual = MEAN_FORMAT if figure.unit is Unit.COUNT else shown
         yield (
-            words.text("metrics", figure.key),
+            words.name_figure(figure.key),
             Cell(figure.value, shown),
             Cell(figure.numerator, _format_plain(figure.numerator)),
             Cell(figure.denominator, _format_plain(figure.denominator)),

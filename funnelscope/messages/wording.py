@@ -11,6 +11,8 @@ import yaml
 from funnelscope.messages.message_types import CountedFigure, Message, Number, PeriodKind, Slice, Unit
 
 MINUS = "−"
+STATED = "stated_"
+"""What the keys of figures that platforms state begin with: their visitors are counted otherwise than ours."""
 
 # A value with one of these names is a key of the given section and is translated.
 TRANSLATED_VALUES = {
@@ -75,6 +77,23 @@ class Words:
     def translate_or_keep(self, section: str, key: str) -> str:
         """The text at `section.key`, or the key itself if the file does not translate it."""
         return self.text(section, key) if key in self.sections[section] else key
+
+    def name_figure(self, key: str) -> str:
+        """The name of a metric, or of a figure that platforms state."""
+        return self.text(*self._locate_figure(key, "metrics"))
+
+    def name_step(self, key: str) -> str:
+        """The name of a step of a stage, or of a platform's own funnel."""
+        return self.text(*self._locate_figure(key, "steps"))
+
+    def define_figure(self, key: str) -> str:
+        """The definition of a metric; empty for a figure that the platform states as it counts it."""
+        section, name = self._locate_figure(key, "metrics")
+        entry = self._entry(section, name)
+        return str(entry["definition"]) if isinstance(entry, dict) else ""
+
+    def _locate_figure(self, key: str, section: str) -> tuple[str, str]:
+        return ("stated_figures", key.removeprefix(STATED)) if key.startswith(STATED) else (section, key)
 
     def detail(self, section: str, key: str, field: str) -> str:
         """A further field of an entry: a metric's `definition`, a stage's `question`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 import reports
+from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.messages.message_types import PeriodKind
 from funnelscope.publication.publish import open_published
 from funnelscope.quality.gate import list_days
@@ -29,6 +30,7 @@ from funnelscope.reporting.headline import build_bridge, read_headlines
 from funnelscope.reporting.marks import mark_headlines
 from funnelscope.reporting.money_section import read_money
 from funnelscope.reporting.own_funnel_section import read_own_funnels
+from funnelscope.reporting.platform_sections import read_platforms
 from funnelscope.reporting.periods import PERIODS_OF, Period, find_ended_periods, get_day
 from funnelscope.reporting.published_days import Published
 from funnelscope.reporting.restatements import find_restated_since
@@ -58,12 +60,18 @@ def build_report(
     published: Published, edition: int, snapshot: str, before: EditionRecord | None = None
 ) -> reports.Report:
     """The period as data. `before` is the previous edition, with which it is compared."""
-    split = read_money(published)
+    platforms, platform_total = read_platforms(published)
+    deliveries = read_deliveries(published)
+    has_events = not platforms or any(
+        each.family in EVENT_FAMILIES and each.state is not reports.DeliveryState.ABSENT for each in deliveries
+    )
+    split = read_money(published) if has_events else None
     diagnosed = read_diagnosis_section(published)
     editions = {
         day: len(_read_editions(_locate_folder(published.settings, get_day(day)))) for day in published.period.days
     }
-    stages = tuple(read_stage(published, key, diagnosed.findings if diagnosed else ()) for key in STAGES)
+    of_events = [each for each in diagnosed.findings if not dict(each.slice).get("platform")] if diagnosed else []
+    stages = tuple(read_stage(published, key, of_events) for key in STAGES) if has_events else ()
     report = reports.Report(
         shop=published.settings.shop,
         business_date=published.business_date,
@@ -81,13 +89,15 @@ def build_report(
         verdict_reasons=read_verdict_reasons(published),
         last_good_date=find_last_good_date(published),
         promotion=published.promotion(published.business_date) if published.is_day else None,
-        headline=mark_headlines(read_headlines(published), stages),
+        headline=mark_headlines(read_headlines(published), stages) if has_events else (),
         bridge=build_bridge(published, split),
         diagnosis=diagnosed,
         money=split,
         stages=stages,
+        platforms=platforms,
+        platform_total=platform_total,
         own_funnels=read_own_funnels(published.connection, published.business_date) if published.is_day else (),
-        deliveries=read_deliveries(published),
+        deliveries=deliveries,
         checks=read_checks(published),
         data_docs=find_data_docs(published) if published.is_day else None,
         quarantine=read_quarantine(published),
@@ -102,17 +112,23 @@ def build_report(
     )
 
 
-def _select_remembered_figures(report: reports.Report) -> dict[str, reports.Figure]:
-    """The figures that an edition records: the headline numbers, and the main rate of each stage."""
+def _select_remembered_figures(report: reports.Report) -> dict[str, tuple[reports.Figure, str]]:
+    """The figures that an edition records, with their platform: the headline numbers, and each stage's main rate."""
     figures = [headline.figure for headline in report.headline]
     figures += [stage.rate for stage in report.stages if stage.rate is not None]
-    return {figure.key: figure for figure in figures if figure.value is not None}
+    of_platforms = {
+        f"{platform.name}/{platform.shop}/{compared.figure.key}": (compared.figure, platform.name)
+        for platform in report.platforms
+        for compared in platform.figures
+    }
+    remembered = {figure.key: (figure, "") for figure in figures} | of_platforms
+    return {key: (figure, where) for key, (figure, where) in remembered.items() if figure.value is not None}
 
 
 def _find_changes(report: reports.Report, before: EditionRecord) -> tuple[reports.EditionChange, ...]:
     return tuple(
-        reports.EditionChange(figure, Decimal(before.figures[key]) if key in before.figures else None)
-        for key, figure in _select_remembered_figures(report).items()
+        reports.EditionChange(figure, Decimal(before.figures[key]) if key in before.figures else None, platform)
+        for key, (figure, platform) in _select_remembered_figures(report).items()
         if str(figure.value) != before.figures.get(key)
     )
 
@@ -144,7 +160,7 @@ class Edition:
         return self.pdf.with_name(f"{self.pdf.stem}-findings.json")
 
     def picture(self, stage: str) -> Path:
-        """Path of the picture of a stage as PNG."""
+        """Path of the picture of a stage, or of `platform-<number>`, as PNG; there is none of what has no data."""
         return self.pdf.with_name(f"{self.pdf.stem}-{stage}.png")
 
 
@@ -178,9 +194,12 @@ def print_report(settings: Settings, period: Period | date, language: str | None
         _write(edition.findings, reports.write_findings_json(report))
     for stage_ in report.stages:
         _write(edition.picture(stage_.key), reports.render_stage_png(stage_, report))
+    for number_, platform in enumerate(report.platforms, 1):
+        if platform.steps:
+            _write(edition.picture(f"platform-{number_}"), reports.render_platform_png(platform, report))
     current = find_current_snapshot(settings.published)
     printed_from = records[number - 1].printed_from if number <= len(records) else current.name if current else ""
-    figures = {key: str(figure.value) for key, figure in _select_remembered_figures(report).items()}
+    figures = {key: str(figure.value) for key, (figure, _) in _select_remembered_figures(report).items()}
     record = EditionRecord(source, figures, files, printed_from)
     _write(folder / f"edition-{number}.json", json.dumps(asdict(record), indent=2, ensure_ascii=False).encode())
     return edition

@@ -33,6 +33,12 @@ def mark_headlines(
     return tuple(replace(headline, figure=mark_figure(headline.figure, limit)) for headline in headlines)
 
 
+def mark_figures(figures: Sequence[Marked]) -> list[Marked]:
+    """The figures and steps of one page, or of one table, with their marks."""
+    limit = _find_limit(figures)
+    return [replace(figure, mark=_find_mark(figure, limit)) for figure in figures]
+
+
 def mark_figure(figure: reports.Figure, limit: float) -> reports.Figure:
     """The figure, marked where it is more surprising than the limit."""
     return replace(figure, mark=_find_mark(figure, limit))

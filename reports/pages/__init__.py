@@ -1,10 +1,11 @@
 """The content of the pages of a report: plain dictionaries of finished texts, in the form that page.typ lays out."""
 
 from funnelscope.messages.wording import Words
-from reports.model import DeliveryState, Report, ReportVerdict
+from reports.model import DeliveryState, Report, ReportVerdict, has_events
 from reports.pages.data_page import build_changes_chapter, build_data_chapter, build_definitions_chapter
 from reports.pages.money_page import build_money_chapter
 from reports.pages.own_funnel_page import build_own_funnels_chapter
+from reports.pages.platform_pages import build_platform_chapters
 from reports.pages.stage_pages import build_stage_chapter
 from reports.pages.summary_page import build_summary
 from reports.pages.table_blocks import Content
@@ -16,7 +17,8 @@ def build_content(report: Report, words: Words) -> Content:
     return {
         "document": build_document(report, words),
         "summary": build_summary(report, words),
-        "money": build_money_chapter(report, words),
+        "money": build_money_chapter(report, words) if has_events(report) else None,
+        "platforms": build_platform_chapters(report, words),
         "stages": stages,
         "chapters": [
             *([build_own_funnels_chapter(report, words)] if report.own_funnels else []),

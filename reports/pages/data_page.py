@@ -6,13 +6,26 @@ from datetime import date, timedelta
 from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
 from reports.fonts import SPELLED_OUT
-from reports.model import CheckResult, CheckState, FamilyDelivery, Figure, Report, select_drawn_parts
+from reports.model import (
+    CheckResult,
+    CheckState,
+    DeliveryState,
+    FamilyDelivery,
+    Figure,
+    Report,
+    TrustLine,
+    has_events,
+    select_drawn_parts,
+)
+from reports.pages.platform_pages import name_platform, write_stated
 from reports.pages.table_blocks import Content, Widths, build_section, build_table, name_figure, write_column_heads
 
 DELIVERY_WIDTHS: Widths = (None, 42, 22, 22, 20, 22, 20)
 CHECK_WIDTHS: Widths = (46, 20, 36, None, 34)
 QUARANTINE_WIDTHS: Widths = (30, None, 22)
 CHANGE_WIDTHS: Widths = (None, 34, 34, 24)
+FIGURE_SOURCE_WIDTHS: Widths = (None, 46, 28, 28, 28)
+TRUST_WIDTHS: Widths = (34, None, 28, 28, 22, 26)
 
 
 def build_data_chapter(report: Report, words: Words) -> Content:
@@ -22,9 +35,10 @@ def build_data_chapter(report: Report, words: Words) -> Content:
         "sections": [
             build_section(
                 words.text("headings", "deliveries"),
-                build_deliveries_table(report.deliveries, words),
+                build_deliveries_table(select_deliveries(report), words),
                 write_restated_note(report.restated_days, words),
             ),
+            *build_figure_sources_sections(report, words),
             *([build_section(None, None, note)] if (note := write_missing_types(report.deliveries, words)) else []),
             build_checks_section(report, words),
             build_quarantine_section(report, words),
@@ -36,6 +50,56 @@ def build_data_chapter(report: Report, words: Words) -> Content:
             *([build_section(None, None, words.text("notes", "spelled_out"))] if is_spelled_out(report) else []),
         ],
     }
+
+
+def select_deliveries(report: Report) -> list[FamilyDelivery]:
+    """The families of the report; for a shop without events those that it delivers."""
+    is_shown = has_events(report)
+    return [each for each in report.deliveries if is_shown or each.state is not DeliveryState.ABSENT]
+
+
+def build_figure_sources_sections(report: Report, words: Words) -> list[Content]:
+    """The newest day that each platform states at each level, and ours against the platform's."""
+    if not report.platforms:
+        return []
+    head = write_column_heads(words, "platform", "level", "newest_day", "delivered_on", "objects")
+    rows = [
+        [
+            name_platform(platform, words),
+            words.text("levels", each.level),
+            each.newest_day.isoformat(),
+            each.delivered_on.isoformat(),
+            words.value(each.object_count, Unit.COUNT) if each.object_count else words.no_data,
+        ]
+        for platform in report.platforms
+        for each in platform.deliveries
+    ]
+    sections = [
+        build_section(
+            words.text("headings", "figure_sources"), build_table(head, rows, FIGURE_SOURCE_WIDTHS, left=2)
+        )
+    ]
+    trust = [
+        [
+            name_platform(platform, words),
+            words.name_figure(line.metric),
+            *(write_stated(value, find_unit(line), words) for value in (line.ours, line.stated)),
+            words.value(line.ratio, Unit.RATE),
+            words.value(line.usual_ratio, Unit.RATE) if line.usual_ratio is not None else words.no_data,
+        ]
+        for platform in report.platforms
+        for line in platform.trust
+    ]
+    if trust:
+        head = write_column_heads(words, "platform", "figure", "ours", "stated", "ratio", "usual_ratio")
+        body = build_table(head, trust, TRUST_WIDTHS, left=2)
+        sections.append(build_section(words.text("headings", "trust"), body, words.text("notes", "trust")))
+    return sections
+
+
+def find_unit(line: TrustLine) -> Unit:
+    """Amounts are money, all else that is held against ours are counts."""
+    return Unit.MONEY if line.metric.endswith("_amount") else Unit.COUNT
 
 
 def is_spelled_out(report: Report) -> bool:
@@ -148,7 +212,14 @@ def build_changes_chapter(report: Report, words: Words) -> list[Content]:
         return []
     rows = [
         [
-            name_figure(change.figure, report.currency, words),
+            words.text(
+                "labels",
+                "part_of",
+                whole=words.translate_or_keep("platforms", change.platform),
+                name=name_figure(change.figure, report.currency, words),
+            )
+            if change.platform
+            else name_figure(change.figure, report.currency, words),
             words.value(change.before, change.figure.unit),
             words.value(change.figure.value, change.figure.unit),
             words.change(change.figure.value, change.before, change.figure.unit),
@@ -175,6 +246,9 @@ def list_printed_figures(report: Report) -> list[Figure]:
     for stage in report.stages:
         figures += ([stage.rate] if stage.rate else []) + list(stage.indicators)
         figures += [figure for pair in select_drawn_parts(report, stage).pairs for figure in (pair.cause, pair.effect)]
+    for platform in report.platforms:
+        figures += [compared.figure for compared in (*platform.figures, *platform.others)]
+        figures += [figure for table in platform.tables for figure in table.objects[0].figures]
     return figures
 
 
@@ -188,6 +262,9 @@ def build_definitions_chapter(report: Report, words: Words) -> Content:
     for group, key in terms:
         rule = rules.get(key) if group == "metrics" else None
         explained = words.text("several_days", rule) if rule else ""
-        meaning = f"{words.detail(group, key, 'definition')} {explained}".strip()
-        terms_of.append({"term": words.text(group, key), "meaning": meaning})
+        defined = words.define_figure(key) if group == "metrics" else words.detail(group, key, "definition")
+        if not defined:  # a figure that its name explains
+            continue
+        term = words.name_figure(key) if group == "metrics" else words.text(group, key)
+        terms_of.append({"term": term, "meaning": f"{defined} {explained}".strip()})
     return {"heading": words.text("headings", "definitions"), "terms": terms_of}

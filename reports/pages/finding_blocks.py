@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, format_signed
-from reports.model import Diagnosis, Estimate, Evidence, Finding, FindingStatus, Report, list_marked_figures
+from reports.model import Diagnosis, Estimate, Evidence, Finding, FindingStatus, Report, list_marked_figures, list_marked_platform_figures
 from reports.pages.table_blocks import (
     Content,
     Widths,
@@ -49,10 +49,17 @@ def write_calm_sentence(report: Report, diagnosis: Diagnosis, words: Words) -> s
     """
     if diagnosis.state not in ("calm", "found"):
         return words.text("diagnosis_states", diagnosis.state, reason=diagnosis.reason)
-    if moved := list_marked_figures(report):
-        named = words.text("labels", "separator").join(
-            f"{name_figure(figure, report.currency, words)} {write_marked_value(figure, words)}" for figure in moved
-        )
+    moved = [
+        f"{name_figure(figure, report.currency, words)} {write_marked_value(figure, words)}"
+        for figure in list_marked_figures(report)
+    ]
+    for platform, where, figure in list_marked_platform_figures(report):
+        whole = words.translate_or_keep("platforms", platform.name)
+        name = f"{where} {words.name_figure(figure.key)}".strip()
+        named = words.text("labels", "part_of", whole=whole, name=name)
+        moved.append(f"{named} {write_marked_value(figure, words)}")
+    if moved:
+        named = words.text("labels", "separator").join(moved)
         return words.text("diagnosis_states", "moved", figures=named)
     if not diagnosis.visible_drops:
         return words.text("diagnosis_states", "calm")

@@ -5,8 +5,9 @@ from datetime import date, timedelta
 
 from funnelscope.messages.message_types import PeriodKind, Unit
 from funnelscope.messages.wording import Words, format_signed
-from reports.model import FULL_BASELINE_DAYS, FamilyDelivery, Figure, Headline, Report, ReportVerdict, Stage
+from reports.model import FULL_BASELINE_DAYS, FamilyDelivery, Figure, Headline, Report, ReportVerdict, Stage, has_events
 from reports.pages.finding_blocks import build_finding_briefs, build_follow_ups_section, write_day_sentence
+from reports.pages.platform_pages import build_platform_sections, build_platform_strip
 from reports.pages.table_blocks import Content, name_figure, write_baseline_and_change, write_marked_value
 from reports.pictures.trend import has_trend
 
@@ -17,6 +18,8 @@ def build_summary(report: Report, words: Words) -> Content:
         build_days_strip(report, words)
         if report.days
         else [build_family_strip(each, words) for each in report.deliveries]
+        if has_events(report)
+        else build_platform_strip(report, words)
     )
     return {
         "title": words.text("report", "heading", shop=report.shop),
@@ -25,6 +28,7 @@ def build_summary(report: Report, words: Words) -> Content:
         "verdict": build_verdict(report, words),
         "headline_heading": words.text("headings", "headline"),
         "headline": [build_headline(headline, report, words) for headline in report.headline],
+        "platforms": build_platform_sections(report, words),
         "bridge": build_bridge_section(report, words),
         "tiles_heading": words.text("headings", "stages"),
         "tiles": [build_stage_tile(stage, report, words) for stage in report.stages],

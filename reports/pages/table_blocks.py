@@ -47,7 +47,7 @@ def write_column_heads(words: Words, *keys: str, **values: str) -> list[str]:
 
 def name_figure(figure: Figure, currency: str, words: Words) -> str:
     """The figure's name, with the currency if it is money."""
-    name = words.text("metrics", figure.key)
+    name = words.name_figure(figure.key)
     return words.text("labels", "with_unit", name=name, unit=currency) if figure.unit is Unit.MONEY else name
 
 
@@ -109,7 +109,7 @@ def write_trend_alternative(rate: Figure | None, words: Words) -> str:
     return words.text(
         "alternatives",
         "trend",
-        name=words.text("metrics", rate.key),
+        name=words.name_figure(rate.key),
         first=words.value(known[0].value, rate.unit),
         first_date=known[0].day.isoformat(),
         last=words.value(known[-1].value, rate.unit),

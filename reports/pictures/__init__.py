@@ -10,12 +10,13 @@ from reports.pictures.heat_map import draw_heat_map
 from reports.pictures.intervals import draw_effects
 from reports.pictures.own_funnel_picture import draw_own_funnel
 from reports.pictures.pairs import draw_pairs
+from reports.pictures.platform_picture import draw_platforms
 from reports.pictures.relevance_picture import draw_relevance
 from reports.pictures.trend import draw_sparkline, draw_trend_alone, has_trend, select_trends
 
 
 def draw_pictures(report: Report, words: Words) -> dict[str, bytes]:
-    """SVG by name: `bridge`, `money`, `spark_<figure>`, and for a stage with numbers `<stage>` and `<stage>_<part>`."""
+    """SVG by name: `bridge`, `money`, `spark_<figure>`, `platform_<number>`, and for a stage with numbers `<stage>` and `<stage>_<part>`."""
     result = {}
     with apply_drawing_style():
         if report.bridge is not None:
@@ -33,6 +34,8 @@ def draw_pictures(report: Report, words: Words) -> dict[str, bytes]:
         for stage in report.stages:
             if stage.no_data is None:
                 result |= _draw_stage_pictures(stage, report, words)
+        for name, canvas in draw_platforms(report, words).items():
+            result[name] = save_svg(canvas, name)
         for number, funnel in enumerate(report.own_funnels, start=1):
             name = f"own_funnel_{number}"
             result[name] = save_svg(draw_own_funnel(funnel.cohorts[0], words), name)

@@ -65,7 +65,7 @@ def _draw_funnel(canvas: "Canvas", steps: Sequence[StageStep], words: Words, top
 
 
 def _draw_step(sheet: "Axes", step: StageStep, y: float, scale: float, words: Words, has_usual: bool) -> None:
-    sheet.text(0, y, words.text("steps", step.key), va="center")
+    sheet.text(0, y, words.name_step(step.key), va="center")
     reach = 0.0
     if step.count is not None:
         reach = step.count * scale

@@ -60,7 +60,7 @@ def draw_trend(canvas: "Canvas", rate: Figure, words: Words, top: float, line_mm
     if not has_trend(rate.trend):
         sheet.text(0, GAP_MM - 3, words.text("pictures", "no_trend"), va="center", color=QUIET)
         return
-    name = words.text("metrics", rate.key)
+    name = words.name_figure(rate.key)
     title = words.text("pictures", "trend", name=name, days=str(len(rate.trend)))
     if any(point.usual_low is not None for point in rate.trend) or rate.usual_low is not None:
         title += words.text("pictures", "grey_band")
