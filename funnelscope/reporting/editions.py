@@ -30,8 +30,8 @@ from funnelscope.reporting.headline import build_bridge, read_headlines
 from funnelscope.reporting.marks import mark_headlines
 from funnelscope.reporting.money_section import read_money
 from funnelscope.reporting.own_funnel_section import read_own_funnels
-from funnelscope.reporting.platform_sections import read_platforms
 from funnelscope.reporting.periods import PERIODS_OF, Period, find_ended_periods, get_day
+from funnelscope.reporting.platform_sections import read_platforms
 from funnelscope.reporting.published_days import Published
 from funnelscope.reporting.restatements import find_restated_since
 from funnelscope.reporting.stage_sections import STAGES, read_stage
