@@ -771,8 +771,9 @@ def select_findings_of_platform(report: Report, platform: Platform) -> tuple[Fin
 
 
 def has_events(report: Report) -> bool:
-    """Whether the report is about events; else it has only what platforms state."""
-    return bool(report.stages) or not report.platforms
+    """Whether the report is about events; else the shop delivers only what platforms state."""
+    families = {each.family for each in report.deliveries if each.state is not DeliveryState.ABSENT}
+    return bool(report.stages) or families != {"figure"}
 
 
 def is_diagnosed(report: Report) -> bool:

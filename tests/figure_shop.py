@@ -1,4 +1,4 @@
-"""A shop that has only the workbooks of its platforms: five weeks of figures, as CSV files in their layouts.
+"""A shop that has only the workbooks of its platforms: four weeks of figures, as CSV files in their layouts.
 
 From 1 June, one product is paid for half as often. All numbers are made up here.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from shop_helpers import Home, build_days
 
-FIRST_DAY, LAST_DAY = date(2026, 4, 30), date(2026, 6, 3)
+FIRST_DAY, LAST_DAY = date(2026, 5, 6), date(2026, 6, 3)
 FAULT_DAY = date(2026, 6, 1)
 FAULTY = "p1"
 LONG_NAME = "兰亭家居手工紫砂茶壶家用大容量泡茶器功夫茶具礼盒装送长辈生日礼物高端收藏款西施壶"  # 40 characters

@@ -54,7 +54,9 @@ def ask(home: Home) -> Iterator[Ask]:
     """The first value of a query over the delivered files, each of which is a table; `$day` is the last day."""
     with duckdb.connect() as connection:
         for name in ("taobao_shop", "peers", "products", "sources", "rooms", "jd_shop", "agents", "keywords"):
-            connection.execute(f"create view {name} as from read_csv('{home.folder}/figures/{name}_*.csv', header = true)")
+            connection.execute(
+                f"create view {name} as from read_csv('{home.folder}/figures/{name}_*.csv', header = true)"
+            )
         connection.execute(f"create view campaigns as from read_csv('{home.folder}/figures/campaigns_2*.csv')")
 
         def ask(query: str, day: date = LAST_DAY) -> Any:
@@ -241,7 +243,9 @@ def test_a_week_adds_amounts_and_has_the_mean_of_days_of_people(week: Report, as
     assert (paid.days, visitors.figure.rule, paid.figure.rule) == (7, "mean_of_days", "sum")
     rate = ask(f"select avg(支付买家数 / 访客数) from taobao_shop where {between}")
     assert compared(week, "taobao", "pay_rate").figure.value == pytest.approx(rate)
-    cost = ask(f"select sum(花费) / (select sum(支付金额) from taobao_shop where {between}) from campaigns where {between}")
+    cost = ask(
+        f"select sum(花费) / (select sum(支付金额) from taobao_shop where {between}) from campaigns where {between}"
+    )
     assert compared(week, "taobao", "cost_share").figure.value == pytest.approx(cost)
     before = between.replace(str(WEEK.to_date), str(WEEK.to_date - timedelta(7))).replace(
         str(WEEK.from_date), str(WEEK.from_date - timedelta(7))
@@ -306,6 +310,7 @@ ORDERS = {
     "name": "orders",
     "columns": {"order_id": "id", "event_time": "time", "amount": "amount", "customer_id": "buyer"},
     "event_types": "paid",
+    "delivery_date": r"_(\d{4}-\d{2}-\d{2})\.csv",
 }
 
 
@@ -315,10 +320,10 @@ def test_a_shop_with_events_keeps_its_page_and_gains_a_line_a_platform(home: Hom
     mixed = Home(tmp_path)
     write_settings(mixed, more_sources=[ORDERS | {"files": f"{tmp_path}/orders_*.csv"}], names=["taobao_shop"])
     write_figures(mixed.folder / "figures")
-    days = [date(2026, 5, 1), date(2026, 5, 2)]
+    days = [date(2026, 5, 7), date(2026, 5, 8)]
     lines = [f"o{day}{n},{day} 10:00:00,50.00,b{n}" for day in days for n in range(5)]
-    (tmp_path / "orders_2026-05-03.csv").write_text("id,time,amount,buyer\n" + "\n".join(lines) + "\n")
-    build_days(mixed, date(2026, 4, 30), days[-1], is_published=True)
+    (tmp_path / "orders_2026-05-09.csv").write_text("id,time,amount,buyer\n" + "\n".join(lines) + "\n")
+    build_days(mixed, days[0] - timedelta(days=1), days[-1], is_published=True)
     report = read_report(mixed.settings, days[-1])
     assert [stage.key for stage in report.stages] == ["traffic", "landing", "decision", "repurchase"]
     assert report.headline
