@@ -703,8 +703,8 @@ class Report:
     the day. `diagnosis` is None if none has run. `changes` lists differences from the previous edition,
     `late_deliveries` the files that came in between, `restated_days` the earlier days whose numbers have changed since
     the previous report. `platforms` holds what platforms state, `platform_total` the amounts of all together; a shop
-    without events has no stages and no headline. `data_docs` is the path of the Data Docs pages, under the home folder. `derived_stays` is the
-    share of views whose stay had to be derived, None if there are none.
+    without events has no stages and no headline. `data_docs` is the path of the Data Docs pages, under the home folder.
+    `derived_stays` is the share of views whose stay had to be derived, None if there are none.
     """
 
     shop: str
@@ -763,12 +763,17 @@ def select_findings_of_platform(report: Report, platform: Platform) -> tuple[Fin
     """The findings about the figures of the platform."""
     if report.diagnosis is None:
         return ()
-    return tuple(each for each in report.diagnosis.findings if get_platform(each) == platform.name)
+    return tuple(
+        each
+        for each in report.diagnosis.findings
+        if get_platform(each) == platform.name and platform.shop in ("", dict(each.slice).get("shop", report.shop))
+    )
 
 
 def has_events(report: Report) -> bool:
-    """Whether the report is about events; else it has only what platforms state."""
-    return bool(report.stages) or not report.platforms
+    """Whether the report is about events; else the shop delivers only what platforms state."""
+    families = {each.family for each in report.deliveries if each.state is not DeliveryState.ABSENT}
+    return bool(report.stages) or families != {"figure"}
 
 
 def is_diagnosed(report: Report) -> bool:
@@ -795,7 +800,9 @@ def list_marked_platform_figures(report: Report) -> list[tuple[Platform, str, Fi
         figures += [Figure(step.key, Unit.RATE, step.rate_from_previous, mark=step.mark) for step in platform.steps]
         marked += [(platform, "", figure) for figure in figures if figure.mark]
         for table in platform.tables:
-            marked += [(platform, each.name, figure) for each in table.objects for figure in each.figures if figure.mark]
+            marked += [
+                (platform, each.name, figure) for each in table.objects for figure in each.figures if figure.mark
+            ]
     return marked
 
 

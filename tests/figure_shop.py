@@ -1,4 +1,4 @@
-"""A shop that has only the workbooks of its platforms: five weeks of figures, as CSV files in their layouts.
+"""A shop that has only the workbooks of its platforms: four weeks of figures, as CSV files in their layouts.
 
 From 1 June, one product is paid for half as often. All numbers are made up here.
 """
@@ -13,11 +13,12 @@ from typing import Any
 import yaml
 from shop_helpers import Home, build_days
 
-FIRST_DAY, LAST_DAY = date(2026, 4, 30), date(2026, 6, 3)
+FIRST_DAY, LAST_DAY = date(2026, 5, 6), date(2026, 6, 3)
 FAULT_DAY = date(2026, 6, 1)
 FAULTY = "p1"
 LONG_NAME = "兰亭家居手工紫砂茶壶家用大容量泡茶器功夫茶具礼盒装送长辈生日礼物高端收藏款西施壶"  # 40 characters
-CAMPAIGN_FILES_FROM = date(2026, 5, 20)
+CAMPAIGN_FILES_FROM = date(2026, 5, 13)
+RESTATED_DAY = date(2026, 5, 27)
 
 SHOP = ("日期", "访客数", "商品访客数", "加购人数", "下单买家数", "支付买家数", "支付金额", "成功退款金额", "跳失率")
 PRODUCT = ("日期", "商品ID", "商品名称", "商品访客数", "商品加购人数", "支付买家数", "支付金额")
@@ -51,9 +52,7 @@ COLUMNS = {
     "sources": dict(
         zip(("event_time", "parent", "object", "visitors", "paying_buyers", "paid_amount"), SOURCE, strict=True)
     ),
-    "keywords": dict(
-        zip(("event_time", "object", "search_visitors", "search_paying_buyers"), KEYWORD, strict=True)
-    ),
+    "keywords": dict(zip(("event_time", "object", "search_visitors", "search_paying_buyers"), KEYWORD, strict=True)),
     "campaigns": dict(
         zip(
             ("event_time", "object", "object_name", "impressions", "clicks", "cost", "attributed_amount"),
@@ -156,11 +155,14 @@ def write_figures(folder: Path, *, products: int = 4, scale: float = 1.0, seed: 
     for name, lines in rows.items():
         if name != "campaigns":
             write_file(folder / f"{name}_{LAST_DAY + timedelta(days=1)}.csv", heads[name], lines)
-    # The claims of advertising grow: each day is delivered on the next.
+    # The claims of advertising grow: each day is delivered on the next, and one again a week later.
     for day in list_days():
         if day >= CAMPAIGN_FILES_FROM:
             of_day = [line for line in rows["campaigns"] if line[0] == day.isoformat()]
             write_file(folder / f"campaigns_{day + timedelta(days=1)}.csv", heads["campaigns"], of_day)
+            if day == RESTATED_DAY:
+                grown = [(*line[:-1], f"{float(line[-1]) * 2:.2f}") for line in of_day]
+                write_file(folder / f"campaigns_again_{LAST_DAY}.csv", heads["campaigns"], grown)
 
 
 def write_file(path: Path, head: Sequence[str], lines: Iterable[Sequence[Any]]) -> None:
@@ -170,7 +172,9 @@ def write_file(path: Path, head: Sequence[str], lines: Iterable[Sequence[Any]]) 
         writer.writerows(line[: len(head)] for line in lines)
 
 
-def write_settings(home: Home, language: str = "zh", more_sources: Sequence[dict[str, Any]] = ()) -> None:
+def write_settings(
+    home: Home, language: str = "zh", more_sources: Sequence[dict[str, Any]] = (), names: Sequence[str] = tuple(COLUMNS)
+) -> None:
     """The shop's settings, with a source for each kind of file."""
     sources = [
         {
@@ -180,9 +184,9 @@ def write_settings(home: Home, language: str = "zh", more_sources: Sequence[dict
             "delivery_date": r"_(\d{4}-\d{2}-\d{2})\.csv",
             "required": False,
             "constants": CONSTANTS[name],
-            "columns": columns,
+            "columns": COLUMNS[name],
         }
-        for name, columns in COLUMNS.items()
+        for name in names
     ]
     given = {
         "shop": "兰亭",

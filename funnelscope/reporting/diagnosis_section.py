@@ -137,7 +137,7 @@ def _convert_finding(
         stage=finding.stage,
         kind=finding.fault_class,
         title=texts.name,
-        slice=name_slice(finding.slice),
+        slice=_name_slice(published, finding.slice),
         status=reports.FindingStatus(finding.status),
         finding_id=finding.finding_id,
         named=(finding.object_kind, finding.object_name) if finding.object_name else None,
@@ -153,7 +153,7 @@ def _convert_finding(
         mix=mix,
         rate=rate,
         stability=finding.stability,
-        runner_up=name_slice(finding.runner_up or {}),
+        runner_up=_name_slice(published, finding.runner_up or {}),
         evidence=tuple(_convert_evidence(each, finding.since_date, playbook) for each in evidence),
         question=playbook.questions[finding.stage],
         next_step=texts.next_step,
@@ -182,6 +182,26 @@ def _describe_status_reason(
 def name_slice(conditions: Mapping[str, str]) -> Slice:
     """The slice with its dimensions by the names that readers know."""
     return tuple((DIMENSION_WORDS.get(name, name), str(value)) for name, value in conditions.items())
+
+
+def _name_slice(published: Published, conditions: Mapping[str, str]) -> Slice:
+    """The slice for readers; of a platform's figures the platform, and the object by its name."""
+    if not {"platform", "level"} <= conditions.keys():
+        return name_slice(conditions)
+    level, named = conditions["level"], conditions.get("object", "")
+    if named:
+        rows = published.rows(
+            "select max_by(object_name, business_date) from marts.figures where platform = $platform "
+            "and level = $level and object = $object and business_date <= $to_date",
+            platform=conditions["platform"],
+            level=level,
+            object=named,
+        )
+        named = rows[0][0] or named
+    told = {name: conditions[name] for name in ("platform", "shop") if conditions.get(name)}
+    told |= {"parent": conditions["parent"]} if conditions.get("parent") else {}
+    told |= {level: named} if named else {}
+    return tuple(told.items()) + ((("device", conditions["device"]),) if conditions.get("device") else ())
 
 
 def _convert_effect(finding: FindingRecord) -> reports.Estimate | None:
@@ -249,7 +269,7 @@ def _read_follow_ups(published: Published, playbook: Playbook) -> tuple[reports.
             stage,
             kind,
             playbook.classes[kind].name,
-            name_slice(json.loads(text)),
+            _name_slice(published, json.loads(text)),
             since,
             state,
             reports.Estimate(lost) if lost else None,

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 import reports
-from funnelscope.events.schema import EVENT_FAMILIES
+from funnelscope.events.schema import FIGURE
 from funnelscope.messages.message_types import PeriodKind
 from funnelscope.publication.publish import open_published
 from funnelscope.quality.gate import list_days
@@ -30,8 +30,8 @@ from funnelscope.reporting.headline import build_bridge, read_headlines
 from funnelscope.reporting.marks import mark_headlines
 from funnelscope.reporting.money_section import read_money
 from funnelscope.reporting.own_funnel_section import read_own_funnels
-from funnelscope.reporting.platform_sections import read_platforms
 from funnelscope.reporting.periods import PERIODS_OF, Period, find_ended_periods, get_day
+from funnelscope.reporting.platform_sections import read_platforms
 from funnelscope.reporting.published_days import Published
 from funnelscope.reporting.restatements import find_restated_since
 from funnelscope.reporting.stage_sections import STAGES, read_stage
@@ -62,9 +62,8 @@ def build_report(
     """The period as data. `before` is the previous edition, with which it is compared."""
     platforms, platform_total = read_platforms(published)
     deliveries = read_deliveries(published)
-    has_events = not platforms or any(
-        each.family in EVENT_FAMILIES and each.state is not reports.DeliveryState.ABSENT for each in deliveries
-    )
+    families = {each.family for each in deliveries if each.state is not reports.DeliveryState.ABSENT}
+    has_events = families != {FIGURE.name}
     split = read_money(published) if has_events else None
     diagnosed = read_diagnosis_section(published)
     editions = {

@@ -33,10 +33,55 @@ def mark_headlines(
     return tuple(replace(headline, figure=mark_figure(headline.figure, limit)) for headline in headlines)
 
 
-def mark_figures(figures: Sequence[Marked]) -> list[Marked]:
-    """The figures and steps of one page, or of one table, with their marks."""
-    limit = _find_limit(figures)
-    return [replace(figure, mark=_find_mark(figure, limit)) for figure in figures]
+def mark_platforms(
+    platforms: Sequence[reports.Platform], total: Sequence[reports.ComparedFigure]
+) -> tuple[list[reports.Platform], tuple[reports.ComparedFigure, ...]]:
+    """The platforms, and the amounts of all together, with one limit for all their figures and steps."""
+    compared = [*total, *(each for platform in platforms for each in (*platform.figures, *platform.others))]
+    steps = [step for platform in platforms for step in platform.steps]
+    limit = _find_limit([*(each.figure for each in compared), *steps])
+
+    def mark_compared(figures: Sequence[reports.ComparedFigure]) -> tuple[reports.ComparedFigure, ...]:
+        return tuple(replace(each, figure=mark_figure(each.figure, limit)) for each in figures)
+
+    marked = [
+        replace(
+            platform,
+            figures=mark_compared(platform.figures),
+            others=mark_compared(platform.others),
+            steps=tuple(replace(step, mark=_find_mark(step, limit)) for step in platform.steps),
+        )
+        for platform in platforms
+    ]
+    return marked, mark_compared(total)
+
+
+def mark_objects(platforms: Sequence[reports.Platform], most: int) -> list[reports.Platform]:
+    """The platforms with marks at the main rates of their largest objects, `most` of each table, with one limit."""
+    limit = _find_limit(
+        [
+            row.figures[table.columns.index(table.rate)]
+            for platform in platforms
+            for table in platform.tables
+            if table.rate
+            for row in table.objects[:most]
+        ]
+    )
+    return [
+        replace(platform, tables=tuple(_mark_table(table, limit, most) for table in platform.tables))
+        for platform in platforms
+    ]
+
+
+def _mark_table(table: reports.StatedTable, limit: float, most: int) -> reports.StatedTable:
+    if table.rate is None:
+        return table
+    place = table.columns.index(table.rate)
+    marked = [
+        replace(row, figures=(*row.figures[:place], mark_figure(row.figures[place], limit), *row.figures[place + 1 :]))
+        for row in table.objects[:most]
+    ]
+    return replace(table, objects=(*marked, *table.objects[most:]))
 
 
 def mark_figure(figure: reports.Figure, limit: float) -> reports.Figure:

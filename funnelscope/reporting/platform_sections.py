@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from statistics import median
 
 import reports
 from funnelscope.events.figures import FIGURES, FUNNELS, LEVELS
 from funnelscope.messages.wording import STATED
-from funnelscope.reporting.marks import mark_figures
+from funnelscope.reporting.marks import mark_objects, mark_platforms
 from funnelscope.reporting.periods import Period, get_day
 from funnelscope.reporting.published_days import Published
 from funnelscope.reporting.stated_figures import (
@@ -22,7 +21,6 @@ from funnelscope.reporting.stated_figures import (
     Series,
     Stated,
     StatedObjectDays,
-
     find_rule,
 )
 
@@ -75,30 +73,14 @@ JUDGED_OBJECTS = 20
 
 
 def read_platforms(published: Published) -> tuple[tuple[reports.Platform, ...], tuple[reports.ComparedFigure, ...]]:
-    """What each platform states, those with a funnel and with most money first, and the amounts of all of them together."""
+    """What each platform states, those with a funnel and most money first, and the amounts of all together."""
     stated = Stated(published)
     several = {name for name, _ in stated.places if sum(other == name for other, _ in stated.places) > 1}
     found = _read_findings(published)
     platforms = [_read_platform(stated, name, shop, found, name in several) for name, shop in stated.places]
     platforms = [each for each in platforms if each.figures or each.others or each.tables]
-    platforms = _mark_objects(platforms)
-    total = _read_total(stated)
-    figures = [compared.figure for each in platforms for compared in (*each.figures, *each.others)]
-    steps = [step for each in platforms for step in each.steps]
-    marked = iter(mark_figures([*(compared.figure for compared in total), *figures, *steps]))
-    total = tuple(replace(compared, figure=next(marked)) for compared in total)
-    compared = iter([next(marked) for _ in figures])
-    of_steps = iter(marked)
-    marked_platforms = [
-        replace(
-            each,
-            figures=tuple(replace(one, figure=next(compared)) for one in each.figures),
-            others=tuple(replace(one, figure=next(compared)) for one in each.others),
-            steps=tuple(next(of_steps) for _ in each.steps),
-        )
-        for each in platforms
-    ]
-    return tuple(sorted(marked_platforms, key=_rank_platform)), total
+    marked, total = mark_platforms(mark_objects(platforms, JUDGED_OBJECTS), _read_total(stated))
+    return tuple(sorted(marked, key=_rank_platform)), total
 
 
 def _rank_platform(platform: reports.Platform) -> tuple[bool, float, str, str]:
@@ -143,9 +125,7 @@ def _read_platform(
         others=tuple(_compare(stated, key, series[key], peers) for key in others),
         steps=_read_steps(stated, whole) if whole and level == "shop" else (),
         tables=tuple(
-            table
-            for table_level in SIZES
-            if (table := _read_table(stated, name, shop, table_level, found)) is not None
+            table for table_level in SIZES if (table := _read_table(stated, name, shop, table_level, found)) is not None
         ),
         deliveries=_read_deliveries(stated, name, shop),
         trust=_read_trust(stated.published, name) if level == "shop" else (),
@@ -170,16 +150,24 @@ def _find_level(stated: Stated, name: str, shop: str) -> tuple[str, StatedObject
 def _find_mean_of_peers(stated: Stated, name: str, shop: str) -> StatedObjectDays | None:
     """Of several rows about comparable shops, that of their mean: 同行同层均值 beside 同行同层优秀."""
     rows = stated.select_objects(name, shop, "peers")
-    means = [each for each in rows if "均" in each.name or "mean" in each.name.lower() or "average" in each.name.lower()]
+    means = [
+        each for each in rows if "均" in each.name or "mean" in each.name.lower() or "average" in each.name.lower()
+    ]
     return means[0] if len(means) == 1 else None
 
 
 def _read_cost(stated: Stated, name: str, shop: str, series: Mapping[str, Series]) -> dict[str, Series]:
-    """The cost of the advertising on the platform: as stated of the shop, else of all campaigns, and its share."""
-    cost = series.get("cost") or _sum_campaigns(stated, name, shop)
-    for other, other_shop in stated.places if not cost else ():
-        if ADVERTISING_OF.get(other) == name and _belongs_to(stated, other_shop, name, shop):
-            cost = series.get("cost") or _sum_campaigns(stated, other, other_shop)
+    """The cost of the advertising on the platform, and its share of the paid amount.
+
+    As the platform states it of the shop, else the sum of its campaigns, else that of its advertising platform.
+    """
+    advertising = [
+        place
+        for place in stated.places
+        if ADVERTISING_OF.get(place[0]) == name and _belongs_to(stated, place[1], name, shop)
+    ]
+    known = [series.get("cost"), *(_sum_cost(stated, *place) for place in ((name, shop), *advertising))]
+    cost = next(filter(None, known), {})
     paid = series.get("paid_amount", {})
     share = {day: (cost[day][0], paid[day][0]) for day in cost if day in paid and paid[day][0]}
     return {key: days for key, days in (("cost", cost), ("cost_share", share)) if days}
@@ -190,10 +178,10 @@ def _belongs_to(stated: Stated, advertised: str, name: str, shop: str) -> bool:
     return advertised == shop or [each for each, _ in stated.places].count(name) == 1
 
 
-def _sum_campaigns(stated: Stated, name: str, shop: str) -> Series:
+def _sum_cost(stated: Stated, name: str, shop: str) -> Series:
     whole = stated.find_whole(name, shop, "shop")
-    if whole and (stated_cost := whole.select_series("cost", stated.published)):
-        return stated_cost
+    if whole and (of_shop := whole.select_series("cost", stated.published)):
+        return of_shop
     for level in ("campaign", "product"):
         if cost := stated.sums.get((name, shop, level), {}).get("cost"):
             return {day: (value, None) for day, value in cost.items()}
@@ -321,7 +309,7 @@ def _read_table(
     rate = next((key for key in RATES[level] if any(each.select_series(key, published) for each in objects)), None)
     columns = tuple(dict.fromkeys([size, *(key for key in keys if key != rate), *([rate] if rate else [])]))
     parents = {each.place.parent for each in objects if each.place.parent}
-    rows = [_build_object(stated, each, columns, parents, found) for each in objects]
+    rows = [_build_object(stated, each, columns, parents, found, rate) for each in objects]
     rows = [row for row in rows if any(figure.value is not None or figure.baseline for figure in row.figures)]
     if not rows:
         return None
@@ -347,13 +335,21 @@ def _read_table(
 
 
 def _build_object(
-    stated: Stated, each: StatedObjectDays, columns: Sequence[str], parents: set[str], found: Collection[Place]
+    stated: Stated,
+    each: StatedObjectDays,
+    columns: Sequence[str],
+    parents: set[str],
+    found: Collection[Place],
+    judged: str | None = None,
 ) -> reports.StatedObject:
     named = Place(each.place.platform, "", each.place.level, each.place.object, each.place.parent, each.place.device)
     return reports.StatedObject(
         name=each.name,
         object=each.place.object,
-        figures=tuple(stated.build_figure(key, each.select_series(key, stated.published)) for key in columns),
+        figures=tuple(
+            stated.build_figure(key, each.select_series(key, stated.published), with_range=key == judged)
+            for key in columns
+        ),
         parent=each.place.parent,
         device=each.place.device,
         is_rollup=bool({each.place.object, each.name} & parents)
@@ -362,13 +358,9 @@ def _build_object(
     )
 
 
-def _build_peers_row(
-    stated: Stated, name: str, shop: str, columns: Sequence[str]
-) -> reports.StatedObject | None:
+def _build_peers_row(stated: Stated, name: str, shop: str, columns: Sequence[str]) -> reports.StatedObject | None:
     """The row of comparable shops that has figures of the table; None without one, or with several."""
-    rows = [
-        _build_object(stated, each, columns, set(), ()) for each in stated.select_objects(name, shop, "peers")
-    ]
+    rows = [_build_object(stated, each, columns, set(), ()) for each in stated.select_objects(name, shop, "peers")]
     known = [row for row in rows if row.figures[0].value is not None]
     return known[0] if len(known) == 1 else None
 
@@ -376,32 +368,6 @@ def _build_peers_row(
 def _measure(figure: reports.Figure) -> float:
     """How large an object is, or usually is: one that has vanished keeps its place."""
     return max(float(figure.value or 0), float(figure.baseline or 0))
-
-
-def _mark_objects(platforms: Sequence[reports.Platform]) -> list[reports.Platform]:
-    """Marks the main rates of the largest objects: of healthy days one in ten has any such mark."""
-    judged = [
-        (row, table.columns.index(table.rate))
-        for platform in platforms
-        for table in platform.tables
-        if table.rate
-        for row in table.objects[:JUDGED_OBJECTS]
-    ]
-    rates = mark_figures([row.figures[place] for row, place in judged])
-    marked = {
-        id(row): replace(row, figures=(*row.figures[:place], rate, *row.figures[place + 1 :]))
-        for (row, place), rate in zip(judged, rates, strict=True)
-    }
-    return [
-        replace(
-            platform,
-            tables=tuple(
-                replace(table, objects=tuple(marked.get(id(row), row) for row in table.objects))
-                for table in platform.tables
-            ),
-        )
-        for platform in platforms
-    ]
 
 
 # --- What is in, and whether it agrees with ours ---------------------------------------------------
@@ -441,5 +407,3 @@ def _read_trust(published: Published, name: str) -> tuple[reports.TrustLine, ...
             usual = median(ratios) if ratios else None
             lines.append(reports.TrustLine(f"{STATED}{metric}", ours, stated_value, usual))
     return tuple(lines)
-
-

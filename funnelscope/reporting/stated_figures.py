@@ -19,6 +19,8 @@ from funnelscope.messages.wording import STATED
 from funnelscope.reporting.published_days import Published
 from funnelscope.reporting.usual import Chance, Counts, Usual
 
+SILENT_DAYS = 14
+"""A platform that has stated nothing for so long is no longer missed."""
 MOST_OBJECTS = 300
 """Of a level, these are read, the largest first: a search report has a hundred thousand words."""
 SIZES = {
@@ -32,7 +34,22 @@ SIZES = {
 """The levels with many objects, and the figures that tell which of them are large: the first that is stated."""
 SUMMED_LEVELS = ("room", "product", "campaign")
 """Whose amounts and counts stand for a platform that states nothing of the whole shop; the first that is stated."""
-WORDS_FOR_ALL = ("", "all", "total", "全部", "全店", "整体", "店铺", "汇总", "汇总值", "合计", "总计", "所有终端", "全部终端", "不限")
+WORDS_FOR_ALL = (
+    "",
+    "all",
+    "total",
+    "全部",
+    "全店",
+    "整体",
+    "店铺",
+    "汇总",
+    "汇总值",
+    "合计",
+    "总计",
+    "所有终端",
+    "全部终端",
+    "不限",
+)
 """What exports write where a row is about everything."""
 
 
@@ -171,7 +188,8 @@ class Stated:
         whole = [each for each in found if all(part in WORDS_FOR_ALL for part in each.place[3:])]
         if not whole and len({each.place.device for each in found}) > 1:
             whole = [each for each in found if each.place.device in WORDS_FOR_ALL]
-        return (whole or (found if len(found) == 1 else [None]))[0]
+        only = found if len(found) == 1 else []
+        return next(iter(whole or only), None)
 
     @cached_property
     def _first_date(self) -> date:
@@ -179,7 +197,7 @@ class Stated:
         return min(earliest if self.published.is_day else [*earliest, self.published.period.year_before.from_date])
 
     def _read_newest(self) -> None:
-        since = self.published.business_date - timedelta(days=2 * len(self.published.series))
+        since = self.published.business_date - timedelta(days=SILENT_DAYS)
         for platform, shop, level, newest, delivered in self.published.rows(
             "select platform, shop, level, max(business_date), max_by(delivered_on, business_date) "
             "from marts.figures where business_date between $since and $to_date group by all order by all",
@@ -287,14 +305,17 @@ class Stated:
 
     # --- Figures ---------------------------------------------------------------------------------
 
-    def build_figure(self, key: str, series: Series, *, with_trend: bool = False) -> reports.Figure:
+    def build_figure(
+        self, key: str, series: Series, *, with_trend: bool = False, with_range: bool = True
+    ) -> reports.Figure:
         """The figure on the report's days, with its usual value, range and surprise."""
         published, unit, is_mean = self.published, find_unit(key), self._is_mean(key)
         if is_mean:
             series = {day: (divide(counts), None) for day, counts in series.items()}
         dates = [day for day in published.dates if day in series]
         today = add_up(series[day] for day in dates)
-        usual = published.yardstick.fit(dict(series), find_chance(key, is_mean)).estimate(dates, today)
+        yardstick = published.yardstick if with_range else replace(published.yardstick, has_range=False)
+        usual = yardstick.fit(dict(series), find_chance(key, is_mean)).estimate(dates, today)
         if is_mean and usual:
             usual = divide_usual(usual, len(dates))
         value = divide(today) / (len(dates) if is_mean else 1) if today else None

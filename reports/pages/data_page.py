@@ -75,9 +75,7 @@ def build_figure_sources_sections(report: Report, words: Words) -> list[Content]
         for each in platform.deliveries
     ]
     sections = [
-        build_section(
-            words.text("headings", "figure_sources"), build_table(head, rows, FIGURE_SOURCE_WIDTHS, left=2)
-        )
+        build_section(words.text("headings", "figure_sources"), build_table(head, rows, FIGURE_SOURCE_WIDTHS, left=2))
     ]
     trust = [
         [

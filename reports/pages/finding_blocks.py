@@ -4,7 +4,16 @@ from collections.abc import Sequence
 
 from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, format_signed
-from reports.model import Diagnosis, Estimate, Evidence, Finding, FindingStatus, Report, list_marked_figures, list_marked_platform_figures
+from reports.model import (
+    Diagnosis,
+    Estimate,
+    Evidence,
+    Finding,
+    FindingStatus,
+    Report,
+    list_marked_figures,
+    list_marked_platform_figures,
+)
 from reports.pages.table_blocks import (
     Content,
     Widths,

@@ -64,13 +64,14 @@ def build_platform_sections(report: Report, words: Words) -> list[Content]:
         heading = words.text("headings", "platform_total")
         sections.append(build_section(heading, build_compared_figures(report.platform_total, report, words)))
     if is_in_full(report):
-        sections += [build_figures_section(platform, report, words) for platform in report.platforms if platform.figures]
+        sections += [
+            build_figures_section(platform, report, words) for platform in report.platforms if platform.figures
+        ]
     else:
         sections.append(build_lines_section(report, words))
-    drawn = [f"platform_{number}_amount" for number, each in enumerate(report.platforms, 1) if find_amount(each)]
-    if drawn and not has_events(report) and len(report.platforms) <= 2:
-        figure = find_amount(report.platforms[0])
-        picture = {"file": f"{drawn[0]}.svg", "alt": write_trend_alternative(figure, words)}
+    figure = find_amount(report.platforms[0])
+    if figure and not has_events(report) and len(report.platforms) <= 2:
+        picture = {"file": "platform_1_amount.svg", "alt": write_trend_alternative(figure, words)}
         sections.append(build_section(None, None, None, picture))
     if is_funnel_first(report):
         sections += build_funnel_sections(1, report.platforms[0], report, words)
@@ -83,40 +84,43 @@ def build_figures_section(platform: Platform, report: Report, words: Words) -> C
     """The main figures of a platform under its name."""
     heading = name_platform(platform, words)
     if platform.level != "shop":
-        heading = words.text(
-            "labels", "with_unit", name=heading, unit=words.text("labels", f"all_{platform.level}s")
-        )
+        heading = words.text("labels", "with_unit", name=heading, unit=words.text("labels", f"all_{platform.level}s"))
     return build_section(heading, build_compared_figures(platform.figures, report, words))
 
 
 def build_compared_figures(figures: Sequence[ComparedFigure], report: Report, words: Words) -> Content:
     """Figures with what they are held against; a comparison that none of them has is left out."""
-    rows: list[list[str]] = []
-    for each in figures:
-        figure, unit = each.figure, each.figure.unit
-        changes = [words.change(figure.value, other, unit) if other is not None else "" for other in (each.before, each.earlier)]
-        usual = write_stated(figure.baseline, unit, words, figure.value) if figure.baseline is not None else ""
-        rows.append(
-            [
-                name_stated(figure, report.currency, words),
-                f"{write_mark(figure.mark, words)} {write_stated(figure.value, unit, words)}".strip(),
-                words.text("labels", "of", numerator=str(each.days), denominator=str(len(report.days))) if report.days else "",
-                *changes,
-                usual,
-                words.change(figure.value, figure.baseline, unit) if figure.baseline is not None else "",
-                write_stated(each.peers, unit, words, figure.value) if each.peers is not None else "",
-                words.change(figure.value, each.target, unit) if each.target is not None else "",
-            ]
-        )  # fmt: skip
     head = write_column_heads(
         words, "figure", "value", "days_known", "before_that", "earlier_that", "usual", "against", "peers", "target"
     )
+    rows = [write_compared_row(each, report, words) for each in figures]
     kept = [place for place in range(len(head)) if place < 2 or any(row[place] for row in rows)]
     return build_table(
         [head[place] for place in kept],
         [[row[place] for place in kept] for row in rows],
         [None, *(22 if len(kept) < 8 else 20 for _ in kept[1:])],
     )
+
+
+def write_compared_row(each: ComparedFigure, report: Report, words: Words) -> list[str]:
+    """A figure as cells: its value, the days behind it, and its change against each of the others that is known."""
+    figure, unit = each.figure, each.figure.unit
+
+    def write_change(other: Number | None) -> str:
+        return "" if other is None else words.change(figure.value, other, unit)
+
+    days = {"numerator": words.plain(each.days), "denominator": words.plain(len(report.days))}
+    return [
+        name_stated(figure, report.currency, words),
+        write_cell(figure, words),
+        words.text("labels", "of", **days) if report.days else "",
+        write_change(each.before),
+        write_change(each.earlier),
+        write_usual(figure, words),
+        write_change(figure.baseline),
+        "" if each.peers is None else write_stated(each.peers, unit, words, figure.value),
+        write_change(each.target),
+    ]
 
 
 def name_stated(figure: Figure, currency: str, words: Words) -> str:
@@ -138,18 +142,16 @@ def build_lines_section(report: Report, words: Words) -> Content:
     """One line a platform, without figures that none of them states."""
     lines = [each for each in report.platforms if each.figures]
     keys = [key for key in LINE_FIGURES if any(find_stated(each, key) for each in lines)]
-    head = [words.text("columns", "platform")]
+    head, rows = [words.text("columns", "platform")], [[name_platform(each, words)] for each in lines]
     for key in keys:
-        head += [words.name_figure(f"{STATED}{key}"), *([words.text("columns", "against")] if key == "paid_amount" else [])]
-    rows = []
-    for platform in lines:
-        cells = [name_platform(platform, words)]
-        for key in keys:
-            figure = find_stated(platform, key)
-            cells.append(f"{write_mark(figure.mark, words)} {write_stated(figure.value, figure.unit, words)}".strip() if figure else "")
-            if key == "paid_amount":
-                cells.append(words.change(figure.value, figure.baseline, figure.unit) if figure else "")
-        rows.append(cells)
+        figures = [find_stated(each, key) for each in lines]
+        head.append(words.name_figure(f"{STATED}{key}"))
+        for row, figure in zip(rows, figures, strict=True):
+            row.append(write_cell(figure, words) if figure else "")
+        if key == "paid_amount":
+            head.append(words.text("columns", "against"))
+            for row, figure in zip(rows, figures, strict=True):
+                row.append(words.change(figure.value, figure.baseline, figure.unit) if figure else "")
     note = words.text("notes", "platform_people") if has_events(report) else None
     return build_section(words.text("headings", "platforms"), build_table(head, rows, fit_widths(head, rows)), note)
 
@@ -166,34 +168,38 @@ def find_amount(platform: Platform) -> Figure | None:
 
 
 def write_platform_line(platform: Platform, report: Report, words: Words) -> str:
-    """The platform in one line of text: its main figures with their change against usual."""
+    """The platform in one line of text: its main figures, amounts with their change against usual."""
     parts = []
     for key in LINE_FIGURES:
         figure = find_stated(platform, key)
         if figure is None or figure.value is None:
             continue
-        told = f"{name_stated(figure, report.currency, words)} {write_stated(figure.value, figure.unit, words)}"
+        told = f"{name_stated(figure, report.currency, words)} {write_cell(figure, words)}"
         if key in ("paid_amount", "cost") and figure.baseline is not None:
             change = words.change(figure.value, figure.baseline, figure.unit)
-            told = words.text("labels", "with_unit", name=told, unit=words.text("labels", "usual", value=change))
-        parts.append(f"{write_mark(figure.mark, words)}{told}")
-    return words.text("labels", "main_rate", name=name_platform(platform, words), value=words.text("labels", "separator").join(parts))
+            told = words.text("labels", "with_unit", name=told, unit=f"{words.text('columns', 'against')} {change}")
+        parts.append(told)
+    line = words.text("labels", "separator").join(parts)
+    return words.text("labels", "main_rate", name=name_platform(platform, words), value=line)
 
 
 def build_platform_strip(report: Report, words: Words) -> list[Content]:
     """Which platforms have stated the day, level by level, with the newest day of what is missing."""
-    return [
-        {
-            "name": name_platform(platform, words),
-            "state": words.text("delivery_states", "missing" if late else "complete"),
-            "detail": words.text("labels", "separator").join(
-                words.text("labels", "newest_day", level=words.text("levels", each.level), day=f"{each.newest_day:%m-%d}")
-                for each in late or platform.deliveries
-            ),
-        }
-        for platform in report.platforms
-        for late in [[each for each in platform.deliveries if each.newest_day < report.business_date]]
-    ]  # fmt: skip
+    return [build_platform_cell(platform, report, words) for platform in report.platforms]
+
+
+def build_platform_cell(platform: Platform, report: Report, words: Words) -> Content:
+    """Name and state of a platform, and the newest day of each level; of a late platform only what is late."""
+    late = [each for each in platform.deliveries if each.newest_day < report.business_date]
+    days = [
+        words.text("labels", "newest_day", level=words.text("levels", each.level), day=f"{each.newest_day:%m-%d}")
+        for each in late or platform.deliveries
+    ]
+    return {
+        "name": name_platform(platform, words),
+        "state": words.text("delivery_states", "missing" if late else "complete"),
+        "detail": words.text("labels", "separator").join(days),
+    }
 
 
 # --- A chapter a platform ----------------------------------------------------------------------------
@@ -217,11 +223,8 @@ def build_platform_chapter(number: int, platform: Platform, report: Report, word
     for table in platform.tables:
         sections.append(build_objects_section(table, report, words))
         sections += build_room_steps_section(table, words)
-    return {
-        "name": name,
-        "question": words.text("notes", "platform_people_of", platform=name),
-        "sections": [*sections, *_build_claims_note(platform, words)],
-    }
+    sections += build_claims_note(platform, words)
+    return {"name": name, "question": words.text("notes", "platform_people_of", platform=name), "sections": sections}
 
 
 def place_chapters(chapters: Sequence[Content]) -> list[Content]:
@@ -246,23 +249,21 @@ def is_funnel_first(report: Report) -> bool:
 
 def build_funnel_sections(number: int, platform: Platform, report: Report, words: Words) -> list[Content]:
     """The platform's own funnel above the trend of its pay rate; empty where it states no steps."""
-    name = name_platform(platform, words)
-    sections = []
-    if platform.steps:
-        steps = ", ".join(
-            words.text("alternatives", "step", name=words.name_step(step.key), count=words.value(step.count, Unit.COUNT))
-            for step in platform.steps
-        )
-        rate = find_stated(platform, "pay_rate")
-        alternative = f"{words.text('alternatives', 'funnel', steps=steps)} {write_trend_alternative(rate, words)}"
-        picture = {"file": f"platform_{number}.svg", "alt": alternative}
-        heading = words.text("headings", "platform_funnel", platform=name)
-        note = words.text("notes", "mean_funnel") if report.days else None
-        sections.append(build_section(heading, None, note, picture))
-    return sections
+    if not platform.steps:
+        return []
+    steps = [
+        words.text("alternatives", "step", name=words.name_step(step.key), count=words.value(step.count, Unit.COUNT))
+        for step in platform.steps
+    ]
+    funnel = words.text("alternatives", "funnel", steps=", ".join(steps))
+    trend = write_trend_alternative(find_stated(platform, "pay_rate"), words)
+    heading = words.text("headings", "platform_funnel", platform=name_platform(platform, words))
+    note = words.text("notes", "mean_funnel") if report.days else None
+    return [build_section(heading, None, note, {"file": f"platform_{number}.svg", "alt": f"{funnel} {trend}"})]
 
 
-def _build_claims_note(platform: Platform, words: Words) -> list[Content]:
+def build_claims_note(platform: Platform, words: Words) -> list[Content]:
+    """Within how many days advertising claims its amounts, and how many of them are over; empty without claims."""
     table = next((each for each in platform.tables if f"{STATED}attributed_amount" in each.columns), None)
     if table is None:
         return []
@@ -284,88 +285,84 @@ def select_shown_objects(table: StatedTable) -> list[StatedObject]:
 def build_objects_section(table: StatedTable, report: Report, words: Words) -> Content:
     """The table of a level, with the change of what makes an object large and of its rate."""
     shown = select_shown_objects(table)
+    blocks = select_columns(table, shown, words)
+    columns = [column for block in blocks.values() for column in block]
     names = [name_object(each, words) for each in table.objects]
-    compared = [key for key in (table.size, table.rate) if key]
-    if table.level == "campaign":  # what it costs and claims is more than how the clicks moved
-        compared = [table.size]
-    is_known = {key: any(_find(each, key, table).baseline is not None for each in shown) for key in compared}
-    columns, room = [], PAGE_MM - LEAST_NAME_MM
-    order = [table.size, *([table.rate] if table.rate else []), *(key for key in table.columns if key not in ROOM_STEPS)]
-    for key in dict.fromkeys(order):
-        block = write_column(key, table, shown, is_known.get(key, False), report, words)
-        width = sum(measure_column(column) for column in block)
-        if width > room:
-            continue
-        room -= width
-        columns.append((table.columns.index(key), block))
-    columns.sort(key=lambda column: column[0])
-    cells = [column for _, block in columns for column in block]
-    rows = [
-        [
-            name if names.count(name) == 1 or not each.object
-            else words.text("labels", "with_unit", name=name, unit=each.object),
-            *(column[number + 1] for column in cells),
-        ]
-        for number, each in enumerate(shown)
-        for name in [name_object(each, words)]
-    ]  # fmt: skip
+    rows = []
+    for number, each in enumerate(shown, start=1):
+        name = name_object(each, words)
+        if names.count(name) > 1 and each.object:
+            name = words.text("labels", "with_unit", name=name, unit=each.object)
+        rows.append([name, *(column[number] for column in columns)])
     if table.peers is not None:
-        known = [table.columns.index(key) for key, _ in _list_columns(columns, table)]
-        peers = [write_cell(table.peers.figures[place], words) for place in known]
-        rows.append([words.text("columns", "peers"), *_spread(peers, columns)])
-    head = [words.text("levels", table.level), *(column[0] for column in cells)]
-    widths = [None, *(measure_column(column) for column in cells)]
+        rows.append([words.text("columns", "peers")])
+        for key, block in blocks.items():
+            rows[-1] += [write_cell(find_figure(table.peers, key, table), words), *[""] * (len(block) - 1)]
+    head = [words.text("levels", table.level), *(column[0] for column in columns)]
+    widths = [None, *(measure_column(column) for column in columns)]
     heading = words.text("headings", "slices", dimension=words.text("levels", table.level))
-    return build_section(heading, build_table(head, rows, widths), write_objects_note(table, shown, report, words) or None)
+    note = write_objects_note(table, shown, report, words)
+    return build_section(heading, build_table(head, rows, widths), note or None)
+
+
+def select_columns(table: StatedTable, shown: Sequence[StatedObject], words: Words) -> dict[str, list[list[str]]]:
+    """The columns that fit beside the names, by figure: what makes an object large, its rate, then the others."""
+    # What advertising costs and claims is more than how its clicks moved.
+    compared = [table.size] if table.level == "campaign" else [table.size, table.rate]
+    others = [key for key in table.columns if key not in ROOM_STEPS]
+    blocks, room = {}, PAGE_MM - LEAST_NAME_MM
+    for key in dict.fromkeys([table.size, *([table.rate] if table.rate else []), *others]):
+        block = write_column(key, table, shown, key in compared, words)
+        width = sum(map(measure_column, block))
+        if width <= room:
+            room -= width
+            blocks[key] = block
+    return {key: blocks[key] for key in table.columns if key in blocks}
 
 
 def build_room_steps_section(table: StatedTable, words: Words) -> list[Content]:
     """The rates from step to step of each live room; empty where the platform states no steps of rooms."""
     keys = [key for key in ROOM_STEPS if key in table.columns]
-    shown = select_shown_objects(table)
     if table.level != "room" or not keys:
         return []
-    head, cells = [words.text("levels", "room")], [[name_object(each, words)] for each in shown]
-    is_known = any(_find(each, key, table).baseline is not None for each in shown for key in keys)
+    shown = select_shown_objects(table)
+    figures = [[find_figure(each, key, table) for key in keys] for each in shown]
+    is_known = any(figure.baseline is not None for row in figures for figure in row)
+    head = [words.text("levels", "room")]
     for key in keys:
         head += [words.name_figure(key), *([words.text("columns", "usual")] if is_known else [])]
-        for row, each in zip(cells, shown, strict=True):
-            figure = _find(each, key, table)
-            row.append(write_cell(figure, words))
-            row += [words.value(figure.baseline, figure.unit)] if is_known else []
+    rows = [[name_object(each, words)] for each in shown]
+    for cells, row in zip(rows, figures, strict=True):
+        for figure in row:
+            cells += [write_cell(figure, words), *([write_usual(figure, words)] if is_known else [])]
     heading = words.text("headings", "room_steps")
-    return [build_section(heading, build_table(head, cells, [None, *(20 for _ in head[1:])]))]
+    return [build_section(heading, build_table(head, rows, [None, *(20 for _ in head[1:])]))]
 
 
-def _list_columns(columns: Sequence[tuple[int, list[list[str]]]], table: StatedTable) -> list[tuple[str, int]]:
-    return [(table.columns[place], len(block)) for place, block in columns]
-
-
-def _spread(cells: Sequence[str], columns: Sequence[tuple[int, list[list[str]]]]) -> list[str]:
-    """One cell for each column, empty below comparisons."""
-    return [text for cell, (_, block) in zip(cells, columns, strict=True) for text in [cell, *[""] * (len(block) - 1)]]
-
-
-def _find(each: StatedObject, key: str, table: StatedTable) -> Figure:
+def find_figure(each: StatedObject, key: str, table: StatedTable) -> Figure:
+    """The figure of the object in this column of its table."""
     return each.figures[table.columns.index(key)]
 
 
 def write_column(
-    key: str, table: StatedTable, shown: Sequence[StatedObject], is_compared: bool, report: Report, words: Words
+    key: str, table: StatedTable, shown: Sequence[StatedObject], is_compared: bool, words: Words
 ) -> list[list[str]]:
     """The column of a figure, head first; with its usual value for the main rate, and its change where compared."""
-    figures = [_find(each, key, table) for each in shown]
-    name = words.name_figure(key)
+    figures = [find_figure(each, key, table) for each in shown]
     largest = max((figure.value for figure in figures if figure.value is not None), key=float, default=None)
-    column = [[name, *(write_cell(figure, words, largest) for figure in figures)]]
-    if not is_compared:
+    column = [[words.name_figure(key), *(write_cell(figure, words, largest) for figure in figures)]]
+    if not is_compared or all(figure.baseline is None for figure in figures):
         return column
     if key == table.rate:
-        usual = [write_stated(figure.baseline, figure.unit, words, figure.value) if figure.baseline is not None else "" for figure in figures]
-        column.append([words.text("columns", "usual"), *usual])
+        column.append([words.text("columns", "usual"), *(write_usual(figure, words) for figure in figures)])
     changes = [words.change(figure.value, figure.baseline, figure.unit) for figure in figures]
     column.append([words.text("columns", "against"), *changes])
     return column
+
+
+def write_usual(figure: Figure, words: Words) -> str:
+    """The usual value with the decimals of the value; empty where it is not known."""
+    return "" if figure.baseline is None else write_stated(figure.baseline, figure.unit, words, figure.value)
 
 
 def write_cell(figure: Figure, words: Words, beside: Number | None = None) -> str:

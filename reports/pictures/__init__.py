@@ -16,7 +16,10 @@ from reports.pictures.trend import draw_sparkline, draw_trend_alone, has_trend, 
 
 
 def draw_pictures(report: Report, words: Words) -> dict[str, bytes]:
-    """SVG by name: `bridge`, `money`, `spark_<figure>`, `platform_<number>`, and for a stage with numbers `<stage>` and `<stage>_<part>`."""
+    """SVG by name: `bridge`, `money`, `spark_<figure>`, and what platforms and stages have.
+
+    These are `platform_<number>`, and for a stage with numbers `<stage>` and `<stage>_<part>`.
+    """
     result = {}
     with apply_drawing_style():
         if report.bridge is not None:

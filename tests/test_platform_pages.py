@@ -1,0 +1,335 @@
+"""The report of a shop that has only the workbooks of its platforms: every number against SQL over the files."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import jsonschema
+import openpyxl
+import pytest
+from figure_shop import FAULTY, LAST_DAY, LONG_NAME, RESTATED_DAY, build_figure_shop
+from pypdf import PdfReader
+from shop_helpers import Home, build_days
+
+import reports
+from funnelscope.messages.wording import load_words
+from funnelscope.reporting import parse_week, print_report, read_report
+from reports import Mark, Platform, Report, StatedObject, StatedTable
+
+YESTERDAY, WEEK_BEFORE = LAST_DAY - timedelta(days=1), LAST_DAY - timedelta(days=7)
+USUAL_DAYS = [LAST_DAY - timedelta(weeks=number) for number in range(1, 5)]
+WEEK = parse_week("2026-W22")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return build_figure_shop(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture(scope="module")
+def report(home: Home) -> Report:
+    return read_report(home.settings, LAST_DAY)
+
+
+@pytest.fixture(scope="module")
+def week(home: Home) -> Report:
+    return read_report(home.settings, WEEK, "en")
+
+
+@pytest.fixture(scope="module")
+def pages(report: Report) -> list[str]:
+    return [page.extract_text() for page in PdfReader(BytesIO(reports.render(report))).pages]
+
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def ask(home: Home) -> Iterator[Ask]:
+    """The first value of a query over the delivered files, each of which is a table; `$day` is the last day."""
+    with duckdb.connect() as connection:
+        for name in ("taobao_shop", "peers", "products", "sources", "rooms", "jd_shop", "agents", "keywords"):
+            connection.execute(
+                f"create view {name} as from read_csv('{home.folder}/figures/{name}_*.csv', header = true)"
+            )
+        connection.execute(f"create view campaigns as from read_csv('{home.folder}/figures/campaigns_2*.csv')")
+
+        def ask(query: str, day: date = LAST_DAY) -> Any:
+            row = connection.execute(query, {"day": day} if "$day" in query else {}).fetchone()
+            assert row
+            return row[0]
+
+        yield ask
+
+
+def platform(report: Report, name: str) -> Platform:
+    return next(each for each in report.platforms if each.name == name)
+
+
+def compared(report: Report, name: str, key: str) -> reports.ComparedFigure:
+    where = platform(report, name)
+    return next(each for each in (*where.figures, *where.others) if each.figure.key == f"stated_{key}")
+
+
+def table(report: Report, name: str, level: str) -> StatedTable:
+    return next(each for each in platform(report, name).tables if each.level == level)
+
+
+def cell(stated: StatedTable, named: StatedObject, key: str) -> reports.Figure:
+    return named.figures[stated.columns.index(f"stated_{key}")]
+
+
+def whole(pages: list[str]) -> str:
+    return re.sub(r"\s+", " ", " ".join(pages))
+
+
+SHOP_FIGURES = {
+    "paid_amount": "sum(支付金额)",
+    "visitors": "sum(访客数)",
+    "pay_rate": "sum(支付买家数) / sum(访客数)",
+    "amount_per_buyer": "sum(支付金额) / sum(支付买家数)",
+    "refunded_amount": "sum(成功退款金额)",
+    "cart_users": "sum(加购人数)",
+}
+
+
+@pytest.mark.parametrize("key", SHOP_FIGURES)
+def test_a_figure_of_the_shop_stands_beside_yesterday_the_week_before_and_usual(
+    report: Report, ask: Ask, key: str
+) -> None:
+    query = f"select {SHOP_FIGURES[key]} from taobao_shop where 日期 "
+    found = compared(report, "taobao", key)
+    for value, day in ((found.figure.value, LAST_DAY), (found.before, YESTERDAY), (found.earlier, WEEK_BEFORE)):
+        assert float(value or 0) == pytest.approx(ask(f"{query} = $day", day), abs=0.005)
+    days = ", ".join(f"date '{day}'" for day in USUAL_DAYS)
+    usual = ask(f"{query} in ({days})") / (1 if key in ("pay_rate", "amount_per_buyer") else 4)
+    assert found.figure.baseline == pytest.approx(usual)
+    assert found.figure.usual_low is not None
+
+
+def test_the_first_page_prints_what_the_platforms_state(report: Report, pages: list[str], ask: Ask) -> None:
+    paid = ask("select 支付金额 from taobao_shop where 日期 = $day")
+    visitors = ask("select 访客数 from taobao_shop where 日期 = $day")
+    rate = ask("select 支付买家数 / 访客数 from taobao_shop where 日期 = $day")
+    usual = float(compared(report, "taobao", "paid_amount").figure.baseline or 0)
+    change = f"{paid / usual - 1:+.1%}".replace("-", "−")
+    for printed in (f"支付金额（CNY） {paid:,.0f}", f"访客数 {visitors:,}", f"{rate:.2%}", f"{usual:,.0f} {change}"):
+        assert printed in whole(pages[:1])
+    assert "淘宝/天猫" in pages[0]
+    assert "京东" in pages[0]
+    assert "直播间合计" in pages[0]
+    assert "平台不向店铺提供逐条的页面行为" in pages[0]
+
+
+def test_amounts_of_platforms_are_added_and_people_never(report: Report, ask: Ask) -> None:
+    paid = sum(
+        ask(f"select sum({column}) from {name} where 日期 = $day")
+        for name, column in (("taobao_shop", "支付金额"), ("jd_shop", "支付金额"), ("rooms", "用户支付金额"))
+    )
+    total = {each.figure.key: each for each in report.platform_total}
+    assert float(total["stated_paid_amount"].figure.value or 0) == pytest.approx(paid)
+    assert total["stated_paid_amount"].target == 30_000
+    assert total["stated_paid_amount"].figure.baseline is None  # one of them has a day of history
+    assert set(total) == {"stated_paid_amount", "stated_refunded_amount"}
+    # Of live rooms only amounts are added up.
+    assert {each.figure.key for each in platform(report, "douyin").figures} == {
+        "stated_paid_amount",
+        "stated_refunded_amount",
+    }
+
+
+def test_a_figures_only_shop_has_no_stages_and_no_walls_of_no_data(report: Report, pages: list[str]) -> None:
+    assert (report.stages, report.headline, report.money, report.bridge) == ((), (), None, None)
+    assert "无数据" not in whole(pages)
+    assert len(pages) <= 6
+    assert "流量端" not in whole(pages)
+
+
+def test_cost_is_that_of_the_advertising_platform_with_its_share(report: Report, ask: Ask) -> None:
+    cost = ask("select sum(花费) from campaigns where 日期 = $day")
+    paid = ask("select 支付金额 from taobao_shop where 日期 = $day")
+    assert float(compared(report, "taobao", "cost").figure.value or 0) == pytest.approx(cost)
+    assert compared(report, "taobao", "cost_share").figure.value == pytest.approx(cost / paid)
+    assert compared(report, "wanxiangtai", "click_rate").figure.value == pytest.approx(
+        ask("select sum(点击量) / sum(展现量) from campaigns where 日期 = $day")
+    )
+
+
+def test_peers_stand_beside_and_are_never_counted(report: Report, ask: Ask) -> None:
+    assert compared(report, "taobao", "visitors").peers == ask("select 访客数 from peers where 日期 = $day")
+    agents = table(report, "taobao", "agent")
+    assert {each.name for each in agents.objects} == {"小兰", "小亭", "夜班"}
+    assert agents.peers
+    assert cell(agents, agents.peers, "inquiry_pay_rate").value == pytest.approx(66 / 150)
+
+
+def test_the_funnel_is_that_of_the_platform(report: Report, ask: Ask) -> None:
+    columns = {
+        "visitors": "访客数",
+        "product_visitors": "商品访客数",
+        "cart_users": "加购人数",
+        "order_buyers": "下单买家数",
+        "paying_buyers": "支付买家数",
+    }
+    steps = platform(report, "taobao").steps
+    assert [step.key for step in steps] == [f"stated_{key}" for key in columns]
+    counts = [ask(f"select {column} from taobao_shop where 日期 = $day") for column in columns.values()]
+    assert [step.count for step in steps] == counts
+    rates = [step.rate_from_previous for step in steps]
+    assert rates[0] is None
+    assert rates[1:] == pytest.approx([after / before for before, after in zip(counts, counts[1:], strict=False)])
+    assert steps[1].usual_low is not None
+
+
+def test_products_are_the_largest_first_and_the_one_that_moved_before_them(
+    report: Report, pages: list[str], ask: Ask
+) -> None:
+    products = table(report, "taobao", "product")
+    moved = next(each for each in products.objects if each.object == FAULTY)
+    rate = cell(products, moved, "pay_rate")
+    query = f"select 支付买家数 / 商品访客数 from products where 商品ID = '{FAULTY}' and 日期 = $day"
+    assert rate.value == pytest.approx(ask(query))
+    assert rate.mark is Mark.BELOW
+    assert f"▼ {rate.value:.2%}" in whole(pages[1:])
+    assert f"▼ {rate.value:.2%}" in whole(pages[:1])  # the verdict does not contradict the page
+    amounts = [float(cell(products, each, "paid_amount").value or 0) for each in products.objects]
+    assert len(amounts) == 4
+    assert LONG_NAME in re.sub(r"\s+", "", whole(pages))
+    assert "商品与来源的人数有重叠，不可相加" in whole(pages)
+
+
+def test_rollups_are_marked_and_stand_under_their_parent(report: Report, pages: list[str], ask: Ask) -> None:
+    sources = table(report, "taobao", "source")
+    rollups = [(each.parent, each.object) for each in sources.objects if each.is_rollup]
+    assert rollups == [("淘内免费", "汇总")]
+    assert "淘内免费（汇总）" in whole(pages)
+    assert "淘内免费 › 手淘搜索" in whole(pages)
+
+
+def test_claims_of_advertising_are_compared_at_the_same_age_only(report: Report, pages: list[str], ask: Ask) -> None:
+    campaigns = table(report, "wanxiangtai", "campaign")
+    assert (campaigns.attribution_days, campaigns.claim_age) == (15, 1)
+    first = next(each for each in campaigns.objects if each.object == "c1")
+    assert cell(campaigns, first, "return_on_spend").value == pytest.approx(3)
+    days = ", ".join(f"date '{day}'" for day in USUAL_DAYS if day != RESTATED_DAY and day >= date(2026, 5, 13))
+    usual = ask(f"select avg(总成交金额) from campaigns where 计划ID = 'c1' and 日期 in ({days})")
+    assert cell(campaigns, first, "attributed_amount").baseline == pytest.approx(usual)
+    assert "点击后 15 天内认领的金额，数据到达时已过 1 天" in whole(pages)
+
+
+def test_without_a_window_there_is_no_return(home: Home) -> None:
+    from funnelscope.reporting.stated_figures import Place, StatedObjectDays
+
+    class Days:
+        business_date, dates = LAST_DAY, (LAST_DAY,)
+
+    values = {"attributed_amount": {LAST_DAY: 300.0}, "cost": {LAST_DAY: 100.0}}
+    unstated = StatedObjectDays(Place("x", "s", "campaign"), "", values, {LAST_DAY: LAST_DAY}, {})
+    assert unstated.select_series("return_on_spend", Days()) == {}  # type: ignore[arg-type]
+    unstated.attribution_days[LAST_DAY] = 7
+    assert unstated.select_series("return_on_spend", Days()) == {LAST_DAY: (300.0, 100.0)}  # type: ignore[arg-type]
+
+
+def test_a_week_adds_amounts_and_has_the_mean_of_days_of_people(week: Report, ask: Ask) -> None:
+    between = f"日期 between date '{WEEK.from_date}' and date '{WEEK.to_date}'"
+    paid, visitors = compared(week, "taobao", "paid_amount"), compared(week, "taobao", "visitors")
+    assert float(paid.figure.value or 0) == pytest.approx(ask(f"select sum(支付金额) from taobao_shop where {between}"))
+    assert visitors.figure.value == pytest.approx(ask(f"select avg(访客数) from taobao_shop where {between}"))
+    assert (paid.days, visitors.figure.rule, paid.figure.rule) == (7, "mean_of_days", "sum")
+    rate = ask(f"select avg(支付买家数 / 访客数) from taobao_shop where {between}")
+    assert compared(week, "taobao", "pay_rate").figure.value == pytest.approx(rate)
+    cost = ask(
+        f"select sum(花费) / (select sum(支付金额) from taobao_shop where {between}) from campaigns where {between}"
+    )
+    assert compared(week, "taobao", "cost_share").figure.value == pytest.approx(cost)
+    before = between.replace(str(WEEK.to_date), str(WEEK.to_date - timedelta(7))).replace(
+        str(WEEK.from_date), str(WEEK.from_date - timedelta(7))
+    )
+    assert float(paid.before or 0) == pytest.approx(ask(f"select sum(支付金额) from taobao_shop where {before}"))
+    text = whole([page.extract_text() for page in PdfReader(BytesIO(reports.render(week))).pages])
+    assert f"Visitors, mean of days {visitors.figure.value:,.0f} 7 of 7" in text
+
+
+def test_json_workbook_and_message_carry_the_figures(home: Home, report: Report, ask: Ask) -> None:
+    edition = print_report(home.settings, LAST_DAY)
+    written = json.loads(edition.findings.read_text(encoding="utf-8"))
+    jsonschema.validate(written, json.loads(Path("docs/findings.schema.json").read_text(encoding="utf-8")))
+    taobao = next(each for each in written["platforms"] if each["platform"] == "taobao")
+    paid = next(each for each in taobao["figures"] if each["figure"] == "paid_amount")
+    assert paid["value"] == pytest.approx(ask("select 支付金额 from taobao_shop where 日期 = $day"))
+    assert taobao["newest_days"]["product"] == LAST_DAY.isoformat()
+    sheet = openpyxl.load_workbook(edition.spreadsheet)["平台明细"]
+    rows = [[value.value for value in row] for row in sheet.iter_rows(min_row=3)]
+    found = {row[4]: row[10] for row in rows if row[3] == "商品" and row[9] == "商品访客数"}
+    assert found == {
+        f"p{number}": ask(f"select 商品访客数 from products where 商品ID = 'p{number}' and 日期 = $day")
+        for number in range(1, 5)
+    }
+    assert edition.picture("platform-1").exists()
+    assert not edition.picture("traffic").exists()
+    message = reports.write_announcement(report, "report.pdf").text
+    assert f"淘宝/天猫：支付金额（CNY） {paid['value']:,.0f}（较平时" in message
+    assert print_report(home.settings, LAST_DAY).number == 1
+
+
+def test_the_data_page_says_how_new_each_table_is(home: Home, pages: list[str]) -> None:
+    assert "淘宝/天猫 商品 2026-06-03 2026-06-04 4" in whole(pages)
+    late = read_report(home.settings, LAST_DAY + timedelta(days=1))
+    assert platform(late, "jd").deliveries[0].newest_day == LAST_DAY
+    words = load_words("zh")
+    from reports.pages.platform_pages import build_platform_strip
+
+    strip = build_platform_strip(late, words)
+    assert {each["state"] for each in strip} == {"▲ 缺失"}
+    assert "全店 06-03" in strip[0]["detail"]
+    assert all(each.figure.value is None for each in platform(late, "taobao").figures)
+
+
+def test_every_figure_level_and_platform_has_a_name() -> None:
+    from funnelscope.events.figures import FIGURES, LEVELS
+    from funnelscope.reporting.stated_figures import QUOTIENTS
+
+    for language in ("zh", "en"):
+        words = load_words(language)
+        for key in (*FIGURES, *QUOTIENTS):
+            assert words.name_figure(f"stated_{key}") == words.name_step(f"stated_{key}")
+        for level in LEVELS:
+            assert words.text("levels", level)
+        named = words.sections["platforms"]
+        assert set(named) == {"taobao", "jd", "douyin", "pinduoduo", "wanxiangtai", "qianchuan", "wecom"}
+        assert words.sections["dimension_values"]["platform"] == named
+
+
+ORDERS = {
+    "family": "order",
+    "name": "orders",
+    "columns": {"order_id": "id", "event_time": "time", "amount": "amount", "customer_id": "buyer"},
+    "event_types": "paid",
+    "delivery_date": r"_(\d{4}-\d{2}-\d{2})\.csv",
+}
+
+
+def test_a_shop_with_events_keeps_its_page_and_gains_a_line_a_platform(home: Home, tmp_path: Path) -> None:
+    from figure_shop import write_figures, write_settings
+
+    mixed = Home(tmp_path)
+    write_settings(mixed, more_sources=[ORDERS | {"files": f"{tmp_path}/orders_*.csv"}], names=["taobao_shop"])
+    write_figures(mixed.folder / "figures")
+    days = [date(2026, 5, 7), date(2026, 5, 8)]
+    lines = [f"o{day}{n},{day} 10:00:00,50.00,b{n}" for day in days for n in range(5)]
+    (tmp_path / "orders_2026-05-09.csv").write_text("id,time,amount,buyer\n" + "\n".join(lines) + "\n")
+    build_days(mixed, days[0] - timedelta(days=1), days[-1], is_published=True)
+    report = read_report(mixed.settings, days[-1])
+    assert [stage.key for stage in report.stages] == ["traffic", "landing", "decision", "repurchase"]
+    assert report.headline
+    pages = [page.extract_text() for page in PdfReader(BytesIO(reports.render(report))).pages]
+    figure = compared(report, "taobao", "visitors").figure
+    assert f"{figure.value:,}" in pages[0]
+    assert "各平台" in pages[0]
+    assert "人数为各平台每天各自去重" in pages[0]
+    assert "淘宝/天猫漏斗（平台口径）" in whole(pages)
