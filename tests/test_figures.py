@@ -10,7 +10,7 @@ from intake_helpers import DAY, Shop
 
 from funnelscope.events.figures import FIGURES, FUNNELS, LEVELS
 from funnelscope.events.schema import FIGURE
-from funnelscope.ingest import find_duplicates, reconcile, take_deliveries
+from funnelscope.ingest import find_duplicates, find_family_presence, reconcile, take_deliveries
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import open_in_memory_warehouse
 from funnelscope.warehouse.models import load_models, materialize_model
@@ -73,6 +73,12 @@ def test_the_last_delivery_of_a_row_holds_and_the_same_export_twice_adds_nothing
         (0, 0, 0),
     ]
     assert figures(shop) == {("a", "visitors"): 110, ("a", "paying_buyers"): 6, ("a", "pay_rate"): 0.05}
+
+
+def test_a_day_has_figures_when_a_delivery_is_about_it_not_when_one_came_on_it(shop: Shop) -> None:
+    shop.deliver(HEADER + "2026-01-05,a,1,1,1,1%\n", SOURCE, "f.csv")
+    found = [find_family_presence(shop.warehouse, shop.settings, day)["figure"] for day in (date(2026, 1, 5), DAY)]
+    assert found == ["present", "missing"]
 
 
 @pytest.mark.parametrize(

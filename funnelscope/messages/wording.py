@@ -21,6 +21,10 @@ TRANSLATED_VALUES = {
     "metric": "metrics",
     "dimension": "dimensions",
     "check": "checks",
+    "figure": "stated_figures",
+    "whole_figure": "stated_figures",
+    "level": "levels",
+    "platform": "platforms",
 }
 
 
@@ -74,7 +78,7 @@ class Words:
 
     def translate_or_keep(self, section: str, key: str) -> str:
         """The text at `section.key`, or the key itself if the file does not translate it."""
-        return self.text(section, key) if key in self.sections[section] else key
+        return self.text(section, key) if key in self.sections.get(section, {}) else key
 
     def detail(self, section: str, key: str, field: str) -> str:
         """A further field of an entry: a metric's `definition`, a stage's `question`."""
