@@ -149,6 +149,18 @@ def loaded(delivery_id: int, hour: int, **columns: Any) -> Row:
     return delivery(delivery_id=delivery_id, family="figure", loaded_at=f"2026-06-11 {hour:02}:00:00") | columns
 
 
+def ratio(back: int, metric: str, ours: float, stated: float, platform: str = "taobao") -> tuple[str, Row]:
+    """Ours and the platform's, so many days before DAY."""
+    day = DAY - timedelta(days=back)
+    values = {"business_date": day, "platform": platform, "metric": metric, "ours": ours, "stated": stated}
+    return ("marts.trust_ratios", values)
+
+
+def set_ratio(metric: str, ours: float) -> str:
+    where = f"metric = '{metric}' and platform = 'taobao' and business_date = '{DAY}'"
+    return f"update marts.trust_ratios set ours = {ours} where {where}"
+
+
 ninety_six_others = (
     f"select 100 + number as order_id, date '{DAY}' as business_date, 1 as refund_count, 1 as amount, "
     "1 as refunded_to_date, 1 as paid_to_date, false as is_excluded from generate_series(1, 96) as others (number)"
@@ -1035,6 +1047,39 @@ RULES = (
             "update quality.deliveries set loaded_at = '2026-06-11 00:00:00' where delivery_id = 3",
         ),
     ),
+    Rule(
+        "trust_ratios_are_as_usual",
+        (
+            *(
+                ratio(back, metric, 1000 + 40 * (back % 3), 1000)
+                for back in range(-1, 15)
+                for metric in ("paying_buyers", "paid_amount")
+            ),
+            # Other orders, too few people, too few days.
+            *(ratio(back, "paying_buyers", 4 if back else 9, 1000, platform="jd") for back in range(15)),
+            *(ratio(back, "visitors", 15 if back else 5, 19) for back in range(15)),
+            *(ratio(back, "refunded_amount", 100 if back else 50, 100) for back in range(14)),
+        ),
+        (
+            set_ratio("paying_buyers", 700),
+            set_ratio("paying_buyers", 0),
+            set_ratio("paying_buyers", 1500),
+            set_ratio("paid_amount", 700),
+            "update marts.trust_ratios set stated = 60 where metric = 'visitors'; "
+            "update marts.trust_ratios set ours = 50 where metric = 'visitors' and business_date < '2026-06-10'",
+            "insert into marts.trust_ratios (business_date, platform, metric, ours, stated) "
+            f"values ('{DAY - timedelta(days=56)}', 'taobao', 'refunded_amount', 100, 100)",
+        ),
+        (
+            set_ratio("paying_buyers", 930),
+            set_ratio("paying_buyers", 1250),
+            "insert into marts.trust_ratios (business_date, platform, metric, ours, stated) "
+            f"values ('{DAY - timedelta(days=57)}', 'taobao', 'refunded_amount', 100, 100)",
+            # Of few people chance alone may do as much.
+            "update marts.trust_ratios set ours = ours / 40, stated = 25 where metric = 'paying_buyers' "
+            "and platform = 'taobao'; " + set_ratio("paying_buyers", 18),
+        ),
+    ),
 )
 
 
@@ -1250,6 +1295,14 @@ def test_a_contract_reports_the_day_on_which_its_rule_is_broken(
             {
                 **{"platform": "taobao", "level": "shop", "object": "", "figure": "visitors", "objects": 1},
                 **{"before": 900, "now": 990},
+            },
+        ),
+        (
+            "trust_ratios_are_as_usual",
+            set_ratio("paying_buyers", 700),
+            {
+                **{"platform": "taobao", "figure": "paying_buyers", "ours": 700, "stated": 1000},
+                **{"ratio": 0.7, "usual": 1.04},
             },
         ),
     ],
