@@ -140,6 +140,39 @@ def odd_refund(day: date) -> str:
     )
 
 
+def figures(level: str, name: str, day: date = DAY, **values: float) -> tuple[tuple[str, Row], ...]:
+    """The figures of an object, as the marts hold them."""
+    key = {"platform": "taobao", "shop": "s", "level": level, "object": name, "parent": "", "device": ""}
+    return rows(
+        "marts.figures",
+        *(key | {"business_date": day, "metric": metric, "figure_value": value} for metric, value in values.items()),
+    )
+
+
+def set_figure(name: str, metric: str, value: float) -> str:
+    return f"update marts.figures set figure_value = {value} where object = '{name}' and metric = '{metric}'"
+
+
+def figure_row(number: int, **columns: Any) -> Row:
+    return {"event_id": number, "business_date": DAY, "event_type": "shop", "shop": "s", "platform": "taobao"} | columns
+
+
+def loaded(delivery_id: int, hour: int, **columns: Any) -> Row:
+    return delivery(delivery_id=delivery_id, family="figure", loaded_at=f"2026-06-11 {hour:02}:00:00") | columns
+
+
+def ratio(back: int, metric: str, ours: float, stated: float, platform: str = "taobao") -> tuple[str, Row]:
+    """Ours and the platform's, so many days before DAY."""
+    day = DAY - timedelta(days=back)
+    values = {"business_date": day, "platform": platform, "metric": metric, "ours": ours, "stated": stated}
+    return ("marts.trust_ratios", values)
+
+
+def set_ratio(metric: str, ours: float) -> str:
+    where = f"metric = '{metric}' and platform = 'taobao' and business_date = '{DAY}'"
+    return f"update marts.trust_ratios set ours = {ours} where {where}"
+
+
 ninety_six_others = (
     f"select 100 + number as order_id, date '{DAY}' as business_date, 1 as refund_count, 1 as amount, "
     "1 as refunded_to_date, 1 as paid_to_date, false as is_excluded from generate_series(1, 96) as others (number)"
@@ -882,6 +915,225 @@ RULES = (
             "update marts.daily_summary set human_sessions = 0, orders_with_session = 0",
         ),
     ),
+    Rule(
+        "figures_match_their_rates",
+        (
+            *figures("shop", "", visitors=1269, product_visitors=900, paying_buyers=68, pay_rate=0.0536),
+            *figures("shop", "", order_buyers=80, order_rate=0.063, paid_amount=15217, amount_per_buyer=223.78),
+            # 1.2万 visitors are 11,500 to 12,499; a rate of those who opened the page will do.
+            *figures("product", "a", visitors=12000, paying_buyers=617, pay_rate=0.0494),
+            *figures("product", "b", visitors=900, product_visitors=400, paying_buyers=20, pay_rate=0.05),
+            *figures("product", "c", visitors=0, paying_buyers=0, pay_rate=0),
+            *figures("agent", "d", inquirers=40, inquirers_paid=21, inquiry_pay_rate=0.525),
+            *figures("campaign", "e", cost=10.4, attributed_amount=31.7, return_on_spend=3.05),
+            *figures("peers", "", visitors=100, paying_buyers=5, pay_rate=0.5),
+            *figures("shop", "", YESTERDAY, visitors=100, paying_buyers=5, pay_rate=0.05),
+        ),
+        (
+            set_figure("", "pay_rate", 0.0537) + " and level = 'shop' and business_date = '2026-06-10'",
+            set_figure("", "pay_rate", 0.0535) + " and level = 'shop' and business_date = '2026-06-10'",
+            set_figure("", "order_rate", 0.0635),
+            set_figure("", "amount_per_buyer", 225),
+            set_figure("", "paid_amount", 1521700),
+            set_figure("a", "paying_buyers", 900),
+            set_figure("b", "pay_rate", 0.06),
+            set_figure("d", "inquiry_pay_rate", 0.55),
+            set_figure("d", "inquirers", 4000),
+            set_figure("e", "return_on_spend", 4.05),
+            set_figure("e", "cost", 104),
+        ),
+        (
+            "delete from marts.figures where metric = 'visitors' and level = 'product'",
+            # One product of fifty-three.
+            "insert into marts.figures by name select 'taobao' as platform, 's' as shop, 'product' as level, "
+            "number::VARCHAR as object, '' as parent, '' as device, date '2026-06-10' as business_date, metric, "
+            "figure_value from generate_series(1, 50) as n (number) cross join (values ('visitors', 100), "
+            "('paying_buyers', 5), ('pay_rate', 0.05)) as v (metric, figure_value); "
+            + set_figure("a", "paying_buyers", 900),
+        ),
+    ),
+    Rule(
+        "figures_can_be",
+        (
+            *figures("shop", "", visitors=100, product_visitors=100, cart_users=30, order_buyers=25, paying_buyers=22),
+            *figures("shop", "", new_visitors=60, search_visitors=10, new_paying_buyers=22, paid_amount=900),
+            *figures("shop", "", returning_paying_buyers=5, search_paying_buyers=5, returning_paid_amount=900),
+            # From the cart and from the day before: no visit of the product's page.
+            *figures("product", "a", visitors=10, product_visitors=10, paying_buyers=25, cart_users=30),
+            *figures("agent", "b", inquirers=4, inquirers_paid=4),
+            *figures("campaign", "c", impressions=900, clicks=900),
+            *figures("room", "d", product_impressions=9, product_clicks=9),
+            *figures("room", "d", product_impression_users=12000, product_click_users=12400),
+            *figures("peers", "", visitors=1, product_visitors=9),
+        ),
+        (
+            set_figure("", "product_visitors", 101) + " and level = 'shop'",
+            set_figure("", "visitors", 29) + " and level = 'shop'",
+            set_figure("", "order_buyers", 101),
+            set_figure("", "paying_buyers", 101) + " and level = 'shop'",
+            set_figure("", "new_visitors", 101),
+            set_figure("", "search_visitors", 101),
+            set_figure("", "new_paying_buyers", 23),
+            set_figure("", "returning_paying_buyers", 23),
+            set_figure("", "search_paying_buyers", 23),
+            set_figure("", "returning_paid_amount", 901),
+            set_figure("b", "inquirers_paid", 5),
+            set_figure("c", "clicks", 901),
+            set_figure("d", "product_clicks", 10),
+            set_figure("d", "product_click_users", 13100),
+        ),
+        (
+            "update marts.figures set figure_value = 19 where metric = 'paying_buyers' and level = 'shop'; "
+            "update marts.figures set figure_value = 5 where level = 'shop' and metric != 'paying_buyers' "
+            "and metric not like '%_paying_buyers'; "
+            "delete from marts.figures where metric like '%_paying_buyers'",
+        ),
+    ),
+    Rule(
+        "figure_deliveries_are_whole",
+        (
+            *rows("quality.deliveries", loaded(1, 5, rows_read=99_999), loaded(2, 5, rows_read=100_000, family="page")),
+            *rows("quality.delivery_dates", taken(1, "figure", 1), taken(2, "page", 1)),
+        ),
+        (
+            "update quality.deliveries set rows_read = 100000 where delivery_id = 1",
+            "update quality.deliveries set family = 'figure' where delivery_id = 2",
+        ),
+    ),
+    Rule(
+        "figure_sources_agree",
+        (
+            *rows(
+                "staging.figure_rows",
+                figure_row(1, delivered_on=DAY, visitors=200, paying_buyers=9, paid_amount=900),
+                figure_row(2, delivered_on=DAY, visitors=202, paying_buyers=None, paid_amount=900),
+                figure_row(3, delivered_on=YESTERDAY, visitors=999),
+                figure_row(4, delivered_on=DAY, visitors=999, object="a"),
+                figure_row(5, delivered_on=DAY, visitors=999, device="pc"),
+                figure_row(6, delivered_on=DAY, visitors=999, platform="jd"),
+                figure_row(7, delivered_on=DAY, visitors=999, event_type="peers"),
+                figure_row(8, delivered_on=DAY, visitors=12000, platform="douyin"),
+                figure_row(9, delivered_on=DAY, visitors=12499, platform="douyin"),
+            ),
+            *rows("raw.figure_rows", {"event_id": 1, "business_date": DAY, "delivery_id": 1}),
+            *rows("quality.deliveries", loaded(1, 5, source="whole shop")),
+        ),
+        (
+            "update staging.figure_rows set visitors = 203 where event_id = 2",
+            "update staging.figure_rows set paying_buyers = 12 where event_id = 2",
+            "update staging.figure_rows set paid_amount = 909 where event_id = 2",
+            "update staging.figure_rows set object = null where event_id = 4",
+            "update staging.figure_rows set device = null where event_id = 5",
+            "update staging.figure_rows set platform = 'taobao' where event_id = 6",
+            "update staging.figure_rows set delivered_on = '2026-06-10' where event_id = 3",
+            "update staging.figure_rows set visitors = 13000 where event_id = 9",
+        ),
+    ),
+    Rule(
+        "figures_keep_being_stated",
+        (
+            *(
+                each
+                for back in range(-1, 11)
+                for each in figures("shop", "", DAY - timedelta(days=back), visitors=9, paying_buyers=back != 5)
+            ),
+            *(
+                each
+                for back in range(-1, 11)
+                for level in ("room", "peers", "product")
+                if back != 0 and (back < 10 or level != "product")
+                for each in figures(level, "a", DAY - timedelta(days=back), visitors=9)
+            ),
+        ),
+        (
+            "delete from marts.figures where business_date = '2026-06-10' and metric = 'visitors'",
+            "delete from marts.figures where business_date = '2026-06-10'",
+            "update marts.figures set platform = 'jd' where business_date = '2026-06-10'",
+            "update marts.figures set level = 'product' where business_date = '2026-06-10'",
+            "update marts.figures set business_date = '2026-05-31' where business_date = '2026-06-09' "
+            "and level = 'peers'; update marts.figures set level = 'product' where level = 'peers' "
+            "and business_date = '2026-05-31'",
+        ),
+    ),
+    Rule(
+        "figures_stay_as_taken",
+        (
+            *rows(
+                "raw.figure_rows",
+                *(
+                    figure_row(1, delivery_id=number, row_number=1, dt=DAY, visitors=value, paid_amount=9)
+                    for number, value in ((1, 900), (2, 945))
+                ),
+                *(
+                    figure_row(event, delivery_id=number, row_number=event, event_type=level, dt=DAY, visitors=value)
+                    for event, level in ((2, "campaign"), (3, "peers"))
+                    for number, value in ((1, 900), (2, 1945))
+                ),
+                *(
+                    figure_row(4, delivery_id=number, row_number=4, dt=DAY, visitors=value, object="a")
+                    for number, value in ((1, 10), (2, 30))
+                ),
+                # The day itself, and one run that takes two deliveries.
+                *(
+                    figure_row(5, delivery_id=number, row_number=5, dt=DAY, visitors=value, object="b")
+                    for number, value in ((3, 10), (2, 930))
+                ),
+                *(
+                    figure_row(6, delivery_id=number, row_number=6, dt=DAY, visitors=value, object="c")
+                    for number, value in ((4, 10), (2, 930))
+                ),
+            ),
+            *rows(
+                "quality.deliveries",
+                loaded(1, 5),
+                loaded(2, 9),
+                loaded(3, 5, loaded_at="2026-06-10 23:00:00"),
+                loaded(4, 8, loaded_at="2026-06-11 08:00:01"),
+            ),
+        ),
+        (
+            "update raw.figure_rows set visitors = 946 where event_id = 1 and delivery_id = 2",
+            "update raw.figure_rows set visitors = 854 where event_id = 1 and delivery_id = 2",
+            "update raw.figure_rows set paid_amount = 30 where event_id = 1 and delivery_id = 2",
+            "update raw.figure_rows set event_type = 'source' where event_type = 'campaign'",
+            "update raw.figure_rows set visitors = 31 where event_id = 4 and delivery_id = 2",
+            "update quality.deliveries set loaded_at = '2026-06-11 08:00:00' where delivery_id = 4",
+            "update quality.deliveries set loaded_at = '2026-06-11 00:00:00' where delivery_id = 3",
+        ),
+    ),
+    Rule(
+        "trust_ratios_are_as_usual",
+        (
+            *(
+                ratio(back, metric, 1000 + 40 * (back % 3), 1000)
+                for back in range(-1, 15)
+                for metric in ("paying_buyers", "paid_amount")
+            ),
+            # Other orders, too few people, too few days.
+            *(ratio(back, "paying_buyers", 4 if back else 9, 1000, platform="jd") for back in range(15)),
+            *(ratio(back, "visitors", 15 if back else 5, 19) for back in range(15)),
+            *(ratio(back, "refunded_amount", 100 if back else 50, 100) for back in range(14)),
+        ),
+        (
+            set_ratio("paying_buyers", 700),
+            set_ratio("paying_buyers", 0),
+            set_ratio("paying_buyers", 1500),
+            set_ratio("paid_amount", 700),
+            "update marts.trust_ratios set stated = 60 where metric = 'visitors'; "
+            "update marts.trust_ratios set ours = 50 where metric = 'visitors' and business_date < '2026-06-10'",
+            "insert into marts.trust_ratios (business_date, platform, metric, ours, stated) "
+            f"values ('{DAY - timedelta(days=56)}', 'taobao', 'refunded_amount', 100, 100)",
+        ),
+        (
+            set_ratio("paying_buyers", 930),
+            set_ratio("paying_buyers", 1250),
+            "insert into marts.trust_ratios (business_date, platform, metric, ours, stated) "
+            f"values ('{DAY - timedelta(days=57)}', 'taobao', 'refunded_amount', 100, 100)",
+            # Of few people chance alone may do as much.
+            "update marts.trust_ratios set ours = ours / 40, stated = 25 where metric = 'paying_buyers' "
+            "and platform = 'taobao'; " + set_ratio("paying_buyers", 18),
+        ),
+    ),
 )
 
 
@@ -1052,6 +1304,63 @@ def test_a_contract_reports_the_day_on_which_its_rule_is_broken(
             "deliveries_read_as_meant",
             "update quality.deliveries set warning = 'swapped', told = '[\"a sentence\"]' where delivery_id = 1",
             {"warning": '["a sentence"]'},
+        ),
+        (
+            "figures_match_their_rates",
+            set_figure("a", "pay_rate", 0.1234) + "; " + set_figure("b", "pay_rate", 0.5),
+            {
+                **{"platform": "taobao", "level": "product", "figure": "pay_rate", "object": "a"},
+                **{"wrong": 2, "stated": 2, "rate": 0.1234, "computed": 617 / 12000},
+            },
+        ),
+        (
+            "figures_can_be",
+            set_figure("", "new_visitors", 150),
+            {
+                **{"platform": "taobao", "level": "shop", "object": "", "objects": 1},
+                **{"figure": "new_visitors", "whole_figure": "visitors", "part": 150, "whole": 100},
+            },
+        ),
+        (
+            "figure_deliveries_are_whole",
+            "update quality.deliveries set rows_read = 100000 where delivery_id = 1",
+            {"file": "a.csv", "rows_read": 100_000},
+        ),
+        (
+            "figure_sources_agree",
+            "update staging.figure_rows set visitors = 210 where event_id = 2; "
+            "insert into raw.figure_rows (event_id, business_date, delivery_id) values (2, '2026-06-10', 2); "
+            "insert into quality.deliveries (delivery_id, source) values (2, 'by device')",
+            {
+                **{"platform": "taobao", "level": "shop", "object": "", "figure": "visitors", "objects": 1},
+                **{"least": 200, "most": 210, "source": "whole shop", "other_source": "by device"},
+            },
+        ),
+        (
+            "figures_keep_being_stated",
+            "delete from marts.figures where business_date = '2026-06-10' and metric = 'visitors'",
+            {
+                **{"platform": "taobao", "level": "shop", "missing": 1, "expected": 2},
+                **{"figure": "visitors", "last_date": "2026-06-09"},
+            },
+        ),
+        (
+            "figures_stay_as_taken",
+            "update raw.figure_rows set visitors = 990 where event_id = 1 and delivery_id = 2; "
+            "update raw.figure_rows set event_type = 'source', platform = null where event_type = 'campaign'; "
+            "delete from raw.figure_rows where event_type = 'source'",
+            {
+                **{"platform": "taobao", "level": "shop", "object": "", "figure": "visitors", "objects": 1},
+                **{"before": 900, "now": 990},
+            },
+        ),
+        (
+            "trust_ratios_are_as_usual",
+            set_ratio("paying_buyers", 700),
+            {
+                **{"platform": "taobao", "figure": "paying_buyers", "ours": 700, "stated": 1000},
+                **{"ratio": 0.7, "usual": 1.04},
+            },
         ),
     ],
 )

@@ -10,7 +10,7 @@ from intake_helpers import DAY, Shop
 
 from funnelscope.events.figures import FIGURES, FUNNELS, LEVELS
 from funnelscope.events.schema import FIGURE
-from funnelscope.ingest import find_duplicates, reconcile, take_deliveries
+from funnelscope.ingest import find_duplicates, find_family_presence, reconcile, take_deliveries
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import open_in_memory_warehouse
 from funnelscope.warehouse.models import load_models, materialize_model
@@ -82,6 +82,15 @@ def test_two_rows_of_one_file_about_one_object_contradict_each_other(shop: Shop)
         (4, "conflicting_duplicate"),
     ]
     assert figures(shop)["a", "visitors"] == 90
+
+
+def test_a_day_has_figures_when_a_delivery_is_about_it_not_when_one_came_on_it(shop: Shop) -> None:
+    shop.deliver(HEADER + "2026-01-05,a,1,1,1,1%\n", SOURCE, "f.csv")
+    found = [find_family_presence(shop.warehouse, shop.settings, day)["figure"] for day in (date(2026, 1, 5), DAY)]
+    assert found == ["present", "missing"]
+    (shop.home / "landing" / "figure" / f"dt={DAY}" / "g.csv").write_text(HEADER)
+    take_deliveries(shop.warehouse, shop.settings)
+    assert find_family_presence(shop.warehouse, shop.settings, DAY)["figure"] == "present", "an empty report is one"
 
 
 @pytest.mark.parametrize(

@@ -35,11 +35,11 @@ Rows = list[dict[str, str | None]]
 
 
 def read_csv(path: Path) -> Rows:
-    """The rows of a file, an empty cell as None."""
+    """The rows of a file, an empty cell as None, one of '' as an empty text."""
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     rows = csv.DictReader(lines, skipinitialspace=True, restkey="too_many_cells")
     return [
-        {name: value.strip() or None if value is not None else None for name, value in row.items()}
+        {name: "" if value == "''" else value.strip() or None if value else None for name, value in row.items()}
         for written in rows
         for row in repeated(written)
     ]

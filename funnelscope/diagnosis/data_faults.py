@@ -33,6 +33,8 @@ _OF_CHECKS = ("contract", "expectation")
 """Keys of the gate's reasons that name a check; the others name a family."""
 _FIGURES = (FIGURE.name, f"staging.{FIGURE.table}", "marts.figures", "marts.figure_steps")
 """The family of figures, and what is made of it."""
+_TRUST = "marts.trust_ratios"
+"""Where events and a platform drift apart, it is the events that are in doubt."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,12 @@ def find_gate_warnings(warehouse: Warehouse, business_date: date, cube: str) -> 
         _state_warning(warning)
         for warning in _read_warnings(warehouse, business_date)
         if not _is_of_figures(warning)
-        and (warning.key not in _OF_CHECKS or cube in warning.subject or warning.table.startswith("staging."))
+        and (
+            warning.key not in _OF_CHECKS
+            or cube in warning.subject
+            or warning.table.startswith("staging.")
+            or warning.table == _TRUST
+        )
     )
 
 

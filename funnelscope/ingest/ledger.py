@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any, Literal
 
-from funnelscope.events.schema import FAMILIES
+from funnelscope.events.schema import FAMILIES, FIGURE
 from funnelscope.settings import Settings, Source
 from funnelscope.warehouse.connection import Warehouse
 
@@ -25,7 +25,8 @@ def find_family_presence(warehouse: Warehouse, settings: Settings, business_date
 
     absent: not declared (or only declared as not required, and nothing was delivered); present: every required source
     has a loaded delivery of that day, possibly an empty file, or files whose business dates span the day, in whatever
-    source they are read; growing: such a delivery is still being written; missing: there is none.
+    source they are read; growing: such a delivery is still being written; missing: there is none. Figures are delivered
+    on a day about the days before it, so that only those about the day count, and empty files of it or the next day.
     """
     rows = warehouse.rows(
         """
@@ -40,10 +41,15 @@ def find_family_presence(warehouse: Warehouse, settings: Settings, business_date
         left join spans using (file)
         -- What a database said before it became unreachable stands, for the days that it spoke of.
         where (status in ('loaded', 'growing') or (status = 'unreachable' and rows_loaded > 0))
-            and (dt = $business_date or $business_date between first_date and last_date)
+            and (
+                $business_date between first_date and last_date
+                or (dt = $business_date and (deliveries.family != $figure or status = 'growing'))
+                or (deliveries.family = $figure and dt - $business_date in (0, 1) and rows_read = 0)
+            )
         group by source
         """,
         business_date=business_date,
+        figure=FIGURE.name,
     )
     states: dict[str, Presence] = {
         source: "growing" if is_growing else "present" for source, is_growing, is_loaded in rows

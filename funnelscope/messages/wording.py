@@ -23,6 +23,10 @@ TRANSLATED_VALUES = {
     "metric": "metrics",
     "dimension": "dimensions",
     "check": "checks",
+    "figure": "stated_figures",
+    "whole_figure": "stated_figures",
+    "level": "levels",
+    "platform": "platforms",
 }
 
 
@@ -76,7 +80,7 @@ class Words:
 
     def translate_or_keep(self, section: str, key: str) -> str:
         """The text at `section.key`, or the key itself if the file does not translate it."""
-        return self.text(section, key) if key in self.sections[section] else key
+        return self.text(section, key) if key in self.sections.get(section, {}) else key
 
     def name_figure(self, key: str) -> str:
         """The name of a metric, or of a figure that platforms state."""
