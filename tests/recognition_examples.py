@@ -112,7 +112,13 @@ EXAMPLES: dict[str, Example] = {
             ('="4102"', "t**3", "9.00", "0", "交易关闭", CREATED, "", "", "", "1", "兰亭", "买家不想买", "0"),
         ],
         {
-            "orders_created": {"order_id": "4101", "customer_id": "王小二", "amount": "25", "quantity": "2", "shop": "兰亭"},
+            "orders_created": {
+                "order_id": "4101",
+                "customer_id": "王小二",
+                "amount": "25",
+                "quantity": "2",
+                "shop": "兰亭",
+            },
             "orders_paid": {"event_time": PAID, "amount": "20", "event_id": "4101 paid"},
             "orders_shipped": {"event_type": "shipped"},
             "orders_delivered": {"event_type": "delivered"},
@@ -134,7 +140,15 @@ EXAMPLES: dict[str, Example] = {
             ("9001", "4101", "王小二", CREATED, PAID, "20.00", "5.00", "仅退款", "退款成功", "少件"),
             ("9002", "4102", "李四", CREATED, PAID, "9.00", "9.00", "仅退款", "退款关闭", "其他"),
         ],
-        {"refunds": {"refund_id": "9001", "order_id": "4101", "amount": "5", "event_time": PAID, "refund_type": "仅退款"}},
+        {
+            "refunds": {
+                "refund_id": "9001",
+                "order_id": "4101",
+                "amount": "5",
+                "event_time": PAID,
+                "refund_type": "仅退款",
+            }
+        },
     ),
     "sycm_shop": Example(
         "【生意参谋平台】店铺-整体_2026-06-02_2026-06-03.xlsx",
@@ -249,7 +263,15 @@ EXAMPLES: dict[str, Example] = {
         "京东商智_交易概况_20260603.xlsx",
         "时间|访客数(UV)|同比|浏览量(PV)|同比|加购客户数|同比|下单客户数|成交客户数|成交单量|成交金额|成交转化率|退款金额",
         [(DAY, 4018, "3%", 10446, "1%", 281, "-", 90, 84, 86, 19446, 0.0209, 831.6)],
-        {"jd_shop": {"platform": "jd", "visitors": "4018", "paying_buyers": "84", "paid_orders": "86", "cart_users": "281"}},
+        {
+            "jd_shop": {
+                "platform": "jd",
+                "visitors": "4018",
+                "paying_buyers": "84",
+                "paid_orders": "86",
+                "cart_users": "281",
+            }
+        },
     ),
     "jd_products": Example(
         "京东商智_商品明细_20260603.xlsx",
@@ -260,7 +282,23 @@ EXAMPLES: dict[str, Example] = {
     "douyin_products": Example(
         "兰亭旗舰店 账号 商品20260602-20260603 09_36_23.xlsx",
         "统计日期 日期 商品ID 商品名称 载体类型 账号类型 用户支付金额 成交订单数 成交人数 商品曝光人数 商品点击人数 商品加购人数 退款金额",
-        [("2026-06-02~2026-06-03", "20260603", "36503", "帽子", "直播", "自营", "1,738.00", 22, 22, 5404, 668, 59, "86.90")],
+        [
+            (
+                "2026-06-02~2026-06-03",
+                "20260603",
+                "36503",
+                "帽子",
+                "直播",
+                "自营",
+                "1,738.00",
+                22,
+                22,
+                5404,
+                668,
+                59,
+                "86.90",
+            )
+        ],
         {
             "douyin_products": {
                 "event_time": f"{DAY} 00:00:00",
@@ -275,7 +313,21 @@ EXAMPLES: dict[str, Example] = {
     "douyin_rooms": Example(
         "直播间明细_20260603.xlsx",
         "直播间ID 直播间标题 主播昵称 开播时间 下播时间 直播间曝光人数 观看人数 商品点击人数 成交人数 用户支付金额 退款金额",
-        [("7300", "夏季专场", "小兰", f"{DAY} 20:00:00", "2026-06-04 00:30:00", "8.1万", "1.2万", "900", "80", "9,000.00", "")],
+        [
+            (
+                "7300",
+                "夏季专场",
+                "小兰",
+                f"{DAY} 20:00:00",
+                "2026-06-04 00:30:00",
+                "8.1万",
+                "1.2万",
+                "900",
+                "80",
+                "9,000.00",
+                "",
+            )
+        ],
         {
             "douyin_rooms": {
                 "event_type": "room",
@@ -381,8 +433,25 @@ EXAMPLES: dict[str, Example] = {
         "Discount Amount|Created at|Lineitem quantity|Lineitem name|Cancelled at|Payment Method|Refunded Amount|Tags",
         [
             (
-                "#1001", "a@shop.test", "paid", f"{PAID} -0400", f"{PAID} -0400", "EUR", "20.00", "4.00", "0.00", "24.00",
-                "JUNE", "1.00", f"{CREATED} -0400", "1", "hat", "", "card", "3.00", "",
+                "#1001",
+                "a@shop.test",
+                "paid",
+                f"{PAID} -0400",
+                f"{PAID} -0400",
+                "EUR",
+                "20.00",
+                "4.00",
+                "0.00",
+                "24.00",
+                "JUNE",
+                "1.00",
+                f"{CREATED} -0400",
+                "1",
+                "hat",
+                "",
+                "card",
+                "3.00",
+                "",
             ),
             ("#1001", "a@shop.test", *[""] * 11, "2", "scarf", "", "", "", ""),
         ],
@@ -463,11 +532,29 @@ EXAMPLES: dict[str, Example] = {
         f"contexts_{SNOWPLOW}_product_1_0_0 contexts_{SNOWPLOW}_transaction_1_0_0",
         [
             (
-                "s1", "unstruct", "product_view", CREATED, "v1", "s-1", "", "/hat", '{"type": "product_view"}',
-                '[{"id": "p1", "price": 10}]', "",
+                "s1",
+                "unstruct",
+                "product_view",
+                CREATED,
+                "v1",
+                "s-1",
+                "",
+                "/hat",
+                '{"type": "product_view"}',
+                '[{"id": "p1", "price": 10}]',
+                "",
             ),
             (
-                "s2", "unstruct", "transaction", PAID, "v1", "s-1", "", "/", '{"type": "transaction"}', "",
+                "s2",
+                "unstruct",
+                "transaction",
+                PAID,
+                "v1",
+                "s-1",
+                "",
+                "/",
+                '{"type": "transaction"}',
+                "",
                 '[{"transaction_id": "T1", "revenue": 20, "currency": "EUR"}]',
             ),
         ],

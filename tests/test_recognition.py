@@ -14,7 +14,9 @@ from funnelscope.settings import Settings, load_settings
 LAYOUTS = load_layouts()
 
 
-def draft(folder: Path, language: str | None = "en", told: dict[str, str] | None = None, **layouts: Any) -> SettingsDraft:
+def draft(
+    folder: Path, language: str | None = "en", told: dict[str, str] | None = None, **layouts: Any
+) -> SettingsDraft:
     return draft_folder(folder, folder.parent / "home", {**LAYOUTS, **layouts}, told or {}, language)
 
 
