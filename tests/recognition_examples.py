@@ -106,7 +106,8 @@ SNOWPLOW_ACTION = f"unstruct_event_{SNOWPLOW}_snowplow_ecommerce_action_1_0_2"
 EXAMPLES: dict[str, Example] = {
     "qianniu_orders": Example(
         "ExportOrderList202606041010.csv",
-        "订单编号|买家会员名|总金额|买家实际支付金额|订单状态|订单创建时间|订单付款时间 |发货时间|确认收货时间|宝贝总数量|店铺名称|订单关闭原因|退款金额",
+        "订单编号|买家会员名|总金额|买家实际支付金额|订单状态|订单创建时间|"
+        "订单付款时间 |发货时间|确认收货时间|宝贝总数量|店铺名称|订单关闭原因|退款金额",
         [
             ('="4101"', "王小二", "25.00", "20.00元", "交易成功", CREATED, PAID, PAID, PAID, "2", "兰亭", "", "5.00"),
             ('="4102"', "t**3", "9.00", "0", "交易关闭", CREATED, "", "", "", "1", "兰亭", "买家不想买", "0"),
@@ -135,7 +136,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "qianniu_refunds": Example(
         "退款单_20260604.xlsx",
-        "退款编号 订单编号 买家会员名称 退款的申请时间 退款完结时间 买家实际支付金额 买家退款金额 退款类型 退款状态 买家退款原因",
+        "退款编号 订单编号 买家会员名称 退款的申请时间 退款完结时间 "
+        "买家实际支付金额 买家退款金额 退款类型 退款状态 买家退款原因",
         [
             ("9001", "4101", "王小二", CREATED, PAID, "20.00", "5.00", "仅退款", "退款成功", "少件"),
             ("9002", "4102", "李四", CREATED, PAID, "9.00", "9.00", "仅退款", "退款关闭", "其他"),
@@ -175,7 +177,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "sycm_products": Example(
         "【生意参谋平台】商品_全部_2026-06-03_2026-06-03.xlsx",
-        "统计日期 商品ID 商品名称 商品状态 商品访客数 商品加购人数 下单买家数 支付买家数 支付金额 商品支付转化率 月累计支付金额 搜索引导访客数",
+        "统计日期 商品ID 商品名称 商品状态 商品访客数 商品加购人数 "
+        "下单买家数 支付买家数 支付金额 商品支付转化率 月累计支付金额 搜索引导访客数",
         [(DAY, "61000111", "帽子", "当前在线", "1,269", "80", "9", "8", "1,520.00", "0.63%", "9,000.00", "300")],
         {
             "sycm_products": {
@@ -261,7 +264,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "jd_shop": Example(
         "京东商智_交易概况_20260603.xlsx",
-        "时间|访客数(UV)|同比|浏览量(PV)|同比|加购客户数|同比|下单客户数|成交客户数|成交单量|成交金额|成交转化率|退款金额",
+        "时间|访客数(UV)|同比|浏览量(PV)|同比|加购客户数|"
+        "同比|下单客户数|成交客户数|成交单量|成交金额|成交转化率|退款金额",
         [(DAY, 4018, "3%", 10446, "1%", 281, "-", 90, 84, 86, 19446, 0.0209, 831.6)],
         {
             "jd_shop": {
@@ -281,7 +285,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "douyin_products": Example(
         "兰亭旗舰店 账号 商品20260602-20260603 09_36_23.xlsx",
-        "统计日期 日期 商品ID 商品名称 载体类型 账号类型 用户支付金额 成交订单数 成交人数 商品曝光人数 商品点击人数 商品加购人数 退款金额",
+        "统计日期 日期 商品ID 商品名称 载体类型 账号类型 "
+        "用户支付金额 成交订单数 成交人数 商品曝光人数 商品点击人数 商品加购人数 退款金额",
         [
             (
                 "2026-06-02~2026-06-03",
@@ -312,7 +317,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "douyin_rooms": Example(
         "直播间明细_20260603.xlsx",
-        "直播间ID 直播间标题 主播昵称 开播时间 下播时间 直播间曝光人数 观看人数 商品点击人数 成交人数 用户支付金额 退款金额",
+        "直播间ID 直播间标题 主播昵称 开播时间 下播时间 "
+        "直播间曝光人数 观看人数 商品点击人数 成交人数 用户支付金额 退款金额",
         [
             (
                 "7300",
@@ -497,7 +503,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "woocommerce_orders": Example(
         "woocommerce_orders_2026-06-04.csv",
-        "order_id order_number order_date paid_date status shipping_total order_total order_currency payment_method customer_email",
+        "order_id order_number order_date paid_date status "
+        "shipping_total order_total order_currency payment_method customer_email",
         [("55", "55", CREATED, PAID, "completed", "4.00", "24.00", "GBP", "stripe", "a@shop.test")],
         {
             "woocommerce_created": {"order_id": "55", "amount": "20", "payment_provider": "stripe"},
@@ -528,7 +535,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "snowplow": Example(
         "snowplow_20260603.csv",
-        f"event_id event event_name derived_tstamp domain_userid domain_sessionid user_id page_urlpath {SNOWPLOW_ACTION} "
+        "event_id event event_name derived_tstamp domain_userid domain_sessionid user_id page_urlpath "
+        f"{SNOWPLOW_ACTION} "
         f"contexts_{SNOWPLOW}_product_1_0_0 contexts_{SNOWPLOW}_transaction_1_0_0",
         [
             (
@@ -622,7 +630,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "matomo_visits": Example(
         "matomo_visits_20260603.csv",
-        "idVisit visitorId serverTimestamp firstActionTimestamp serverDate referrerType referrerName deviceType country",
+        "idVisit visitorId serverTimestamp firstActionTimestamp "
+        "serverDate referrerType referrerName deviceType country",
         [("5", "ab12", "1780480900", "1780480800", DAY, "search", "Google", "Smartphone", "Germany")],
         {"matomo_visits": {"visitor_id": "ab12", "channel": "Google", "device": "Smartphone", "event_type": "visit"}},
     ),

@@ -131,6 +131,7 @@ def read_export(path: Path) -> ExportFile:
         marked = encoding_detection.detect_marked_encoding(start)
         encoding = marked or encoding_detection.guess_encoding(start)
         text = _read_text(path, compression, encoding or "utf-8")
+        read_as: Format
         if named is Format.JSON_LINES:
             table, delimiter, read_as = _read_json_lines(text), ",", named
         else:

@@ -423,7 +423,7 @@ def _declare(
     pattern, caught = build_glob(files, [path for path in every_file if path not in files])
     written = Path(pattern).relative_to(home).as_posix() if Path(pattern).is_relative_to(home) else pattern
     days = _list_days(group)
-    values = {"layout": title, "count": len(files), "files": Path(pattern).name}
+    values: dict[str, Any] = {"layout": title, "count": len(files), "files": Path(pattern).name}
     if days:
         draft.say(Sureness.SURE, LocalizedMessage("recognized", first=str(days[0]), last=str(days[1]), **values))
     else:
@@ -435,11 +435,11 @@ def _declare(
         draft.say(Sureness.GUESSED, LocalizedMessage("sources_left_out", layout=title, sources=", ".join(missing)))
     lacking = [name for name in partial if _is_mapped(layout, name)]
     for name in lacking:
-        other = next(one for one in reversed(group) if not find_name(name, one.header))
-        free = [each for each in other.header if each and not _is_mapped(layout, each)]
+        without = next(one for one in reversed(group) if not find_name(name, one.header))
+        free = [each for each in without.header if each and not _is_mapped(layout, each)]
         renamed = difflib.get_close_matches(name, free, n=1, cutoff=0.5)
         hints = [LocalizedMessage("renamed_column", wanted=name, found=renamed[0])] if renamed else []
-        values = {"layout": title, "column": name, "file": _show_path(other.path, folder)}
+        values = {"layout": title, "column": name, "file": _show_path(without.path, folder)}
         draft.say(Sureness.ASKED, LocalizedMessage("column_of_some", hints=hints, **values))
     return [
         _order_keys(
