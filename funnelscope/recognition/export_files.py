@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,7 @@ def read_export(path: Path) -> ExportFile:
         marked = encoding_detection.detect_marked_encoding(start)
         encoding = marked or encoding_detection.guess_encoding(start)
         text = _read_text(path, compression, encoding or "utf-8")
+        read_as: Format
         if named is Format.JSON_LINES:
             table, delimiter, read_as = _read_json_lines(text), ",", named
         else:
@@ -262,9 +263,9 @@ def find_days(text: str) -> list[tuple[date, int, int]]:
     return found
 
 
-def read_day(text: str) -> date | None:
-    """The day of a time as text or as a number since 1970; None for a period of several days, and for no time."""
+def read_day(text: str, zone: tzinfo) -> date | None:
+    """The day of a time as text or, in the zone, of a number since 1970; None for a period and for no time."""
     if epoch := EPOCH.fullmatch(text):
-        return datetime.fromtimestamp(int(epoch[1]), UTC).date()
+        return datetime.fromtimestamp(int(epoch[1]), zone).date()
     days = {day for day, _, _ in find_days(text)}
     return days.pop() if len(days) == 1 else None

@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from funnelscope.ingest.readers.workbook_reader import NAMES_OF_A_HEADER
 from funnelscope.recognition.export_files import HEADER_SOUGHT_IN_ROWS, ExportFile, Table
 from funnelscope.recognition.header_names import Alternatives, find_name, list_alternatives, normalize_name
 from funnelscope.recognition.layouts_read import Layout
 from funnelscope.settings import Format
 
 VALUES_LOOKED_AT = 200
-NAMES_OF_A_SECOND_HEADER = 3
+NAME_COUNTS = 0.25  # what the file's name adds to the share of the names that are there
 FORMAT_NAMES = {Format.CSV: "csv", Format.WORKBOOK: "xlsx", Format.JSON_LINES: "jsonl", Format.PARQUET: "parquet"}
 
 
@@ -47,7 +48,8 @@ class Nearness:
     def share(self) -> float:
         """How much of the layout is there, for sorting."""
         total = len(self.layout.columns)
-        return (total - len(self.missing)) / total - 0.1 * (len(self.foreign) + len(self.bad_values))
+        hint = NAME_COUNTS if self.is_named_so and self.found else 0
+        return (total - len(self.missing)) / total - 0.1 * (len(self.foreign) + len(self.bad_values)) + hint
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,6 @@ def _find_second_header(one: Nearness) -> int:
         return 0
     names = {name for name in one.header if name and not name.replace(".", "").isdigit()}
     for number, row in enumerate(one.table.rows[one.header_row :], start=one.header_row + 1):
-        if len(names.intersection(row)) >= NAMES_OF_A_SECOND_HEADER:
+        if len(names.intersection(row)) >= NAMES_OF_A_HEADER:
             return number
     return 0

@@ -1,5 +1,6 @@
 """Recognised files -> a commented funnelscope.yaml, and what was sure, guessed or has to be told."""
 
+import difflib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,9 +9,11 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import yaml
 
+from funnelscope.ingest.mapping.time_formats import find_likely_formats
 from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.messages.wording import load_words
 from funnelscope.recognition.export_files import find_days, read_day
@@ -30,7 +33,10 @@ from funnelscope.settings import MODIFIED, Format
 SHOWN_AT_MOST = 3
 LINE_WIDTH = 110
 NAMES_IN_COMMON = 2  # at least, for a layout to be called near
-LONGEST_DAY = len("2026年06月03日")
+ISO_TIME = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}(?!\d)(?!\s*[~至])")
+TIMES_LOOKED_AT = 200
+CHINA = "Asia/Shanghai"
+EXCEL_DAYS = "Excel's day numbers"
 SHOP_LINE = re.compile(r"店铺(?:名称)?\s*[:：]\s*(\S[^,，;；]*)")
 SHOP_IN_NAME = re.compile(r"([^\s_\-【】]+?(?:旗舰店|专卖店|专营店))")
 CURRENCY_IN_JSON = re.compile(r'"currency(?:Code)?"[^{}]{0,40}?(?:\{[^{}]*?"string_value":\s*)?"([A-Za-z]{3})"')
@@ -107,6 +113,7 @@ class FileFacts:
     encoding: str
     delimiter: str
     sheet: str  # where the workbook has several
+    sheet_name: str
     header: tuple[str, ...]
     header_row: int
     constants: tuple[tuple[str, str], ...]
@@ -115,6 +122,13 @@ class FileFacts:
     shops: Counter[str] = field(default_factory=Counter)
     currencies: Counter[str] = field(default_factory=Counter)
     offsets: Counter[int] = field(default_factory=Counter)
+    odd_times: list[tuple[int, str]] = field(default_factory=list)  # row and text that is no ISO 8601
+    has_iso_times: bool = False
+
+    @property
+    def skipped(self) -> set[str]:
+        """The patterns of rows that the layout leaves out."""
+        return {source["skip_lines"] for source in self.layout.sources if source.get("skip_lines")}
 
     @property
     def group(self) -> tuple[Any, ...]:
@@ -144,6 +158,7 @@ def collect_facts(recognition: Recognition, draft: SettingsDraft, folder: Path) 
         file.encoding,
         file.delimiter,
         match.table.sheet if sum(table.is_visible for table in file.tables) > 1 else "",
+        match.table.sheet or "-",
         match.header,
         match.header_row,
         tuple(_read_file_name(match)),
@@ -152,7 +167,8 @@ def collect_facts(recognition: Recognition, draft: SettingsDraft, folder: Path) 
     _read_values(match, facts, draft, shown)
     if match.second_header_row:
         values = {"file": shown, "sheet": match.table.sheet or "-", "row": str(match.second_header_row)}
-        draft.say(Sureness.ASKED, LocalizedMessage("second_table", **values))
+        is_same = list(match.table.rows[match.second_header_row - 1]) == list(match.header)
+        draft.say(Sureness.ASKED, LocalizedMessage("header_stands_again" if is_same else "second_table", **values))
     for name, count in Counter(name.lower() for name in match.header if name).items():
         if count > 1 and _is_mapped(match.layout, name):
             values = {"file": shown, "sheet": match.table.sheet or "-", "row": str(match.header_row)}
@@ -229,14 +245,26 @@ def _read_values(match: Match, facts: FileFacts, draft: SettingsDraft, shown: st
     days: set[str] = set()
     for column in _list_day_columns(layout):
         for number, text in read_column(column):
-            if len(text) > LONGEST_DAY and len({day for day, _, _ in find_days(text)}) > 1:
-                values = {"file": shown, "sheet": match.table.sheet or "-", "row": str(number), "value": text}
+            if ISO_TIME.match(text):
+                days.add(text[:10])
+                if offset := OFFSET.search(text):
+                    facts.offsets[int(offset[1])] += 1
+                continue
+            row = match.table.rows[number - 1]
+            if number == match.second_header_row:
+                break
+            if any(re.search(pattern, "\t".join(row)) for pattern in facts.skipped):
+                continue
+            values = {"file": shown, "sheet": match.table.sheet or "-", "row": str(number), "value": text}
+            if len({day for day, _, _ in find_days(text)}) > 1:
                 draft.say(Sureness.ASKED, LocalizedMessage("period_in_rows", **values))
                 break
-            days.add(text[:10] if re.match(r"\d{4}-\d{2}-\d{2}", text) else text)
-            if offset := OFFSET.search(text):
-                facts.offsets[int(offset[1])] += 1
-    read = sorted(day for text in days if (day := read_day(text)))
+            days.add(text)
+            if column not in layout.dates and len(facts.odd_times) < TIMES_LOOKED_AT:
+                facts.odd_times.append((number, text))
+    facts.has_iso_times = any(ISO_TIME.match(text) for text in days)
+    zone = ZoneInfo(CHINA if layout.language == "zh" else "UTC")
+    read = sorted(day for text in days if (day := read_day(text, zone)))
     if read:
         facts.days = (read[0], read[-1])
     for wanted in layout.shop:
@@ -395,7 +423,7 @@ def _declare(
     pattern, caught = build_glob(files, [path for path in every_file if path not in files])
     written = Path(pattern).relative_to(home).as_posix() if Path(pattern).is_relative_to(home) else pattern
     days = _list_days(group)
-    values = {"layout": title, "count": len(files), "files": Path(pattern).name}
+    values: dict[str, Any] = {"layout": title, "count": len(files), "files": Path(pattern).name}
     if days:
         draft.say(Sureness.SURE, LocalizedMessage("recognized", first=str(days[0]), last=str(days[1]), **values))
     else:
@@ -406,8 +434,13 @@ def _declare(
     if missing:
         draft.say(Sureness.GUESSED, LocalizedMessage("sources_left_out", layout=title, sources=", ".join(missing)))
     lacking = [name for name in partial if _is_mapped(layout, name)]
-    if lacking:
-        draft.say(Sureness.GUESSED, LocalizedMessage("columns_of_some", layout=title, columns=", ".join(lacking)))
+    for name in lacking:
+        without = next(one for one in reversed(group) if not find_name(name, one.header))
+        free = [each for each in without.header if each and not _is_mapped(layout, each)]
+        renamed = difflib.get_close_matches(name, free, n=1, cutoff=0.5)
+        hints = [LocalizedMessage("renamed_column", wanted=name, found=renamed[0])] if renamed else []
+        values = {"layout": title, "column": name, "file": _show_path(without.path, folder)}
+        draft.say(Sureness.ASKED, LocalizedMessage("column_of_some", hints=hints, **values))
     return [
         _order_keys(
             {
@@ -441,6 +474,8 @@ def _describe_reading(
             if period and read_delivery_day(pattern, path) is None:
                 values = {"file": _show_path(path, folder), "first": str(period[0]), "last": str(period[1])}
                 draft.say(Sureness.ASKED, LocalizedMessage("period_in_name", **values))
+    if not source.declaration.get("time_format") and "event_time" in source.declaration.get("columns", {}):
+        reading |= _describe_times(group, draft, folder)
     one = group[-1]
     if one.is_named_otherwise:
         reading["format"] = one.format.value
@@ -454,6 +489,30 @@ def _describe_reading(
     if one.sheet:
         reading["sheet"] = one.sheet
     return reading
+
+
+def _describe_times(group: Sequence[FileFacts], draft: SettingsDraft, folder: Path) -> dict[str, Any]:
+    """The format of times that are not written as ISO 8601, if one reads them all; tells what it does not read."""
+    readable: list[str] = []
+    for one in group:
+        for number, text in one.odd_times:
+            forms = find_likely_formats([text])
+            values = {"file": _show_path(one.path, folder), "sheet": one.sheet_name, "row": str(number), "value": text}
+            if not forms or forms == [EXCEL_DAYS]:
+                draft.say(Sureness.ASKED, LocalizedMessage("number_of_excel" if forms else "no_day_in_row", **values))
+                break
+            if one.has_iso_times or any(other.has_iso_times for other in group):
+                draft.say(Sureness.ASKED, LocalizedMessage("other_form_of_time", **values))
+                break
+            readable.append(text)
+    common = find_likely_formats(readable)
+    if readable and not common:
+        one = next(one for one in group if one.odd_times)
+        values = {"file": _show_path(one.path, folder), "sheet": one.sheet_name, "row": str(one.odd_times[0][0])}
+        draft.say(Sureness.ASKED, LocalizedMessage("other_form_of_time", value=one.odd_times[0][1], **values))
+    if len(common) > 1:
+        draft.say(Sureness.GUESSED, LocalizedMessage("time_format_guessed", form=common[0], other=common[1]))
+    return {"time_format": common[0]} if common else {}
 
 
 def _order_keys(declaration: Mapping[str, Any]) -> dict[str, Any]:
@@ -509,12 +568,21 @@ def _write_settings(
     return "".join(parts).rstrip() + "\n"
 
 
+def _join_names(names: Counter[str]) -> Counter[str]:
+    """Without names that only add something to another, such as 兰亭 and 兰亭旗舰店: the most frequent form stays."""
+    kept: Counter[str] = Counter()
+    for name, count in names.most_common():
+        like = next((other for other in kept if name in other or other in name), name)
+        kept[like] += count
+    return kept
+
+
 def _guess_shop_keys(facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path) -> Iterator[tuple[str, Any, str]]:
     """Key, value and remark of the settings of the shop as a whole; tells what is guessed."""
     words = load_words(draft.language)
     guessed = words.text("init", "guessed")
     is_chinese = any(one.layout.language == "zh" for one in facts)
-    shops: Counter[str] = sum((one.shops for one in facts), Counter())
+    shops = _join_names(sum((one.shops for one in facts), Counter()))
     shop = shops.most_common(1)[0][0] if shops else folder.name or "shop"
     yield "shop", shop, "" if len(shops) == 1 else guessed
     if len(shops) > 1:
@@ -525,7 +593,7 @@ def _guess_shop_keys(facts: Sequence[FileFacts], draft: SettingsDraft, folder: P
     currencies: Counter[str] = sum((one.currencies for one in facts), Counter())
     currency = currencies.most_common(1)[0][0] if currencies else "CNY" if is_chinese else "USD"
     if is_chinese:
-        zone = "Asia/Shanghai"
+        zone = CHINA
     else:
         offsets: Counter[int] = sum((one.offsets for one in facts), Counter())
         zone = ZONES.get(offsets.most_common(1)[0][0], "UTC") if offsets else "UTC"

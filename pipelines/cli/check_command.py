@@ -112,6 +112,9 @@ def _describe_refusal(refusal: "Refusal", words: "Words", position: int) -> "Ite
     if refusal.error:
         yield f"    {refusal.error}"
     yield from _locate(refusal.place, position)
+    if refusal.reason in words.sections["quarantine_remedies"]:
+        remedy = words.text("quarantine_remedies", refusal.reason)
+        yield f"    {words.text('source_check', 'remedy', remedy=remedy)}"
 
 
 def _locate(place: "KeyPath", position: int) -> "Iterator[str]":

@@ -28,6 +28,7 @@ from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.ingest.readers import encoding_detection
 from funnelscope.ingest.readers.record_stage import (
     HEADER_SOUGHT_IN_LINES,
+    UNNAMED,
     RecordStage,
     build_problem,
     fit_fields,
@@ -41,6 +42,8 @@ from funnelscope.warehouse.connection import Warehouse
 Cell = int | float | str | bool | time | date | datetime | timedelta
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 DIGITS_KEPT = 10**15
+NAMES_OF_A_HEADER = 3
+"""So many names of the header in a row make it a header again, of the same table or of another one."""
 
 
 def read_workbook(warehouse: Warehouse, path: Path, source: Source) -> tuple[DeliveryRows, int]:
@@ -175,13 +178,19 @@ def _stage_rows(stage: RecordStage, rows: Sequence[Sequence[Cell]], source: Sour
     stage.add_columns(header)
     names = tuple(header)
     skipped = re.compile(source.skip_lines) if source.skip_lines else None
-    skipped_count = 0
+    skipped_count, other_table = 0, 0
+    known = {name for name in names if name and not UNNAMED.fullmatch(name)}
     for number, row in enumerate(rows[first:], start=first + 1):
         fields = [_write_cell(cell, source.time_format) for cell in row]
         if not any(fields):
             continue
         record = "\t".join(fields)
-        if skipped and skipped.search(record):
+        if len(known.intersection(fields)) >= NAMES_OF_A_HEADER:
+            other_table = 0 if [name.strip(BLANKS) for name in fields] == header else number
+        if other_table:  # its columns are others, so its values must not be read as those of the first
+            problem = build_problem("other_table", row=str(other_table))
+            stage.add_bad(number, QuarantineReason.BAD_RECORD, problem, record)
+        elif skipped and skipped.search(record):
             skipped_count += 1
         elif [name.strip(BLANKS) for name in fields] == header:
             stage.add_bad(number, QuarantineReason.BAD_RECORD, build_problem("header_again"), record)

@@ -1,0 +1,482 @@
+"""`funnelscope init`: a folder of downloads becomes settings that read it, and says what it does not know."""
+
+import io
+import os
+import sys
+import zipfile
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recognition_examples import DAY, EXAMPLES, write_workbook
+
+from funnelscope.ingest.source_check import SourceCheck, check_source
+from funnelscope.recognition import SettingsDraft, Sureness, draft_folder, load_layouts
+from funnelscope.recognition.file_patterns import build_delivery_pattern, build_glob, read_delivery_day
+from funnelscope.recognition.layouts_read import read_layout
+from funnelscope.settings import Settings, SettingsError, load_settings
+from pipelines.cli import main
+
+LAYOUTS = load_layouts()
+
+
+def draft(
+    folder: Path, language: str | None = "en", told: dict[str, str] | None = None, **layouts: Any
+) -> SettingsDraft:
+    return draft_folder(folder, folder.parent / "home", {**LAYOUTS, **layouts}, told or {}, language)
+
+
+def settle(drafted: SettingsDraft, folder: Path) -> Settings:
+    path = folder.parent / "funnelscope.yaml"
+    path.write_text(drafted.text, encoding="utf-8")
+    return load_settings(path)
+
+
+def check(settings: Settings) -> dict[str, SourceCheck]:
+    return {source.name: check_source(settings, source) for source in settings.sources}
+
+
+def asked(drafted: SettingsDraft) -> str:
+    return "\n".join(drafted.list_said(Sureness.ASKED))
+
+
+def shorten(value: str) -> str:
+    """A number without the zeros behind it."""
+    return value.rstrip("0").rstrip(".") if "." in value else value
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "exports").mkdir()
+    return tmp_path / "exports"
+
+
+def test_there_is_an_example_of_every_layout() -> None:
+    assert set(EXAMPLES) == set(LAYOUTS)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_export_of_each_layout_is_recognised_and_mapped(name: str, folder: Path) -> None:
+    example = EXAMPLES[name]
+    example.write(folder)
+    drafted = draft(folder)
+    assert asked(drafted) == ""
+    if not LAYOUTS[name].sources:
+        assert drafted.text == ""
+        assert "is not read" in drafted.list_said(Sureness.SURE)[0]
+        return
+    settings = settle(drafted, folder)
+    checks = check(settings)
+    assert set(checks) >= set(example.expected)
+    for source, found in checks.items():
+        assert (source, found.problem, found.refusals, found.warnings) == (source, "", [], [])
+    for source, expected in example.expected.items():
+        assert checks[source].accepted, source
+        mapped = {column: shorten(value) for column, value in checks[source].rows[0].mapped.items()}
+        assert {column: mapped.get(column) for column in expected} == expected, source
+
+
+# -- a folder as a whole
+
+PRODUCTS = ("统计日期", "商品ID", "商品名称", "商品访客数", "商品加购人数", "支付买家数", "支付金额")
+
+
+def product(day: str, number: int = 1, pay: str = "8") -> tuple[str, ...]:
+    return (day, f"6100{number}", "帽子", "1,269", "80", pay, "1,520.00")
+
+
+def name_products(day: str, first: str = "") -> str:
+    return f"【生意参谋平台】商品_全部_{first or day}_{day}.xlsx"
+
+
+def test_a_folder_of_mixed_reports_is_read_without_a_question(folder: Path) -> None:
+    chosen = ("qianniu_orders", "sycm_shop", "sycm_products", "sycm_sources", "wanxiangtai_items", "service_agents")
+    for name in chosen:
+        EXAMPLES[name].write(folder / "下载")
+    drafted = draft(folder, None)
+    settings = settle(drafted, folder)
+    assert (asked(drafted), drafted.language, settings.shop, settings.currency) == ("", "zh", "兰亭", "CNY")
+    assert str(settings.start_date) == DAY
+    assert {source.name for source in settings.sources} >= {"orders_paid", "sycm_shop", "service_agents"}
+    assert len(drafted.list_said(Sureness.SURE)) == len(chosen)
+    agents = check(settings)["service_agents"]
+    assert [row.mapped["event_type"] for row in agents.rows] == ["agent", "peers"]
+    assert "object" not in agents.rows[1].mapped
+
+
+def test_the_settings_find_the_next_download_and_its_day(folder: Path) -> None:
+    EXAMPLES["sycm_shop"].write(folder)
+    EXAMPLES["douyin_products"].write(folder)
+    settings = settle(draft(folder), folder)
+    EXAMPLES["sycm_shop"].write(folder, "【生意参谋平台】店铺-整体_2026-06-03_2026-06-04.xlsx")
+    EXAMPLES["douyin_products"].write(folder, "兰亭旗舰店 账号 商品20260603-20260604 10_01_02 (1).xlsx")
+    for found in check(settings).values():
+        assert (found.file_count, str(found.delivered_on), found.problem) == (2, "2026-06-04", "")
+
+
+def test_a_second_run_over_the_settings_writes_nothing_and_says_how(folder: Path, monkeypatch: Any) -> None:
+    EXAMPLES["sycm_shop"].write(folder)
+    target = folder.parent / "funnelscope.yaml"
+    monkeypatch.setenv("FUNNELSCOPE_CONFIG", str(target))
+    code, out = run("init", str(folder), "--language", "en")
+    assert (code, target.exists()) == (0, True)
+    assert f"Written: {target}, 1 sources" in out
+    text = target.read_text()
+    assert "# Written by `funnelscope init`" in text
+    code, out = run("init", str(folder))
+    assert code == 1
+    assert "is not overwritten; write beside it with --output FILE" in out
+    assert target.read_text() == text
+    assert run("init", str(folder), "--output", str(folder.parent / "other.yaml"))[0] == 0
+    assert run("check", "--language", "zh")[0] == 0
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """Exit code, and all that is printed."""
+    out = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(out):
+        patch.setattr(sys, "argv", ["funnelscope", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return int(ended.value.code or 0), out.getvalue()
+
+
+def test_a_folder_without_a_known_report_writes_nothing(folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("FUNNELSCOPE_CONFIG", str(folder.parent / "funnelscope.yaml"))
+    (folder / "notes.csv").write_text("what,who\nx,y\n")
+    code, out = run("init", str(folder), "--language", "en")
+    assert code == 1
+    assert "notes.csv is not recognised. No layout has a name of its header." in out
+    assert not (folder.parent / "funnelscope.yaml").exists()
+    assert run("init", str(folder / "missing"))[0] == 1
+
+
+def test_what_is_no_export_is_left_aside_and_what_is_broken_is_named(folder: Path) -> None:
+    EXAMPLES["sycm_shop"].write(folder)
+    (folder / "empty.csv").touch()
+    (folder / f"{'长' * 80}.csv").write_text("a,b\n1,2\n")
+    (folder / "html.xls").write_text("<html><table><tr><td>日期</td></tr></table></html>")
+    (folder / "broken.xlsx").write_bytes(b"PK\x03\x04garbage")
+    (folder / "broken.parquet").write_bytes(b"PAR1xxxx")
+    (folder / "pdf.csv").write_bytes(b"%PDF-1.7")
+    (folder / "noise.csv").write_bytes(bytes(range(256)) * 20)
+    (folder / "list.json").write_text('[{"a": 1}]')
+    with zipfile.ZipFile(folder / "renamed.xlsx", "w") as archive:
+        archive.writestr("a.csv", "x")
+    for name in ("picture.png", "paper.pdf", "archive.zip"):
+        (folder / name).write_bytes(b"x")
+    for name in ("~$open.xlsx", ".DS_Store", "loading.csv.crdownload", "half.csv.part"):
+        (folder / name).write_bytes(b"x")
+    (folder / "link.csv").symlink_to("/etc/hostname")
+    (folder / "outside").symlink_to(folder.parent)
+    os.mkfifo(folder / "pipe.csv")
+    drafted = draft(folder)
+    assert drafted.source_count == 1
+    left = {path.name for path in drafted.left_aside}
+    assert left == {"picture.png", "paper.pdf", "archive.zip", "link.csv", "outside", "pipe.csv"}
+    said = asked(drafted)
+    for name, words in {
+        "empty.csv": "is empty",
+        "html.xls": "HTML",
+        "broken.xlsx": "is damaged",
+        "broken.parquet": "is damaged",
+        "renamed.xlsx": "is damaged",
+        "pdf.csv": "is a PDF",
+        "list.json": "one object a line",
+        "noise.csv": "is not recognised",
+        "长" * 50: "is not recognised",
+    }.items():
+        assert any(name in line and words in line for line in said.splitlines()), name
+    assert not any(name in said for name in ("~$", "DS_Store", "loading", "half"))
+
+
+def test_many_daily_files_are_not_all_opened(folder: Path) -> None:
+    for day in range(1, 31):
+        EXAMPLES["sycm_shop"].write(folder, f"店铺-整体_2026-04-{day:02d}_2026-04-{day:02d}.xlsx")
+    drafted = draft(folder)
+    assert "18 files of the same kind of name were not opened" in drafted.list_said(Sureness.GUESSED)[0]
+    assert next(iter(check(settle(drafted, folder)).values())).file_count == 30
+
+
+# -- what has to be said
+
+
+def test_two_layouts_that_fit_equally_are_asked_about_until_it_is_said(folder: Path) -> None:
+    EXAMPLES["jd_shop"].write(folder, "report_2026-06-03.xlsx")
+    twin = LAYOUTS["jd_shop"].model_copy(update={"name": "jd_twin"})
+    drafted = draft(folder, jd_twin=twin)
+    assert drafted.text == ""
+    assert "fits several layouts equally: jd_shop (JD (商智), the shop by day), jd_twin" in asked(drafted)
+    assert "--as 'FILE=jd_shop'" in asked(drafted)
+    drafted = draft(folder, told={"report_*": "jd_twin"}, jd_twin=twin)
+    assert (asked(drafted), drafted.source_count) == ("", 1)
+
+
+def test_a_renamed_column_is_named_with_the_nearest(folder: Path) -> None:
+    write_workbook(
+        folder / name_products(DAY),
+        {"S": [tuple(n.replace("商品访客数", "商品访客人数") for n in PRODUCTS), product(DAY)]},
+    )
+    said = asked(draft(folder))
+    assert "Nearest: Business advisor of Taobao (生意参谋), products by day" in said
+    assert "missing in row 1: 商品访客数 (renamed? 商品访客人数 is like 商品访客数)" in said
+
+
+def test_a_column_that_only_some_files_have_is_said_with_what_it_may_be_called_now(folder: Path) -> None:
+    write_workbook(folder / name_products("2026-06-02"), {"S": [PRODUCTS, product("2026-06-02")]})
+    later = tuple(name.replace("商品加购人数", "商品加购物车人数") for name in PRODUCTS)
+    write_workbook(folder / name_products(DAY), {"S": [later, product(DAY)]})
+    drafted = draft(folder)
+    assert f"{name_products(DAY)} has no column 商品加购人数 (renamed? 商品加购物车人数 is like" in asked(drafted)
+    (found,) = check(settle(drafted, folder)).values()
+    assert (found.accepted, found.problem) == (1, "")
+
+
+def test_periods_instead_of_days_are_said_and_never_taken(folder: Path) -> None:
+    rows = [PRODUCTS, product("2026-05-05~2026-06-03")]
+    write_workbook(folder / name_products(DAY, "2026-05-05"), {"S": rows})
+    EXAMPLES["sycm_sources"].write(folder)
+    EXAMPLES["sycm_sources"].write(folder, "【生意参谋平台】无线店铺流量来源-2026-05-05_2026-06-03.xlsx")
+    drafted = draft(folder)
+    assert "sheet S, row 2: 2026-05-05~2026-06-03 is a period, not a day" in asked(drafted)
+    assert "2026-05-05_2026-06-03.xlsx covers 2026-05-05 to 2026-06-03, and its rows have no day" in asked(drafted)
+    settings = settle(drafted, folder)
+    checks = check(settings)
+    assert [one.reason for one in checks["sycm_products"].refusals] == ["bad_time"]
+    assert checks["sycm_sources"].accepted == 2
+    (source,) = (source for source in settings.sources if source.name == "sycm_sources")
+    pattern = str(source.delivery_date)
+    days = {path.name[-26:]: read_delivery_day(pattern, path) for path in folder.iterdir() if "来源" in path.name}
+    assert sorted(map(str, days.values())) == [DAY, "None"]
+
+
+def test_rows_that_are_no_days_and_tables_below_the_first_are_said_with_their_row(folder: Path) -> None:
+    other = ("商品ID", "统计日期", "商品访客数", "支付买家数", "商品名称", "支付金额", "商品加购人数")
+    sheet = [PRODUCTS, product(DAY), ("小计", "", "", "1,269"), (), other, ("61009", DAY, "5", "1", "围巾", "9", "2")]
+    write_workbook(folder / name_products(DAY), {"S": sheet})
+    drafted = draft(folder)
+    assert "sheet S, row 3: 小计 is no day" in asked(drafted)
+    assert "sheet S, row 5: a second table begins" in asked(drafted)
+    (found,) = check(settle(drafted, folder)).values()
+    assert (found.accepted, [one.reason for one in found.refusals]) == (1, ["bad_record", "bad_time"])
+    assert [(one.count, one.row_number) for one in found.refusals] == [(2, 5), (1, 3)]
+
+
+def test_groups_above_the_header_and_hidden_sheets_do_not_mislead(folder: Path) -> None:
+    rows = [("基础", "", "", "流量", "", "成交"), PRODUCTS, product(DAY)]
+    write_workbook(
+        folder / name_products(DAY), {"说明": [("口径", "见帮助")], "数据": rows, "旧": rows}, hidden=("旧",)
+    )
+    drafted = draft(folder)
+    assert "the hidden sheet 旧 looks like a report, and is not read" in asked(drafted)
+    (found,) = check(settle(drafted, folder)).values()
+    assert (found.accepted, found.refusals) == (1, [])
+
+
+def test_several_sheets_with_reports_are_asked_about(folder: Path) -> None:
+    write_workbook(folder / name_products(DAY), {"一": [PRODUCTS, product(DAY)], "二": [PRODUCTS, product(DAY, 2)]})
+    drafted = draft(folder)
+    assert (drafted.text, "the sheets 一, 二 are all known reports" in asked(drafted)) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("written", "form"), [("2026年06月03日", "%Y年%m月%d日"), ("20260603", "%Y%m%d"), (f"{DAY} 00:00:00", "")]
+)
+def test_days_as_text_are_read_in_their_form(folder: Path, written: str, form: str) -> None:
+    write_workbook(folder / name_products(DAY), {"S": [PRODUCTS, product(written)]})
+    settings = settle(draft(folder), folder)
+    assert settings.sources[0].time_format == form
+    (found,) = check(settings).values()
+    assert (str(found.first_time)[:10], found.refusals) == (DAY, [])
+
+
+def test_days_in_several_forms_and_numbers_of_excel_are_said(folder: Path) -> None:
+    write_workbook(folder / name_products("2026-06-02"), {"S": [PRODUCTS, product("2026-06-02")]})
+    write_workbook(folder / name_products(DAY), {"S": [PRODUCTS, product("2026年6月3日")]})
+    write_workbook(folder / name_products("2026-06-04"), {"S": [PRODUCTS, (46177, *product("")[1:])]})
+    said = asked(draft(folder))
+    assert "row 2: 2026年6月3日 is a time in another form" in said
+    assert "row 2: 46177 is the number of a day in Excel" in said
+
+
+def test_the_same_report_in_two_forms_or_from_two_trackers_is_read_once(folder: Path) -> None:
+    EXAMPLES["wanxiangtai_items"].write(folder, "万相台_20260604.csv")
+    EXAMPLES["wanxiangtai_items"].write(folder, "wxt_20260604.xlsx")
+    EXAMPLES["ga4_lines"].write(folder)
+    EXAMPLES["ga4_parquet"].write(folder)
+    EXAMPLES["shopify_orders"].write(folder)
+    drafted = draft(folder)
+    settings = settle(drafted, folder)
+    names = [source.name for source in settings.sources]
+    assert names.count("wanxiangtai_items") == 1
+    assert not any(name.endswith("_2") for name in names)
+    assert asked(drafted).count("tells of the same things on the same days as") == 2
+    assert [name for name in names if name.endswith("_paid")] == ["shopify_paid"]
+    assert "another report here tells of the same orders" in "".join(drafted.list_said(Sureness.GUESSED))
+
+
+def test_the_same_file_under_two_names_counts_once(folder: Path) -> None:
+    EXAMPLES["sycm_shop"].write(folder)
+    path = folder / EXAMPLES["sycm_shop"].name
+    path.with_name(path.name.replace(".xlsx", " (1).xlsx")).write_bytes(path.read_bytes())
+    drafted = draft(folder)
+    assert "have the same content; its rows count once" in drafted.list_said(Sureness.SURE)[0]
+    (found,) = check(settle(drafted, folder)).values()
+    assert found.file_count == 2
+
+
+def test_several_shops_and_currencies_are_said_and_foreign_amounts_refused(folder: Path) -> None:
+    EXAMPLES["sycm_shop"].write(folder)
+    path = EXAMPLES["qianniu_orders"].write(folder)
+    path.write_bytes(path.read_bytes().replace("兰亭".encode("gb18030"), "另一家".encode("gb18030")))
+    shopify = EXAMPLES["shopify_orders"].write(folder)
+    text = shopify.read_text()
+    shopify.write_text(text + text.splitlines()[1].replace("EUR", "USD").replace("#1001", "#1002") + "\n")
+    said = asked(drafted := draft(folder))
+    assert "several shops: " in said
+    assert "several currencies: EUR (1), USD (1)" in said
+    checks = check(settle(drafted, folder))
+    assert [(one.reason, one.count) for one in checks["shopify_paid"].refusals] == [("bad_type", 1)]
+
+
+def test_a_mixed_folder_says_everything_in_chinese(folder: Path) -> None:
+    write_workbook(folder / name_products(DAY), {"S": [PRODUCTS[:3], product(DAY)[:3]]})
+    EXAMPLES["sycm_sources"].write(folder)
+    drafted = draft(folder, "zh")
+    for sureness in Sureness:
+        for message in drafted.list_said(sureness):
+            assert not any(word in message.say_in("zh") for word in ("missing", "Nearest", "files"))
+    assert "没认出" in drafted.list_said(Sureness.ASKED)[0].say_in("zh")
+
+
+# -- how files are read and named
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-8", "utf-8-sig", "utf-16"])
+def test_text_is_read_in_its_encoding_with_its_delimiter_and_header(folder: Path, encoding: str) -> None:
+    lines = ["下载时间：今天", "", ";".join(PRODUCTS), ";".join(product(DAY)), ""]
+    (folder / "商品_全部_2026-06-03.csv").write_bytes("\r\n".join(lines).encode(encoding))
+    settings = settle(draft(folder), folder)
+    (found,) = check(settings).values()
+    assert (found.accepted, found.problem, found.rows[0].mapped["object_name"]) == (1, "", "帽子")
+
+
+def test_text_that_is_named_like_a_workbook_is_read_as_text(folder: Path) -> None:
+    lines = ["\t".join(PRODUCTS), "\t".join(product(DAY)), ""]
+    (folder / "商品_全部_2026-06-03.xls").write_bytes("\n".join(lines).encode("gb18030"))
+    (found,) = check(settle(draft(folder), folder)).values()
+    assert (found.accepted, found.problem) == (1, "")
+
+
+def test_columns_that_a_user_did_not_tick_are_left_out(folder: Path) -> None:
+    write_workbook(folder / "店铺-整体_2026-06-03.xlsx", {"S": [("日期", "访客数", "支付买家数"), (DAY, "12", "1")]})
+    (source,) = settle(draft(folder), folder).sources
+    assert source.columns == {"event_time": "日期", "visitors": "访客数", "paying_buyers": "支付买家数"}
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "day"),
+    [
+        (["orders_20260603.csv", "orders_20260604.csv"], "orders_*.csv", "2026-06-04"),
+        (["a_2026-05-01_2026-06-03.xls"], "a_*.xls", DAY),
+        (["店 商品20260601-20260603 09_36_23.xlsx"], "店 商品*.xlsx", DAY),
+        (["ExportOrderList20260603101112.csv"], "ExportOrderList*.csv", DAY),
+        (["x_2026-06-03.xls", "平台_x_2026-06-04 (1).xlsx"], "*x_*.xls*", "2026-06-04"),
+        (["2026.06.03 orders.csv.gz"], "* orders*.csv.gz", DAY),
+        (["orders.csv"], "orders*.csv", "None"),
+    ],
+)
+def test_a_name_becomes_a_glob_and_a_day(tmp_path: Path, names: list[str], pattern: str, day: str) -> None:
+    files = [tmp_path / name for name in names]
+    found, caught = build_glob(files, [tmp_path / "other.csv"])
+    assert (found, caught) == (f"{tmp_path}/{pattern}", [])
+    expression = build_delivery_pattern(files)
+    assert str(read_delivery_day(expression, files[-1]) if expression else None) == day
+
+
+def test_a_file_without_a_day_in_its_name_is_delivered_on_the_day_it_was_written(folder: Path) -> None:
+    path = EXAMPLES["zendesk_tickets"].write(folder, "ticket_data.csv")
+    os.utime(path, (1780480800, 1780480800))
+    drafted = draft(folder)
+    assert "no day in the name of ticket_data.csv" in drafted.list_said(Sureness.GUESSED)[0]
+    settings = settle(drafted, folder)
+    assert settings.sources[0].delivery_date == "modified"
+    (found,) = check(settings).values()
+    assert (str(found.delivered_on), found.accepted) == (DAY, 1)
+
+
+# -- own layouts
+
+OWN = """\
+# The till in our own store. Checked against: its manual.
+title: {zh: 门店收银, en: our till}
+language: zh
+columns: [小票号, 收银时间, 实收]
+sources:
+  - family: order
+    name: till
+    columns: {event_time: 收银时间, order_id: 小票号, amount: 实收}
+    expressions: {event_id: '"小票号" || \'\' paid\'\''}
+    event_types: paid
+"""
+
+
+def test_a_layout_of_ten_lines_beside_the_settings_is_enough(folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("FUNNELSCOPE_CONFIG", str(folder.parent / "funnelscope.yaml"))
+    (folder / "till_2026-06-03.csv").write_text(f"小票号,收银时间,实收,店员\n1,{DAY} 10:00:00,9.90,青\n")
+    assert run("init", str(folder))[0] == 1
+    (folder.parent / "layouts").mkdir()
+    (folder.parent / "layouts" / "till.yaml").write_text(OWN)
+    code, out = run("init", str(folder))
+    assert (code, "门店收银：till_*.csv" in out) == (0, True)
+    assert run("check")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "words"),
+    [
+        (("order_id: 小票号", "orderid: 小票号"), 8, "is not a column of family order; did you mean 'order_id'?"),
+        (("columns: [小票号, 收银时间, 实收]", "columns: []"), 4, "at least 1 item"),
+        (("language: zh", "langage: zh"), 3, "unknown key; did you mean 'language'?"),
+        (("event_time: 收银时间", "event_time: $at"), 5, "stands for no name"),
+        (("title: {zh: 门店收银, en: our till}", "title: {zh: 门店收银, en: [our till}"), 2, "is not YAML"),
+        (("language: zh", "file_names: '('"), 3, "is not a regular expression"),
+    ],
+)
+def test_a_wrong_layout_is_told_with_file_and_line(
+    tmp_path: Path, change: tuple[str, str], line: int, words: str
+) -> None:
+    path = tmp_path / "till.yaml"
+    path.write_text(OWN.replace(*change))
+    with pytest.raises(SettingsError) as told:
+        read_layout(path)
+    assert f"{path}, line {line}" in str(told.value)
+    assert words in str(told.value)
+
+
+def test_every_layout_of_the_project_is_as_strict_as_a_user_s() -> None:
+    folder = Path(sys.modules["funnelscope.recognition"].__path__[0]) / "layouts"
+    for path in sorted(folder.glob("*.yaml")):
+        assert "Checked against:" in path.read_text(encoding="utf-8"), path.name
+        read_layout(path)
+
+
+# -- explain
+
+
+def test_explain_says_layout_by_layout_why(folder: Path) -> None:
+    path = EXAMPLES["sycm_products"].write(folder)
+    code, out = run("init", "--explain", str(path), "--language", "en")
+    assert code == 0
+    assert "xlsx, encoding utf-8" in out
+    assert "header in row 4: 统计日期, 商品ID" in out
+    assert "= Business advisor of Taobao (生意参谋), products by day (sycm_products): all its names are there" in out
+    write_workbook(path, {"S": [PRODUCTS[:4], product(DAY)[:4]], "旧": [("a",)]}, hidden=("旧",))
+    code, out = run("init", "--explain", str(path), "--language", "en")
+    assert code == 1
+    assert "sheets: S (2 rows), 旧 (hidden, not read)" in out
+    first = next(line for line in out.splitlines() if line.startswith("~"))
+    assert "(sycm_products): 3 of 4 names, best in row 1. missing in row 1: 支付买家数 / 支付金额" in first
+    assert run("init", "--explain", str(folder / "missing.csv"))[0] == 1
+    assert run("init")[0] == 1
