@@ -93,6 +93,11 @@ class QuarantineReason(StrEnum):
         "a required or declared column is missing; the detail names the nearest",
         "map it under `columns`; check `header_row`",
     )
+    NOTHING_TO_JOIN = (
+        "nothing_to_join",
+        "the export that its rows are joined to is missing for that day, or cannot be read",
+        "deliver it, and the next run reads both; check `join`",
+    )
     NO_DELIVERY_DATE = "no_delivery_date", "no day of delivery in the path", "use dt= folders, or `delivery_date`"
     NOT_A_FILE = "not_a_file", "a folder, a broken link or a device", "put plain files under dt=..."
     OUTSIDE_LANDING_ZONE = "outside_landing_zone", "a link that leads out of the source's folder", "copy the file"
