@@ -82,8 +82,11 @@ def test_a_list_of_keys_and_values_reads_like_a_map(shop: Shop, name: str, write
         {"at": AT, "params": [pair("page", None, 5)]},
         {"at": AT, "params": []},
     ]
+    records = [record | {"notes": [{"name": "visitor", "value": "v"}]} for record in records]
     mapped = source({"product_id": "params.page", "sku": "params.a.b", "category": "params.page.int_value"})
+    mapped["columns"]["promotion"] = "notes.visitor"
     assert shop.deliver(write(records), mapped, name) == good()
+    assert shop.column("promotion") == ["v"] * 3
     assert shop.column("product_id") == ["/tea", "5", None]
     assert shop.column("sku") == ["7", None, None]
     assert shop.column("category") == [None, "5", None]

@@ -2,7 +2,8 @@
 
 A name is resolved along its parts. The longest beginning that is a column is that column; a column `a.b` wins over the
 field `b` of `a`, and so does a key. The rest leads into records (structs, maps, JSON objects), by number into a list,
-counted from 0, and by key into a list of records with `key` and `value`, which reads like a map. Text is read as JSON.
+counted from 0, and by key into a list of records with `key` (or `name`) and `value`, which reads like a map. Text is
+read as JSON.
 At the end, a record whose fields all end in `_value` stands for the one of them that is filled.
 
 Fields of structs keep their types, and what is read as JSON is text.
@@ -27,6 +28,7 @@ STAGED_FIELDS = "staged_fields"
 STAGED_LINES = "staged_lines"
 STAGED_LINE_FIELDS = "staged_line_fields"
 JSON_TEXT = ("VARCHAR", "JSON")
+KEYS = ("key", "name")  # of a record that is a pair with its `value`
 VALUE_ENDING = "_value"
 NAMES_SHOWN = 1_000
 
@@ -104,26 +106,26 @@ def _descend(name: str, value: str, kind: str, parts: tuple[str, ...], is_there:
                 taken = f"struct_extract({value}, {quote_literal(field)})"
                 return _descend(name, taken, inner[field], parts[length:], is_there)
     elif what == "map":
-        return _look_up(name, f"map_entries({value})", inner["value"], parts)
+        return _look_up(name, f"map_entries({value})", inner["value"], parts, "key")
     elif what in ("list", "array"):
         if parts[0].isdigit():
             return _descend(name, f"({value})[{int(parts[0]) + 1}]", inner["child"], parts[1:], is_there)
         pair = _parse_type(inner["child"])[1]
-        if {"key", "value"} <= set(pair):
-            return _look_up(name, value, pair["value"], parts)
+        key = next((each for each in KEYS if {each, "value"} <= set(pair)), "")
+        return _look_up(name, value, pair["value"], parts, key) if key else None
     return None
 
 
-def _look_up(name: str, pairs: str, kind: str, parts: tuple[str, ...]) -> _Field | None:
+def _look_up(name: str, pairs: str, kind: str, parts: tuple[str, ...], key: str) -> _Field | None:
     """The value of a key among pairs. The key is all of the parts, but for one that leads on into the value."""
     what, inner = _parse_type(kind)
     fields = {field.lower() for field in inner} if what == "struct" else set()
     length = len(parts) - 1 if len(parts) > 1 and parts[-1].lower() in fields else len(parts)
-    key = quote_literal(".".join(parts[:length]))
-    found = f"list_filter({pairs}, lambda each: each.key::VARCHAR = {key})"
+    wanted = quote_literal(".".join(parts[:length]))
+    found = f"list_filter({pairs}, lambda each: each.{key}::VARCHAR = {wanted})"
     field = _descend(name, f"({found})[1].value", kind, parts[length:], f"coalesce(len({found}), 0) > 0")
     beginning = quote_literal(name.removesuffix(".".join(parts)))
-    return field and replace(field, keys=f"list_transform({pairs}, lambda each: {beginning} || each.key)")
+    return field and replace(field, keys=f"list_transform({pairs}, lambda each: {beginning} || each.{key})")
 
 
 def _take_filled(name: str, value: str, kind: str, is_there: str) -> _Field:
@@ -161,11 +163,18 @@ def _build_opened_sql(holder: str) -> str:
     return f"case when json_type({holder}) = 'VARCHAR' then {_build_json_sql(text)} else {holder} end"
 
 
+def _build_key_sql(pair: str) -> str:
+    names = ", ".join(f"({pair} ->> '$.{key}')" for key in KEYS)
+    return f"coalesce({names})"
+
+
 def _build_step_sql(holder: str, part: str) -> str:
     """SQL of what a part of a name leads to."""
     opened = _build_opened_sql(holder)
     pointer = quote_literal("/" + part.replace("~", "~0").replace("/", "~1"))
-    pairs = f"list_filter(json_extract({opened}, '$[*]'), lambda each: (each ->> '$.key') = {quote_literal(part)})"
+    pairs = (
+        f"list_filter(json_extract({opened}, '$[*]'), lambda each: {_build_key_sql('each')} = {quote_literal(part)})"
+    )
     return f"coalesce(json_extract({opened}, {pointer}), json_extract(({pairs})[1], '$.value'))"
 
 
@@ -214,10 +223,11 @@ class _JsonSteps:
         field = self.fields[name]
         for depth in reversed(range(len(field.parts))):
             holder = _build_opened_sql(self._name_step(name, depth))
-            pairs = f"list_transform(json_extract({holder}, '$[*]'), lambda each: each ->> '$.key')"
+            pairs = f"list_transform(json_extract({holder}, '$[*]'), lambda each: {_build_key_sql('each')})"
             first = f"json_extract({holder}, '$[0]')"
             fields = f"list_transform(json_keys({first}), lambda each: '0.' || each)"
-            is_pairs, is_records = f"json_exists({first}, '$.key')", f"json_type({first}) = 'OBJECT'"
+            is_pairs = f"json_exists({first}, '$.value') and {_build_key_sql(first)} is not null"
+            is_records = f"json_type({first}) = 'OBJECT'"
             of_list = f"case when {is_pairs} then {pairs} when {is_records} then {fields} end"
             listed = f"case json_type({holder}) when 'OBJECT' then json_keys({holder}) when 'ARRAY' then {of_list} end"
             if keys := _list_distinct(warehouse, relation, listed):
