@@ -101,5 +101,7 @@ EXAMPLES = {
         Example("online_retail", date(2010, 12, 1), date(2011, 12, 9), _lay_out_online_retail),
         _make_example("taobao", date(2026, 5, 1), date(2026, 6, 14)),
         _make_example("douyin", date(2026, 5, 1), date(2026, 6, 14)),
+        _make_example("ga4_shopify", date(2026, 5, 1), date(2026, 6, 7)),
+        _make_example("helpdesk", date(2026, 5, 1), date(2026, 6, 7)),
     )
 }

@@ -14,8 +14,8 @@ from funnelscope.ingest.exclusions import take_exclusions
 from funnelscope.ingest.identity import use_identity_key, use_throwaway_key
 from funnelscope.ingest.landing_zone import FoundFile, Stamp, find_files, split_pattern
 from funnelscope.ingest.ledger_tables import create_tables
-from funnelscope.ingest.mapping.empty_texts import keep_questions_for_empty
 from funnelscope.ingest.mapping.failing_rows import mark_failing_rows
+from funnelscope.ingest.mapping.field_names import list_field_names, prepare_expression
 from funnelscope.ingest.mapping.source_mapping import (
     DeliveryError,
     DeliveryRows,
@@ -25,6 +25,8 @@ from funnelscope.ingest.mapping.source_mapping import (
 )
 from funnelscope.ingest.pruned_days import read_pruned_deliveries, settle_pruned
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
+from funnelscope.ingest.readers.joined_files import join_files
+from funnelscope.ingest.readers.nested_fields import read_fields
 from funnelscope.ingest.readers.query_reader import read_query
 from funnelscope.ingest.readers.record_stage import escape, is_read
 from funnelscope.ingest.readers.text_reader import read_text
@@ -145,10 +147,10 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
     present: set[tuple[str, str]] = set()
     next_id = max((delivery.delivery_id for delivery in known.values()), default=0) + 1
     for source in settings.sources:
-        rules_hash = _compute_rules_hash(settings, source)
         found_files = list(find_files(settings, source))
         _refuse_vanished_folder(settings, source, known)
         for found in found_files:
+            rules_hash = _compute_rules_hash(settings, source, found)
             key = (source.name, found.file)
             present.add(key)
             before = known.get(key)
@@ -193,12 +195,23 @@ def _read_known_deliveries(warehouse: Warehouse) -> dict[tuple[str, str], _Known
     }
 
 
-def _compute_rules_hash(settings: Settings, source: Source) -> str:
-    """A hash that changes if the file would be read differently. The delivery is then loaded again."""
+def _compute_rules_hash(settings: Settings, source: Source, found: FoundFile) -> str:
+    """A hash that changes if the file would be read differently. The delivery is then loaded again.
+
+    That is also so if a file changes that its rows are joined to.
+    """
     # Without defaults and `required`, so that neither a new key in a later version nor a change of what a run waits for
     # makes every file be read again.
     declared = source.model_dump_json(exclude_defaults=True, exclude={"required"})
-    rules = (declared, settings.shop, settings.timezone, settings.start_date, FAMILIES[source.family])
+    rules: tuple[object, ...] = (
+        declared,
+        settings.shop,
+        settings.timezone,
+        settings.start_date,
+        FAMILIES[source.family],
+    )
+    if source.join:
+        rules = (*rules, [(other.file, other.read_stamp_or_empty()) for other in found.joined])
     return hashlib.sha256(repr(rules).encode()).hexdigest()
 
 
@@ -295,7 +308,7 @@ def _list_row_expressions(source: Source) -> dict[str, str]:
 
 
 def _build_where(source: Source) -> str:
-    return keep_questions_for_empty(source.where, source.empty_values)
+    return prepare_expression(source.where, source.empty_values)
 
 
 def _keep_earlier_rows(warehouse: Warehouse, entry: LedgerEntry, reason: QuarantineReason, intake: Intake) -> None:
@@ -348,7 +361,8 @@ def _load_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry,
                 entry.notes.append(LocalizedMessage("undecided_by_where", count=undecided_count))
             rows, entry.rows_read = chosen, chosen_count
         entry.notes += rows.notes
-        if rows.columns:
+        # A day without such events may have none of their fields.
+        if rows.columns and not (rows.absent and not entry.rows_read):
             _map_rows(warehouse, settings, entry, rows)
     if found.stamp() != entry.stamp:
         raise DeliveryError(QuarantineReason.CHANGED, LocalizedMessage("changed"))
@@ -444,7 +458,7 @@ def _map_rows(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, rows
     taken = warehouse.rows(
         f"select distinct business_date from raw.{mapping.family.table} where delivery_id = $id", id=entry.delivery_id
     )
-    entry.warnings = mapping.warnings(warehouse, [day for (day,) in taken], entry.rows_quarantined)
+    entry.warnings = [*rows.warnings, *mapping.warnings(warehouse, [day for (day,) in taken], entry.rows_quarantined)]
     if others and not entry.rows_read:
         entry.warnings.append(LocalizedMessage("every_type_left_out", types=_describe_others(others)))
     elif others:
@@ -452,6 +466,8 @@ def _map_rows(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, rows
             LocalizedMessage("types_left_out", count=sum(others.values()), types=_describe_others(others))
         )
     entry.notes += entry.warnings
+    if empty := [name for name in rows.absent if name in rows.fields]:
+        entry.notes.append(LocalizedMessage("fields_nowhere", fields=", ".join(map(rows.describe_absent, empty))))
     if mapping.unused_columns:
         entry.notes.append(LocalizedMessage("columns_not_read", columns=", ".join(mapping.unused_columns)))
 
@@ -464,7 +480,16 @@ def _describe_others(others: dict[str, int]) -> str:
 
 
 def _read_rows(warehouse: Warehouse, found: FoundFile) -> tuple[DeliveryRows, int]:
-    """The rows of a file and how many they are."""
+    """The rows of a file with all that the source reads of them, and how many they are."""
+    if found.source.join:
+        rows, row_count = join_files(warehouse, found, _read_records)
+    else:
+        rows, row_count = _read_records(warehouse, found)
+    return read_fields(warehouse, rows, row_count, found.source)
+
+
+def _read_records(warehouse: Warehouse, found: FoundFile) -> tuple[DeliveryRows, int]:
+    """The records of a file as they are delivered, and how many they are."""
     if found.source.query:
         return read_query(warehouse, found.path, found.source.query)
     file_format, compression = found.format()
@@ -479,11 +504,15 @@ def _read_parquet(warehouse: Warehouse, path: Path, source: Source) -> tuple[Del
     # DuckDB takes [ and * in a path for a pattern: a class of one character stands for itself.
     pattern = "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
     relation = f"read_parquet({quote_literal(pattern)}, file_row_number = true, hive_partitioning = false)"
-    names = _parse_column_names(
-        warehouse.rows(f"select name, num_children from parquet_schema({quote_literal(pattern)})")
-    )
+    schema = warehouse.rows(f"select name, num_children from parquet_schema({quote_literal(pattern)})")
+    paths = _parse_paths(schema)
+    names = [path[0] for path in paths if len(path) == 1]
+    read = {part.lower() for name in list_field_names(source) for part in name.split(".")}
+    nested = [path for path in paths if len(path) > 1 and path[-1] in read]
     if repeated := next((name for name in names if names.count(name) > 1 and is_read(name, source)), ""):
         raise DeliveryError(QuarantineReason.BAD_HEADER, LocalizedMessage("column_twice", column=repr(repeated)))
+    if twin := next((path for path in nested if nested.count(path) > 1), ()):
+        raise DeliveryError(QuarantineReason.BAD_HEADER, LocalizedMessage("column_twice", column=repr(".".join(twin))))
     if "file_row_number" in names:  # the name under which DuckDB counts the rows
         raise DeliveryError(QuarantineReason.BAD_HEADER, LocalizedMessage("reserved_column"))
     described = warehouse.rows(f"describe select * exclude (file_row_number) from {relation}")
@@ -493,22 +522,23 @@ def _read_parquet(warehouse: Warehouse, path: Path, source: Source) -> tuple[Del
     )
 
 
-def _parse_column_names(schema: list[tuple[str, int | None]]) -> list[str]:
-    """The columns of a Parquet file in lower case, which DuckDB renames where two are alike.
+def _parse_paths(schema: list[tuple[str, int | None]]) -> list[tuple[str, ...]]:
+    """The columns of a Parquet file and the fields below them, in lower case: DuckDB renames where two are alike.
 
     Args:
         schema: name and number of children of each element, parents before children, the root first.
     """
     (_, columns), *elements = schema
-    names, open_parents = [], [columns or 0]
+    paths: list[tuple[str, ...]] = []
+    open_parents: list[tuple[tuple[str, ...], int]] = [((), columns or 0)]
     for name, children in elements:
-        while not open_parents[-1]:
+        while not open_parents[-1][1]:
             open_parents.pop()
-        if len(open_parents) == 1:
-            names.append(name.lower())
-        open_parents[-1] -= 1
-        open_parents.append(children or 0)
-    return names
+        parent, left = open_parents[-1]
+        open_parents[-1] = (parent, left - 1)
+        paths.append((*parent, name.lower()))
+        open_parents.append((paths[-1], children or 0))
+    return paths
 
 
 def _select_rows(warehouse: Warehouse, rows: DeliveryRows, source: Source, dt: date) -> tuple[DeliveryRows, int, int]:
@@ -518,22 +548,23 @@ def _select_rows(warehouse: Warehouse, rows: DeliveryRows, source: Source, dt: d
     """
     where = _build_where(source)
     dated = add_delivery_date(rows, dt)
-    raw = ", ".join(f"{quote_identifier(name)} as raw_{number}_" for number, name in enumerate(rows.columns))
-    restored = ", ".join(f"raw_{number}_ as {quote_identifier(name)}" for number, name in enumerate(rows.columns))
+    raw = ", ".join(f"{quote_identifier(name)} as raw_{number}_" for number, name in enumerate(rows.readable))
+    restored = ", ".join(f"raw_{number}_ as {quote_identifier(name)}" for number, name in enumerate(rows.readable))
+    kept = ", record_key_" if rows.lines else ""
+    marked = ", failing_" if rows.has_failing else ""
     computed = ", ".join(dated.list_computed_columns([where], source))
     judged = f"""(
         select *, {rows.build_guarded_sql(WHERE, where)} as chosen_
         from (
             select {rows.row_number} as row_number_, {rows.problem} as problem_,
-                {rows.problem_detail} as problem_detail_, {rows.content} as content_, {raw}
+                {rows.problem_detail} as problem_detail_, {rows.content} as content_, {rows.line} as line_, {raw}{kept}
                 {f", {computed}" if computed else ""}
             from {dated.relation}
         )
     )"""
     is_chosen = "(problem_ is not null or chosen_ is null or coalesce(chosen_.v::BOOLEAN, false))"
-    kept = ", failing_" if rows.has_failing else ""
     relation = f"""(
-        select row_number_, problem_, problem_detail_, content_, chosen_, {restored}{kept}
+        select row_number_, problem_, problem_detail_, content_, line_, chosen_, {restored}{kept}{marked}
         from {judged}
         where {is_chosen}
     )"""
@@ -547,6 +578,7 @@ def _select_rows(warehouse: Warehouse, rows: DeliveryRows, source: Source, dt: d
             "else problem_detail_ end"
         ),
         content="content_",
+        line="line_",
     )
     try:
         ((chosen_count, undecided_count),) = warehouse.rows(

@@ -7,7 +7,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -54,6 +54,7 @@ class FoundFile:
     path: Path
     file: str
     root: Path  # the folder that the file must be in, once links are resolved
+    joined: tuple["FoundFile", ...] = ()  # the files of another export that its rows are joined to
 
     def stamp(self) -> Stamp:
         """Size and time of the file. Raises OSError if it is gone or unreachable."""
@@ -144,11 +145,48 @@ def find_files(settings: Settings, source: Source) -> Iterator[FoundFile]:
 
     The file of a query is included even if it does not exist: such a source is down, not empty.
     """
+    others = _find_dated_others(settings, source)
     root, pattern = split_pattern(settings, source.pattern)
     is_one_database = source.query and not WILDCARD.search(pattern)
     for path in [root / pattern] if is_one_database else sorted(root.glob(pattern)):
         if is_finished(path, root):
-            yield FoundFile(source, path, build_ledger_name(settings, path), root)
+            found = FoundFile(source, path, build_ledger_name(settings, path), root)
+            day = _read_day(found, settings) if others else None
+            yield replace(found, joined=tuple(other for other, dated in others if dated in (None, day)))
+
+
+def _find_dated_others(settings: Settings, source: Source) -> list[tuple[FoundFile, date | None]]:
+    """The files of the export that the source's rows are joined to, each with the day whose files it belongs to.
+
+    A file that is named without a pattern belongs to every day.
+    """
+    if source.join is None:
+        return []
+    given = {name: getattr(source.join, name) for name in source.join.model_fields_set if name != "on"}
+    read = [*source.columns.values(), *source.expressions.values(), source.where]  # which must not be there twice
+    keys = {name: name for name in source.join.on.values()}
+    nothing: dict[str, object] = {
+        "expressions": {},
+        "constants": {},
+        "event_types": None,
+        "lines": "",
+        "join": None,
+        "names": (),
+    }
+    other = source.model_copy(update={**nothing, "header": None, "where": " ".join(read), "columns": keys, **given})
+    is_of_every_day = not WILDCARD.search(source.join.files)
+    found = list(find_files(settings, other))
+    if is_of_every_day:
+        return [(each, None) for each in found]
+    dated = [(each, _read_day(each, settings)) for each in found]
+    return [(each, day) for each, day in dated if day]
+
+
+def _read_day(found: FoundFile, settings: Settings) -> date | None:
+    try:
+        return found.delivery_date(settings.zone)
+    except (DeliveryError, OSError):
+        return None
 
 
 def is_finished(path: Path, root: Path) -> bool:

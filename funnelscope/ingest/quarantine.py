@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from funnelscope.ingest.line_numbers import build_line_number_sql, build_record_number_sql
 from funnelscope.warehouse.connection import Warehouse
 
 # These are found by comparison with other deliveries on every build. Reading their own file again does not help.
@@ -74,10 +75,11 @@ def count_by_reason(warehouse: Warehouse) -> dict[str, tuple[int, int]]:
 
 
 def show_rows(warehouse: Warehouse, selection: Selection, limit: int) -> list[dict[str, Any]]:
-    """The rows with their original content, at most `limit`. Row 0 stands for a whole file."""
+    """The rows, each with its line in the record and its original content, at most `limit`. Row 0 is a whole file."""
     return warehouse.records(
-        f"select family, source, file, row_number, reason, detail, content, dt, business_date from {_QUARANTINE} "
-        f"where {selection.condition} order by dt, family, file, row_number, reason limit $limit",
+        f"select family, source, file, {build_record_number_sql('row_number')} as row_number, "
+        f"{build_line_number_sql('row_number')} as line, reason, detail, content, dt, business_date from {_QUARANTINE} "
+        f"where {selection.condition} order by dt, family, file, 4, 5, reason limit $limit",
         limit=limit,
         **selection.parameters,
     )

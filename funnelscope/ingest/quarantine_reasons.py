@@ -58,6 +58,10 @@ class QuarantineReason(StrEnum):
     UNKNOWN_FORMAT = "unknown_format", "the file extension is unknown"
     BAD_HEADER = "bad_header", "the header has a mapped column twice, or the file ends before the header"
     MISSING_COLUMN = "missing_column", "a required or declared column is missing; the detail names the nearest"
+    NOTHING_TO_JOIN = (
+        "nothing_to_join",
+        "the export that its rows are joined to is missing for that day, or cannot be read",
+    )
     NO_DELIVERY_DATE = "no_delivery_date", "no day of delivery in the path"
     NOT_A_FILE = "not_a_file", "a folder, a broken link or a device"
     OUTSIDE_LANDING_ZONE = "outside_landing_zone", "a link that leads out of the source's folder"

@@ -13,6 +13,7 @@ from funnelscope.ingest.deliveries import HARMFUL_OPTIMIZERS, WHERE, LedgerEntry
 from funnelscope.ingest.duplicates import find_duplicates
 from funnelscope.ingest.landing_zone import COMPRESSIONS, FORMATS, FoundFile, find_files, is_finished, split_pattern
 from funnelscope.ingest.ledger import reconcile
+from funnelscope.ingest.line_numbers import describe_row_number
 from funnelscope.ingest.mapping.source_mapping import (
     DeliveryError,
     ShownRow,
@@ -42,6 +43,11 @@ class Refusal:
     content: str  # as it came
     error: str = ""  # of the database, for an expression that fails
     place: KeyPath = ()  # the key below the source that declares it
+
+    @property
+    def row(self) -> str:
+        """The first of the rows in its file, for people."""
+        return describe_row_number(self.row_number)
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,9 @@ def _describe(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, file
     local = "date_trunc('second', timezone($zone, event_time::TIMESTAMPTZ))"
     ((first, last),) = warehouse.rows(f"select min({local}), max({local}) from {table}", zone=settings.timezone)
     read = [name for name in mapping.rows.columns if is_read(name, source)]
+    fields = mapping.rows.fields
+    holders = {name for name in read if any(each.lower().startswith(f"{name.lower()}.") for each in fields)}
+    shown = [name for name in mapping.rows.readable if name in fields or name in {*read} - holders]
     kept = f"(from {table} anti join quality.duplicate_events using (delivery_id, row_number))"
     accepted, refused = (
         [number for (number,) in warehouse.rows(f"select row_number from {rows} order by all limit {ROWS_SHOWN}")]
@@ -132,7 +141,7 @@ def _describe(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, file
         first_time=first,
         last_time=last,
         refusals=list(_list_refusals(warehouse, mapping)),
-        rows=mapping.show_rows(warehouse, numbers, read) if numbers else [],
+        rows=mapping.show_rows(warehouse, numbers, shown) if numbers else [],
         refused_rows=set(refused),
         unmapped_types=mapping.count_others(warehouse),
         unread_columns=mapping.unused_columns or [name for name in mapping.rows.columns if name not in read],

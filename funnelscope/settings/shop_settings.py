@@ -149,7 +149,94 @@ class EventTypes(_SettingsModel):
         return self
 
 
-class Source(_SettingsModel):
+class _Export(_SettingsModel):
+    """What is checked of the files of an export. The fields are those of the models below."""
+
+    @field_validator("files", "attach", check_fields=False)
+    @classmethod
+    def _path_of_this_machine(cls, path: str) -> str:
+        if "://" in path:
+            shown = re.sub("://.*@", "://…@", path)  # without its password
+            _reject((), shown, "is an address; write the path of a file on this machine, and copy what it holds there")
+        return path
+
+    @field_validator("encoding", check_fields=False)
+    @classmethod
+    def _known_encoding(cls, name: str) -> str:
+        try:
+            codecs.lookup(name)
+        except LookupError:
+            _reject((), name, "is not an encoding that Python knows; use for example utf-8, gbk, gb18030, utf-16")
+        return name
+
+    @field_validator("delimiter", check_fields=False)
+    @classmethod
+    def _one_character(cls, delimiter: str) -> str:
+        if len(delimiter) > 1:
+            _reject((), delimiter, 'must be one character, such as ";" or "\\t"')
+        return delimiter
+
+    @field_validator("skip_lines", check_fields=False)
+    @classmethod
+    def _pattern(cls, pattern: str) -> str:
+        try:
+            found_in_nothing = re.compile(pattern).search("")
+        except re.error as problem:
+            _reject((), pattern, f"is not a regular expression: {problem}")
+        if pattern and found_in_nothing:
+            _reject((), pattern, "matches every line; begin with ^ and words, such as '^(合计|总计)'")
+        return pattern
+
+    @field_validator("delivery_date", check_fields=False)
+    @classmethod
+    def _date_or_pattern(cls, given: date | str | None) -> date | str | None:
+        if not isinstance(given, str) or given == MODIFIED:
+            return given
+        try:
+            groups = re.compile(given).groups
+        except re.error as problem:
+            _reject((), given, f"is neither a date (YYYY-MM-DD) nor a regular expression: {problem}")
+        if groups != 1:
+            _reject((), given, r"must be a date, modified, or have one group, such as 'export_(\d{4}-\d{2}-\d{2})'")
+        return given
+
+
+class Join(_Export):
+    """Another export whose columns the rows of a source get, by a key that both have.
+
+    How it is read is as in the source, but for what is given here.
+    """
+
+    files: str = Field(min_length=1, description="glob of the other export; files of the same day, or one for all days")
+    on: dict[str, str] = Field(description="key column of the source to that of the other export, or the name of both")
+    format: Format | None = None
+    encoding: str = "utf-8"
+    delimiter: str = ""
+    sheet: str = ""
+    header_row: int = Field(1, ge=1)
+    skip_lines: str = ""
+    delivery_date: date | str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _yaml_reads_on_as_true(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return {"on" if key is True else key: value for key, value in given.items()}
+
+    @field_validator("on", mode="before")
+    @classmethod
+    def _one_name_is_of_both(cls, given: Any) -> Any:
+        return {given: given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _key_has_columns(self) -> "Join":
+        if not self.on:
+            _reject(("on",), "", "names no column; write the name of the key that both exports have")
+        return self
+
+
+class Source(_Export):
     """One declaration of where a family's events come from and how they are read."""
 
     family: Literal["traffic", "page", "service", "order", "figure"]
@@ -157,6 +244,8 @@ class Source(_SettingsModel):
     files: str = Field("", description="glob relative to the home folder; landing/<family>/dt=*/* by default")
     query: str = Field("", description="SQL on the attached database instead of files")
     attach: str = Field("", description="DuckDB, SQLite or Parquet file that the query reads")
+    join: Join | None = None
+    lines: str = Field("", description="a list in each record; every element of it is a row, readable as lines.field")
     where: str = Field("", description="SQL condition over the source columns; rows that do not meet it are left out")
     format: Format | None = None
     encoding: str = "utf-8"
@@ -195,30 +284,6 @@ class Source(_SettingsModel):
         family = FAMILIES.get(str(given.get("family"))) if isinstance(given, dict) else None
         return {"duplicates": "latest", **given} if family and family.key else given
 
-    @field_validator("files", "attach")
-    @classmethod
-    def _path_of_this_machine(cls, path: str) -> str:
-        if "://" in path:
-            shown = re.sub("://.*@", "://…@", path)  # without its password
-            _reject((), shown, "is an address; write the path of a file on this machine, and copy what it holds there")
-        return path
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, name: str) -> str:
-        try:
-            codecs.lookup(name)
-        except LookupError:
-            _reject((), name, "is not an encoding that Python knows; use for example utf-8, gbk, gb18030, utf-16")
-        return name
-
-    @field_validator("delimiter")
-    @classmethod
-    def _one_character(cls, delimiter: str) -> str:
-        if len(delimiter) > 1:
-            _reject((), delimiter, 'must be one character, such as ";" or "\\t"')
-        return delimiter
-
     @model_validator(mode="after")
     def _names_stand_for_a_header(self) -> "Source":
         if bool(self.names) != (self.header == "none"):
@@ -230,17 +295,6 @@ class Source(_SettingsModel):
         if self.header and self.header_row > 1:
             _reject(("header_row",), self.header_row, "is the line of a header, and header is none")
         return self
-
-    @field_validator("skip_lines")
-    @classmethod
-    def _pattern(cls, pattern: str) -> str:
-        try:
-            found_in_nothing = re.compile(pattern).search("")
-        except re.error as problem:
-            _reject((), pattern, f"is not a regular expression: {problem}")
-        if pattern and found_in_nothing:
-            _reject((), pattern, "matches every line; begin with ^ and words, such as '^(合计|总计)'")
-        return pattern
 
     @field_validator("timezone")
     @classmethod
@@ -258,19 +312,6 @@ class Source(_SettingsModel):
     @classmethod
     def _constants_are_text(cls, given: Any) -> Any:
         return {key: str(value) for key, value in given.items()} if isinstance(given, Mapping) else given
-
-    @field_validator("delivery_date")
-    @classmethod
-    def _date_or_pattern(cls, given: date | str | None) -> date | str | None:
-        if not isinstance(given, str) or given == MODIFIED:
-            return given
-        try:
-            groups = re.compile(given).groups
-        except re.error as problem:
-            _reject((), given, f"is neither a date (YYYY-MM-DD) nor a regular expression: {problem}")
-        if groups != 1:
-            _reject((), given, r"must be a date, modified, or have one group, such as 'export_(\d{4}-\d{2}-\d{2})'")
-        return given
 
     @model_validator(mode="after")
     def _fits_the_contract(self) -> "Source":
@@ -306,6 +347,8 @@ class Source(_SettingsModel):
             _reject(("duplicates",), self.duplicates, text)
         if self.query and (problem := find_query_problem(self.query)):
             _reject(("query",), self.query, problem)
+        if self.join and self.query:
+            _reject(("join",), self.join.files, "belongs to files; a query can join tables itself")
         if bool(self.query) != bool(self.attach) or (self.query and self.files):
             _reject((), self.query or self.attach, "must have either files, or query together with attach")
         if self.columns:  # the only columns read, so the required ones must be among them
@@ -485,7 +528,8 @@ class Settings(_SettingsModel):
         if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < 24 * 60:
             return time(*divmod(given, 60))
         if isinstance(given, str) and re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", given.strip()):
-            return time(*map(int, given.split(":")))
+            hours, minutes = given.split(":")
+            return time(int(hours), int(minutes))
         if not isinstance(given, time):
             _reject((), given, "is not a time of the day; write HH:MM, such as 10:30")
         return given
@@ -696,6 +740,7 @@ def _parse_change(path: Path, line: int, row: Mapping[str, str]) -> Change:
 _MODELS_BELOW: dict[str, type[BaseModel]] = {
     "sources": Source,
     "event_types": EventTypes,
+    "join": Join,
     "exclude": Exclusion,
     "retention": Retention,
     "calendar": Promotion,

@@ -172,7 +172,11 @@ def compute_downstream_history_days(models: Mapping[str, Model]) -> dict[str, in
 
 RAW_LEADING_COLUMNS = (
     ("delivery_id", "INTEGER", "the delivery in quality.deliveries"),
-    ("row_number", "BIGINT", "row or line in the delivered file, from 1"),
+    (
+        "row_number",
+        "BIGINT",
+        "row or line in the delivered file, from 1; plus 10^12 for each line before it in a record with lines",
+    ),
     ("dt", "DATE", "day of delivery"),
     ("business_date", "DATE", "the event's day on the shop's clock"),
     ("local_hour", "TINYINT", "the event's hour on the shop's clock, 0 to 23"),

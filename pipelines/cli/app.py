@@ -55,6 +55,8 @@ class ExampleShop(StrEnum):
     ONLINE_RETAIL = "online_retail"
     TAOBAO = "taobao"
     DOUYIN = "douyin"
+    GA4_SHOPIFY = "ga4_shopify"
+    HELPDESK = "helpdesk"
 
 
 class FileFormat(StrEnum):
@@ -133,17 +135,17 @@ def demo(
         if example:
             shop = EXAMPLES[example]
             os.environ["FUNNELSCOPE_CONFIG"] = str(shop.config)
-            settings, last_date = load_shop_settings(), shop.last_date
+            settings, first_date, last_date = load_shop_settings(), shop.first_date, shop.last_date
             check_may_be_emptied(settings.home)
             shop.lay_out(settings.home / "exports", data)
             _empty_home(settings)
         else:
-            settings, last_date = _load_demo_settings(), FIRST_DATE + timedelta(days=days - 1)
+            settings, first_date, last_date = _load_demo_settings(), FIRST_DATE, FIRST_DATE + timedelta(days=days - 1)
             check_may_be_emptied(settings.home)
             _empty_home(settings)
             _simulate(settings.home, days, sessions_per_day, seed, plan_demo_faults(last_date), FIRST_DATE)
         leave_settings()
-        run = _run(settings, settings.opening_date, last_date)
+        run = _run(settings, first_date, last_date)
         _print_stages(settings, last_date)
         _print_outcome(settings, run, last_date, language)
     raise typer.Exit(run.outcome)

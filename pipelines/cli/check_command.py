@@ -87,7 +87,7 @@ def _describe(found: "SourceCheck", settings: "Settings", words: "Words", positi
     if found.first_time:
         yield f"  {say('times', first=found.first_time, last=found.last_time, zone=settings.timezone)}"
     for row in (row for row in found.rows if row.delivered):  # a damaged one has no columns
-        yield f"  {say('row_refused' if row.number in found.refused_rows else 'row', number=row.number)}"
+        yield f"  {say('row_refused' if row.number in found.refused_rows else 'row', number=row.place)}"
         yield f"    {say('came')} {_join(row.delivered)}"
         yield f"    {say('mapped')} {_join(row.mapped)}"
     for refusal in found.refusals:
@@ -105,8 +105,9 @@ def _describe(found: "SourceCheck", settings: "Settings", words: "Words", positi
 
 def _describe_refusal(refusal: "Refusal", words: "Words", position: int) -> "Iterator[str]":
     name = words.translate_or_keep("quarantine_reasons", refusal.reason)
-    values = {"reason": name, "code": refusal.reason, "count": f"{refusal.count:,}", "number": str(refusal.row_number)}
-    yield f"  {words.text('source_check', 'refused', **values, detail=refusal.detail)}"
+    values = {"reason": name, "code": refusal.reason, "count": f"{refusal.count:,}"}
+    refused = words.text("source_check", "refused", **values, number=refusal.row, detail=refusal.detail)
+    yield f"  {refused}"
     if refusal.content:
         yield f"    {words.text('source_check', 'came')} {_shorten(refusal.content, CONTENT_WIDTH)}"
     if refusal.error:

@@ -96,7 +96,8 @@ def show(
             writer.writerows(rows)
         else:
             for row in rows:
-                typer.echo(f"{row['file']}:{row['row_number']}: {row['reason']}: {row['detail'] or ''}")
+                line = f", line {row['line']}" if row["line"] > 1 else ""
+                typer.echo(f"{row['file']}:{row['row_number']}{line}: {row['reason']}: {row['detail'] or ''}")
                 typer.echo(f"    {row['content'] or '(the whole file)'}")
 
 

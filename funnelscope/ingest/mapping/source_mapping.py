@@ -8,7 +8,7 @@ files with bad rows need, the bad ones.
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import duckdb
@@ -16,7 +16,9 @@ import duckdb
 from funnelscope.events.schema import FAMILIES, REQUIRED, Column, Family, Kind
 from funnelscope.ingest.identity import build_identifier_hash_sql
 from funnelscope.ingest.ledger_tables import list_raw_columns
+from funnelscope.ingest.line_numbers import build_record_number_sql, describe_row_number
 from funnelscope.ingest.mapping import empty_texts, time_formats, value_casts
+from funnelscope.ingest.mapping.field_names import prepare_expression, reads_line
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.settings import EPOCH_UNITS, KeyPath, Settings, Source
@@ -67,9 +69,52 @@ class DeliveryRows:
     problem_detail: str = "NULL::VARCHAR"
     content: str = "NULL::VARCHAR"  # SQL of the original text; where NULL, the columns as JSON are used
     notes: tuple[str, ...] = ()  # remarks for people on how the file was read
+    warnings: tuple[LocalizedMessage, ...] = ()  # the same, of what is probably wrong
     remedy: LocalizedMessage | None = None  # what to do if a column is missing
     is_text: bool = False  # read as text, line by line
     has_failing: bool = False  # has a column `failing_`, see `failing_rows`
+    fields: dict[str, str] = field(default_factory=dict)  # columns that are read beside the delivered ones, with types
+    absent: dict[str, tuple[str, ...]] = field(default_factory=dict)  # dotted names that no row has, to those beside
+    lines: str = ""  # column of the element of a list that each row is
+    line: str = "NULL::BIGINT"  # SQL of the number of the line in its record, from 1; NULL without lines
+
+    @property
+    def readable(self) -> dict[str, str]:
+        """All columns and fields, with their types."""
+        return self.columns | self.fields
+
+    def describe_absent(self, name: str) -> str:
+        """A dotted name that no row has, with the nearest that some have."""
+        return name + _suggest_column(name, list(self.absent[name]))
+
+    def list_place(self, damages: Sequence[tuple[str, str]] = ()) -> list[str]:
+        """SQL of the columns that stage a row's place, with further reasons for which records are bad, and details."""
+        problem, detail = self.problem, self.problem_detail
+        if damages:
+            bad = " or ".join(f"coalesce({condition}, false)" for condition, _ in damages)
+            cases = " ".join(f"when {condition} then {text}" for condition, text in damages)
+            reason = quote_literal(QuarantineReason.BAD_RECORD)
+            detail = f"case when {problem} is not null then {detail} {cases} end"
+            problem = f"case when {problem} is not null then {problem} when {bad} then {reason} end"
+        return [
+            f"{self.row_number} as row_number_",
+            f"{problem} as problem_",
+            f"{detail} as detail_",
+            f"{self.content} as content_",
+            f"{self.line} as line_",
+        ]
+
+    def place_in(self, relation: str) -> "DeliveryRows":
+        """The same rows in a relation that has the columns of `list_place`."""
+        return replace(
+            self,
+            relation=relation,
+            row_number="row_number_",
+            problem="problem_",
+            problem_detail="detail_",
+            content="content_",
+            line="line_",
+        )
 
     def build_content_sql(self) -> str:
         """SQL of the row as it was delivered."""
@@ -77,12 +122,24 @@ class DeliveryRows:
         as_json = f"to_json(struct_pack({columns}))::VARCHAR" if columns else "NULL"
         return f"coalesce({self.content}, {as_json})"
 
+    def build_content_key_sql(self) -> str:
+        """All delivered values as one text that depends neither on the order of columns nor on empty ones.
+
+        Of the lines of one record, each has its own. The record's part of it is computed beforehand, as `record_key_`.
+        """
+        if self.lines:
+            own = f"{quote_identifier(self.lines)}::VARCHAR"
+            return f"concat_ws(chr(31), record_key_, coalesce({self.line}, 0), {own})"
+        names = sorted(self.columns, key=str.lower)
+        pairs = (f"{quote_literal(name + '=')} || nullif({quote_identifier(name)}::VARCHAR, '')" for name in names)
+        return f"concat_ws(chr(31), {', '.join(pairs)})" if names else "''"
+
     def list_computed_columns(self, expressions: Iterable[str], source: Source) -> list[str]:
         """SQL of the columns that the expressions may name, and of those that guard them."""
         if not expressions:
             return []
         is_own = DELIVERY_DATE in map(str.lower, self.columns)
-        columns = self.columns if is_own else {**self.columns, DELIVERY_DATE: "DATE"}
+        columns = self.readable if is_own else {**self.readable, DELIVERY_DATE: "DATE"}
         marks = ["failing_"] if self.has_failing else []
         return [*empty_texts.list_computed_columns(columns, expressions, source.empty_values), *marks]
 
@@ -101,6 +158,11 @@ class ShownRow:
     number: int
     delivered: dict[str, str]
     mapped: dict[str, str]
+
+    @property
+    def place(self) -> str:
+        """The row in its file, for people."""
+        return describe_row_number(self.number)
 
 
 @dataclass(frozen=True)
@@ -138,7 +200,9 @@ class SourceMapping:
     def _plain_columns(self) -> dict[str, str]:
         """Column of the schema to the SQL of a source column or a constant."""
         source = self.source
-        delivered = {name.lower(): name for name in self.rows.columns}
+        delivered = {name.lower(): name for name in self.rows.readable}
+        if source.lines in self.rows.absent:
+            raise self._missing_column(source.lines, "lines")
         wanted = dict(source.columns)
         if source.event_types and source.event_types.column:
             wanted["event_type"] = source.event_types.column
@@ -149,18 +213,20 @@ class SourceMapping:
         if source.event_types and source.event_types.constant:
             plain["event_type"] = quote_literal(source.event_types.constant)
         for column, name in wanted.items():
-            if name.lower() in delivered:
+            if name.lower() in delivered and name not in self.rows.absent:
                 plain.setdefault(column, quote_identifier(delivered[name.lower()]))
             else:
                 raise self._missing_column(name, column)
         for column in REQUIRED:
             if column not in plain and column not in self.guarded:
                 raise self._missing_column(column, column)
+        if self.rows.lines and "line" in {column.name for column in self.family.columns}.difference(self.guarded):
+            plain.setdefault("line", self.rows.line)
         return plain
 
     def _missing_column(self, name: str, meant: str) -> DeliveryError:
         """The error for the missing delivered column `name`, which is mapped to the column `meant`."""
-        found = list(self.rows.columns)
+        found = list(self.rows.absent.get(name) or self.rows.columns)
         nearest = difflib.get_close_matches(name, found, n=1)
         hints = [LocalizedMessage("did_you_mean", nearest=repr(nearest[0]))] if nearest else []
         hints += [self.rows.remedy] if self.rows.remedy else []
@@ -170,7 +236,9 @@ class SourceMapping:
         message = LocalizedMessage("missing_column", column=repr(name), hints=hints)
         if name != meant:
             message = LocalizedMessage("missing_column_for", column=repr(name), meant=meant, hints=hints)
-        place = ("columns", meant) if meant in self.source.columns else ()
+        place: KeyPath = ("columns", meant) if meant in self.source.columns else ()
+        if meant == "lines":
+            place = ("lines",)
         if meant == "event_type" and self.source.event_types:
             place = ("event_types", "column")
         return DeliveryError(QuarantineReason.MISSING_COLUMN, message, place)
@@ -189,7 +257,7 @@ class SourceMapping:
         Each is tried in another database, because the error has aborted the warehouse's transaction.
         """
         is_own = DELIVERY_DATE in map(str.lower, self.rows.columns)
-        columns = self.rows.columns if is_own else {**self.rows.columns, DELIVERY_DATE: "DATE"}
+        columns = self.rows.readable if is_own else {**self.rows.readable, DELIVERY_DATE: "DATE"}
         with duckdb.connect() as scratch:
             scratch.execute(
                 f"create table rows ({', '.join(f'{quote_identifier(n)} {k}' for n, k in columns.items())})"
@@ -235,7 +303,12 @@ class SourceMapping:
         """Delivered columns that nothing reads; empty if expressions might read any of them."""
         if self.guarded:
             return []
-        unused = [name for name in self.rows.columns if quote_identifier(name) not in self.plain.values()]
+        used = {name.lower() for name in (quote_identifier(self.source.lines), *self.plain.values())}
+        quoted = {name: quote_identifier(name).lower() for name in self.rows.columns}
+        # A column is also used if a field in it is: "a" by "a.b".
+        unused = [
+            name for name, own in quoted.items() if not any(f"{one[:-1]}.".startswith(f"{own[:-1]}.") for one in used)
+        ]
         open_columns = [] if self.source.columns else [c.name for c in self.family.columns if c.name not in self.plain]
         return [name + _suggest_column(name, open_columns) for name in unused]
 
@@ -257,7 +330,8 @@ class SourceMapping:
         """The columns that identify a row and hold its content."""
         return [
             f"{self.rows.row_number} as row_number_",
-            f"{self._content_key()} as content_key_",
+            f"{self.rows.build_content_key_sql()} as content_key_",
+            f"{self.rows.line} as line_",
             f"{self.rows.build_content_sql()} as content_",
             f"{self.rows.problem} as problem_",
             f"{self.rows.problem_detail} as problem_detail_",
@@ -300,12 +374,6 @@ class SourceMapping:
     def _with_typed(self) -> str:
         typed = "".join(f", {value} as {column}" for column, value in self.typed.items())
         return f"{self._with_trimmed()}, typed as (select *{typed} from trimmed)"
-
-    def _content_key(self) -> str:
-        """All delivered values as one text that depends neither on the order of columns nor on empty ones."""
-        names = sorted(self.rows.columns, key=str.lower)
-        pairs = (f"{quote_literal(name + '=')} || nullif({quote_identifier(name)}::VARCHAR, '')" for name in names)
-        return f"concat_ws(chr(31), {', '.join(pairs)})" if names else "''"
 
     # -- types
 
@@ -732,7 +800,7 @@ class SourceMapping:
             update quality.quarantine set counted_date = found.counted_date
             from (
                 with
-                dated as (
+                dated_lines as (
                     select row_number, business_date
                     from raw.{self.family.table}
                     where delivery_id = $delivery_id
@@ -741,8 +809,13 @@ class SourceMapping:
                     from quality.quarantine
                     where delivery_id = $delivery_id and counted_date is not null
                 ),
+                dated as (
+                    select {build_record_number_sql("row_number")} as record_number, min(business_date) as business_date
+                    from dated_lines
+                    group by record_number
+                ),
                 undated as (
-                    select row_number
+                    select row_number, {build_record_number_sql("row_number")} as record_number
                     from quality.quarantine
                     where delivery_id = $delivery_id and counted_date is null
                 )
@@ -750,8 +823,8 @@ class SourceMapping:
                     undated.row_number,
                     coalesce(above.business_date, below.business_date, DATE '{self.dt}') as counted_date
                 from undated
-                asof left join dated as above on undated.row_number >= above.row_number
-                asof left join dated as below on undated.row_number <= below.row_number
+                asof left join dated as above on undated.record_number >= above.record_number
+                asof left join dated as below on undated.record_number <= below.record_number
             ) as found
             where quarantine.delivery_id = $delivery_id and quarantine.row_number = found.row_number
         """
@@ -800,29 +873,28 @@ class SourceMapping:
     def _event_id(self, mapped: bool) -> str:
         """The event's own id, else a key of everything delivered. Repeats that are kept differ by their number.
 
-        A row of figures is known by its source and what it is about.
-
-        The key includes the event type, because several sources may derive several events from one row.
+        A row of figures is known by its source and what it is about. The key includes the event type, because several
+        sources may derive several events from one row. An own id that is that of the whole record gets the line's number.
         """
         if self.family.key:
             parts = [quote_literal(self.source.name), *map(self._stored_text, self.family.key)]
             return build_identifier_hash_sql(f"concat_ws(chr(31), {', '.join(parts)})")
+        own = "event_id"
+        if mapped and self.rows.lines and not reads_line(self.source, "event_id"):
+            own = "event_id || coalesce(chr(31) || line_, '')"
         if not self.lacks_event_ids:
-            return build_identifier_hash_sql("event_id")
+            return build_identifier_hash_sql(f"({own})")
         key = "content_key_ || chr(31) || event_type"
         if self.source.duplicates == "keep":
             key += " || case when repeat_number_ > 0 then chr(31) || repeat_number_ else '' end"
-        return build_identifier_hash_sql(f"coalesce(event_id, {key})" if mapped else f"({key})")
+        return build_identifier_hash_sql(f"coalesce({own}, {key})" if mapped else f"({key})")
 
 
 def list_expressions(source: Source) -> dict[str, str]:
     """Column of the schema to the expression that a source declares for it."""
     types = source.event_types.expression if source.event_types else None
     expressions = {**source.expressions, **({"event_type": types} if types else {})}
-    return {
-        name: empty_texts.keep_questions_for_empty(expression, source.empty_values)
-        for name, expression in expressions.items()
-    }
+    return {name: prepare_expression(expression, source.empty_values) for name, expression in expressions.items()}
 
 
 def find_expression_key(source: Source, name: str) -> KeyPath:

@@ -51,8 +51,21 @@ def name_columns(header: Sequence[str], source: Source) -> list[str]:
     return named
 
 
-def list_wanted_columns(source: Source) -> list[str]:
-    """The columns that a file of the source must have."""
+def has_wanted_columns(header: Iterable[str], source: Source) -> bool:
+    """Whether the names have every column that a file of the source must have."""
+    names = {name.strip(BLANKS).lower() for name in header}
+    # Which of the two exports that are joined has a column, nobody says: only the key is known to be in both.
+    wanted = [name.lower() for name in source.join.on] if source.join else _list_wanted_columns(source)
+    return all(not names.isdisjoint(_list_beginnings(name)) for name in wanted)
+
+
+def _list_beginnings(name: str) -> list[str]:
+    """The columns that may hold what a name means: `a.b.c`, and the fields `b.c` of `a.b` and `a`."""
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+
+
+def _list_wanted_columns(source: Source) -> list[str]:
     wanted = list(source.columns.values()) or [name for name in REQUIRED if name not in source.constants]
     if source.event_types:
         wanted = [name for name in wanted if name != "event_type"]
@@ -65,7 +78,8 @@ def is_read(name: str, source: Source) -> bool:
     contracted = [] if source.columns else [column.name for column in FAMILIES[source.family].columns]
     types = source.event_types.expression if source.event_types else None
     in_sql = " ".join([source.where, *source.expressions.values(), types or ""]).lower()
-    return name.lower() in (*list_wanted_columns(source), *contracted) or name.lower() in in_sql
+    wanted = [part for each in _list_wanted_columns(source) for part in _list_beginnings(each)]
+    return name.lower() in (*wanted, *contracted, *_list_beginnings(source.lines.lower())) or name.lower() in in_sql
 
 
 def fit_fields(fields: list[str], header: Sequence[str]) -> list[str]:

@@ -27,8 +27,8 @@ from funnelscope.ingest.readers.record_stage import (
     RecordStage,
     build_problem,
     fit_fields,
+    has_wanted_columns,
     is_clean,
-    list_wanted_columns,
     name_columns,
 )
 from funnelscope.messages.check_observations import LocalizedMessage
@@ -247,8 +247,7 @@ def _find_header_elsewhere(lines: _Lines, header: list[str], dialect: Any, sourc
 
     It may be another line, or use another delimiter.
     """
-    wanted = set(list_wanted_columns(source))
-    if wanted <= {name.lower() for name in header}:
+    if has_wanted_columns(header, source):
         return None
     first = lines.number + 1
     ahead = [line for _, line in zip(range(HEADER_SOUGHT_IN_LINES), lines, strict=False)]
@@ -257,7 +256,7 @@ def _find_header_elsewhere(lines: _Lines, header: list[str], dialect: Any, sourc
     for delimiter in dict.fromkeys(dialect.delimiter + OTHER_DELIMITERS):
         written = delimiter.replace("\t", r"\t")
         for number, line in candidates:
-            if wanted <= {name.strip(BLANKS + '"').lower() for name in line.split(delimiter)}:
+            if has_wanted_columns((name.strip(BLANKS + '"') for name in line.split(delimiter)), source):
                 if not number:
                     return LocalizedMessage("other_delimiter", delimiter=written)
                 if delimiter == dialect.delimiter:

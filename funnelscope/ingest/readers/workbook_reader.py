@@ -32,7 +32,7 @@ from funnelscope.ingest.readers.record_stage import (
     RecordStage,
     build_problem,
     fit_fields,
-    list_wanted_columns,
+    has_wanted_columns,
     name_columns,
 )
 from funnelscope.messages.check_observations import LocalizedMessage
@@ -148,9 +148,8 @@ def _has_cells(row: Sequence[Cell]) -> bool:
 
 def _find_header(rows: Sequence[Sequence[Cell]], source: Source) -> int | None:
     """The place of the first row that has every column that the source reads; None without one."""
-    wanted = set(list_wanted_columns(source))
     for place, row in enumerate(rows[:HEADER_SOUGHT_IN_LINES]):
-        if wanted <= {name.strip(BLANKS).lower() for name in row if isinstance(name, str)}:
+        if has_wanted_columns((name for name in row if isinstance(name, str)), source):
             return place
     return None
 
