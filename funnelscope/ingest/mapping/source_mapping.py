@@ -130,7 +130,9 @@ class SourceMapping:
         self.plain = self._plain_columns()
         self.mapped = [column for column in self.family.columns if column.name in {*self.plain, *self.guarded}]
         self.types = self._delivered_types(warehouse)
+        self.tidy: frozenset[str] = frozenset()
         self._refuse_untimed(warehouse)
+        self.tidy = self._find_tidy(warehouse)
         self.lacks_event_ids = self._lacks_event_ids(warehouse)
         self.typed = {column.name: self._typed(column) for column in self.mapped}
         self.checks = [*self._reading_checks(), *self._value_checks()]
@@ -220,6 +222,29 @@ class SourceMapping:
             )
         raise DeliveryError(QuarantineReason.BAD_TIME, message)
 
+    def _find_tidy(self, warehouse: Warehouse) -> frozenset[str]:
+        """The columns whose texts are all as they should be: nothing is to be trimmed, emptied or refused.
+
+        One look at them costs less than cleaning and checking each, and leaves dictionaries of Parquet as they are.
+        """
+        if self.rows.is_text:
+            return frozenset()
+        delivered = set(map(quote_identifier, self.rows.columns))
+        looked_at = [c for c in self.mapped if self.types[c.name] == "VARCHAR" and self.plain.get(c.name) in delivered]
+        if not looked_at:
+            return frozenset()
+        names = [column.name for column in looked_at]
+        tidy = ", ".join(f"bool_and({self._build_tidy_sql(column)})" for column in looked_at)
+        (found,) = warehouse.rows(f"{self._delivered(self._given(names), [])} select {tidy} from delivered")
+        return frozenset(name for name, is_tidy in zip(names, found, strict=True) if is_tidy is not False)
+
+    def _build_tidy_sql(self, column: Column) -> str:
+        given, is_id = f"given_{column.name}", column.kind is Kind.IDENTIFIER
+        longest = LONGEST_IDENTIFIER if is_id else LONGEST_TEXT
+        bare = value_casts.build_is_bare_sql(given, self.source.empty_values, is_repeated=column.kind is Kind.TEXT)
+        rounded = f" and not contains({given}, '+')" if is_id else ""
+        return f"{bare} and strlen({given}) <= {longest} and not contains({given}, chr(0)){rounded}"
+
     def _lacks_event_ids(self, warehouse: Warehouse) -> bool:
         """Whether any row lacks an id of its own.
 
@@ -285,7 +310,9 @@ class SourceMapping:
         return self._trimmed(self._with_delivered(), [column.name for column in self.mapped])
 
     def _trimmed(self, delivered: str, mapped: list[str]) -> str:
-        names = [name for name in mapped if self.types[name] == "VARCHAR"]
+        varchars = [name for name in mapped if self.types[name] == "VARCHAR"]
+        tidy = "".join(f", given_{name} as text_{name}" for name in varchars if name in self.tidy)
+        names = [name for name in varchars if name not in self.tidy]
         bare = "".join(f", {value_casts.build_stripped_sql(f'given_{name}')} as bare_{name}" for name in names)
         texts = "".join(
             f", {value_casts.build_filled_sql(f'bare_{name}', self.source.empty_values)} as text_{name}"
@@ -293,7 +320,7 @@ class SourceMapping:
         )
         return f"""
             {delivered},
-            bared as (select *{bare} from delivered),
+            bared as (select *{tidy}{bare} from delivered),
             trimmed as (select *{texts} from bared)
         """
 
@@ -432,6 +459,8 @@ class SourceMapping:
     def _text_checks(self, column: Column) -> list[RowCheck]:
         """Checks for ids that a spreadsheet has rounded, which makes them equal, and for overlong ids and texts."""
         name, text = column.name, f"text_{column.name}"
+        if name in self.tidy:
+            return []
         shown = f"{quote_literal(name + ': ')} || left({text}, 200)"
         longest = LONGEST_IDENTIFIER if column.kind is Kind.IDENTIFIER else LONGEST_TEXT
         length = f"{quote_literal(f'{name}: ')} || left({text}, 50) || '… has ' || length({text})"
