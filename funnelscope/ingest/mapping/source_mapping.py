@@ -6,6 +6,7 @@ the columns of the schema; a failed cast is NULL). A final select inserts the go
 files with bad rows need, the bad ones.
 """
 
+import copy
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +39,9 @@ LOCAL_PATTERN = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d*)
 FIRST_CREDIBLE_DATE = "DATE '2000-01-01'"  # earlier ones, such as 1970, come from a clock or a number that was not set
 UNREAD_TIMES_SHOWN = 1_000
 DELIVERY_DATE = "delivery_date"
+# Of each row, where the files of several deliveries are read as one relation: its delivery, the day of that, and the
+# first instant that is too late for it.
+PLACES = ("delivery_id_", "dt_", "end_")
 
 
 class DeliveryError(Exception):
@@ -70,6 +74,7 @@ class DeliveryRows:
     remedy: LocalizedMessage | None = None  # what to do if a column is missing
     is_text: bool = False  # read as text, line by line
     has_failing: bool = False  # has a column `failing_`, see `failing_rows`
+    has_places: bool = False  # of several deliveries: has the columns PLACES
 
     def build_content_sql(self) -> str:
         """SQL of the row as it was delivered."""
@@ -136,6 +141,13 @@ class SourceMapping:
         self.lacks_event_ids = self._lacks_event_ids(warehouse)
         self.typed = {column.name: self._typed(column) for column in self.mapped}
         self.checks = [*self._reading_checks(), *self._value_checks()]
+
+    def narrow(self, dt: date, rows: DeliveryRows) -> "SourceMapping":
+        """The mapping of one of the deliveries whose rows are mapped together, which has the same columns and types."""
+        narrowed = copy.copy(self)
+        narrowed.dt, narrowed.rows = dt, add_delivery_date(rows, dt)
+        narrowed.checks = [*narrowed._reading_checks(), *narrowed._value_checks()]
+        return narrowed
 
     def _plain_columns(self) -> dict[str, str]:
         """Column of the schema to the SQL of a source column or a constant."""
@@ -286,6 +298,7 @@ class SourceMapping:
             f"{self.rows.build_content_sql()} as content_",
             f"{self.rows.problem} as problem_",
             f"{self.rows.problem_detail} as problem_detail_",
+            *(f"{name} as {name}" for name in PLACES if self.rows.has_places),
         ]
 
     def _given(self, names: Iterable[str]) -> list[str]:
@@ -412,11 +425,6 @@ class SourceMapping:
     def zone(self) -> str:
         """The time zone of times without an offset."""
         return self.source.timezone or self.settings.timezone
-
-    def _utc_midnight(self, day: date) -> str:
-        """The start of the shop's day, as a UTC timestamp."""
-        local = datetime.combine(day, time(), tzinfo=self.settings.zone)
-        return f"TIMESTAMP '{local.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
 
     # -- checks
 
@@ -654,6 +662,7 @@ class SourceMapping:
         good = ["problem_ is null", *self._required_conditions()]
         good += [f"not ({check.condition})" for check in self.checks if check.column not in REQUIRED]
         columns = ", ".join(self._stored(column) for column in self.family.columns)
+        delivery_id, dt = PLACES[:2] if self.rows.has_places else ("$delivery_id", f"DATE '{self.dt}'")
         return f"""
             insert into raw.{self.family.table} ({", ".join(list_raw_columns(self.family))})
             {self._with_typed()},
@@ -663,7 +672,7 @@ class SourceMapping:
                 where {" and ".join(good)}
             )
             select
-                $delivery_id, row_number_, DATE '{self.dt}', local_time_::DATE, hour(local_time_)::TINYINT,
+                {delivery_id}, row_number_, {dt}, local_time_::DATE, hour(local_time_)::TINYINT,
                 repeat_number_, {columns}
             from numbered
         """
@@ -784,6 +793,8 @@ class SourceMapping:
         """The checks of the required columns, negated: shorter, and half the work on millions of good rows."""
         accepted = ", ".join(quote_literal(event_type) for event_type in self.family.event_types)
         first, end = self._accepted_times()
+        if self.rows.has_places:
+            end = PLACES[2]
         return [
             f"event_type in ({accepted})",
             f"event_time >= {first} and event_time < {end}",
@@ -792,8 +803,7 @@ class SourceMapping:
 
     def _accepted_times(self) -> tuple[str, str]:
         """The first accepted instant and the first one that is too late, as UTC timestamps."""
-        last_date = self.dt + timedelta(days=DAYS_AHEAD)
-        return self._utc_midnight(self.settings.start_date), self._utc_midnight(last_date + timedelta(days=1))
+        return build_utc_midnight_sql(self.settings, self.settings.start_date), build_end_sql(self.settings, self.dt)
 
     def _local_time(self) -> str:
         return f"timezone({quote_literal(self.settings.timezone)}, event_time::TIMESTAMPTZ)"
@@ -801,7 +811,8 @@ class SourceMapping:
     def _repeat_number(self) -> str:
         if self.source.duplicates == "drop" or not self.lacks_event_ids:
             return "0"
-        repeat = "row_number() over (partition by content_key_ order by row_number_) - 1"
+        delivery = f"{PLACES[0]}, " if self.rows.has_places else ""
+        repeat = f"row_number() over (partition by {delivery}content_key_ order by row_number_) - 1"
         return f"case when event_id is null then {repeat} else 0 end" if "event_id" in self.typed else repeat
 
     def _stored(self, column: Column) -> str:
@@ -831,6 +842,17 @@ class SourceMapping:
         return build_identifier_hash_sql(f"coalesce(event_id, {key})" if mapped else f"({key})")
 
 
+def build_utc_midnight_sql(settings: Settings, day: date) -> str:
+    """SQL of the start of the shop's day, as a UTC timestamp."""
+    local = datetime.combine(day, time(), tzinfo=settings.zone)
+    return f"TIMESTAMP '{local.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
+
+
+def build_end_sql(settings: Settings, dt: date) -> str:
+    """SQL of the first instant that is too late for a delivery of that day, as a UTC timestamp."""
+    return build_utc_midnight_sql(settings, dt + timedelta(days=DAYS_AHEAD + 1))
+
+
 def list_expressions(source: Source) -> dict[str, str]:
     """Column of the schema to the expression that a source declares for it."""
     types = source.event_types.expression if source.event_types else None
@@ -852,7 +874,7 @@ def _pair(names: Sequence[str], values: Sequence[str | None]) -> dict[str, str]:
 
 def add_delivery_date(rows: DeliveryRows, dt: date) -> DeliveryRows:
     """The rows with their day of delivery for expressions. It is not part of the delivered content."""
-    if DELIVERY_DATE in (name.lower() for name in rows.columns):
+    if rows.has_places or DELIVERY_DATE in (name.lower() for name in rows.columns):
         return rows
     return replace(rows, relation=f"(select *, DATE '{dt}' as {DELIVERY_DATE} from {rows.relation})")
 
