@@ -828,7 +828,7 @@ def test_traffic_counts_one_where_the_row_says_nothing(home: Path, warehouse: Wa
 
 def test_the_mappings_on_the_contract_page_are_valid() -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", CONTRACT_PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     for block in blocks:
         sources = yaml.safe_load(block if block.startswith("sources:") else f"sources:\n{block}")["sources"]
         assert settings_for(Path(), *sources).sources

@@ -1,7 +1,7 @@
 """Loads deliveries into raw: each one completely, in one transaction, and again whenever it changes."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,10 +17,13 @@ from funnelscope.ingest.ledger_tables import create_tables
 from funnelscope.ingest.mapping.failing_rows import mark_failing_rows
 from funnelscope.ingest.mapping.field_names import list_field_names, prepare_expression
 from funnelscope.ingest.mapping.source_mapping import (
+    DELIVERY_DATE,
+    PLACES,
     DeliveryError,
     DeliveryRows,
     SourceMapping,
     add_delivery_date,
+    build_end_sql,
     list_expressions,
 )
 from funnelscope.ingest.pruned_days import read_pruned_deliveries, settle_pruned
@@ -55,10 +58,19 @@ OUR_OWN_FAULTS = (
 HARMFUL_OPTIMIZERS = ("filter_pushdown", "in_clause", "common_subexpressions")
 
 
+# How many Parquet files, and of how many bytes in all, may be taken in one statement and one transaction.
+FILES_TOGETHER = 64
+BYTES_TOGETHER = 128_000_000
+FAILURES_TOGETHER = 2  # so often a source may fail before each of its files is taken alone
+
 OTHERS_NAMED = 5
 SHOWN_CHARACTERS = 60
 
 WHERE = "where"  # the name of the condition among the expressions of a source; no column is called so
+
+
+class NotTogetherError(Exception):
+    """Files that cannot be taken in one statement."""
 
 
 class IngestError(RuntimeError):
@@ -134,6 +146,14 @@ class LedgerEntry:
         self.warnings, self.notes = [], []
 
 
+@dataclass(frozen=True)
+class _Taken:
+    """What a statement for several deliveries has taken of one: business date to number of rows."""
+
+    mapping: SourceMapping
+    days: dict[date, int]
+
+
 def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress | None = None) -> Intake:
     """Brings raw and the ledger in line with what the sources hold now. Repeating the call changes nothing.
 
@@ -149,6 +169,7 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
     for source in settings.sources:
         found_files = list(find_files(settings, source))
         _refuse_vanished_folder(settings, source, known)
+        entries = []
         for found in found_files:
             rules_hash = _compute_rules_hash(settings, source, found)
             key = (source.name, found.file)
@@ -161,14 +182,16 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
                 before.delivery_id if before else next_id, found, rules_hash, found.read_stamp_or_empty()
             )
             next_id += before is None
-            _take_delivery(warehouse, settings, entry, intake)
+            entries.append(entry)
+        for entry in _take_source(warehouse, settings, entries, intake):
             if progress:
-                progress(f"{found.file}: {entry.status}, {entry.rows_loaded} of {entry.rows_read} rows {entry.message}")
+                place = f"{entry.found.file}: {entry.status}"
+                progress(f"{place}, {entry.rows_loaded} of {entry.rows_read} rows {entry.message}")
     archived = read_pruned_deliveries(warehouse)  # their files may have been deleted
     for key, before in known.items():
         if key not in present and before.delivery_id not in archived:
             with warehouse.transaction():
-                _erase(warehouse, before.delivery_id, before.family, intake)
+                _erase(warehouse, [before.delivery_id], before.family, intake)
                 warehouse.execute("delete from quality.deliveries where delivery_id = $id", id=before.delivery_id)
             intake.removed += 1
     take_exclusions(warehouse, settings)
@@ -280,10 +303,14 @@ def _take_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry,
             entry.status, entry.problem = "quarantined", _describe_error(error)
             entry.notes = [entry.problem]
         with warehouse.transaction():
-            _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
+            _erase(warehouse, [entry.delivery_id], entry.found.source.family, intake)
             if entry.status == "quarantined":
                 _quarantine_file(warehouse, entry, reason)
-            _write_ledger(warehouse, entry, intake)
+            _write_ledger(warehouse, [entry], intake)
+    _count_delivery(entry, intake)
+
+
+def _count_delivery(entry: LedgerEntry, intake: Intake) -> None:
     intake.loaded += entry.status == "loaded"
     intake.growing += entry.status == "growing"
     intake.quarantined += entry.status == "quarantined"
@@ -297,9 +324,162 @@ def _replace_delivery(
 ) -> None:
     """Replaces the rows of a delivery. `is_failing`: an expression raises an error on some of them, to be found."""
     with warehouse.without_optimizers(*HARMFUL_OPTIMIZERS), warehouse.transaction():
-        _erase(warehouse, entry.delivery_id, entry.found.source.family, intake)
+        _erase(warehouse, [entry.delivery_id], entry.found.source.family, intake)
         _load_delivery(warehouse, settings, entry, is_failing)
-        _write_ledger(warehouse, entry, intake)
+        _write_ledger(warehouse, [entry], intake)
+
+
+# -- several files in one statement
+
+
+def _take_source(
+    warehouse: Warehouse, settings: Settings, entries: list[LedgerEntry], intake: Intake
+) -> Iterator[LedgerEntry]:
+    """Takes the deliveries of a source, and yields each when it is taken.
+
+    A statement for one small file keeps one processor busy, mostly with planning and with the commit. Files that cannot
+    be taken together, because one of them is bad or changes, are taken one by one.
+    """
+    failures = 0
+    for batch in _plan_batches(warehouse, settings, entries):
+        is_taken = False
+        if len(batch) > 1 and failures < FAILURES_TOGETHER:
+            is_taken = _try_together(warehouse, settings, batch, intake)
+            failures += not is_taken
+        for entry, _ in batch:
+            if not is_taken:
+                _take_delivery(warehouse, settings, entry, intake)
+            yield entry
+
+
+def _plan_batches(
+    warehouse: Warehouse, settings: Settings, entries: Sequence[LedgerEntry]
+) -> Iterator[list[tuple[LedgerEntry, int]]]:
+    """The deliveries with their number of rows (0 where not known yet), grouped by what may be taken at once."""
+    chunk: list[LedgerEntry] = []
+    size = 0
+    for entry in entries:
+        if not _may_be_taken_together(settings, entry):
+            yield [(entry, 0)]
+            continue
+        if len(chunk) == FILES_TOGETHER or (chunk and size + entry.stamp.size_bytes > BYTES_TOGETHER):
+            yield from _group_alike(warehouse, chunk)
+            chunk, size = [], 0
+        chunk.append(entry)
+        size += entry.stamp.size_bytes
+    yield from _group_alike(warehouse, chunk)
+
+
+def _may_be_taken_together(settings: Settings, entry: LedgerEntry) -> bool:
+    found = entry.found
+    source = found.source
+    if source.query or source.where or source.join or source.lines or not entry.stamp.size_bytes:
+        return False
+    try:
+        found.check_place()
+        found.delivery_date(settings.zone)
+        return found.format() == (Format.PARQUET, "")
+    except (DeliveryError, OSError):
+        return False
+
+
+def _group_alike(warehouse: Warehouse, entries: list[LedgerEntry]) -> list[list[tuple[LedgerEntry, int]]]:
+    """Parquet files of the same columns and types, each with its number of rows."""
+    alone = [[(entry, 0)] for entry in entries]
+    if len(entries) < 2:
+        return alone
+    files = _list_patterns(entry.found.path for entry in entries)
+    try:
+        elements = warehouse.rows(f"from parquet_schema({files})")
+        counts = dict(warehouse.rows(f"select file_name, num_rows from parquet_file_metadata({files})"))
+    except duckdb.Error as error:
+        if isinstance(error, OUR_OWN_FAULTS):
+            raise
+        return alone
+    schemas: dict[str, list[tuple[object, ...]]] = {}
+    for name, *element in elements:
+        schemas.setdefault(name, []).append(tuple(element))
+    groups: dict[tuple[object, ...], list[tuple[LedgerEntry, int]]] = {}
+    for entry in entries:
+        name = str(entry.found.path)
+        groups.setdefault(tuple(schemas.get(name, [name])), []).append((entry, int(counts.get(name, 0))))
+    return list(groups.values())
+
+
+def _try_together(
+    warehouse: Warehouse, settings: Settings, batch: list[tuple[LedgerEntry, int]], intake: Intake
+) -> bool:
+    """Takes the deliveries in one transaction. False if nothing of them is taken, because one of them is not sound."""
+    entries = [entry for entry, _ in batch]
+    tried = Intake()
+    try:
+        with warehouse.without_optimizers(*HARMFUL_OPTIMIZERS), warehouse.transaction():
+            _erase(warehouse, [entry.delivery_id for entry in entries], entries[0].found.source.family, tried)
+            _load_together(warehouse, settings, batch)
+            _write_ledger(warehouse, entries, tried)
+    except Exception as error:  # each is then taken alone, and the odd one set aside
+        if isinstance(error, OUR_OWN_FAULTS) and not isinstance(error, duckdb.OutOfMemoryException):
+            raise
+        for entry in entries:
+            entry.forget_rows()
+            entry.dt = entry.content_hash = entry.mapping = None
+            entry.delivered_columns = []
+        return False
+    for family, dates in tried.touched_dates.items():
+        intake.touched_dates[family].update(dates)
+    for entry in entries:
+        _count_delivery(entry, intake)
+    return True
+
+
+def _load_together(warehouse: Warehouse, settings: Settings, batch: list[tuple[LedgerEntry, int]]) -> None:
+    """Rows of several Parquet files into raw, and what is refused of each into quarantine."""
+    first, _ = batch[0]
+    source = first.found.source
+    for entry, row_count in batch:
+        entry.dt = entry.found.delivery_date(settings.zone)
+        entry.content_hash = entry.found.content_hash()
+        entry.rows_read = row_count
+    rows, _ = _read_rows(warehouse, first.found)
+    if rows.relation != _build_parquet_sql([first.found.path]) or not _COUNTED.isdisjoint(map(str.lower, rows.columns)):
+        raise NotTogetherError
+    relation = _build_placed_sql(settings, rows, [entry for entry, _ in batch])
+    assert first.dt is not None
+    mapping = SourceMapping(warehouse, settings, source, first.dt, replace(rows, relation=relation, has_places=True))
+    warehouse.execute(mapping.insert_good())
+    days: dict[int, dict[date, int]] = {entry.delivery_id: {} for entry, _ in batch}
+    for delivery_id, day, count in warehouse.rows(
+        f"select delivery_id, business_date, count(*) from raw.{mapping.family.table} "
+        f"where {_OF_DELIVERIES} group by all",
+        ids=list(days),
+    ):
+        days[delivery_id][day] = count
+    for entry, _ in batch:
+        assert entry.dt is not None
+        own = replace(rows, relation=_build_parquet_sql([entry.found.path]))
+        entry.delivered_columns = _list_delivered_columns(rows)
+        entry.notes += rows.notes
+        _map_rows(warehouse, settings, entry, own, _Taken(mapping.narrow(entry.dt, own), days[entry.delivery_id]))
+        _settle_delivery(warehouse, entry, own)
+
+
+_COUNTED = {"file_index", *PLACES}  # names that files taken together must not have
+
+
+def _build_placed_sql(settings: Settings, rows: DeliveryRows, entries: Sequence[LedgerEntry]) -> str:
+    """SQL of the rows of all these files, with PLACES and the day of delivery for expressions."""
+    days = [entry.dt for entry in entries if entry.dt]
+    ids = ", ".join(str(entry.delivery_id) for entry in entries)
+    dates = ", ".join(f"DATE '{day}'" for day in days)
+    ends = ", ".join(build_end_sql(settings, day) for day in days)
+    places = dict(zip(PLACES, (ids, dates, ends), strict=True))
+    if DELIVERY_DATE not in map(str.lower, rows.columns):
+        places[DELIVERY_DATE] = dates
+    listed = ", ".join(f"([{values}])[file_index::BIGINT + 1] as {name}" for name, values in places.items())
+    return f"(select *, {listed} from {_build_parquet_sql([entry.found.path for entry in entries])})"
+
+
+# -- one file
 
 
 def _list_row_expressions(source: Source) -> dict[str, str]:
@@ -329,7 +509,7 @@ def _keep_earlier_rows(warehouse: Warehouse, entry: LedgerEntry, reason: Quarant
                 id=entry.delivery_id,
             )
         else:
-            _write_ledger(warehouse, entry, intake)
+            _write_ledger(warehouse, [entry], intake)
     intake.quarantined += 1
 
 
@@ -352,7 +532,7 @@ def _load_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry,
         rows, entry.rows_read = _read_rows(warehouse, found)
         if is_failing and rows.columns:
             rows = mark_failing_rows(warehouse, rows, entry.dt, found.source, _list_row_expressions(found.source))
-        entry.delivered_columns = [f"{name} {kind}" for name, kind in rows.columns.items()]
+        entry.delivered_columns = _list_delivered_columns(rows)
         if found.source.where and rows.columns:
             chosen, chosen_count, undecided_count = _select_rows(warehouse, rows, found.source, entry.dt)
             if chosen_count < entry.rows_read:
@@ -364,6 +544,16 @@ def _load_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry,
         # A day without such events may have none of their fields.
         if rows.columns and not (rows.absent and not entry.rows_read):
             _map_rows(warehouse, settings, entry, rows)
+    _settle_delivery(warehouse, entry, rows)
+
+
+def _list_delivered_columns(rows: DeliveryRows) -> list[str]:
+    return [f"{name} {kind}" for name, kind in rows.columns.items()]
+
+
+def _settle_delivery(warehouse: Warehouse, entry: LedgerEntry, rows: DeliveryRows) -> None:
+    """Takes out what must not be in raw. Raises DeliveryError if the file has changed since it was found."""
+    found = entry.found
     if found.stamp() != entry.stamp:
         raise DeliveryError(QuarantineReason.CHANGED, LocalizedMessage("changed"))
     if entry.rows_read != entry.rows_loaded + entry.rows_quarantined:
@@ -442,11 +632,19 @@ def _leave_out_erased(warehouse: Warehouse, entry: LedgerEntry) -> None:
         entry.notes.append(f"{entry.rows_erased} rows of forgotten people left out")
 
 
-def _map_rows(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, rows: DeliveryRows) -> None:
+def _map_rows(
+    warehouse: Warehouse, settings: Settings, entry: LedgerEntry, rows: DeliveryRows, before: _Taken | None = None
+) -> None:
+    """Rows into raw, unless a statement for several deliveries has done that before, and the others into quarantine."""
     found = entry.found
     assert entry.dt is not None
-    mapping = entry.mapping = SourceMapping(warehouse, settings, found.source, entry.dt, rows)
-    entry.rows_loaded = _insert_and_count(warehouse, mapping.insert_good(), delivery_id=entry.delivery_id)
+    if before:
+        mapping = entry.mapping = before.mapping
+        entry.rows_loaded, days = sum(before.days.values()), list(before.days)
+    else:
+        mapping = entry.mapping = SourceMapping(warehouse, settings, found.source, entry.dt, rows)
+        entry.rows_loaded = _insert_and_count(warehouse, mapping.insert_good(), delivery_id=entry.delivery_id)
+        days = _list_days_taken(warehouse, entry)
     is_short = entry.rows_loaded < entry.rows_read
     others = mapping.count_others(warehouse) if mapping.leaves_others_out and is_short else {}
     entry.rows_read -= sum(others.values())
@@ -455,10 +653,7 @@ def _map_rows(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, rows
             warehouse, mapping.insert_bad(), delivery_id=entry.delivery_id, file=found.file
         )
         warehouse.execute(mapping.count_undated(), delivery_id=entry.delivery_id)
-    taken = warehouse.rows(
-        f"select distinct business_date from raw.{mapping.family.table} where delivery_id = $id", id=entry.delivery_id
-    )
-    entry.warnings = [*rows.warnings, *mapping.warnings(warehouse, [day for (day,) in taken], entry.rows_quarantined)]
+    entry.warnings = [*rows.warnings, *mapping.warnings(warehouse, days, entry.rows_quarantined)]
     if others and not entry.rows_read:
         entry.warnings.append(LocalizedMessage("every_type_left_out", types=_describe_others(others)))
     elif others:
@@ -470,6 +665,14 @@ def _map_rows(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, rows
         entry.notes.append(LocalizedMessage("fields_nowhere", fields=", ".join(map(rows.describe_absent, empty))))
     if mapping.unused_columns:
         entry.notes.append(LocalizedMessage("columns_not_read", columns=", ".join(mapping.unused_columns)))
+
+
+def _list_days_taken(warehouse: Warehouse, entry: LedgerEntry) -> list[date]:
+    table = FAMILIES[entry.found.source.family].table
+    taken = warehouse.rows(
+        f"select distinct business_date from raw.{table} where delivery_id = $id", id=entry.delivery_id
+    )
+    return [day for (day,) in taken]
 
 
 def _describe_others(others: dict[str, int]) -> str:
@@ -501,10 +704,8 @@ def _read_records(warehouse: Warehouse, found: FoundFile) -> tuple[DeliveryRows,
 
 
 def _read_parquet(warehouse: Warehouse, path: Path, source: Source) -> tuple[DeliveryRows, int]:
-    # DuckDB takes [ and * in a path for a pattern: a class of one character stands for itself.
-    pattern = "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
-    relation = f"read_parquet({quote_literal(pattern)}, file_row_number = true, hive_partitioning = false)"
-    schema = warehouse.rows(f"select name, num_children from parquet_schema({quote_literal(pattern)})")
+    relation, files = _build_parquet_sql([path]), _list_patterns([path])
+    schema = warehouse.rows(f"select name, num_children from parquet_schema({files})")
     paths = _parse_paths(schema)
     names = [path[0] for path in paths if len(path) == 1]
     read = {part.lower() for name in list_field_names(source) for part in name.split(".")}
@@ -516,10 +717,20 @@ def _read_parquet(warehouse: Warehouse, path: Path, source: Source) -> tuple[Del
     if "file_row_number" in names:  # the name under which DuckDB counts the rows
         raise DeliveryError(QuarantineReason.BAD_HEADER, LocalizedMessage("reserved_column"))
     described = warehouse.rows(f"describe select * exclude (file_row_number) from {relation}")
-    row_count = warehouse.value(f"select sum(num_rows) from parquet_file_metadata({quote_literal(pattern)})")
+    row_count = warehouse.value(f"select sum(num_rows) from parquet_file_metadata({files})")
     return DeliveryRows(relation, "file_row_number + 1", {name: kind for name, kind, *_ in described}), int(
         row_count or 0
     )
+
+
+def _build_parquet_sql(paths: Iterable[Path]) -> str:
+    return f"read_parquet({_list_patterns(paths)}, file_row_number = true, hive_partitioning = false)"
+
+
+def _list_patterns(paths: Iterable[Path]) -> str:
+    """SQL of the files. DuckDB takes [ and * in a path for a pattern: a class of one character stands for itself."""
+    patterns = ("".join(f"[{one}]" if one in "*?[" else one for one in str(path)) for path in paths)
+    return f"[{', '.join(map(quote_literal, patterns))}]"
 
 
 def _parse_paths(schema: list[tuple[str, int | None]]) -> list[tuple[str, ...]]:
@@ -597,22 +808,25 @@ def _insert_and_count(warehouse: Warehouse, statement: str, **parameters: object
     return int(row[0]) if row else 0
 
 
-def _erase(warehouse: Warehouse, delivery_id: int, family: str, intake: Intake) -> None:
-    """Takes out all that an earlier version of the delivery left, but for its line in the ledger."""
-    dates = _list_touched_dates(warehouse, delivery_id)
+def _erase(warehouse: Warehouse, delivery_ids: list[int], family: str, intake: Intake) -> None:
+    """Takes out all that earlier versions of the deliveries left, but for their lines in the ledger."""
+    dates = _list_touched_dates(warehouse, delivery_ids)
     intake.touched_dates[family].update(dates)
     names = ("quarantine", "delivery_dates", "duplicate_events", "excluded_events")
     tables = [f"quality.{name}" for name in names]
     for table in [f"raw.{FAMILIES[family].table}", *tables] if dates else tables:
-        warehouse.execute(f"delete from {table} where delivery_id = $id", id=delivery_id)
+        warehouse.execute(f"delete from {table} where {_OF_DELIVERIES}", ids=delivery_ids)
 
 
-def _list_touched_dates(warehouse: Warehouse, delivery_id: int) -> list[date]:
-    """The days that the delivery has rows of, taken or refused."""
+_OF_DELIVERIES = "delivery_id in (select unnest($ids))"
+
+
+def _list_touched_dates(warehouse: Warehouse, delivery_ids: list[int]) -> list[date]:
+    """The days that the deliveries have rows of, taken or refused."""
     dates = warehouse.rows(
-        "select business_date from quality.delivery_dates where delivery_id = $id "
-        "union select counted_date from quality.quarantine where delivery_id = $id and counted_date is not null",
-        id=delivery_id,
+        f"select business_date from quality.delivery_dates where {_OF_DELIVERIES} "
+        f"union select counted_date from quality.quarantine where {_OF_DELIVERIES} and counted_date is not null",
+        ids=delivery_ids,
     )
     return [day for (day,) in dates]
 
@@ -630,34 +844,49 @@ def _quarantine_file(warehouse: Warehouse, entry: LedgerEntry, reason: Quarantin
     )
 
 
-def _write_ledger(warehouse: Warehouse, entry: LedgerEntry, intake: Intake) -> None:
-    family = FAMILIES[entry.found.source.family]
-    if entry.rows_loaded:
+def _write_ledger(warehouse: Warehouse, entries: list[LedgerEntry], intake: Intake) -> None:
+    """Writes the lines of deliveries of one source, and of which days their rows are."""
+    source = entries[0].found.source
+    family = FAMILIES[source.family]
+    delivery_ids = [entry.delivery_id for entry in entries]
+    if loaded := [entry for entry in entries if entry.rows_loaded]:
         warehouse.execute(
             f"""
             insert into quality.delivery_dates
-            select delivery_id, $family, dt, $file, business_date, count(*)
-            from raw.{family.table}
-            where delivery_id = $delivery_id
-            group by delivery_id, dt, business_date
+            with loaded as (
+                select unnest($ids) as delivery_id, unnest($dates::DATE[]) as dt, unnest($files) as file
+            )
+            select raw_rows.delivery_id, $family, raw_rows.dt, file, business_date, count(*)
+            from raw.{family.table} as raw_rows
+            inner join loaded on raw_rows.delivery_id = loaded.delivery_id
+            group by raw_rows.delivery_id, raw_rows.dt, file, business_date
             union all
-            select delivery_id, $family, $dt, $file, business_date, rows
+            select pruned_days.delivery_id, $family, dt, file, business_date, rows
             from quality.pruned_days
-            where delivery_id = $delivery_id
-            order by business_date
+            inner join loaded on pruned_days.delivery_id = loaded.delivery_id
+            order by delivery_id, business_date
             """,
             family=family.name,
-            dt=entry.dt,
-            file=entry.found.file,
-            delivery_id=entry.delivery_id,
+            ids=[entry.delivery_id for entry in loaded],
+            dates=[entry.dt for entry in loaded],
+            files=[entry.found.file for entry in loaded],
         )
-    repeats_kept = 0
-    if entry.found.source.duplicates == "keep":
-        repeats_kept = warehouse.value(
-            f"select count(*) from raw.{family.table} where delivery_id = $id and repeat_number > 0",
-            id=entry.delivery_id,
+    repeats_kept: dict[int, int] = {}
+    if source.duplicates == "keep":
+        repeats_kept = dict(
+            warehouse.rows(
+                f"select delivery_id, count(*) from raw.{family.table} "
+                f"where {_OF_DELIVERIES} and repeat_number > 0 group by delivery_id",
+                ids=delivery_ids,
+            )
         )
-    warehouse.execute("delete from quality.deliveries where delivery_id = $id", id=entry.delivery_id)
+    warehouse.execute(f"delete from quality.deliveries where {_OF_DELIVERIES}", ids=delivery_ids)
+    for entry in entries:
+        _write_ledger_line(warehouse, entry, repeats_kept.get(entry.delivery_id, 0))
+    intake.touched_dates[family.name].update(_list_touched_dates(warehouse, delivery_ids))
+
+
+def _write_ledger_line(warehouse: Warehouse, entry: LedgerEntry, repeats_kept: int) -> None:
     warehouse.execute(
         """
         insert into quality.deliveries (
@@ -672,7 +901,7 @@ def _write_ledger(warehouse: Warehouse, entry: LedgerEntry, intake: Intake) -> N
         )
         """,
         delivery_id=entry.delivery_id,
-        family=family.name,
+        family=entry.found.source.family,
         dt=entry.dt,
         file=entry.found.file,
         source=entry.found.source.name,
@@ -695,4 +924,3 @@ def _write_ledger(warehouse: Warehouse, entry: LedgerEntry, intake: Intake) -> N
         if (messages := [entry.problem] if entry.problem else entry.warnings)
         else None,
     )
-    intake.touched_dates[family.name].update(_list_touched_dates(warehouse, entry.delivery_id))

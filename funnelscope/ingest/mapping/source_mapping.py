@@ -6,6 +6,7 @@ the columns of the schema; a failed cast is NULL). A final select inserts the go
 files with bad rows need, the bad ones.
 """
 
+import copy
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,9 @@ LOCAL_PATTERN = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d*)
 FIRST_CREDIBLE_DATE = "DATE '2000-01-01'"  # earlier ones, such as 1970, come from a clock or a number that was not set
 UNREAD_TIMES_SHOWN = 1_000
 DELIVERY_DATE = "delivery_date"
+# Of each row, where the files of several deliveries are read as one relation: its delivery, the day of that, and the
+# first instant that is too late for it.
+PLACES = ("delivery_id_", "dt_", "end_")
 
 
 class DeliveryError(Exception):
@@ -115,6 +119,8 @@ class DeliveryRows:
             content="content_",
             line="line_",
         )
+
+    has_places: bool = False  # of several deliveries: has the columns PLACES
 
     def build_content_sql(self) -> str:
         """SQL of the row as it was delivered."""
@@ -192,10 +198,19 @@ class SourceMapping:
         self.plain = self._plain_columns()
         self.mapped = [column for column in self.family.columns if column.name in {*self.plain, *self.guarded}]
         self.types = self._delivered_types(warehouse)
+        self.tidy: frozenset[str] = frozenset()
         self._refuse_untimed(warehouse)
+        self.tidy = self._find_tidy(warehouse)
         self.lacks_event_ids = self._lacks_event_ids(warehouse)
         self.typed = {column.name: self._typed(column) for column in self.mapped}
         self.checks = [*self._reading_checks(), *self._value_checks()]
+
+    def narrow(self, dt: date, rows: DeliveryRows) -> "SourceMapping":
+        """The mapping of one of the deliveries whose rows are mapped together, which has the same columns and types."""
+        narrowed = copy.copy(self)
+        narrowed.dt, narrowed.rows = dt, add_delivery_date(rows, dt)
+        narrowed.checks = [*narrowed._reading_checks(), *narrowed._value_checks()]
+        return narrowed
 
     def _plain_columns(self) -> dict[str, str]:
         """Column of the schema to the SQL of a source column or a constant."""
@@ -288,6 +303,29 @@ class SourceMapping:
             )
         raise DeliveryError(QuarantineReason.BAD_TIME, message)
 
+    def _find_tidy(self, warehouse: Warehouse) -> frozenset[str]:
+        """The columns whose texts are all as they should be: nothing is to be trimmed, emptied or refused.
+
+        One look at them costs less than cleaning and checking each, and leaves dictionaries of Parquet as they are.
+        """
+        if self.rows.is_text:
+            return frozenset()
+        delivered = set(map(quote_identifier, self.rows.columns))
+        looked_at = [c for c in self.mapped if self.types[c.name] == "VARCHAR" and self.plain.get(c.name) in delivered]
+        if not looked_at:
+            return frozenset()
+        names = [column.name for column in looked_at]
+        tidy = ", ".join(f"bool_and({self._build_tidy_sql(column)})" for column in looked_at)
+        (found,) = warehouse.rows(f"{self._delivered(self._given(names), [])} select {tidy} from delivered")
+        return frozenset(name for name, is_tidy in zip(names, found, strict=True) if is_tidy is not False)
+
+    def _build_tidy_sql(self, column: Column) -> str:
+        given, is_id = f"given_{column.name}", column.kind is Kind.IDENTIFIER
+        longest = LONGEST_IDENTIFIER if is_id else LONGEST_TEXT
+        bare = value_casts.build_is_bare_sql(given, self.source.empty_values, is_repeated=column.kind is Kind.TEXT)
+        rounded = f" and not contains({given}, '+')" if is_id else ""
+        return f"{bare} and strlen({given}) <= {longest} and not contains({given}, chr(0)){rounded}"
+
     def _lacks_event_ids(self, warehouse: Warehouse) -> bool:
         """Whether any row lacks an id of its own.
 
@@ -335,6 +373,7 @@ class SourceMapping:
             f"{self.rows.build_content_sql()} as content_",
             f"{self.rows.problem} as problem_",
             f"{self.rows.problem_detail} as problem_detail_",
+            *(f"{name} as {name}" for name in PLACES if self.rows.has_places),
         ]
 
     def _given(self, names: Iterable[str]) -> list[str]:
@@ -359,7 +398,9 @@ class SourceMapping:
         return self._trimmed(self._with_delivered(), [column.name for column in self.mapped])
 
     def _trimmed(self, delivered: str, mapped: list[str]) -> str:
-        names = [name for name in mapped if self.types[name] == "VARCHAR"]
+        varchars = [name for name in mapped if self.types[name] == "VARCHAR"]
+        tidy = "".join(f", given_{name} as text_{name}" for name in varchars if name in self.tidy)
+        names = [name for name in varchars if name not in self.tidy]
         bare = "".join(f", {value_casts.build_stripped_sql(f'given_{name}')} as bare_{name}" for name in names)
         texts = "".join(
             f", {value_casts.build_filled_sql(f'bare_{name}', self.source.empty_values)} as text_{name}"
@@ -367,7 +408,7 @@ class SourceMapping:
         )
         return f"""
             {delivered},
-            bared as (select *{bare} from delivered),
+            bared as (select *{tidy}{bare} from delivered),
             trimmed as (select *{texts} from bared)
         """
 
@@ -459,11 +500,6 @@ class SourceMapping:
         """The time zone of times without an offset."""
         return self.source.timezone or self.settings.timezone
 
-    def _utc_midnight(self, day: date) -> str:
-        """The start of the shop's day, as a UTC timestamp."""
-        local = datetime.combine(day, time(), tzinfo=self.settings.zone)
-        return f"TIMESTAMP '{local.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
-
     # -- checks
 
     def _reading_checks(self) -> list[RowCheck]:
@@ -505,6 +541,8 @@ class SourceMapping:
     def _text_checks(self, column: Column) -> list[RowCheck]:
         """Checks for ids that a spreadsheet has rounded, which makes them equal, and for overlong ids and texts."""
         name, text = column.name, f"text_{column.name}"
+        if name in self.tidy:
+            return []
         shown = f"{quote_literal(name + ': ')} || left({text}, 200)"
         longest = LONGEST_IDENTIFIER if column.kind is Kind.IDENTIFIER else LONGEST_TEXT
         length = f"{quote_literal(f'{name}: ')} || left({text}, 50) || '… has ' || length({text})"
@@ -698,6 +736,7 @@ class SourceMapping:
         good = ["problem_ is null", *self._required_conditions()]
         good += [f"not ({check.condition})" for check in self.checks if check.column not in REQUIRED]
         columns = ", ".join(self._stored(column) for column in self.family.columns)
+        delivery_id, dt = PLACES[:2] if self.rows.has_places else ("$delivery_id", f"DATE '{self.dt}'")
         return f"""
             insert into raw.{self.family.table} ({", ".join(list_raw_columns(self.family))})
             {self._with_typed()},
@@ -707,7 +746,7 @@ class SourceMapping:
                 where {" and ".join(good)}
             )
             select
-                $delivery_id, row_number_, DATE '{self.dt}', local_time_::DATE, hour(local_time_)::TINYINT,
+                {delivery_id}, row_number_, {dt}, local_time_::DATE, hour(local_time_)::TINYINT,
                 repeat_number_, {columns}
             from numbered
         """
@@ -833,6 +872,8 @@ class SourceMapping:
         """The checks of the required columns, negated: shorter, and half the work on millions of good rows."""
         accepted = ", ".join(quote_literal(event_type) for event_type in self.family.event_types)
         first, end = self._accepted_times()
+        if self.rows.has_places:
+            end = PLACES[2]
         return [
             f"event_type in ({accepted})",
             f"event_time >= {first} and event_time < {end}",
@@ -841,8 +882,7 @@ class SourceMapping:
 
     def _accepted_times(self) -> tuple[str, str]:
         """The first accepted instant and the first one that is too late, as UTC timestamps."""
-        last_date = self.dt + timedelta(days=DAYS_AHEAD)
-        return self._utc_midnight(self.settings.start_date), self._utc_midnight(last_date + timedelta(days=1))
+        return build_utc_midnight_sql(self.settings, self.settings.start_date), build_end_sql(self.settings, self.dt)
 
     def _local_time(self) -> str:
         return f"timezone({quote_literal(self.settings.timezone)}, event_time::TIMESTAMPTZ)"
@@ -850,7 +890,8 @@ class SourceMapping:
     def _repeat_number(self) -> str:
         if self.source.duplicates == "drop" or not self.lacks_event_ids:
             return "0"
-        repeat = "row_number() over (partition by content_key_ order by row_number_) - 1"
+        delivery = f"{PLACES[0]}, " if self.rows.has_places else ""
+        repeat = f"row_number() over (partition by {delivery}content_key_ order by row_number_) - 1"
         return f"case when event_id is null then {repeat} else 0 end" if "event_id" in self.typed else repeat
 
     def _stored(self, column: Column) -> str:
@@ -874,7 +915,7 @@ class SourceMapping:
         """The event's own id, else a key of everything delivered. Repeats that are kept differ by their number.
 
         A row of figures is known by its source and what it is about. The key includes the event type, because several
-        sources may derive several events from one row. An own id that is that of the whole record gets the line's number.
+        sources may derive several events from one row. An own id of the whole record gets the line's number.
         """
         if self.family.key:
             parts = [quote_literal(self.source.name), *map(self._stored_text, self.family.key)]
@@ -888,6 +929,17 @@ class SourceMapping:
         if self.source.duplicates == "keep":
             key += " || case when repeat_number_ > 0 then chr(31) || repeat_number_ else '' end"
         return build_identifier_hash_sql(f"coalesce({own}, {key})" if mapped else f"({key})")
+
+
+def build_utc_midnight_sql(settings: Settings, day: date) -> str:
+    """SQL of the start of the shop's day, as a UTC timestamp."""
+    local = datetime.combine(day, time(), tzinfo=settings.zone)
+    return f"TIMESTAMP '{local.astimezone(UTC).replace(tzinfo=None).isoformat(sep=' ')}'"
+
+
+def build_end_sql(settings: Settings, dt: date) -> str:
+    """SQL of the first instant that is too late for a delivery of that day, as a UTC timestamp."""
+    return build_utc_midnight_sql(settings, dt + timedelta(days=DAYS_AHEAD + 1))
 
 
 def list_expressions(source: Source) -> dict[str, str]:
@@ -908,7 +960,7 @@ def _pair(names: Sequence[str], values: Sequence[str | None]) -> dict[str, str]:
 
 def add_delivery_date(rows: DeliveryRows, dt: date) -> DeliveryRows:
     """The rows with their day of delivery for expressions. It is not part of the delivered content."""
-    if DELIVERY_DATE in (name.lower() for name in rows.columns):
+    if rows.has_places or DELIVERY_DATE in (name.lower() for name in rows.columns):
         return rows
     return replace(rows, relation=f"(select *, DATE '{dt}' as {DELIVERY_DATE} from {rows.relation})")
 

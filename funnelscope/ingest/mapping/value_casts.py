@@ -44,6 +44,23 @@ def build_stripped_sql(given: str) -> str:
     )
 
 
+def build_is_bare_sql(given: str, empty_values: tuple[str, ...], *, is_repeated: bool) -> str:
+    """SQL condition: the delivered text is a value, and nothing around it is to be stripped. NULL where there is none.
+
+    Args:
+        is_repeated: the same few texts come again and again. `trim` then looks at each only once, in the dictionary of
+            a Parquet file; where each is new, testing both ends is faster.
+    """
+    ends = quote_literal(BLANKS + "=")
+    bare = (
+        f"trim({given}, {ends}) = {given}"
+        if is_repeated
+        else f"not contains({ends}, left({given}, 1)) and not contains({ends}, right({given}, 1))"
+    )
+    filled = " and ".join(f"{given} <> {quote_literal(value)}" for value in ("", *empty_values))
+    return f"{bare} and {filled}"
+
+
 def build_filled_sql(text: str, empty_values: tuple[str, ...]) -> str:
     """SQL for the text; NULL if it means that there is no value."""
     empty = ", ".join(quote_literal(value) for value in ("", *empty_values))
