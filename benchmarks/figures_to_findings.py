@@ -14,9 +14,10 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
+from funnelscope.diagnosis.comparable_days import list_regular_days
 from funnelscope.diagnosis.diagnosis_tables import replace_day
 from funnelscope.diagnosis.figure_diagnosis import FIGURE_CUBE, FigureDiagnosis, diagnose_figures
-from funnelscope.diagnosis.figure_series import judge_series
+from funnelscope.diagnosis.figure_series import FEWEST_DAYS, judge_series
 from funnelscope.diagnosis.follow_up import read_open_findings
 from funnelscope.settings import Settings
 from funnelscope.simulator.figure_shops import FIRST_DATE, PLATFORM, Break, FigureShop, draw_shop, open_figure_shop
@@ -92,13 +93,13 @@ def run_break(seed: int) -> Outcome | None:
     wanted = float(random.uniform(3, 12))
     warehouse, settings = open_figure_shop(shop)
     day = FIRST_DATE + timedelta(days=first)
-    regular = [FIRST_DATE + timedelta(days=each) for each in range(first)]
+    regular = list_regular_days(warehouse, settings, day)
     series = [
         each
         for each in judge_series(warehouse, day, regular, pd.DataFrame())
         if (each.level, each.object, each.passed_metric) == (level, shop.name_object(level, place), step)
     ]
-    if not series:
+    if not series or len(regular) < FEWEST_DAYS:
         return None
     loss = min(wanted * series[0].deviation, 0.9)
     if loss < 0.06:

@@ -34,6 +34,7 @@ _SEEN_IN_SEVERAL = (0.72, 0.85, 0.95, 0.96)
 """People of the shop over those of its products added up."""
 _ROOM = ("impression_users", "viewers", "product_click_users", "paying_buyers")
 _ROOM_RATES = (0.2, 0.12, 0.06)
+_FIRST_FIGURES = ("visitors", "product_visitors", "inquirers", "impression_users")
 _SOURCES = ("手淘搜索", "手淘推荐", "直通车", "万相台", "淘宝客", "购物车", "我的淘宝", "其他")
 
 
@@ -272,5 +273,6 @@ class _Drawing:
                 "figure_value": stated.ravel(),
             }
         )
-        is_told = np.ones(len(rows), bool) if level == "shop" else rows["figure_value"].to_numpy() > 0
+        # What nobody came to see is in no report of the day.
+        is_told = rows["figure_value"].to_numpy() > 0 if metric in _FIRST_FIGURES else np.ones(len(rows), bool)
         return rows[is_told].assign(platform=PLATFORM, shop=SHOP, parent="", device="", object_name="")
