@@ -262,7 +262,7 @@ def test_every_kind_of_finding_is_told_in_both_languages() -> None:
     told = read_diagnosis(warehouse.connection, day(FIRST))
     assert len(told.findings) == 3
     for language in ("zh", "en"):
-        head, *paragraphs, _ = narrate_diagnosis(told, settings, language)
+        head, *paragraphs = narrate_diagnosis(told, settings, language)
         assert len(paragraphs) == 3, head
         assert "None" not in "".join(paragraphs)
 

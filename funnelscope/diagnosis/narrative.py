@@ -30,7 +30,8 @@ def narrate_diagnosis(diagnosis: StoredDiagnosis, settings: Settings, language: 
         days=diagnosis.baseline_days,
         comparison=playbook.describe_comparison(day.stated_comparison),
     )
-    return [head, *findings, _narrate_detectable_drops(diagnosis.detectable_drops, playbook)]
+    drops = diagnosis.detectable_drops
+    return [head, *findings, *([_narrate_detectable_drops(drops, playbook)] if drops else [])]
 
 
 def _narrate_detectable_drops(drops: Sequence[DetectableDropRecord], playbook: Playbook) -> str:
