@@ -20,7 +20,15 @@ from funnelscope.diagnosis.figure_diagnosis import FIGURE_CUBE, FigureDiagnosis,
 from funnelscope.diagnosis.figure_series import FEWEST_DAYS, judge_series
 from funnelscope.diagnosis.follow_up import read_open_findings
 from funnelscope.settings import Settings
-from funnelscope.simulator.figure_shops import FIRST_DATE, PLATFORM, Break, FigureShop, draw_shop, open_figure_shop
+from funnelscope.simulator.figure_shops import (
+    FIRST_DATE,
+    PLATFORM,
+    Break,
+    FigureShop,
+    draw_shop,
+    fill_figure_shop,
+    open_figure_shop,
+)
 from funnelscope.warehouse.connection import Warehouse
 
 LEVELS = {
@@ -43,10 +51,10 @@ def diagnose(warehouse: Warehouse, settings: Settings, number: int) -> FigureDia
     return found
 
 
-def run_clean(seed: int, days: int) -> tuple[int, int, list[str]]:
+def run_clean(warehouse: Warehouse, seed: int, days: int) -> tuple[int, int, list[str]]:
     """(days judged, days with an alarm, alarms) of a shop without a break."""
     shop = draw_shop(seed, days)
-    warehouse, settings = open_figure_shop(shop)
+    settings = fill_figure_shop(warehouse, shop)
     judged, alarms, told = 0, 0, []
     known: set[str] = set()
     for number in range(14, days):
@@ -77,7 +85,7 @@ class Outcome:
     told: str
 
 
-def run_break(seed: int) -> Outcome | None:
+def run_break(warehouse: Warehouse, seed: int) -> Outcome | None:
     """A break of a shop of the family; None where its series is too small to be judged."""
     random = np.random.default_rng([seed, 99])
     first = int(random.integers(16, 75))
@@ -91,7 +99,7 @@ def run_break(seed: int) -> Outcome | None:
     places = {"shop": 1, "product": min(10, shop.products), "source": 4, "agent": shop.agents, "room": shop.rooms}
     place = int(random.integers(0, places[level]))
     wanted = float(random.uniform(3, 12))
-    warehouse, settings = open_figure_shop(shop)
+    settings = fill_figure_shop(warehouse, shop)
     day = FIRST_DATE + timedelta(days=first)
     regular = list_regular_days(warehouse, settings, day)
     series = [
@@ -105,7 +113,7 @@ def run_break(seed: int) -> Outcome | None:
     if loss < 0.06:
         return None
     planted = Break(first, first + BREAK_DAYS - 1, level, step, loss, place)
-    warehouse, settings = open_figure_shop(shop, (planted,))
+    fill_figure_shop(warehouse, shop, (planted,))
     slice_ = {"level": level, "platform": PLATFORM}
     if level != "shop":
         slice_["object"] = shop.name_object(level, place)
@@ -168,21 +176,24 @@ def main() -> None:
     parser.add_argument("--breaks", type=int, default=200)
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
-    begins = time.monotonic()
+    warehouse, _ = open_figure_shop(FigureShop(0, days=1))
+    begins = time.process_time()
     totals: Counter[str] = Counter()
     for seed in range(options.first_seed, options.first_seed + options.clean):
-        judged, alarms, told = run_clean(seed, options.days)
+        judged, alarms, told = run_clean(warehouse, seed, options.days)
         totals["judged"] += judged
         totals["alarms"] += alarms
         print("\n".join(told), end="\n" if told else "", flush=True)
     if totals["judged"]:
-        seconds = (time.monotonic() - begins) / totals["judged"]
+        seconds = (time.process_time() - begins) / totals["judged"]
         print(f"clean: {totals['alarms']} false alarms in {totals['judged']} days, {seconds:.2f} s a day", flush=True)
     outcomes = []
     for seed in range(options.first_seed + 10_000, options.first_seed + 10_000 + options.breaks):
-        outcome = run_break(seed)
+        outcome = run_break(warehouse, seed)
         if outcome:
             outcomes.append(outcome)
+            if len(outcomes) % 20 == 0:
+                print_breaks(outcomes)
             if options.verbose and ((outcome.z >= 6 and outcome.delay != 0) or outcome.others):
                 print(outcome, flush=True)
     if outcomes:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from funnelscope.diagnosis.diagnosis_tables import create_tables
+from funnelscope.diagnosis.diagnosis_tables import PUBLISHED_TABLES, create_tables
 from funnelscope.events.figures import FUNNELS
 from funnelscope.localization.arrays import Floats
 from funnelscope.quality.gate import create_tables as create_gate_tables
@@ -120,26 +120,32 @@ def draw_shop(seed: int, days: int = 100) -> FigureShop:
 
 def open_figure_shop(shop: FigureShop, breaks: Sequence[Break] = ()) -> tuple[Warehouse, Settings]:
     """A warehouse in memory that holds the shop's figures, all days of it sound, and the shop's settings."""
-    calendar = [
-        {"name": "大促", "from": FIRST_DATE + timedelta(days=first), "to": FIRST_DATE + timedelta(days=first + 2)}
-        for first in shop.sales
-    ]
-    given = {"shop": SHOP, "start_date": FIRST_DATE, "opening_date": FIRST_DATE, "calendar": calendar}
     warehouse = open_in_memory_warehouse(["set threads = 1"])
     create_inputs(warehouse)
     create_gate_tables(warehouse)
     create_tables(warehouse)
-    last = FIRST_DATE + timedelta(days=shop.days - 1)
     for model in load_models().values():
-        create_table(warehouse, model, build_query_parameters(FIRST_DATE, last))
+        create_table(warehouse, model, build_query_parameters(FIRST_DATE, FIRST_DATE))
+    return warehouse, fill_figure_shop(warehouse, shop, breaks)
+
+
+def fill_figure_shop(warehouse: Warehouse, shop: FigureShop, breaks: Sequence[Break] = ()) -> Settings:
+    """Puts the shop in the place of the one that the warehouse holds, and returns its settings."""
+    for table in ("marts.figures", "marts.figure_steps", "quality.day_verdict", *PUBLISHED_TABLES):
+        warehouse.execute(f"delete from {table}")
     store_figures(warehouse, shop.draw(breaks))
     warehouse.execute(
         "insert into quality.day_verdict select day::DATE, 'pass', '[]' "
         "from range($first::TIMESTAMP, $next::TIMESTAMP, interval 1 day) as days (day)",
         first=FIRST_DATE,
-        next=last + timedelta(days=1),
+        next=FIRST_DATE + timedelta(days=shop.days),
     )
-    return warehouse, Settings.model_validate(given)
+    calendar = [
+        {"name": "大促", "from": FIRST_DATE + timedelta(days=first), "to": FIRST_DATE + timedelta(days=first + 2)}
+        for first in shop.sales
+    ]
+    given = {"shop": SHOP, "start_date": FIRST_DATE, "opening_date": FIRST_DATE, "calendar": calendar}
+    return Settings.model_validate(given)
 
 
 def store_figures(warehouse: Warehouse, figures: pd.DataFrame) -> None:
