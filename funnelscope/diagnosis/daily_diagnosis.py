@@ -80,10 +80,11 @@ def _diagnose_day(warehouse: Warehouse, settings: Settings, day: date) -> list[R
         return [_record_day(compared)]
     open_findings = read_open_findings(warehouse, day)
     of_figures = [each for each in open_findings if each.latest.cube == FIGURE_CUBE]
-    figures = diagnose_figures(warehouse, settings, day, of_figures)
+    has_events = _has_events(warehouse, day)
+    figures = diagnose_figures(warehouse, settings, day, of_figures, has_events)
     of_events = [each for each in open_findings if each.latest.cube != FIGURE_CUBE]
     findings, records = _diagnose_events(warehouse, settings, day, compared, of_events)
-    if compared.state == "no_baseline" and figures.days and (figures.findings or not _has_events(warehouse, day)):
+    if compared.state == "no_baseline" and figures.days and (figures.findings or not has_events):
         compared = ComparableDays("diagnosed", figures.days, compared_with=StatedReason("regular"))
     return [_record_day(compared), *rank_findings([*findings, *figures.findings]), *figures.records, *records]
 
@@ -163,7 +164,7 @@ def rank_findings(findings: Sequence[FindingRecord]) -> list[FindingRecord]:
     """The findings with their ranks, first to act on first: what is confirmed, costs most, and is surest."""
     ordered = sorted(
         findings,
-        key=lambda each: (each.status != "confirmed", -each.lost_orders, each.p_value or 0.0),
+        key=lambda each: (each.status != "confirmed", -(each.lost_orders or 0.0), each.p_value or 0.0),
     )
     return [replace(finding, rank=rank) for rank, finding in enumerate(ordered, start=1)]
 

@@ -6,7 +6,7 @@ usual; else the shop is, with the part that moved most as what to open.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -20,9 +20,10 @@ from funnelscope.diagnosis.evidence import find_change_log_entries
 from funnelscope.diagnosis.fault_classes import classify_figure_fault
 from funnelscope.diagnosis.figure_series import FEWEST_DAYS, KEY, SINCE_DAYS, JudgedSeries, judge_series
 from funnelscope.diagnosis.follow_up import OpenFinding, create_id, follow_findings
-from funnelscope.diagnosis.loss_estimate import LossEstimate, LossPerPass, estimate_loss
+from funnelscope.diagnosis.loss_estimate import UNKNOWN_LOSS, LossEstimate, LossPerPass, estimate_loss
 from funnelscope.diagnosis.playbook import get_table_playbook
 from funnelscope.diagnosis.records import EvidenceRecord, FindingRecord, Record, SliceConditions, Status
+from funnelscope.diagnosis.step_scan import INTERVAL, SMALLEST_EFFECT
 from funnelscope.events.figures import FUNNELS
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
@@ -32,13 +33,14 @@ WHOLE_ERROR = 0.004
 """Chance that any whole series of a clean day is found; parts, by the hundred, have as much. The rest of one alarm in a
 hundred days is what the approximations may miss."""
 PART_ERROR = 0.004
-SMALLEST_EFFECT = 0.05
-_REST_Z = 1.645
-"""The rest of the shop is as usual: so far below, and no further."""
+_REST_Z = 3.0
+"""The rest of the shop may be so far below its usual, and nearer to that than to the level of the whole."""
 _EXPLAINED = 0.5
 _SMALLEST_REST = 0.1
 """Of what is expected of the shop: less cannot tell whether the rest moved too."""
 _MOST_IN_Z = 2.33
+_KNOWN_Z = 2.33
+"""Of a series that was a finding before: one chance in a hundred."""
 _STAGES = {
     "traffic": ("impressions", "clicks", "impression_users", "viewers", "visitors", "search_visitors", "inquirers"),
     "landing": ("product_impression_users", "product_click_users", "product_visitors"),
@@ -73,12 +75,13 @@ class _Cause:
 
 
 def diagnose_figures(
-    warehouse: Warehouse, settings: Settings, day: date, open_findings: Sequence[OpenFinding]
+    warehouse: Warehouse, settings: Settings, day: date, open_findings: Sequence[OpenFinding], has_events: bool = False
 ) -> FigureDiagnosis:
     """The findings on the figures of a regular day whose data are published.
 
     Args:
         open_findings: those of figures.
+        has_events: whether the shop has events too, whose findings may be about the same loss.
     """
     if not warehouse.columns("marts.figure_steps") or find_promotion_day(settings.calendar, day):
         return FigureDiagnosis()
@@ -89,7 +92,8 @@ def diagnose_figures(
     if not judged and not open_findings:
         return FigureDiagnosis()
     assembled = [
-        _assemble_finding(warehouse, settings, cause, judged, open_findings, day) for cause in select_causes(judged)
+        _assemble_finding(warehouse, settings, cause, judged, has_events, day)
+        for cause in select_causes(judged, _list_open_keys(settings, open_findings))
     ]
     findings = _assign_ids([record for record, _ in assembled], open_findings, day)
     evidence = [
@@ -153,14 +157,22 @@ def _read_fault_days(warehouse: Warehouse, settings: Settings, day: date) -> pd.
     )
 
 
+def _list_open_keys(settings: Settings, open_findings: Sequence[OpenFinding]) -> set[tuple[str, ...]]:
+    return {(*read_slice_key(each.latest.slice, settings).values(), each.latest.step) for each in open_findings}
+
+
 # --- Causes --------------------------------------------------------------------------------------
 
 
-def select_causes(judged: Sequence[JudgedSeries]) -> list[_Cause]:
-    """The series that are findings: each cause once, though many series may show it."""
+def select_causes(judged: Sequence[JudgedSeries], known: Collection[tuple[str, ...]] = ()) -> list[_Cause]:
+    """The series that are findings: each cause once, though many series may show it.
+
+    Args:
+        known: keys of the series that were findings the day before: one test of each is all that is asked.
+    """
     wholes = [each for each in judged if each.is_whole]
     parts = [each for each in judged if not each.is_whole]
-    found = [*_find_moved(wholes, WHOLE_ERROR), *_find_moved(parts, PART_ERROR)]
+    found = [*_find_moved(wholes, WHOLE_ERROR, known), *_find_moved(parts, PART_ERROR, known)]
     causes: dict[tuple[str, ...], _Cause] = {}
     explained: set[tuple[str, ...]] = set()
     for series in found:
@@ -174,10 +186,14 @@ def select_causes(judged: Sequence[JudgedSeries]) -> list[_Cause]:
     return _drop_other_views([cause for key, cause in causes.items() if key not in explained])
 
 
-def _find_moved(series: Sequence[JudgedSeries], error: float) -> list[JudgedSeries]:
+def _find_moved(series: Sequence[JudgedSeries], error: float, known: Collection[tuple[str, ...]]) -> list[JudgedSeries]:
     """Those whose fall chance explains in no more than `error` of the days, all together; furthest first."""
     least = float(norm.isf(error / len(series))) if series else np.inf
-    moved = [each for each in series if each.z >= least and each.theta - 1 <= -SMALLEST_EFFECT]
+    moved = [
+        each
+        for each in series
+        if each.z >= (_KNOWN_Z if each.key in known else least) and each.theta - 1 <= -SMALLEST_EFFECT
+    ]
     return sorted(moved, key=lambda each: -each.z)
 
 
@@ -185,9 +201,9 @@ def _contains(one: JudgedSeries, other: JudgedSeries) -> bool:
     """Whether what moved in the other could be a part of the same people at the same transition."""
     if one.key == other.key or not _is_same_transition(one, other) or one.device not in ("", other.device):
         return False
-    if one.is_whole:
+    if one.is_whole and one.level == "shop":
         return True
-    return one.level == other.level and one.object in (other.object, other.parent)
+    return one.level == other.level and one.object in ("", other.object, other.parent)
 
 
 def _is_same_transition(one: JudgedSeries, other: JudgedSeries) -> bool:
@@ -215,8 +231,8 @@ def _find_explaining(whole: JudgedSeries, parts: Sequence[JudgedSeries]) -> list
         if rest < _SMALLEST_REST * whole.expected or expected - passed < _EXPLAINED * whole.lost:
             continue
         chance = max(whole.deviation**2 - whole.movement**2, 0.0) * whole.expected / rest
-        z = (1 - (whole.passed - passed) / rest) / np.sqrt(chance + whole.movement**2)
-        if z < _REST_Z:
+        theta = (whole.passed - passed) / rest
+        if theta > (1 + whole.theta) / 2 and 1 - theta < _REST_Z * np.sqrt(chance + whole.movement**2):
             return alike
     return []
 
@@ -273,7 +289,7 @@ def _assemble_finding(
     settings: Settings,
     cause: _Cause,
     judged: Sequence[JudgedSeries],
-    open_findings: Sequence[OpenFinding],
+    has_events: bool,
     day: date,
 ) -> tuple[FindingRecord, tuple[EvidenceRecord, ...]]:
     series = cause.series
@@ -281,10 +297,10 @@ def _assemble_finding(
     opened = cause.most_in or series
     warnings = find_figure_warnings(warehouse, day)
     status: Status = "provisional" if warnings else "confirmed"
-    loss = _estimate_loss(warehouse, series)
+    loss = UNKNOWN_LOSS if series.is_pooled else _estimate_loss(warehouse, series)
     stage = STAGE_OF_METRIC[series.passed_metric]
     since = _find_first_day(series, day)
-    reach = series.quantile * series.deviation
+    reach = INTERVAL * series.deviation
     error, tests = (
         (WHOLE_ERROR, sum(each.is_whole for each in judged))
         if series.is_whole
@@ -303,9 +319,9 @@ def _assemble_finding(
         status_reasons=warnings,
         since_date=since,
         is_ongoing=True,
-        entered=None if series.is_total else round(series.entered),
-        passed=round(series.passed),
-        expected=series.expected,
+        entered=None if series.is_total or series.is_pooled else round(series.entered),
+        passed=None if series.is_pooled else round(series.passed),
+        expected=None if series.is_pooled else series.expected,
         effect=series.theta - 1,
         effect_low=max(series.theta - reach, 0.0) - 1,
         effect_high=series.theta + reach - 1,
@@ -324,7 +340,7 @@ def _assemble_finding(
         object_kind=opened.level,
         object_name=opened.object_name or opened.object or opened.platform or opened.shop,
         owner=settings.owners.get(stage) or stage,
-        is_overlapping=not series.is_whole,
+        is_overlapping=series.level != "shop" or bool(series.device) or has_events,
     )
     names = {**slice_, "object_name": opened.object_name, "opened": opened.object}
     evidence = find_change_log_entries(settings, {key: value for key, value in names.items() if value}, since, day)
@@ -356,7 +372,7 @@ def _estimate_loss(warehouse: Warehouse, series: JudgedSeries) -> LossEstimate:
     daily = values.pivot(index="business_date", columns="metric", values="figure_value")
     rate, deviation = _measure_ratio(daily, paid, series.passed_metric)
     if rate is None:
-        return LossEstimate(0.0, 0.0, 0.0, None, None, None, None)
+        return UNKNOWN_LOSS
     amount, _ = _measure_ratio(daily, "paid_amount", "paying_buyers")
     refunded, _ = _measure_ratio(daily, "refunded_amount", "paid_amount")
     kept = None if refunded is None else max(1 - refunded, 0.0)
@@ -432,17 +448,22 @@ def _reread_counts(warehouse: Warehouse, settings: Settings, old: FindingRecord,
 def read_figure_days(
     warehouse: Warehouse, settings: Settings, finding: FindingRecord, first: date, last: date
 ) -> dict[date, tuple[float, float]]:
-    """Day → (entered, passed) of the finding's figures; of a figure that was judged as such, 1 and the figure."""
+    """Day → (entered, passed) of the finding's figures; of a figure that was judged as such, 1 and the figure.
+
+    Where the finding is of all objects of a level, their sums: good for a rate, and for nothing else.
+    """
     place = read_slice_key(finding.slice, settings)
+    if finding.passed is None:
+        del place["object"], place["parent"]
     condition = " and ".join(f"{name} = ${name}" for name in place)
     source = (
-        f"entered::DOUBLE, passed::DOUBLE from marts.{FIGURE_CUBE} where passed_metric"
-        if finding.entered is not None
-        else "1.0::DOUBLE, figure_value::DOUBLE from marts.figures where metric"
+        "1.0::DOUBLE, figure_value::DOUBLE from marts.figures where metric"
+        if finding.entered is None and finding.passed is not None
+        else f"sum(entered)::DOUBLE, sum(passed)::DOUBLE from marts.{FIGURE_CUBE} where passed_metric"
     )
     rows = warehouse.rows(
         f"select business_date, {source} = $metric and {condition} "
-        "and business_date between $first and $last order by business_date",
+        f"and business_date between $first and $last {'group by' if 'sum' in source else 'order by'} business_date",
         **place,
         metric=finding.step,
         first=first,

@@ -1,7 +1,7 @@
 """The figures of platforms, series by series: each day's rate against what is usual for this very series.
 
-A series is one step of a platform's funnel of one object. It has no leaves, overlaps with others, and its people are
-never added up, so that each is judged by its own days: its usual rate is that of the latest four days of the weekday,
+A series is one step of a platform's funnel of one object. It has no leaves and overlaps with others, so that each is
+judged by its own days: its usual rate is that of the latest four days of the weekday,
 with fewer than three of them that of all comparable days. A rate varies by the chance of its counts, by how its
 platform rounds, and from day to day beyond both. That last variance is the series' own, drawn towards the median of its
 kind (an empirical Bayes estimate; Smyth 2004), and its degrees of freedom (Satterthwaite 1946) give the tail of the
@@ -38,6 +38,8 @@ _PRIOR_SERIES = 2
 _PRIOR_DEGREES = 6
 _SMALLEST_MOVEMENT = 0.012
 _WINSOR = 4.0
+_SINCE_Z = 2.0
+"""Of a series that is nearer to its usual nobody asks since when."""
 _ROUNDED_FROM = 10_000
 """Platforms write 1.2万: from here on, what all values of a series are multiples of is how they are rounded."""
 
@@ -52,9 +54,8 @@ class JudgedSeries:
         expected: passes that the usual rate promises.
         movement: standard deviation of a day's level beyond chance, as a share of it.
         deviation: standard deviation of passed / expected, that of the usual rate included, as a share.
-        quantile: so many deviations are either end of a 90 % interval.
         z: standard deviations below the usual, as of a normal distribution.
-        levels, deviations: passed / expected and its deviation of each of the last days, by day, where known.
+        levels: (passed / expected, its deviation) of each of the last days; empty for a series that hardly moved.
         usual_days: the days that make up the usual rate.
     """
 
@@ -66,7 +67,6 @@ class JudgedSeries:
     expected: float
     movement: float
     deviation: float
-    quantile: float
     z: float
     p_value: float
     levels: Mapping[date, tuple[float, float]]
@@ -87,8 +87,13 @@ class JudgedSeries:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the series is of the whole shop on the platform."""
-        return self.level == "shop" and not self.device and not self.object
+        """Whether the series is of the whole shop on the platform, or of all objects of a level."""
+        return not self.object and not self.device
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether the series is of all objects of a level: its people are no number that anybody states."""
+        return self.is_whole and self.level != "shop"
 
     @property
     def theta(self) -> float:
@@ -140,14 +145,39 @@ def _read_series(warehouse: Warehouse, day: date, regular: Sequence[date]) -> pd
             semi join firsts using (platform, shop, level, object, parent, device, metric)
             where business_date between $first and $day
         ),
+        -- What the platform does not state of the whole shop: the rate over all objects of a level. Rooms may have new
+        -- names every day, and all agents may answer late.
+        wholes as (
+            select distinct platform, shop, passed_metric
+            from series
+            where level = 'shop' and object = '' and device = '' and business_date = $day
+        ),
+        pooled as (
+            select platform, shop, level, '' as object, '' as parent, device, passed_metric, business_date,
+                '' as object_name, entered_metric, sum(entered) as entered, sum(passed) as passed
+            from series
+            anti join wholes using (platform, shop, passed_metric)
+            anti join (
+                select distinct platform, shop, level, object as parent, device, passed_metric, business_date
+                from series
+            ) as holders using (platform, shop, level, parent, device, passed_metric, business_date)
+            where object != '' and entered_metric != ''
+            group by all
+            having count(*) > 1
+        ),
+        every as (
+            select * from series
+            union all by name
+            select * from pooled
+        ),
         judged as (
             select {key}, arg_max(entered_metric, business_date) as entered_metric
-            from series
+            from every
             where list_contains($days::DATE[], business_date) or business_date = $day
             group by all
             having max(business_date) = $day and count(*) > $fewest and avg(passed) >= $expected / 2
         )
-        select * from series semi join judged using ({key}, entered_metric) where entered > 0
+        select * from every semi join judged using ({key}, entered_metric) where entered > 0
         order by {key}, business_date
         """,
         first=min([*regular, day - timedelta(days=SINCE_DAYS)]),
@@ -219,32 +249,34 @@ class _Series:
         p_values = t.sf(scaled, tail_degrees)
         z = np.where(scaled > 0, norm.isf(np.maximum(p_values, 1e-300)), scaled)
         z = np.minimum(z, self._measure_tail_of_failures(rate[:, -1], expected[:, -1], chance[:, -1], variance_today))
-        quantiles = t.isf(0.05, tail_degrees)
-        recent = [place for place, each in enumerate(self.days) if (self.days[-1] - each).days <= SINCE_DAYS]
+        keys = self.heads[list(KEY)].to_numpy(str).tolist()
+        names, metrics = (self.heads[column].fillna("").tolist() for column in ("object_name", "entered_metric"))
         return [
             JudgedSeries(
-                key=tuple(str(self.heads[name][row]) for name in KEY),
-                object_name=str(self.heads["object_name"][row] or ""),
-                entered_metric=str(self.heads["entered_metric"][row]),
+                key=tuple(keys[row]),
+                object_name=names[row],
+                entered_metric=metrics[row],
                 entered=float(self.entered[row, -1]),
                 passed=float(self.passed[row, -1]),
                 expected=float(expected[row, -1]),
                 movement=float(movement[row]),
                 deviation=float(np.sqrt(variance_today[row])),
-                quantile=float(quantiles[row]),
                 z=float(z[row]),
                 p_value=float(norm.sf(z[row])),
-                levels={
-                    self.days[place]: (float(moves[row, place]) + 1, float(np.sqrt(variance[row, place])))
-                    for place in recent
-                    if np.isfinite(moves[row, place])
-                },
+                levels=self._list_levels(moves[row] + 1, np.sqrt(variance[row])) if z[row] > _SINCE_Z else {},
                 usual_days=tuple(
                     self.days[place] for place in np.flatnonzero(usable[row] & (groups[row] == groups[row, -1]))
                 ),
             )
             for row in np.flatnonzero(kept)
         ]
+
+    def _list_levels(self, levels: Floats, deviations: Floats) -> dict[date, tuple[float, float]]:
+        return {
+            day: (float(level), float(deviation))
+            for day, level, deviation in zip(self.days, levels, deviations, strict=True)
+            if (self.days[-1] - day).days <= SINCE_DAYS and np.isfinite(level)
+        }
 
     def _measure_spread(self, rate: Floats) -> Floats:
         """Variance of passed / expected by chance, times expected: that of shares, and of counts that are none."""

@@ -56,7 +56,7 @@ def read_open_findings(warehouse: Warehouse, business_date: date) -> list[OpenFi
             qualify row_number() over (partition by finding_id order by business_date desc) = 1
         ),
         sums as (
-            select finding_id, min(business_date) as found_date, sum(lost_orders) as lost_orders_so_far,
+            select finding_id, min(business_date) as found_date, coalesce(sum(lost_orders), 0) as lost_orders_so_far,
                 sum(lost_amount) as lost_amount_so_far
             from past group by finding_id
         )
@@ -170,7 +170,7 @@ def follow_findings(
                 state="recovered" if is_recovered else "acted_on" if action else "open",
                 action=action,
                 effect=effect,
-                lost_orders_so_far=known.lost_orders + (now.lost_orders if now else 0.0),
+                lost_orders_so_far=known.lost_orders + ((now.lost_orders or 0.0) if now else 0.0),
                 lost_amount_so_far=(known.lost_amount or 0.0) + ((now.lost_amount or 0.0) if now else 0.0),
                 reread_lost_orders=reread,
                 is_hit=is_hit,
@@ -214,12 +214,12 @@ def _reread_loss(
     found = read_records(
         warehouse.connection, FindingRecord, then, f"and finding_id = {quote_literal(key)} and lost_orders > 0"
     )
-    if not found or found[0].expected is None or found[0].passed is None:
+    old = found[0] if found else None
+    if old is None or old.lost_orders is None or old.expected is None or old.passed is None:
         return None, None
-    old = found[0]
     entered, passed = count_again(old, then)
-    lost_now = entered * found[0].expected / (old.entered or 1) - passed
-    reread = lost_now * old.lost_orders / (found[0].expected - found[0].passed)
+    lost_now = entered * old.expected / (old.entered or 1) - passed
+    reread = lost_now * old.lost_orders / (old.expected - old.passed)
     return reread, reread >= old.lost_orders / 2
 
 

@@ -59,17 +59,21 @@ class LossEstimate:
     """Orders of a day that were lost and their amount, each with its 90 % interval.
 
     Attributes:
+        orders, orders_low, orders_high: None where nothing says how many would have paid.
         amount, amount_low, amount_high: None where no payment says how much.
         amount_net: what refunds are expected to leave of the amount.
     """
 
-    orders: float = 0.0
-    orders_low: float = 0.0
-    orders_high: float = 0.0
+    orders: float | None = 0.0
+    orders_low: float | None = 0.0
+    orders_high: float | None = 0.0
     amount: float | None = 0.0
     amount_low: float | None = 0.0
     amount_high: float | None = 0.0
     amount_net: float | None = 0.0
+
+
+UNKNOWN_LOSS = LossEstimate(None, None, None, None, None, None, None)
 
 
 def estimate_loss(lost_passes: float, variance_of_passes: float, per_pass: LossPerPass) -> LossEstimate:

@@ -30,7 +30,8 @@ def narrate_diagnosis(diagnosis: StoredDiagnosis, settings: Settings, language: 
         days=diagnosis.baseline_days,
         comparison=playbook.describe_comparison(day.stated_comparison),
     )
-    return [head, *findings, _narrate_detectable_drops(diagnosis.detectable_drops, playbook)]
+    drops = diagnosis.detectable_drops
+    return [head, *findings, *([_narrate_detectable_drops(drops, playbook)] if drops else [])]
 
 
 def _narrate_detectable_drops(drops: Sequence[DetectableDropRecord], playbook: Playbook) -> str:
@@ -61,7 +62,7 @@ def _narrate_finding(
     }
     if finding.status == "recovered":
         return sentences["recovered_finding"].format(**values)
-    lines = [sentences["finding" if finding.entered is not None else "finding_of_total"].format(**values)]
+    lines = [sentences[_choose_finding(finding)].format(**values)]
     if finding.stated_reasons:
         lines.append(sentences["reason"].format(**values))
     if finding.lost_orders:
@@ -73,6 +74,13 @@ def _narrate_finding(
     lines.append(sentences["question"].format(question=playbook.questions[finding.stage]))
     lines.append(sentences["next_step"].format(**values))
     return "\n   ".join(lines)
+
+
+def _choose_finding(finding: FindingRecord) -> str:
+    """The sentence that says what is known of the move."""
+    if finding.passed is None:
+        return "finding_of_level"
+    return "finding" if finding.entered is not None else "finding_of_total"
 
 
 def _choose_loss(finding: FindingRecord) -> str:

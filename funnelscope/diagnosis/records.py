@@ -98,9 +98,11 @@ class FindingRecord(Record):
         SliceConditions | None, "the next best explanation in its place, as JSON; null where there is none"
     ] = None
     runner_up_gap: Annotated[float | None, "explained deviance by which that falls short"] = None
-    lost_orders: Annotated[float, "paid orders of the day that were lost"] = 0.0
-    lost_orders_low: Annotated[float, "lower end of its 90 % interval"] = 0.0
-    lost_orders_high: Annotated[float, "upper end"] = 0.0
+    lost_orders: Annotated[
+        float | None, "paid orders of the day that were lost; null where nothing says how many would have paid"
+    ] = 0.0
+    lost_orders_low: Annotated[float | None, "lower end of its 90 % interval"] = 0.0
+    lost_orders_high: Annotated[float | None, "upper end"] = 0.0
     lost_amount: Annotated[float | None, "their amount; null where no payment says how much"] = 0.0
     lost_amount_low: Annotated[float | None, "lower end of its 90 % interval"] = 0.0
     lost_amount_high: Annotated[float | None, "upper end"] = 0.0
@@ -343,17 +345,22 @@ R = TypeVar("R", bound=Record)
 def decode_records(record_type: type[R], names: Sequence[str], rows: Iterable[Sequence[object]]) -> list[R]:
     """Records of rows whose columns have these names.
 
-    What is null, or what the table of an older version lacks, has its field's default.
+    What the table of an older version lacks has its field's default, and so has a null of a field that is never null.
     """
     columns = [column for column in list_columns(record_type) if column.name in names]
     places = [names.index(column.name) for column in columns]
-    optional = {each.name for each in fields(record_type) if each.default is not MISSING}
+    hints = get_type_hints(record_type)
+    filled = {
+        each.name
+        for each in fields(record_type)
+        if each.default is not MISSING and NoneType not in get_args(hints[each.name])
+    }
     return [
         record_type(
             **{
                 column.name: column.decode(str(value)) if column.decode and value is not None else value
                 for column, value in ((column, row[place]) for column, place in zip(columns, places, strict=True))
-                if value is not None or column.name not in optional
+                if value is not None or column.name not in filled
             }
         )
         for row in rows

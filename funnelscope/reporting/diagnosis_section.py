@@ -132,7 +132,11 @@ def _convert_finding(
     is_net_known = finding.lost_amount_net is not None and finding.lost_amount
     kept = (finding.lost_amount_net or 0.0) / (finding.lost_amount or 1.0) if is_net_known else None
     texts = playbook.classes[finding.fault_class]
-    orders = reports.Estimate(finding.lost_orders, finding.lost_orders_low, finding.lost_orders_high)
+    orders = (
+        reports.Estimate(finding.lost_orders, finding.lost_orders_low, finding.lost_orders_high)
+        if finding.lost_orders is not None
+        else None
+    )
     return reports.Finding(
         stage=finding.stage,
         kind=finding.fault_class,
