@@ -167,11 +167,12 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
     present: set[tuple[str, str]] = set()
     next_id = max((delivery.delivery_id for delivery in known.values()), default=0) + 1
     for source in settings.sources:
+        source_hash = _compute_rules_hash(settings, source)
         found_files = list(find_files(settings, source))
         _refuse_vanished_folder(settings, source, known)
         entries = []
         for found in found_files:
-            rules_hash = _compute_rules_hash(settings, source, found)
+            rules_hash = _add_joined_files(source_hash, found)
             key = (source.name, found.file)
             present.add(key)
             before = known.get(key)
@@ -218,24 +219,21 @@ def _read_known_deliveries(warehouse: Warehouse) -> dict[tuple[str, str], _Known
     }
 
 
-def _compute_rules_hash(settings: Settings, source: Source, found: FoundFile) -> str:
-    """A hash that changes if the file would be read differently. The delivery is then loaded again.
-
-    That is also so if a file changes that its rows are joined to.
-    """
+def _compute_rules_hash(settings: Settings, source: Source) -> str:
+    """A hash that changes if the file would be read differently. The delivery is then loaded again."""
     # Without defaults and `required`, so that neither a new key in a later version nor a change of what a run waits for
     # makes every file be read again.
     declared = source.model_dump_json(exclude_defaults=True, exclude={"required"})
-    rules: tuple[object, ...] = (
-        declared,
-        settings.shop,
-        settings.timezone,
-        settings.start_date,
-        FAMILIES[source.family],
-    )
-    if source.join:
-        rules = (*rules, [(other.file, other.read_stamp_or_empty()) for other in found.joined])
+    rules = (declared, settings.shop, settings.timezone, settings.start_date, FAMILIES[source.family])
     return hashlib.sha256(repr(rules).encode()).hexdigest()
+
+
+def _add_joined_files(rules_hash: str, found: FoundFile) -> str:
+    """The hash together with the files that the rows are joined to: the delivery is also loaded again for them."""
+    if found.source.join is None:
+        return rules_hash
+    joined = [(other.file, other.read_stamp_or_empty()) for other in found.joined]
+    return hashlib.sha256(repr((rules_hash, joined)).encode()).hexdigest()
 
 
 def _refuse_vanished_folder(settings: Settings, source: Source, known: dict[tuple[str, str], _KnownDelivery]) -> None:

@@ -1,6 +1,6 @@
 """A web shop with the daily export of Google Analytics 4, its orders from Shopify and a report of Google Ads.
 
-For the last five days, half of those who have something in the cart on a mobile cannot begin the checkout.
+For the last five days, three in four of those who have something in the cart on a mobile cannot begin the checkout.
 """
 
 import csv
@@ -30,7 +30,7 @@ SOURCES = {  # source, medium and campaign to their share of the sessions
 }
 DEVICES = {"mobile": 0.6, "desktop": 0.35, "tablet": 0.05}
 CART_TO_CHECKOUT = 0.56
-BROKEN_FACTOR = 0.5
+BROKEN_FACTOR = 0.25
 
 _VALUE = pa.struct(
     [
@@ -108,7 +108,7 @@ class _Session:
         """The events of a session in their order."""
         chance = self.chance
         self.at = datetime(self.day.year, self.day.month, self.day.day) + timedelta(
-            minutes=min(max(chance.gauss(900, 240), 5), 1_380), seconds=chance.randrange(60)
+            minutes=1_425 * chance.betavariate(2.4, 1.6), seconds=chance.randrange(60)
         )
         self.number, self.customer = 0, None
         self.session_id = int(self.at.replace(tzinfo=ZONE).timestamp())
@@ -116,13 +116,13 @@ class _Session:
         self.device = chance.choices(list(DEVICES), list(DEVICES.values()))[0]
         yield self._tell("session_start", "/")
         yield self._tell("page_view", "/")
-        if chance.random() > 0.62:
+        if chance.random() > 0.72:
             return
         seen = chance.choices(GOODS, (6, 5, 4, 2, 1, 3), k=chance.randint(1, 3))
         for article in seen:
             yield self._tell("view_item", f"/products/{article.sku.lower()}", [(article, 1)])
         yield self._tell("user_engagement", f"/products/{seen[-1].sku.lower()}", engaged=chance.randint(4_000, 90_000))
-        if chance.random() > 0.24:
+        if chance.random() > 0.34:
             return
         cart = [(article, chance.choice((1, 1, 1, 2))) for article in dict.fromkeys(seen)]
         yield self._tell("add_to_cart", "/cart", cart)

@@ -1,6 +1,6 @@
 """A shop with its questions in Gorgias, Zendesk and Intercom, and the orders that follow them from Shopify.
 
-For the last five days, the team in Leeds answers after half an hour instead of two minutes, and fewer who asked buy.
+For the last two days, the team in Leeds answers after half an hour instead of two minutes, and fewer who asked buy.
 """
 
 import csv
@@ -12,14 +12,14 @@ from typing import Any
 
 from funnelscope.simulator.example_exports.order_documents import GOODS, OrderDocuments
 
-BROKEN_DAYS = 5
+BROKEN_DAYS = 2
 BROKEN_TEAM = "Leeds"
 TICKETS_PER_DAY = 420
 CHATS_PER_DAY = 30
 SEED = 42
 
 TEAMS = {"Bath": ("ann@shop.example", "bea@shop.example"), BROKEN_TEAM: ("cy@shop.example", "dan@shop.example")}
-PAID_RATE, LATE_PAID_RATE = 0.3, 0.12
+PAID_RATE, LATE_PAID_RATE = 0.35, 0.06
 
 
 def write_exports(folder: Path, first_date: date, last_date: date) -> None:
