@@ -7,12 +7,10 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from funnelscope.events.schema import BLANKS
 from funnelscope.ingest import deliveries, reconcile, take_deliveries
 from funnelscope.ingest.mapping.source_mapping import SourceMapping
 from funnelscope.settings import Settings
