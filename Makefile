@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow coverage check docs ui pictures wheel bench bench-usual bench-funnel bench-diagnosis bench-figures mutants lock clean
+.PHONY: demo test test-slow coverage check docs ui pictures wheel bench bench-ingest bench-usual bench-funnel \
+	bench-diagnosis bench-figures mutants lock clean
 
 demo: .venv/ready
 	$(BIN)/funnelscope demo
@@ -42,6 +43,9 @@ pictures: .venv/ready-dev
 
 bench: .venv/ready-dev
 	$(BIN)/python benchmarks/daily_run.py
+
+bench-ingest: .venv/ready-dev
+	$(BIN)/python benchmarks/intake.py
 
 bench-usual: .venv/ready-dev
 	$(BIN)/python benchmarks/usual_ranges.py

@@ -167,3 +167,88 @@ def test_files_taken_together_leave_what_they_leave_alone(pair: Pair, seeds: ran
         pair.take()
     assert pair.taken
     assert pair.batches or "amount" in pair.settings.sources[0].expressions
+
+
+def deliver(home: Path, number: int, *times: str) -> Path:
+    """One sound file of orders, each a minute of 26 March."""
+    path = home / "landing" / "order" / f"dt={FIRST}" / f"{number}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ids = [f"{number}-{time}" for time in times]
+    rows = {"event_id": ids, "event_time": [f"{FIRST} {time}" for time in times], "event_type": ["paid"] * len(ids)}
+    pq.write_table(pa.table(rows), path)
+    return path
+
+
+@pytest.fixture
+def three_files(tmp_path: Path) -> list[Path]:
+    return [deliver(tmp_path, number, "10:00", "10:01") for number in range(3)]
+
+
+@pytest.fixture
+def warehouse() -> Iterator[Warehouse]:
+    made = open_in_memory_warehouse()
+    yield made
+    made.connection.close()
+
+
+def shop_in(home: Path) -> Settings:
+    return Settings.model_validate(GIVEN | {"sources": [PLAIN], "home": home})
+
+
+def test_a_damaged_file_among_them_is_set_aside_alone(
+    tmp_path: Path, three_files: list[Path], warehouse: Warehouse
+) -> None:
+    three_files[1].write_bytes(three_files[1].read_bytes()[:-9])
+    taken = take_deliveries(warehouse, shop_in(tmp_path))
+    assert (taken.loaded, taken.quarantined, taken.rows_loaded) == (2, 1, 4)
+
+
+def test_a_file_among_them_that_changes_while_they_are_read_is_tried_again(
+    tmp_path: Path, three_files: list[Path], warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = deliveries._build_placed_sql
+
+    def build_while_one_grows(*given: Any) -> str:
+        deliver(tmp_path, 2, "10:00", "10:01", "10:02")
+        return build(*given)
+
+    monkeypatch.setattr(deliveries, "_build_placed_sql", build_while_one_grows)
+    taken = take_deliveries(warehouse, shop_in(tmp_path))
+    assert (taken.loaded, taken.growing, taken.rows_loaded) == (2, 1, 4)
+    monkeypatch.undo()
+    assert take_deliveries(warehouse, shop_in(tmp_path)).rows_loaded == 3
+    assert warehouse.value("select count(*) from raw.order_events") == 7
+
+
+def test_a_crash_among_them_leaves_the_earlier_state(
+    tmp_path: Path, three_files: list[Path], warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_deliveries(warehouse, shop_in(tmp_path))
+    before = read_all(warehouse)
+    for number in range(3):
+        deliver(tmp_path, number, "11:00")
+    write, lines = deliveries._write_ledger_line, []
+
+    def crash_at_the_second(*given: Any) -> None:
+        lines.append(given)
+        if len(lines) == 2:
+            raise KeyboardInterrupt
+        write(*given)
+
+    monkeypatch.setattr(deliveries, "_write_ledger_line", crash_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        take_deliveries(warehouse, shop_in(tmp_path))
+    assert read_all(warehouse) == before
+    monkeypatch.undo()
+    assert take_deliveries(warehouse, shop_in(tmp_path)).rows_loaded == 3
+    assert warehouse.value("select count(*) from raw.order_events") == 3
+
+
+def test_where_memory_does_not_reach_for_all_each_is_taken_alone(
+    tmp_path: Path, three_files: list[Path], warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhaust(*_: Any) -> None:
+        raise duckdb.OutOfMemoryException
+
+    monkeypatch.setattr(deliveries, "_load_together", exhaust)
+    assert take_deliveries(warehouse, shop_in(tmp_path)).rows_loaded == 6

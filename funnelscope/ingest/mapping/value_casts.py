@@ -30,7 +30,8 @@ def build_stripped_sql(given: str) -> str:
     """SQL for the delivered text without surrounding blanks and Excel's `="…"`.
 
     Most values need no trimming, and testing both ends is ten times faster than `trim` with a list. The ends are looked
-    up in a string: lists would become joins, and planning those takes a second per file.
+    up in a string: lists would become joins, and planning those takes a second per file. An empty text, of which CSV
+    files are full, has no ends.
     """
     ends = quote_literal(BLANKS + "=")
     trimmed = f"trim({given}, {quote_literal(BLANKS)})"
@@ -39,7 +40,7 @@ def build_stripped_sql(given: str) -> str:
         f"case when starts_with({trimmed}, '=\"') and ends_with({trimmed}, '\"') then {unpacked} else {trimmed} end"
     )
     return (
-        f"case when contains({ends}, left({given}, 1)) or contains({ends}, right({given}, 1)) "
+        f"case when {given} <> '' and (contains({ends}, left({given}, 1)) or contains({ends}, right({given}, 1))) "
         f"then {cleaned} else {given} end"
     )
 

@@ -144,6 +144,13 @@ class RecordStage:
         batch.texts.append(text)
         self._count()
 
+    def add_table(self, first_line: int, names: Sequence[str], table: pa.Table, texts: list[str]) -> None:
+        """Adds readable records, each on a line of its own, with their values in the columns of `names`."""
+        self.row_count += len(table)
+        numbers = pa.array(range(first_line, first_line + len(table)), pa.int64())
+        values = {self.columns[name.lower()]: column for name, column in zip(names, table.columns, strict=True)}
+        self._insert(pa.table({"row_": numbers, "record_": pa.array(texts, pa.string())} | values))
+
     def add_bad(self, line: int, reason: QuarantineReason, detail: LocalizedMessage, text: str) -> None:
         """Adds a record that goes to quarantine as it is."""
         self.first_bad = self.first_bad or (line, detail)
@@ -187,12 +194,14 @@ class RecordStage:
             columns = [pa.array(column) for column in zip(*self.bad, strict=True)]
             tables.append(pa.table(columns, names=list(DETAILS)))
         if tables:
-            chunk = pa.concat_tables(tables, promote_options="default")
-            names = ", ".join(quote_identifier(name) for name in chunk.column_names)
-            self.warehouse.connection.register("funnelscope_chunk", chunk)
-            self.warehouse.execute(f"insert into {STAGED} ({names}) select {names} from funnelscope_chunk")
-            self.warehouse.connection.unregister("funnelscope_chunk")
+            self._insert(pa.concat_tables(tables, promote_options="default"))
         self.batches, self.bad, self.waiting = {}, [], 0
+
+    def _insert(self, chunk: pa.Table) -> None:
+        names = ", ".join(quote_identifier(name) for name in chunk.column_names)
+        self.warehouse.connection.register("funnelscope_chunk", chunk)
+        self.warehouse.execute(f"insert into {STAGED} ({names}) select {names} from funnelscope_chunk")
+        self.warehouse.connection.unregister("funnelscope_chunk")
 
     def _table(self, names: tuple[str, ...], batch: Batch) -> pa.Table | None:
         """The batch as a table. Records that cannot be stored go to the bad ones instead."""

@@ -13,6 +13,7 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from funnelscope.events.schema import BLANKS
 from funnelscope.ingest.mapping.source_mapping import DeliveryError, DeliveryRows
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.ingest.readers import encoding_detection
+from funnelscope.ingest.readers.plain_csv import split_plain_lines
 from funnelscope.ingest.readers.record_stage import (
     HEADER_SOUGHT_IN_LINES,
     RecordStage,
@@ -37,6 +39,8 @@ from funnelscope.warehouse.connection import Warehouse
 
 UNREADABLE_BYTES = "funnelscope.unreadable"
 OTHER_DELIMITERS = ",;\t|，"
+LINES_AT_ONCE = 10_000
+PARTS_SPLIT_IN_VAIN = 3  # then the rest of the file is read record by record
 
 
 def _mark_unreadable_bytes(error: UnicodeError) -> tuple[str, int]:
@@ -160,6 +164,10 @@ class _Lines:
         self.kept.clear()
         return first
 
+    def take_many(self, count: int) -> list[str]:
+        """The next lines, where none has been given back: not counted before they are used."""
+        return [] if self.given_back else list(islice(self.text, count))
+
     def give_back(self) -> None:
         """Undoes the reading of all kept lines."""
         self.given_back.extendleft(reversed(self.kept))
@@ -178,7 +186,12 @@ def _stage_csv(stage: RecordStage, text: io.TextIOWrapper, source: Source, is_ta
         return
     stage.add_columns(header)
     skipped_count = 0
+    is_named_once = len({name.lower() for name in header}) == len(header)
+    may_be_plain = is_named_once and not skipped and delimiter.isascii() and delimiter not in ' "'
+    parts_in_vain = 0 if may_be_plain else PARTS_SPLIT_IN_VAIN
     while True:
+        if parts_in_vain < PARTS_SPLIT_IN_VAIN:
+            parts_in_vain += not _stage_plain_lines(stage, lines, header, delimiter)
         first_line = lines.number + 1
         try:
             fields = next(reader)
@@ -210,6 +223,18 @@ def _stage_csv(stage: RecordStage, text: io.TextIOWrapper, source: Source, is_ta
             stage.add_bad(first_line, QuarantineReason.WRONG_FIELD_COUNT, problem, record)
     if skipped_count:
         stage.notes.append(f"{skipped_count} lines left out by skip_lines")
+
+
+def _stage_plain_lines(stage: RecordStage, lines: _Lines, header: tuple[str, ...], delimiter: str) -> bool:
+    """Stages what comes next as long as every line is a record. False if a part of it was not so, and is given back."""
+    while part := lines.take_many(LINES_AT_ONCE):
+        table = split_plain_lines(part, header, delimiter)
+        if table is None:
+            lines.given_back.extend(part)
+            return False
+        stage.add_table(lines.number + 1, header, table, part)
+        lines.number += len(part)
+    return True
 
 
 def _read_header(reader: Any, lines: _Lines, stage: RecordStage, source: Source) -> tuple[str, ...]:
