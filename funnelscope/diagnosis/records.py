@@ -261,12 +261,14 @@ class TableColumn:
 
     Attributes:
         decode: makes the field's value of what the database holds.
+        may_be_null: null says that the value is not known, not that the table is older than the field.
     """
 
     name: str
     sql_type: str
     meaning: str
     decode: Callable[[str], object] | None = None
+    may_be_null: bool = False
 
 
 _SQL_TYPES: Mapping[object, str] = {
@@ -295,9 +297,8 @@ def _declare_columns(record_type: type[Record]) -> tuple[TableColumn, ...]:
         kind = _remove_null(value_type)
         decode = _DECODERS.get(kind)
         is_text = decode is not None or get_origin(kind) is Literal
-        columns.append(
-            TableColumn(name, sql_type[0] if sql_type else "VARCHAR" if is_text else _SQL_TYPES[kind], meaning, decode)
-        )
+        stored = sql_type[0] if sql_type else "VARCHAR" if is_text else _SQL_TYPES[kind]
+        columns.append(TableColumn(name, stored, meaning, decode, may_be_null=kind != value_type))
     return tuple(columns)
 
 
@@ -338,7 +339,7 @@ R = TypeVar("R", bound=Record)
 def decode_records(record_type: type[R], names: Sequence[str], rows: Iterable[Sequence[object]]) -> list[R]:
     """Records of rows whose columns have these names.
 
-    What is null, or what the table of an older version lacks, has its field's default.
+    What the table of an older version lacks, or has as null though it cannot be, has its field's default.
     """
     columns = [column for column in list_columns(record_type) if column.name in names]
     places = [names.index(column.name) for column in columns]
@@ -348,7 +349,7 @@ def decode_records(record_type: type[R], names: Sequence[str], rows: Iterable[Se
             **{
                 column.name: column.decode(str(value)) if column.decode and value is not None else value
                 for column, value in ((column, row[place]) for column, place in zip(columns, places, strict=True))
-                if value is not None or column.name not in optional
+                if value is not None or column.may_be_null or column.name not in optional
             }
         )
         for row in rows
