@@ -24,6 +24,7 @@ from funnelscope.diagnosis.loss_estimate import estimate_loss_per_pass
 from funnelscope.diagnosis.narrative import narrate_diagnosis
 from funnelscope.diagnosis.playbook import FaultText, load_playbook
 from funnelscope.diagnosis.rate_decomposition import decompose_amount, decompose_rate
+from funnelscope.diagnosis.records import FindingRecord, decode_records, encode_record, list_columns
 from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.diagnosis.step_scan import StepDay, find_robot_source, select_losses
 from funnelscope.diagnosis.steps import STEPS, FunnelStep
@@ -390,3 +391,17 @@ def test_a_sign_that_came_days_before_its_harm_is_evidence() -> None:
         days[-4],
     )
     assert find_moved_series(world.warehouse, "cart", {"product_id": "P1"}, days[-5], days[:-5]) == []
+
+
+def test_a_loss_that_nobody_knows_is_read_back_as_unknown() -> None:
+    known = FindingRecord(
+        finding_id="f", stage="decision", cube="c", step="paid", slice={}, fault_class="decision_loss",
+        status="confirmed", since_date=date(2026, 3, 1), is_ongoing=True, effect=-0.5, object_kind="stage",
+        object_name="decision", owner="o", lost_orders=12.0, lost_amount=None, lost_amount_net=None,
+    )  # fmt: skip
+    names = [column.name for column in list_columns(FindingRecord)]
+    (read,) = decode_records(FindingRecord, names, [encode_record(known)])
+    assert (read.lost_orders, read.lost_amount, read.lost_amount_net) == (12.0, None, None)
+    (old,) = decode_records(FindingRecord, names, [[None if name == "status_reason" else value for name, value in
+                                                    zip(names, encode_record(known), strict=True)]])  # fmt: skip
+    assert old.status_reason == ""

@@ -10,6 +10,7 @@ from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis
 from funnelscope.settings import Settings
 
+_LOSSES = ("lost_amount", "lost_amount_low", "lost_amount_high", "lost_amount_net")
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>()#!|~$&:]")
 
 
@@ -53,6 +54,7 @@ def _narrate_finding(
     slice_text = sentences["separator"].join(f"{name} {value}" for name, value in finding.slice.items())
     values = {
         **{each.name: getattr(finding, each.name) for each in fields(finding)},
+        **{each.name: 0.0 for each in fields(finding) if each.name in _LOSSES and getattr(finding, each.name) is None},
         "name": fault.name,
         "next_step": fault.next_step,
         "slice": slice_text or sentences["whole"],

@@ -302,9 +302,8 @@ def _declare_columns(record_type: type[Record]) -> tuple[TableColumn, ...]:
         kind = _remove_null(value_type)
         decode = _DECODERS.get(kind)
         is_text = decode is not None or get_origin(kind) is Literal
-        columns.append(
-            TableColumn(name, sql_type[0] if sql_type else "VARCHAR" if is_text else _SQL_TYPES[kind], meaning, decode)
-        )
+        stored = sql_type[0] if sql_type else "VARCHAR" if is_text else _SQL_TYPES[kind]
+        columns.append(TableColumn(name, stored, meaning, decode))
     return tuple(columns)
 
 

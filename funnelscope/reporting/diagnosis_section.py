@@ -151,7 +151,7 @@ def _convert_finding(
         observed=finding.observed_rate,
         expected=finding.expected_rate,
         effect=_convert_effect(finding),
-        lost_orders=None if is_data_fault else orders,
+        lost_orders=None if is_data_fault or finding.lost_orders is None else orders,
         lost_amount=None if is_data_fault else _scale_amount(finding, 1.0),
         lost_net_amount=None if is_data_fault or kept is None else _scale_amount(finding, kept),
         mix=mix,
