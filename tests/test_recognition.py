@@ -5,8 +5,10 @@ import os
 import sys
 import zipfile
 from contextlib import redirect_stderr, redirect_stdout
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from recognition_examples import DAY, EXAMPLES, write_workbook
@@ -453,6 +455,29 @@ def test_a_wrong_layout_is_told_with_file_and_line(
         read_layout(path)
     assert f"{path}, line {line}" in str(told.value)
     assert words in str(told.value)
+
+
+def test_the_layout_of_the_documentation_is_right(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "recognition.md").read_text(encoding="utf-8")
+    example = next(block for block in text.split("```yaml\n")[1:] if block.startswith("title:")).split("```")[0]
+    (tmp_path / "till.yaml").write_text(example, encoding="utf-8")
+    assert len(read_layout(tmp_path / "till.yaml").sources) == 1
+    assert len(example.splitlines()) <= 10
+
+
+def test_check_says_that_the_file_of_yesterday_has_not_come(folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("FUNNELSCOPE_CONFIG", str(folder.parent / "funnelscope.yaml"))
+    today = datetime.now(ZoneInfo("Asia/Shanghai")).date()
+    for days, is_awaited in ((1, False), (2, True), (90, False)):
+        day = today - timedelta(days=days)
+        path = write_workbook(
+            folder / f"店铺-整体_{day}.xlsx", {"S": [("日期", "访客数", "支付买家数"), (str(day), "12", "1")]}
+        )
+        run("init", str(folder), "--language", "en")
+        code, out = run("check")
+        assert (code, f"no file of {today - timedelta(days=1)} or later has come yet" in out) == (0, is_awaited)
+        path.unlink()
+        (folder.parent / "funnelscope.yaml").unlink()
 
 
 def test_every_layout_of_the_project_is_as_strict_as_a_user_s() -> None:

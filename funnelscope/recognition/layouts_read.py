@@ -192,14 +192,14 @@ def _take_first(layout: Layout, wanted: Any) -> Any:
 
 
 @cache
-def _connect() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect()
+def _open_scratch() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": 1})
 
 
 @cache
 def list_expression_columns(expression: str) -> frozenset[str]:
     """The columns that a SQL expression reads, without the parameters of its lambdas."""
-    row = _connect().execute("select json_serialize_sql($1)", [f"select ({expression}\n)"]).fetchone()
+    row = _open_scratch().execute("select json_serialize_sql($1)", [f"select ({expression}\n)"]).fetchone()
     tree = json.loads(row[0]) if row else {}
     found = {name for kind, name in _walk_references(tree) if kind == "column"}
     return frozenset(found - {name for kind, name in _walk_references(tree) if kind == "parameter"})

@@ -474,7 +474,8 @@ def _describe_reading(
             if period and read_delivery_day(pattern, path) is None:
                 values = {"file": _show_path(path, folder), "first": str(period[0]), "last": str(period[1])}
                 draft.say(Sureness.ASKED, LocalizedMessage("period_in_name", **values))
-    if not source.declaration.get("time_format") and "event_time" in source.declaration.get("columns", {}):
+    declared = source.declaration
+    if not {"time_format", "query"} & {*declared} and "event_time" in declared.get("columns", {}):
         reading |= _describe_times(group, draft, folder)
     one = group[-1]
     if one.is_named_otherwise:

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
@@ -24,6 +25,9 @@ from funnelscope.settings.yaml_source import KeyPath, SettingsError, YamlSource
 from funnelscope.settings.yaml_source import check_timezone as _known_timezone
 from funnelscope.settings.yaml_source import reject as _reject
 from funnelscope.settings.yaml_source import suggest_nearest as _nearest
+
+if TYPE_CHECKING:
+    import duckdb
 
 CONFIG_VARIABLE = "FUNNELSCOPE_CONFIG"
 HOME_VARIABLE = "FUNNELSCOPE_HOME"
@@ -50,13 +54,20 @@ class Format(StrEnum):
     WORKBOOK = "xlsx"
 
 
+@cache
+def _open_scratch() -> "duckdb.DuckDBPyConnection":
+    """An empty database that parses expressions: opening one for each takes a second for the sources of a shop."""
+    import duckdb
+
+    return duckdb.connect(config={"threads": 1})
+
+
+@cache
 def _find_expression_problem(expression: str) -> str:
     """What is wrong with a scalar SQL expression; empty if nothing is."""
     import json
 
-    import duckdb
-
-    with duckdb.connect() as connection:
+    with _open_scratch().cursor() as connection:
         row = connection.execute("select json_serialize_sql($1)", [f"select ({expression}\n)"]).fetchone()
     tree = json.loads(row[0]) if row else {}
     if tree.get("error"):
@@ -93,7 +104,7 @@ def _find_time_format_problem(form: str) -> str:
     if "%" not in form:
         return f"is no format of a time; {remedy}"
     try:
-        with duckdb.connect() as connection:
+        with _open_scratch().cursor() as connection:
             connection.execute("select try_strptime('', $1)", [form])
     except duckdb.Error as problem:
         return f"is no format of a time: {str(problem).splitlines()[0].partition(': ')[2]}; {remedy}"

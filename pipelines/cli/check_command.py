@@ -1,6 +1,7 @@
 """`funnelscope check`: what the settings make of the newest file of each source, without building anything."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 VALUE_WIDTH = 60
 CONTENT_WIDTH = 200
 TYPES_SHOWN = 10
+DAYS_AWAITED = 14
+"""A source whose newest file is older delivers no more, or holds a history."""
 
 
 def check(
@@ -75,6 +78,9 @@ def _describe(found: "SourceCheck", settings: "Settings", words: "Words", positi
         return
     values = {"source": found.source.name, "family": family, "file": found.file, "files": f"{found.file_count:,}"}
     yield f"{state} " + say("file", **values, day=found.delivered_on or words.no_data)
+    yesterday = datetime.now(settings.zone).date() - timedelta(days=1)
+    if found.source.required and found.delivered_on and 0 < (yesterday - found.delivered_on).days <= DAYS_AWAITED:
+        yield f"  {say('awaited', day=yesterday)}"
     if found.problem:
         yield f"  {say('problem', problem=_translate(found.problem, words))}"
         yield from _locate(found.place, position)
