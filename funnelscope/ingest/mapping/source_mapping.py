@@ -19,6 +19,7 @@ from funnelscope.ingest.ledger_tables import list_raw_columns
 from funnelscope.ingest.mapping import empty_texts, time_formats, value_casts
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.messages.check_observations import LocalizedMessage
+from funnelscope.messages.secrets import hide_secrets
 from funnelscope.settings import EPOCH_UNITS, KeyPath, Settings, Source
 from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.quoting import quote_identifier, quote_literal
@@ -694,7 +695,7 @@ class SourceMapping:
             place = f"from {self.rows.relation} where {self.rows.row_number} = {number}"
             warehouse.rows(f"select ({self.guarded[name]}\n) from (select {columns} {place})")
         except duckdb.Error as error:
-            return str(error).splitlines()[0]
+            return hide_secrets(str(error)).splitlines()[0]
         return ""
 
     def insert_bad(self) -> str:
