@@ -5,9 +5,9 @@ from datetime import date, timedelta
 from io import BytesIO
 
 from funnelscope.diagnosis.baseline import build_slice_condition
-from funnelscope.diagnosis.narrative import escape_markdown
 from funnelscope.diagnosis.records import FindingRecord
 from funnelscope.diagnosis.steps import STEPS
+from funnelscope.messages.markdown import escape_markdown
 from funnelscope.warehouse.connection import Warehouse
 from reports.fonts import spell_out
 from reports.pictures.canvas import ALARM, BLUE, QUIET, apply_drawing_style, reduce_colours
