@@ -10,10 +10,11 @@ from assets.common import SNAPSHOT
 from funnelscope.ingest.landing_zone import DeliveryError, FoundFile, find_files
 from funnelscope.settings import Settings, Source
 from pipelines.jobs import AssetJob
+from pipelines.status import PUBLISHED_BY
 
 FIRST_LOOK = "*/10 6-9 * * *"  # in the shop's time zone
 LAST_LOOK_HOUR = 9  # then a day runs with what is there, and is blocked if too little is
-FRESHNESS_DEADLINE = "30 9 * * *"
+FRESHNESS_DEADLINE = f"{PUBLISHED_BY.minute} {PUBLISHED_BY.hour} * * *"
 SECONDS_OF_REST = 60  # a file written to more recently may still be growing
 DAYS_LOOKED_BACK = 7  # days missed while the machine was off are run too
 
