@@ -14,6 +14,7 @@ from funnelscope.funnels import daily_answers
 from funnelscope.funnels.daily_answers import DeclaredFunnel
 from funnelscope.funnels.published_events import is_history_needed
 from funnelscope.funnels.step_labels import list_step_labels
+from funnelscope.messages.markdown import escape_markdown, fence_code
 
 OWN_FUNNELS = "funnels"
 
@@ -39,14 +40,15 @@ def define_own_funnel(
     One with a fault has an asset as well, which warns of it.
     """
     back = 0
-    description = f"Has a fault, so that it is not answered: {funnel.problem}"
+    description = f"Has a fault, so that it is not answered: {escape_markdown(funnel.problem)}"
     if funnel.file:
         plan = funnel.file.spec.plan
         back = FAR_BACK_DAYS if is_history_needed(plan) else min(daily_answers.count_days_back(plan), FAR_BACK_DAYS)
+        steps = escape_markdown(" → ".join(list_step_labels(funnel.file.spec)))
         description = (
-            f"{' → '.join(list_step_labels(funnel.file.spec))}, of the units that entered in the last week whose "
+            f"{steps}, of the units that entered in the last week whose "
             "windows are over, and of those that entered since."
-            f"\n\n```yaml\n{funnel.path.read_text(encoding='utf-8')}\n```"
+            f"\n\n{fence_code(funnel.path.read_text(encoding='utf-8'), 'yaml')}"
         )
     reach = dg.TimeWindowPartitionMapping(start_offset=-back, allow_nonexistent_upstream_partitions=True)
 

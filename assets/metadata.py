@@ -11,9 +11,11 @@ from typing import Any
 import dagster as dg
 
 from assets.resources import Shop
-from funnelscope.diagnosis.narrative import escape_markdown, write_diagnosis_markdown
+from funnelscope.diagnosis.narrative import write_diagnosis_markdown
 from funnelscope.diagnosis.records import FindingRecord, SliceConditions
 from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis, read_diagnosis
+from funnelscope.messages.markdown import escape_markdown
+from funnelscope.messages.secrets import hide_secrets
 from funnelscope.reporting import Edition
 from funnelscope.reporting.finding_chart import draw_finding_chart
 from funnelscope.reporting.own_funnel_section import draw_cohort, read_own_funnel
@@ -102,7 +104,9 @@ def describe_funnel_day(shop: Shop, name: str, business_date: date) -> Metadata:
 
 def embed_picture(title: str, content: bytes, kind: str) -> dg.MarkdownMetadataValue:
     """The picture as Markdown. `kind` is the subtype of its media type, such as `png`."""
-    return dg.MetadataValue.md(f"![{title}](data:image/{kind};base64,{base64.b64encode(content).decode()})")
+    return dg.MetadataValue.md(
+        f"![{escape_markdown(title)}](data:image/{kind};base64,{base64.b64encode(content).decode()})"
+    )
 
 
 def show_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> Metadata:
@@ -135,7 +139,7 @@ def _format_cell(value: Any) -> str:
     if value is None:
         return ""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return escape_markdown(" ".join((f"{value:,}" if is_number else str(value)).split()))
+    return escape_markdown(f"{value:,}" if is_number else str(value))
 
 
 def _describe_or_explain(shown: Callable[[], Metadata]) -> Metadata:
@@ -143,7 +147,7 @@ def _describe_or_explain(shown: Callable[[], Metadata]) -> Metadata:
     try:
         return shown()
     except Exception as error:
-        return {"not_shown": f"{type(error).__name__}: {error}"}
+        return {"not_shown": f"{type(error).__name__}: {hide_secrets(str(error))}"}
 
 
 def _format_findings(shop: Shop, diagnosis: StoredDiagnosis) -> str:

@@ -11,6 +11,7 @@ from assets.common import DUPLICATES, EXCLUDED, RESULTS, VERDICT, define_daily_a
 from assets.metadata import show_rows
 from assets.resources import Shop
 from funnelscope.funnels.daily_answers import DeclaredFunnel, drop_undeclared
+from funnelscope.messages.markdown import escape_markdown
 from funnelscope.quality import gate
 from funnelscope.settings import Settings
 from funnelscope.warehouse.checks import Severity
@@ -70,10 +71,10 @@ def define_verdict(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
 
 
 def format_reasons(verdicts: Iterable[gate.DayVerdict], most: int = 50) -> str:
-    """One line per reason, at most `most`; the text none without reasons."""
+    """A list in Markdown, at most `most` reasons; the text none without reasons."""
     lines = (
-        f"- {verdict.business_date} {verdict.verdict.value}: {reason.subject}: {reason.observed} "
-        f"(expected: {reason.expected})"
+        f"- {verdict.business_date} {verdict.verdict.value}: "
+        + escape_markdown(f"{reason.subject}: {reason.observed} (expected: {reason.expected})")
         for verdict in verdicts
         for reason in verdict.reasons
     )
@@ -84,7 +85,10 @@ def define_checks(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.
     """Displays the gate's results on each table. No check is blocking: that would also skip the report."""
     specs = [
         dg.AssetCheckSpec(
-            check.name, asset=make_asset_key(check.table), description=check.rule, additional_deps=[RESULTS]
+            check.name,
+            asset=make_asset_key(check.table),
+            description=escape_markdown(check.rule),
+            additional_deps=[RESULTS],
         )
         for check in gate.list_checks(settings)
     ]

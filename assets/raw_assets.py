@@ -9,6 +9,7 @@ from assets.metadata import count_rows_for_display
 from assets.resources import Shop
 from funnelscope import ingest
 from funnelscope.events.schema import FAMILIES, Family
+from funnelscope.messages.markdown import escape_markdown
 from funnelscope.settings import Settings
 from funnelscope.warehouse.models import RAW_LEADING_COLUMNS
 
@@ -38,6 +39,7 @@ def define_raw_events(days: dg.DailyPartitionsDefinition, settings: Settings) ->
 def _define_raw_spec(family: Family, settings: Settings) -> dg.AssetSpec:
     sources = settings.list_family_sources(family.name)
     declared = ", ".join(source.pattern for source in sources) or "not declared: this shop delivers none"
+    declared = escape_markdown(declared)
     columns = [(name, kind, meaning) for name, kind, meaning in RAW_LEADING_COLUMNS]
     columns += [(column.name, column.sql_type, column.meaning) for column in family.columns]
     return dg.AssetSpec(

@@ -2,7 +2,7 @@
 
 import time as clock
 import warnings
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -10,10 +10,8 @@ from assets.common import SNAPSHOT
 from funnelscope.ingest.landing_zone import DeliveryError, FoundFile, find_files
 from funnelscope.settings import Settings, Source
 from pipelines.jobs import AssetJob
+from pipelines.morning import build_cron, build_freshness_cron, find_last_look
 
-FIRST_LOOK_HOUR = 6  # in the shop's time zone
-LOOK_MINUTES = 10
-FRESHNESS_MINUTES = 30  # after the last look, by when a day is published
 SECONDS_OF_REST = 60  # a file written to more recently may still be growing
 DAYS_LOOKED_BACK = 7  # days missed while the machine was off are run too
 
@@ -35,7 +33,7 @@ def define_daily_schedule(settings: Settings, daily: AssetJob) -> dg.ScheduleDef
         if yesterday < settings.opening_date:
             return dg.SkipReason(f"The shop opens on {settings.opening_date}.")
         waiting = find_undelivered_sources(settings, yesterday)
-        if waiting and now.time() < settings.latest:
+        if waiting and now.time() < find_last_look(settings):
             return dg.SkipReason(f"Waiting for {', '.join(waiting)} of {yesterday} until {settings.latest:%H:%M}.")
         days = [*_find_missed_days(context.instance, settings, yesterday), yesterday]
         return [
@@ -43,26 +41,6 @@ def define_daily_schedule(settings: Settings, daily: AssetJob) -> dg.ScheduleDef
         ]
 
     return every_morning
-
-
-def build_cron(settings: Settings) -> str:
-    """Every ten minutes from six o'clock to the hour of the last look; from earlier on if that is earlier."""
-    last = _find_last_look(settings)
-    return f"*/{LOOK_MINUTES} {min(FIRST_LOOK_HOUR, last.hour)}-{last.hour} * * *"
-
-
-def _find_last_look(settings: Settings) -> time:
-    """The first look that is not before `latest`; of one close to midnight the last of the day."""
-    minutes = settings.latest.hour * 60 + settings.latest.minute
-    minutes = min(-(-minutes // LOOK_MINUTES) * LOOK_MINUTES, 24 * 60 - LOOK_MINUTES)
-    return time(*divmod(minutes, 60))
-
-
-def build_freshness_cron(settings: Settings) -> str:
-    """When yesterday's partition must be published: half an hour after the last look, by midnight."""
-    last = _find_last_look(settings)
-    hour, minute = divmod(min(last.hour * 60 + last.minute + FRESHNESS_MINUTES, 24 * 60 - 1), 60)
-    return f"{minute} {hour} * * *"
 
 
 def find_undelivered_sources(settings: Settings, day: date) -> list[str]:

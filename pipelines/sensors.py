@@ -8,6 +8,7 @@ import dagster as dg
 
 from funnelscope.ingest.build_state import read_build_state
 from funnelscope.ingest.landing_zone import find_files
+from funnelscope.messages.secrets import hide_secrets
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import WarehouseLockedError, is_lock_held, open_warehouse
 from funnelscope.warehouse.home_version import HomeVersionError
@@ -106,7 +107,8 @@ def _define_failure_alert(settings: Settings) -> dg.SensorDefinition:
         days = context.dagster_run.tags.get("dagster/partition") or " to ".join(
             context.dagster_run.tags.get(tag, "") for tag in (RANGE_START, RANGE_END)
         )
-        line = f"{context.dagster_run.run_id} {context.dagster_run.job_name} {days}: {context.failure_event.message}\n"
+        message = hide_secrets(str(context.failure_event.message))
+        line = f"{context.dagster_run.run_id} {context.dagster_run.job_name} {days}: {message}\n"
         with (settings.home / "alerts.log").open("a", encoding="utf-8") as log:
             log.write(line)
         context.log.error(line)

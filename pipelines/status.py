@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +16,8 @@ from funnelscope.reporting import Period
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import WarehouseLockedError, open_warehouse
 from funnelscope.warehouse.home_version import HomeVersionError
+from funnelscope.warehouse.snapshots import find_current_snapshot
+from pipelines.morning import find_publication_deadline
 
 MOST_DAYS = 45
 
@@ -52,6 +55,42 @@ def print_status(settings: Settings) -> None:
         console.print(line)
     if pruned:
         console.print(f"Raw rows up to {max(pruned)} are pruned (retention): late rows of those days go to quarantine.")
+
+
+def read_health(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
+    """For monitoring: whether the last day that should be published by now is, and why not.
+
+    Reads the published copy only, so that it answers at once, also while a run writes. `exit_code` is 0 for the states
+    fine and warned, 1 for late (not published), 2 for blocked.
+    """
+    now = now or datetime.now(settings.zone)
+    expected = now.date() - timedelta(
+        days=1 if now.timetz().replace(tzinfo=None) >= find_publication_deadline(settings) else 2
+    )
+    published = read_published_days(settings.published)
+    verdict = None
+    if find_current_snapshot(settings.published):
+        with open_published(settings.published) as connection:
+            verdict = gate.read_published_verdict(connection, expected)
+    last = max(published, default=None)
+    if expected < settings.opening_date:
+        state = "fine"  # the shop is not open yet
+    elif verdict and verdict.verdict == Verdict.BLOCKED:
+        state = "blocked"
+    elif expected in published:
+        state = "warned" if verdict and verdict.verdict == Verdict.WARN else "fine"
+    else:
+        state = "late"
+    return {
+        "shop": settings.shop,
+        "state": state,
+        "exit_code": {"late": 1, "blocked": 2}.get(state, 0),
+        "expected_day": expected.isoformat(),
+        "last_published_day": last and last.isoformat(),
+        "snapshot": last and published[last],
+        "days_behind": max((expected - last).days, 0) if last else None,
+        "reasons": [f"{reason.subject}: {reason.observed}" for reason in verdict.reasons] if verdict else [],
+    }
 
 
 def check_was_run(settings: Settings, period: Period | date) -> None:

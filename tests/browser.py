@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -33,13 +33,26 @@ def running_ui(
     environment: Mapping[str, str], log: Path, command: Path = COMMAND, folder: Path | None = None
 ) -> Iterator[str]:
     """`funnelscope ui` on a free port, started in `folder`; yields its address once the definitions are loaded."""
+    with started_ui(environment, log, command, folder) as (address, _):
+        yield address
+
+
+@contextmanager
+def started_ui(
+    environment: Mapping[str, str],
+    log: Path,
+    command: Path = COMMAND,
+    folder: Path | None = None,
+    arguments: Sequence[str] = (),
+) -> "Iterator[tuple[str, subprocess.Popen[bytes]]]":
+    """The same with further arguments; yields its address and its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     with log.open("wb") as output:
         ui = subprocess.Popen(
-            [str(command), "ui", "--port", str(port)],
+            [str(command), "ui", "--port", str(port), *arguments],
             cwd=folder,
             env=os.environ | dict(environment),
             stdout=output,
@@ -48,7 +61,7 @@ def running_ui(
         )
         try:
             _wait_until_loaded(address, ui, log)
-            yield address
+            yield address, ui
         finally:
             _stop(ui)
 

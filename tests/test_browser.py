@@ -1,6 +1,7 @@
 """What an analyst finds in the UI, looked at in a real browser: graph, stage, picture, failed check, evidence."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import browser
@@ -11,11 +12,13 @@ from diagnosis_world import World, settings_of
 from playwright.sync_api import Page
 from shop_helpers import Home
 from small_shop import FAULTY_ROWS, LAST_DAY, shop_with_refused_rows
-from test_showing import shop_of
+from test_showing import HOSTILE, shop_of
 
-from assets.common import FINDINGS
-from assets.metadata import describe_diagnosis_day
-from funnelscope.warehouse.checks import load_contracts
+from assets.common import FINDINGS, VERDICT
+from assets.metadata import describe_diagnosis_day, show_rows
+from assets.quality_assets import format_reasons
+from funnelscope.quality.gate import DayVerdict, Verdict, VerdictReason
+from funnelscope.warehouse.checks import Severity, load_contracts
 from pipelines.instance import open_instance
 
 pytestmark = [
@@ -132,6 +135,31 @@ def test_an_own_funnel_shows_its_declaration_and_what_became_of_those_who_entere
         open_metadata(page, kind)
         wait_for_image(page)
         browser.close_dialog(page)
+
+
+def test_hostile_names_are_drawn_as_text(page: Page, address: str, home: Home) -> None:
+    """In a table and in a list of reasons: no picture is fetched, no link offered, no script run."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    reason = VerdictReason("family_missing", HOSTILE, HOSTILE, "", Severity.BLOCK, "", "")
+    reasons = format_reasons([DayVerdict(date.fromisoformat(LAST_DAY), Verdict.BLOCKED, (reason,))])
+    shown = show_rows("failed", [{"name": HOSTILE, "n": 1}]) | {"reasons": dg.MetadataValue.md(reasons)}
+    with pytest.MonkeyPatch.context() as patch, open_instance(home.settings) as instance:
+        patch.setenv("DAGSTER_HOME", str(home.settings.dagster_home))
+        instance.report_runless_asset_event(dg.AssetMaterialization(VERDICT, partition=LAST_DAY, metadata=shown))
+    open_asset(page, address, "quality/day_verdict")
+    for key in shown:
+        row = page.get_by_role("row").filter(has=page.get_by_text(key, exact=True))
+        if row.get_by_text("[Show Markdown]").count():
+            open_metadata(page, key)
+            drawn = page.get_by_role("dialog")
+            assert "onerror=alert" in drawn.inner_text()
+            assert drawn.locator("a, script, img, h1, code").count() == 0
+            browser.close_dialog(page)
+        else:
+            row.get_by_text("onerror=alert", exact=False).first.wait_for()
+    assert page.locator("a[href*='evil'], img[src*='evil']").count() == 0
+    assert not [url for url in asked if "evil.example" in url]
 
 
 def test_schedule_and_sensors_are_on(page: Page, address: str) -> None:

@@ -11,7 +11,8 @@ import pytest
 from assets.common import SNAPSHOT, define_partitions
 from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.settings import Settings, load_settings
-from pipelines.schedules import build_cron, build_freshness_cron, define_daily_schedule, find_undelivered_sources
+from pipelines.morning import build_cron, build_freshness_cron
+from pipelines.schedules import define_daily_schedule, find_undelivered_sources
 
 DAY = date(2026, 5, 4)
 

@@ -11,8 +11,12 @@ from dagster._serdes import serialize_value
 from diagnosis_world import World, settings_of
 
 from assets import metadata
+from assets.quality_assets import format_reasons
 from assets.resources import Shop
+from funnelscope.messages.markdown import fence_code
+from funnelscope.quality.gate import DayVerdict, Verdict, VerdictReason
 from funnelscope.reporting import table_overview
+from funnelscope.warehouse.checks import Severity
 from funnelscope.warehouse.models import derive_schemas, load_models
 
 LAST = 31
@@ -63,7 +67,7 @@ def columns_of(value: Any) -> dict[str, list[str]]:
 
 def svg_of(value: Any) -> ElementTree.Element:
     assert isinstance(value, dg.MarkdownMetadataValue)
-    found = re.fullmatch(r"!\[[\w.]+\]\(data:image/svg\+xml;base64,(.*)\)", value.md_str)
+    found = re.fullmatch(r"!\[[\w.\\]+\]\(data:image/svg\+xml;base64,(.*)\)", value.md_str)
     assert found
     return ElementTree.fromstring(base64.b64decode(found[1]))
 
@@ -121,6 +125,39 @@ def test_a_name_can_neither_break_a_table_nor_load_a_picture(name: str) -> None:
     assert unescaped.splitlines()[-1].count("|") == 5
     assert "1,152,921,504,606,846,977 |  | True |" in value.md_str
     assert metadata.show_rows("rows", []) == {}
+
+
+HOSTILE = (
+    "![x](http://evil.example/p.png) <script>alert(1)</script> [a](javascript:alert) | b "
+    "\n\n# c\n- dangerous www.evil.example e@evil.example <img src=x onerror=alert(1)> `f` **g** &lt;h"
+)
+
+
+def find_what_markdown_would_draw(text: str) -> list[str]:
+    """Pictures, links, tags, addresses, headings, lists and code that are left once escaped signs are gone."""
+    ours = re.sub(r"!\[([^\]\\]|\\.)*\]\(data:image/[^)]*\)", "", text)
+    bare = re.sub(r"\\[^A-Za-z0-9\s]", "", ours)
+    return re.findall(r"[\[\]<>`*]|https?:?//|www\.|e@evil|javascript:|^#.*|^- dangerous|&\w+;", bare, re.MULTILINE)
+
+
+def test_a_hostile_name_is_text_wherever_the_ui_draws_markdown() -> None:
+    """A coupon of that name goes from the cube through the diagnosis; others are a file's, a reason's, a picture's."""
+    world = World(settings_of(language="en"))
+    world.add_days(1, LAST - 1)
+    world.add_days(LAST, LAST, coupon_loss=0.6)
+    world.warehouse.execute("update marts.checkout_cube set coupon = $name where coupon = 'WELCOME10'", name=HOSTILE)
+    world.diagnose(LAST, LAST)
+    shown = metadata.describe_diagnosis_day(shop_of(world), world.day(LAST))["findings"].value
+    assert shown.count("evil") > 3
+    reason = VerdictReason("family_missing", f"order: {HOSTILE}", HOSTILE, "", Severity.BLOCK, "", "")
+    reasons = format_reasons([DayVerdict(world.day(LAST), Verdict.BLOCKED, (reason,))])
+    assert len(reasons.splitlines()) == 1
+    for text in (shown, reasons, metadata.embed_picture(HOSTILE, b"", "png").value):
+        assert find_what_markdown_would_draw(text) == []
+
+
+def test_code_cannot_end_its_block() -> None:
+    assert fence_code("a\n```\n<script>\n````", "yaml").splitlines()[0] == "`````yaml"
 
 
 def test_a_finding_shows_status_slice_loss_and_a_chart(shop: Shop, world: World) -> None:

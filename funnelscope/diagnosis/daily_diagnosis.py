@@ -27,6 +27,7 @@ from funnelscope.diagnosis.records import DayRecord, FindingRecord, Record
 from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.diagnosis.step_scan import StepDay, scan_steps
 from funnelscope.events.schema import FIGURE
+from funnelscope.messages.secrets import hide_secrets
 from funnelscope.quality.gate import list_days
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
@@ -58,7 +59,7 @@ def _record_failure(error: str) -> list[Record]:
 
 def _describe_error(error: Exception) -> str:
     where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+    return f"{type(error).__name__}: {hide_secrets(str(error))} ({where.name}, line {where.lineno})"
 
 
 def _fill_slice_days(warehouse: Warehouse, settings: Settings, from_date: date, to_date: date) -> None:

@@ -1,17 +1,16 @@
 """Findings as paragraphs of text, in the language of their reader."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from funnelscope.diagnosis.playbook import Playbook, load_playbook
 from funnelscope.diagnosis.records import DetectableDropRecord, EvidenceRecord, FindingRecord
 from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis
+from funnelscope.messages.markdown import escape_lines
 from funnelscope.settings import Settings
 
 _LOSSES = ("lost_amount", "lost_amount_low", "lost_amount_high", "lost_amount_net")
-_MARKDOWN = re.compile(r"[\\`*_\[\]<>()#!|~$&:]")
 
 
 def narrate_diagnosis(diagnosis: StoredDiagnosis, settings: Settings, language: str) -> list[str]:
@@ -62,6 +61,7 @@ def _narrate_finding(
         "currency": settings.currency,
         "reason": playbook.describe_reasons(finding.stated_reasons),
     }
+    values = _keep_on_one_line(values)
     if finding.status == "recovered":
         return sentences["recovered_finding"].format(**values)
     lines = [sentences[_choose_finding(finding)].format(**values)]
@@ -94,7 +94,7 @@ def _choose_loss(finding: FindingRecord) -> str:
 
 def _narrate_evidence(evidence: EvidenceRecord, playbook: Playbook) -> str:
     """What moved; empty for a data check, which is the reason of the finding's status, and a series without a value."""
-    values = {each.name: getattr(evidence, each.name) for each in fields(evidence)}
+    values = _keep_on_one_line({each.name: getattr(evidence, each.name) for each in fields(evidence)})
     if evidence.kind == "series":
         return playbook.sentences["series"].format(**values) if evidence.today is not None else ""
     return playbook.sentences["note"].format(**values) if evidence.kind == "change_log" else ""
@@ -110,9 +110,9 @@ def describe_data_check(evidence: EvidenceRecord, playbook: Playbook) -> str:
 def write_diagnosis_markdown(diagnosis: StoredDiagnosis, settings: Settings) -> str:
     """The same as markdown for the UI, in the shop's language."""
     paragraphs = narrate_diagnosis(diagnosis, settings, settings.language)
-    return "\n\n".join(escape_markdown(paragraph).replace("\n   ", "\n- ") for paragraph in paragraphs)
+    return "\n\n".join(escape_lines(paragraph).replace("\n   ", "\n- ") for paragraph in paragraphs)
 
 
-def escape_markdown(text: str) -> str:
-    """The text such that markdown shows it as it is: a campaign's name is neither a picture nor a link."""
-    return _MARKDOWN.sub(r"\\\g<0>", text)
+def _keep_on_one_line(values: Mapping[str, object]) -> dict[str, object]:
+    """The values of a sentence; a delivered name with a line break would look like a sentence of ours."""
+    return {name: " ".join(value.split()) if isinstance(value, str) else value for name, value in values.items()}

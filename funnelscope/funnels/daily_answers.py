@@ -21,6 +21,7 @@ from funnelscope.funnels.funnel_answers import format_answer
 from funnelscope.funnels.funnel_events import describe_database_error
 from funnelscope.funnels.published_events import check_published_funnel, is_history_needed, load_staged
 from funnelscope.funnels.specification import FunnelFile, convert_to_microseconds
+from funnelscope.messages.secrets import hide_secrets
 from funnelscope.settings import Settings
 from funnelscope.settings.yaml_source import SettingsError
 from funnelscope.warehouse.bulk_insert import insert_rows
@@ -96,7 +97,9 @@ def describe_fault(path: Path, error: Exception) -> str:
     """Why a funnel has no answer, with the file: what its check says, or else the error that came up."""
     if isinstance(error, ValueError):
         return str(error)
-    told = describe_database_error(error) if isinstance(error, duckdb.Error) else f"{type(error).__name__}: {error}"
+    told = f"{type(error).__name__}: {hide_secrets(str(error))}"
+    if isinstance(error, duckdb.Error):
+        told = describe_database_error(error)
     return f"{path}: cannot be answered: {told}"
 
 

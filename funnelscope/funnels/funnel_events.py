@@ -12,6 +12,7 @@ import duckdb
 
 from funnelscope.funnels.engine.plan import FunnelPlan, walk_tests
 from funnelscope.funnels.specification import FunnelFile
+from funnelscope.messages.secrets import hide_secrets
 from funnelscope.settings.yaml_source import KeyPath, suggest_nearest
 
 
@@ -74,7 +75,7 @@ def build_unit_sql(unit: str, kind: str) -> str:
 
 def describe_database_error(problem: duckdb.Error) -> str:
     """DuckDB's error without its suggestions and positions, which concern SQL."""
-    lines = str(problem).splitlines()
+    lines = hide_secrets(str(problem)).splitlines()
     is_told = itertools.takewhile(lambda line: line and not line.startswith(("Possible", "LINE ")), lines)
     return "; ".join(is_told)
 

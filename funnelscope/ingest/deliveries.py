@@ -35,6 +35,7 @@ from funnelscope.ingest.readers.record_stage import escape, is_read
 from funnelscope.ingest.readers.text_reader import read_text
 from funnelscope.ingest.readers.workbook_reader import read_workbook
 from funnelscope.messages.check_observations import LocalizedMessage, format_messages_as_json
+from funnelscope.messages.secrets import hide_secrets
 from funnelscope.settings import Format, KeyPath, Settings, Source
 from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.quoting import quote_identifier, quote_literal
@@ -515,7 +516,7 @@ def _describe_error(error: Exception) -> LocalizedMessage:
     """What the ledger says of a file that could not be read."""
     if isinstance(error, DeliveryError):
         return error.localized_message
-    first = escape(str(error)).splitlines()[0] if str(error) else ""
+    first = escape(hide_secrets(str(error))).splitlines()[0] if str(error) else ""
     is_known = not first or isinstance(error, (duckdb.Error, OSError, EOFError))
     return LocalizedMessage("cannot_be_read", error=(first or type(error).__name__) if is_known else repr(error)[:200])
 
@@ -795,7 +796,7 @@ def _select_rows(warehouse: Warehouse, rows: DeliveryRows, source: Source, dt: d
             f"count(*) filter (not {is_chosen} and chosen_.v is null) from {judged}"
         )
     except (duckdb.BinderException, duckdb.CatalogException) as error:
-        message = LocalizedMessage("where_does_not_fit", error=str(error).splitlines()[0])
+        message = LocalizedMessage("where_does_not_fit", error=hide_secrets(str(error)).splitlines()[0])
         raise DeliveryError(QuarantineReason.FAILED_EXPRESSION, message, (WHERE,)) from None
     return chosen, chosen_count, undecided_count
 

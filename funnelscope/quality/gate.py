@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+import duckdb
+
 from funnelscope.events.schema import FAMILIES
 from funnelscope.ingest import find_family_presence, list_failures
 from funnelscope.messages.check_observations import CheckObservation
@@ -409,6 +411,17 @@ def read_verdicts(warehouse: Warehouse, from_date: date, to_date: date) -> list[
         to_date=to_date,
     )
     return [DayVerdict(day, Verdict(verdict), _parse_reasons(json.loads(reasons))) for day, verdict, reasons in rows]
+
+
+def read_published_verdict(published: duckdb.DuckDBPyConnection, business_date: date) -> DayVerdict | None:
+    """The verdict of a day in the published copy, which has it of blocked days too; None if it was never judged."""
+    found = published.execute(
+        "select verdict, reasons from quality.day_verdict where business_date = $1", [business_date]
+    ).fetchone()
+    if found is None:
+        return None
+    verdict, reasons = found
+    return DayVerdict(business_date, Verdict(verdict), _parse_reasons(json.loads(reasons)))
 
 
 def _parse_reasons(written: Sequence[Mapping[str, str]]) -> tuple[VerdictReason, ...]:

@@ -8,9 +8,9 @@ import numpy as np
 
 from funnelscope.diagnosis.baseline import build_slice_condition
 from funnelscope.diagnosis.figure_diagnosis import FIGURE_CUBE, read_figure_days
-from funnelscope.diagnosis.narrative import escape_markdown
 from funnelscope.diagnosis.records import FindingRecord
 from funnelscope.diagnosis.steps import STEPS
+from funnelscope.messages.markdown import escape_markdown
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
 from reports.fonts import spell_out

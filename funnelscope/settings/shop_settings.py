@@ -167,8 +167,7 @@ class _Export(_SettingsModel):
     @classmethod
     def _path_of_this_machine(cls, path: str) -> str:
         if "://" in path:
-            shown = re.sub("://.*@", "://…@", path)  # without its password
-            _reject((), shown, "is an address; write the path of a file on this machine, and copy what it holds there")
+            _reject((), path, "is an address; write the path of a file on this machine, and copy what it holds there")
         return path
 
     @field_validator("encoding", check_fields=False)

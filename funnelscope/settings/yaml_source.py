@@ -13,6 +13,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from funnelscope.messages.secrets import hide_secrets
+
 KeyPath = tuple[str | int, ...]
 
 MOST_VALUES = 100_000  # in a file that people write, aliases unfolded
@@ -142,6 +144,7 @@ class YamlSource:
 
     def _message(self, path: KeyPath, found: str, text: str) -> str:
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+        found, text = hide_secrets(found), hide_secrets(text)
         shown = found if len(found) <= 200 else found[:197] + "..."
         return f"{self.path}, line {self.find_line(path)}: {key}: {shown + ' ' if shown else ''}{text}"
 

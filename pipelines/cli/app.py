@@ -1,8 +1,10 @@
 """The command line. Commands import heavy modules only when they run, so that --help answers at once."""
 
+import json
 import os
 import shutil
 import sys
+import traceback
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from funnelscope.messages.secrets import hide_secrets
 from funnelscope.project_files import find_project_path
 from pipelines.cli.backup_commands import backup, restore
 from pipelines.cli.check_command import check
@@ -342,12 +345,24 @@ def diagnose(
 
 
 @app.command(short_help="Every day: published, warned, blocked, late, missing.")
-def status() -> None:
-    """Lists the days: published, warned, blocked, late or missing, and why."""
-    with explain_errors():
-        from pipelines.status import print_status
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For monitoring: one JSON object, and an exit code.")] = False,
+) -> None:
+    """Lists the days: published, warned, blocked, late or missing, and why.
 
-        print_status(load_shop_settings())
+    With --json, the last published day and whether it is the one expected by now, from the published copy. Exit codes:
+    0 fine, 1 not published by the time expected, or an error, 2 blocked.
+    """
+    with explain_errors():
+        from pipelines.status import print_status, read_health
+
+        settings = load_shop_settings()
+        if not as_json:
+            print_status(settings)
+            return
+        health = read_health(settings)
+        typer.echo(json.dumps(health, ensure_ascii=False, indent=2))
+    raise typer.Exit(health["exit_code"])
 
 
 @app.command(short_help="Build again, after an upgrade or a change of SQL.")
@@ -379,23 +394,45 @@ def doctor() -> None:
 
         findings = examine_shop(load_shop_settings())
         for finding in findings:
-            typer.echo(f"{'ok  ' if finding.is_fine else 'BAD '} {finding.subject}: {finding.words}")
+            typer.echo(f"{'ok  ' if finding.is_fine else 'BAD '} {finding.subject}: {hide_secrets(finding.words)}")
     raise typer.Exit(0 if all(finding.is_fine for finding in findings) else 1)
 
 
 @app.command(short_help="Dagster's UI on this machine, with schedule and sensors.")
-def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
-    """Starts the Dagster UI on 127.0.0.1 with its history, schedule and sensors. Stop it with Ctrl-C."""
-    with explain_errors():
-        from pipelines.instance import prepare_home
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
+    listen: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on; another one only behind a login.")
+    ] = "127.0.0.1",
+    host_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            envvar="FUNNELSCOPE_HOST_NAMES",
+            help="A name by which a reverse proxy is reached, such as shop.example.com; may be repeated.",
+        ),
+    ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Viewers can look at everything and change nothing.")
+    ] = False,
+) -> None:
+    """Starts the Dagster UI on 127.0.0.1 with its history, schedule and sensors. Stop it with Ctrl-C.
 
-        prepare_home(load_shop_settings())
+    It answers only to its own pages: 127.0.0.1, localhost and the names given. http://127.0.0.1:3000/healthz is for
+    monitoring.
+    """
+    with explain_errors():
+        from pipelines.ui.request_guard import list_own_addresses
+
+        list_own_addresses(port, host_name or ())
+        from pipelines.instance import prepare_home
+        from pipelines.ui.service_group import run_ui
+
+        settings = load_shop_settings()
+        prepare_home(settings)
         if _is_taken(port):
             raise ValueError(f"port {port} of 127.0.0.1 is in use, perhaps by another UI; stop it, or give --port")
-    os.environ["PYTHONWARNINGS"] = "ignore::FutureWarning"  # `dagster dev` warns about its successor at every start
-    workspace = find_project_path("workspace.yaml")
-    arguments = ["-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
-    os.execv(sys.executable, [sys.executable, *arguments])
+        run_ui(settings, listen, port, host_name or (), read_only)
 
 
 app.command(short_help="From a folder of exports to funnelscope.yaml.")(init)
@@ -531,7 +568,11 @@ def main() -> None:
     for error in typer.BadParameter.__mro__:
         if hasattr(error, "exit_code"):
             error.exit_code = 1
-    app()
+    try:
+        app()
+    except Exception as error:  # a defect: its stack trace, without a password that a library puts into its text
+        sys.stderr.write(hide_secrets("".join(traceback.format_exception(error))))
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import errno
 
+from funnelscope.messages.secrets import hide_secrets
+
 _OF_THE_MACHINE = {
     errno.EACCES: "cannot be read or written; change it with chown or chmod, or set FUNNELSCOPE_HOME elsewhere",
     errno.EPERM: "cannot be read or written; change it with chown or chmod, or set FUNNELSCOPE_HOME elsewhere",
@@ -14,7 +16,7 @@ def explain_error(error: Exception) -> str | None:
     """The text for a user about the error; None for an error that needs its stack trace."""
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
         return f"{error.filename or 'a file'} {_OF_THE_MACHINE[error.errno]}."
-    return str(error) if _is_fixable(error) else None
+    return hide_secrets(str(error)) if _is_fixable(error) else None
 
 
 def _is_fixable(error: Exception) -> bool:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from funnelscope.messages.secrets import hide_secrets
 from funnelscope.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,5 +43,5 @@ def send_report(settings: Settings, period: "Period | date | None", channel: str
         problem = f": {sending.problem}" if sending.problem else ""
         typer.echo(f"{sending.channel}: {sending.state.value}{problem} ({name}, edition {sending.edition})")
         if sending.state is DeliveryOutcome.TRIAL and sending.message:
-            typer.echo(f"\n{sending.message.title}\n{sending.message.text}\n")
+            typer.echo(hide_secrets(f"\n{sending.message.title}\n{sending.message.text}\n"))
     return all(sending.state is not DeliveryOutcome.FAILED for sending in sendings)

@@ -22,6 +22,7 @@ from funnelscope.ingest.mapping import empty_texts, time_formats, value_casts
 from funnelscope.ingest.mapping.field_names import prepare_expression, reads_line
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.messages.check_observations import LocalizedMessage
+from funnelscope.messages.secrets import hide_secrets
 from funnelscope.settings import EPOCH_UNITS, KeyPath, Settings, Source
 from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.quoting import quote_identifier, quote_literal
@@ -801,7 +802,7 @@ class SourceMapping:
             place = f"from {self.rows.relation} where {self.rows.row_number} = {number}"
             warehouse.rows(f"select ({self.guarded[name]}\n) from (select {columns} {place})")
         except duckdb.Error as error:
-            return str(error).splitlines()[0]
+            return hide_secrets(str(error)).splitlines()[0]
         return ""
 
     def insert_bad(self) -> str:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from funnelscope.ingest.mapping.source_mapping import DeliveryError, DeliveryRows
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.messages.check_observations import LocalizedMessage
+from funnelscope.messages.secrets import hide_secrets
 from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.quoting import quote_literal
 
@@ -42,7 +43,7 @@ def read_query(warehouse: Warehouse, path: Path, query: str) -> tuple[DeliveryRo
             warehouse.connection.unregister("funnelscope_chunk")
             row_count += len(batch)
     except (duckdb.Error, sqlite3.Error) as error:
-        first_line = str(error).splitlines()[0]
+        first_line = hide_secrets(str(error)).splitlines()[0]
         raise DeliveryError(
             QuarantineReason.FAILED_QUERY, LocalizedMessage("query_fails", file=path.name, error=first_line)
         ) from None
