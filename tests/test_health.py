@@ -45,7 +45,7 @@ def health_at(home: Home, moment: str) -> dict[str, object]:
         ("pass", "2026-05-03T11:00", "fine", 0, 0),
         ("warn", "2026-05-03T23:59", "warned", 0, 0),
         ("blocked", "2026-05-03T11:00", "blocked", 2, 1),
-        ("blocked", "2026-05-03T10:59", "fine", 0, 0),  # until half past nine, the day before is the one expected
+        ("blocked", "2026-05-03T10:59", "fine", 0, 0),  # until eleven, the day before is the one expected
         ("pass", "2026-05-04T10:59", "fine", 0, 0),
         ("pass", "2026-05-04T11:00", "late", 1, 1),
         ("pass", "2026-06-02T12:00", "late", 1, 30),
