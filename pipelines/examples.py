@@ -100,6 +100,6 @@ EXAMPLES = {
         Example("completejourney", date(2017, 1, 1), date(2017, 12, 31), _lay_out_completejourney),
         Example("online_retail", date(2010, 12, 1), date(2011, 12, 9), _lay_out_online_retail),
         _make_example("ga4_shopify", date(2026, 5, 1), date(2026, 6, 7)),
-        _make_example("helpdesk", date(2026, 5, 1), date(2026, 6, 7)),
+        _make_example("helpdesk", date(2026, 5, 8), date(2026, 6, 7)),
     )
 }
