@@ -102,6 +102,6 @@ EXAMPLES = {
         _make_example("taobao", date(2026, 5, 1), date(2026, 6, 14)),
         _make_example("douyin", date(2026, 5, 1), date(2026, 6, 14)),
         _make_example("ga4_shopify", date(2026, 5, 1), date(2026, 6, 7)),
-        _make_example("helpdesk", date(2026, 5, 1), date(2026, 6, 7)),
+        _make_example("helpdesk", date(2026, 5, 8), date(2026, 6, 7)),
     )
 }

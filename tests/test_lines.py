@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -420,6 +421,33 @@ def test_exports_of_two_formats_are_joined_by_keys_of_two_names(shop: Shop, name
     assert (told.rows_loaded, told.quarantine) == (3, [])
     assert shop.column("product_id") == ["A", None, "B"]
     assert shop.column("coupon") == ["a@x", None, "a@x"]
+
+
+def workbook(rows: list[list[Any]]) -> bytes:
+    stream, book = io.BytesIO(), openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(stream)
+    return stream.getvalue()
+
+
+def test_workbooks_are_joined_and_hold_fields_and_lines_as_json_text(shop: Shop) -> None:
+    """Titles stand above both headers, and ids are numbers in one and text in the other."""
+    goods = json.dumps([{"sku": "A", "n": 2}, {"sku": "B", "n": 1}])
+    lay(shop, "lines_20260106.xlsx", workbook([["明细"], ["订单编号", "明细"], [70001, goods], [70002, "[]"]]))
+    orders = [["订单"], [], ["订单编号", "付款时间", "买家"], ["70001", AT, '{"id": "李雷"}'], ["70002", AT, "{}"]]
+    lay(shop, "orders_20260106.xlsx", workbook(orders))
+    columns = {"event_time": "付款时间", "product_id": "明细.sku", "quantity": "明细.n", "coupon": "买家.id"}
+    join = {"files": "exports/orders_*.xlsx", "on": "订单编号"}
+    mapped = JOINED | {"files": "exports/lines_*.xlsx", "columns": columns, "join": join, "lines": "明细"}
+    told = shop.take(mapped)
+    assert (told.rows_loaded, told.quarantine) == (3, [])
+    rows = "select row_number % 1000000000000, line, product_id, quantity, coupon from raw.order_events order by all"
+    assert shop.warehouse.rows(rows) == [
+        (3, "1", "A", 2, "李雷"),
+        (3, "2", "B", 1, "李雷"),
+        (4, None, None, None, None),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def _stage_others(
     tables, bad_count = [], 0
     for number, other in enumerate(others):
         try:
+            other.check_place()
             stamp = other.stamp()
             rows, _ = read(warehouse, other)
             table = f"staged_other_{number}"

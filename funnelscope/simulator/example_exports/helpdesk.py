@@ -1,6 +1,6 @@
 """A shop with its questions in Gorgias, Zendesk and Intercom, and the orders that follow them from Shopify.
 
-For the last two days, the team in Leeds answers after half an hour instead of two minutes, and fewer who asked buy.
+On the last day, the team in Leeds answers after half an hour instead of two minutes, and fewer who asked buy.
 """
 
 import csv
@@ -12,13 +12,18 @@ from typing import Any
 
 from funnelscope.simulator.example_exports.order_documents import GOODS, OrderDocuments
 
-BROKEN_DAYS = 2
+BROKEN_DAYS = 1
 BROKEN_TEAM = "Leeds"
-TICKETS_PER_DAY = 420
-CHATS_PER_DAY = 30
+TICKETS_PER_DAY = 700
+CHATS_PER_DAY = 12
 SEED = 42
 
-TEAMS = {"Bath": ("ann@shop.example", "bea@shop.example"), BROKEN_TEAM: ("cy@shop.example", "dan@shop.example")}
+TEAMS = {
+    "Bath": ("ann@shop.example", "bea@shop.example"),
+    "Hull": ("eli@shop.example", "fay@shop.example"),
+    BROKEN_TEAM: ("cy@shop.example", "dan@shop.example"),
+    "York": ("gus@shop.example", "hal@shop.example"),
+}
 PAID_RATE, LATE_PAID_RATE = 0.35, 0.06
 
 
@@ -36,9 +41,9 @@ def write_exports(folder: Path, first_date: date, last_date: date) -> None:
             orders.place(_choose_time(chance, day), f"c{chance.randrange(10**6)}", _choose_goods(chance))
         lines = "".join(json.dumps(ticket) + "\n" for ticket in tickets)
         (folder / f"gorgias_tickets_{day}.jsonl").write_text(lines, encoding="utf-8")
-        orders.write_day(day, folder / f"orders_{day}.jsonl")
         _write_chats(folder / f"ticket_chat_event_{day}.csv", chance, day)
-        _write_parts(folder / f"conversation_part_history_{day}.csv", chance, day)
+        _write_parts(folder / f"conversation_part_history_{day}.csv", chance, orders, day)
+        orders.write_day(day, folder / f"orders_{day}.jsonl")
 
 
 def _choose_time(chance: random.Random, day: date) -> datetime:
@@ -104,12 +109,14 @@ def _write_chats(file: Path, chance: random.Random, day: date) -> None:
     _write_table(file, ["chat_id", "chat_index", "type", "actor_id", "created_at"], rows)
 
 
-def _write_parts(file: Path, chance: random.Random, day: date) -> None:
+def _write_parts(file: Path, chance: random.Random, orders: OrderDocuments, day: date) -> None:
     """Parts of conversations of Intercom, as its connectors deliver the table."""
     rows = []
     for number in range(CHATS_PER_DAY):
         at, talk = _choose_time(chance, day), f"{day:%y%m%d}{number:04}"
         customer = f"c{chance.randrange(10**6)}"
+        if chance.random() < PAID_RATE:
+            orders.place(at + timedelta(minutes=10), customer, _choose_goods(chance))
         rows += [
             [f"{talk}1", talk, "comment", "user", customer, _write_utc(at), "true"],
             [f"{talk}2", talk, "comment", "admin", "eve", _write_utc(at + timedelta(seconds=70)), "true"],
