@@ -253,3 +253,14 @@ def test_where_memory_does_not_reach_for_all_each_is_taken_alone(
 
     monkeypatch.setattr(deliveries, "_load_together", exhaust)
     assert take_deliveries(warehouse, shop_in(tmp_path)).rows_loaded == 6
+
+
+def test_repeats_that_are_kept_are_counted_in_each_file(tmp_path: Path, warehouse: Warehouse) -> None:
+    for number in range(2):
+        path = deliver(tmp_path, number, "10:00", "10:00", "10:01")
+        pq.write_table(pq.ParquetFile(path).read().drop_columns(["event_id"]), path)
+    source = PLAIN | {"duplicates": "keep"}
+    take_deliveries(warehouse, Settings.model_validate(GIVEN | {"sources": [source], "home": tmp_path}))
+    found = warehouse.rows("select delivery_id, row_number, repeat_number from raw.order_events order by all")
+    assert found == [(1, 1, 0), (1, 2, 1), (1, 3, 0), (2, 1, 0), (2, 2, 1), (2, 3, 0)]
+    assert warehouse.rows("select repeats_kept from quality.deliveries") == [(1,), (1,)]
