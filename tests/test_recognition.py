@@ -5,6 +5,7 @@ import os
 import sys
 import zipfile
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -328,18 +329,32 @@ def test_the_same_file_under_two_names_counts_once(folder: Path) -> None:
     assert found.file_count == 2
 
 
-def test_several_shops_and_currencies_are_said_and_foreign_amounts_refused(folder: Path) -> None:
+def test_several_shops_are_said(folder: Path) -> None:
     EXAMPLES["sycm_shop"].write(folder)
     path = EXAMPLES["qianniu_orders"].write(folder)
     path.write_bytes(path.read_bytes().replace("兰亭".encode("gb18030"), "另一家".encode("gb18030")))
+    assert "several shops: 另一家, 兰亭旗舰店" in asked(draft(folder))
+
+
+def test_several_currencies_are_said_and_foreign_amounts_refused(folder: Path) -> None:
     shopify = EXAMPLES["shopify_orders"].write(folder)
     text = shopify.read_text()
     shopify.write_text(text + text.splitlines()[1].replace("EUR", "USD").replace("#1001", "#1002") + "\n")
-    said = asked(drafted := draft(folder))
-    assert "several shops: " in said
-    assert "several currencies: EUR (1), USD (1)" in said
+    drafted = draft(folder)
+    assert "several currencies: EUR (1), USD (1)" in asked(drafted)
     checks = check(settle(drafted, folder))
     assert [(one.reason, one.count) for one in checks["shopify_paid"].refusals] == [("bad_type", 1)]
+    EXAMPLES["sycm_shop"].write(folder)
+    assert "several currencies: CNY (1), EUR (1), USD (1)" in asked(draft(folder))
+
+
+def test_a_day_without_purchases_does_not_cost_those_of_others(folder: Path) -> None:
+    EXAMPLES["ga4_lines"].write(folder)
+    records = [
+        {key: value for key, value in one.items() if key != "ecommerce"} for one in EXAMPLES["ga4_lines"].records
+    ]
+    replace(EXAMPLES["ga4_lines"], records=records[:2]).write(folder, "events_20260602.jsonl")
+    assert {"ga4_created", "ga4_paid"} < {source.name for source in settle(draft(folder), folder).sources}
 
 
 def test_a_mixed_folder_says_everything_in_chinese(folder: Path) -> None:

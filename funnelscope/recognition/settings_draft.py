@@ -275,6 +275,8 @@ def _read_values(match: Match, facts: FileFacts, draft: SettingsDraft, shown: st
                 facts.shops[found[1].strip()] += 1
     if layout.language == "zh" and not facts.shops and (found := SHOP_IN_NAME.search(match.file.path.name)):
         facts.shops[found[1]] += 1
+    if layout.language == "zh":
+        facts.currencies["CNY"] += 1  # reports of Chinese platforms name none
     for wanted in layout.currency:
         for _, text in read_column(wanted):
             named = re.fullmatch("([A-Za-z]{3})", text) or CURRENCY_IN_JSON.search(text)
@@ -407,7 +409,7 @@ def _declare(
     shown = _show_path(files[-1], folder)
     title = layout.title.say(draft.language)
     header, partial = list_common_header([one.header for one in group])
-    drafts, missing, told_elsewhere = draft_sources(layout, header, dict(group[0].constants), present)
+    drafts, missing, told_elsewhere = draft_sources(layout, header, partial, dict(group[0].constants), present)
     if layout.note and not layout.sources:
         note = layout.note.say(draft.language)
         draft.say(Sureness.SURE, LocalizedMessage("recognized_not_read", layout=title, file=shown, note=note))
