@@ -15,7 +15,7 @@ import pytest
 from recognition_examples import DAY, EXAMPLES, write_workbook
 
 from funnelscope.ingest.source_check import SourceCheck, check_source
-from funnelscope.recognition import SettingsDraft, Sureness, draft_folder, load_layouts
+from funnelscope.recognition import SettingsDraft, Sureness, draft_folder, load_layouts, read_export, recognize
 from funnelscope.recognition.file_patterns import build_delivery_pattern, build_glob, read_delivery_day
 from funnelscope.recognition.layouts_read import read_layout
 from funnelscope.settings import Settings, SettingsError, load_settings
@@ -345,7 +345,7 @@ def test_several_currencies_are_said_and_foreign_amounts_refused(folder: Path) -
     checks = check(settle(drafted, folder))
     assert [(one.reason, one.count) for one in checks["shopify_paid"].refusals] == [("bad_type", 1)]
     EXAMPLES["sycm_shop"].write(folder)
-    assert "several currencies: CNY (1), EUR (1), USD (1)" in asked(draft(folder))
+    assert "several currencies: EUR (1), USD (1), CNY (1)" in asked(draft(folder))
 
 
 def test_a_day_without_purchases_does_not_cost_those_of_others(folder: Path) -> None:
@@ -520,3 +520,28 @@ def test_explain_says_layout_by_layout_why(folder: Path) -> None:
     assert "(sycm_products): 3 of 4 names, best in row 1. missing in row 1: 支付买家数 / 支付金额" in first
     assert run("init", "--explain", str(folder / "missing.csv"))[0] == 1
     assert run("init")[0] == 1
+
+
+# -- by their content alone
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_report_is_known_without_its_name(name: str, folder: Path) -> None:
+    path = EXAMPLES[name].write(folder, "x_2026-06-03" + Path(EXAMPLES[name].name).suffix)
+    recognition = recognize(read_export(path), LAYOUTS)
+    assert (recognition.rivals, recognition.match and recognition.match.layout.name) == ((), name)
+
+
+@pytest.mark.parametrize("name", [name for name, example in EXAMPLES.items() if example.header])
+def test_the_order_and_the_blanks_of_the_columns_do_not_matter(name: str, folder: Path) -> None:
+    example = EXAMPLES[name]
+    turned = replace(
+        example,
+        header="|".join(f" {column}\t" for column in reversed(example.names)),
+        rows=[tuple(reversed(row)) for row in example.rows],
+        above=[("标题",), *example.above],
+        below=[],
+    )
+    recognition = recognize(read_export(turned.write(folder)), LAYOUTS)
+    assert recognition.match
+    assert recognition.match.layout.name == name
