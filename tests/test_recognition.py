@@ -127,6 +127,7 @@ def test_a_second_run_over_the_settings_writes_nothing_and_says_how(folder: Path
     assert f"Written: {target}, 1 sources" in out
     text = target.read_text()
     assert "# Written by `funnelscope init`" in text
+    assert "# - time zone Asia/Shanghai\n" in text
     code, out = run("init", str(folder))
     assert code == 1
     assert "is not overwritten; write beside it with --output FILE" in out
@@ -192,6 +193,16 @@ def test_what_is_no_export_is_left_aside_and_what_is_broken_is_named(folder: Pat
     }.items():
         assert any(name in line and words in line for line in said.splitlines()), name
     assert not any(name in said for name in ("~$", "DS_Store", "loading", "half"))
+
+
+def test_no_name_of_a_file_becomes_a_setting(folder: Path) -> None:
+    path = EXAMPLES["sycm_shop"].write(folder)
+    path.rename(folder / "店铺-整体\nthreads: 1\n# [x] {y} 'z' 2026-06-03.xlsx")
+    (folder / "other\nlanguage: zh\n.csv").write_text("a,b\n1,2\n")
+    settings = settle(draft(folder), folder)
+    assert (settings.threads, settings.language) == (None, "en")
+    (found,) = check(settings).values()
+    assert (found.accepted, str(found.delivered_on)) == (1, DAY)
 
 
 def test_many_daily_files_are_not_all_opened(folder: Path) -> None:

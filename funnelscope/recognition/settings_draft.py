@@ -552,18 +552,28 @@ def _dump(content: Any) -> str:
     return yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=LINE_WIDTH)
 
 
+def _write_comment(text: str) -> str:
+    """A line of comment, whatever a file is called."""
+    return f"# {' '.join(text.split())}".rstrip() + "\n"
+
+
 def _write_settings(
     facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path, blocks: Sequence[tuple[str, list[dict[str, Any]]]]
 ) -> str:
     words = load_words(draft.language)
 
-    head = (words.text("init", key, folder=folder.as_posix()) for key in ("head", "head_next", "head_docs"))
-    parts = [*(f"# {line}\n" for line in head), "\n"]
-    for key, value, remark in _guess_shop_keys(facts, draft, folder):
-        parts.append(f"{_dump({key: value}).rstrip()}{'  # ' + remark if remark else ''}\n")
+    shop_lines = [
+        f"{_dump({key: value}).rstrip()}{'  # ' + remark if remark else ''}\n"
+        for key, value, remark in _guess_shop_keys(facts, draft, folder)
+    ]
+    comments = [words.text("init", key, folder=folder.as_posix()) for key in ("head", "head_next", "head_docs")]
+    for sureness, title in ((Sureness.GUESSED, "guessed_here"), (Sureness.ASKED, "asked")):
+        if said := draft.list_said(sureness):
+            comments += ["", words.text("init", title), *(f"- {one.say_in(draft.language)}" for one in said)]
+    parts = [*map(_write_comment, comments), "\n", *shop_lines]
     parts.append("\nsources:\n")
     for title, declarations in blocks:
-        parts.append(f"  # {title}\n")
+        parts.append(f"  {_write_comment(title)}")
         for declaration in declarations:
             lines = _dump([declaration]).splitlines()
             parts.extend(f"  {line}\n" if line else "\n" for line in lines)
