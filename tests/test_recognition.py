@@ -5,6 +5,7 @@ import os
 import sys
 import zipfile
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from recognition_examples import DAY, EXAMPLES, write_workbook
 
 from funnelscope.ingest.source_check import SourceCheck, check_source
-from funnelscope.recognition import SettingsDraft, Sureness, draft_folder, load_layouts
+from funnelscope.recognition import SettingsDraft, Sureness, draft_folder, load_layouts, read_export, recognize
 from funnelscope.recognition.file_patterns import build_delivery_pattern, build_glob, read_delivery_day
 from funnelscope.recognition.layouts_read import read_layout
 from funnelscope.settings import Settings, SettingsError, load_settings
@@ -126,6 +127,7 @@ def test_a_second_run_over_the_settings_writes_nothing_and_says_how(folder: Path
     assert f"Written: {target}, 1 sources" in out
     text = target.read_text()
     assert "# Written by `funnelscope init`" in text
+    assert "# - time zone Asia/Shanghai\n" in text
     code, out = run("init", str(folder))
     assert code == 1
     assert "is not overwritten; write beside it with --output FILE" in out
@@ -191,6 +193,16 @@ def test_what_is_no_export_is_left_aside_and_what_is_broken_is_named(folder: Pat
     }.items():
         assert any(name in line and words in line for line in said.splitlines()), name
     assert not any(name in said for name in ("~$", "DS_Store", "loading", "half"))
+
+
+def test_no_name_of_a_file_becomes_a_setting(folder: Path) -> None:
+    path = EXAMPLES["sycm_shop"].write(folder)
+    path.rename(folder / "店铺-整体\nthreads: 1\n# [x] {y} 'z' 2026-06-03.xlsx")
+    (folder / "other\nlanguage: zh\n.csv").write_text("a,b\n1,2\n")
+    settings = settle(draft(folder), folder)
+    assert (settings.threads, settings.language) == (None, "en")
+    (found,) = check(settings).values()
+    assert (found.accepted, str(found.delivered_on)) == (1, DAY)
 
 
 def test_many_daily_files_are_not_all_opened(folder: Path) -> None:
@@ -328,18 +340,32 @@ def test_the_same_file_under_two_names_counts_once(folder: Path) -> None:
     assert found.file_count == 2
 
 
-def test_several_shops_and_currencies_are_said_and_foreign_amounts_refused(folder: Path) -> None:
+def test_several_shops_are_said(folder: Path) -> None:
     EXAMPLES["sycm_shop"].write(folder)
     path = EXAMPLES["qianniu_orders"].write(folder)
     path.write_bytes(path.read_bytes().replace("兰亭".encode("gb18030"), "另一家".encode("gb18030")))
+    assert "several shops: 另一家, 兰亭旗舰店" in asked(draft(folder))
+
+
+def test_several_currencies_are_said_and_foreign_amounts_refused(folder: Path) -> None:
     shopify = EXAMPLES["shopify_orders"].write(folder)
     text = shopify.read_text()
     shopify.write_text(text + text.splitlines()[1].replace("EUR", "USD").replace("#1001", "#1002") + "\n")
-    said = asked(drafted := draft(folder))
-    assert "several shops: " in said
-    assert "several currencies: EUR (1), USD (1)" in said
+    drafted = draft(folder)
+    assert "several currencies: EUR (1), USD (1)" in asked(drafted)
     checks = check(settle(drafted, folder))
     assert [(one.reason, one.count) for one in checks["shopify_paid"].refusals] == [("bad_type", 1)]
+    EXAMPLES["sycm_shop"].write(folder)
+    assert "several currencies: EUR (1), USD (1), CNY (1)" in asked(draft(folder))
+
+
+def test_a_day_without_purchases_does_not_cost_those_of_others(folder: Path) -> None:
+    EXAMPLES["ga4_lines"].write(folder)
+    records = [
+        {key: value for key, value in one.items() if key != "ecommerce"} for one in EXAMPLES["ga4_lines"].records
+    ]
+    replace(EXAMPLES["ga4_lines"], records=records[:2]).write(folder, "events_20260602.jsonl")
+    assert {"ga4_created", "ga4_paid"} < {source.name for source in settle(draft(folder), folder).sources}
 
 
 def test_a_mixed_folder_says_everything_in_chinese(folder: Path) -> None:
@@ -505,3 +531,28 @@ def test_explain_says_layout_by_layout_why(folder: Path) -> None:
     assert "(sycm_products): 3 of 4 names, best in row 1. missing in row 1: 支付买家数 / 支付金额" in first
     assert run("init", "--explain", str(folder / "missing.csv"))[0] == 1
     assert run("init")[0] == 1
+
+
+# -- by their content alone
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_report_is_known_without_its_name(name: str, folder: Path) -> None:
+    path = EXAMPLES[name].write(folder, "x_2026-06-03" + Path(EXAMPLES[name].name).suffix)
+    recognition = recognize(read_export(path), LAYOUTS)
+    assert (recognition.rivals, recognition.match and recognition.match.layout.name) == ((), name)
+
+
+@pytest.mark.parametrize("name", [name for name, example in EXAMPLES.items() if example.header])
+def test_the_order_and_the_blanks_of_the_columns_do_not_matter(name: str, folder: Path) -> None:
+    example = EXAMPLES[name]
+    turned = replace(
+        example,
+        header="|".join(f" {column}\t" for column in reversed(example.names)),
+        rows=[tuple(reversed(row)) for row in example.rows],
+        above=[("标题",), *example.above],
+        below=[],
+    )
+    recognition = recognize(read_export(turned.write(folder)), LAYOUTS)
+    assert recognition.match
+    assert recognition.match.layout.name == name

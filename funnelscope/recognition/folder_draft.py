@@ -52,9 +52,9 @@ def draft_folder(
         else:
             unrecognized.append(one.without_rows())
     draft.language = language or _guess_language(facts, chosen)
-    draft_settings(facts, draft, folder, home, found.files)
     for one in unrecognized:
         tell_unrecognized(one, draft, folder)
+    draft_settings(facts, draft, folder, home, found.files)
     return draft
 
 

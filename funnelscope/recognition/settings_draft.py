@@ -275,6 +275,8 @@ def _read_values(match: Match, facts: FileFacts, draft: SettingsDraft, shown: st
                 facts.shops[found[1].strip()] += 1
     if layout.language == "zh" and not facts.shops and (found := SHOP_IN_NAME.search(match.file.path.name)):
         facts.shops[found[1]] += 1
+    if layout.language == "zh":
+        facts.currencies["CNY"] += 1  # reports of Chinese platforms name none
     for wanted in layout.currency:
         for _, text in read_column(wanted):
             named = re.fullmatch("([A-Za-z]{3})", text) or CURRENCY_IN_JSON.search(text)
@@ -407,7 +409,7 @@ def _declare(
     shown = _show_path(files[-1], folder)
     title = layout.title.say(draft.language)
     header, partial = list_common_header([one.header for one in group])
-    drafts, missing, told_elsewhere = draft_sources(layout, header, dict(group[0].constants), present)
+    drafts, missing, told_elsewhere = draft_sources(layout, header, partial, dict(group[0].constants), present)
     if layout.note and not layout.sources:
         note = layout.note.say(draft.language)
         draft.say(Sureness.SURE, LocalizedMessage("recognized_not_read", layout=title, file=shown, note=note))
@@ -550,18 +552,28 @@ def _dump(content: Any) -> str:
     return yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=LINE_WIDTH)
 
 
+def _write_comment(text: str) -> str:
+    """A line of comment, whatever a file is called."""
+    return f"# {' '.join(text.split())}".rstrip() + "\n"
+
+
 def _write_settings(
     facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path, blocks: Sequence[tuple[str, list[dict[str, Any]]]]
 ) -> str:
     words = load_words(draft.language)
 
-    head = (words.text("init", key, folder=folder.as_posix()) for key in ("head", "head_next", "head_docs"))
-    parts = [*(f"# {line}\n" for line in head), "\n"]
-    for key, value, remark in _guess_shop_keys(facts, draft, folder):
-        parts.append(f"{_dump({key: value}).rstrip()}{'  # ' + remark if remark else ''}\n")
+    shop_lines = [
+        f"{_dump({key: value}).rstrip()}{'  # ' + remark if remark else ''}\n"
+        for key, value, remark in _guess_shop_keys(facts, draft, folder)
+    ]
+    comments = [words.text("init", key, folder=folder.as_posix()) for key in ("head", "head_next", "head_docs")]
+    for sureness, title in ((Sureness.GUESSED, "guessed_here"), (Sureness.ASKED, "asked")):
+        if said := draft.list_said(sureness):
+            comments += ["", words.text("init", title), *(f"- {one.say_in(draft.language)}" for one in said)]
+    parts = [*map(_write_comment, comments), "\n", *shop_lines]
     parts.append("\nsources:\n")
     for title, declarations in blocks:
-        parts.append(f"  # {title}\n")
+        parts.append(f"  {_write_comment(title)}")
         for declaration in declarations:
             lines = _dump([declaration]).splitlines()
             parts.extend(f"  {line}\n" if line else "\n" for line in lines)

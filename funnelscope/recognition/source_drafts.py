@@ -28,12 +28,18 @@ class SourceDraft:
 
 
 def draft_sources(
-    layout: Layout, header: Sequence[str], constants: Mapping[str, str], present_layouts: Sequence[str]
+    layout: Layout,
+    header: Sequence[str],
+    other_names: Sequence[str],
+    constants: Mapping[str, str],
+    present_layouts: Sequence[str],
 ) -> tuple[list[SourceDraft], list[str], list[str]]:
     """The layout's sources for files that have all of `header`; the names of those whose columns are missing, and of
     those whose events another layout of the shop tells.
 
     Args:
+        other_names: names that only some of the files have. A source that cannot do without them is declared all the
+            same: a day on which nothing was bought must not cost the purchases of the others.
         constants: what the names of the files say.
         present_layouts: the names of all layouts that the shop has.
     """
@@ -42,7 +48,10 @@ def draft_sources(
         name = str(source.get("name") or source["family"])
         if any(other in present_layouts for other in source.get("unless", ())):
             told_elsewhere.append(name)
-        elif draft := _Resolver(layout, header).draft(source, constants):
+        elif draft := (
+            _Resolver(layout, header).draft(source, constants)
+            or _Resolver(layout, [*header, *other_names]).draft(source, constants)
+        ):
             drafts.append(draft)
         else:
             missing.append(name)
