@@ -173,17 +173,13 @@ def select_causes(judged: Sequence[JudgedSeries], known: Collection[tuple[str, .
     wholes = [each for each in judged if each.is_whole]
     parts = [each for each in judged if not each.is_whole]
     found = [*_find_moved(wholes, WHOLE_ERROR, known), *_find_moved(parts, PART_ERROR, known)]
-    causes: dict[tuple[str, ...], _Cause] = {}
-    explained: set[tuple[str, ...]] = set()
+    causes = []
     for series in found:
-        if series.key in explained:
-            continue
-        inside = [each for each in found if _contains(series, each) and each.key not in explained]
-        if _find_explaining(series, inside):
-            continue
-        explained |= {each.key for each in inside}
-        causes[series.key] = _Cause(series, _find_most_in(series, inside))
-    return _drop_other_views([cause for key, cause in causes.items() if key not in explained])
+        inside = [each for each in found if _contains(series, each)]
+        if not _find_explaining(series, inside):
+            causes.append(_Cause(series, _find_most_in(series, inside)))
+    outermost = [each for each in causes if not any(_contains(other.series, each.series) for other in causes)]
+    return _drop_other_views(outermost)
 
 
 def _find_moved(series: Sequence[JudgedSeries], error: float, known: Collection[tuple[str, ...]]) -> list[JudgedSeries]:
