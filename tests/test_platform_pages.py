@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,7 @@ def test_the_funnel_is_that_of_the_platform(report: Report, ask: Ask) -> None:
     assert [step.count for step in steps] == counts
     rates = [step.rate_from_previous for step in steps]
     assert rates[0] is None
-    assert rates[1:] == pytest.approx([after / before for before, after in zip(counts, counts[1:], strict=False)])
+    assert rates[1:] == pytest.approx([after / before for before, after in pairwise(counts)])
     assert steps[1].usual_low is not None
 
 
