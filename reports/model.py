@@ -550,6 +550,14 @@ class StatedDelivery:
 
 
 @dataclass(frozen=True)
+class StatedDay:
+    """One day of a longer period, with the platform's main figures."""
+
+    day: date
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
 class TrustLine:
     """Ours against what the platform states of the same thing. `usual_ratio` is the median of 28 days before."""
 
@@ -570,7 +578,7 @@ class Platform:
 
     `name` is the platform as delivered; `shop` is set where it has several. `level` is what the figures are of: the
     shop, or all rooms, products or campaigns together where nothing is stated of the shop. `others` are the figures
-    that the first page leaves out.
+    that the first page leaves out, `days` the days of a week or month.
     """
 
     name: str
@@ -582,6 +590,7 @@ class Platform:
     tables: tuple[StatedTable, ...] = ()
     deliveries: tuple[StatedDelivery, ...] = ()
     trust: tuple[TrustLine, ...] = ()
+    days: tuple[StatedDay, ...] = ()
 
     def find_figure(self, key: str) -> Figure | None:
         """The figure of this key; None if it is not stated."""

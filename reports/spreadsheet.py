@@ -25,6 +25,7 @@ from reports.model import (
     Stage,
     StageStep,
     Window,
+    has_events,
 )
 from reports.pages.data_page import write_check_row
 from reports.pages.platform_pages import name_platform
@@ -224,6 +225,9 @@ def _write_platforms(sheet: _Sheet, report: Report, words: Words) -> None:
         whole = ("", "" if platform.level == "shop" else words.text("labels", f"all_{platform.level}s"), "", "", "")
         for compared in (*platform.figures, *platform.others):
             rows.append((*at, level, *whole, *_write_tidy_figure(compared.figure, words)))
+        for each_day in platform.days:
+            at_day = (each_day.day, *at[1:], level, *whole)
+            rows += [(*at_day, *_write_tidy_figure(figure, words)) for figure in each_day.figures]
         for table in platform.tables:
             level = words.text("levels", table.level)
             for each in table.objects:
@@ -248,7 +252,7 @@ def _write_tidy_figure(figure: Figure, words: Words) -> Sequence[Value]:
 
 def _write_days(sheet: _Sheet, report: Report, words: Words) -> None:
     """One row per day of a longer period. Columns of numbers have the names of the metrics."""
-    keys = [figure.key for figure in report.days[0].figures]
+    keys = [figure.key for figure in report.days[0].figures] if has_events(report) else []
     sheet.table(
         words.text("headings", "days"),
         ("business_date", "verdict", "editions"),
@@ -257,7 +261,7 @@ def _write_days(sheet: _Sheet, report: Report, words: Words) -> None:
                 day.day,
                 words.text("day_verdicts", day.verdict.value if day.verdict else "unjudged"),
                 _format_count(day.editions),
-                *(Cell(figure.value, FORMATS[figure.unit]) for figure in day.figures),
+                *(Cell(figure.value, FORMATS[figure.unit]) for figure in day.figures if figure.key in keys),
             )
             for day in report.days
         ],

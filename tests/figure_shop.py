@@ -1,6 +1,6 @@
 """A shop that has only the workbooks of its platforms: four weeks of figures, as CSV files in their layouts.
 
-From 1 June, one product is paid for half as often. All numbers are made up here.
+On the last day one product is paid for less than half as often. All numbers are made up here.
 """
 
 import csv
@@ -14,7 +14,7 @@ import yaml
 from shop_helpers import Home, build_days
 
 FIRST_DAY, LAST_DAY = date(2026, 5, 6), date(2026, 6, 3)
-FAULT_DAY = date(2026, 6, 1)
+FAULT_DAY = LAST_DAY
 FAULTY = "p1"
 LONG_NAME = "兰亭家居手工紫砂茶壶家用大容量泡茶器功夫茶具礼盒装送长辈生日礼物高端收藏款西施壶"  # 40 characters
 CAMPAIGN_FILES_FROM = date(2026, 5, 13)
@@ -118,7 +118,7 @@ def write_figures(folder: Path, *, products: int = 4, scale: float = 1.0, seed: 
         rows["peers"].append((text, near(9_000 * at), *peers))
         for number in range(1, products + 1):
             people = near(2_000 * at / number)
-            rate = 0.02 if f"p{number}" == FAULTY and day >= FAULT_DAY else 0.04
+            rate = 0.015 if f"p{number}" == FAULTY and day >= FAULT_DAY else 0.04
             paid = near(people * rate)
             name = LONG_NAME if number == 2 else f"茶壶{number}"
             rows["products"].append((text, f"p{number}", name, people, near(people * 0.08), paid, f"{paid * 120}.00"))

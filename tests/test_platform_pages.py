@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from io import BytesIO
 from itertools import pairwise
@@ -13,14 +14,35 @@ import duckdb
 import jsonschema
 import openpyxl
 import pytest
-from figure_shop import FAULTY, LAST_DAY, LONG_NAME, RESTATED_DAY, build_figure_shop
+from figure_shop import (
+    FAULTY,
+    LAST_DAY,
+    LONG_NAME,
+    RESTATED_DAY,
+    build_figure_shop,
+    write_figures,
+    write_settings,
+)
 from pypdf import PdfReader
 from shop_helpers import Home, build_days
 
 import reports
+from funnelscope.events.figures import FIGURES, LEVELS
 from funnelscope.messages.wording import load_words
-from funnelscope.reporting import parse_week, print_report, read_report
+from funnelscope.reporting import (
+    diagnosis_section,
+    parse_week,
+    platform_sections,
+    print_report,
+    read_report,
+    table_overview,
+)
+from funnelscope.reporting.editions import EditionRecord, _find_changes
+from funnelscope.reporting.stated_figures import QUOTIENTS, Place, StatedObjectDays
+from funnelscope.warehouse.connection import open_warehouse
+from funnelscope.warehouse.models import load_models
 from reports import Mark, Platform, Report, StatedObject, StatedTable
+from reports.pages.platform_pages import build_platform_strip
 
 YESTERDAY, WEEK_BEFORE = LAST_DAY - timedelta(days=1), LAST_DAY - timedelta(days=7)
 USUAL_DAYS = [LAST_DAY - timedelta(weeks=number) for number in range(1, 5)]
@@ -223,9 +245,7 @@ def test_claims_of_advertising_are_compared_at_the_same_age_only(report: Report,
     assert "点击后 15 天内认领的金额，数据到达时已过 1 天" in whole(pages)
 
 
-def test_without_a_window_there_is_no_return(home: Home) -> None:
-    from funnelscope.reporting.stated_figures import Place, StatedObjectDays
-
+def test_without_a_window_there_is_no_return() -> None:
     class Days:
         business_date, dates = LAST_DAY, (LAST_DAY,)
 
@@ -252,6 +272,11 @@ def test_a_week_adds_amounts_and_has_the_mean_of_days_of_people(week: Report, as
         str(WEEK.from_date), str(WEEK.from_date - timedelta(7))
     )
     assert float(paid.before or 0) == pytest.approx(ask(f"select sum(支付金额) from taobao_shop where {before}"))
+    days = {each.day: each.figures for each in platform(week, "taobao").days}
+    assert list(days) == WEEK.days
+    assert float(days[WEEK.to_date][0].value or 0) == ask(
+        "select 支付金额 from taobao_shop where 日期 = $day", WEEK.to_date
+    )
     text = whole([page.extract_text() for page in PdfReader(BytesIO(reports.render(week))).pages])
     assert f"Visitors, mean of days {visitors.figure.value:,.0f} 7 of 7" in text
 
@@ -283,8 +308,6 @@ def test_the_data_page_says_how_new_each_table_is(home: Home, pages: list[str]) 
     late = read_report(home.settings, LAST_DAY + timedelta(days=1))
     assert platform(late, "jd").deliveries[0].newest_day == LAST_DAY
     words = load_words("zh")
-    from reports.pages.platform_pages import build_platform_strip
-
     strip = build_platform_strip(late, words)
     assert {each["state"] for each in strip} == {"▲ 缺失"}
     assert "全店 06-03" in strip[0]["detail"]
@@ -292,9 +315,6 @@ def test_the_data_page_says_how_new_each_table_is(home: Home, pages: list[str]) 
 
 
 def test_every_figure_level_and_platform_has_a_name() -> None:
-    from funnelscope.events.figures import FIGURES, LEVELS
-    from funnelscope.reporting.stated_figures import QUOTIENTS
-
     for language in ("zh", "en"):
         words = load_words(language)
         for key in (*FIGURES, *QUOTIENTS):
@@ -316,8 +336,6 @@ ORDERS = {
 
 
 def test_a_shop_with_events_keeps_its_page_and_gains_a_line_a_platform(home: Home, tmp_path: Path) -> None:
-    from figure_shop import write_figures, write_settings
-
     mixed = Home(tmp_path)
     write_settings(mixed, more_sources=[ORDERS | {"files": f"{tmp_path}/orders_*.csv"}], names=["taobao_shop"])
     write_figures(mixed.folder / "figures")
@@ -333,4 +351,75 @@ def test_a_shop_with_events_keeps_its_page_and_gains_a_line_a_platform(home: Hom
     assert f"{figure.value:,}" in pages[0]
     assert "各平台" in pages[0]
     assert "人数为各平台每天各自去重" in pages[0]
+    assert "访客数（平台口径）" in whole(pages)  # beside the shop's own of the same name
     assert "淘宝/天猫漏斗（平台口径）" in whole(pages)
+
+
+def test_a_finding_about_figures_stands_on_the_first_page_and_on_that_of_its_platform(report: Report) -> None:
+    finding = reports.Finding(
+        stage="decision",
+        kind="decision_loss",
+        title="访客支付变少",
+        slice=(("platform", "taobao"), ("product", "茶壶1")),
+        status=reports.FindingStatus.CONFIRMED,
+        since=LAST_DAY,
+        lost_orders=reports.Estimate(40, 30, 50),
+    )
+    found = replace(report, diagnosis=reports.Diagnosis("found", findings=(finding,)))
+    printed = [page.extract_text() for page in PdfReader(BytesIO(reports.render(found))).pages]
+    named = "访客支付变少：淘宝/天猫，商品 茶壶1"
+    assert named in whole(printed[:1])
+    assert named in whole(printed[1:])
+    assert reports.select_findings_of_stage(found, "decision") == ()
+
+
+class Stub:
+    """What a section asks of the published copy: one answer for every query."""
+
+    business_date, is_day = LAST_DAY, True
+
+    def __init__(self, *rows: tuple[Any, ...]) -> None:
+        self.found = list(rows)
+
+    def rows(self, statement: str, **parameters: object) -> list[tuple[Any, ...]]:
+        return self.found
+
+    def has_table(self, schema: str, table: str) -> bool:
+        return True
+
+
+def test_a_slice_of_figures_is_named_as_its_platform_names_the_object() -> None:
+    given = {"platform": "taobao", "level": "source", "object": "s1", "parent": "淘内免费", "device": "无线"}
+    named = diagnosis_section._name_slice(Stub(("手淘搜索",)), given)  # type: ignore[arg-type]
+    assert load_words("zh").format_slice(named) == "淘宝/天猫，上级来源 淘内免费，流量来源 手淘搜索，设备 无线"
+    shop = diagnosis_section._name_slice(Stub(), {"platform": "kuaishou", "level": "shop"})  # type: ignore[arg-type]
+    assert load_words("zh").format_slice(shop) == "平台 kuaishou"
+
+
+def test_the_trust_line_is_ours_over_the_platforms_beside_its_median() -> None:
+    days = [LAST_DAY - timedelta(days=number) for number in (3, 2, 1)]
+    rows = [("visitors", day, ours, 100) for day, ours in zip(days, (80, 90, None), strict=True)]
+    (line,) = platform_sections._read_trust(Stub(*rows, ("visitors", LAST_DAY, 40, 100)), "taobao")  # type: ignore[arg-type]
+    assert (line.ratio, line.usual_ratio) == (0.4, pytest.approx(0.85))
+    unknown = platform_sections._read_trust(Stub(("visitors", LAST_DAY, None, 100)), "taobao")  # type: ignore[arg-type]
+    assert unknown == ()  # without events of its own the shop has nothing to compare
+
+
+def test_the_ui_draws_what_is_stated_of_the_shop_and_adds_no_people(home: Home, ask: Ask) -> None:
+    with open_warehouse(home.settings.warehouse_path) as warehouse:
+        for name, metric in (("marts.figures", "visitors"), ("marts.figure_steps", "visitors > product_visitors")):
+            drawn = table_overview.read_figures(warehouse, load_models()[name], LAST_DAY, home.settings)
+            figure = next(each for each in drawn if each.key == f"taobao 兰亭: {metric}")
+            column = "访客数" if metric == "visitors" else "商品访客数"
+            assert figure.value == ask(f"select {column} from taobao_shop where 日期 = $day")
+            assert figure.unit == "count"
+
+
+def test_a_second_edition_names_the_platform_whose_figure_changed(report: Report) -> None:
+    before = EditionRecord({}, {"taobao/兰亭/stated_visitors": "1"}, [])
+    changes = _find_changes(report, before)
+    named = {(change.platform, change.figure.key): change.before for change in changes}
+    assert ("taobao", "stated_visitors") in named
+    printed = replace(report, edition=2, changes=changes)
+    text = whole([page.extract_text() for page in PdfReader(BytesIO(reports.render(printed))).pages])
+    assert "淘宝/天猫 › 访客数" in text

@@ -22,6 +22,7 @@ from funnelscope.reporting.stated_figures import (
     Stated,
     StatedObjectDays,
     find_rule,
+    find_unit,
 )
 
 FIRST_FIGURES = (
@@ -129,6 +130,24 @@ def _read_platform(
         ),
         deliveries=_read_deliveries(stated, name, shop),
         trust=_read_trust(stated.published, name) if level == "shop" else (),
+        days=_read_days(stated, {key: series[key] for key in shown}),
+    )
+
+
+def _read_days(stated: Stated, series: Mapping[str, Series]) -> tuple[reports.StatedDay, ...]:
+    """Each day of a longer period with its figures; empty for a day."""
+    published = stated.published
+    if published.is_day or not series:
+        return ()
+    return tuple(
+        reports.StatedDay(
+            day,
+            tuple(
+                reports.Figure(f"{STATED}{key}", find_unit(key), stated.read_value(key, days, [day]))
+                for key, days in series.items()
+            ),
+        )
+        for day in published.period.days
     )
 
 
@@ -403,7 +422,7 @@ def _read_trust(published: Published, name: str) -> tuple[reports.TrustLine, ...
             if day < published.business_date and ours is not None and stated
         ]
         ours, stated_value = values.get(published.business_date, (None, None))
-        if ours is not None or stated_value is not None:
+        if ratios or ours is not None:  # a shop without events has nothing beside what is stated
             usual = median(ratios) if ratios else None
             lines.append(reports.TrustLine(f"{STATED}{metric}", ours, stated_value, usual))
     return tuple(lines)

@@ -9,6 +9,7 @@ import reports
 from funnelscope.diagnosis.comparable_days import find_regular_days
 from funnelscope.diagnosis.steps import CUBES, get_steps
 from funnelscope.messages.message_types import Number, Unit
+from funnelscope.reporting.stated_figures import find_unit
 from funnelscope.reporting.usual import Yardstick
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
@@ -18,11 +19,19 @@ SAMPLE_ROWS = 5
 PICTURE_DAYS = 28
 MOST_MEASURES = 12
 
-# Tables with one row for each of several things: the columns that distinguish them, and the column that is drawn.
+# Tables with one row for each of several things: the columns that distinguish them, the column that is drawn, and
+# which rows. What platforms state overlaps: only of the whole shop is drawn, and nothing is summed over objects.
+_OF_THE_SHOP = "level = 'shop' and object = '' and parent = '' and device = ''"
 LONG_TABLES = {
-    "marts.daily_metrics": ("metric", "value"),
-    "marts.daily_money": ("money_class", "amount"),
-    "marts.funnel_steps": ("stage || ': ' || step", "reached"),
+    "marts.daily_metrics": ("metric", "value", "true"),
+    "marts.daily_money": ("money_class", "amount", "true"),
+    "marts.funnel_steps": ("stage || ': ' || step", "reached", "true"),
+    "marts.figures": (
+        "platform || ' ' || shop || ': ' || metric",
+        "figure_value",
+        f"{_OF_THE_SHOP} and metric in ('paid_amount', 'visitors', 'paying_buyers')",
+    ),
+    "marts.figure_steps": ("platform || ' ' || shop || ': ' || step", "passed", _OF_THE_SHOP),
 }
 DRAWN_METRICS = (
     "paid_amount",
@@ -118,17 +127,23 @@ def _read_wide_figures(warehouse: Warehouse, model: Model, days: Sequence[date])
 
 
 def _read_long_figures(warehouse: Warehouse, model: Model, days: Sequence[date]) -> list[reports.Figure]:
-    key, value = LONG_TABLES[model.table]
+    key, value, condition = LONG_TABLES[model.table]
     series: dict[str, dict[date, Number]] = {}
     for name, day, amount in warehouse.rows(
         f"select {key}, business_date, sum({value}) from {model.table} "
-        f"where business_date between $first and $last group by all order by {_order_of_rows(model)}, business_date",
+        f"where {condition} and business_date between $first and $last "
+        f"group by all order by {_order_of_rows(model)}, business_date",
         first=days[0],
         last=days[-1],
     ):
         series.setdefault(name, {})[day] = amount
     if model.table == "marts.daily_metrics":
         series = {name: series[name] for name in DRAWN_METRICS if name in series}
+    if model.table == "marts.figures":
+        return [
+            replace(_build_figure(name, values, days, False), unit=find_unit(name.rsplit(": ", 1)[1]))
+            for name, values in list(series.items())[:MOST_MEASURES]
+        ]
     return [_build_figure(name, values, days, name.endswith("_rate")) for name, values in series.items()]
 
 

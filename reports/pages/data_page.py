@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from funnelscope.messages.message_types import Unit
-from funnelscope.messages.wording import Words
+from funnelscope.messages.wording import STATED, Words
 from reports.fonts import SPELLED_OUT
 from reports.model import (
     CheckResult,
@@ -143,17 +143,24 @@ def build_deliveries_table(deliveries: Sequence[FamilyDelivery], words: Words) -
     rows = []
     for delivery in deliveries:
         counts = (delivery.rows_read, delivery.rows_accepted, delivery.rows_duplicate, delivery.rows_quarantined)
-        latest = delivery.latest_event_time
         rows.append(
             [
                 words.text("families", delivery.family),
                 words.text("delivery_states", delivery.state.value),
                 *(words.value(count, Unit.COUNT) for count in counts),
-                latest.strftime("%H:%M") if latest else words.no_data,
+                write_latest_event(delivery, words),
                 *([words.value(delivery.rows_excluded, Unit.COUNT)] if has_exclusions else []),
             ]
         )
     return build_table(head, rows, (*DELIVERY_WIDTHS, *((22,) if has_exclusions else ())), left=2)
+
+
+def write_latest_event(delivery: FamilyDelivery, words: Words) -> str:
+    """The time of the last event; figures are of a day and have none."""
+    if delivery.family == "figure":
+        return words.text("labels", "no_comparison")
+    latest = delivery.latest_event_time
+    return latest.strftime("%H:%M") if latest else words.no_data
 
 
 def build_checks_section(report: Report, words: Words) -> Content:
@@ -264,5 +271,7 @@ def build_definitions_chapter(report: Report, words: Words) -> Content:
         if not defined:  # a figure that its name explains
             continue
         term = words.name_figure(key) if group == "metrics" else words.text(group, key)
+        if key.startswith(STATED) and has_events(report):  # beside ours of the same name
+            term = words.text("labels", "as_stated", name=term)
         terms_of.append({"term": term, "meaning": f"{defined} {explained}".strip()})
     return {"heading": words.text("headings", "definitions"), "terms": terms_of}

@@ -220,11 +220,24 @@ def build_platform_chapter(number: int, platform: Platform, report: Report, word
     if shown:
         heading = "further_figures" if is_in_full(report) else "platform_figures"
         sections.append(build_section(words.text("headings", heading), build_compared_figures(shown, report, words)))
+    sections += build_days_section(platform, words)
     for table in platform.tables:
         sections.append(build_objects_section(table, report, words))
         sections += build_room_steps_section(table, words)
     sections += build_claims_note(platform, words)
     return {"name": name, "question": words.text("notes", "platform_people_of", platform=name), "sections": sections}
+
+
+def build_days_section(platform: Platform, words: Words) -> list[Content]:
+    """The days of a week or month with the platform's main figures; empty for a day."""
+    if not platform.days:
+        return []
+    head = [words.text("columns", "day"), *(words.name_figure(each.key) for each in platform.days[0].figures)]
+    rows = [
+        [each.day.isoformat(), *(write_stated(figure.value, figure.unit, words) for figure in each.figures)]
+        for each in platform.days
+    ]
+    return [build_section(words.text("headings", "days"), build_table(head, rows, fit_widths(head, rows)))]
 
 
 def place_chapters(chapters: Sequence[Content]) -> list[Content]:

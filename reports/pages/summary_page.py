@@ -121,7 +121,7 @@ def build_family_strip(delivery: FamilyDelivery, words: Words) -> Content:
     details = []
     if delivery.rows_accepted is not None:
         details.append(words.text("labels", "rows", count=words.plain(delivery.rows_accepted)))
-    if delivery.latest_event_time is not None:
+    if delivery.latest_event_time is not None and delivery.family != "figure":  # a figure is of a day
         details.append(words.text("labels", "latest_event", time=delivery.latest_event_time.strftime("%H:%M")))
     return {
         "name": words.text("families", delivery.family),
