@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -423,3 +424,78 @@ def test_a_second_edition_names_the_platform_whose_figure_changed(report: Report
     printed = replace(report, edition=2, changes=changes)
     text = whole([page.extract_text() for page in PdfReader(BytesIO(reports.render(printed))).pages])
     assert "淘宝/天猫 › 访客数" in text
+
+
+@pytest.fixture
+def changed(home: Home, tmp_path: Path) -> Callable[[str], Report]:
+    """The report of a copy of the shop whose published figures a statement has changed."""
+    copy = Home(tmp_path / "copy")
+    shutil.copytree(home.folder, copy.folder, symlinks=True)
+
+    def change(statement: str) -> Report:
+        with duckdb.connect(copy.settings.published / "current" / "funnelscope.duckdb") as connection:
+            connection.execute(statement)
+        return read_report(copy.settings, LAST_DAY)
+
+    return change
+
+
+SAME = "insert into marts.figures select * replace"
+
+
+def test_devices_stand_beside_each_other_where_nothing_is_stated_of_the_whole(
+    changed: Callable[[str], Report], ask: Ask
+) -> None:
+    where = "from marts.figures where platform = 'jd' and level = 'shop'"
+    found = changed(
+        f"{SAME} ('kuaishou' as platform, '无线端' as device) {where}; "
+        f"{SAME} ('kuaishou' as platform, 'PC端' as device) {where};"
+        f"{SAME} ('无线端' as device) {where}"
+    )
+    parts = platform(found, "kuaishou")
+    assert parts.figures == ()  # which of the devices overlap nobody says
+    (devices,) = parts.tables
+    assert [(each.device, each.is_rollup) for each in devices.objects] == [("PC端", False), ("无线端", False)]
+    # Beside a row of the whole a device's is no figure of the shop.
+    visitors = ask("select 访客数 from jd_shop where 日期 = $day")
+    assert compared(found, "jd", "visitors").figure.value == visitors
+    text = whole([page.extract_text() for page in PdfReader(BytesIO(reports.render(found))).pages])
+    assert "按设备" in text
+    assert "kuaishou" in text
+
+
+def test_shops_of_one_platform_have_a_line_each(changed: Callable[[str], Report]) -> None:
+    found = changed(f"{SAME} ('jd' as platform, '兰亭自营' as shop) from marts.figures where platform = 'taobao'")
+    assert sorted(each.shop for each in found.platforms if each.name == "jd") == ["兰亭", "兰亭自营"]
+    text = whole([page.extract_text() for page in PdfReader(BytesIO(reports.render(found))).pages])
+    assert "京东（兰亭自营）" in text
+
+
+def test_a_product_that_is_not_stated_keeps_its_place_without_data(changed: Callable[[str], Report]) -> None:
+    found = changed(f"delete from marts.figures where object = 'p2' and business_date = date '{LAST_DAY}'")
+    products = table(found, "taobao", "product")
+    gone = next(each for each in products.objects if each.object == "p2")
+    assert products.objects.index(gone) < 2
+    assert cell(products, gone, "paid_amount").value is None
+    assert cell(products, gone, "paid_amount").baseline
+
+
+def test_what_nobody_states_of_a_platform_leaves_the_total_unknown(changed: Callable[[str], Report]) -> None:
+    found = changed(f"delete from marts.figures where platform = 'douyin' and business_date = date '{LAST_DAY}'")
+    total = {each.figure.key: each.figure.value for each in found.platform_total}
+    assert total["stated_paid_amount"] is None
+    assert platform(found, "douyin").deliveries[0].newest_day == YESTERDAY
+
+
+def test_of_a_hundred_thousand_words_the_largest_are_read(changed: Callable[[str], Report]) -> None:
+    found = changed(
+        "insert into marts.figures select figures.* "
+        "replace ('word ' || number as object, figure_value + number as figure_value) from marts.figures, "
+        "range(2000) as numbers(number) where level = 'keyword' and object = '茶壶' "
+        f"and business_date = date '{LAST_DAY}'"
+    )
+    words = table(found, "taobao", "keyword")
+    assert (len(words.objects), words.object_count) == (300, 2003)
+    assert words.objects[0].object == "word 1999"
+    text = whole([page.extract_text() for page in PdfReader(BytesIO(reports.render(found))).pages])
+    assert "另有 1,993 项；工作簿含最大的 300 项" in text

@@ -13,6 +13,7 @@ from funnelscope.reporting.periods import Period, get_day
 from funnelscope.reporting.published_days import Published
 from funnelscope.reporting.stated_figures import (
     MOST_OBJECTS,
+    PARTS_OF_A_SHOP,
     QUOTIENTS,
     SIZES,
     SUMMED_LEVELS,
@@ -37,6 +38,7 @@ DRAWN = ("paid_amount", "pay_rate", "cost")
 TARGETS = {"pay_rate": "visitor_pay_rate"}
 """The target of a figure, where the settings call it otherwise."""
 COLUMNS = {
+    "shop": ("paid_amount", "visitors", "product_visitors", "cart_users", "paying_buyers", "pay_rate"),
     "product": (
         *("paid_amount", "product_visitors", "visitors", "cart_users", "paying_buyers", "pay_rate"),
         *("refunded_amount", "stock_units"),
@@ -60,6 +62,7 @@ COLUMNS = {
     ),
 }
 RATES = {
+    "shop": ("pay_rate", "bounce_rate"),
     "product": ("pay_rate", "cart_rate"),
     "source": ("pay_rate", "bounce_rate"),
     "keyword": ("search_pay_rate", "pay_rate", "click_rate"),
@@ -126,7 +129,9 @@ def _read_platform(
         others=tuple(_compare(stated, key, series[key], peers) for key in others),
         steps=_read_steps(stated, whole) if whole and level == "shop" else (),
         tables=tuple(
-            table for table_level in SIZES if (table := _read_table(stated, name, shop, table_level, found)) is not None
+            table
+            for table_level in ("shop", *SIZES)
+            if (table := _read_table(stated, name, shop, table_level, found)) is not None
         ),
         deliveries=_read_deliveries(stated, name, shop),
         trust=_read_trust(stated.published, name) if level == "shop" else (),
@@ -318,11 +323,12 @@ def _read_table(
     stated: Stated, name: str, shop: str, level: str, found: Collection[Place]
 ) -> reports.StatedTable | None:
     objects = stated.select_objects(name, shop, level)
-    if not objects:
+    if not objects or (level == "shop" and stated.find_whole(name, shop, level)):
         return None
     published = stated.published
     keys = [key for key in COLUMNS[level] if any(each.select_series(key, published) for each in objects)]
-    size = next((key for key in SIZES[level] if any(each.values.get(key) for each in objects)), None)
+    sizes = PARTS_OF_A_SHOP if level == "shop" else SIZES[level]
+    size = next((key for key in sizes if any(each.values.get(key) for each in objects)), None)
     if size is None:
         return None
     rate = next((key for key in RATES[level] if any(each.select_series(key, published) for each in objects)), None)
@@ -362,6 +368,7 @@ def _build_object(
     judged: str | None = None,
 ) -> reports.StatedObject:
     named = Place(each.place.platform, "", each.place.level, each.place.object, each.place.parent, each.place.device)
+    names = (each.place.object, each.name)
     return reports.StatedObject(
         name=each.name,
         object=each.place.object,
@@ -371,8 +378,7 @@ def _build_object(
         ),
         parent=each.place.parent,
         device=each.place.device,
-        is_rollup=bool({each.place.object, each.name} & parents)
-        or {each.place.object.lower(), each.name.lower()} <= {*WORDS_FOR_ALL},
+        is_rollup=any(name in parents or name.lower() in WORDS_FOR_ALL for name in names if name),
         is_found=named in found,
     )
 

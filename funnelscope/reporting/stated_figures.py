@@ -32,6 +32,8 @@ SIZES = {
     "room": ("paid_amount", "viewers", "impression_users", "visitors", "paying_buyers"),
 }
 """The levels with many objects, and the figures that tell which of them are large: the first that is stated."""
+PARTS_OF_A_SHOP = ("paid_amount", "visitors", "viewers", "paying_buyers")
+"""The same for parts of a shop, such as devices, where nothing is stated of the whole."""
 SUMMED_LEVELS = ("room", "product", "campaign")
 """Whose amounts and counts stand for a platform that states nothing of the whole shop; the first that is stated."""
 WORDS_FOR_ALL = (
@@ -312,13 +314,14 @@ class Stated:
         published, unit, is_mean = self.published, find_unit(key), self._is_mean(key)
         if is_mean:
             series = {day: (divide(counts), None) for day, counts in series.items()}
-        dates = [day for day in published.dates if day in series]
-        today = add_up(series[day] for day in dates)
+        known = [day for day in published.dates if day in series]
+        today = add_up(series[day] for day in known)
+        dates = known or published.dates
         yardstick = published.yardstick if with_range else replace(published.yardstick, has_range=False)
         usual = yardstick.fit(dict(series), find_chance(key, is_mean)).estimate(dates, today)
         if is_mean and usual:
             usual = divide_usual(usual, len(dates))
-        value = divide(today) / (len(dates) if is_mean else 1) if today else None
+        value = divide(today) / (len(known) if is_mean else 1) if today else None
         has_counts = today is not None and today[1] is not None
         return reports.Figure(
             f"{STATED}{key}",

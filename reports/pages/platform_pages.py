@@ -32,7 +32,7 @@ OBJECTS_SHOWN = 10
 ROWS_OF_A_SHORT_CHAPTER = 36
 LEAST_WITHOUT_CENTS = 200
 LINE_FIGURES = ("paid_amount", "visitors", "viewers", "pay_rate", "amount_per_buyer", "refunded_amount", "cost")
-OVERLAPPING_LEVELS = ("product", "source", "keyword")
+OVERLAPPING_LEVELS = ("shop", "product", "source", "keyword")
 ROOM_STEPS = tuple(f"{STATED}{key}" for key in ("watch_rate", "product_click_rate", "click_pay_rate"))
 PAGE_MM, LEAST_NAME_MM, WIDE_MM = 174.0, 46.0, 2.9
 
@@ -69,15 +69,37 @@ def build_platform_sections(report: Report, words: Words) -> list[Content]:
         ]
     else:
         sections.append(build_lines_section(report, words))
-    figure = find_amount(report.platforms[0])
-    if figure and not has_events(report) and len(report.platforms) <= 2:
-        picture = {"file": "platform_1_amount.svg", "alt": write_trend_alternative(figure, words)}
-        sections.append(build_section(None, None, None, picture))
+    if not has_events(report):
+        sections += build_amount_sections(report, words)
     if is_funnel_first(report):
         sections += build_funnel_sections(1, report.platforms[0], report, words)
     if not has_events(report):
         sections.append(build_section(None, None, words.text("notes", "no_page_events")))
     return sections
+
+
+def build_amount_sections(report: Report, words: Words) -> list[Content]:
+    """The trend of the paid amount of one platform; of two where the first page has but a line of each.
+
+    Findings take their place.
+    """
+    drawn = [
+        (number, platform, figure)
+        for number, platform in enumerate(report.platforms, start=1)
+        if (figure := find_amount(platform))
+    ]
+    room = 2 - (len(report.diagnosis.findings) if report.diagnosis else 0)
+    if is_in_full(report):
+        room = 1 if len(report.platforms) <= 2 else 0
+    return [
+        build_section(
+            name_platform(platform, words) if len(report.platforms) > 1 else None,
+            None,
+            None,
+            {"file": f"platform_{number}_amount.svg", "alt": write_trend_alternative(figure, words)},
+        )
+        for number, platform, figure in drawn[: max(room, 0)]
+    ]
 
 
 def build_figures_section(platform: Platform, report: Report, words: Words) -> Content:
@@ -241,11 +263,10 @@ def build_days_section(platform: Platform, words: Words) -> list[Content]:
 
 
 def place_chapters(chapters: Sequence[Content]) -> list[Content]:
-    """The chapters with whether each begins a page: a short one follows the one before, in one piece."""
-    return [
-        chapter | {"begins_page": number == 0 or _count_rows(chapter) > ROWS_OF_A_SHORT_CHAPTER}
-        for number, chapter in enumerate(chapters)
-    ]
+    """The long chapters, each on a page of its own, then the short ones, each in one piece after the one before."""
+    long = [chapter for chapter in chapters if _count_rows(chapter) > ROWS_OF_A_SHORT_CHAPTER]
+    short = [chapter for chapter in chapters if chapter not in long]
+    return [chapter | {"begins_page": number == 0 or chapter in long} for number, chapter in enumerate([*long, *short])]
 
 
 def _count_rows(chapter: Content) -> int:
@@ -311,9 +332,10 @@ def build_objects_section(table: StatedTable, report: Report, words: Words) -> C
         rows.append([words.text("columns", "peers")])
         for key, block in blocks.items():
             rows[-1] += [write_cell(find_figure(table.peers, key, table), words), *[""] * (len(block) - 1)]
-    head = [words.text("levels", table.level), *(column[0] for column in columns)]
+    level = words.text("dimensions", "device") if table.level == "shop" else words.text("levels", table.level)
+    head = [level, *(column[0] for column in columns)]
     widths = [None, *(measure_column(column) for column in columns)]
-    heading = words.text("headings", "slices", dimension=words.text("levels", table.level))
+    heading = words.text("headings", "slices", dimension=level)
     note = write_objects_note(table, shown, report, words)
     return build_section(heading, build_table(head, rows, widths), note or None)
 
@@ -404,11 +426,11 @@ def fit_widths(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int |
 
 def name_object(each: StatedObject, words: Words) -> str:
     """The object's name below that of what it is part of; a sum of others is called so."""
-    name = each.name or each.object or words.text("labels", "not_named")
+    name = each.name or each.object or each.device or words.text("labels", "not_named")
     if each.is_rollup:
         name = each.parent or name
         return words.text("labels", "with_unit", name=name, unit=words.text("labels", "rollup"))
-    if each.device:
+    if each.device and each.device != name:
         name = words.text("labels", "with_unit", name=name, unit=each.device)
     return words.text("labels", "part_of", whole=each.parent, name=name) if each.parent else name
 
@@ -419,5 +441,7 @@ def write_objects_note(table: StatedTable, shown: Sequence[StatedObject], report
     parts += [words.text("notes", "mean_objects")] if report.days else []
     left = max(table.object_count, len(table.objects)) - len(shown)
     if left > 0:
-        parts.append(words.text("notes", "more_objects", count=words.plain(left)))
+        key = "more_objects" if table.object_count <= len(table.objects) else "more_objects_than_read"
+        counts = {"count": words.plain(left), "known": words.plain(len(table.objects))}
+        parts.append(words.text("notes", key, **counts))
     return " ".join(parts)

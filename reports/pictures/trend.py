@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from funnelscope.messages.message_types import Unit
-from funnelscope.messages.wording import Words
+from funnelscope.messages.message_types import Number, Unit
+from funnelscope.messages.wording import STATED, Words
 from reports.model import DayPoint, Figure, Report
 from reports.pictures.canvas import (
     BLUE,
@@ -119,11 +119,16 @@ def _draw_line(axes: "Axes", rate: Figure, words: Words) -> None:
     labels = []
     if rate.trend[-1].value is not None:
         axes.plot(len(values) - 1, values[-1], color=BLUE, marker="o", markersize=4.5, clip_on=False)
-        labels.append((values[-1], words.value(rate.trend[-1].value, rate.unit), INK))
+        labels.append((values[-1], _write_value(rate.trend[-1].value, rate, words), INK))
     if rate.baseline is not None:
-        usual = words.text("pictures", "usual_line", value=words.value(rate.baseline, rate.unit))
+        usual = words.text("pictures", "usual_line", value=_write_value(rate.baseline, rate, words))
         labels.append((float(rate.baseline), usual, QUIET))
     _write_apart(axes, labels, len(values) - 1)
+
+
+def _write_value(value: Number | None, rate: Figure, words: Words) -> str:
+    """The value; an amount that a platform states as its pages write it, without cents."""
+    return words.value(value, rate.unit, 0 if rate.unit is Unit.MONEY and rate.key.startswith(STATED) else None)
 
 
 def _write_apart(axes: "Axes", labels: list[tuple[float, str, str]], last: int) -> None:
