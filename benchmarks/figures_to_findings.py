@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+from figure_warehouse import fill_figure_shop, open_figure_shop
 
 from funnelscope.diagnosis.comparable_days import list_regular_days
 from funnelscope.diagnosis.diagnosis_tables import replace_day
@@ -26,8 +27,6 @@ from funnelscope.simulator.figure_shops import (
     Break,
     FigureShop,
     draw_shop,
-    fill_figure_shop,
-    open_figure_shop,
 )
 from funnelscope.warehouse.connection import Warehouse
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from figure_warehouse import open_figure_shop, store_figures
 
 from funnelscope.diagnosis.daily_diagnosis import diagnose_days
 from funnelscope.diagnosis.data_faults import find_figure_warnings, find_gate_warnings
@@ -24,8 +25,6 @@ from funnelscope.simulator.figure_shops import (
     SHOP,
     Break,
     FigureShop,
-    open_figure_shop,
-    store_figures,
 )
 from funnelscope.warehouse.connection import Warehouse
 

@@ -1,15 +1,11 @@
 """The faults that `make mutants` plants: of the kinds that are wanted, readable, and drawn alike for a seed."""
 
 import random
-import sys
-from pathlib import Path
 from typing import Any
 
+import mutants
 import pytest
 import yaml
-
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-import mutants
 from mutation_operators import is_readable, list_mutations
 
 SETTINGS: dict[str, Any] = yaml.safe_load(mutants.SETTINGS.read_text(encoding="utf-8"))
