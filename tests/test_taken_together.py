@@ -264,3 +264,26 @@ def test_repeats_that_are_kept_are_counted_in_each_file(tmp_path: Path, warehous
     found = warehouse.rows("select delivery_id, row_number, repeat_number from raw.order_events order by all")
     assert found == [(1, 1, 0), (1, 2, 1), (1, 3, 0), (2, 1, 0), (2, 2, 1), (2, 3, 0)]
     assert warehouse.rows("select repeats_kept from quality.deliveries") == [(1,), (1,)]
+
+
+def test_no_text_is_taken_for_tidy_that_is_to_be_cleaned_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, text in enumerate(ODD_TEXTS):
+        path = deliver(tmp_path, number, "10:00", "10:01")
+        table = pq.ParquetFile(path).read()
+        for column in ("order_id", "sku"):
+            table = table.append_column(column, pa.array([text, None]))
+        pq.write_table(table, path)
+    settings = Settings.model_validate(GIVEN | {"sources": [PLAIN | {"empty_values": ["-"]}], "home": tmp_path})
+    monkeypatch.setattr(deliveries, "FILES_TOGETHER", 1)
+    found = []
+    for is_looked_at in (True, False):
+        if not is_looked_at:
+            monkeypatch.setattr(SourceMapping, "_find_tidy", lambda *_: frozenset())
+        with open_in_memory_warehouse().connection as connection:
+            warehouse = Warehouse(connection)
+            take_deliveries(warehouse, settings)
+            found.append(read_all(warehouse))
+    assert found[0] == found[1]
+    assert found[0]["quality.quarantine"]
