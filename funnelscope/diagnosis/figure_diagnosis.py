@@ -35,7 +35,6 @@ hundred days is what the approximations may miss."""
 PART_ERROR = 0.004
 _REST_Z = 3.0
 """The rest of the shop may be so far below its usual, and nearer to that than to the level of the whole."""
-_EXPLAINED = 0.5
 _SMALLEST_REST = 0.1
 """Of what is expected of the shop: less cannot tell whether the rest moved too."""
 _MOST_IN_Z = 2.33
@@ -224,7 +223,7 @@ def _find_explaining(whole: JudgedSeries, parts: Sequence[JudgedSeries]) -> list
     for alike in _group_alike(whole, parts):
         expected, passed = (sum(getattr(each, name) for each in alike) for name in ("expected", "passed"))
         rest = whole.expected - expected
-        if rest < _SMALLEST_REST * whole.expected or expected - passed < _EXPLAINED * whole.lost:
+        if rest < _SMALLEST_REST * whole.expected:
             continue
         chance = max(whole.deviation**2 - whole.movement**2, 0.0) * whole.expected / rest
         theta = (whole.passed - passed) / rest
