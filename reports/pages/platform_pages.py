@@ -69,8 +69,7 @@ def build_platform_sections(report: Report, words: Words) -> list[Content]:
         ]
     else:
         sections.append(build_lines_section(report, words))
-    if not has_events(report):
-        sections += build_amount_sections(report, words)
+    sections += build_amount_sections(report, words)
     if is_funnel_first(report):
         sections += build_funnel_sections(1, report.platforms[0], report, words)
     if not has_events(report):
@@ -79,27 +78,28 @@ def build_platform_sections(report: Report, words: Words) -> list[Content]:
 
 
 def build_amount_sections(report: Report, words: Words) -> list[Content]:
-    """The trend of the paid amount of one platform; of two where the first page has but a line of each.
-
-    Findings take their place.
-    """
-    drawn = [
-        (number, platform, figure)
-        for number, platform in enumerate(report.platforms, start=1)
-        if (figure := find_amount(platform))
-    ]
-    room = 2 - (len(report.diagnosis.findings) if report.diagnosis else 0)
-    if is_in_full(report):
-        room = 1 if len(report.platforms) <= 2 else 0
+    """The trends of paid amounts for which the first page has room, under the platforms' names."""
+    is_one = len(report.platforms) == 1
     return [
-        build_section(
-            name_platform(platform, words) if len(report.platforms) > 1 else None,
-            None,
-            None,
-            {"file": f"platform_{number}_amount.svg", "alt": write_trend_alternative(figure, words)},
-        )
-        for number, platform, figure in drawn[: max(room, 0)]
+        build_amount_section(number, platform, None if is_one else name_platform(platform, words), words)
+        for number, platform in enumerate(report.platforms, start=1)
+        if number in list_amounts_drawn_first(report)
     ]
+
+
+def list_amounts_drawn_first(report: Report) -> list[int]:
+    """The platforms whose trend is on the first page: one, or two beside mere lines; findings take their place."""
+    drawn = [number for number, platform in enumerate(report.platforms, start=1) if find_amount(platform)]
+    diagnosis = report.diagnosis
+    taken = len(diagnosis.findings) + bool(diagnosis.follow_ups) if diagnosis else 0
+    room = 2 if not is_in_full(report) else 1 if len(report.platforms) <= 2 else 0
+    return [] if has_events(report) else drawn[: max(room - taken, 0)]
+
+
+def build_amount_section(number: int, platform: Platform, heading: str | None, words: Words) -> Content:
+    """The trend of the platform's paid amount, else of the cost of advertising."""
+    alternative = write_trend_alternative(find_amount(platform), words)
+    return build_section(heading, None, None, {"file": f"platform_{number}_amount.svg", "alt": alternative})
 
 
 def build_figures_section(platform: Platform, report: Report, words: Words) -> Content:
@@ -237,6 +237,9 @@ def build_platform_chapter(number: int, platform: Platform, report: Report, word
     """The platform's own funnel, its figures, its findings, and a table for each level."""
     name = name_platform(platform, words)
     sections = [] if is_funnel_first(report) else build_funnel_sections(number, platform, report, words)
+    has_room = not sections and find_amount(platform) is not None
+    if has_room and number not in list_amounts_drawn_first(report):
+        sections.append(build_amount_section(number, platform, None, words))
     sections += build_finding_sections(select_findings_of_platform(report, platform), report.currency, words)
     shown = platform.others if is_in_full(report) else (*platform.figures, *platform.others)
     if shown:
