@@ -1,4 +1,4 @@
-"""Dagster's SQLite event log, with its connections kept open.
+"""Dagster's SQLite event log, with its connections kept open, and without passwords in the errors that it keeps.
 
 The standard storage creates a database engine for each event and compiles its statements again every time: about 15 ms
 per event, and a range of days writes two events per table and day. Keeping the engines reduces this to a few
@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
+from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._serdes import ConfigurableClassData
+from dagster._serdes import ConfigurableClassData, pack_value, unpack_value
+
+from funnelscope.messages.secrets import hide_secrets
 
 KEPT_ENGINES = 16
 
@@ -53,6 +56,10 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
             sqlalchemy.event.listen(self._engines[shard], "connect", _write_ahead)
         return self._engines[shard]
 
+    def store_event(self, event: EventLogEntry) -> None:
+        """Stores the event; of an error, its text and stack without passwords."""
+        super().store_event(_hide_secrets_of_error(event))
+
     def has_table(self, table_name: str) -> bool:
         """Asked before every event of an asset; a table that is there stays."""
         if table_name not in self._present_tables and super().has_table(table_name):
@@ -65,6 +72,21 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
             engine.dispose()
         self._engines.clear()
         super().dispose()
+
+
+def _hide_secrets_of_error(event: EventLogEntry) -> EventLogEntry:
+    data = event.dagster_event and event.dagster_event.event_specific_data
+    if event.error_info is None and getattr(data, "error", None) is None:
+        return event
+    return unpack_value(_hide_in(pack_value(event)), as_type=EventLogEntry)
+
+
+def _hide_in(packed: Any) -> Any:
+    if isinstance(packed, str):
+        return hide_secrets(packed)
+    if isinstance(packed, Mapping):
+        return {name: _hide_in(value) for name, value in packed.items()}
+    return [_hide_in(value) for value in packed] if isinstance(packed, list | tuple) else packed
 
 
 def _write_ahead(connection: Any, _: Any) -> None:

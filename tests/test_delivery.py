@@ -172,6 +172,17 @@ def test_a_mail_brings_title_verdict_finding_and_the_pdf(
     assert pdf.read_bytes().startswith(b"%PDF")
 
 
+def test_a_name_in_a_mail_is_text(home: Home, mailbox: tuple[Mailbox, int]) -> None:
+    """A mail is drawn as HTML: a campaign's name must not fetch a picture that tells who reads it."""
+    box, port = mailbox
+    url = f"mailto://robot:${{HOOK_SECRET}}@127.0.0.1:{port}?mode=insecure&from=robot@example.com&to=team@example.com"
+    declare(home, {"name": "mail", "url": url, "language": "en", "attach": "nothing"})
+    send(home, finding="<img src=http://evil.example/p.png> <script>alert(1)</script>")
+    body = box.messages[0].get_body(("html", "plain"))
+    assert "evil.example" in body.get_content()
+    assert body.get_content_type() == "text/plain" or "<img" not in body.get_content()
+
+
 @pytest.mark.parametrize(
     ("url", "plugin", "path", "text_of"),
     [

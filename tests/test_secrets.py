@@ -6,7 +6,9 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import pytest
+from dagster._serdes import serialize_value
 from shop_helpers import Home
 from typer.testing import CliRunner
 
@@ -14,6 +16,7 @@ from funnelscope.messages.secrets import hide_secrets
 from funnelscope.settings import SettingsError, load_settings
 from pipelines.cli.app import app
 from pipelines.cli.errors import explain_error
+from pipelines.instance import open_instance
 
 SECRET = "Hunter2-pw"
 
@@ -105,6 +108,31 @@ def test_a_query_that_names_an_address_fails_without_its_password(
 
 def test_an_error_of_a_library_is_told_without_its_password() -> None:
     assert explain_error(ValueError(f"no answer of postgres://u:{SECRET}@db")) == "no answer of postgres://…@db"
+
+
+def test_an_error_within_a_run_is_kept_without_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Dagster, whose pages show it with its stack and its cause."""
+
+    @dg.op
+    def fails() -> None:
+        try:
+            raise OSError(f"https://u:{SECRET}@host/x is gone")
+        except OSError as error:
+            raise RuntimeError(f"no answer of postgres://u:{SECRET}@db") from error
+
+    @dg.job
+    def failing() -> None:
+        fails()
+
+    home = Home(tmp_path)
+    home.write_config(date(2026, 5, 1))
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    with open_instance(home.settings) as instance:
+        run = failing.execute_in_process(instance=instance, raise_on_error=False)
+        kept = [serialize_value(entry) for entry in instance.all_logs(run.run_id)]
+    assert not run.success
+    assert any("postgres://" in text for text in kept)
+    assert not [text for text in kept if SECRET in text]
 
 
 def test_a_stack_trace_is_printed_without_passwords(tmp_path: Path) -> None:

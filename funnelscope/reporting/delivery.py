@@ -205,7 +205,7 @@ def _send(channel: Channel, edition: Edition, message: reports.Announcement) -> 
             if not service.add(url):
                 raise ChannelError("url is no Apprise URL; see https://appriseit.com for the form of each service")
             attachment = str(edition.pdf) if channel.attach == "pdf" and service[0].attachment_support else None
-            is_sent = bool(service.notify(title=message.title, body=message.text, attach=attachment))
+            is_sent = bool(service.notify(message.text, message.title, body_format="text", attach=attachment))
         except ChannelError:
             raise
         except Exception as error:  # a defect of a service must not fail the run, and its text may hold the URL
