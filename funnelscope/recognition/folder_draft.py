@@ -54,7 +54,7 @@ def draft_folder(
     draft.language = language or _guess_language(facts, chosen)
     for one in unrecognized:
         tell_unrecognized(one, draft, folder)
-    draft_settings(facts, draft, folder, home, found.files)
+    draft_settings(facts, draft, folder, home, chosen)
     return draft
 
 

@@ -312,7 +312,7 @@ def draft_settings(
     """Writes the settings into the draft, with what there is to say about them.
 
     Args:
-        every_file: all files of the folder, recognised or not, which no other source's glob may match.
+        every_file: the files that were opened, recognised or not, which no other source's glob may match.
     """
     groups: dict[tuple[Any, ...], list[FileFacts]] = {}
     for one in facts:
