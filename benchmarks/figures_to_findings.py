@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+from figure_warehouse import fill_figure_shop, open_figure_shop
 
 from funnelscope.diagnosis.comparable_days import list_regular_days
 from funnelscope.diagnosis.diagnosis_tables import replace_day
@@ -20,15 +21,7 @@ from funnelscope.diagnosis.figure_diagnosis import FIGURE_CUBE, FigureDiagnosis,
 from funnelscope.diagnosis.figure_series import FEWEST_DAYS, judge_series
 from funnelscope.diagnosis.follow_up import read_open_findings
 from funnelscope.settings import Settings
-from funnelscope.simulator.figure_shops import (
-    FIRST_DATE,
-    PLATFORM,
-    Break,
-    FigureShop,
-    draw_shop,
-    fill_figure_shop,
-    open_figure_shop,
-)
+from funnelscope.simulator.figure_shops import FIRST_DATE, PLATFORM, Break, FigureShop, draw_shop
 from funnelscope.warehouse.connection import Warehouse
 
 LEVELS = {
