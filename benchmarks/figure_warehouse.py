@@ -1,4 +1,4 @@
-"""A drawn marketplace shop in a warehouse in memory, ready to be diagnosed."""
+"""A warehouse that consists of a drawn shop's figures only, for the benchmark and the tests."""
 
 from collections.abc import Sequence
 from datetime import timedelta

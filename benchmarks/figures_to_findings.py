@@ -21,13 +21,7 @@ from funnelscope.diagnosis.figure_diagnosis import FIGURE_CUBE, FigureDiagnosis,
 from funnelscope.diagnosis.figure_series import FEWEST_DAYS, judge_series
 from funnelscope.diagnosis.follow_up import read_open_findings
 from funnelscope.settings import Settings
-from funnelscope.simulator.figure_shops import (
-    FIRST_DATE,
-    PLATFORM,
-    Break,
-    FigureShop,
-    draw_shop,
-)
+from funnelscope.simulator.figure_shops import FIRST_DATE, PLATFORM, Break, FigureShop, draw_shop
 from funnelscope.warehouse.connection import Warehouse
 
 LEVELS = {

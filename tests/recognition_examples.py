@@ -349,7 +349,14 @@ EXAMPLES: dict[str, Example] = {
         "拼多多_经营数据_20260603.xlsx",
         "统计时间 商品访客数 商品浏览量 成交买家数 成交订单数 成交金额",
         [(DAY, "2,100", "5,000", "90", "95", "8,200.00元")],
-        {"pdd_shop": {"platform": "pinduoduo", "product_visitors": "2100", "paying_buyers": "90", "paid_amount": "8200"}},
+        {
+            "pdd_shop": {
+                "platform": "pinduoduo",
+                "product_visitors": "2100",
+                "paying_buyers": "90",
+                "paid_amount": "8200",
+            }
+        },
     ),
     "pdd_products": Example(
         "拼多多_商品数据_20260603.xlsx",

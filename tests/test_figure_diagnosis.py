@@ -19,13 +19,7 @@ from funnelscope.diagnosis.narrative import narrate_diagnosis
 from funnelscope.diagnosis.records import FindingRecord
 from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis, read_diagnosis
 from funnelscope.events.figures import FIGURES, FUNNELS
-from funnelscope.simulator.figure_shops import (
-    FIRST_DATE,
-    PLATFORM,
-    SHOP,
-    Break,
-    FigureShop,
-)
+from funnelscope.simulator.figure_shops import FIRST_DATE, PLATFORM, SHOP, Break, FigureShop
 from funnelscope.warehouse.connection import Warehouse
 
 CALM = FigureShop(1, days=40, visitors=9000, products=12, agents=3, rooms=1, noise=0.02, own_noise=0.03)

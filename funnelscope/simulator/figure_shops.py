@@ -15,7 +15,6 @@ import pandas as pd
 from funnelscope.events.figures import FUNNELS
 
 Floats = npt.NDArray[np.float64]
-
 FIRST_DATE = date(2026, 1, 5)
 PLATFORM, SHOP = "taobao", "World"
 _FUNNEL = ("product_visitors", "cart_users", "order_buyers", "paying_buyers")
