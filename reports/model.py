@@ -782,7 +782,8 @@ def select_findings_of_platform(report: Report, platform: Platform) -> tuple[Fin
 def has_events(report: Report) -> bool:
     """Whether the report is about events; else the shop delivers only what platforms state."""
     families = {each.family for each in report.deliveries if each.state is not DeliveryState.ABSENT}
-    return bool(report.stages) or families != {"figure"}
+    is_only_figures = families == {"figure"} if report.deliveries else bool(report.platforms)
+    return bool(report.stages) or not is_only_figures
 
 
 def is_diagnosed(report: Report) -> bool:

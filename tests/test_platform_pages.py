@@ -220,7 +220,7 @@ def test_products_are_the_largest_first_and_the_one_that_moved_before_them(
     assert rate.value == pytest.approx(ask(query))
     assert rate.mark is Mark.BELOW
     assert f"▼ {rate.value:.2%}" in whole(pages[1:])
-    assert f"▼ {rate.value:.2%}" in whole(pages[:1])  # the verdict does not contradict the page
+    assert "茶壶1" in pages[0]  # the verdict does not contradict the page: it names what moved
     amounts = [float(cell(products, each, "paid_amount").value or 0) for each in products.objects]
     assert len(amounts) == 4
     assert LONG_NAME in re.sub(r"\s+", "", whole(pages))
@@ -313,6 +313,9 @@ def test_the_data_page_says_how_new_each_table_is(home: Home, pages: list[str]) 
     assert {each["state"] for each in strip} == {"▲ 缺失"}
     assert "全店 06-03" in strip[0]["detail"]
     assert all(each.figure.value is None for each in platform(late, "taobao").figures)
+    text = whole([page.extract_text() for page in PdfReader(BytesIO(reports.render(late))).pages])
+    assert "淘宝/天猫 ▲ 缺失" in text
+    assert text.count("无数据") <= 9  # the newest days of the data page, and no walls of it
 
 
 def test_every_figure_level_and_platform_has_a_name() -> None:

@@ -63,7 +63,7 @@ def build_report(
     platforms, platform_total = read_platforms(published)
     deliveries = read_deliveries(published)
     families = {each.family for each in deliveries if each.state is not reports.DeliveryState.ABSENT}
-    has_events = families != {FIGURE.name}
+    has_events = families != {FIGURE.name} if deliveries else not platforms  # a day that nobody has judged yet
     split = read_money(published) if has_events else None
     diagnosed = read_diagnosis_section(published)
     editions = {

@@ -52,6 +52,16 @@ def is_in_full(report: Report) -> bool:
     return rows + len(findings) * ROWS_OF_A_FINDING <= MOST_ROWS_IN_FULL
 
 
+def is_stated(figures: Sequence[ComparedFigure]) -> bool:
+    """Whether any of the figures is known; what a platform has not stated yet fills no page."""
+    return any(each.figure.value is not None for each in figures)
+
+
+def has_values(table: StatedTable) -> bool:
+    """Whether any figure of any object is known."""
+    return any(figure.value is not None for each in table.objects for figure in each.figures)
+
+
 # --- The first page --------------------------------------------------------------------------------
 
 
@@ -60,12 +70,14 @@ def build_platform_sections(report: Report, words: Words) -> list[Content]:
     if not report.platforms:
         return []
     sections = []
-    if report.platform_total and not has_events(report):
+    if is_stated(report.platform_total) and not has_events(report):
         heading = words.text("headings", "platform_total")
         sections.append(build_section(heading, build_compared_figures(report.platform_total, report, words)))
     if is_in_full(report):
         sections += [
-            build_figures_section(platform, report, words) for platform in report.platforms if platform.figures
+            build_figures_section(platform, report, words)
+            for platform in report.platforms
+            if is_stated(platform.figures)
         ]
     else:
         sections.append(build_lines_section(report, words))
@@ -162,7 +174,7 @@ def write_stated(value: Number | None, unit: Unit, words: Words, beside: Number 
 
 def build_lines_section(report: Report, words: Words) -> Content:
     """One line a platform, without figures that none of them states."""
-    lines = [each for each in report.platforms if each.figures]
+    lines = [each for each in report.platforms if is_stated(each.figures)]
     keys = [key for key in LINE_FIGURES if any(find_stated(each, key) for each in lines)]
     head, rows = [words.text("columns", "platform")], [[name_platform(each, words)] for each in lines]
     for key in keys:
@@ -228,8 +240,12 @@ def build_platform_cell(platform: Platform, report: Report, words: Words) -> Con
 
 
 def build_platform_chapters(report: Report, words: Words) -> list[Content]:
-    """A chapter for each platform that states more than the first page shows."""
-    chapters = [build_platform_chapter(number, each, report, words) for number, each in enumerate(report.platforms, 1)]
+    """A chapter for each platform that states more of the day than the first page shows."""
+    chapters = [
+        build_platform_chapter(number, each, report, words)
+        for number, each in enumerate(report.platforms, start=1)
+        if is_stated((*each.figures, *each.others)) or any(map(has_values, each.tables))
+    ]
     return place_chapters([chapter for chapter in chapters if chapter["sections"]])
 
 
@@ -242,11 +258,11 @@ def build_platform_chapter(number: int, platform: Platform, report: Report, word
         sections.append(build_amount_section(number, platform, None, words))
     sections += build_finding_sections(select_findings_of_platform(report, platform), report.currency, words)
     shown = platform.others if is_in_full(report) else (*platform.figures, *platform.others)
-    if shown:
+    if is_stated(shown):
         heading = "further_figures" if is_in_full(report) else "platform_figures"
         sections.append(build_section(words.text("headings", heading), build_compared_figures(shown, report, words)))
     sections += build_days_section(platform, words)
-    for table in platform.tables:
+    for table in filter(has_values, platform.tables):
         sections.append(build_objects_section(table, report, words))
         sections += build_room_steps_section(table, words)
     sections += build_claims_note(platform, words)
