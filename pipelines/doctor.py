@@ -12,10 +12,11 @@ from funnelscope.events.schema import FAMILIES
 from funnelscope.funnels.daily_answers import load_declared_funnels
 from funnelscope.ingest.landing_zone import find_files, is_finished
 from funnelscope.ingest.mapping.source_mapping import DeliveryError
-from funnelscope.publication.erasure import count_unfinished
+from funnelscope.publication.erasure import find_unfinished
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import Warehouse, is_lock_held, open_warehouse
+from funnelscope.warehouse.connection import Warehouse, WarehouseLockedError, is_lock_held, open_warehouse
 from funnelscope.warehouse.home_version import HomeVersionError
+from pipelines.erasure_runs import UNFINISHED_ERASURE
 from pipelines.instance import UNFINISHED, open_instance
 
 PACKAGES = ("dagster", "duckdb", "pandas", "matplotlib", "typst")
@@ -187,10 +188,11 @@ def _check_warehouse(settings: Settings) -> Iterator[HealthNote]:
     try:
         with open_warehouse(settings.warehouse_path, wait_seconds=0) as warehouse:
             yield from _describe_delivered(warehouse, settings)
-            if count_unfinished(warehouse):
-                words = "a person was being erased when the process ended. Finish it: funnelscope forget"
-                yield HealthNote("forget", False, words)
+            if find_unfinished(warehouse, settings):
+                yield HealthNote("forget", False, UNFINISHED_ERASURE)
     except HomeVersionError as error:
+        yield HealthNote("tables", False, str(error))
+    except WarehouseLockedError as error:
         yield HealthNote("tables", False, str(error))
 
 

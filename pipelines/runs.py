@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from funnelscope.ingest.build_state import read_build_state
 from funnelscope.ingest.quarantine import count_by_reason
+from funnelscope.publication.erasure import find_unfinished
 from funnelscope.quality.gate import DayVerdict, Verdict, list_days, read_verdicts
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import open_warehouse
@@ -48,9 +49,18 @@ class DaysRun:
 def run_days(settings: Settings, from_date: date, to_date: date) -> DaysRun:
     """Takes all deliveries, then builds the requested days and all days that late deliveries have changed.
 
+    An erasure that was interrupted is finished first.
+
     Raises:
         RunFailedError: a step failed; earlier publications are kept.
+        WarehouseLockedError: another process has the warehouse open, and does not end in time.
     """
+    from pipelines.erasure_runs import forget
+
+    with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
+        is_erasing = find_unfinished(warehouse, settings)
+    if is_erasing:
+        forget(settings)
     pieces = bring_up_to_date(settings, list_days(from_date, to_date))
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
         judged = tuple(read_verdicts(warehouse, from_date, to_date))

@@ -22,7 +22,7 @@ from test_forget import needles, places, traces
 from assets.publication_assets import prune_runs
 from funnelscope.ingest import prune_raw, reconcile
 from funnelscope.ingest.build_state import read_build_state
-from funnelscope.publication.erasure import begin_erasure, scrub
+from funnelscope.publication.erasure import begin_erasure, end_erasure, scrub
 from funnelscope.publication.retention import prune
 from funnelscope.quality.gate import Verdict, read_verdicts
 from funnelscope.reporting import print_report
@@ -125,7 +125,8 @@ def test_a_person_is_forgotten_on_such_days_too(delivered: Home, home: Home) -> 
     with open_shop(home.settings) as shop:
         begin_erasure(shop.warehouse, home.settings, [customer])
     build_days(home, day(DAYS), day(DAYS), is_published=True)
-    scrub(home.settings, [customer])
+    scrub(home.settings)
+    end_erasure(home.settings)
     assert places(home, wanted) == set()
     assert differences(home) == {0}
     with open_shop(home.settings) as shop:
