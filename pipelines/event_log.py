@@ -1,4 +1,4 @@
-"""Dagster's SQLite event log, with its connections kept open.
+"""Dagster's SQLite event log, with its connections kept open, and nothing left of a deleted run.
 
 The standard storage creates a database engine for each event and compiles its statements again every time: about 15 ms
 per event, and a range of days writes two events per table and day. Keeping the engines reduces this to a few
@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 
@@ -52,6 +53,18 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
             )
             sqlalchemy.event.listen(self._engines[shard], "connect", _write_ahead)
         return self._engines[shard]
+
+    def delete_events(self, run_id: str) -> None:
+        """Also the results of the run's checks, and its file, which the standard storage leaves behind emptied."""
+        super().delete_events(run_id)
+        with self.index_connection() as connection:
+            connection.execute(AssetCheckExecutionsTable.delete().where(AssetCheckExecutionsTable.c.run_id == run_id))
+        with self._db_lock:
+            if run_id in self._engines:
+                self._engines.pop(run_id).dispose()
+            self._initialized_dbs.discard(run_id)
+            for ending in ("", "-wal", "-shm", "-journal"):
+                Path(self.path_for_shard(run_id) + ending).unlink(missing_ok=True)
 
     def has_table(self, table_name: str) -> bool:
         """Asked before every event of an asset; a table that is there stays."""

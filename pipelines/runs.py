@@ -2,12 +2,14 @@
 
 import logging
 import re
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
+from typing import Any, TextIO, cast
 
 import dagster as dg
 from dagster._utils.error import SerializableErrorInfo
@@ -165,12 +167,27 @@ def show_step_progress(title: str, steps: int) -> Iterator[Callable[[dg.EventLog
         yield on_event
 
 
+class _QuietStream:
+    """A stream without what Dagster says when its event log cannot be written: the error is told at the end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes the text, as a stream does."""
+        return len(text) if text.startswith("Exception while writing logger call") else self.stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
 @contextmanager
 def silence_dagster() -> Iterator[None]:
     """Keeps Dagster's log lines in its event log, so that the terminal shows only progress and results."""
     previous = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        yield
+        with redirect_stderr(cast(TextIO, _QuietStream(sys.stderr))):
+            yield
     finally:
         logging.disable(previous)

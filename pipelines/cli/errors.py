@@ -59,7 +59,7 @@ def _find_trouble(home: Path) -> str | None:
     disk = os.statvfs(folder)
     if disk.f_flag & os.ST_RDONLY:
         return "read_only"
-    if disk.f_bavail * disk.f_frsize < _LITTLE or disk.f_files and not disk.f_favail:
+    if disk.f_bavail * disk.f_frsize < _LITTLE or (disk.f_files and not disk.f_favail):
         return "full"
     places = [folder, *(folder / name for name in ("dagster", "published", "warehouse.duckdb", "warehouse.lock"))]
     return None if all(os.access(each, os.W_OK) for each in places if each.exists()) else "not_permitted"
