@@ -101,6 +101,13 @@ def finish(home: Home, *arguments: str) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
+def finish_well(home: Home, *arguments: str) -> None:
+    """The same for a command that must succeed."""
+    code = finish(home, *arguments)
+    if code not in (0, 2):
+        raise RuntimeError(f"{' '.join(arguments)} ended with {code}: {(home.folder / 'output.txt').read_text()}")
+
+
 def kill_after(seconds: float, home: Home, *arguments: str) -> bool:
     """Starts the command and kills it after so many seconds; returns whether it was still running."""
     child = start(home, *arguments)
@@ -203,12 +210,13 @@ def name_person(home: Home) -> None:
 
 def list_commands(folder: Path) -> dict[str, Command]:
     """Makes the homes that the commands start from, and the commands."""
-    shop = simulate_small_shop(folder / "shop")
-    fresh = copied(shop, folder / "fresh", lambda file: delivery_day(file) <= day(BUILT_DAYS))
-    built = cloned(fresh, folder / "built")
-    assert finish(built, "backfill", "--to", str(day(BUILT_DAYS))) in (0, 2), (built.folder / "output.txt").read_text()
-    saved = folder / "saved"
-    assert finish(built, "backup", str(saved)) == 0
+    shop, fresh, built, saved = Home(folder / "shop"), Home(folder / "fresh"), Home(folder / "built"), folder / "saved"
+    if not saved.exists():
+        simulate_small_shop(shop.folder)
+        copied(shop, fresh.folder, lambda file: delivery_day(file) <= day(BUILT_DAYS))
+        cloned(fresh, built.folder)
+        finish_well(built, "backfill", "--to", str(day(BUILT_DAYS)))
+        finish_well(built, "backup", str(saved))
 
     def prepare_next_day(target: Path, more: str = "") -> Home:
         home = cloned(built, target)
@@ -242,7 +250,7 @@ def list_commands(folder: Path) -> dict[str, Command]:
 
     def restore_backup(home: Home) -> Home:
         restored = prepare_empty(home.folder / "restored")
-        assert finish(restored, "restore", str(home.folder / "backup")) == 0
+        finish_well(restored, "restore", str(home.folder / "backup"))
         return restored
 
     last = str(day(DAYS))
@@ -273,7 +281,7 @@ def kill_command(command: Command, folder: Path, kills: int, chance: random.Rand
     folder.mkdir()
     whole = command.prepare(folder / "whole")
     begin = time.monotonic()
-    assert finish(whole, *command.list_arguments(whole)) in (0, 2), (whole.folder / "output.txt").read_text()
+    finish_well(whole, *command.list_arguments(whole))
     tally = Tally(time.monotonic() - begin)
     wanted = export(command.find_result(whole))
     assert "error" not in wanted, wanted
@@ -312,7 +320,7 @@ def main() -> None:
     parser.add_argument("commands", nargs="*", help="run, backfill, rebuild, forget, replay, retention, backup, …")
     parser.add_argument("--kills", type=int, default=24, help="of each command")
     parser.add_argument("--seed", type=int, default=618)
-    parser.add_argument("--folder", type=Path, help="where to work; a temporary folder if left out")
+    parser.add_argument("--folder", type=Path, help="where to work; homes that are there are used")
     chosen = parser.parse_args()
     import_everything()
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="funnelscope-kills-"))

@@ -36,18 +36,19 @@ class HealthNote:
 
 def examine_shop(settings: Settings) -> list[HealthNote]:
     """Everything to know before the next run. The settings themselves were checked when they were loaded."""
-    return [
+    home = _check_home(settings)
+    notes = [
         _check_settings(settings),
         _check_versions(),
-        _check_home(settings),
+        home,
         *_check_landing_zone(settings),
         _check_identity_key(settings),
         *_check_funnels(settings),
         _check_disk(settings),
-        _check_lock(settings),
         _check_retention(settings),
-        *_check_warehouse(settings),
     ]
+    # The others open what lies in the home, and nothing can be opened where nothing can be written.
+    return [*notes, _check_lock(settings), *_check_warehouse(settings)] if home.is_fine else notes
 
 
 def _check_settings(settings: Settings) -> HealthNote:

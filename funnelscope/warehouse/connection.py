@@ -32,11 +32,11 @@ class Warehouse:
 
     log: Path | None = None
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self.connection = connection
+    def __init__(self, connection: duckdb.DuckDBPyConnection, log: Path | None = None) -> None:
+        self.connection, self.log = connection, log
         connection.execute("set TimeZone = 'UTC'")
         for schema in SCHEMAS:
-            connection.execute(f"create schema if not exists {schema}")
+            self.execute(f"create schema if not exists {schema}")
 
     def execute(self, statement: str, **parameters: Any) -> duckdb.DuckDBPyConnection:
         """Runs a statement and returns DuckDB's cursor."""
@@ -213,7 +213,7 @@ def open_warehouse(
     """
     begin = time.monotonic()
     with hold_write_lock(path.with_suffix(".lock"), wait_seconds):
-        connection = connect_to_file(path, max(0, begin + wait_seconds - time.monotonic()))
+        connection, log = connect_to_file(path, max(0, begin + wait_seconds - time.monotonic())), locate_log(path)
         try:
             with create_privately():
                 (path.parent / "spill").mkdir(exist_ok=True)
@@ -222,12 +222,13 @@ def open_warehouse(
                 connection.execute(f"set memory_limit = '{memory_limit}'")
             if threads:
                 connection.execute(f"set threads = {threads}")
-            warehouse = Warehouse(connection)
-            warehouse.log = locate_log(path)
+            warehouse = Warehouse(connection, log)
             if not is_upgraded_by_caller:
                 check_home_version(warehouse, path.parent)
             yield warehouse
         finally:
+            if log.exists() and not log.stat().st_size:
+                log.unlink()  # made for writes that did not come; DuckDB does not know of it
             connection.close()
 
 

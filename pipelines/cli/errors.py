@@ -14,8 +14,14 @@ _OF_THE_MACHINE = {
 }
 # What SQLite, DuckDB and the system say when the home cannot be written. SQLite's words may have other causes too.
 _FULL = ("No space left on device", "database or disk is full", "Disk quota exceeded", "File too large")
-_READ_ONLY = ("Read-only file system", "readonly database", "read-only file system")
-_EITHER = ("disk I/O error", "unable to open database file", "Permission denied", "failed to offload data block")
+_FAILING = ("disk I/O error", "Input/output error")
+_ANY_CAUSE = (
+    "Read-only file system",
+    "readonly database",
+    "unable to open database file",
+    "Permission denied",
+    "failed to offload data block",
+)
 _LITTLE = 16 * 1024 * 1024  # bytes free: a file that did not fit may be gone again
 
 
@@ -37,11 +43,12 @@ def _explain_home(error: Exception) -> str | None:
     file = getattr(error, "filename", None)
     if file and not Path(os.fsdecode(file)).absolute().is_relative_to(home):
         return None
-    if not any(words in texts for words in (*_FULL, *_READ_ONLY, *_EITHER)):
+    if not any(words in texts for words in (*_FULL, *_FAILING, *_ANY_CAUSE)):
         return None
     trouble = _find_trouble(home)
-    if trouble is None and any(words in texts for words in _FULL) and not isinstance(error, OSError):
-        trouble = "full"  # of a process, or of a user: the disk itself has room
+    if trouble is None and not isinstance(error, OSError):  # the limit of a process or a user: the disk has room
+        trouble = "full" if any(words in texts for words in _FULL) else None
+        trouble = trouble or ("failing" if any(words in texts for words in _FAILING) else None)
     return _say(trouble, home) if trouble else None
 
 
@@ -58,7 +65,7 @@ def _find_trouble(home: Path) -> str | None:
     folder = next(each for each in (home, *home.parents) if each.exists())
     disk = os.statvfs(folder)
     if disk.f_flag & os.ST_RDONLY:
-        return "read_only"
+        return "failing"
     if disk.f_bavail * disk.f_frsize < _LITTLE or (disk.f_files and not disk.f_favail):
         return "full"
     places = [folder, *(folder / name for name in ("dagster", "published", "warehouse.duckdb", "warehouse.lock"))]
