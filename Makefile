@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow coverage check docs ui pictures wheel bench bench-usual bench-funnel bench-diagnosis mutants lock clean
+.PHONY: demo test test-slow coverage check docs ui pictures wheel bench bench-usual bench-funnel bench-diagnosis bench-life mutants kills lock clean
 
 demo: .venv/ready
 	$(BIN)/funnelscope demo
@@ -63,6 +63,15 @@ bench-diagnosis: .venv/ready-dev
 	$(BIN)/python benchmarks/landing_files_to_findings.py --folder $(FOLDER)
 	$(BIN)/python benchmarks/landing_files_to_findings.py --folder $(FOLDER) --sessions 200000 --seeds 1 --clean-shops 0 \
 		--kinds broken_coupon slow_first_screen payment_outage
+
+# Disk, time and Dagster's storage over a hundred days of a small shop. An hour; resumes in the same LIFE.
+LIFE ?= var/bench-life
+bench-life: .venv/ready-dev
+	$(BIN)/python benchmarks/life.py --folder $(LIFE)
+
+# Is anything lost when a command is killed? 216 kills of nine commands. An hour.
+kills: .venv/ready-dev
+	$(BIN)/python benchmarks/kills.py
 
 # Do the tests notice? 200 small faults, planted in copies of the tree; resumes. Some forty minutes of a processor.
 mutants: .venv/ready-dev
