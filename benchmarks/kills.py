@@ -28,7 +28,7 @@ sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 import duckdb  # noqa: E402
 from shop_helpers import Home, cloned, copied, day, delivery_day, one_file_a_day, simulated_shop  # noqa: E402
 
-from funnelscope.ingest.identity import hash_identifier  # noqa: E402
+from funnelscope.ingest.identity import hash_identifier, load_identity_key  # noqa: E402
 from funnelscope.warehouse.canonical_export import export_canonical_rows  # noqa: E402
 from funnelscope.warehouse.connection import Warehouse, locate_log  # noqa: E402
 from funnelscope.warehouse.snapshots import DATABASE, find_current_snapshot  # noqa: E402
@@ -214,6 +214,7 @@ def list_commands(folder: Path) -> dict[str, Command]:
     if not saved.exists():
         simulate_small_shop(shop.folder)
         copied(shop, fresh.folder, lambda file: delivery_day(file) <= day(BUILT_DAYS))
+        load_identity_key(fresh.settings)  # with keys of their own, no two homes hold the same numbers
         cloned(fresh, built.folder)
         finish_well(built, "backfill", "--to", str(day(BUILT_DAYS)))
         finish_well(built, "backup", str(saved))
