@@ -77,7 +77,7 @@ def _say(key: str, home: Path) -> str:
     from funnelscope.settings import load_settings
 
     try:
-        languages = [load_settings().language]
+        languages: list[str] = [load_settings().language]
     except (OSError, ValueError):
         languages = list_languages()
     return "\n".join(load_words(language).text("home", key, home=str(home)) for language in languages)
