@@ -165,8 +165,6 @@ def connect_to_file(path: Path, wait_seconds: float) -> duckdb.DuckDBPyConnectio
     Raises:
         WarehouseLockedError: a program that knows nothing of our lock had it open for all of `wait_seconds`.
     """
-    if not path.exists():
-        remove_database(path)  # the log of a file that was deleted
     deadline = time.monotonic() + wait_seconds
     while True:
         try:

@@ -50,10 +50,14 @@ def read_interrupted(home: Path) -> dict[str, Any] | None:
 
 
 def finish_replacement(home: Path) -> None:
-    """Completes a replacement that was interrupted, if there is one. The caller must hold the write lock."""
+    """Completes a replacement that was interrupted, or removes what it left if it was not decided.
+
+    The caller must hold the write lock.
+    """
     folder = home / FOLDER
     incoming, replaced, note = folder / _INCOMING, folder / _REPLACED, folder / _NOTE
     if not note.exists():
+        shutil.rmtree(folder, ignore_errors=True)
         return
     plan = json.loads(note.read_text(encoding="utf-8"))
     replaced.mkdir(exist_ok=True)
