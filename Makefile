@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: demo test test-slow coverage check docs ui pictures wheel bench bench-ingest bench-usual bench-funnel \
-	bench-diagnosis bench-figures mutants lock clean
+	bench-diagnosis bench-figures bench-life mutants kills lock clean
 
 demo: .venv/ready
 	$(BIN)/funnelscope demo
@@ -72,6 +72,15 @@ bench-diagnosis: .venv/ready-dev
 FIRST_SEED ?= 1000
 bench-figures: .venv/ready-dev
 	$(BIN)/python benchmarks/figures_to_findings.py --first-seed $(FIRST_SEED) --clean 60 --breaks 400
+
+# Disk, time and Dagster's storage over a hundred days of a small shop. An hour; resumes in the same LIFE.
+LIFE ?= var/bench-life
+bench-life: .venv/ready-dev
+	$(BIN)/python benchmarks/life.py --folder $(LIFE)
+
+# Is anything lost when a command is killed? 216 kills of nine commands. An hour.
+kills: .venv/ready-dev
+	$(BIN)/python benchmarks/kills.py
 
 # Do the tests notice? 200 small faults, planted in copies of the tree; resumes. Some forty minutes of a processor.
 mutants: .venv/ready-dev

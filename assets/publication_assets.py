@@ -1,6 +1,8 @@
 """The published copy, retention, and the outcome of the run."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 
@@ -66,6 +68,7 @@ def prune_runs(instance: dg.DagsterInstance, settings: Settings, current_run_id:
         for record in records:
             if record.dagster_run.run_id != current_run_id:
                 instance.delete_run(record.dagster_run.run_id)
+                shutil.rmtree(Path(instance.storage_directory()) / record.dagster_run.run_id, ignore_errors=True)
                 count += 1
         if len(records) < RUNS_AT_A_TIME:
             break

@@ -12,10 +12,11 @@ from funnelscope.events.schema import FAMILIES
 from funnelscope.funnels.daily_answers import load_declared_funnels
 from funnelscope.ingest.landing_zone import find_files, is_finished
 from funnelscope.ingest.mapping.source_mapping import DeliveryError
-from funnelscope.publication.erasure import count_unfinished
+from funnelscope.publication.erasure import find_unfinished
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import Warehouse, is_lock_held, open_warehouse
+from funnelscope.warehouse.connection import Warehouse, WarehouseLockedError, is_lock_held, open_warehouse
 from funnelscope.warehouse.home_version import HomeVersionError
+from pipelines.erasure_runs import UNFINISHED_ERASURE
 from pipelines.instance import UNFINISHED, open_instance
 
 PACKAGES = ("dagster", "duckdb", "pandas", "matplotlib", "typst")
@@ -35,18 +36,19 @@ class HealthNote:
 
 def examine_shop(settings: Settings) -> list[HealthNote]:
     """Everything to know before the next run. The settings themselves were checked when they were loaded."""
-    return [
+    home = _check_home(settings)
+    notes = [
         _check_settings(settings),
         _check_versions(),
-        _check_home(settings),
+        home,
         *_check_landing_zone(settings),
         _check_identity_key(settings),
         *_check_funnels(settings),
         _check_disk(settings),
-        _check_lock(settings),
         _check_retention(settings),
-        *_check_warehouse(settings),
     ]
+    # The others open what lies in the home, and nothing can be opened where nothing can be written.
+    return [*notes, _check_lock(settings), *_check_warehouse(settings)] if home.is_fine else notes
 
 
 def _check_settings(settings: Settings) -> HealthNote:
@@ -187,10 +189,11 @@ def _check_warehouse(settings: Settings) -> Iterator[HealthNote]:
     try:
         with open_warehouse(settings.warehouse_path, wait_seconds=0) as warehouse:
             yield from _describe_delivered(warehouse, settings)
-            if count_unfinished(warehouse):
-                words = "a person was being erased when the process ended. Finish it: funnelscope forget"
-                yield HealthNote("forget", False, words)
+            if find_unfinished(warehouse, settings):
+                yield HealthNote("forget", False, UNFINISHED_ERASURE)
     except HomeVersionError as error:
+        yield HealthNote("tables", False, str(error))
+    except WarehouseLockedError as error:
         yield HealthNote("tables", False, str(error))
 
 

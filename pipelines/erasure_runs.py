@@ -8,12 +8,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from funnelscope.publication.erasure import Person, begin_erasure, read_erased_numbers, scrub, select_telling_texts
+from funnelscope.publication.erasure import Person, begin_erasure, end_erasure, scrub, select_telling_texts
+from funnelscope.publication.erasure_note import read_erasure_note
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import open_warehouse
 from pipelines.instance import open_instance
 from pipelines.runs import bring_up_to_date
 
+UNFINISHED_ERASURE = (
+    "a person was being erased when the process ended. The next run finishes it, or: funnelscope forget"
+)
 _NUMBER = re.compile(rb"-?\d{10,19}")
 
 
@@ -26,8 +30,10 @@ class Forgotten:
     left: tuple[str, ...]
 
 
-def forget(settings: Settings, ids: Sequence[str]) -> Forgotten:
-    """Erases the person with these ids. If it is interrupted at any point, repeating it completes it.
+def forget(settings: Settings, ids: Sequence[str] = ()) -> Forgotten:
+    """Erases the person with these ids, and whoever an interrupted erasure left to erase.
+
+    If it is interrupted at any point, repeating it completes it, with or without ids; so does the next run.
 
     Raises:
         ErasureError: an id is empty.
@@ -36,24 +42,25 @@ def forget(settings: Settings, ids: Sequence[str]) -> Forgotten:
     """
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
         person = begin_erasure(warehouse, settings, ids)
-        numbers = read_erased_numbers(warehouse)
     shutil.rmtree(settings.data_docs, ignore_errors=True)  # they quote rows; the next run creates them again
     pieces = bring_up_to_date(settings, [])
-    left = [*scrub(settings, ids), *_scrub_history(settings, numbers, ids)]
+    left = [*scrub(settings), *_scrub_history(settings)]
+    end_erasure(settings)
     return Forgotten(person, tuple(f"{piece.from_date} to {piece.to_date}" for piece in pieces), tuple(left))
 
 
-def _scrub_history(settings: Settings, numbers: frozenset[int], ids: Sequence[str]) -> list[str]:
+def _scrub_history(settings: Settings) -> list[str]:
     """Removes runs whose events name an id, usually in an error, from Dagster's history.
 
     Returns files that still do.
     """
-    texts = [text.encode() for text in select_telling_texts(ids)]
+    note = read_erasure_note(settings)
+    texts = [text.encode() for text in select_telling_texts(note.texts)]
 
     def named_in(file: Path) -> bool:
         content = file.read_bytes()
         return any(text in content for text in texts) or any(
-            int(found) in numbers for found in _NUMBER.findall(content)
+            int(found) in note.numbers for found in _NUMBER.findall(content)
         )
 
     def files() -> list[Path]:

@@ -1,4 +1,4 @@
-"""Dagster's SQLite event log, with its connections kept open, and without passwords in the errors that it keeps.
+"""Dagster's SQLite event log: connections kept open, no passwords in its errors, nothing left of a deleted run.
 
 The standard storage creates a database engine for each event and compiles its statements again every time: about 15 ms
 per event, and a range of days writes two events per table and day. Keeping the engines reduces this to a few
@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData, pack_value, unpack_value
 
@@ -59,6 +60,18 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
     def store_event(self, event: EventLogEntry) -> None:
         """Stores the event; of an error, its text and stack without passwords."""
         super().store_event(_hide_secrets_of_error(event))
+
+    def delete_events(self, run_id: str) -> None:
+        """Also the results of the run's checks, and its file, which the standard storage leaves behind emptied."""
+        super().delete_events(run_id)
+        with self.index_connection() as connection:
+            connection.execute(AssetCheckExecutionsTable.delete().where(AssetCheckExecutionsTable.c.run_id == run_id))
+        with self._db_lock:
+            if run_id in self._engines:
+                self._engines.pop(run_id).dispose()
+            self._initialized_dbs.discard(run_id)
+            for ending in ("", "-wal", "-shm", "-journal"):
+                Path(self.path_for_shard(run_id) + ending).unlink(missing_ok=True)
 
     def has_table(self, table_name: str) -> bool:
         """Asked before every event of an asset; a table that is there stays."""

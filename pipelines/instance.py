@@ -46,7 +46,9 @@ def prepare_home(settings: Settings) -> Path:
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
-        (home / "dagster.yaml").write_text(DAGSTER_YAML, encoding="utf-8")
+        draft = home / ".dagster.yaml"  # half a file would be other settings, and stay
+        draft.write_text(DAGSTER_YAML, encoding="utf-8")
+        draft.rename(home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     return home

@@ -2,12 +2,14 @@
 
 import logging
 import re
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
+from typing import Any, TextIO, cast
 
 import dagster as dg
 from dagster._utils.error import SerializableErrorInfo
@@ -15,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from funnelscope.ingest.build_state import read_build_state
 from funnelscope.ingest.quarantine import count_by_reason
+from funnelscope.publication.erasure import find_unfinished
 from funnelscope.quality.gate import DayVerdict, Verdict, list_days, read_verdicts
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import open_warehouse
@@ -48,9 +51,18 @@ class DaysRun:
 def run_days(settings: Settings, from_date: date, to_date: date) -> DaysRun:
     """Takes all deliveries, then builds the requested days and all days that late deliveries have changed.
 
+    An erasure that was interrupted is finished first.
+
     Raises:
         RunFailedError: a step failed; earlier publications are kept.
+        WarehouseLockedError: another process has the warehouse open, and does not end in time.
     """
+    from pipelines.erasure_runs import forget
+
+    with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
+        is_erasing = find_unfinished(warehouse, settings)
+    if is_erasing:
+        forget(settings)
     pieces = bring_up_to_date(settings, list_days(from_date, to_date))
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
         judged = tuple(read_verdicts(warehouse, from_date, to_date))
@@ -155,12 +167,27 @@ def show_step_progress(title: str, steps: int) -> Iterator[Callable[[dg.EventLog
         yield on_event
 
 
+class _QuietStream:
+    """A stream without what Dagster says when its event log cannot be written: the error is told at the end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes the text, as a stream does."""
+        return len(text) if text.startswith("Exception while writing logger call") else self.stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
 @contextmanager
 def silence_dagster() -> Iterator[None]:
     """Keeps Dagster's log lines in its event log, so that the terminal shows only progress and results."""
     previous = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        yield
+        with redirect_stderr(cast(TextIO, _QuietStream(sys.stderr))):
+            yield
     finally:
         logging.disable(previous)

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from funnelscope.ingest import read_pruned_days
 from funnelscope.ingest.build_state import read_build_state
+from funnelscope.publication.erasure import find_unfinished
 from funnelscope.publication.publish import open_published, read_published_days
 from funnelscope.quality import gate
 from funnelscope.quality.gate import DayVerdict, Verdict, list_days
@@ -17,6 +18,7 @@ from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import WarehouseLockedError, open_warehouse
 from funnelscope.warehouse.home_version import HomeVersionError
 from funnelscope.warehouse.snapshots import find_current_snapshot
+from pipelines.erasure_runs import UNFINISHED_ERASURE
 from pipelines.morning import find_publication_deadline
 
 MOST_DAYS = 45
@@ -38,6 +40,7 @@ def print_status(settings: Settings) -> None:
             delivered = {day for (day,) in warehouse.rows("select distinct business_date from quality.delivery_dates")}
             verdicts = gate.read_verdicts(warehouse, settings.opening_date, date.max)
             pruned = read_pruned_days(warehouse)
+            is_erasing = find_unfinished(warehouse, settings)
     except (WarehouseLockedError, HomeVersionError) as error:
         console.print(f"{len(published)} days published, the last {max(published, default='none')}. {error}")
         return
@@ -53,6 +56,8 @@ def print_status(settings: Settings) -> None:
     console.print(table)
     for line in _give_advice(settings, days, built, late, last):
         console.print(line)
+    if is_erasing:
+        console.print(UNFINISHED_ERASURE[0].upper() + UNFINISHED_ERASURE[1:])
     if pruned:
         console.print(f"Raw rows up to {max(pruned)} are pruned (retention): late rows of those days go to quarantine.")
 

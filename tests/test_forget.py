@@ -25,7 +25,9 @@ from test_cli import funnelscope
 from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.ingest import reconcile, take_deliveries
 from funnelscope.ingest.identity import hash_identifier
-from funnelscope.publication.erasure import begin_erasure, count_unfinished, find_person, scrub
+from funnelscope.publication import erasure
+from funnelscope.publication.erasure import begin_erasure, end_erasure, find_person, find_unfinished, scrub
+from funnelscope.publication.erasure_note import ErasureNote, read_erasure_note, write_erasure_note
 from funnelscope.warehouse.connection import open_warehouse
 
 ANN, DAYS = "ann.c6@example.com", 2
@@ -65,13 +67,20 @@ def built(delivered: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 @pytest.fixture(scope="module")
-def forgotten(built: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The same home after she was forgotten: the three steps of the command, the days built as in all fast tests."""
-    home = cloned(built, tmp_path_factory.mktemp("forgotten") / "shop")
+def begun(built: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The same home while she is being forgotten: her rows are removed, and the days built without them."""
+    home = cloned(built, tmp_path_factory.mktemp("begun") / "shop")
     with open_shop(home.settings) as shop:
         begin_erasure(shop.warehouse, home.settings, [ANN])
     build_days(home, day(DAYS), day(DAYS), is_published=True)
-    assert scrub(home.settings, [ANN]) == []
+    return home
+
+
+@pytest.fixture(scope="module")
+def forgotten(begun: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The home after she was forgotten."""
+    home = cloned(begun, tmp_path_factory.mktemp("forgotten") / "shop")
+    clean(home)
     return home
 
 
@@ -290,9 +299,74 @@ def test_nothing_goes_without_a_yes_and_an_interrupted_erasure_is_told(
     assert "nothing was interrupted" in funnelscope(home, "forget").errors
     with open_shop(home.settings) as shop:
         begin_erasure(shop.warehouse, home.settings, [ANN])
-        assert count_unfinished(shop.warehouse) > 0
+        assert find_unfinished(shop.warehouse, home.settings)
     doctor = funnelscope(home, "doctor")
     assert "funnelscope forget" in doctor.out
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: no `except Exception` sees it."""
+
+
+def kill(*arguments: object) -> None:
+    raise Killed
+
+
+def clean(home: Home) -> None:
+    assert scrub(home.settings) == []
+    end_erasure(home.settings)
+
+
+@pytest.mark.parametrize(
+    ("step", "calls_before"),
+    [
+        ("_scrub_published", 0),
+        ("rewrite_database", 0),  # of the published copy
+        ("rewrite_database", 1),  # of the warehouse, when quality.forgetting is gone
+        ("remove_erasure_note", 0),
+    ],
+)
+def test_an_erasure_killed_in_its_last_part_is_told_and_finished(
+    delivered: Home, begun: Home, tmp_path: Path, step: str, calls_before: int
+) -> None:
+    home = cloned(begun, tmp_path / "shop")
+    note, function, count = home.path / ".forgetting", getattr(erasure, step), 0
+
+    def kill_later(*arguments: object) -> object:
+        nonlocal count
+        count += 1
+        if count > calls_before:
+            raise Killed
+        return function(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(erasure, step, kill_later)
+        with pytest.raises(Killed):
+            clean(home)
+    assert note.stat().st_mode & 0o777 == 0o600
+    assert ANN in note.read_text()
+    for command in ("doctor", "status"):
+        assert "erson was being erased" in funnelscope(home, command).out
+    with open_shop(home.settings) as shop:
+        assert find_unfinished(shop.warehouse, home.settings)
+        (before,) = shop.warehouse.rows("select count(*), max(forgotten_at) from quality.forgotten")
+        begin_erasure(shop.warehouse, home.settings, ())
+        assert shop.warehouse.rows("select count(*), max(forgotten_at) from quality.forgotten") == [before]
+    clean(home)
+    assert not note.exists()
+    assert places(home, needles(delivered, home)) == set()
+
+
+def test_one_killed_before_her_rows_are_removed_begins_again(built: Home, tmp_path: Path) -> None:
+    home = cloned(built, tmp_path / "shop")
+    with open_shop(home.settings) as shop:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(erasure, "_erase_quarantined", kill)
+            with pytest.raises(Killed):
+                begin_erasure(shop.warehouse, home.settings, [ANN])
+        assert find_person(shop.warehouse, home.settings, [ANN]).is_anybody
+        assert begin_erasure(shop.warehouse, home.settings, ()).is_anybody
+        assert not find_person(shop.warehouse, home.settings, [ANN]).is_anybody
 
 
 @pytest.mark.slow
@@ -308,5 +382,7 @@ def test_the_command_leaves_nothing_in_dagsters_history_reports_and_data_docs_ei
     assert done.code == 0, done.errors
     assert "Erased." in done.out
     assert places(home, wanted) == set()
+    write_erasure_note(home.settings, ErasureNote(("somebody-else",)))  # interrupted: the next run finishes it
     assert funnelscope(home, "run", "--date", str(day(DAYS))).code in (0, 2)
+    assert read_erasure_note(home.settings) == ErasureNote()
     assert places(home, wanted) == set()

@@ -1,6 +1,7 @@
 """`retention` in the settings: what goes is noted, and no table, number or message changes by it."""
 
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from test_forget import needles, places, traces
 from assets.publication_assets import prune_runs
 from funnelscope.ingest import prune_raw, reconcile
 from funnelscope.ingest.build_state import read_build_state
-from funnelscope.publication.erasure import begin_erasure, scrub
+from funnelscope.publication.erasure import begin_erasure, end_erasure, scrub
 from funnelscope.publication.retention import prune
 from funnelscope.quality.gate import Verdict, read_verdicts
 from funnelscope.reporting import print_report
@@ -125,7 +126,8 @@ def test_a_person_is_forgotten_on_such_days_too(delivered: Home, home: Home) -> 
     with open_shop(home.settings) as shop:
         begin_erasure(shop.warehouse, home.settings, [customer])
     build_days(home, day(DAYS), day(DAYS), is_published=True)
-    scrub(home.settings, [customer])
+    scrub(home.settings)
+    end_erasure(home.settings)
     assert places(home, wanted) == set()
     assert differences(home) == {0}
     with open_shop(home.settings) as shop:
@@ -163,21 +165,35 @@ def test_the_settings_decide_what_goes_and_the_newest_stays(built: Home, tmp_pat
     assert differences(home) == {0}
 
 
-def test_old_runs_of_dagster_go_with_their_events(built: Home) -> None:
+def test_by_default_raw_rows_and_quarantine_are_kept_and_the_rest_is_bounded() -> None:
+    assert Retention() == Retention(raw_days=None, quarantine_days=None, editions_days=90, runs_days=60)
+    assert Retention(runs_days=None).runs_days is None
+
+
+def test_old_runs_of_dagster_go_with_their_events_checks_and_files(built: Home, tmp_path: Path) -> None:
     settings = built.settings.model_copy(update={"retention": Retention(runs_days=14)})
-    with dg.instance_for_test() as instance:
+    storage = {"module": "pipelines.event_log", "class": "KeptSqliteEventLogStorage"}
+    overrides = {"event_log_storage": storage | {"config": {"base_dir": str(tmp_path)}}}
+    with dg.instance_for_test(overrides=overrides, temp_dir=str(tmp_path)) as instance:
 
-        @dg.op
-        def work() -> None: ...
+        @dg.asset(check_specs=[dg.AssetCheckSpec("is_good", asset="table")])
+        def table() -> Iterator[dg.MaterializeResult]:
+            yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True)])
 
-        @dg.job
-        def old() -> None:
-            work()
-
-        run = old.execute_in_process(instance=instance)
+        run = dg.materialize([table], instance=instance)
+        (tmp_path / "storage" / run.run_id).mkdir(exist_ok=True, parents=True)
+        assert list_files_naming(run.run_id, tmp_path)
         assert prune_runs(instance, settings, "another") == 0
         long_ago = (datetime.now(UTC) - timedelta(days=20)).replace(tzinfo=None)
         with instance.run_storage.connect() as connection:  # type: ignore[attr-defined]
             connection.exec_driver_sql(f"update runs set create_timestamp = '{long_ago:%Y-%m-%d %H:%M:%S}'")
         assert prune_runs(instance, settings, "another") == 1
+        assert list_files_naming(run.run_id, tmp_path) == []
         assert instance.all_logs(run.run_id) == []
+        with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+            assert connection.exec_driver_sql("select count(*) from asset_check_executions").scalar() == 0
+            assert connection.exec_driver_sql("select count(*) from event_logs").scalar() == 0
+
+
+def list_files_naming(run_id: str, folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if run_id in path.name]

@@ -22,7 +22,7 @@ from pipelines.definitions import build_definitions
 from pipelines.doctor import examine_shop
 from pipelines.instance import open_instance
 from pipelines.rebuild import rebuild_tables
-from pipelines.runs import Outcome, RunFailedError, run_days
+from pipelines.runs import Outcome, run_days
 from pipelines.status import print_status
 
 ARCHIVES = sorted((Path(__file__).parent / "old_homes").glob("*.tar.xz"))
@@ -76,7 +76,7 @@ def test_status_and_doctor_tell_the_remedy_and_go_on(old_home: Home, capsys: pyt
 
 
 def test_a_run_stops_with_nothing_but_the_remedy(old_home: Home) -> None:
-    with pytest.raises(RunFailedError, match=r"^The tables in .* are those of an earlier version"):
+    with pytest.raises(HomeVersionError, match=r"^The tables in .* are those of an earlier version"):
         run_days(old_home.settings, NEXT_DAY, NEXT_DAY)
 
 

@@ -63,7 +63,8 @@ def use_identity_key(warehouse: Warehouse, settings: Settings) -> None:
     if not settings.identity_key_path.exists() and warehouse.value("select count(*) from quality.deliveries"):
         raise IdentityKeyError(
             f"{settings.identity_key_path} is gone, and the warehouse was loaded with it. Restore it from a backup; "
-            f"or delete {settings.warehouse_path} and load everything again under a new key."
+            f"or delete {settings.warehouse_path} and, if it is there, {settings.warehouse_path.name}.wal, and load "
+            "everything again under a new key."
         )
     warehouse.execute(f"set variable {KEY_VARIABLE} = '{load_identity_key(settings)}'")
 

@@ -2,7 +2,7 @@
 
 A backup is a folder with the parts as they are in the home, and a manifest with the SHA-256 of every file. It is made
 under the warehouse's lock in a temporary folder next to its destination and then renamed: there is a complete backup or
-none. It never contains the identity key, only a fingerprint to recognize it.
+none. Only its owner can read it. It never contains the identity key, only a fingerprint to recognize it.
 """
 
 import hashlib
@@ -20,8 +20,10 @@ from typing import Any
 import duckdb
 
 from funnelscope.ingest.identity import IdentityKeyError, load_identity_key
+from funnelscope.publication.erasure_note import ask_to_begin_again, is_erasure_unfinished
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import hold_write_lock
+from funnelscope.warehouse.connection import connect_to_file, create_privately, hold_write_lock, locate_log
+from funnelscope.warehouse.replacement import begin_replacement, commit_replacement, read_interrupted
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -30,7 +32,7 @@ PARTS = (
     "reports",
     "alerts.log",
     "warehouse.duckdb",
-)  # the warehouse last: a home without it counts as empty
+)
 HISTORY = "dagster"
 SQLITE_SIDE_FILES = ("-wal", "-shm", "-journal")  # not needed by a copy that SQLite makes
 
@@ -60,11 +62,23 @@ def back_up(
         raise BackupError(f"{settings.warehouse_path} does not exist: nothing has been run here, nothing to back up")
     if key_copy and key_copy.resolve().is_relative_to(folder.resolve()):
         raise BackupError(f"{key_copy} is inside the backup; keep the key apart from the data that it opens")
+    if is_erasure_unfinished(settings):
+        raise BackupError(
+            "a person was being erased when the process ended, and the backup would still hold the person. "
+            "Finish it: funnelscope forget"
+        )
+    with create_privately():
+        return _make_backup(settings, folder, with_history, key_copy, advance)
+
+
+def _make_backup(
+    settings: Settings, folder: Path, with_history: bool, key_copy: Path | None, advance: Advance
+) -> dict[str, Any]:
     building = folder.with_name(f".{folder.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     with hold_write_lock(settings.lock_path, settings.lock_wait_seconds):
-        with duckdb.connect(str(settings.warehouse_path)) as connection:
+        with connect_to_file(settings.warehouse_path, settings.lock_wait_seconds) as connection:
             connection.execute("checkpoint")
         parts = [part for part in (*PARTS, *([HISTORY] if with_history else [])) if (settings.home / part).exists()]
         files = _copy_parts(settings.home, building, parts, advance)
@@ -81,6 +95,7 @@ def back_up(
     (building / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     if key_copy:
         _write_key(key_copy, load_identity_key(settings))
+    os.sync()  # a backup that has its name is whole, even if the machine stops now
     building.rename(folder)
     return manifest
 
@@ -89,6 +104,8 @@ def restore(
     settings: Settings, folder: Path, *, force: bool = False, key: Path | None = None, advance: Advance
 ) -> dict[str, Any]:
     """Restores a backup into the home, after verifying every checksum. Returns its manifest.
+
+    If it is killed, the home is as it was, or the next command that takes the lock completes it.
 
     Args:
         force: replace the content of the home; else a home that is not empty is refused.
@@ -107,28 +124,36 @@ def restore(
             f"{file} {problem}: no new delivery could be joined to the backup. "
             "Give the file in which the key was kept: --identity-key FILE"
         )
-    with hold_write_lock(settings.lock_path, 0):
-        present = [part for part in (*PARTS, HISTORY) if (settings.home / part).exists()]
+    _check_key_of_home(settings, text)
+    interrupted = read_interrupted(settings.home)
+    with hold_write_lock(settings.lock_path, 0):  # which completes what was interrupted
+        if interrupted and interrupted["manifest"] == manifest:
+            return manifest
+        names = (*PARTS, HISTORY, locate_log(settings.warehouse_path).name)
+        present = [name for name in names if (settings.home / name).exists()]
         if present and not force:
             raise BackupError(
                 f"{settings.home} holds {', '.join(present)} already; restore into an empty FUNNELSCOPE_HOME, "
                 "or give --force to replace them"
             )
         _verify(folder, manifest)
-        incoming, replaced = settings.home / ".restoring", settings.home / ".replaced"
-        for leftover in (incoming, replaced):
-            shutil.rmtree(leftover, ignore_errors=True)
-            leftover.mkdir(parents=True)
+        incoming = begin_replacement(settings.home)
         _copy_parts(folder, incoming, manifest["parts"], advance)
-        for part in reversed(present):
-            (settings.home / part).rename(replaced / part)
-        for part in manifest["parts"]:
-            (incoming / part).rename(settings.home / part)
+        (incoming / settings.warehouse_path.name).chmod(0o600)
         if not settings.identity_key_path.exists():
-            _write_key(settings.identity_key_path, text)
-        for leftover in (incoming, replaced):
-            shutil.rmtree(leftover)
+            _write_key(incoming / settings.identity_key_path.name, text)
+        ask_to_begin_again(settings)
+        commit_replacement(settings.home, present, manifest=manifest)
     return manifest
+
+
+def _check_key_of_home(settings: Settings, key: str) -> None:
+    path = settings.identity_key_path
+    if path.exists() and path.read_text().strip() != key:
+        raise BackupError(
+            f"{path} is another key than that of the backup, and the only one that opens what was loaded with it. "
+            "Move it to a safe place, then restore again"
+        )
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

@@ -4,14 +4,14 @@ A person is the given ids and whatever belongs to nobody else: the customer that
 that customer, their sessions, orders, conversations and clicks. What is shared with another person stays with that
 person.
 
-There are three steps, and each can be repeated. `begin_erasure` removes the rows from raw, staging and quarantine and
-records the ids in `quality.forgetting`. Then the days that this changes are built again, as after a late delivery. Then
-`scrub` removes the ids from every other table, file and free block, and finally the record of the ids.
+There are four steps, and each can be repeated. `begin_erasure` writes a note of the ids and removes the rows from raw,
+staging and quarantine. Then the days that this changes are built again, as after a late delivery. Then `scrub` removes
+the ids from every other table and file. `end_erasure` rewrites the warehouse, and last of all removes the note.
 """
 
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -23,8 +23,16 @@ from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.ingest import create_tables
 from funnelscope.ingest.erased_people import KINDS, PEOPLE, build_quarantined_words_sql, build_token_sql, list_kinds
 from funnelscope.ingest.identity import hash_identifier, use_identity_key
+from funnelscope.publication.erasure_note import (
+    ErasureNote,
+    is_erasure_unfinished,
+    read_erasure_note,
+    remove_erasure_note,
+    write_erasure_note,
+)
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import Warehouse, hold_write_lock, rewrite_database
+from funnelscope.warehouse.connection import Warehouse, connect_to_file, hold_write_lock, rewrite_database
+from funnelscope.warehouse.replacement import FOLDER as RESTORING
 from funnelscope.warehouse.snapshots import DATABASE, find_current_snapshot
 
 ERASURE_TABLE = "create table if not exists quality.forgetting (kind VARCHAR, id BIGINT)"
@@ -80,11 +88,16 @@ def find_person(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) ->
 def begin_erasure(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) -> Person:
     """Removes the person's rows from raw, staging and quarantine in one transaction, and from everything read later.
 
+    An erasure that was interrupted before it came so far begins again, with its ids and those given now.
+
     Raises:
         ErasureError, IdentityKeyError: as `find_person`.
     """
-    _select_person(warehouse, settings, ids)
+    note = read_erasure_note(settings)
+    texts = tuple({*note.texts, *ids})
+    _select_person(warehouse, settings, ids if note.is_begun else texts)
     person = _describe_person(warehouse)
+    write_erasure_note(settings, ErasureNote(texts, note.numbers))
     with warehouse.transaction():
         warehouse.execute("insert into quality.forgetting select kind, id from gone except from quality.forgetting")
         now = datetime.now(UTC).replace(tzinfo=None)
@@ -95,18 +108,15 @@ def begin_erasure(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) 
             _erase_rows(warehouse, family)
         _erase_quarantined(warehouse)
         _write_ledger(warehouse)
+    found = {number for (number,) in warehouse.rows("select distinct id from quality.forgetting")}
+    write_erasure_note(settings, ErasureNote(texts, note.numbers | found, is_begun=True))
     return person
 
 
-def count_unfinished(warehouse: Warehouse) -> int:
-    """The number of ids whose erasure was begun but not finished."""
+def find_unfinished(warehouse: Warehouse, settings: Settings) -> bool:
+    """Whether an erasure was begun but not finished, by this version or by one that kept no note."""
     warehouse.execute(ERASURE_TABLE)
-    return int(warehouse.value("select count(*) from quality.forgetting"))
-
-
-def read_erased_numbers(warehouse: Warehouse) -> frozenset[int]:
-    """The keyed hashes of the ids that are being erased."""
-    return frozenset(number for (number,) in warehouse.rows("select distinct id from quality.forgetting"))
+    return is_erasure_unfinished(settings) or bool(warehouse.value("select count(*) from quality.forgetting"))
 
 
 def _select_person(warehouse: Warehouse, settings: Settings, ids: Sequence[str]) -> None:
@@ -357,32 +367,45 @@ def _write_pruned(warehouse: Warehouse) -> None:
         )
 
 
-def scrub(settings: Settings, ids: Sequence[str]) -> list[str]:
-    """Removes the ids from everything under the home folder except the landing zone. Returns where they still are.
+def scrub(settings: Settings) -> list[str]:
+    """Removes the ids of the note from everything under the home folder except the landing zone.
 
-    Older snapshots are deleted. The current one and the warehouse are rewritten, so that their free blocks hold nothing
-    of deleted rows. Readers with an open file keep reading it until they close it.
+    Returns where they still are. Older snapshots are deleted, and the current one is rewritten, so that its free blocks
+    hold nothing of deleted rows. Readers with an open file keep reading it until they close it.
 
     Raises:
         WarehouseLockedError: a run is writing and does not end in time.
     """
-    texts = select_telling_texts(ids)
+    note = read_erasure_note(settings)
+    texts, numbers = select_telling_texts(note.texts), note.numbers
     with hold_write_lock(settings.lock_path, settings.lock_wait_seconds):
-        with duckdb.connect(str(settings.warehouse_path)) as connection:
-            connection.execute(_NUMBERS.format("select distinct id from quality.forgetting"))
-            numbers = {number for (number,) in connection.execute("from gone_numbers").fetchall()}
+        with connect_to_file(settings.warehouse_path, settings.lock_wait_seconds) as connection:
+            _take_numbers(connection, numbers)
             _scrub_tables(connection)
             _scrub_words(connection, numbers, texts)
             left = _find_in_texts(connection, texts)
-            connection.execute("drop table quality.forgetting")
         _scrub_published(settings.published, numbers, texts)
         alerts = settings.home / "alerts.log"
         if alerts.exists():
-            alerts.write_text(_remove_ids(alerts.read_text("utf-8"), numbers, texts), encoding="utf-8")
-        for leftover in (settings.home / "spill", settings.home / ".restoring", settings.home / ".replaced"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        rewrite_database(settings.warehouse_path)
+            draft = alerts.with_name(f".{alerts.name}")
+            draft.write_text(_remove_ids(alerts.read_text("utf-8"), numbers, texts), encoding="utf-8")
+            draft.replace(alerts)
+        for leftover in ("spill", RESTORING, ".replaced"):  # the last is of an earlier version
+            shutil.rmtree(settings.home / leftover, ignore_errors=True)
     return left
+
+
+def end_erasure(settings: Settings) -> None:
+    """Rewrites the warehouse without the deleted rows in its free blocks, then removes the note.
+
+    Raises:
+        WarehouseLockedError: a run is writing, or somebody reads the warehouse, and does not end in time.
+    """
+    with hold_write_lock(settings.lock_path, settings.lock_wait_seconds):
+        with connect_to_file(settings.warehouse_path, settings.lock_wait_seconds) as connection:
+            connection.execute("drop table if exists quality.forgetting")
+        rewrite_database(settings.warehouse_path, settings.lock_wait_seconds)
+        remove_erasure_note(settings)
 
 
 # A temporary table, so that sets of ids are looked up instead of compared one by one.
@@ -412,7 +435,7 @@ def _build_gone_condition(columns: Sequence[str]) -> str:
     return " or ".join(f"coalesce({column} in (from gone_numbers), false)" for column in columns)
 
 
-def _scrub_words(connection: duckdb.DuckDBPyConnection, numbers: set[int], texts: Sequence[str]) -> None:
+def _scrub_words(connection: duckdb.DuckDBPyConnection, numbers: Collection[int], texts: Sequence[str]) -> None:
     """Redacts the ids in texts: observed values, reasons, messages of the ledger."""
     for table, columns in _list_columns(connection, "VARCHAR").items():
         if not table.startswith(("quality.", "diagnosis.")):
@@ -434,7 +457,7 @@ def _build_holds_condition(column: str) -> str:
     return f"coalesce(list_bool_or(list_transform($texts::VARCHAR[], lambda text: contains({column}, text))), false)"
 
 
-def _remove_ids(said: str, numbers: set[int], texts: Sequence[str]) -> str:
+def _remove_ids(said: str, numbers: Collection[int], texts: Sequence[str]) -> str:
     said = _NUMBER.sub(lambda found: ERASED if int(found.group()) in numbers else found.group(), said)
     for text in texts:
         said = said.replace(text, ERASED)
@@ -454,13 +477,15 @@ def _find_in_texts(connection: duckdb.DuckDBPyConnection, texts: Sequence[str]) 
     return found
 
 
-def _scrub_published(published: Path, numbers: set[int], texts: Sequence[str]) -> None:
+def _scrub_published(published: Path, numbers: Collection[int], texts: Sequence[str]) -> None:
     current = find_current_snapshot(published)
+    for snapshot in (published / "snapshots").glob("*"):
+        if current is None or snapshot.name != current.name:
+            shutil.rmtree(snapshot)
     if current is None:
         return
-    for snapshot in (published / "snapshots").iterdir():
-        if snapshot.name != current.name:
-            shutil.rmtree(snapshot)
+    for draft in current.glob("*/*/*/*.fresh"):  # of an erasure that was interrupted
+        draft.unlink()
     with duckdb.connect() as connection:
         _take_numbers(connection, numbers)
         for folder in sorted({file.parents[1] for file in current.glob("*/*/*/*.parquet")}):
@@ -472,7 +497,7 @@ def _scrub_published(published: Path, numbers: set[int], texts: Sequence[str]) -
     rewrite_database(current / DATABASE)
 
 
-def _take_numbers(connection: duckdb.DuckDBPyConnection, numbers: set[int]) -> None:
+def _take_numbers(connection: duckdb.DuckDBPyConnection, numbers: Collection[int]) -> None:
     connection.execute(_NUMBERS.format("select unnest($numbers::BIGINT[]) as id"), {"numbers": sorted(numbers)})
 
 

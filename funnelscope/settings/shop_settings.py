@@ -474,14 +474,14 @@ class Exclusion(_SettingsModel):
 
 
 class Retention(_SettingsModel):
-    """How many days each kind of data is kept. Without a limit, it is kept for ever."""
+    """How many days each kind of data is kept; null: for ever, as the shop's own data are unless it says otherwise."""
 
     raw_days: int | None = Field(default=None, ge=14, description="raw rows; late rows of older days are refused")
     quarantine_days: int | None = Field(default=None, ge=1, description="content of refused rows; their count is kept")
     editions_days: int | None = Field(
-        default=None, ge=1, description="files of report editions that a newer one replaces"
+        default=90, ge=1, description="files of report editions that a newer one replaces"
     )
-    runs_days: int | None = Field(default=None, ge=14, description="Dagster's own events")
+    runs_days: int | None = Field(default=60, ge=14, description="Dagster's own events")
 
 
 class Settings(_SettingsModel):

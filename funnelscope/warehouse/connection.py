@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,9 @@ from typing import Any
 
 import duckdb
 
+from funnelscope.messages.wording import list_languages, load_words
 from funnelscope.warehouse.home_version import check_home_version
+from funnelscope.warehouse.replacement import finish_replacement
 
 SCHEMAS = ("raw", "staging", "intermediate", "marts", "quality", "diagnosis")
 
@@ -24,16 +27,21 @@ class Warehouse:
 
     Attributes:
         connection: the DuckDB connection; its time zone is UTC.
+        log: the write-ahead log, which is created before DuckDB would, for its owner only; None in memory.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self.connection = connection
+    log: Path | None = None
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, log: Path | None = None) -> None:
+        self.connection, self.log = connection, log
         connection.execute("set TimeZone = 'UTC'")
         for schema in SCHEMAS:
-            connection.execute(f"create schema if not exists {schema}")
+            self.execute(f"create schema if not exists {schema}")
 
     def execute(self, statement: str, **parameters: Any) -> duckdb.DuckDBPyConnection:
         """Runs a statement and returns DuckDB's cursor."""
+        if self.log and not self.log.exists():
+            os.close(os.open(self.log, os.O_WRONLY | os.O_CREAT, 0o600))
         return self.connection.execute(statement, parameters) if parameters else self.connection.execute(statement)
 
     def rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -90,6 +98,8 @@ class Warehouse:
 def hold_write_lock(path: Path, wait_seconds: float) -> Iterator[None]:
     """Holds the lock file next to the warehouse. The kernel releases it when the process dies, in whatever way.
 
+    Whoever gets it first completes a restore that was interrupted.
+
     Raises:
         WarehouseLockedError: another process held it for all of `wait_seconds`; names that process.
     """
@@ -112,6 +122,7 @@ def hold_write_lock(path: Path, wait_seconds: float) -> Iterator[None]:
         file.truncate()
         file.write(str(os.getpid()))
         file.flush()
+        finish_replacement(path.parent)
         yield
 
 
@@ -125,6 +136,59 @@ def is_lock_held(path: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def locate_log(path: Path) -> Path:
+    """The write-ahead log of a DuckDB file."""
+    return path.with_name(f"{path.name}.wal")
+
+
+def remove_database(path: Path) -> None:
+    """Deletes a DuckDB file with its log: DuckDB would replay a log that is left into the next file of that name."""
+    locate_log(path).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+@contextmanager
+def create_privately() -> Iterator[None]:
+    """Files that this process creates within the block can be read by their owner only."""
+    umask = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(umask)
+
+
+def connect_to_file(path: Path, wait_seconds: float) -> duckdb.DuckDBPyConnection:
+    """Connects for writing to a DuckDB file, which only its owner can read. The caller must hold its lock.
+
+    Raises:
+        WarehouseLockedError: a program that knows nothing of our lock had it open for all of `wait_seconds`.
+    """
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            with create_privately():
+                connection = duckdb.connect(str(path))
+            break
+        except duckdb.IOException as error:
+            if "Could not set lock" not in str(error):
+                raise
+            if time.monotonic() >= deadline:
+                raise WarehouseLockedError(_name_holder(path, str(error), wait_seconds)) from None
+            time.sleep(0.2)
+    if path.stat().st_mode & 0o077:  # of an earlier version
+        path.chmod(0o600)
+    return connection
+
+
+def _name_holder(path: Path, error: str, wait_seconds: float) -> str:
+    """In every language: whoever opens a warehouse does not know that of its shop."""
+    found = re.search(r"held in (\S+).*?\(PID (\d+)\)", error)
+    program, process = (Path(found[1]).name, found[2]) if found else ("?", "?")
+    values = {"path": str(path), "program": program, "process": process, "seconds": f"{wait_seconds:.0f}"}
+    values["readers"] = str(path.parent / "published" / "current" / "funnelscope.duckdb")
+    return "\n".join(load_words(language).text("home", "held", **values) for language in list_languages())
 
 
 @contextmanager
@@ -142,42 +206,50 @@ def open_warehouse(
         is_upgraded_by_caller: open it also where its tables are of an earlier version.
 
     Raises:
-        WarehouseLockedError: another process is writing.
+        WarehouseLockedError: another process is writing, or a reader has the file open.
         HomeVersionError: the tables belong to another version; the message names the remedy.
     """
+    begin = time.monotonic()
     with hold_write_lock(path.with_suffix(".lock"), wait_seconds):
-        connection = duckdb.connect(str(path))
+        connection, log = connect_to_file(path, max(0, begin + wait_seconds - time.monotonic())), locate_log(path)
         try:
+            with create_privately():
+                (path.parent / "spill").mkdir(exist_ok=True)
             connection.execute(f"set temp_directory = '{path.parent / 'spill'}'")
             if memory_limit:
                 connection.execute(f"set memory_limit = '{memory_limit}'")
             if threads:
                 connection.execute(f"set threads = {threads}")
-            warehouse = Warehouse(connection)
+            warehouse = Warehouse(connection, log)
             if not is_upgraded_by_caller:
                 check_home_version(warehouse, path.parent)
             yield warehouse
         finally:
+            if log.exists() and not log.stat().st_size:
+                log.unlink()  # made for writes that did not come; DuckDB does not know of it
             connection.close()
 
 
-def rewrite_database(path: Path) -> None:
+def rewrite_database(path: Path, wait_seconds: float = 0) -> None:
     """Rewrites a DuckDB file, so that its free blocks keep nothing of deleted rows. The caller must hold its lock.
 
-    The new file replaces the old one atomically. Readers that have the old one open keep it until they close it.
+    The new file replaces the old one atomically, with its permissions. Readers that have the old one open keep it until
+    they close it.
     """
     fresh = path.with_name(f".{path.name}.fresh")
-    fresh.unlink(missing_ok=True)
-    with duckdb.connect(str(path)) as connection:  # merges the write-ahead log into the file
+    remove_database(fresh)
+    mode = path.stat().st_mode & 0o777
+    with connect_to_file(path, wait_seconds) as connection:  # merges the write-ahead log into the file
         connection.execute("checkpoint")
-    with duckdb.connect() as connection:
+    with create_privately(), duckdb.connect() as connection:
         for name, file, options in (("old", path, " (read_only)"), ("fresh", fresh, "")):
             quoted = str(file).replace("'", "''")
             connection.execute(f"attach '{quoted}' as {name}{options}")
         connection.execute("copy from database old to fresh")
         connection.execute("detach fresh")
+    fresh.chmod(mode)
+    locate_log(path).unlink(missing_ok=True)
     fresh.replace(path)
-    path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
 
 
 def open_in_memory_warehouse(statements: Sequence[str] = ()) -> Warehouse:

@@ -452,10 +452,13 @@ def _load_demo_settings() -> "Settings":
 
 
 def _empty_home(settings: "Settings") -> None:
-    """Removes the results of an earlier demo."""
-    for generated in (settings.landing, settings.published, settings.reports):
-        shutil.rmtree(generated, ignore_errors=True)
-    settings.warehouse_path.unlink(missing_ok=True)
+    """Removes the results of an earlier demo, once no run writes there."""
+    from funnelscope.warehouse.connection import hold_write_lock, remove_database
+
+    with hold_write_lock(settings.lock_path, settings.lock_wait_seconds):
+        remove_database(settings.warehouse_path)
+        for generated in (settings.landing, settings.published, settings.reports):
+            shutil.rmtree(generated, ignore_errors=True)
 
 
 def _choose_period(business_date: date | None, week: str | None, month: str | None) -> "Period | date | None":

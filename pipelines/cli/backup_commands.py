@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.console import explain_errors, show_progress
+from pipelines.cli.console import explain_errors, load_shop_settings, show_progress
 
 
 def backup(
@@ -22,11 +22,14 @@ def backup(
     """
     with explain_errors():
         from funnelscope.publication.backup import back_up
-        from funnelscope.settings import load_settings
 
         with show_progress("backing up") as advance:
             manifest = back_up(
-                load_settings(), folder.absolute(), with_history=with_history, key_copy=identity_key, advance=advance
+                load_shop_settings(),
+                folder.absolute(),
+                with_history=with_history,
+                key_copy=identity_key,
+                advance=advance,
             )
         size = sum(file.get("bytes", 0) for file in manifest["files"].values())
         typer.echo(f"Backup: {folder}, {len(manifest['files'])} files, {size / 1e6:.1f} MB before hard links")

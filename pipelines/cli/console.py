@@ -38,7 +38,19 @@ def explain_errors() -> "Iterator[None]":
 
 
 def load_shop_settings() -> "Settings":
-    """The settings in funnelscope.yaml. Raises SettingsError with the line of each error."""
+    """The settings in funnelscope.yaml, and a home that no interrupted restore has left in two parts.
+
+    Raises:
+        SettingsError: with the line of each error.
+        WarehouseLockedError: a restore was interrupted, and a run is writing.
+    """
     from funnelscope.settings import load_settings
 
-    return load_settings()
+    settings = load_settings()
+    from funnelscope.warehouse.connection import hold_write_lock
+    from funnelscope.warehouse.replacement import read_interrupted
+
+    if read_interrupted(settings.home):
+        with hold_write_lock(settings.lock_path, settings.lock_wait_seconds):
+            pass  # whoever gets the lock completes the restore
+    return settings

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.console import explain_errors
+from pipelines.cli.console import explain_errors, load_shop_settings
 
 if TYPE_CHECKING:
     from funnelscope.publication.erasure import Person
@@ -28,27 +28,29 @@ def forget(
     It cannot be undone. Without an ID it finishes an erasure that was interrupted.
     """
     with explain_errors():
-        from funnelscope.publication.erasure import count_unfinished, find_person
-        from funnelscope.settings import load_settings
+        from funnelscope.publication.erasure import find_person, find_unfinished
         from funnelscope.warehouse.connection import open_warehouse
 
-        settings = load_settings()
+        settings = load_shop_settings()
         if not settings.warehouse_path.exists():
             raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet: it holds nobody")
         with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
             person = find_person(warehouse, settings, ids or ())
-            is_unfinished = count_unfinished(warehouse) > 0
+            is_unfinished = find_unfinished(warehouse, settings)
         if not ids and not is_unfinished:
             raise ValueError(
                 "nothing was interrupted; give the id to forget, such as: funnelscope forget ann@example.com"
             )
-        _print_person(settings, person)
+        if is_unfinished:
+            typer.echo("An erasure was interrupted; it is finished now.")
+        if ids:
+            _print_person(settings, person)
         if not person.is_anybody and ids:
             typer.echo("No row holds this id. Later deliveries about the time until now are kept out.")
         if dry_run:
             typer.echo("Nothing was changed (--dry-run).")
             return
-        if not yes:
+        if ids and not yes:
             typer.confirm("Erase this for ever?", abort=True)
         from pipelines.erasure_runs import forget as forget_everywhere
 

@@ -1,22 +1,88 @@
 """Errors that a user can fix: the command line shows their text without a stack trace."""
 
 import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
 
 from funnelscope.messages.secrets import hide_secrets
 
+_PERMISSION = "cannot be read or written; change it with chown or chmod, or set FUNNELSCOPE_HOME elsewhere"
 _OF_THE_MACHINE = {
-    errno.EACCES: "cannot be read or written; change it with chown or chmod, or set FUNNELSCOPE_HOME elsewhere",
-    errno.EPERM: "cannot be read or written; change it with chown or chmod, or set FUNNELSCOPE_HOME elsewhere",
+    errno.EACCES: _PERMISSION,
+    errno.EPERM: _PERMISSION,
     errno.EROFS: "is on a read-only disk; set FUNNELSCOPE_HOME to a folder that can be written",
     errno.ENOSPC: "does not fit on the disk; earlier publications are kept. Free space, then run the command again",
 }
+# What SQLite, DuckDB and the system say when the home cannot be written. SQLite's words may have other causes too.
+_FULL = ("No space left on device", "database or disk is full", "Disk quota exceeded", "File too large")
+_FAILING = ("disk I/O error", "Input/output error")
+_ANY_CAUSE = (
+    "Read-only file system",
+    "readonly database",
+    "unable to open database file",
+    "Permission denied",
+    "failed to offload data block",
+)
+_LITTLE = 16 * 1024 * 1024  # bytes free: a file that did not fit may be gone again
 
 
 def explain_error(error: Exception) -> str | None:
     """The text for a user about the error; None for an error that needs its stack trace."""
+    if words := _explain_home(error):
+        return words
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
         return f"{error.filename or 'a file'} {_OF_THE_MACHINE[error.errno]}."
     return hide_secrets(str(error)) if _is_fixable(error) else None
+
+
+def _explain_home(error: Exception) -> str | None:
+    """In the shop's language, that the home folder cannot be written; None if that is not why."""
+    from funnelscope.settings import find_home_folder
+
+    home = find_home_folder().absolute()
+    texts = "\n".join(f"{each}\n{getattr(each, 'strerror', '')}" for each in _list_causes(error))
+    file = getattr(error, "filename", None)
+    if file and not Path(os.fsdecode(file)).absolute().is_relative_to(home):
+        return None
+    if not any(words in texts for words in (*_FULL, *_FAILING, *_ANY_CAUSE)):
+        return None
+    trouble = _find_trouble(home)
+    if trouble is None and not isinstance(error, OSError):  # the limit of a process or a user: the disk has room
+        trouble = "full" if any(words in texts for words in _FULL) else None
+        trouble = trouble or ("failing" if any(words in texts for words in _FAILING) else None)
+    return _say(trouble, home) if trouble else None
+
+
+def _list_causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _find_trouble(home: Path) -> str | None:
+    """The key of the text about the home's disk; None if it can be written."""
+    folder = next(each for each in (home, *home.parents) if each.exists())
+    disk = os.statvfs(folder)
+    if disk.f_flag & os.ST_RDONLY:
+        return "failing"
+    if disk.f_bavail * disk.f_frsize < _LITTLE or (disk.f_files and not disk.f_favail):
+        return "full"
+    places = [folder, *(folder / name for name in ("dagster", "published", "warehouse.duckdb", "warehouse.lock"))]
+    return None if all(os.access(each, os.W_OK) for each in places if each.exists()) else "not_permitted"
+
+
+def _say(key: str, home: Path) -> str:
+    from funnelscope.messages.wording import list_languages, load_words
+    from funnelscope.settings import load_settings
+
+    try:
+        languages: list[str] = [load_settings().language]
+    except (OSError, ValueError):
+        languages = list_languages()
+    return "\n".join(load_words(language).text("home", key, home=str(home)) for language in languages)
 
 
 def _is_fixable(error: Exception) -> bool:

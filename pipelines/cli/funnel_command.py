@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.console import explain_errors
+from pipelines.cli.console import explain_errors, load_shop_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,9 +85,8 @@ def _load_events(
         file = FunnelFile(spec)
         return file, load_file(connection, file, events)
     from funnelscope.funnels.published_events import load_published
-    from funnelscope.settings import load_settings
 
-    settings = load_settings()
+    settings = load_shop_settings()
     file = FunnelFile(spec, settings.timezone)
     return file, load_published(connection, file, settings)
 

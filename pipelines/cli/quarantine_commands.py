@@ -200,10 +200,9 @@ def _select_rows(
 @contextmanager
 def _open_warehouse() -> "Iterator[Warehouse]":
     from funnelscope.ingest import create_tables
-    from funnelscope.settings import load_settings
     from funnelscope.warehouse.connection import open_warehouse
 
-    settings = load_settings()
+    settings = load_shop_settings()
     if not settings.warehouse_path.exists():
         raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet. Run: funnelscope run --date YYYY-MM-DD")
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
