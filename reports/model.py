@@ -786,6 +786,29 @@ def has_events(report: Report) -> bool:
     return bool(report.stages) or not is_only_figures
 
 
+def list_told_stages(report: Report) -> list[Stage]:
+    """The stages to print; where platforms state figures, those without events of the shop are left out."""
+    return [stage for stage in report.stages if not (report.platforms and _is_never_delivered(stage))]
+
+
+def _is_never_delivered(stage: Stage) -> bool:
+    return stage.no_data is not None and stage.no_data.key == "family_not_declared"
+
+
+def list_told_headlines(report: Report) -> list[Headline]:
+    """The large numbers to print; where platforms state figures, those that the events never give are left out."""
+    return [
+        headline
+        for headline in report.headline
+        if not report.platforms or headline.figure.value is not None or headline.figure.baseline is not None
+    ]
+
+
+def list_told_deliveries(report: Report) -> list[FamilyDelivery]:
+    """The families of the first page; where platforms state figures, those never delivered are left out."""
+    return [each for each in report.deliveries if not (report.platforms and each.state is DeliveryState.ABSENT)]
+
+
 def is_diagnosed(report: Report) -> bool:
     """Whether findings were looked for, so that no finding means that nothing is wrong."""
     return report.diagnosis is not None and report.diagnosis.state in ("calm", "found")

@@ -1,7 +1,7 @@
 """The content of the pages of a report: plain dictionaries of finished texts, in the form that page.typ lays out."""
 
 from funnelscope.messages.wording import Words
-from reports.model import DeliveryState, Report, ReportVerdict, has_events
+from reports.model import DeliveryState, Report, ReportVerdict, has_events, list_told_stages
 from reports.pages.data_page import build_changes_chapter, build_data_chapter, build_definitions_chapter
 from reports.pages.money_page import build_money_chapter
 from reports.pages.own_funnel_page import build_own_funnels_chapter
@@ -13,7 +13,7 @@ from reports.pages.table_blocks import Content
 
 def build_content(report: Report, words: Words) -> Content:
     """Everything that is printed, as JSON-ready dictionaries. Raises UnknownWordError for an unknown key."""
-    stages = [build_stage_chapter(stage, report, words) for stage in report.stages]
+    stages = [build_stage_chapter(stage, report, words) for stage in list_told_stages(report)]
     return {
         "document": build_document(report, words),
         "summary": build_summary(report, words),

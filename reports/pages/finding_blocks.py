@@ -44,7 +44,7 @@ def write_day_sentence(report: Report, words: Words) -> str:
         stage=words.text("stages", first.stage),
         money=write_money(first.lost_net_amount or first.lost_amount, report.currency, words),
         since=write_since(first, words),
-        owner=first.owner or words.text("labels", "no_owner"),
+        owner=name_owner(first, words),
     )
     others = len(acting) - 1
     more = words.text("verdict_sentences", "more", count=words.plain(others)) if others else ""
@@ -136,12 +136,19 @@ def build_finding_briefs(report: Report, words: Words) -> Content | None:
     }
 
 
+def name_owner(finding: Finding, words: Words) -> str:
+    """Who acts; the stage's own team by the stage's name, where the settings name nobody."""
+    if not finding.owner:
+        return words.text("labels", "no_owner")
+    return words.translate_or_keep("stages", finding.owner)
+
+
 def build_finding_brief(number: int, finding: Finding, report: Report, words: Words) -> Content:
     """One finding as a title and short lines."""
     facts = [
         words.text("stages", finding.stage),
         write_since(finding, words),
-        finding.owner or words.text("labels", "no_owner"),
+        name_owner(finding, words),
         words.text("finding_states", finding.status.value),
     ]
     if finding.days is not None:
@@ -210,7 +217,7 @@ def build_finding_table(finding: Finding, currency: str, words: Words) -> Conten
     known: list[tuple[str, str]] = [
         ("status", words.text("finding_states", finding.status.value)),
         ("since", write_since(finding, words)),
-        ("owner", finding.owner or words.text("labels", "no_owner")),
+        ("owner", name_owner(finding, words)),
     ]
     if finding.observed is not None and finding.expected is not None:
         observed = words.value(finding.observed, Unit.RATE)

@@ -5,7 +5,19 @@ from datetime import date, timedelta
 
 from funnelscope.messages.message_types import PeriodKind, Unit
 from funnelscope.messages.wording import Words, format_signed
-from reports.model import FULL_BASELINE_DAYS, FamilyDelivery, Figure, Headline, Report, ReportVerdict, Stage, has_events
+from reports.model import (
+    FULL_BASELINE_DAYS,
+    FamilyDelivery,
+    Figure,
+    Headline,
+    Report,
+    ReportVerdict,
+    Stage,
+    has_events,
+    list_told_deliveries,
+    list_told_headlines,
+    list_told_stages,
+)
 from reports.pages.finding_blocks import build_finding_briefs, build_follow_ups_section, write_day_sentence
 from reports.pages.platform_pages import build_platform_sections, build_platform_strip
 from reports.pages.table_blocks import Content, name_figure, write_baseline_and_change, write_marked_value
@@ -17,7 +29,7 @@ def build_summary(report: Report, words: Words) -> Content:
     strip = (
         build_days_strip(report, words)
         if report.days
-        else [build_family_strip(each, words) for each in report.deliveries]
+        else [build_family_strip(each, words) for each in list_told_deliveries(report)]
         if has_events(report)
         else build_platform_strip(report, words)
     )
@@ -27,11 +39,11 @@ def build_summary(report: Report, words: Words) -> Content:
         "families": strip,
         "verdict": build_verdict(report, words),
         "headline_heading": words.text("headings", "headline"),
-        "headline": [build_headline(headline, report, words) for headline in report.headline],
+        "headline": [build_headline(headline, report, words) for headline in list_told_headlines(report)],
         "platforms": build_platform_sections(report, words),
         "bridge": build_bridge_section(report, words),
         "tiles_heading": words.text("headings", "stages"),
-        "tiles": [build_stage_tile(stage, report, words) for stage in report.stages],
+        "tiles": [build_stage_tile(stage, report, words) for stage in list_told_stages(report)],
         "outside": write_outside_note(report, words),
         "findings": build_finding_briefs(report, words),
         "follow_ups": build_follow_ups_section(report, words),
