@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from funnelscope.events.figures import FUNNELS
 from funnelscope.ingest import read_pruned_days
 from funnelscope.ingest.build_state import read_build_state
 from funnelscope.publication.erasure import find_unfinished
@@ -141,7 +143,10 @@ def _give_advice(
 
 
 def print_stages(settings: Settings, business_date: date) -> None:
-    """Prints the day's four stages step by step with the mean of the four weeks before, from the published copy."""
+    """Prints the day's four stages step by step with the mean of the four weeks before, from the published copy.
+
+    Below them each platform's own funnel of the shop, as far as it is stated.
+    """
     with open_published(settings.published) as connection:
         rows = connection.execute(
             """
@@ -157,6 +162,9 @@ def print_stages(settings: Settings, business_date: date) -> None:
             """,
             {"day": business_date},
         ).fetchall()
+        rows += _read_platform_steps(connection, business_date)
+    if not rows:
+        return
     table = Table("stage", "step", box=None, pad_edge=False, title=f"{settings.shop}, {business_date}")
     for heading in ("count", "rate", "usual count", "usual rate"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -174,6 +182,26 @@ def print_stages(settings: Settings, business_date: date) -> None:
         )
         previous = (stage, today or 0, usual or 0.0)
     Console().print(table)
+
+
+def _read_platform_steps(
+    connection: duckdb.DuckDBPyConnection, business_date: date
+) -> list[tuple[str, str, int | None, float | None]]:
+    """(platform, figure, its value, mean of the four weeks before) of each platform's funnel, upstream first."""
+    return connection.execute(
+        """
+        select
+            platform, metric,
+            sum(figure_value) filter (where business_date = $day)::BIGINT,
+            avg(figure_value) filter (where business_date < $day)::DOUBLE
+        from marts.figures
+        where business_date between $day - 28 and $day
+            and level = 'shop' and device = '' and list_contains($metrics, metric)
+        group by platform, metric
+        order by platform, array_position($metrics, metric)
+        """,
+        {"day": business_date, "metrics": list(FUNNELS["shop"])},
+    ).fetchall()
 
 
 def _format_share(part: float | None, whole: float | None) -> str:

@@ -357,6 +357,14 @@ def test_a_shop_with_events_keeps_its_page_and_gains_a_line_a_platform(home: Hom
     assert "人数为各平台每天各自去重" in pages[0]
     assert "访客数（平台口径）" in whole(pages)  # beside the shop's own of the same name
     assert "淘宝/天猫漏斗（平台口径）" in whole(pages)
+    # What the shop never delivers has neither a tile nor a chapter; without platforms each stage says why.
+    assert "流量端" not in whole(pages)
+    assert "本店不提供" not in pages[0]
+    plain = whole(
+        [page.extract_text() for page in PdfReader(BytesIO(reports.render(replace(report, platforms=())))).pages]
+    )
+    assert "流量端" in plain
+    assert "本店不提供" in plain
 
 
 def test_a_finding_about_figures_stands_on_the_first_page_and_on_that_of_its_platform(report: Report) -> None:
