@@ -38,6 +38,7 @@ with places as (
             'search_paying_buyers', 'inquirers', 'inquirers_paid'
         )
 ),
+
 steps as (
     select
         *,

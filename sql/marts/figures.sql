@@ -77,6 +77,7 @@ with stated as (
     from staging.figure_rows
     where business_date between $from_date and $to_date
 ),
+
 figures as (
     select *
     from stated
@@ -95,12 +96,13 @@ figures as (
         )
     )
 ),
+
 ranked as (
     select
         *,
         row_number() over (
             partition by business_date, platform, shop, level, object, parent, device, metric
-            order by delivered_on desc, figure_value desc, object_name, attribution_days
+            order by delivered_on desc, figure_value desc, object_name asc, attribution_days asc
         ) as place
     from figures
 )
