@@ -1,5 +1,6 @@
 """Made-up shops run on their exports alone: every count and cent is that of the exports, and what breaks is found."""
 
+import importlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -123,3 +124,25 @@ def test_what_breaks_is_found_with_its_first_day_and_nothing_before(built: Built
     (step, named_slice, since), *_ = built.list_findings(built.last_date)
     assert (step, json.loads(named_slice), since) == (*named[built.example.name], built.broken_from)
     assert built.list_findings(built.broken_from - timedelta(days=1)) == []
+
+
+@pytest.mark.parametrize("name", ["taobao", "douyin"])
+def test_what_a_platform_states_shows_what_breaks_from_its_first_day_on(name: str, tmp_path: Path) -> None:
+    example, home = EXAMPLES[name], Home(tmp_path)
+    first_date = example.last_date - timedelta(days=27)
+    write_exports = importlib.import_module(f"funnelscope.simulator.example_exports.{name}").write_exports
+    write_exports(home.path / "exports", first_date, example.last_date)
+    shutil.copy(example.config, home.config)
+    build_days(home, first_date, example.last_date, is_published=True)
+    faults = json.loads((home.path / "truth.json").read_text(encoding="utf-8"))["faults"]
+    with open_warehouse(home.settings.warehouse_path) as warehouse:
+        found = warehouse.rows(
+            "select business_date, step, slice::JSON->>'object', since_date from diagnosis.findings "
+            "where status != 'recovered'"
+        )
+    for fault in faults:
+        since = date.fromisoformat(fault["from_date"])
+        named = {day: each for day, step, thing, each in found if (step, thing) == (fault["step"], fault["object"])}
+        assert (min(named), set(named.values())) == (since, {since}), fault
+        assert example.last_date in named
+    assert {(step, thing) for _, step, thing, _ in found} == {(fault["step"], fault["object"]) for fault in faults}

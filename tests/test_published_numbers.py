@@ -804,7 +804,7 @@ def the_data(printed: Printed, tables: Tables) -> Iterator[Wanted]:
     strip = [printed.words.text("families", family) for family in printed.words.sections["families"]]
     for family, *counts in tables.rows(
         "select family, rows_read, rows_accepted, rows_duplicate, rows_quarantined from quality.family_days "
-        "where business_date = $day"
+        "where business_date = $day and state != 'absent'"
     ):
         name = printed.words.text("families", family)
         yield Wanted(f"data: {family}", printed.row(deliveries, name), tuple(map(float, counts)))

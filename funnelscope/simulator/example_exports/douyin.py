@@ -54,7 +54,7 @@ def _write_compass_products(
     ]
     rows: list[Row] = []
     for place, product in enumerate(products):
-        shown = int(generator.poisson(26_000 * WEEKDAY_TRAFFIC[day.weekday()] * product.share))
+        shown = int(generator.poisson(90_000 * WEEKDAY_TRAFFIC[day.weekday()] * product.share))
         clicked = int(generator.binomial(shown, 0.12))
         factor = find_factor(faults, "product", product.number, "paying_buyers", day)
         bought = int(generator.binomial(clicked, 0.04 * factor))

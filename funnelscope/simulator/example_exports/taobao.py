@@ -34,7 +34,7 @@ def write_exports(folder: Path, first_date: date, last_date: date, seed: int = 1
     generator = np.random.default_rng(seed)
     products = make_products(generator, 24)
     faults = (
-        PlantedFault("agent", "旗舰店:夜班", "inquirers_paid", last_date - timedelta(days=5), 0.6),
+        PlantedFault("agent", "旗舰店:夜班", "inquirers_paid", last_date - timedelta(days=5), 0.45),
         PlantedFault("product", products[0].number, "cart_users", last_date - timedelta(days=2), 0.5),
     )
     days = simulate_days(generator, products, first_date, last_date, 9_000, faults)
@@ -226,8 +226,8 @@ def _write_service_figures(
         "平均响应时长（秒)",
     ]
     rows: list[Row] = []
-    for agent, share in {"旗舰店:早班": 0.45, "旗舰店:中班": 0.35, "旗舰店:夜班": 0.2}.items():
-        asked = int(generator.poisson(day.visitors * 0.08 * share))
+    for agent, share in {"旗舰店:早班": 0.4, "旗舰店:中班": 0.35, "旗舰店:夜班": 0.25}.items():
+        asked = int(generator.poisson(day.visitors * 0.1 * share))
         factor = find_factor(faults, "agent", agent, "inquirers_paid", day.day)
         paid = int(generator.binomial(asked, 0.34 * factor))
         first = 18 if factor == 1 else 96
