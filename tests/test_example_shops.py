@@ -1,6 +1,5 @@
 """Made-up shops run on their exports alone: every count and cent is that of the exports, and what breaks is found."""
 
-import importlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -129,11 +128,9 @@ def test_what_breaks_is_found_with_its_first_day_and_nothing_before(built: Built
 @pytest.mark.parametrize("name", ["taobao", "douyin"])
 def test_what_a_platform_states_shows_what_breaks_from_its_first_day_on(name: str, tmp_path: Path) -> None:
     example, home = EXAMPLES[name], Home(tmp_path)
-    first_date = example.last_date - timedelta(days=27)
-    write_exports = importlib.import_module(f"funnelscope.simulator.example_exports.{name}").write_exports
-    write_exports(home.path / "exports", first_date, example.last_date)
+    example.lay_out(home.path / "exports", None)
     shutil.copy(example.config, home.config)
-    build_days(home, first_date, example.last_date, is_published=True)
+    build_days(home, example.first_date, example.last_date, is_published=True)
     faults = json.loads((home.path / "truth.json").read_text(encoding="utf-8"))["faults"]
     with open_warehouse(home.settings.warehouse_path) as warehouse:
         found = warehouse.rows(
