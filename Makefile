@@ -12,7 +12,7 @@ test: .venv/ready-dev
 	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: .venv/ready-dev
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 # Which lines the fast tests leave out.
 coverage: .venv/ready-dev
