@@ -24,6 +24,7 @@ class Example:
     below: list[tuple[Any, ...]] = field(default_factory=list)  # totals
     encoding: str = "utf-8"
     records: list[dict[str, Any]] = field(default_factory=list)  # of JSON lines and Parquet
+    joined: str = ""  # the layout whose files it needs
 
     @property
     def names(self) -> list[str]:
@@ -132,7 +133,19 @@ EXAMPLES: dict[str, Example] = {
         "ExportOrderDetailList202606041010.csv",
         "订单编号 标题 价格 购买数量 外部系统编号 商品属性 订单状态",
         [('="4101"', "帽子", "10.00", "2", "h1", "红", "交易成功")],
+        {
+            "order_lines": {
+                "event_id": "4101 line 帽子 红",
+                "event_time": CREATED,
+                "order_id": "4101",
+                "product_id": "h1",
+                "sku": "红",
+                "quantity": "2",
+            },
+            "orders_created": {"event_id": "4101 created", "amount": "25"},
+        },
         encoding="gb18030",
+        joined="qianniu_orders",
     ),
     "qianniu_refunds": Example(
         "退款单_20260604.xlsx",

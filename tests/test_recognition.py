@@ -63,6 +63,8 @@ def test_there_is_an_example_of_every_layout() -> None:
 def test_an_export_of_each_layout_is_recognised_and_mapped(name: str, folder: Path) -> None:
     example = EXAMPLES[name]
     example.write(folder)
+    if example.joined:
+        EXAMPLES[example.joined].write(folder)
     drafted = draft(folder)
     assert asked(drafted) == ""
     if not LAYOUTS[name].sources:
@@ -106,6 +108,20 @@ def test_a_folder_of_mixed_reports_is_read_without_a_question(folder: Path) -> N
     agents = check(settings)["service_agents"]
     assert [row.mapped["event_type"] for row in agents.rows] == ["agent", "peers"]
     assert "object" not in agents.rows[1].mapped
+
+
+def test_lines_of_orders_take_time_and_buyer_from_the_orders_and_count_units_once(folder: Path) -> None:
+    EXAMPLES["qianniu_order_lines"].write(folder)
+    drafted = draft(folder)
+    assert drafted.text == ""
+    assert "nothing can be read" in "".join(one.say_in("en") for _, one in drafted.statements)
+    EXAMPLES["qianniu_orders"].write(folder)
+    settings = settle(draft(folder), folder)
+    units = {name: sum(int(row.mapped.get("quantity", 0)) for row in one.rows) for name, one in check(settings).items()}
+    assert (units["order_lines"], units["orders_created"]) == (2, 0)
+    lines = next(source for source in settings.sources if source.name == "order_lines")
+    assert lines.join
+    assert (Path(lines.join.files).name, lines.join.on) == ("ExportOrderList*.csv", {"订单编号": "订单编号"})
 
 
 def test_the_settings_find_the_next_download_and_its_day(folder: Path) -> None:

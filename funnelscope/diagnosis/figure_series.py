@@ -307,7 +307,7 @@ class _Series:
         typical *= np.sqrt(usable.sum(axis=1) / degrees)
         most = np.where(typical > 0, _WINSOR * typical, np.inf)[:, None]
         squares = np.where(usable, np.minimum(np.abs(moves), most) ** 2, 0).sum(axis=1) / degrees
-        by_chance = np.where(usable, chance * left, 0).sum(axis=1) / degrees
+        by_chance = (np.where(usable, chance, 0) * left).sum(axis=1) / degrees
         excess = squares - by_chance
         kinds = self.heads.groupby(["level", "entered_metric", "passed_metric"], dropna=False).ngroup().to_numpy()
         usual = np.zeros(len(size))

@@ -18,7 +18,7 @@ from funnelscope.settings.yaml_source import SettingsError, YamlSource, reject
 FOLDER_NAME = "layouts"
 ENDINGS = (".yaml", ".yml")
 DELIVERY_DATE = "delivery_date"
-OWN_KEYS = ("unless",)  # of a layout's source, beside those of a source in funnelscope.yaml
+OWN_KEYS = ("unless", "beside")  # of a layout's source, beside those of a source in funnelscope.yaml
 EXPRESSION_KEYS = ("where",)
 
 
@@ -175,6 +175,8 @@ def flatten_source(layout: Layout, source: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(flat.get(field), dict):  # what a column has first is said otherwise only where it is missing
             taken = {name for other in others for name in flat.get(other) or {}}
             flat[field] = {column: value for column, value in flat[field].items() if column not in taken}
+    if isinstance(flat.get("join"), dict):  # the files of another layout, which only a folder has
+        flat["join"] = {"files": "*", "on": _take_first(layout, flat["join"].get("on", ""))}
     types = flat.get("event_types")
     if isinstance(types, dict):
         flat["event_types"] = {

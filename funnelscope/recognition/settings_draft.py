@@ -319,7 +319,9 @@ def draft_settings(
         groups.setdefault(one.group, []).append(one)
     groups = dict(_split_by_name(groups, every_file))
     _tell_copies(facts, draft, folder)
-    present = sorted({one.layout.name for one in facts})
+    present = {
+        name: [one for one in facts if one.layout.name == name] for name in sorted({one.layout.name for one in facts})
+    }
     blocks: list[tuple[str, list[dict[str, Any]]]] = []
     names: Counter[str] = Counter()
     taken: dict[str, list[list[FileFacts]]] = {}
@@ -402,14 +404,15 @@ def _declare(
     folder: Path,
     home: Path,
     every_file: Sequence[Path],
-    present: Sequence[str],
+    present: Mapping[str, Sequence[FileFacts]],
 ) -> list[dict[str, Any]]:
     """The declarations of a group's sources; tells what they are made of and what is left out."""
     layout, files = group[0].layout, [one.path for one in group]
     shown = _show_path(files[-1], folder)
     title = layout.title.say(draft.language)
     header, partial = list_common_header([one.header for one in group])
-    drafts, missing, told_elsewhere = draft_sources(layout, header, partial, dict(group[0].constants), present)
+    headers = {name: list_common_header([one.header for one in others])[0] for name, others in present.items()}
+    drafts, missing, told_elsewhere = draft_sources(layout, header, partial, dict(group[0].constants), headers)
     if layout.note and not layout.sources:
         note = layout.note.say(draft.language)
         draft.say(Sureness.SURE, LocalizedMessage("recognized_not_read", layout=title, file=shown, note=note))
@@ -423,7 +426,7 @@ def _declare(
         draft.say(Sureness.ASKED, LocalizedMessage("nothing_is_mapped", file=shown, layout=title))
         return []
     pattern, caught = build_glob(files, [path for path in every_file if path not in files])
-    written = Path(pattern).relative_to(home).as_posix() if Path(pattern).is_relative_to(home) else pattern
+    written = _write_pattern(pattern, home)
     days = _list_days(group)
     values: dict[str, Any] = {"layout": title, "count": len(files), "files": Path(pattern).name}
     if days:
@@ -449,11 +452,37 @@ def _declare(
                 **one.declaration,
                 "name": one.declaration.get("name") or layout.name,
                 "attach" if "query" in one.declaration else "files": written,
-                **_describe_reading(group, one, draft, folder),
+                **(reading := _describe_reading(group, one, draft, folder)),
+                **_describe_join(one, reading, present, draft, folder, home, every_file),
             }
         )
         for one in drafts
     ]
+
+
+def _write_pattern(pattern: str, home: Path) -> str:
+    return Path(pattern).relative_to(home).as_posix() if Path(pattern).is_relative_to(home) else pattern
+
+
+def _describe_join(
+    source: SourceDraft,
+    reading: Mapping[str, Any],
+    present: Mapping[str, Sequence[FileFacts]],
+    draft: SettingsDraft,
+    folder: Path,
+    home: Path,
+    every_file: Sequence[Path],
+) -> dict[str, Any]:
+    """The files that a source is joined to, and how they are read where that differs from its own."""
+    join = source.declaration.get("join")
+    if not join:
+        return {}
+    group = present[join["layout"]]
+    files = [one.path for one in group]
+    pattern, _ = build_glob(files, [path for path in every_file if path not in files])
+    of_other = _describe_reading(group, SourceDraft({}), draft, folder)
+    differing = {key: value for key, value in of_other.items() if reading.get(key) != value}
+    return {"join": {"files": _write_pattern(pattern, home), "on": join["on"], **differing}}
 
 
 def _describe_reading(

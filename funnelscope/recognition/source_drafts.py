@@ -32,7 +32,7 @@ def draft_sources(
     header: Sequence[str],
     other_names: Sequence[str],
     constants: Mapping[str, str],
-    present_layouts: Sequence[str],
+    present_headers: Mapping[str, Sequence[str]],
 ) -> tuple[list[SourceDraft], list[str], list[str]]:
     """The layout's sources for files that have all of `header`; the names of those whose columns are missing, and of
     those whose events another layout of the shop tells.
@@ -41,29 +41,33 @@ def draft_sources(
         other_names: names that only some of the files have. A source that cannot do without them is declared all the
             same: a day on which nothing was bought must not cost the purchases of the others.
         constants: what the names of the files say.
-        present_layouts: the names of all layouts that the shop has.
+        present_headers: the layouts that the shop has, and what the files of each have in common.
     """
     drafts, missing, told_elsewhere = [], [], []
     for source in layout.sources:
         name = str(source.get("name") or source["family"])
-        if any(other in present_layouts for other in source.get("unless", ())):
+        if any(other not in present_headers for other in source.get("beside", ())):
+            continue
+        if any(other in present_headers for other in source.get("unless", ())):
             told_elsewhere.append(name)
         elif draft := (
-            _Resolver(layout, header).draft(source, constants)
-            or _Resolver(layout, [*header, *other_names]).draft(source, constants)
+            _Resolver(layout, header, present_headers).draft(source, constants)
+            or _Resolver(layout, [*header, *other_names], present_headers).draft(source, constants)
         ):
             drafts.append(draft)
         else:
             missing.append(name)
-    return drafts, missing, told_elsewhere
+    declared = {one.declaration.get("name") for one in drafts}  # in another form, beside another report
+    return drafts, missing, [name for name in told_elsewhere if name not in declared]
 
 
 class _Resolver:
     """Finds what a layout names in a header."""
 
-    def __init__(self, layout: Layout, header: Sequence[str]) -> None:
+    def __init__(self, layout: Layout, header: Sequence[str], present_headers: Mapping[str, Sequence[str]]) -> None:
         self.layout = layout
         self.header = [name for name in header if name]
+        self.present_headers = present_headers
 
     def draft(self, source: Mapping[str, Any], constants: Mapping[str, str]) -> SourceDraft | None:
         family = source["family"]
@@ -71,6 +75,10 @@ class _Resolver:
         if "query" in given:  # whose columns are its own
             return SourceDraft(given)
         left_out: list[str] = []
+        if "join" in given:
+            given["join"] = self._find_join(**given["join"])
+            if not given["join"]:
+                return None
         columns = {column: self._find(wanted) for column, wanted in given.get("columns", {}).items()}
         expressions = {
             column: self._find_expression(wanted)
@@ -102,6 +110,16 @@ class _Resolver:
             name: value for name, value in constants.items() if not columns.get(name) and not expressions.get(name)
         }
         return SourceDraft({key: value for key, value in given.items() if value != {}}, sorted(left_out))
+
+    def _find_join(self, layout: str, on: Any) -> dict[str, Any] | None:
+        """The join with another layout, whose columns are from here on as good as own; None if there is no key."""
+        other = [name for name in self.present_headers.get(layout, ()) if name]
+        key, other_key = self._find(on), next((name for one in list_alternatives(on) if (name := find_name(one, other))), "")
+        if not key or not other_key:
+            return None
+        own = {normalize_name(name) for name in self.header}
+        self.header += [name for name in other if normalize_name(name) not in own]
+        return {"layout": layout, "on": key if key == other_key else {key: other_key}}
 
     def _find(self, wanted: Any) -> str:
         """The column of the header; empty if it has none of the alternatives."""
