@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow coverage check docs ui pictures wheel bench bench-ingest bench-usual bench-funnel \
+.PHONY: demo test test-slow coverage check docs ui pictures wheel bench bench-ingest bench-morning bench-usual bench-funnel \
 	bench-diagnosis bench-figures bench-life mutants kills lock clean
 
 demo: .venv/ready
@@ -46,6 +46,9 @@ bench: .venv/ready-dev
 
 bench-ingest: .venv/ready-dev
 	$(BIN)/python benchmarks/intake.py
+
+bench-morning: .venv/ready-dev
+	$(BIN)/python benchmarks/marketplace_morning.py
 
 bench-usual: .venv/ready-dev
 	$(BIN)/python benchmarks/usual_ranges.py

@@ -43,6 +43,7 @@ class Shop:
     warehouse: Warehouse
     home: Path
     timezone: str = "Asia/Shanghai"
+    language: str = "en"
 
     def deliver(
         self, content: str | bytes, source: dict[str, Any] = MAPPED, name: str = "orders.csv", day: date = DAY
@@ -55,7 +56,7 @@ class Shop:
 
     def take(self, source: dict[str, Any] = MAPPED) -> Told:
         given = {"shop": "Test shop", "start_date": "2026-01-01", "sources": [source], "home": self.home}
-        self.settings = Settings.model_validate(given | {"timezone": self.timezone})
+        self.settings = Settings.model_validate(given | {"timezone": self.timezone, "language": self.language})
         take_deliveries(self.warehouse, self.settings)
         find_duplicates(self.warehouse, date(2026, 1, 1), date(2026, 12, 31))
         assert all(record["difference"] == 0 for record in reconcile(self.warehouse))

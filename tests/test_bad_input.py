@@ -815,6 +815,14 @@ def test_a_day_whose_only_file_is_unreadable_says_which_file(shop: Shop) -> None
     assert reason.observed == f"missing: landing/order/dt={DAY}/orders.csv: {told.message}"
 
 
+def test_a_chinese_shop_reads_the_reasons_in_chinese(shop: Shop) -> None:
+    shop.language = "zh"
+    told = shop.deliver(HEADER + line(1) + line(2, time="6 Jan"))
+    assert told.quarantine == [(3, "bad_time", "event_time：6 Jan 不是时间")]
+    told = shop.deliver("订单编号,买家,金额\n1,a,2\n")
+    assert [detail.partition("；")[0] for _, _, detail in told.quarantine] == ["缺少列 '付款时间'（对应 event_time）"]
+
+
 # -- one file never takes the others with it
 
 

@@ -36,6 +36,7 @@ from funnelscope.ingest.readers.text_reader import read_text
 from funnelscope.ingest.readers.workbook_reader import read_workbook
 from funnelscope.messages.check_observations import LocalizedMessage, format_messages_as_json
 from funnelscope.messages.secrets import hide_secrets
+from funnelscope.messages.wording import load_words
 from funnelscope.settings import Format, KeyPath, Settings, Source
 from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.quoting import quote_identifier, quote_literal
@@ -287,11 +288,11 @@ def _take_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry,
         entry.forget_rows()
         if reason is QuarantineReason.DAY_IS_PRUNED:
             entry.status, entry.notes = "unreachable", [_describe_error(error)]
-            _keep_earlier_rows(warehouse, entry, reason, intake)
+            _keep_earlier_rows(warehouse, settings, entry, reason, intake)
             return
         if entry.found.source.query:
             entry.status, entry.notes = "unreachable", [LocalizedMessage("tried_again", problem=_describe_error(error))]
-            _keep_earlier_rows(warehouse, entry, reason, intake)
+            _keep_earlier_rows(warehouse, settings, entry, reason, intake)
             return
         if entry.found.read_stamp_or_empty() != entry.stamp:
             entry.status, entry.notes = (
@@ -304,7 +305,7 @@ def _take_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry,
         with warehouse.transaction():
             _erase(warehouse, [entry.delivery_id], entry.found.source.family, intake)
             if entry.status == "quarantined":
-                _quarantine_file(warehouse, entry, reason)
+                _quarantine_file(warehouse, settings, entry, reason)
             _write_ledger(warehouse, [entry], intake)
     _count_delivery(entry, intake)
 
@@ -490,13 +491,15 @@ def _build_where(source: Source) -> str:
     return prepare_expression(source.where, source.empty_values)
 
 
-def _keep_earlier_rows(warehouse: Warehouse, entry: LedgerEntry, reason: QuarantineReason, intake: Intake) -> None:
+def _keep_earlier_rows(
+    warehouse: Warehouse, settings: Settings, entry: LedgerEntry, reason: QuarantineReason, intake: Intake
+) -> None:
     """Notes that a database cannot be asked now. What it said before stays: it is down, its rows are not gone."""
     with warehouse.transaction():
         warehouse.execute(
             "delete from quality.quarantine where delivery_id = $id and row_number = 0", id=entry.delivery_id
         )
-        _quarantine_file(warehouse, entry, reason)
+        _quarantine_file(warehouse, settings, entry, reason)
         is_known = warehouse.value(
             "select count(*) from quality.deliveries where delivery_id = $id", id=entry.delivery_id
         )
@@ -533,7 +536,7 @@ def _load_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry,
             rows = mark_failing_rows(warehouse, rows, entry.dt, found.source, _list_row_expressions(found.source))
         entry.delivered_columns = _list_delivered_columns(rows)
         if found.source.where and rows.columns:
-            chosen, chosen_count, undecided_count = _select_rows(warehouse, rows, found.source, entry.dt)
+            chosen, chosen_count, undecided_count = _select_rows(warehouse, settings, rows, found.source, entry.dt)
             if chosen_count < entry.rows_read:
                 entry.notes.append(LocalizedMessage("left_out_by_where", count=str(entry.rows_read - chosen_count)))
             if undecided_count:
@@ -751,7 +754,9 @@ def _parse_paths(schema: list[tuple[str, int | None]]) -> list[tuple[str, ...]]:
     return paths
 
 
-def _select_rows(warehouse: Warehouse, rows: DeliveryRows, source: Source, dt: date) -> tuple[DeliveryRows, int, int]:
+def _select_rows(
+    warehouse: Warehouse, settings: Settings, rows: DeliveryRows, source: Source, dt: date
+) -> tuple[DeliveryRows, int, int]:
     """The rows that belong to the source; those on which the condition fails stay, to be quarantined.
 
     Returns them, their number, and that of the rows left out because an empty value leaves the condition open.
@@ -778,14 +783,14 @@ def _select_rows(warehouse: Warehouse, rows: DeliveryRows, source: Source, dt: d
         from {judged}
         where {is_chosen}
     )"""
+    where_fails = load_words(settings.language).text("refused_rows", "where_fails")
     chosen = replace(
         rows,
         relation=relation,
         row_number="row_number_",
         problem="case when problem_ is null and chosen_ is null then 'failed_expression' else problem_ end",
         problem_detail=(
-            "case when problem_ is null and chosen_ is null then 'the condition of where fails' "
-            "else problem_detail_ end"
+            f"case when problem_ is null and chosen_ is null then {quote_literal(where_fails)} else problem_detail_ end"
         ),
         content="content_",
         line="line_",
@@ -830,7 +835,7 @@ def _list_touched_dates(warehouse: Warehouse, delivery_ids: list[int]) -> list[d
     return [day for (day,) in dates]
 
 
-def _quarantine_file(warehouse: Warehouse, entry: LedgerEntry, reason: QuarantineReason) -> None:
+def _quarantine_file(warehouse: Warehouse, settings: Settings, entry: LedgerEntry, reason: QuarantineReason) -> None:
     warehouse.execute(
         "insert into quality.quarantine (family, dt, file, row_number, reason, detail, delivery_id, counted_date) "
         "values ($family, $dt, $file, 0, $reason, $detail, $delivery_id, $dt)",
@@ -838,7 +843,7 @@ def _quarantine_file(warehouse: Warehouse, entry: LedgerEntry, reason: Quarantin
         dt=entry.dt,
         file=entry.found.file,
         reason=reason.value,
-        detail=entry.message,
+        detail=entry.problem.say_in(settings.language) if entry.problem else entry.message,
         delivery_id=entry.delivery_id,
     )
 

@@ -114,7 +114,10 @@ class _Resolver:
     def _find_join(self, layout: str, on: Any) -> dict[str, Any] | None:
         """The join with another layout, whose columns are from here on as good as own; None if there is no key."""
         other = [name for name in self.present_headers.get(layout, ()) if name]
-        key, other_key = self._find(on), next((name for one in list_alternatives(on) if (name := find_name(one, other))), "")
+        key, other_key = (
+            self._find(on),
+            next((name for one in list_alternatives(on) if (name := find_name(one, other))), ""),
+        )
         if not key or not other_key:
             return None
         own = {normalize_name(name) for name in self.header}

@@ -1,5 +1,6 @@
 """The command line. Commands import heavy modules only when they run, so that --help answers at once."""
 
+import atexit
 import json
 import os
 import shutil
@@ -566,11 +567,18 @@ def _print_verdicts(verdicts: "Sequence[DayVerdict]") -> None:
             typer.echo(f"{verdict.business_date} {verdict.verdict}: {found}", err=True)
 
 
+def _silence_shutdown() -> None:
+    """Ends what DuckDB's binding prints of objects that are still there when the interpreter is taken apart."""
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
 def main() -> None:
     """The `funnelscope` command. A usage error exits with 1, because 2 means a blocked day."""
     for error in typer.BadParameter.__mro__:
         if hasattr(error, "exit_code"):
             error.exit_code = 1
+    atexit.register(_silence_shutdown)  # the first to be registered is the last to run
     try:
         app()
     except Exception as error:  # a defect: its stack trace, without a password that a library puts into its text

@@ -23,6 +23,7 @@ from funnelscope.ingest.mapping.field_names import prepare_expression, reads_lin
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.messages.secrets import hide_secrets
+from funnelscope.messages.wording import Words, load_words
 from funnelscope.settings import EPOCH_UNITS, KeyPath, Settings, Source
 from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.quoting import quote_identifier, quote_literal
@@ -508,24 +509,20 @@ class SourceMapping:
         checks = []
         for column in self.mapped:
             name, typed, kind = column.name, column.name, self.types[column.name]
-            shown = f"{quote_literal(name + ': ')} || left(given_{name}::VARCHAR, 200)"
+            shown = f"left(given_{name}::VARCHAR, 200)"
             present = f"{self._text(name)} is not null" if kind == "VARCHAR" else f"given_{name} is not null"
             if name in self.guarded:
-                words = quote_literal(f"the expression for {name} fails on this row")
+                words = self._tell("expression_fails", column=name)
                 checks.append(RowCheck(name, QuarantineReason.FAILED_EXPRESSION, f"computed_{name} is null", words))
             if name in REQUIRED:
                 checks.append(
                     RowCheck(
-                        name, QuarantineReason.MISSING_VALUE, f"not ({present})", quote_literal(f"{name} is empty")
+                        name, QuarantineReason.MISSING_VALUE, f"not ({present})", self._tell("is_empty", column=name)
                     )
                 )
             if name == "event_type":
-                words = quote_literal(f" is no event type of family {self.family.name}, or is not mapped to one")
-                checks.append(
-                    RowCheck(
-                        name, QuarantineReason.UNKNOWN_EVENT_TYPE, self._build_is_other_sql(), f"{shown} || {words}"
-                    )
-                )
+                words = self._tell("is_no_event_type", shown, family=self.family.name)
+                checks.append(RowCheck(name, QuarantineReason.UNKNOWN_EVENT_TYPE, self._build_is_other_sql(), words))
             elif column.kind in (Kind.TEXT, Kind.IDENTIFIER):
                 checks += self._text_checks(column) if kind == "VARCHAR" else self._other_type_checks(column)
             elif kind == column.sql_type != "DOUBLE":
@@ -534,9 +531,8 @@ class SourceMapping:
                 good = f"isfinite({typed})" if column.kind in (Kind.NUMBER, Kind.TIME) else f"{typed} is not null"
                 reason = QuarantineReason.BAD_TIME if column.kind is Kind.TIME else QuarantineReason.BAD_TYPE
                 condition = f"{present} and not coalesce({good}, false)"
-                checks.append(
-                    RowCheck(name, reason, condition, f"{shown} || {quote_literal(f' is no {column.kind.value}')}")
-                )
+                words = self._tell("is_no_value", shown, column=name, kind=self._words.text("kinds", column.kind.name))
+                checks.append(RowCheck(name, reason, condition, words))
         return checks
 
     def _text_checks(self, column: Column) -> list[RowCheck]:
@@ -544,20 +540,18 @@ class SourceMapping:
         name, text = column.name, f"text_{column.name}"
         if name in self.tidy:
             return []
-        shown = f"{quote_literal(name + ': ')} || left({text}, 200)"
         longest = LONGEST_IDENTIFIER if column.kind is Kind.IDENTIFIER else LONGEST_TEXT
-        length = f"{quote_literal(f'{name}: ')} || left({text}, 50) || '… has ' || length({text})"
-        words = quote_literal(f" characters, more than {longest}; is a quote not closed, or a delimiter lost?")
+        words = self._tell("is_too_long", f"left({text}, 50)", f"length({text})", column=name, longest=f"{longest:,}")
         too_long = f"coalesce(strlen({text}) > {longest}, false)"
-        checks = [RowCheck(name, QuarantineReason.VALUE_OUT_OF_CONTRACT, too_long, f"{length} || {words}")]
+        checks = [RowCheck(name, QuarantineReason.VALUE_OUT_OF_CONTRACT, too_long, words)]
         if column.kind is Kind.IDENTIFIER:
-            words = quote_literal(" was rounded by a spreadsheet; export it again as text")
+            words = self._tell("is_rounded_id", f"left({text}, 200)", column=name)
             rounded = (
                 f"coalesce(contains({text}, '+') and regexp_full_match({text}, {quote_literal(ROUNDED_ID)}), false)"
             )
-            checks.append(RowCheck(name, QuarantineReason.BAD_TYPE, rounded, f"{shown} || {words}"))
+            checks.append(RowCheck(name, QuarantineReason.BAD_TYPE, rounded, words))
         if not self.rows.is_text:  # text is checked line by line as it is read
-            words = quote_literal(f"{name} holds zero bytes; it was damaged, or is no text")
+            words = self._tell("holds_zero_bytes", column=name)
             checks.append(
                 RowCheck(name, QuarantineReason.BAD_RECORD, f"coalesce(contains(given_{name}, chr(0)), false)", words)
             )
@@ -568,14 +562,11 @@ class SourceMapping:
         name, kind = column.name, self.types[column.name]
         given = f"given_{name}"
         if kind in ("DOUBLE", "FLOAT"):
-            lost_digits = quote_literal(" has lost digits as a decimal number; ")
-            words = f"{quote_literal(name + ': ')} || {given}::VARCHAR || {lost_digits}"
+            words = self._tell("lost_digits", f"{given}::VARCHAR", column=name)
             too_large = f"coalesce(abs({given}) > {LARGEST_EXACT_INTEGER} and not isnan({given}), false)"
-            return [RowCheck(name, QuarantineReason.BAD_TYPE, too_large, f"{words} || 'deliver whole numbers or text'")]
+            return [RowCheck(name, QuarantineReason.BAD_TYPE, too_large, words)]
         if kind in ("BLOB", "BIT") or kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
-            words = quote_literal(
-                f"{name} is of type {kind}, which is no text; take a value out of it with an expression"
-            )
+            words = self._tell("is_of_type", column=name, type=kind)
             return [RowCheck(name, QuarantineReason.BAD_TYPE, f"{given} is not null", words)]
         return []
 
@@ -584,47 +575,46 @@ class SourceMapping:
         checks = []
         for column in self.mapped:
             name = column.name
-            shown = f"{quote_literal(name + ': ')} || left({name}::VARCHAR, 200)"
+            shown = f"left({name}::VARCHAR, 200)"
             if column.values:
                 accepted = ", ".join(quote_literal(value) for value in column.values)
-                words = quote_literal(f" is not accepted; accepted: {', '.join(column.values)}")
+                words = self._tell("is_not_accepted", shown, column=name, accepted=", ".join(column.values))
                 condition = f"coalesce({name} not in ({accepted}), false)"
-                checks.append(RowCheck(name, QuarantineReason.VALUE_OUT_OF_CONTRACT, condition, f"{shown} || {words}"))
-            for bound, sign, side in ((column.minimum, "<", "below"), (column.maximum, ">", "above")):
+                checks.append(RowCheck(name, QuarantineReason.VALUE_OUT_OF_CONTRACT, condition, words))
+            for bound, sign, key in ((column.minimum, "<", "is_below"), (column.maximum, ">", "is_above")):
                 if bound is not None:
-                    words = quote_literal(f" is {side} {bound}")
+                    words = self._tell(key, shown, column=name, bound=str(bound))
                     condition = f"coalesce({name} {sign} {bound}, false)"
-                    checks.append(
-                        RowCheck(name, QuarantineReason.VALUE_OUT_OF_CONTRACT, condition, f"{shown} || {words}")
-                    )
+                    checks.append(RowCheck(name, QuarantineReason.VALUE_OUT_OF_CONTRACT, condition, words))
             if name == "amount" and self.source.negative_amounts == "quarantine":
-                words = quote_literal(" is negative; amounts and refunds are positive, see negative_amounts")
-                checks.append(
-                    RowCheck(
-                        name, QuarantineReason.NEGATIVE_AMOUNT, "coalesce(amount < 0, false)", f"{shown} || {words}"
-                    )
-                )
+                words = self._tell("is_negative", shown, column=name)
+                checks.append(RowCheck(name, QuarantineReason.NEGATIVE_AMOUNT, "coalesce(amount < 0, false)", words))
         first, end = self._accepted_times()
-        before = quote_literal(f" UTC is before start_date, {self.settings.start_date}")
-        after = quote_literal(f" UTC is later than its delivery, {self.dt}")
-        shown = "'event_time: ' || event_time::VARCHAR"
-        checks.append(
-            RowCheck(
-                "event_time",
-                QuarantineReason.BEFORE_START_DATE,
-                f"coalesce(event_time < {first}, false)",
-                f"{shown} || {before}",
-            )
+        shown = "event_time::VARCHAR"
+        before = self._tell("is_before_start", shown, start=str(self.settings.start_date))
+        after = self._tell("is_after_delivery", shown, delivered=str(self.dt))
+        early, late = f"coalesce(event_time < {first}, false)", f"coalesce(event_time >= {end}, false)"
+        return [
+            *checks,
+            RowCheck("event_time", QuarantineReason.BEFORE_START_DATE, early, before),
+            RowCheck("event_time", QuarantineReason.FUTURE_DATE, late, after),
+        ]
+
+    @property
+    def _words(self) -> Words:
+        return load_words(self.settings.language)
+
+    def _tell(self, key: str, *shown: str, **values: str) -> str:
+        """SQL of a sentence on a row, in the shop's language. `shown` are the SQL of a value and of its length."""
+        places = [f"\x00{number}\x00" for number in range(len(shown))]
+        sentence = self._words.text(
+            "refused_rows", key, **values, **dict(zip(("value", "length"), places, strict=False))
         )
-        checks.append(
-            RowCheck(
-                "event_time",
-                QuarantineReason.FUTURE_DATE,
-                f"coalesce(event_time >= {end}, false)",
-                f"{shown} || {after}",
-            )
+        parts = (
+            shown[int(part)] if number % 2 else quote_literal(part)
+            for number, part in enumerate(sentence.split("\x00"))
         )
-        return checks
+        return " || ".join(parts)
 
     # -- warnings about deliveries that were loaded
 

@@ -32,6 +32,15 @@ class PlantedFault:
 
 
 @dataclass(frozen=True)
+class ShopSize:
+    """Visitors of a usual day, products, and customers of whom the buyers of a day are drawn."""
+
+    visitors: int
+    products: int
+    customers: int
+
+
+@dataclass(frozen=True)
 class Product:
     """A product: its share of the shop's visitors, and the chance to reach the next step from the one before."""
 
@@ -113,7 +122,7 @@ def make_products(generator: np.random.Generator, count: int) -> list[Product]:
     return [
         Product(
             number=str(700_100_200_300 + 7_919 * place),
-            name=f"{kinds[place % len(kinds)]}{chr(ord('A') + place)}",
+            name=f"{kinds[place % len(kinds)]}{chr(ord('A') + place % 26)}{place // 26 or ''}",
             price=float(generator.choice([49, 79, 129, 168, 239])),
             share=float(share),
             cart_rate=float(generator.uniform(0.055, 0.085)),
@@ -129,32 +138,36 @@ def simulate_days(
     products: Sequence[Product],
     first_date: date,
     last_date: date,
-    visitors: int,
+    size: ShopSize,
     faults: Sequence[PlantedFault],
 ) -> list[ShopDay]:
     days = []
     for number in range((last_date - first_date).days + 1):
         day = first_date + timedelta(days=number)
-        expected = visitors * WEEKDAY_TRAFFIC[day.weekday()] * generator.normal(1, 0.03)
+        expected = size.visitors * WEEKDAY_TRAFFIC[day.weekday()] * generator.normal(1, 0.03)
         arrived = int(generator.poisson(expected))
-        days.append(
-            ShopDay(day, arrived, [_simulate_product(generator, each, day, arrived, faults) for each in products])
-        )
+        sold = [_simulate_product(generator, each, day, arrived, size.customers, faults) for each in products]
+        days.append(ShopDay(day, arrived, sold))
     return days
 
 
 def _simulate_product(
-    generator: np.random.Generator, product: Product, day: date, visitors: int, faults: Sequence[PlantedFault]
+    generator: np.random.Generator,
+    product: Product,
+    day: date,
+    visitors: int,
+    customers: int,
+    faults: Sequence[PlantedFault],
 ) -> ProductDay:
     arrived = int(generator.poisson(visitors * product.share))
     factor = find_factor(faults, "product", product.number, "cart_users", day)
     carted = int(generator.binomial(arrived, product.cart_rate * factor * generator.normal(1, 0.02)))
     ordered = int(generator.binomial(carted, product.order_rate))
-    orders = [_simulate_order(generator, product, day, number) for number in range(ordered)]
+    orders = [_simulate_order(generator, product, day, number, customers) for number in range(ordered)]
     return ProductDay(product, arrived, carted, orders)
 
 
-def _simulate_order(generator: np.random.Generator, product: Product, day: date, number: int) -> Order:
+def _simulate_order(generator: np.random.Generator, product: Product, day: date, number: int, customers: int) -> Order:
     created = datetime.combine(day, time()) + timedelta(seconds=int(generator.integers(8 * 3600, 23 * 3600)))
     is_paid = generator.random() < product.pay_rate
     paid = created + timedelta(seconds=int(generator.integers(20, 600))) if is_paid else None
@@ -163,7 +176,7 @@ def _simulate_order(generator: np.random.Generator, product: Product, day: date,
     )
     return Order(
         number=f"{day:%y%m%d}{int(product.number) % 1_000_000:06}{number:04}01",
-        buyer=f"买家{generator.integers(1, 40_000):05}",
+        buyer=f"买家{generator.integers(1, customers):05}",
         product=product,
         units=int(generator.choice([1, 1, 1, 2])),
         created_at=created,

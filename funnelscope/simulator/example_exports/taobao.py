@@ -13,6 +13,7 @@ from funnelscope.simulator.example_exports.marketplace import (
     ProductDay,
     Row,
     ShopDay,
+    ShopSize,
     find_factor,
     make_products,
     simulate_days,
@@ -22,22 +23,23 @@ from funnelscope.simulator.example_exports.marketplace import (
 )
 
 ORDERS_KEPT_DAYS = 7  # of the order list: the shop downloads the last week every morning
+USUAL_SIZE = ShopSize(visitors=9_000, products=24, customers=40_000)
 RESTATED_DAYS = 30  # of the shop's own figures: each download holds as many days
 
 
-def write_exports(folder: Path, first_date: date, last_date: date, seed: int = 1) -> None:
+def write_exports(folder: Path, first_date: date, last_date: date, seed: int = 1, size: ShopSize = USUAL_SIZE) -> None:
     """Writes what a shop on Taobao downloads: its own figures, products, sources, orders, advertising, service.
 
     Two faults: six days before the end, fewer of the night agent's inquirers pay; three days before the end, half as
     many visitors of the first product put it into the cart.
     """
     generator = np.random.default_rng(seed)
-    products = make_products(generator, 24)
+    products = make_products(generator, size.products)
     faults = (
         PlantedFault("agent", "旗舰店:夜班", "inquirers_paid", last_date - timedelta(days=5), 0.45),
         PlantedFault("product", products[0].number, "cart_users", last_date - timedelta(days=2), 0.5),
     )
-    days = simulate_days(generator, products, first_date, last_date, 9_000, faults)
+    days = simulate_days(generator, products, first_date, last_date, size, faults)
     for place, day in enumerate(days):
         _write_shop_figures(folder, days[max(0, place + 1 - RESTATED_DAYS) : place + 1])
         _write_product_figures(folder, day)
