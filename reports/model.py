@@ -15,6 +15,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from funnelscope.messages.message_types import Message, Number, PeriodKind, Slice, Unit
+from funnelscope.messages.wording import Words, load_words
 
 FULL_BASELINE_DAYS = 28
 
@@ -130,6 +131,7 @@ class Headline:
     same_phase_day: date | None = None
     before: Number | None = None
     year_before: Number | None = None
+    earlier: Number | None = None
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,15 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class FindingMark:
+    """What people said became of a finding: a key of the words' `finding_marks`, when, and their note."""
+
+    mark: str
+    marked_on: date
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing that moved, its cost, and what to do about it.
 
@@ -198,6 +209,11 @@ class Finding:
     money are losses: positive if something was lost. `mix` and `rate` are the slice's two parts of the change of the
     stage's rate, 0 to 1. For a week or month they are sums over `days` days. `stability` (0 to 1) is the share of
     resamples that name the same slice. `question` and `next_step` are complete sentences in the report's language.
+
+    `step` is the step or figure that fewer reach, `entered` how many came to it on the day. `trend` is the slice's rate
+    by day, or its figure where no rate is known (`is_figure`). `lost_so_far` is the amount since the first day. An
+    overlapping loss may be part of another finding's too, and is never added to one. A quiet finding is known or false
+    and no worse than when it was marked: it is told in one line.
     """
 
     stage: str
@@ -226,11 +242,19 @@ class Finding:
     days: int | None = None
     status_reason: str = ""
     finding_id: str = ""
+    step: str = ""
+    entered: int | None = None
+    trend: tuple[DayPoint, ...] = ()
+    is_figure: bool = False
+    lost_so_far: Estimate | None = None
+    is_overlapping: bool = False
+    mark: FindingMark | None = None
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True)
 class FollowUp:
-    """The present state of an earlier finding. `state` is a key of the words' `follow_ups`."""
+    """The present state of an earlier finding. `state` is a key of the words' `follow_ups`, `mark` what people said."""
 
     stage: str
     kind: str
@@ -240,6 +264,7 @@ class FollowUp:
     state: str
     lost_amount: Estimate | None = None
     finding_id: str = ""
+    mark: FindingMark | None = None
 
 
 @dataclass(frozen=True)
@@ -713,7 +738,8 @@ class Report:
     `late_deliveries` the files that came in between, `restated_days` the earlier days whose numbers have changed since
     the previous report. `platforms` holds what platforms state, `platform_total` the amounts of all together; a shop
     without events has no stages and no headline. `data_docs` is the path of the Data Docs pages, under the home folder.
-    `derived_stays` is the share of views whose stay had to be derived, None if there are none.
+    `derived_stays` is the share of views whose stay had to be derived, None if there are none. `labels` are the shop's
+    own names, (value or `dimension.value`, name).
     """
 
     shop: str
@@ -748,11 +774,20 @@ class Report:
     restated_days: tuple[date, ...] = ()
     data_docs: str | None = None
     derived_stays: Figure | None = None
+    labels: tuple[tuple[str, str], ...] = ()
 
     @property
     def label(self) -> str:
         """The name of the day or period in titles: 2026-06-14, 2026-W24, 2026-06."""
         return self.name or self.business_date.isoformat()
+
+
+def load_report_words(report: Report) -> Words:
+    """The words of the report's language and period, with the shop's own names.
+
+    Raises UnknownWordError for a language without words.
+    """
+    return load_words(report.language, report.period).with_labels(dict(report.labels))
 
 
 def select_findings_of_stage(report: Report, stage: str) -> tuple[Finding, ...]:
@@ -805,8 +840,8 @@ def list_told_headlines(report: Report) -> list[Headline]:
 
 
 def list_told_deliveries(report: Report) -> list[FamilyDelivery]:
-    """The families of the first page; where platforms state figures, those never delivered are left out."""
-    return [each for each in report.deliveries if not (report.platforms and each.state is DeliveryState.ABSENT)]
+    """The families of the first page, without those that the shop does not deliver."""
+    return [each for each in report.deliveries if each.state is not DeliveryState.ABSENT]
 
 
 def is_diagnosed(report: Report) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from funnelscope.messages.wording import load_words
 from reports.fonts import find_font_file, require_glyphs, spell_out
-from reports.model import OwnCohort, Platform, Report, Stage
+from reports.model import OwnCohort, Platform, Report, Stage, load_report_words
 from reports.pages import build_content
 from reports.pages.platform_pages import name_platform
 from reports.pictures import draw_pictures
@@ -48,7 +48,7 @@ def _typeset(report: Report, **options: Any) -> Any:
     import typst
 
     report = make_drawable(report)
-    words = load_words(report.language, report.period)
+    words = load_report_words(report)
     page = build_content(report, words)
     _require_all_glyphs(page, "page")
     drawn = {f"{name}.svg": picture for name, picture in draw_pictures(report, words).items()}
@@ -67,7 +67,7 @@ def render_pictures(report: Report) -> dict[str, bytes]:
     A stage without data has no picture. Raises the same errors as `render`.
     """
     report = make_drawable(report)
-    return draw_pictures(report, load_words(report.language, report.period))
+    return draw_pictures(report, load_report_words(report))
 
 
 def render_stage_png(stage: Stage, report: Report) -> bytes:
@@ -76,12 +76,12 @@ def render_stage_png(stage: Stage, report: Report) -> bytes:
     Raises the same errors as `render`.
     """
     named = replace(report, shop=spell_out(report.shop))  # the picture shows nothing else of the report
-    return draw_stage_png(make_drawable(stage), named, load_words(report.language, report.period))
+    return draw_stage_png(make_drawable(stage), named, load_report_words(report))
 
 
 def render_platform_png(platform: Platform, report: Report) -> bytes:
     """The platform's own funnel and the trend of its pay rate as a PNG with a title. Raises the errors of `render`."""
-    words = load_words(report.language, report.period)
+    words = load_report_words(report)
     named = replace(report, shop=spell_out(report.shop))
     drawn = make_drawable(platform)
     return draw_platform_png(drawn, name_platform(drawn, words), named, words)

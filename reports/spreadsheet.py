@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from funnelscope.messages.message_types import Number, Unit
-from funnelscope.messages.wording import Words, load_words
+from funnelscope.messages.wording import Words
 from reports.model import (
     Bridge,
     ComparedFigure,
@@ -26,6 +26,7 @@ from reports.model import (
     StageStep,
     Window,
     has_events,
+    load_report_words,
 )
 from reports.pages.data_page import write_check_row
 from reports.pages.platform_pages import name_platform
@@ -69,7 +70,7 @@ def write_spreadsheet(report: Report) -> bytes:
     """
     from xlsxwriter import Workbook
 
-    words = load_words(report.language, report.period)
+    words = load_report_words(report)
     file = io.BytesIO()
     with Workbook(file, {"in_memory": True}) as workbook:
         midnight = datetime.combine(report.business_date, time(), UTC).replace(tzinfo=None)

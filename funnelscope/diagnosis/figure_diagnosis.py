@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -47,6 +48,13 @@ _STAGES = {
 }
 STAGE_OF_METRIC = {metric: stage for stage, metrics in _STAGES.items() for metric in metrics}
 _PAID = ("paying_buyers", "search_paying_buyers", "inquirers_paid")
+
+
+class FigureTables(Protocol):
+    """Whatever has the figures: the warehouse, or its published copy."""
+
+    def rows(self, statement: str, **parameters: object) -> "list[tuple[date, float, float]]":
+        """Rows of a query with named parameters."""
 
 
 @dataclass(frozen=True)
@@ -441,7 +449,7 @@ def _reread_counts(warehouse: Warehouse, settings: Settings, old: FindingRecord,
 
 
 def read_figure_days(
-    warehouse: Warehouse, settings: Settings, finding: FindingRecord, first: date, last: date
+    warehouse: FigureTables, settings: Settings, finding: FindingRecord, first: date, last: date
 ) -> dict[date, tuple[float, float]]:
     """Day → (entered, passed) of the finding's figures; of a figure that was judged as such, 1 and the figure.
 

@@ -62,9 +62,16 @@ def _load_words(language: str, period: PeriodKind) -> "Words":
 class Words:
     """The words file of one language, as `sections[section][key]`."""
 
-    def __init__(self, language: str, sections: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self, language: str, sections: Mapping[str, Mapping[str, Any]], labels: Mapping[str, str] | None = None
+    ) -> None:
         self.language = language
         self.sections = sections
+        self.labels = labels or {}
+
+    def with_labels(self, labels: Mapping[str, str]) -> "Words":
+        """The same words, with what the shop calls its values: `value` or `dimension.value` to a name."""
+        return Words(self.language, self.sections, labels) if labels else self
 
     def text(self, section: str, key: str, /, **values: str) -> str:
         """The text at `section.key` with its placeholders filled.
@@ -119,13 +126,18 @@ class Words:
 
         A value with a name of its own is enough without the dimension: "new customers".
         """
-        if value in self.sections["dimension_values"].get(dimension, {}):
+        if value in self.sections["dimension_values"].get(dimension, {}) and not self._label(dimension, value):
             return self.translate_dimension_value(dimension, value)
-        return self.text("labels", "condition", dimension=self.text("dimensions", dimension), value=value)
+        named = self._label(dimension, value) or value
+        return self.text("labels", "condition", dimension=self.text("dimensions", dimension), value=named)
 
     def translate_dimension_value(self, dimension: str, value: str) -> str:
-        """The name of a dimension's value for readers: usually the value itself."""
-        return str(self.sections["dimension_values"].get(dimension, {}).get(value, value))
+        """The name of a dimension's value for readers: the shop's own, else usually the value itself."""
+        known = self.sections["dimension_values"].get(dimension, {})
+        return self._label(dimension, value) or str(known.get(value, value))
+
+    def _label(self, dimension: str, value: str) -> str:
+        return self.labels.get(f"{dimension}.{value}", "") or self.labels.get(value, "")
 
     def _message_value(self, name: str, value: str | Number | date | Message | tuple[Message, ...]) -> str:
         if isinstance(value, Message):

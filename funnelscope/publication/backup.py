@@ -31,6 +31,7 @@ PARTS = (
     "published",
     "reports",
     "alerts.log",
+    "finding_marks.jsonl",
     "warehouse.duckdb",
 )
 HISTORY = "dagster"

@@ -15,6 +15,7 @@ from funnelscope.events.metrics import METRICS
 from funnelscope.messages.message_types import Message, Slice, Unit
 from funnelscope.messages.wording import translate_message
 from funnelscope.reporting.data_section import read_gate_warnings
+from funnelscope.reporting.finding_days import read_finding_rates
 from funnelscope.reporting.published_days import Published
 
 # Columns of the cubes whose name for readers is that of another dimension.
@@ -31,6 +32,7 @@ _LOSSES = (
     *("lost_amount", "lost_amount_low", "lost_amount_high", "lost_amount_net"),
 )
 MAIN_SLICE = "all"
+CHART_DAYS = 35
 SERIES_UNITS = {
     "coupon_error_rate": Unit.RATE,
     "payment_failure_rate": Unit.RATE,
@@ -54,11 +56,14 @@ def read_diagnosis_section(published: Published) -> reports.Diagnosis | None:
     state: str = stored.state
     if state == "diagnosed":
         state = "found" if findings else "calm"
+    findings = tuple(sorted(findings, key=lambda finding: finding.is_quiet))
+    follow_ups = _read_follow_ups(published, playbook)
+    so_far = {each.finding_id: each.lost_amount for each in follow_ups}
     return reports.Diagnosis(
         state=state,
         reason=_describe_reason(stored, playbook),
-        findings=findings,
-        follow_ups=_read_follow_ups(published, playbook),
+        findings=tuple(replace(each, lost_so_far=so_far.get(each.finding_id)) for each in findings),
+        follow_ups=follow_ups,
         visible_drops=_read_detectable_drops(published),
     )
 
@@ -145,7 +150,7 @@ def _convert_finding(
         status=reports.FindingStatus(finding.status),
         finding_id=finding.finding_id,
         named=(finding.object_kind, finding.object_name) if finding.object_name else None,
-        owner=finding.owner,
+        owner=published.labels.get(finding.owner, finding.owner),
         since=finding.since_date,
         is_ongoing=finding.is_ongoing,
         observed=finding.observed_rate,
@@ -163,6 +168,31 @@ def _convert_finding(
         next_step=texts.next_step,
         recheck_date=max(published.dates) + RECHECK_AFTER,
         status_reason=_describe_status(published, finding, playbook),
+        step=finding.step,
+        entered=finding.entered,
+        trend=_read_trend(published, finding) if published.is_day and finding.status != "recovered" else (),
+        is_figure=finding.entered is None and finding.expected_rate is None,
+        is_overlapping=finding.is_overlapping,
+        mark=_convert_mark(published, finding.finding_id),
+        is_quiet=finding.status != "recovered" and published.is_quiet(finding.finding_id, finding.effect),
+    )
+
+
+def _convert_mark(published: Published, finding_id: str) -> reports.FindingMark | None:
+    mark = published.marks.get(finding_id)
+    if mark is None:
+        return None
+    return reports.FindingMark(mark.mark.value, mark.marked_at.astimezone(published.settings.zone).date(), mark.note)
+
+
+def _read_trend(published: Published, finding: FindingRecord) -> tuple[reports.DayPoint, ...]:
+    """The slice's rate over five weeks; days without entries have none."""
+    first = published.business_date - timedelta(days=CHART_DAYS - 1)
+    rates = read_finding_rates(published, published.settings, first, published.business_date, finding)
+    days = [first + timedelta(days=number) for number in range(CHART_DAYS)]
+    known = [day for day in days if rates.get(day) is not None]
+    return tuple(
+        reports.DayPoint(day, rates.get(day), published.promotion(day)) for day in days if known and day >= known[0]
     )
 
 
@@ -278,6 +308,7 @@ def _read_follow_ups(published: Published, playbook: Playbook) -> tuple[reports.
             state,
             reports.Estimate(lost) if lost else None,
             finding_id,
+            _convert_mark(published, finding_id),
         )
         for finding_id, stage, kind, text, since, state, lost in rows
     )

@@ -101,6 +101,7 @@ def build_report(
         data_docs=find_data_docs(published) if published.is_day else None,
         quarantine=read_quarantine(published),
         derived_stays=read_derived_stays(published),
+        labels=tuple(published.labels.items()),
     )
     if before is None:
         return report

@@ -16,11 +16,13 @@ FINAL_REFUND_AGE = "30d"
 
 
 def read_headlines(published: Published) -> tuple[reports.Headline, ...]:
-    """Paid amount, expected net amount, visitor pay rate, and spend with its return."""
+    """Paid amount, expected net amount, visitors, visitor pay rate, amount per buyer, and spend with its return."""
     return (
         _build_headline(published, "paid_amount"),
         reports.Headline(_estimate_net_amount(published)),
+        _build_headline(published, "visitors"),
         _build_headline(published, "visitor_pay_rate"),
+        _build_headline(published, "amount_per_buyer"),
         _build_headline(published, "cost", second=published.figure("return_on_ad_spend")),
     )
 
@@ -47,6 +49,8 @@ def _build_headline(published: Published, key: str, second: reports.Figure | Non
         month_target=target * published.business_date.day if target is not None and is_sum else target,
         same_phase=same_phase,
         same_phase_day=same_phase_day if same_phase is not None else None,
+        before=_read_value_on(published, key, published.business_date - timedelta(days=1)),
+        earlier=_read_value_on(published, key, published.business_date - timedelta(days=7)),
     )
 
 

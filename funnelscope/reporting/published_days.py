@@ -16,6 +16,7 @@ from funnelscope.diagnosis.comparable_days import (
     find_promotion_day,
     find_regular_days,
 )
+from funnelscope.diagnosis.finding_marks import read_marks
 from funnelscope.events.metrics import METRICS, Metric, SeveralDays
 from funnelscope.messages.message_types import Number, PeriodKind, Unit
 from funnelscope.reporting.periods import Period
@@ -75,6 +76,8 @@ class Published:
         self.period = period
         self.business_date = period.to_date
         self.language = language
+        self.labels = settings.list_labels(language)
+        self.marks = read_marks(settings.home)
         self.is_day = period.kind is PeriodKind.DAY
         self.verdicts: dict[date, str] = dict(
             self.rows("select business_date, verdict from quality.day_verdict where business_date <= $to_date")
@@ -144,6 +147,11 @@ class Published:
         usual = self.usual_dates
         is_one = self.is_day and len(usual) > 1 and {day.weekday() for day in usual} == {self.business_date.weekday()}
         return len(usual) if is_one else None
+
+    def is_quiet(self, finding_id: str, effect: float | None) -> bool:
+        """Whether people have said enough of the finding, so that it needs no telling."""
+        mark = self.marks.get(finding_id)
+        return mark is not None and mark.is_quiet(effect)
 
     def rows(self, statement: str, **parameters: object) -> list[tuple[Any, ...]]:
         """Rows of the published copy.
@@ -318,7 +326,7 @@ class Published:
         first = first or begins.get(last, last)
         return next(
             (
-                f"{promotion.name} {promotion.phase}"
+                f"{self.labels.get(promotion.name, promotion.name)} {self.labels.get(promotion.phase, promotion.phase)}"
                 for promotion in self.settings.calendar
                 if convert_to_date(promotion.starts) <= last and first <= convert_to_date(promotion.ends)
             ),

@@ -512,12 +512,23 @@ class Settings(_SettingsModel):
     )
     delivery: tuple[Channel, ...] = ()
     owners: dict[str, str] = {}
+    labels: dict[str, str | dict[Literal["zh", "en"], str]] = Field(
+        {}, description="value, or dimension.value, to the shop's own name for it, in one language or both"
+    )
     targets: dict[str, float] = {}
     changes: tuple[Change, ...] = Field((), alias="change_log")
     playbook: Path | None = Field(None, description="YAML that extends the playbook")
     expectations: Path | None = Field(None, description="folder of the shop's own expectations")
     home: Path = Field(default_factory=lambda: find_home_folder())
     _folder: Path = PrivateAttr(default_factory=lambda: find_config_path().parent)
+
+    def list_labels(self, language: str) -> dict[str, str]:
+        """What the shop calls its values in a language. What has no name in it keeps its own."""
+        names = {
+            value: name if isinstance(name, str) else {str(key): text for key, text in name.items()}.get(language)
+            for value, name in self.labels.items()
+        }
+        return {value: name for value, name in names.items() if name}
 
     @field_validator("timezone")
     @classmethod

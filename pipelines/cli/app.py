@@ -23,6 +23,7 @@ from pipelines.cli.erasure_commands import forget
 from pipelines.cli.funnel_command import funnel
 from pipelines.cli.identity_commands import identity
 from pipelines.cli.init_command import init
+from pipelines.cli.mark_command import mark
 from pipelines.cli.quarantine_commands import quarantine
 
 if TYPE_CHECKING:
@@ -438,6 +439,7 @@ def ui(
 
 app.command(short_help="From a folder of exports to funnelscope.yaml.")(init)
 app.command(short_help="Map the newest file of each source: what comes of it.")(check)
+app.command(short_help="Say what became of a finding: done, known, false.")(mark)
 app.command(short_help="Answer a funnel that you declare.")(funnel)
 app.command(short_help="Erase a person everywhere.")(forget)
 app.command(short_help="Copy warehouse, published data and reports into a folder.")(backup)

@@ -9,6 +9,7 @@ from reports.model import (
     Estimate,
     Evidence,
     Finding,
+    FindingMark,
     FindingStatus,
     Report,
     list_marked_figures,
@@ -22,6 +23,7 @@ from reports.pages.table_blocks import (
     name_figure,
     write_marked_value,
 )
+from reports.pictures.trend import has_trend
 
 FINDINGS_ON_THE_FIRST_PAGE = 3
 FINDING_WIDTHS: Widths = (48, None)
@@ -42,13 +44,40 @@ def write_day_sentence(report: Report, words: Words) -> str:
         "withheld" if first.status is FindingStatus.WITHHELD else "lost" if first.lost_amount else "moved",
         what=write_finding_title(first, words),
         stage=words.text("stages", first.stage),
-        money=write_money(first.lost_net_amount or first.lost_amount, report.currency, words),
+        money=write_money(first.lost_amount, report.currency, words),
         since=write_since(first, words),
         owner=name_owner(first, words),
     )
     others = len(acting) - 1
     more = words.text("verdict_sentences", "more", count=words.plain(others)) if others else ""
     return " ".join(part for part in (sentence, more) if part)
+
+
+def write_summary_sentence(report: Report, words: Words) -> str:
+    """How many things want doing and what they cost together; the findings stand below. Else why there is nothing."""
+    diagnosis = report.diagnosis
+    if diagnosis is None:
+        return words.text("diagnosis_states", "not_run")
+    acting = [
+        each
+        for each in diagnosis.findings
+        if not each.is_quiet and (report.days or each.status is not FindingStatus.RECOVERED)
+    ]
+    if not acting:
+        return write_calm_sentence(report, diagnosis, words)
+    count = words.plain(len(acting))
+    amounts = [each.lost_amount for each in acting if not each.is_overlapping]
+    orders = [each.lost_orders for each in acting if not each.is_overlapping]
+    if len(amounts) < len(acting) or any(each is None for each in (*amounts, *orders)):
+        return words.text("verdict_sentences", "to_do", count=count)
+    lost = sum(float(each.value) for each in amounts if each is not None)
+    lost_orders = sum(float(each.value) for each in orders if each is not None)
+    if lost <= 0 or lost_orders <= 0:
+        return words.text("verdict_sentences", "to_do", count=count)
+    money = words.text("labels", "money", currency=report.currency, value=write_whole(lost, words))
+    return words.text(
+        "verdict_sentences", "to_do_and_cost", count=count, orders=write_whole(lost_orders, words), money=money
+    )
 
 
 def write_calm_sentence(report: Report, diagnosis: Diagnosis, words: Words) -> str:
@@ -127,13 +156,30 @@ def build_finding_briefs(report: Report, words: Words) -> Content | None:
     """At most three findings, each as a title and short lines."""
     if report.diagnosis is None or not report.diagnosis.findings:
         return None
-    shown = report.diagnosis.findings[:FINDINGS_ON_THE_FIRST_PAGE]
-    rest = len(report.diagnosis.findings) - len(shown)
+    told = [each for each in report.diagnosis.findings if not each.is_quiet]
+    shown = told[:FINDINGS_ON_THE_FIRST_PAGE]
+    rest = len(told) - len(shown)
+    notes = [words.text("notes", "more_findings", count=words.plain(rest))] if rest else []
+    if quiet := [each for each in report.diagnosis.findings if each.is_quiet]:
+        named = words.text("labels", "and_then").join(
+            words.text("labels", "with_unit", name=write_finding_title(each, words), unit=write_mark_of(each.mark, words))
+            for each in quiet
+        )
+        notes.append(words.text("notes", "quiet_findings", findings=named))
     return {
         "heading": words.text("headings", "findings"),
         "items": [build_finding_brief(number, finding, report, words) for number, finding in enumerate(shown, start=1)],
-        "note": words.text("notes", "more_findings", count=words.plain(rest)) if rest else None,
+        "note": " ".join(notes) or None,
     }
+
+
+def write_mark_of(mark: FindingMark | None, words: Words) -> str:
+    """What people said of a finding, when, with their note; empty without a mark."""
+    if mark is None:
+        return ""
+    state = words.text("finding_marks", mark.mark)
+    key = "told_with_note" if mark.note else "told"
+    return words.text("finding_marks", key, state=state, date=f"{mark.marked_on:%m-%d}", note=mark.note)
 
 
 def name_owner(finding: Finding, words: Words) -> str:
@@ -144,28 +190,108 @@ def name_owner(finding: Finding, words: Words) -> str:
 
 
 def build_finding_brief(number: int, finding: Finding, report: Report, words: Words) -> Content:
-    """One finding as a title and short lines."""
-    facts = [
-        words.text("stages", finding.stage),
-        write_since(finding, words),
-        name_owner(finding, words),
-        words.text("finding_states", finding.status.value),
-    ]
-    if finding.days is not None:
-        facts.insert(2, words.text("labels", "days_seen", count=words.plain(finding.days)))
-    lines = [words.text("labels", "dot").join(facts)]
-    if finding.lost_orders is not None:
-        orders = write_orders(finding.lost_orders, words)
-        money = write_money(finding.lost_net_amount or finding.lost_amount, report.currency, words)
-        key = "loss_net" if finding.lost_net_amount else "loss"
-        lines.append(words.text("labels", key, orders=orders, money=money))
+    """One finding as a title and short lines: its change, its cost, who was hit, what moved with it, what to do."""
+    lines = [write_finding_facts(finding, report, words)]
+    if cost := write_cost(finding, report.currency, words):
+        lines.append(cost)
     if finding.status_reason:
         lines.append(finding.status_reason)
     lines += [write_evidence(evidence, words) for evidence in select_moved_evidence(finding)[:1]]
     step = "" if finding.status is FindingStatus.RECOVERED else finding.next_step
+    if step:
+        step = words.text("finding_facts", "step", owner=name_owner(finding, words), step=step)
     if step and finding.recheck_date:
-        step = words.text("labels", "next_step", step=step, date=finding.recheck_date.isoformat())
-    return {"number": words.plain(number), "title": write_finding_title(finding, words), "lines": lines, "step": step}
+        step = words.text("labels", "next_step", step=step, date=f"{finding.recheck_date:%m-%d}")
+    picture = {"file": f"finding_{number}.svg", "alt": write_finding_alternative(finding, words)}
+    return {
+        "number": words.plain(number),
+        "title": write_finding_title(finding, words),
+        "lines": lines,
+        "step": step,
+        "picture": picture if has_trend(finding.trend) else None,
+    }
+
+
+def write_finding_facts(finding: Finding, report: Report, words: Words) -> str:
+    """The change of the rate, the day of the fault, who was hit and who acts: "46% → 9%, day 6, 343 checkouts"."""
+    facts = []
+    if finding.observed is not None and finding.expected is not None and not finding.is_figure:
+        facts.append(
+            words.text(
+                "finding_facts",
+                "rate",
+                step=words.name_step(finding.step) if finding.step else words.text("stages", finding.stage),
+                expected=words.value(finding.expected, Unit.RATE),
+                observed=words.value(finding.observed, Unit.RATE),
+            )
+        )
+    elif finding.effect is not None:
+        effect = f"{format_signed(float(finding.effect.value) * 100, 0)}%"
+        name = words.name_step(finding.step) if finding.step else words.text("stages", finding.stage)
+        facts.append(words.text("finding_facts", "effect", step=name, effect=effect))
+    facts.append(write_duration(finding, report, words))
+    if finding.entered:
+        key = finding.step if finding.step in words.sections["affected"] else "other"
+        facts.append(words.text("affected", key, count=words.plain(finding.entered)))
+    if not finding.next_step or finding.status is FindingStatus.RECOVERED:
+        facts.append(words.text("finding_facts", "owner", owner=name_owner(finding, words)))
+    if finding.mark is not None:
+        facts.append(write_mark_of(finding.mark, words))
+    if finding.status is not FindingStatus.CONFIRMED:
+        facts.append(words.text("finding_states", finding.status.value))
+    return words.text("labels", "dot").join(facts)
+
+
+def write_duration(finding: Finding, report: Report, words: Words) -> str:
+    """The day of the fault; of a week or month since when it lasts, and on how many days it was seen."""
+    if finding.since is None or report.days or finding.status is FindingStatus.RECOVERED:
+        since = write_since(finding, words)
+        if finding.days is None:
+            return since
+        seen = words.text("labels", "days_seen", count=words.plain(finding.days))
+        return words.text("labels", "dot").join((since, seen))
+    number = (report.business_date - finding.since).days + 1
+    key = "first_day" if number == 1 else "day"
+    return words.text("finding_facts", key, number=words.plain(number), since=f"{finding.since:%m-%d}")
+
+
+def write_cost(finding: Finding, currency: str, words: Words) -> str:
+    """Orders and money that were lost, on the day and since the fault began; empty where nothing is known."""
+    if finding.lost_orders is None:
+        return ""
+    is_gain = float(finding.lost_orders.value) < 0
+    lost = turn(finding.lost_orders, is_gain)
+    counted = words.text("finding_facts", "order_count", count=write_whole(lost.value, words))
+    orders = add_interval(counted, lost, words)
+    parts = [words.text("finding_facts", "gained" if is_gain else "orders", orders=orders)]
+    if finding.lost_amount is not None:
+        money = write_money(turn(finding.lost_amount, is_gain), currency, words)
+        parts.append(words.text("finding_facts", "gained_amount" if is_gain else "amount", money=money))
+    if finding.lost_so_far is not None and not is_gain and finding.days is None:
+        parts.append(words.text("finding_facts", "so_far", money=write_money(finding.lost_so_far, currency, words)))
+    return words.text("labels", "separator").join(parts)
+
+
+def turn(estimate: Estimate, is_turned: bool) -> Estimate:
+    """The estimate, or its negative with the ends of its interval exchanged."""
+    if not is_turned:
+        return estimate
+    low, high = (-end if end is not None else None for end in (estimate.high, estimate.low))
+    return Estimate(-estimate.value, low, high)
+
+
+def write_finding_alternative(finding: Finding, words: Words) -> str:
+    """The text alternative of a finding's small chart."""
+    known = [point for point in finding.trend if point.value is not None]
+    unit = Unit.COUNT if finding.is_figure else Unit.RATE
+    return words.text(
+        "alternatives",
+        "finding",
+        name=write_finding_title(finding, words),
+        days=str(len(finding.trend)),
+        first=words.value(known[0].value, unit) if known else words.no_data,
+        last=words.value(known[-1].value, unit) if known else words.no_data,
+    )
 
 
 def select_moved_evidence(finding: Finding) -> list[Evidence]:
@@ -193,15 +319,34 @@ def build_follow_ups_section(report: Report, words: Words) -> Content | None:
     """The present state of earlier findings; None without any."""
     if report.diagnosis is None or not report.diagnosis.follow_ups:
         return None
-    lines = []
+    told = {finding.finding_id for finding in report.diagnosis.findings if finding.finding_id}
+    lines = [summary] if (summary := write_worked_on(report, words)) else []
     for follow_up in report.diagnosis.follow_ups:
+        if follow_up.finding_id in told:  # the finding itself says what became of it
+            continue
         title = words.text("labels", "finding", title=follow_up.title, slice=words.format_slice(follow_up.slice))
         facts = [title, words.text("follow_ups", follow_up.state)]
+        if follow_up.mark is not None:
+            facts.append(write_mark_of(follow_up.mark, words))
         if follow_up.lost_amount is not None:
             money = write_money(follow_up.lost_amount, report.currency, words)
             facts.append(words.text("labels", "so_far", money=money))
         lines.append(words.text("labels", "dot").join(facts))
-    return {"heading": words.text("headings", "follow_ups"), "lines": lines}
+    return {"heading": words.text("headings", "follow_ups"), "lines": lines} if lines else None
+
+
+def write_worked_on(report: Report, words: Words) -> str:
+    """How many of the earlier findings were marked, by mark; empty where nobody ever marks."""
+    follow_ups = report.diagnosis.follow_ups if report.diagnosis else ()
+    marks = [each.mark.mark if each.mark else "unanswered" for each in follow_ups]
+    if all(mark == "unanswered" for mark in marks):
+        return ""
+    counts = [(key, marks.count(key)) for key in ("done", "known", "false", "unanswered") if key in marks]
+    named = words.text("labels", "separator").join(
+        words.text("finding_marks", "count", state=words.text("finding_marks", key), count=words.plain(count))
+        for key, count in counts
+    )
+    return words.text("finding_marks", "earlier", counts=named)
 
 
 def build_finding_sections(findings: Sequence[Finding], currency: str, words: Words) -> list[Content]:

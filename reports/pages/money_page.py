@@ -1,7 +1,7 @@
 """The sources of the paid amount, and the factors of its same-day part."""
 
 from funnelscope.messages.message_types import Unit
-from funnelscope.messages.wording import Words
+from funnelscope.messages.wording import Words, format_signed
 from reports.model import MoneyPart, MoneySplit, Report
 from reports.pages.table_blocks import (
     Content,
@@ -34,12 +34,25 @@ def build_money_chapter(report: Report, words: Words) -> Content | None:
         "heading": words.text("headings", "money_chapter"),
         "no_data": None if is_known else words.no_data,
         "sections": [
+            *([bridge] if (bridge := build_bridge_section(report, words)) else []),
             *build_trend_sections(report, words),
             *([build_days_section(report, words)] if report.days else []),
             *([build_money_section(money, currency, words)] if is_known else []),
             *([build_factors_section(money, currency, words)] if money.factors else []),
         ],
     }
+
+
+def build_bridge_section(report: Report, words: Words) -> Content | None:
+    """The picture of the steps from the baseline amount to the day's; None without a bridge."""
+    bridge = report.bridge
+    if bridge is None:
+        return None
+    spoken = words.text("labels", "separator").join(
+        f"{words.text('bridge', bar.key)} {format_signed(float(bar.change), 0)}" for bar in bridge.bars
+    )
+    picture = {"file": "bridge.svg", "alt": words.text("alternatives", "bridge", parts=spoken)}
+    return build_section(words.text("headings", "bridge", currency=report.currency), None, picture=picture)
 
 
 def build_trend_sections(report: Report, words: Words) -> list[Content]:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from funnelscope.messages.message_types import PeriodKind, Unit
-from funnelscope.messages.wording import Words, format_signed
+from funnelscope.messages.message_types import Number, PeriodKind, Unit
+from funnelscope.messages.wording import Words, choose_baseline_digits
 from reports.model import (
     FULL_BASELINE_DAYS,
     FamilyDelivery,
     Figure,
+    FindingStatus,
     Headline,
     Report,
     ReportVerdict,
@@ -18,10 +19,16 @@ from reports.model import (
     list_told_headlines,
     list_told_stages,
 )
-from reports.pages.finding_blocks import build_finding_briefs, build_follow_ups_section, write_day_sentence
+from reports.pages.finding_blocks import build_finding_briefs, build_follow_ups_section, write_summary_sentence
 from reports.pages.platform_pages import build_platform_sections, build_platform_strip
 from reports.pages.table_blocks import Content, name_figure, write_baseline_and_change, write_marked_value
+from reports.pictures.funnel_picture import write_mark
 from reports.pictures.trend import has_trend
+
+WHOLE_MONEY = ("paid_amount", "expected_net_amount", "cost")
+"""Amounts of a day, which are told without cents."""
+MONTHLY = ("paid_amount", "cost")
+"""Of these the sum of the month so far is told; of the others where the month has a target."""
 
 
 def build_summary(report: Report, words: Words) -> Content:
@@ -39,9 +46,8 @@ def build_summary(report: Report, words: Words) -> Content:
         "families": strip,
         "verdict": build_verdict(report, words),
         "headline_heading": words.text("headings", "headline"),
-        "headline": [build_headline(headline, report, words) for headline in list_told_headlines(report)],
+        "headline": build_headline_table(report, words),
         "platforms": build_platform_sections(report, words),
-        "bridge": build_bridge_section(report, words),
         "tiles_heading": words.text("headings", "stages"),
         "tiles": [build_stage_tile(stage, report, words) for stage in list_told_stages(report)],
         "outside": write_outside_note(report, words),
@@ -103,8 +109,9 @@ def build_verdict(report: Report, words: Words) -> Content:
     is_usable = report.verdict in (ReportVerdict.PASS, ReportVerdict.WARN)
     return {
         "state": report.verdict.value,
-        "sentence": write_day_sentence(report, words) if is_usable else data,
+        "sentence": write_summary_sentence(report, words) if is_usable else data,
         "data": data if is_usable else None,
+        "story": write_story(report, words) if is_usable else None,
         "reasons": [words.message(reason) for reason in report.verdict_reasons],
         "baseline": write_baseline_sentence(report, words),
     }
@@ -142,67 +149,117 @@ def build_family_strip(delivery: FamilyDelivery, words: Words) -> Content:
     }
 
 
-def build_headline(headline: Headline, report: Report, words: Words) -> Content:
-    """One large number with its baseline, change and comparisons."""
-    figure = headline.figure
-    usual, change = write_baseline_and_change(figure, words, name_usual_weekday(report, words))
-    lines = [words.counts(figure)] if figure.denominator is not None else []
-    if headline.second is not None:
-        second = headline.second
-        value = words.value(second.value, second.unit)
-        lines.append(words.text("labels", "main_rate", name=name_figure(second, report.currency, words), value=value))
+def build_headline_table(report: Report, words: Words) -> Content | None:
+    """The main figures, a row each, against the day before, the same weekday, what is usual, and the target.
+
+    A column that no figure has is left out. None without figures.
+    """
+    headlines = list_told_headlines(report)
+    if not headlines:
+        return None
+    weekday = name_usual_weekday(report, words)
+    heads: dict[str, str] = {
+        "before": words.text("columns", "before_that"),
+        "earlier": words.text("columns", "earlier_that"),
+        "usual": words.text("columns", "usual_weekday", weekday=weekday) if weekday else words.text("columns", "usual"),
+        "change": words.text("columns", "against_usual"),
+        "target": words.text("columns", "target"),
+    }
+    rows = []
+    for headline in headlines:
+        rows.append(build_headline_row(headline.figure, headline, report, words))
+        if headline.second is not None and headline.second.value is not None:
+            rows.append(build_headline_row(headline.second, None, report, words))
+    kept = [key for key in heads if any(row["cells"][key] for row in rows)]
+    return {
+        "head": [words.text("columns", "figure"), words.text("columns", "value"), *(heads[key] for key in kept)],
+        "rows": [{**row, "cells": [row["cells"][key] for key in kept]} for row in rows],
+        "notes": [line for headline in headlines for line in write_comparisons(headline, report, words)],
+    }
+
+
+def build_headline_row(figure: Figure, headline: Headline | None, report: Report, words: Words) -> Content:
+    """One figure of the table: its value, and what it is held against, empty where that is unknown."""
+    unit = figure.unit
+
+    def compare(other: Number | None) -> str:
+        return words.change(figure.value, other, unit) if figure.value is not None and other is not None else ""
+
+    digits = 0 if unit is Unit.MONEY else choose_baseline_digits(figure.value, unit)
+    usual = words.value(figure.baseline, unit, digits) if figure.baseline is not None else ""
+    cells = {
+        "before": compare(headline.before) if headline else "",
+        "earlier": compare(headline.year_before if report.days else headline.earlier) if headline else "",
+        "usual": usual,
+        "change": compare(figure.baseline),
+        "target": compare(headline.target) if headline else "",
+    }
+    mark = write_mark(figure.mark, words)
+    whole = 0 if unit is Unit.MONEY and figure.key in WHOLE_MONEY else None
     return {
         "name": name_figure(figure, report.currency, words),
-        "value": write_marked_value(figure, words),
-        "usual": usual,
-        "change": change,
-        "lines": lines + write_comparisons(headline, words),
+        "counts": words.counts(figure) if figure.denominator is not None else "",
+        "value": f"{mark} {words.value(figure.value, unit, whole)}".strip(),
+        "is_marked": figure.mark is not None,
+        "cells": cells,
         "picture": build_sparkline(figure, words),
     }
 
 
-def write_comparisons(headline: Headline, words: Words) -> list[str]:
-    """The figure against its target, the month to date, and the same day of the last comparable promotion.
-
-    For a week or month: against the previous one and a year earlier, and by the marketplaces' rule.
-    """
-    unit = headline.figure.unit
+def write_comparisons(headline: Headline, report: Report, words: Words) -> list[str]:
+    """The month to date, the same day of the last comparable promotion, and the figure by the marketplaces' rule."""
+    figure, unit = headline.figure, headline.figure.unit
     digits = 0 if unit is Unit.MONEY else None
     lines = []
-    for key, before in (("before", headline.before), ("year_before", headline.year_before)):
-        if before is not None:
-            change = words.change(headline.figure.value, before, unit)
-            lines.append(words.text("labels", key, value=words.value(before, unit, digits), change=change))
-    if headline.figure.mean_of_days is not None:
-        lines.append(words.text("labels", "mean_of_days", value=words.value(headline.figure.mean_of_days, unit)))
-    if headline.target is not None:
-        target = words.value(headline.target, unit, digits)
-        change = words.change(headline.figure.value, headline.target, unit)
-        lines.append(words.text("labels", "target", value=target, change=change))
-    if headline.month_to_date is not None:
+    if figure.mean_of_days is not None:
+        lines.append(words.text("labels", "mean_of_days", value=words.value(figure.mean_of_days, unit)))
+    if headline.month_to_date is not None and headline.month_target is not None:
         line = words.text("labels", "month_to_date", value=words.value(headline.month_to_date, unit, digits))
-        if headline.month_target is not None:
-            change = words.change(headline.month_to_date, headline.month_target, unit)
-            line += words.text("labels", "of_target", change=change)
-        lines.append(line)
+        change = words.change(headline.month_to_date, headline.month_target, unit)
+        lines.append(line + words.text("labels", "of_target", change=change))
+    elif headline.month_to_date is not None and figure.key in MONTHLY:
+        lines.append(words.text("labels", "month_to_date", value=words.value(headline.month_to_date, unit, digits)))
     if headline.same_phase is not None and headline.same_phase_day is not None:
         value = words.value(headline.same_phase, unit, digits)
         lines.append(words.text("labels", "same_phase", value=value, date=headline.same_phase_day.isoformat()))
-    return lines
-
-
-def build_bridge_section(report: Report, words: Words) -> Content | None:
-    """The picture of the steps from the baseline amount to the day's; None without a bridge."""
-    bridge = report.bridge
-    if bridge is None:
-        return None
-    spoken = words.text("labels", "separator").join(
-        f"{words.text('bridge', bar.key)} {format_signed(float(bar.change), 0)}" for bar in bridge.bars
+    name = name_figure(figure, report.currency, words)
+    return (
+        [words.text("labels", "main_rate", name=name, value=words.text("labels", "separator").join(lines))]
+        if lines
+        else []
     )
-    return {
-        "heading": words.text("headings", "bridge", currency=report.currency),
-        "picture": {"file": "bridge.svg", "alt": words.text("alternatives", "bridge", parts=spoken)},
-    }
+
+
+def write_story(report: Report, words: Words) -> str | None:
+    """What the paid amount would have been without the findings, beside what is usual.
+
+    None where a loss is unknown, or counted in another one.
+    """
+    paid = next((each.figure for each in report.headline if each.figure.key == "paid_amount"), None)
+    if report.days or paid is None or paid.value is None or paid.baseline is None or report.diagnosis is None:
+        return None
+    lost = [
+        each.lost_amount
+        for each in report.diagnosis.findings
+        if each.status is not FindingStatus.RECOVERED and not each.is_overlapping
+    ]
+    losses = [float(each.value) for each in lost if each is not None]
+    if not losses or len(losses) < len(lost) or sum(losses) <= 0:
+        return None
+    without = float(paid.value) + sum(losses)
+    low, high = paid.usual_low, paid.usual_high
+    is_usual = low is not None and high is not None and float(low) <= without <= float(high)
+    weekday = name_usual_weekday(report, words)
+    usual = words.value(paid.baseline, Unit.MONEY, 0)
+    return words.text(
+        "story",
+        "explained" if is_usual else "rest_is_low" if without < float(paid.baseline) else "rest_is_high",
+        without=words.value(without, Unit.MONEY, 0),
+        usual=words.text("labels", "usual_weekday", weekday=weekday, value=usual)
+        if weekday
+        else words.text("labels", "usual", value=usual),
+        rest=words.value(abs(without - float(paid.baseline)), Unit.MONEY, 0),
+    )
 
 
 def build_sparkline(figure: Figure, words: Words) -> Content | None:
@@ -238,7 +295,7 @@ def build_stage_tile(stage: Stage, report: Report, words: Words) -> Content:
         return {"name": name, "rate": words.no_data, "value": "", "lines": [reason] if reason else []}
     usual, change = write_baseline_and_change(stage.rate, words, name_usual_weekday(report, words))
     maturity = words.message(stage.maturity) if stage.maturity else ""
-    lines = [words.counts(stage.rate), f"{usual} {change}".strip(), maturity]
+    lines = [words.counts(stage.rate), usual, change, maturity]
     return {
         "name": name,
         "rate": words.text("metrics", stage.rate.key),

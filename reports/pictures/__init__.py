@@ -5,6 +5,7 @@ from reports.model import Report, Stage, select_drawn_parts, select_findings_of_
 from reports.pictures.bars import draw_money, draw_windows
 from reports.pictures.bridge import draw_bridge
 from reports.pictures.canvas import apply_drawing_style, save_svg
+from reports.pictures.finding_picture import draw_finding
 from reports.pictures.funnel_picture import draw_stage
 from reports.pictures.heat_map import draw_heat_map
 from reports.pictures.intervals import draw_effects
@@ -16,7 +17,7 @@ from reports.pictures.trend import draw_sparkline, draw_trend_alone, has_trend, 
 
 
 def draw_pictures(report: Report, words: Words) -> dict[str, bytes]:
-    """SVG by name: `bridge`, `money`, `spark_<figure>`, and what platforms and stages have.
+    """SVG by name: `bridge`, `money`, `spark_<figure>`, `finding_<number>`, and what platforms and stages have.
 
     These are `platform_<number>`, and for a stage with numbers `<stage>` and `<stage>_<part>`.
     """
@@ -26,11 +27,14 @@ def draw_pictures(report: Report, words: Words) -> dict[str, bytes]:
             result["bridge"] = save_svg(draw_bridge(report.bridge, words), "bridge")
         if report.money is not None and report.money.paid_amount is not None:
             result["money"] = save_svg(draw_money(report.money), "money")
-        for headline in report.headline:
-            figure = headline.figure
+        for figure in [each for headline in report.headline for each in (headline.figure, headline.second) if each]:
             if has_trend(figure.trend):
                 name = f"spark_{figure.key}"
                 result[name] = save_svg(draw_sparkline(figure.trend), name)
+        for number, finding in enumerate(report.diagnosis.findings if report.diagnosis else (), start=1):
+            if has_trend(finding.trend):
+                name = f"finding_{number}"
+                result[name] = save_svg(draw_finding(finding, words), name)
         for figure in select_trends(report):
             name = f"trend_{figure.key}"
             result[name] = save_svg(draw_trend_alone(figure, words), name)

@@ -541,7 +541,7 @@ class SourceMapping:
         if name in self.tidy:
             return []
         longest = LONGEST_IDENTIFIER if column.kind is Kind.IDENTIFIER else LONGEST_TEXT
-        words = self._tell("is_too_long", f"left({text}, 50)", f"length({text})", column=name, longest=f"{longest:,}")
+        words = self._tell("is_too_long", f"left({text}, 50)", f"length({text})", column=name, longest=str(longest))
         too_long = f"coalesce(strlen({text}) > {longest}, false)"
         checks = [RowCheck(name, QuarantineReason.VALUE_OUT_OF_CONTRACT, too_long, words)]
         if column.kind is Kind.IDENTIFIER:
