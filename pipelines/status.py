@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import duckdb
@@ -27,7 +29,7 @@ MOST_DAYS = 45
 
 
 def print_status(settings: Settings) -> None:
-    """Prints a line per day, the latest last, and what to do about late or missing days.
+    """Prints a line for each run of days that are alike, the latest last, and what to do about late or missing days.
 
     Raises:
         FileNotFoundError: nothing has ever run here.
@@ -52,9 +54,14 @@ def print_status(settings: Settings) -> None:
     table = Table("day", "state", "snapshot", box=None, pad_edge=False)
     table.add_column("why", overflow="fold")  # a file name is useless without its end
     days = [day for day in list_days(settings.opening_date, last) if day >= settings.opening_date]
-    for day in days[-MOST_DAYS:]:
-        state, why = _describe_state(day, by_day.get(day), day in built, day in late, published)
-        table.add_row(str(day), state, published.get(day, "–"), why)
+    lines = (
+        (*_describe_state(day, by_day.get(day), day in built, day in late, published), published.get(day, "–"))
+        for day in days[-MOST_DAYS:]
+    )
+    for (state, why, snapshot), group in groupby(zip(lines, days[-MOST_DAYS:], strict=True), key=itemgetter(0)):
+        same = [day for _, day in group]
+        named = str(same[0]) if len(same) == 1 else f"{same[0]} to {same[-1]}"
+        table.add_row(named, state, snapshot, why)
     console.print(table)
     for line in _give_advice(settings, days, built, late, last):
         console.print(line)
