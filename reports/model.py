@@ -880,10 +880,18 @@ def lacks_comparable_days(report: Report) -> bool:
 
 
 def select_drawn_parts(report: Report, stage: Stage) -> Stage:
-    """The stage as it is drawn.
+    """The stage as it is drawn; the workbook always has everything.
 
-    Without findings, or if none are possible, it lacks comparisons of slices with their baseline and figures that may
-    have influenced the rate. The workbook always has them.
+    The comparison of slices is drawn where a finding names both of its dimensions. Of the figures that may have
+    influenced the rate, those that moved are.
     """
-    is_calm = is_diagnosed(report) and not select_findings_of_stage(report, stage.key)
-    return replace(stage, heat_map=None, pairs=()) if is_calm or lacks_comparable_days(report) else stage
+    if not is_diagnosed(report):
+        return replace(stage, heat_map=None, pairs=()) if lacks_comparable_days(report) else stage
+    findings = select_findings_of_stage(report, stage.key)
+    is_named = stage.heat_map is not None and any(
+        {stage.heat_map.row_dimension, stage.heat_map.column_dimension} <= dict(finding.slice).keys()
+        for finding in findings
+    )
+    moved = {each.name for finding in findings for each in finding.evidence}
+    pairs = [pair for pair in stage.pairs if findings and (pair.cause.mark or pair.cause.key in moved)]
+    return replace(stage, heat_map=stage.heat_map if is_named else None, pairs=tuple(pairs))

@@ -23,6 +23,7 @@ from reports.pages.table_blocks import (
     name_figure,
     write_marked_value,
 )
+from reports.pictures.finding_picture import WIDTH_MM
 from reports.pictures.trend import has_trend
 
 FINDINGS_ON_THE_FIRST_PAGE = 3
@@ -162,7 +163,9 @@ def build_finding_briefs(report: Report, words: Words) -> Content | None:
     notes = [words.text("notes", "more_findings", count=words.plain(rest))] if rest else []
     if quiet := [each for each in report.diagnosis.findings if each.is_quiet]:
         named = words.text("labels", "and_then").join(
-            words.text("labels", "with_unit", name=write_finding_title(each, words), unit=write_mark_of(each.mark, words))
+            words.text(
+                "labels", "with_unit", name=write_finding_title(each, words), unit=write_mark_of(each.mark, words)
+            )
             for each in quiet
         )
         notes.append(words.text("notes", "quiet_findings", findings=named))
@@ -349,12 +352,23 @@ def write_worked_on(report: Report, words: Words) -> str:
     return words.text("finding_marks", "earlier", counts=named)
 
 
-def build_finding_sections(findings: Sequence[Finding], currency: str, words: Words) -> list[Content]:
-    """A table for each finding of a stage, with everything known about it."""
-    return [
-        build_section(write_finding_title(finding, words), build_finding_table(finding, currency, words))
-        for finding in findings
-    ]
+def build_finding_sections(findings: Sequence[Finding], report: Report, words: Words) -> list[Content]:
+    """A table for each finding of a stage, with everything known about it below its chart."""
+    numbers = {id(each): number for number, each in enumerate(report.diagnosis.findings if report.diagnosis else (), 1)}
+    sections = []
+    for finding in findings:
+        section = build_section(
+            write_finding_title(finding, words), build_finding_table(finding, report.currency, words)
+        )
+        if has_trend(finding.trend):
+            file = f"finding_{numbers[id(finding)]}.svg"
+            section["picture"] = {
+                "file": file,
+                "alt": write_finding_alternative(finding, words),
+                "width": WIDTH_MM * 1.4,
+            }
+        sections.append(section)
+    return sections
 
 
 def build_finding_table(finding: Finding, currency: str, words: Words) -> Content:

@@ -256,7 +256,7 @@ def build_platform_chapter(number: int, platform: Platform, report: Report, word
     has_room = not sections and find_amount(platform) is not None
     if has_room and number not in list_amounts_drawn_first(report):
         sections.append(build_amount_section(number, platform, None, words))
-    sections += build_finding_sections(select_findings_of_platform(report, platform), report.currency, words)
+    sections += build_finding_sections(select_findings_of_platform(report, platform), report, words)
     shown = platform.others if is_in_full(report) else (*platform.figures, *platform.others)
     if is_stated(shown):
         heading = "further_figures" if is_in_full(report) else "platform_figures"

@@ -7,6 +7,7 @@ from funnelscope.messages.wording import Words, choose_digits, format_signed
 from reports.model import (
     Figure,
     Question,
+    QuestionAnswer,
     Report,
     ResponseWindow,
     SliceRow,
@@ -121,14 +122,29 @@ def is_relevance_drawn(stage: Stage) -> bool:
 
 def build_questions_section(stage: Stage, words: Words) -> list[Content]:
     """The questions that an operator asks about the stage, answered from its figures."""
-    if not stage.questions:
+    answered = [(question, answer) for question in stage.questions if (answer := find_answer(question))]
+    if not answered:
         return []
-    rows = [write_question_row(question, words) for question in stage.questions]
+    rows = [write_question_row(question, answer, words) for question, answer in answered]
     head = write_column_heads(words, "question", "answer", "behind")
     return [build_section(words.text("headings", "questions"), build_table(head, rows, QUESTION_WIDTHS, left=3))]
 
 
-def write_question_row(question: Question, words: Words) -> list[str]:
+def find_answer(question: Question) -> str:
+    """The key of the answer: normal, abnormal, or low or high where the figure is beyond its usual range.
+
+    Empty where nothing is known: the question is not printed.
+    """
+    figure = question.figure
+    if question.answer is not QuestionAnswer.UNKNOWN:
+        return "normal" if question.answer is QuestionAnswer.YES else "abnormal"
+    if figure is None or figure.value is None or figure.usual_low is None or figure.usual_high is None:
+        return ""
+    value = float(figure.value)
+    return "low" if value < float(figure.usual_low) else "high" if value > float(figure.usual_high) else ""
+
+
+def write_question_row(question: Question, answer: str, words: Words) -> list[str]:
     """A question, its answer and the figure behind it, as cells."""
     behind = ""
     if question.figure is not None:
@@ -143,16 +159,16 @@ def write_question_row(question: Question, words: Words) -> list[str]:
     if question.slice is not None:
         where = words.text("labels", "see_finding", slice=words.format_slice(question.slice))
         behind = words.text("labels", "dot").join(part for part in (where, behind) if part)
-    return [words.text("questions", question.key), words.text("answers", question.answer.value), behind]
+    return [words.text("questions", question.key), words.text("answers", answer), behind]
 
 
 def build_findings_sections(stage: Stage, report: Report, words: Words) -> list[Content]:
-    """The findings of the stage, with a picture of their effects."""
+    """The findings of the stage, each with its chart; of several, their effects side by side."""
     findings = select_findings_of_stage(report, stage.key)
     if not findings:
         return []
-    sections = build_finding_sections(findings, report.currency, words)
-    if any(finding.effect is not None for finding in findings):
+    sections = build_finding_sections(findings, report, words)
+    if sum(finding.effect is not None for finding in findings) > 1:
         alternative = words.text("alternatives", "effects")
         picture = {"file": f"{stage.key}_effects.svg", "alt": alternative}
         note = words.text("notes", "effects")

@@ -64,6 +64,6 @@ def _draw_stage_pictures(stage: Stage, report: Report, words: Words) -> dict[str
     if any(cell.is_failing for cell in stage.relevance):
         canvases[f"{stage.key}_relevance"] = draw_relevance(stage.relevance, words)
     findings = select_findings_of_stage(report, stage.key)
-    if any(finding.effect is not None for finding in findings):
+    if sum(finding.effect is not None for finding in findings) > 1:
         canvases[f"{stage.key}_effects"] = draw_effects(findings, words)
     return {name: save_svg(canvas, name) for name, canvas in canvases.items()}
