@@ -7,6 +7,7 @@ May import: funnelscope.messages, for the sentences; only funnelscope.reporting 
 """
 
 from reports.announcement import Announcement, write_announcement
+from reports.failures import PartFailure, SetAside, make_part
 from reports.machine_readable import write_findings_json
 from reports.model import (
     FULL_BASELINE_DAYS,
@@ -100,6 +101,7 @@ __all__ = [
     "OwnFunnel",
     "OwnStep",
     "Pair",
+    "PartFailure",
     "Platform",
     "QuarantineCount",
     "Question",
@@ -108,6 +110,7 @@ __all__ = [
     "Report",
     "ReportVerdict",
     "ResponseWindow",
+    "SetAside",
     "SliceRow",
     "SliceTable",
     "Stage",
@@ -120,6 +123,7 @@ __all__ = [
     "VisibleDrop",
     "Window",
     "draw_table_days",
+    "make_part",
     "reduce_colours",
     "render",
     "render_cohort_png",

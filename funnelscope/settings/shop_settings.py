@@ -422,6 +422,7 @@ class Channel(_SettingsModel):
     link: str = ""
     only: Literal["all", "warned", "blocked"] = "all"
     reports: tuple[Literal["day", "week", "month"], ...] = ("day", "week", "month")
+    alerts: bool = Field(False, description="whether it is told of a run that did not start, hangs or was blocked")
 
     @model_validator(mode="after")
     def _link_has_an_address(self) -> "Channel":
