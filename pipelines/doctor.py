@@ -19,6 +19,7 @@ from funnelscope.warehouse.connection import Warehouse, WarehouseLockedError, is
 from funnelscope.warehouse.home_version import HomeVersionError
 from pipelines.erasure_runs import UNFINISHED_ERASURE
 from pipelines.instance import UNFINISHED, open_instance
+from pipelines.watch import find_stalls
 
 PACKAGES = ("dagster", "duckdb", "pandas", "matplotlib", "typst")
 FEWEST_DAYS_OF_DISK = 30
@@ -49,7 +50,10 @@ def examine_shop(settings: Settings) -> list[HealthNote]:
         _check_retention(settings),
     ]
     # The others open what lies in the home, and nothing can be opened where nothing can be written.
-    return [*notes, _check_lock(settings), *_check_warehouse(settings)] if home.is_fine else notes
+    if not home.is_fine:
+        return notes
+    stalls = [HealthNote("schedule", False, problem) for problem in find_stalls(settings)]
+    return [*notes, _check_lock(settings), *stalls, *_check_warehouse(settings)]
 
 
 def _check_settings(settings: Settings) -> HealthNote:
