@@ -1,14 +1,18 @@
 """One page, picture or file of a report that fails is set aside: the others are printed, and its place says why."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from report_example import BUSY
+from shop_helpers import Home, cloned, day
 from test_reports_page import text_of
 
+import reports
 import reports.pages
 import reports.pictures
+from funnelscope.reporting import editions
 from reports import PartFailure, render
 
 BREAKS = {  # what is broken -> (module, name, the part that is told)
@@ -62,3 +66,20 @@ def test_nothing_is_told_of_a_report_that_is_whole() -> None:
     short = replace(BUSY, stages=BUSY.stages[:1])
     assert render(short, failures) == render(short)
     assert failures == []
+
+
+def test_what_cannot_be_read_of_a_day_is_told_in_its_report(
+    ran: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = cloned(ran, tmp_path / "shop")
+    read = editions.read_stage
+    monkeypatch.setattr(editions, "read_money", fail)
+    monkeypatch.setattr(editions, "read_stage", lambda *all: fail() if all[1] == "landing" else read(*all))
+    monkeypatch.setattr(reports, "write_spreadsheet", fail)
+    edition = editions.print_report(home.settings, day(2), "en")
+    assert [each.part for each in edition.failures] == ["the paid amount", "Landing", edition.spreadsheet.name]
+    assert not edition.spreadsheet.exists()
+    text = text_of(edition.pdf.read_bytes())
+    assert "the paid amount could not be read: ZeroDivisionError: broken on purpose" in text
+    assert "Landing could not be read: ZeroDivisionError: broken on purpose" in text
+    assert "Repurchase" in text

@@ -14,6 +14,7 @@ import duckdb
 import reports
 from funnelscope.events.schema import FIGURE
 from funnelscope.messages.message_types import Message, PeriodKind
+from funnelscope.messages.wording import load_words
 from funnelscope.publication.publish import open_published
 from funnelscope.quality.gate import list_days
 from funnelscope.reporting.data_section import (
@@ -75,15 +76,19 @@ def build_report(
     """
     aside = None if failures is None else reports.SetAside(failures)
 
+    words = load_words(published.language)
+    stage_names = {key: words.text("stages", key) for key in STAGES}
+
     def read(part: str, function: Callable[[Published], Made], nothing: Made) -> Made:
-        return reports.make_part(aside, part, lambda: function(published), lambda why: nothing)
+        name = words.text("report", f"part_{part}")
+        return reports.make_part(aside, name, lambda: function(published), lambda why: nothing)
 
     def read_one_stage(key: str) -> reports.Stage:
         return reports.make_part(
             aside,
-            key,
+            stage_names[key],
             lambda: read_stage(published, key, of_events),
-            lambda why: reports.Stage(key, no_data=Message("part_unread", {"part": key, "problem": why})),
+            lambda why: reports.Stage(key, no_data=Message("part_unread", {"part": stage_names[key], "problem": why})),
         )
 
     no_platforms: tuple[tuple[reports.Platform, ...], tuple[reports.ComparedFigure, ...]] = ((), ())
@@ -107,7 +112,7 @@ def build_report(
         own_funnels = read(
             "own_funnels", lambda each: read_own_funnels(each.connection, each.business_date), own_funnels
         )
-    unread = (each for each in failures or () if each.part not in STAGES)
+    unread = (each for each in failures or () if each.part not in stage_names.values())
     report = reports.Report(
         shop=published.settings.shop,
         business_date=published.business_date,
