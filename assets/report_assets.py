@@ -9,7 +9,9 @@ from assets.common import DELIVERY, REPORT, SINGLE_RUN, SNAPSHOT, STAGES, define
 from assets.metadata import describe_platforms, describe_stage
 from assets.resources import Shop
 from funnelscope import reporting
+from funnelscope.messages.secrets import hide_secrets
 from funnelscope.reporting import delivery
+from funnelscope.settings import Settings
 
 STAGE_MEANINGS = {
     "traffic": "from the ad to the session that arrives",
@@ -30,12 +32,16 @@ def define_daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
     )
     def print_report(context: dg.AssetExecutionContext, shop: Shop) -> Iterator[dg.MaterializeResult]:
         from_date, to_date = read_date_range(context, shop)
+        problems: list[str] = []
         for restated in reporting.find_restated_days(shop.settings, from_date, to_date - timedelta(days=1)):
-            reporting.print_report(shop.settings, restated)
+            problems += _print_beside(shop.settings, restated)
         edition = reporting.print_report(shop.settings, to_date)
+        problems += [f"{to_date}: {failure}" for failure in edition.failures]
         periods = reporting.find_due_periods(shop.settings, from_date, to_date)
         for period in periods:
-            reporting.print_report(shop.settings, period)
+            problems += _print_beside(shop.settings, period)
+        for problem in problems:
+            context.log.warning(f"Not printed: {problem}")
         for stage in STAGES:
             yield dg.MaterializeResult(asset_key=STAGES[stage], metadata=describe_stage(edition, stage))
         yield dg.MaterializeResult(
@@ -45,11 +51,21 @@ def define_daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
                 "edition": edition.number,
                 "snapshot": edition.snapshot,
                 **describe_platforms(edition),
+                "problems": "\n".join(problems) or "none",
                 "weeks and months": ", ".join(period.name for period in periods) or "none",
             },
         )
 
     return print_report
+
+
+def _print_beside(settings: Settings, other: reporting.Period | date) -> list[str]:
+    """Prints the report of another time. Returns what failed: it never keeps the day's report from its readers."""
+    name = other.name if isinstance(other, reporting.Period) else other.isoformat()
+    try:
+        return [f"{name}: {failure}" for failure in reporting.print_report(settings, other).failures]
+    except Exception as error:
+        return [f"{name}: {hide_secrets(repr(error))}"]
 
 
 def _define_stage_spec(stage: str) -> dg.AssetSpec:

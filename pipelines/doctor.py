@@ -4,6 +4,7 @@ import importlib.metadata
 import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from funnelscope.warehouse.connection import Warehouse, WarehouseLockedError, is
 from funnelscope.warehouse.home_version import HomeVersionError
 from pipelines.erasure_runs import UNFINISHED_ERASURE
 from pipelines.instance import UNFINISHED, open_instance
+from pipelines.watch import find_stalls
 
 PACKAGES = ("dagster", "duckdb", "pandas", "matplotlib", "typst")
 FEWEST_DAYS_OF_DISK = 30
@@ -48,7 +50,10 @@ def examine_shop(settings: Settings) -> list[HealthNote]:
         _check_retention(settings),
     ]
     # The others open what lies in the home, and nothing can be opened where nothing can be written.
-    return [*notes, _check_lock(settings), *_check_warehouse(settings)] if home.is_fine else notes
+    if not home.is_fine:
+        return notes
+    stalls = [HealthNote("schedule", False, problem) for problem in find_stalls(settings)]
+    return [*notes, _check_lock(settings), *stalls, *_check_warehouse(settings)]
 
 
 def _check_settings(settings: Settings) -> HealthNote:
@@ -110,7 +115,7 @@ def _find_unread_files(settings: Settings) -> Iterator[HealthNote]:
                 undated[found.path] = str(problem)
     left: dict[str, list[Path]] = {}
     for file in sorted(settings.landing.rglob("*")):
-        if file not in read and file.is_file() and is_finished(file, settings.landing):
+        if file not in read and _is_file(file) and is_finished(file, settings.landing):
             left.setdefault(file.relative_to(settings.landing).parts[0], []).append(file)
     for folder, files in left.items():
         words = undated.get(files[0]) or (
@@ -119,6 +124,14 @@ def _find_unread_files(settings: Settings) -> Iterator[HealthNote]:
         )
         more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
         yield HealthNote(f"landing {folder}", False, words + more)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a file, as far as one may know: not in a folder that may not be entered."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _check_funnels(settings: Settings) -> Iterator[HealthNote]:
@@ -166,13 +179,12 @@ def _check_disk(settings: Settings) -> HealthNote:
 
 
 def _measure_size(path: Path) -> int:
-    if path.is_file():
-        return path.stat().st_size
     seen: dict[tuple[int, int], int] = {}  # hard links count once
-    for file in path.rglob("*"):
-        if file.is_file() and not file.is_symlink():
-            status = file.stat()
-            seen[(status.st_dev, status.st_ino)] = status.st_size
+    for file in (path, *path.rglob("*")):
+        with suppress(OSError):  # gone meanwhile, or in a folder that may not be entered
+            status = file.lstat()
+            if stat.S_ISREG(status.st_mode):
+                seen[(status.st_dev, status.st_ino)] = status.st_size
     return sum(seen.values())
 
 

@@ -1,5 +1,6 @@
 """The automatic runs: every morning once the deliveries are there, and a check of freshness."""
 
+import stat
 import time as clock
 import warnings
 from datetime import date, timedelta
@@ -59,9 +60,10 @@ def _is_delivered(settings: Settings, source: Source, day: date) -> bool:
 
 
 def _is_at_rest(found: FoundFile, newest: float) -> bool:
-    """Whether the file is there and was last written by then, in seconds since 1970; a broken link is not there."""
+    """Whether it is a file and was last written by then, in seconds since 1970; a broken link or a folder is none."""
     try:
-        return found.path.stat().st_mtime <= newest
+        status = found.path.stat()
+        return stat.S_ISREG(status.st_mode) and status.st_mtime <= newest
     except OSError:
         return False
 

@@ -15,8 +15,11 @@ from funnelscope.warehouse.home_version import HomeVersionError
 from pipelines.instance import UNFINISHED, fail_dead_runs
 from pipelines.jobs import INGEST, RANGE_END, RANGE_START, AssetJob
 from pipelines.planning import Piece, plan_runs
+from pipelines.status import read_health
+from pipelines.watch import tell_if_due, write_alert
 
 RUNNING = dg.DefaultSensorStatus.RUNNING
+SECONDS_BETWEEN_WATCHES = 600
 WAITING = [dg.DagsterRunStatus.QUEUED, *UNFINISHED]
 
 
@@ -27,6 +30,7 @@ def define_sensors(
     return [
         _define_late_delivery_sensor(settings, jobs),
         _define_dead_run_sensor(settings),
+        _define_watch(settings),
         _define_failure_alert(settings),
         _define_freshness_sensor(checks),
     ]
@@ -100,6 +104,17 @@ def _define_dead_run_sensor(settings: Settings) -> dg.SensorDefinition:
     return dead_runs
 
 
+def _define_watch(settings: Settings) -> dg.SensorDefinition:
+    @dg.sensor(minimum_interval_seconds=SECONDS_BETWEEN_WATCHES, default_status=RUNNING)
+    def missed_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        """Alerts if the day is late or blocked, or a run waits or lasts for ever. See `funnelscope status --alert`."""
+        health = read_health(settings)
+        failed = tell_if_due(settings, health)
+        return dg.SkipReason(f"{health['state']}; alerts that failed: {', '.join(failed) or 'none'}")
+
+    return missed_runs
+
+
 def _define_failure_alert(settings: Settings) -> dg.SensorDefinition:
     @dg.run_failure_sensor(name="failure_alert", default_status=RUNNING)
     def failure_alert(context: dg.RunFailureSensorContext) -> None:
@@ -108,9 +123,8 @@ def _define_failure_alert(settings: Settings) -> dg.SensorDefinition:
             context.dagster_run.tags.get(tag, "") for tag in (RANGE_START, RANGE_END)
         )
         message = hide_secrets(str(context.failure_event.message))
-        line = f"{context.dagster_run.run_id} {context.dagster_run.job_name} {days}: {message}\n"
-        with (settings.home / "alerts.log").open("a", encoding="utf-8") as log:
-            log.write(line)
+        line = f"{context.dagster_run.run_id} {context.dagster_run.job_name} {days}: {message}"
+        write_alert(settings, line)
         context.log.error(line)
 
     return failure_alert

@@ -24,6 +24,7 @@ from funnelscope.warehouse.home_version import HomeVersionError
 from funnelscope.warehouse.snapshots import find_current_snapshot
 from pipelines.erasure_runs import UNFINISHED_ERASURE
 from pipelines.morning import find_publication_deadline
+from pipelines.watch import find_stalls
 
 MOST_DAYS = 45
 
@@ -65,6 +66,8 @@ def print_status(settings: Settings) -> None:
     console.print(table)
     for line in _give_advice(settings, days, built, late, last):
         console.print(line)
+    for problem in find_stalls(settings):
+        console.print(problem)
     if is_erasing:
         console.print(UNFINISHED_ERASURE[0].upper() + UNFINISHED_ERASURE[1:])
     if pruned:
@@ -74,8 +77,9 @@ def print_status(settings: Settings) -> None:
 def read_health(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
     """For monitoring: whether the last day that should be published by now is, and why not.
 
-    Reads the published copy only, so that it answers at once, also while a run writes. `exit_code` is 0 for the states
-    fine and warned, 1 for late (not published), 2 for blocked.
+    Reads the published copy and Dagster's runs, so that it answers at once, also while a run writes. `exit_code` is 0
+    for the states fine and warned, 1 for late (not published) and stalled (published, and the next run will not come or
+    end), 2 for blocked. `problems` says what stands in the way of the next run.
     """
     now = now or datetime.now(settings.zone)
     expected = now.date() - timedelta(
@@ -95,14 +99,18 @@ def read_health(settings: Settings, now: datetime | None = None) -> dict[str, An
         state = "warned" if verdict and verdict.verdict == Verdict.WARN else "fine"
     else:
         state = "late"
+    problems = find_stalls(settings, now.timestamp())
+    if problems and state in ("fine", "warned"):
+        state = "stalled"
     return {
         "shop": settings.shop,
         "state": state,
-        "exit_code": {"late": 1, "blocked": 2}.get(state, 0),
+        "exit_code": {"late": 1, "stalled": 1, "blocked": 2}.get(state, 0),
         "expected_day": expected.isoformat(),
         "last_published_day": last and last.isoformat(),
         "snapshot": last and published[last],
         "days_behind": max((expected - last).days, 0) if last else None,
+        "problems": problems,
         "reasons": [f"{reason.subject}: {reason.observed}" for reason in verdict.reasons] if verdict else [],
     }
 

@@ -7,6 +7,7 @@ May import: funnelscope.messages, for the sentences; only funnelscope.reporting 
 """
 
 from reports.announcement import Announcement, write_announcement
+from reports.failures import PartFailure, SetAside, make_part
 from reports.machine_readable import write_findings_json
 from reports.model import (
     FULL_BASELINE_DAYS,
@@ -102,6 +103,7 @@ __all__ = [
     "OwnFunnel",
     "OwnStep",
     "Pair",
+    "PartFailure",
     "Platform",
     "QuarantineCount",
     "Question",
@@ -110,6 +112,7 @@ __all__ = [
     "Report",
     "ReportVerdict",
     "ResponseWindow",
+    "SetAside",
     "SliceRow",
     "SliceTable",
     "Stage",
@@ -122,6 +125,7 @@ __all__ = [
     "VisibleDrop",
     "Window",
     "draw_table_days",
+    "make_part",
     "reduce_colours",
     "render",
     "render_cohort_png",

@@ -1,7 +1,7 @@
 """Reports as files: the PDF and its pictures."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableSequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, time
 from enum import Enum
@@ -9,9 +9,10 @@ from importlib import resources
 from typing import Any, TypeVar
 
 from funnelscope.messages.wording import load_words
-from reports.fonts import find_font_file, require_glyphs, spell_out
+from reports.failures import PartFailure, SetAside
+from reports.fonts import find_font_file, spell_out
 from reports.model import OwnCohort, Platform, Report, Stage, load_report_words
-from reports.pages import build_content
+from reports.pages import build_content, require_all_glyphs
 from reports.pages.platform_pages import name_platform
 from reports.pictures import draw_pictures
 from reports.pictures.canvas import apply_drawing_style, save_png
@@ -26,32 +27,39 @@ class PrintingError(RuntimeError):
     """The typesetter reported a problem, so the pages may be incomplete."""
 
 
-def render(report: Report) -> bytes:
+def render(report: Report, failures: MutableSequence[PartFailure] | None = None) -> bytes:
     """The report as a tagged PDF (PDF/UA-1, A4). The same report gives the same bytes.
 
     Raises UnknownWordError for a key or language without words, MissingGlyphError if a text of the words file cannot be
     drawn, and PrintingError if the typesetter complains. Characters of the shop's own data that the font lacks are
     printed as code points.
+
+    Args:
+        failures: takes the parts that fail instead; the other pages are printed, and these say why they are not.
     """
-    pdf: bytes = _typeset(report, format="pdf", pdf_standards=["ua-1"], timestamp=_compute_timestamp(report))
+    options: dict[str, Any] = {"format": "pdf", "pdf_standards": ["ua-1"], "timestamp": _compute_timestamp(report)}
+    pdf: bytes = _typeset(report, None if failures is None else SetAside(failures), **options)
     return pdf
 
 
 def render_pages(report: Report, dots_per_inch: int) -> list[bytes]:
     """The same pages as PNG, one image per page. Raises the same errors as `render`."""
-    pages = _typeset(report, format="png", ppi=dots_per_inch)
+    pages = _typeset(report, None, format="png", ppi=dots_per_inch)
     return pages if isinstance(pages, list) else [pages]
 
 
-def _typeset(report: Report, **options: Any) -> Any:
+def _typeset(report: Report, aside: SetAside | None, **options: Any) -> Any:
     """The output of the typesetter for the report."""
     import typst
 
     report = make_drawable(report)
     words = load_report_words(report)
-    page = build_content(report, words)
-    _require_all_glyphs(page, "page")
-    drawn = {f"{name}.svg": picture for name, picture in draw_pictures(report, words).items()}
+    page = build_content(report, words, aside)
+    drawn = {f"{name}.svg": picture for name, picture in draw_pictures(report, words, aside).items()}
+    if aside and aside.failures:
+        parts = words.text("labels", "separator").join(dict.fromkeys(each.part for each in aside.failures))
+        page["summary"]["verdict"]["reasons"].append(spell_out(words.text("report", "parts_missing", parts=parts)))
+    require_all_glyphs(page)
     template = (resources.files("reports") / "page.typ").read_bytes()
     files: Any = {"main": template, "report.json": json.dumps(page, ensure_ascii=False).encode(), **drawn}
     fonts = typst.Fonts(False, False, [str(find_font_file().parent)])
@@ -112,17 +120,6 @@ def _make_drawable(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{field.name: _make_drawable(getattr(value, field.name)) for field in fields(value)})
     return value
-
-
-def _require_all_glyphs(value: Any, where: str) -> None:
-    if isinstance(value, str):
-        require_glyphs(value, where)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _require_all_glyphs(item, f"{where}.{key}")
-    elif isinstance(value, list):
-        for item in value:
-            _require_all_glyphs(item, where)
 
 
 def _compute_timestamp(report: Report) -> int:

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hostile_landing import as_workbook, without_privileges
 from intake_helpers import CONTRACT, DAY, GOOD, HEADER, MAPPED, Shop, Told, good, line, set_aside
 
 from funnelscope.ingest import deliveries, find_family_presence, list_failures, read_input_versions
@@ -859,6 +860,18 @@ def test_a_file_whose_name_is_no_utf_8_is_read_under_an_escaped_name(shop: Shop)
     assert take_beside_a_good_file(shop, name, place) == (4, [(escaped, 3, "bad_type")])
 
 
+@pytest.mark.parametrize("ending", [".parquet", ".xlsx"])
+def test_a_parquet_file_or_workbook_of_such_a_name_takes_nothing_with_it(ending: str, shop: Shop) -> None:
+    name = "订单".encode("gbk") + ending.encode()
+    content = {
+        ".parquet": parquet(order_id=["7"]),
+        ".xlsx": as_workbook([HEADER.strip().split(","), ["7", "x", "2026-01-06 10:00:00", "1"]]),
+    }[ending]
+    escaped = r"\xb6\xa9\xb5\xa5" + ending
+    told = take_beside_a_good_file(shop, name, lambda path: path.write_bytes(content))
+    assert told == ((3, [(escaped, 0, "unreadable")]) if ending == ".parquet" else (4, []))
+
+
 def test_a_fault_that_nobody_foresaw_sets_one_file_aside(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     read = deliveries.read_text
 
@@ -891,3 +904,57 @@ def test_an_object_nested_ever_deeper_is_a_bad_line(shop: Shop) -> None:
     told = shop.deliver(good_line + deep, CONTRACT, "orders.jsonl")
     assert told.rows_loaded == 1
     assert {number for number, _, _ in told.quarantine} == {2, 3, 4, 5, 6}
+
+
+# -- what may not be read, and names that look alike
+
+
+@pytest.fixture
+def landing(shop: Shop) -> Path:
+    folder = shop.home / "landing/order" / f"dt={DAY}"
+    folder.mkdir(parents=True)
+    (folder / "good.csv").write_text(GOOD)
+    shop.take()
+    return folder
+
+
+def test_a_folder_that_may_not_be_read_keeps_its_rows_and_is_named(shop: Shop, landing: Path) -> None:
+    with without_privileges():
+        landing.chmod(0)
+        intake = deliveries.take_deliveries(shop.warehouse, shop.settings)
+        (later := landing.with_name("dt=2026-01-07")).mkdir()
+        (later / "b.csv").write_text(GOOD.replace("2026-01-06", "2026-01-05"))
+        assert deliveries.take_deliveries(shop.warehouse, shop.settings).loaded == 1
+        assert (intake.removed, intake.quarantined) == (0, 1)
+        assert shop.warehouse.value("select count(*) from raw.order_events") == 6
+        ((file, message),) = shop.warehouse.rows(
+            "select file, message from quality.deliveries where status = 'quarantined'"
+        )
+        assert message == f"{file} may not be read by this user, so nothing is known of the files in it; chmod u+rx"
+        landing.chmod(0o700)
+    assert deliveries.take_deliveries(shop.warehouse, shop.settings).removed == 1  # the folder, no longer locked
+    assert shop.warehouse.value("select count(*) from quality.quarantine") == 0
+
+
+def test_a_source_whose_whole_folder_may_not_be_read_stops_as_one_that_is_gone(shop: Shop, landing: Path) -> None:
+    with without_privileges():
+        landing.parent.chmod(0)
+        with pytest.raises(deliveries.IngestError, match=r"may not be read.*chmod u\+rx"):
+            deliveries.take_deliveries(shop.warehouse, shop.settings)
+        landing.parent.chmod(0o700)
+
+
+def test_a_name_that_looks_like_another_shown_escaped_is_another(shop: Shop, landing: Path) -> None:
+    (landing / os.fsdecode("订单.csv".encode("gbk"))).write_text(GOOD.replace("2026-01-06", "2026-01-05"))
+    (landing / r"\xb6\xa9\xb5\xa5.csv").write_text(GOOD.replace("2026-01-06", "2026-01-04") + line(9))
+    for _ in range(2):
+        deliveries.take_deliveries(shop.warehouse, shop.settings)
+        assert shop.warehouse.value("select count(*) from raw.order_events") == 10
+        assert shop.warehouse.value("select count(distinct file) from quality.deliveries") == 3
+
+
+@pytest.mark.parametrize("seconds", [-(2**40), 2**34 - 1, 2**45])
+def test_a_file_may_claim_any_time(seconds: int, shop: Shop, landing: Path) -> None:
+    os.utime(landing / "good.csv", (seconds, seconds))
+    deliveries.take_deliveries(shop.warehouse, shop.settings)
+    assert shop.warehouse.value("select count(*) from raw.order_events") == 3

@@ -117,7 +117,9 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
 @pytest.fixture
 def home(ran: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home of its own; reports are printed as their text, without pictures; no waiting between attempts."""
-    monkeypatch.setattr("funnelscope.reporting.editions.reports.render", lambda report: repr(report).encode())
+    monkeypatch.setattr(
+        "funnelscope.reporting.editions.reports.render", lambda report, failures=None: repr(report).encode()
+    )
     monkeypatch.setattr("funnelscope.reporting.editions.reports.render_stage_png", lambda stage, report: b"")
     monkeypatch.setattr(delivery, "RETRY_WAITS_SECONDS", (0.0, 0.0))
     monkeypatch.setenv("HOOK_SECRET", SECRET)
@@ -314,6 +316,77 @@ def test_a_channel_that_fails_is_tried_again_and_keeps_nobody_else_from_the_repo
         ("gone", 1, "failed", 3, "the service did not take it, or was not reached"),
         ("hook", 1, "sent", 1, None),
     ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "wecombot://${HOOK_SECRET}",
+        "dingtalk://${HOOK_SECRET}",
+        "feishu://${HOOK_SECRET}",
+        "slack://T1JJ3T3L2/A1BRTD4JD/${HOOK_SECRET}/#shop",
+        "mailto://robot:${HOOK_SECRET}@127.0.0.1:9?mode=insecure&from=a@example.com&to=b@example.com",
+        "json://127.0.0.1:9/x",
+    ],
+)
+def test_a_channel_that_hangs_is_given_up_once_and_the_next_gets_the_report(
+    url: str, home: Home, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import apprise
+
+    monkeypatch.setenv("HOOK_SECRET", "TIiajkdnlazkcOXrIdevi7FQ")
+    monkeypatch.setattr(delivery, "SECONDS_TO_SEND", 1.0)
+    notify, release = apprise.Apprise.notify, threading.Event()
+
+    def hang(service: Any, *words: Any, **options: Any) -> bool:
+        if web.at not in service[0].url():
+            release.wait(30)
+        return bool(notify(service, *words, **options))
+
+    monkeypatch.setattr(apprise.Apprise, "notify", hang)
+    declare(home, {"name": "hanging", "url": url, "attach": "nothing"}, hook(web))
+    try:
+        assert states(send(home)) == {"hanging": "failed", "hook": "sent"}
+    finally:
+        release.set()
+    assert ledger(home)[0] == ("hanging", 1, "failed", 1, "the service did not end within 1 s")
+
+
+def test_an_answer_a_byte_at_a_time_is_given_up(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "SECONDS_TO_SEND", 2.0)
+    is_over = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not is_over.wait(0.2):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server,), daemon=True)
+        thread.start()
+        declare(home, {"name": "drip", "url": f"json://127.0.0.1:{server.getsockname()[1]}/x", "attach": "nothing"})
+        (sending,) = send(home)
+        is_over.set()
+    assert (sending.state, sending.problem) == (DeliveryOutcome.FAILED, "the service did not end within 2 s")
+
+
+def test_a_report_that_cannot_be_made_in_one_language_reaches_the_others(
+    home: Home, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = delivery.read_report
+
+    def read_or_fail(settings: Any, period: Any, language: str) -> Any:
+        if language == "en":
+            raise ZeroDivisionError(SECRET)
+        return read(settings, period, language)
+
+    monkeypatch.setattr(delivery, "read_report", read_or_fail)
+    declare(home, hook(web, "english", language="en"), hook(web, "chinese", language="zh"))
+    first, second = send(home)
+    assert (first.state, first.problem) == (DeliveryOutcome.FAILED, "its report cannot be made: ZeroDivisionError")
+    assert second.state is DeliveryOutcome.SENT
 
 
 def test_a_channel_that_failed_gets_the_edition_with_the_next_run(home: Home, web: Web) -> None:

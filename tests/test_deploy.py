@@ -47,6 +47,20 @@ def test_systemd_takes_the_unit_and_finds_it_confined(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-500:]
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
+def test_systemd_takes_the_timer_of_the_watch_and_finds_it_confined(tmp_path: Path) -> None:
+    for name in ("funnelscope-watch.service", "funnelscope-watch.timer"):
+        text = (UNIT.parent / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(re.sub(r"(?m)^ExecStart=\S+", f"ExecStart={COMMAND}", text), encoding="utf-8")
+    verify = ["systemd-analyze", "verify", "--man=no", tmp_path / "funnelscope-watch.timer"]
+    done = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    unit = tmp_path / "funnelscope-watch.service"
+    command = ["systemd-analyze", "security", "--offline=true", f"--threshold={WEAKEST_EXPOSURE}", unit]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-500:]
+
+
 def test_the_unit_ends_the_ui_by_a_signal_that_it_obeys_and_writes_to_its_home_only() -> None:
     unit = read_unit()
     assert unit["KillMode"] == ["mixed"]  # else the runs would get the signal before the command can end them

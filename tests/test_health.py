@@ -82,5 +82,6 @@ def test_the_command_prints_it_while_a_run_writes_and_exits_with_the_code(tmp_pa
         "last_published_day",
         "snapshot",
         "days_behind",
+        "problems",
         "reasons",
     }

@@ -12,7 +12,7 @@ from funnelscope.events.schema import FAMILIES
 from funnelscope.ingest.erased_people import blank_conflicts_of_erased, leave_out_erased
 from funnelscope.ingest.exclusions import take_exclusions
 from funnelscope.ingest.identity import use_identity_key, use_throwaway_key
-from funnelscope.ingest.landing_zone import FoundFile, Stamp, find_files, split_pattern
+from funnelscope.ingest.landing_zone import FoundFile, Stamp, find_files, is_listable, split_pattern
 from funnelscope.ingest.ledger_tables import create_tables
 from funnelscope.ingest.mapping.failing_rows import mark_failing_rows
 from funnelscope.ingest.mapping.field_names import list_field_names, prepare_expression
@@ -31,8 +31,8 @@ from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.ingest.readers.joined_files import join_files
 from funnelscope.ingest.readers.nested_fields import read_fields
 from funnelscope.ingest.readers.query_reader import read_query
-from funnelscope.ingest.readers.record_stage import escape, is_read
-from funnelscope.ingest.readers.text_reader import read_text
+from funnelscope.ingest.readers.record_stage import escape, is_clean, is_read
+from funnelscope.ingest.readers.text_reader import LONGEST_LINE, read_text
 from funnelscope.ingest.readers.workbook_reader import read_workbook
 from funnelscope.messages.check_observations import LocalizedMessage, format_messages_as_json
 from funnelscope.messages.secrets import hide_secrets
@@ -55,6 +55,8 @@ OUR_OWN_FAULTS = (
     MemoryError,
 )
 
+OUT_OF_MEMORY = (duckdb.OutOfMemoryException, MemoryError)  # a file alone needs more than there is
+
 # The first two repeat the reading of a value for each check that uses it, which doubles the time of a file. The third
 # evaluates what two expressions share only once, outside the `try` of both, so that one bad cell fails the file.
 HARMFUL_OPTIMIZERS = ("filter_pushdown", "in_clause", "common_subexpressions")
@@ -65,8 +67,12 @@ FILES_TOGETHER = 64
 BYTES_TOGETHER = 128_000_000
 FAILURES_TOGETHER = 2  # so often a source may fail before each of its files is taken alone
 
+# A Parquet file may repeat a value a thousand million times in a few bytes.
+ROWS_IN_ANY_CASE, ROWS_OF_A_BYTE = 10_000_000, 50
+
 OTHERS_NAMED = 5
 SHOWN_CHARACTERS = 60
+CHARACTERS_OF_AN_ERROR = 10_000
 
 WHERE = "where"  # the name of the condition among the expressions of a source; no column is called so
 
@@ -192,7 +198,7 @@ def take_deliveries(warehouse: Warehouse, settings: Settings, progress: Progress
                 progress(f"{place}, {entry.rows_loaded} of {entry.rows_read} rows {entry.message}")
     archived = read_pruned_deliveries(warehouse)  # their files may have been deleted
     for key, before in known.items():
-        if key not in present and before.delivery_id not in archived:
+        if key not in present and before.delivery_id not in archived and is_listable(_locate_folder(settings, before)):
             with warehouse.transaction():
                 _erase(warehouse, [before.delivery_id], before.family, intake)
                 warehouse.execute("delete from quality.deliveries where delivery_id = $id", id=before.delivery_id)
@@ -240,11 +246,22 @@ def _add_joined_files(rules_hash: str, found: FoundFile) -> str:
 
 def _refuse_vanished_folder(settings: Settings, source: Source, known: dict[tuple[str, str], _KnownDelivery]) -> None:
     root, _ = split_pattern(settings, source.pattern)
-    if not source.query and not root.exists() and any(name == source.name for name, _ in known):
+    if source.query or not any(name == source.name for name, _ in known):
+        return
+    if not is_listable(root):
+        raise IngestError(
+            f"{root} may not be read, and source {source.name!r} delivered from it before. Give the user that runs "
+            f"funnelscope the right to read and enter it: chmod u+rx {root}"
+        )
+    if not root.exists():
         raise IngestError(
             f"{root} is gone, and source {source.name!r} delivered from it before. Is its disk mounted? "
             "Bring it back; or make an empty folder there if its deliveries are to be taken out of the warehouse."
         )
+
+
+def _locate_folder(settings: Settings, delivery: _KnownDelivery) -> Path:
+    return (settings.home / delivery.file).parent
 
 
 def _is_unchanged(warehouse: Warehouse, before: _KnownDelivery, found: FoundFile, rules_hash: str) -> bool:
@@ -281,7 +298,7 @@ def _take_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry,
             entry.forget_rows()
             _replace_delivery(warehouse, settings, entry, intake, is_failing=True)
     except Exception as error:  # of whatever kind: one file never takes the others with it
-        if isinstance(error, (*OUR_OWN_FAULTS, IngestError)):
+        if isinstance(error, (*OUR_OWN_FAULTS, IngestError)) and not isinstance(error, OUT_OF_MEMORY):
             raise
         reason = error.reason if isinstance(error, DeliveryError) else QuarantineReason.UNREADABLE
         entry.misfit = error.place if isinstance(error, DeliveryError) else ()
@@ -290,7 +307,7 @@ def _take_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry,
             entry.status, entry.notes = "unreachable", [_describe_error(error)]
             _keep_earlier_rows(warehouse, settings, entry, reason, intake)
             return
-        if entry.found.source.query:
+        if entry.found.source.query or isinstance(error, OUT_OF_MEMORY):  # what it holds is not known to be bad
             entry.status, entry.notes = "unreachable", [LocalizedMessage("tried_again", problem=_describe_error(error))]
             _keep_earlier_rows(warehouse, settings, entry, reason, intake)
             return
@@ -392,7 +409,12 @@ def _group_alike(warehouse: Warehouse, entries: list[LedgerEntry]) -> list[list[
     try:
         elements = warehouse.rows(f"from parquet_schema({files})")
         counts = dict(warehouse.rows(f"select file_name, num_rows from parquet_file_metadata({files})"))
-    except duckdb.Error as error:
+        sizes = dict(
+            warehouse.rows(
+                f"select file_name, max(total_uncompressed_size) from parquet_metadata({files}) group by file_name"
+            )
+        )
+    except Exception as error:  # of whatever kind: the odd one is found when each is taken alone
         if isinstance(error, OUR_OWN_FAULTS):
             raise
         return alone
@@ -402,7 +424,9 @@ def _group_alike(warehouse: Warehouse, entries: list[LedgerEntry]) -> list[list[
     groups: dict[tuple[object, ...], list[tuple[LedgerEntry, int]]] = {}
     for entry in entries:
         name = str(entry.found.path)
-        groups.setdefault(tuple(schemas.get(name, [name])), []).append((entry, int(counts.get(name, 0))))
+        rows = int(counts.get(name, 0))
+        is_odd = _is_inflated(rows, entry.stamp.size_bytes) or (sizes.get(name) or 0) > LONGEST_LINE
+        groups.setdefault((name,) if is_odd else tuple(schemas.get(name, [name])), []).append((entry, rows))
     return list(groups.values())
 
 
@@ -418,7 +442,7 @@ def _try_together(
             _load_together(warehouse, settings, batch)
             _write_ledger(warehouse, entries, tried)
     except Exception as error:  # each is then taken alone, and the odd one set aside
-        if isinstance(error, OUR_OWN_FAULTS) and not isinstance(error, duckdb.OutOfMemoryException):
+        if isinstance(error, OUR_OWN_FAULTS) and not isinstance(error, OUT_OF_MEMORY):
             raise
         for entry in entries:
             entry.forget_rows()
@@ -519,7 +543,10 @@ def _describe_error(error: Exception) -> LocalizedMessage:
     """What the ledger says of a file that could not be read."""
     if isinstance(error, DeliveryError):
         return error.localized_message
-    first = escape(hide_secrets(str(error))).splitlines()[0] if str(error) else ""
+    if isinstance(error, OUT_OF_MEMORY):
+        return LocalizedMessage("needs_more_memory")
+    text = str(error)[:CHARACTERS_OF_AN_ERROR]  # it may repeat a value of any length
+    first = escape(hide_secrets(text)).splitlines()[0] if text.strip() else ""
     is_known = not first or isinstance(error, (duckdb.Error, OSError, EOFError))
     return LocalizedMessage("cannot_be_read", error=(first or type(error).__name__) if is_known else repr(error)[:200])
 
@@ -706,6 +733,8 @@ def _read_records(warehouse: Warehouse, found: FoundFile) -> tuple[DeliveryRows,
 
 
 def _read_parquet(warehouse: Warehouse, path: Path, source: Source) -> tuple[DeliveryRows, int]:
+    if not is_clean(str(path)):
+        raise DeliveryError(QuarantineReason.UNREADABLE, LocalizedMessage("name_is_no_text"))
     relation, files = _build_parquet_sql([path]), _list_patterns([path])
     schema = warehouse.rows(f"select name, num_children from parquet_schema({files})")
     paths = _parse_paths(schema)
@@ -719,10 +748,30 @@ def _read_parquet(warehouse: Warehouse, path: Path, source: Source) -> tuple[Del
     if "file_row_number" in names:  # the name under which DuckDB counts the rows
         raise DeliveryError(QuarantineReason.BAD_HEADER, LocalizedMessage("reserved_column"))
     described = warehouse.rows(f"describe select * exclude (file_row_number) from {relation}")
-    row_count = warehouse.value(f"select sum(num_rows) from parquet_file_metadata({files})")
-    return DeliveryRows(relation, "file_row_number + 1", {name: kind for name, kind, *_ in described}), int(
-        row_count or 0
+    row_count = int(warehouse.value(f"select sum(num_rows) from parquet_file_metadata({files})") or 0)
+    if _is_inflated(row_count, path.stat().st_size):
+        raise DeliveryError(QuarantineReason.UNREADABLE, LocalizedMessage("too_many_rows", rows=f"{row_count:,}"))
+    columns = {name: kind for name, kind, *_ in described}
+    _refuse_giant_values(warehouse, relation, files, columns)
+    return DeliveryRows(relation, "file_row_number + 1", columns), row_count
+
+
+def _is_inflated(row_count: int, size_bytes: int) -> bool:
+    """Whether a file claims more rows than one of its size holds, if any of them differ."""
+    return row_count > ROWS_IN_ANY_CASE and row_count > size_bytes * ROWS_OF_A_BYTE
+
+
+def _refuse_giant_values(warehouse: Warehouse, relation: str, files: str, columns: dict[str, str]) -> None:
+    """Raises DeliveryError for a text too long for memory: two thousand of a column are in it at once."""
+    large = warehouse.rows(
+        f"select distinct path_in_schema from parquet_metadata({files}) where total_uncompressed_size > $most",
+        most=LONGEST_LINE,
     )
+    for name in [name for (name,) in large if columns.get(name) in ("VARCHAR", "BLOB")]:
+        longest = warehouse.value(f"select max(strlen({quote_identifier(name)}::VARCHAR)) from {relation}") or 0
+        if longest > LONGEST_LINE:
+            sizes = {"megabytes": f"{longest >> 20:,}", "most": f"{LONGEST_LINE >> 20}"}
+            raise DeliveryError(QuarantineReason.UNREADABLE, LocalizedMessage("value_too_long", column=name, **sizes))
 
 
 def _build_parquet_sql(paths: Iterable[Path]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,11 +18,16 @@ from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.ingest.readers.encoding_detection import detect_other_format
 from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.settings import MODIFIED, Format, Settings, Source
+from funnelscope.settings.patterns import Pattern, PatternTooSlowError
 
 DELIVERY_FOLDER = re.compile(r"dt=(\d{4}-\d{2}-\d{2})(?=/|$)")
 UNFINISHED = (".tmp", ".part")
 SNIFFED_BYTES = 1_000
 WILDCARD = re.compile(r"[*?\[]")
+LIKE_ESCAPED = re.compile(r"\\(?=x[0-9a-f]{2})")
+LOOKS_AT_A_FOLDER = 3  # so often, if others remove folders meanwhile
+# A file may claim any time. Those between these bounds can be moved to every time zone.
+EARLIEST, LATEST = datetime(1, 1, 3), datetime(9999, 12, 29)
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 FORMATS = {
     ".parquet": Format.PARQUET,
@@ -36,6 +42,9 @@ FORMATS = {
     ".ndjson": Format.JSON_LINES,
     ".json": Format.JSON_LINES,
 }
+
+
+_compile_pattern = lru_cache(maxsize=100)(Pattern)
 
 
 @dataclass(frozen=True)
@@ -59,8 +68,11 @@ class FoundFile:
     def stamp(self) -> Stamp:
         """Size and time of the file. Raises OSError if it is gone or unreachable."""
         status = self.path.stat()
-        modified = datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1_000_000, UTC)
-        return Stamp(status.st_size, modified.replace(tzinfo=None))
+        try:
+            modified = datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1_000_000, UTC).replace(tzinfo=None)
+        except (ValueError, OverflowError, OSError):
+            modified = EARLIEST if status.st_mtime_ns < 0 else LATEST
+        return Stamp(status.st_size, min(max(modified, EARLIEST), LATEST))
 
     def read_stamp_or_empty(self) -> Stamp:
         """Size and time of the file; none for a broken link or a forbidden file, until it can be read."""
@@ -78,20 +90,29 @@ class FoundFile:
         """The day of delivery: the day the file was last written, if so declared, and of an attached database.
 
         Raises:
-            DeliveryError: neither the settings nor the path give a date.
+            DeliveryError: neither the settings nor the path give a date, or the file is gone that should.
         """
         declared = self.source.delivery_date
         if isinstance(declared, date):
             return declared
-        pattern = re.compile(declared) if declared else DELIVERY_FOLDER
-        if declared != MODIFIED and (match := pattern.search(self.path.as_posix())):
+        pattern = _compile_pattern(declared) if declared else DELIVERY_FOLDER
+        try:
+            match = pattern.search(self.path.as_posix()) if declared != MODIFIED else None
+        except PatternTooSlowError:
+            message = LocalizedMessage("pattern_too_slow", pattern=declared or "")
+            raise DeliveryError(QuarantineReason.NO_DELIVERY_DATE, message) from None
+        if match:
             digits = re.sub(r"\D", "", match.group(1) or "")
             try:
                 return datetime.strptime(digits, "%Y%m%d").date()
             except ValueError:
                 pass
         if declared == MODIFIED or (self.source.query and not declared):
-            return self.stamp().modified_at.replace(tzinfo=UTC).astimezone(zone).date()
+            try:
+                return self.stamp().modified_at.replace(tzinfo=UTC).astimezone(zone).date()
+            except OSError:
+                message = LocalizedMessage("not_there", file=self.file)
+                raise DeliveryError(QuarantineReason.NOT_A_FILE, message) from None
         message = LocalizedMessage("no_date_folder", file=self.file)
         if declared:
             message = LocalizedMessage("no_date_found", declared=repr(declared), file=self.file)
@@ -113,7 +134,8 @@ class FoundFile:
         if not self.path.exists() and not self.path.is_symlink():
             raise DeliveryError(QuarantineReason.NOT_A_FILE, LocalizedMessage("not_there", file=self.file))
         if self.path.is_dir():
-            raise DeliveryError(QuarantineReason.NOT_A_FILE, LocalizedMessage("is_a_folder", file=self.file))
+            key = "is_a_folder" if is_listable(self.path) else "locked_folder"
+            raise DeliveryError(QuarantineReason.NOT_A_FILE, LocalizedMessage(key, file=self.file))
         if not self.path.is_file():
             raise DeliveryError(QuarantineReason.NOT_A_FILE, LocalizedMessage("no_plain_file", file=self.file))
 
@@ -143,16 +165,38 @@ class FoundFile:
 def find_files(settings: Settings, source: Source) -> Iterator[FoundFile]:
     """Every completely delivered file that matches the source's pattern, sorted by path.
 
-    The file of a query is included even if it does not exist: such a source is down, not empty.
+    The file of a query is included even if it does not exist: such a source is down, not empty. So is a folder that
+    may not be listed, in place of its files.
     """
     others = _find_dated_others(settings, source)
     root, pattern = split_pattern(settings, source.pattern)
     is_one_database = source.query and not WILDCARD.search(pattern)
-    for path in [root / pattern] if is_one_database else sorted(root.glob(pattern)):
+    for path in [root / pattern] if is_one_database else _list_matching(root, pattern):
         if is_finished(path, root):
             found = FoundFile(source, path, build_ledger_name(settings, path), root)
             day = _read_day(found, settings) if others else None
             yield replace(found, joined=tuple(other for other, dated in others if dated in (None, day)))
+
+
+def _list_matching(root: Path, pattern: str) -> list[Path]:
+    """The paths of a glob, and the folders in which it would look and may not, sorted."""
+    for look in range(1, LOOKS_AT_A_FOLDER + 1):
+        try:
+            folders = str(Path(pattern).parent)
+            locked = [each for each in root.glob(folders) if not is_listable(each)] if folders != "." else []
+            return sorted({*root.glob(pattern), *locked} - {root})
+        except FileNotFoundError:  # a folder was removed meanwhile
+            if look == LOOKS_AT_A_FOLDER:
+                raise
+    return []
+
+
+def is_listable(folder: Path) -> bool:
+    """Whether the files in a folder can be seen and opened; also for what is no folder."""
+    try:
+        return not folder.is_dir() or os.access(folder, os.R_OK | os.X_OK, effective_ids=True)
+    except OSError:
+        return False
 
 
 def _find_dated_others(settings: Settings, source: Source) -> list[tuple[FoundFile, date | None]]:
@@ -206,7 +250,9 @@ def split_pattern(settings: Settings, pattern: str) -> tuple[Path, str]:
 def build_ledger_name(settings: Settings, path: Path) -> str:
     r"""The name of a file in the ledger: relative to the home folder if it is inside it, else absolute.
 
-    Bytes that are no UTF-8, as zip programs leave them in names, are written as \xb6.
+    Bytes that are no UTF-8, as zip programs leave them in names, are written as \xb6; a name that looks so has \x5c in
+    place of its backslash, since no two files may have one name.
     """
     name = path.relative_to(settings.home).as_posix() if path.is_relative_to(settings.home) else path.as_posix()
+    name = LIKE_ESCAPED.sub(r"\\x5c", name)
     return os.fsencode(name).decode("utf-8", "backslashreplace")

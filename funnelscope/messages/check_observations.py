@@ -9,6 +9,7 @@ from funnelscope.messages.message_types import Message
 from funnelscope.messages.wording import translate_message
 
 Value = str | int | float
+MOST_CHARACTERS_OF_A_VALUE = 4_000  # a delivery may have names and values without end
 TABLE_LANGUAGE = "en"  # the language of the texts stored in `quality`
 
 
@@ -40,6 +41,8 @@ def format_messages_as_json(messages: Sequence[LocalizedMessage]) -> str:
 
 
 def _build_record(value: Any) -> Any:
+    if type(value) is str and len(value) > MOST_CHARACTERS_OF_A_VALUE:
+        return f"{value[:MOST_CHARACTERS_OF_A_VALUE]}…"
     if isinstance(value, LocalizedMessage):
         return value.record
     return [each.record for each in value] if isinstance(value, Sequence) and not isinstance(value, str) else value

@@ -3,8 +3,10 @@
 import re
 
 _QUERY_OR_TOKEN = re.compile(r"\?.*|(?<=/)[\w-]{20,}")
-# A password may hold anything, even blanks and quotes, up to the last @ of its line.
-_ADDRESS = re.compile(r"""\b([a-z][a-z0-9+.-]*)://((?:[^\s/@:]*:(?!\d+\b)[^\n]*@)?[^\s"'`<>\\]*)""", re.IGNORECASE)
+# A password may hold anything, even blanks and quotes, up to the last @ of its line. The bounds keep the time linear.
+_ADDRESS = re.compile(
+    r"""\b([a-z][a-z0-9+.-]{0,30})://((?:[^\s/@:]{0,500}:(?!\d+\b)[^\n]{0,500}@)?[^\s"'`<>\\]*)""", re.IGNORECASE
+)
 _NAMED = re.compile(
     r"""\b(password|passwd|passphrase|pwd|secret|token|access_?token|access_?key|api_?key|secret_?key)(['"]?\s*[=:]\s*)"""
     r"""('[^']*'|"[^"]*"|[^\s,;&)}\]'"]+)""",

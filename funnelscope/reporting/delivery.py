@@ -7,6 +7,7 @@ log, message or table. Of an error only the kind is reported, never the text of 
 import logging
 import os
 import re
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from funnelscope.warehouse.connection import Warehouse
 # A run only sends reports of the last days, so that a backfill of a year, or a late file for one, alerts nobody.
 DAYS_SENT_BY_A_RUN = 7
 RETRY_WAITS_SECONDS = (2.0, 8.0)
+SECONDS_TO_SEND = 120.0  # one attempt, a large attachment included
 
 SENT_REPORTS = """
     create table if not exists quality.sent_reports (
@@ -51,6 +53,10 @@ class DeliveryOutcome(StrEnum):
 
 class ChannelError(Exception):
     """A message was not delivered. The text holds no secret."""
+
+
+class HangingChannelError(ChannelError):
+    """The service neither took the message nor refused it in time."""
 
 
 @dataclass(frozen=True)
@@ -89,19 +95,48 @@ def deliver(
     _prepare_ledger(warehouse)
     sendings = []
     for channel in settings.delivery if channels is None else channels:
-        language = channel.language or settings.language
-        edition = find_or_print_report(settings, period, language)
-        report = replace(read_report(settings, period, language), edition=edition.number)
-        message = reports.write_announcement(report, _locate_report(channel, edition), finding)
-        sending = SentEdition(channel.name, DeliveryOutcome.TRIAL, edition.number, message=message)
-        if not channel.wants(report.verdict.value, report.period.value):
-            sending = replace(sending, state=DeliveryOutcome.NOT_WANTED)
-        elif not is_again and _is_sent(warehouse, edition, channel.name):
-            sending = replace(sending, state=DeliveryOutcome.ALREADY_SENT)
-        elif not is_trial:
-            sending = _send_and_note(warehouse, channel, edition, sending)
+        try:
+            sending = _deliver_to(warehouse, settings, channel, period, finding, is_again, is_trial)
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # what one channel needs, such as a report in its language, fails for it alone
+            problem = f"its report cannot be made: {type(error).__name__}"
+            sending = SentEdition(channel.name, DeliveryOutcome.FAILED, 0, problem)
         sendings.append(sending)
     return sendings
+
+
+def _deliver_to(
+    warehouse: Warehouse,
+    settings: Settings,
+    channel: Channel,
+    period: Period | date,
+    finding: str,
+    is_again: bool,
+    is_trial: bool,
+) -> SentEdition:
+    language = channel.language or settings.language
+    edition = find_or_print_report(settings, period, language)
+    report = replace(read_report(settings, period, language), edition=edition.number)
+    message = reports.write_announcement(report, _locate_report(channel, edition), finding)
+    sending = SentEdition(channel.name, DeliveryOutcome.TRIAL, edition.number, message=message)
+    if not channel.wants(report.verdict.value, report.period.value):
+        return replace(sending, state=DeliveryOutcome.NOT_WANTED)
+    if not is_again and _is_sent(warehouse, edition, channel.name):
+        return replace(sending, state=DeliveryOutcome.ALREADY_SENT)
+    return sending if is_trial else _send_and_note(warehouse, channel, edition, sending)
+
+
+def send_alert(settings: Settings, title: str, text: str) -> list[str]:
+    """Sends a few words to every channel with `alerts: true`. Returns what failed, without secrets."""
+    problems = []
+    for channel in settings.delivery:
+        if channel.alerts:
+            try:
+                _send(channel, reports.Announcement(title, text), None)
+            except ChannelError as error:
+                problems.append(f"{channel.name}: {error}")
+    return problems
 
 
 def _prepare_ledger(warehouse: Warehouse) -> None:
@@ -172,8 +207,11 @@ def _send_and_note(warehouse: Warehouse, channel: Channel, edition: Edition, sen
         time.sleep(wait_seconds)
         attempts += 1
         try:
-            _send(channel, edition, sending.message)
+            _send(channel, sending.message, str(edition.pdf) if channel.attach == "pdf" else None)
             problem = ""
+            break
+        except HangingChannelError as error:  # it may have taken the report all the same
+            problem = str(error)
             break
         except ChannelError as error:
             problem = str(error)
@@ -194,7 +232,27 @@ def _send_and_note(warehouse: Warehouse, channel: Channel, edition: Edition, sen
     return sending
 
 
-def _send(channel: Channel, edition: Edition, message: reports.Announcement) -> None:
+def _send(channel: Channel, message: reports.Announcement, attachment: str | None) -> None:
+    """Sends within SECONDS_TO_SEND: the services' own limits do not end an answer that comes a byte at a time."""
+    ended: list[ChannelError | None] = []
+
+    def send() -> None:
+        try:
+            _send_at_leisure(channel, message, attachment)
+            ended.append(None)
+        except ChannelError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    thread.join(SECONDS_TO_SEND)
+    if not ended:
+        raise HangingChannelError(f"the service did not end within {SECONDS_TO_SEND:.0f} s")
+    if ended[0]:
+        raise ended[0]
+
+
+def _send_at_leisure(channel: Channel, message: reports.Announcement, attachment: str | None) -> None:
     import apprise
 
     url = _fill_in_secrets(channel.url)
@@ -204,8 +262,8 @@ def _send(channel: Channel, edition: Edition, message: reports.Announcement) -> 
             service: Any = apprise.Apprise(asset=asset)
             if not service.add(url):
                 raise ChannelError("url is no Apprise URL; see https://appriseit.com for the form of each service")
-            attachment = str(edition.pdf) if channel.attach == "pdf" and service[0].attachment_support else None
-            is_sent = bool(service.notify(message.text, message.title, body_format="text", attach=attachment))
+            attached = attachment if service[0].attachment_support else None
+            is_sent = bool(service.notify(message.text, message.title, body_format="text", attach=attached))
         except ChannelError:
             raise
         except Exception as error:  # a defect of a service must not fail the run, and its text may hold the URL

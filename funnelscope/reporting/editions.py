@@ -1,17 +1,20 @@
 """Editions of a day, week or month: printed from the published snapshot, numbered, kept in `reports/<name>/`."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableSequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
 import reports
 from funnelscope.events.schema import FIGURE
-from funnelscope.messages.message_types import PeriodKind
+from funnelscope.messages.message_types import Message, PeriodKind
+from funnelscope.messages.wording import load_words
 from funnelscope.publication.publish import open_published
 from funnelscope.quality.gate import list_days
 from funnelscope.reporting.data_section import (
@@ -38,6 +41,8 @@ from funnelscope.reporting.stage_sections import STAGES, read_stage
 from funnelscope.settings import Settings
 from funnelscope.warehouse.snapshots import find_current_snapshot
 
+Made = TypeVar("Made")
+
 
 @dataclass(frozen=True)
 class EditionRecord:
@@ -57,20 +62,57 @@ class EditionRecord:
 
 
 def build_report(
-    published: Published, edition: int, snapshot: str, before: EditionRecord | None = None
+    published: Published,
+    edition: int,
+    snapshot: str,
+    before: EditionRecord | None = None,
+    failures: MutableSequence[reports.PartFailure] | None = None,
 ) -> reports.Report:
-    """The period as data. `before` is the previous edition, with which it is compared."""
-    platforms, platform_total = read_platforms(published)
+    """The period as data.
+
+    Args:
+        before: the previous edition, with which it is compared.
+        failures: takes the parts that cannot be read; the report then says so in their place, or among its reasons.
+    """
+    aside = None if failures is None else reports.SetAside(failures)
+
+    words = load_words(published.language)
+    stage_names = {key: words.text("stages", key) for key in STAGES}
+
+    def read(part: str, function: Callable[[Published], Made], nothing: Made) -> Made:
+        name = words.text("report", f"part_{part}")
+        return reports.make_part(aside, name, lambda: function(published), lambda why: nothing)
+
+    def read_one_stage(key: str) -> reports.Stage:
+        return reports.make_part(
+            aside,
+            stage_names[key],
+            lambda: read_stage(published, key, of_events),
+            lambda why: reports.Stage(key, no_data=Message("part_unread", {"part": stage_names[key], "problem": why})),
+        )
+
+    no_platforms: tuple[tuple[reports.Platform, ...], tuple[reports.ComparedFigure, ...]] = ((), ())
+    platforms, platform_total = read("platforms", read_platforms, no_platforms)
     deliveries = read_deliveries(published)
     families = {each.family for each in deliveries if each.state is not reports.DeliveryState.ABSENT}
     has_events = families != {FIGURE.name} if deliveries else not platforms  # a day that nobody has judged yet
-    split = read_money(published) if has_events else None
-    diagnosed = read_diagnosis_section(published)
+    split = read("money", read_money, None) if has_events else None
+    diagnosed = read("diagnosis", read_diagnosis_section, None)
     editions = {
         day: len(_read_editions(_locate_folder(published.settings, get_day(day)))) for day in published.period.days
     }
     of_events = [each for each in diagnosed.findings if not dict(each.slice).get("platform")] if diagnosed else []
-    stages = tuple(read_stage(published, key, of_events) for key in STAGES) if has_events else ()
+    stages = tuple(map(read_one_stage, STAGES)) if has_events else ()
+    headline: tuple[reports.Headline, ...] = ()
+    if has_events:
+        headline = read("headline", lambda each: mark_headlines(read_headlines(each), stages), headline)
+    bridge = read("bridge", lambda each: build_bridge(each, split), None)
+    own_funnels: tuple[reports.OwnFunnel, ...] = ()
+    if published.is_day:
+        own_funnels = read(
+            "own_funnels", lambda each: read_own_funnels(each.connection, each.business_date), own_funnels
+        )
+    unread = (each for each in failures or () if each.part not in stage_names.values())
     report = reports.Report(
         shop=published.settings.shop,
         business_date=published.business_date,
@@ -85,17 +127,20 @@ def build_report(
         period=published.period.kind,
         name="" if published.is_day else published.period.name,
         days=read_days_of_period(published, editions),
-        verdict_reasons=read_verdict_reasons(published),
+        verdict_reasons=(
+            *read_verdict_reasons(published),
+            *(Message("part_unread", {"part": each.part, "problem": each.problem}) for each in unread),
+        ),
         last_good_date=find_last_good_date(published),
         promotion=published.promotion(published.business_date) if published.is_day else None,
-        headline=mark_headlines(read_headlines(published), stages) if has_events else (),
-        bridge=build_bridge(published, split),
+        headline=headline,
+        bridge=bridge,
         diagnosis=diagnosed,
         money=split,
         stages=stages,
         platforms=platforms,
         platform_total=platform_total,
-        own_funnels=read_own_funnels(published.connection, published.business_date) if published.is_day else (),
+        own_funnels=own_funnels,
         deliveries=deliveries,
         checks=read_checks(published),
         data_docs=find_data_docs(published) if published.is_day else None,
@@ -148,6 +193,7 @@ class Edition:
     number: int
     snapshot: str
     pdf: Path
+    failures: tuple[reports.PartFailure, ...] = ()  # parts and files that could not be made when it was printed
 
     @property
     def spreadsheet(self) -> Path:
@@ -168,7 +214,8 @@ def print_report(settings: Settings, period: Period | date, language: str | None
     """Prints the report into `reports/<name>/` from the published snapshot.
 
     Writes PDF, XLSX, a PNG for each stage, and for a day its findings as JSON. There is a new edition if the published
-    content of one of the days, or its verdict, has changed; else the last edition is printed again.
+    content of one of the days, or its verdict, has changed; else the last edition is printed again. What cannot be made
+    is left out and listed in `failures`.
 
     Raises:
         FileNotFoundError: nothing has been published yet.
@@ -184,25 +231,30 @@ def print_report(settings: Settings, period: Period | date, language: str | None
         snapshot = _find_newest(source)
         published = Published(connection, settings, period, language)
         restated = _find_restated_before(published, number, records)
-        report = replace(build_report(published, number, snapshot, before), restated_days=restated)
+        failures: list[reports.PartFailure] = []
+        report = replace(build_report(published, number, snapshot, before, failures), restated_days=restated)
         files = _list_late_files(published)
     edition = _locate_edition(settings, period, number, snapshot, language)
     folder.mkdir(parents=True, exist_ok=True)
-    _write(edition.pdf, reports.render(report))
-    _write(edition.spreadsheet, reports.write_spreadsheet(report))
+    _write(edition.pdf, reports.render(report, failures))
+    beside: dict[Path, Callable[[], bytes]] = {edition.spreadsheet: partial(reports.write_spreadsheet, report)}
     if published.is_day:
-        _write(edition.findings, reports.write_findings_json(report))
+        beside[edition.findings] = partial(reports.write_findings_json, report)
     for stage_ in report.stages:
-        _write(edition.picture(stage_.key), reports.render_stage_png(stage_, report))
+        beside[edition.picture(stage_.key)] = partial(reports.render_stage_png, stage_, report)
     for number_, platform in enumerate(report.platforms, 1):
         if platform.steps:
-            _write(edition.picture(f"platform-{number_}"), reports.render_platform_png(platform, report))
+            beside[edition.picture(f"platform-{number_}")] = partial(reports.render_platform_png, platform, report)
+    for path, make in beside.items():
+        with reports.SetAside(failures).attempt(path.name):
+            path.unlink(missing_ok=True)  # what an earlier printing left says something else
+            _write(path, make())
     current = find_current_snapshot(settings.published)
     printed_from = records[number - 1].printed_from if number <= len(records) else current.name if current else ""
     figures = {key: str(figure.value) for key, (figure, _) in _select_remembered_figures(report).items()}
     record = EditionRecord(source, figures, files, printed_from)
     _write(folder / f"edition-{number}.json", json.dumps(asdict(record), indent=2, ensure_ascii=False).encode())
-    return edition
+    return replace(edition, failures=tuple(failures))
 
 
 def _find_restated_before(published: Published, number: int, records: list[EditionRecord]) -> tuple[date, ...]:

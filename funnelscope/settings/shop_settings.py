@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from funnelscope.events.metrics import METRICS
 from funnelscope.events.schema import FAMILIES, REQUIRED
+from funnelscope.settings.patterns import Pattern
 from funnelscope.settings.service_hours import list_service_periods, read_service_hours
 from funnelscope.settings.yaml_source import KeyPath, SettingsError, YamlSource
 from funnelscope.settings.yaml_source import check_timezone as _known_timezone
@@ -190,8 +191,8 @@ class _Export(_SettingsModel):
     @classmethod
     def _pattern(cls, pattern: str) -> str:
         try:
-            found_in_nothing = re.compile(pattern).search("")
-        except re.error as problem:
+            found_in_nothing = Pattern(pattern).search("")
+        except ValueError as problem:
             _reject((), pattern, f"is not a regular expression: {problem}")
         if pattern and found_in_nothing:
             _reject((), pattern, "matches every line; begin with ^ and words, such as '^(合计|总计)'")
@@ -203,8 +204,8 @@ class _Export(_SettingsModel):
         if not isinstance(given, str) or given == MODIFIED:
             return given
         try:
-            groups = re.compile(given).groups
-        except re.error as problem:
+            groups = Pattern(given).groups
+        except ValueError as problem:
             _reject((), given, f"is neither a date (YYYY-MM-DD) nor a regular expression: {problem}")
         if groups != 1:
             _reject((), given, r"must be a date, modified, or have one group, such as 'export_(\d{4}-\d{2}-\d{2})'")
@@ -421,6 +422,7 @@ class Channel(_SettingsModel):
     link: str = ""
     only: Literal["all", "warned", "blocked"] = "all"
     reports: tuple[Literal["day", "week", "month"], ...] = ("day", "week", "month")
+    alerts: bool = Field(False, description="whether it is told of a run that did not start, hangs or was blocked")
 
     @model_validator(mode="after")
     def _link_has_an_address(self) -> "Channel":

@@ -349,21 +349,31 @@ def diagnose(
 @app.command(short_help="Every day: published, warned, blocked, late, missing.")
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="For monitoring: one JSON object, and an exit code.")] = False,
+    is_alerting: Annotated[
+        bool, typer.Option("--alert", help="For a timer: alerts if a day is late or blocked, or a run is stuck.")
+    ] = False,
 ) -> None:
     """Lists the days: published, warned, blocked, late or missing, and why.
 
     With --json, the last published day and whether it is the one expected by now, from the published copy. Exit codes:
-    0 fine, 1 not published by the time expected, or an error, 2 blocked.
+    0 fine, 1 not published by the time expected, the next run will not come or end, or an error, 2 blocked. --alert
+    writes what is wrong to alerts.log and sends it to the channels with `alerts: true`, once a day; same exit codes.
     """
     with explain_errors():
         from pipelines.status import print_status, read_health
 
         settings = load_shop_settings()
-        if not as_json:
+        if not (as_json or is_alerting):
             print_status(settings)
             return
         health = read_health(settings)
-        typer.echo(json.dumps(health, ensure_ascii=False, indent=2))
+        if as_json:
+            typer.echo(json.dumps(health, ensure_ascii=False, indent=2))
+        if is_alerting:
+            from pipelines.watch import tell_if_due
+
+            for problem in tell_if_due(settings, health):
+                typer.echo(problem, err=True)
     raise typer.Exit(health["exit_code"])
 
 

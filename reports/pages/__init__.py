@@ -1,7 +1,13 @@
 """The content of the pages of a report: plain dictionaries of finished texts, in the form that page.typ lays out."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
 from funnelscope.messages.wording import Words
-from reports.model import DeliveryState, Report, ReportVerdict, has_events, list_told_stages
+from reports.failures import PartFailure, SetAside, describe_error, make_part
+from reports.fonts import require_glyphs, spell_out
+from reports.model import DeliveryState, Report, ReportVerdict, Stage, has_events, list_told_stages
 from reports.pages.data_page import build_changes_chapter, build_data_chapter, build_definitions_chapter
 from reports.pages.money_page import build_money_chapter
 from reports.pages.own_funnel_page import build_own_funnels_chapter
@@ -10,23 +16,104 @@ from reports.pages.stage_pages import build_stage_chapter
 from reports.pages.summary_page import build_summary
 from reports.pages.table_blocks import Content
 
+Anything = TypeVar("Anything")
 
-def build_content(report: Report, words: Words) -> Content:
-    """Everything that is printed, as JSON-ready dictionaries. Raises UnknownWordError for an unknown key."""
-    stages = [build_stage_chapter(stage, report, words) for stage in list_told_stages(report)]
+
+def build_content(report: Report, words: Words, aside: SetAside | None = None) -> Content:
+    """Everything that is printed, as JSON-ready dictionaries.
+
+    Args:
+        aside: takes the chapters that fail, in whose place the page says why; without it, UnknownWordError is raised
+            for an unknown key.
+    """
+
+    def build_chapter(heading: str, build: Callable[[], Content | None]) -> Content | None:
+        title = words.text("headings", heading)
+        return make_part(aside, title, lambda: require_all_glyphs(build()), lambda why: _explain(title, why, words))
+
+    def build_stage(stage: Stage) -> Content:
+        name = words.text("stages", stage.key)
+        return make_part(
+            aside,
+            name,
+            lambda: require_all_glyphs(build_stage_chapter(stage, report, words)),
+            lambda why: _explain(name, why, words) | {"no_data": write_failure(why, words), "tables": []},
+        )
+
+    chapters = {
+        "own_funnels": lambda: build_own_funnels_chapter(report, words) if report.own_funnels else None,
+        "data": lambda: build_data_chapter(report, words),
+        "changes": lambda: next(iter(build_changes_chapter(report, words)), None),
+        "definitions": lambda: build_definitions_chapter(report, words),
+    }
     return {
         "document": build_document(report, words),
-        "summary": build_summary(report, words),
-        "money": build_money_chapter(report, words) if has_events(report) else None,
-        "platforms": build_platform_chapters(report, words),
-        "stages": stages,
-        "chapters": [
-            *([build_own_funnels_chapter(report, words)] if report.own_funnels else []),
-            build_data_chapter(report, words),
-            *build_changes_chapter(report, words),
-            build_definitions_chapter(report, words),
-        ],
+        "summary": _build_summary(report, words, aside),
+        "money": build_chapter("money_chapter", lambda: build_money_chapter(report, words))
+        if has_events(report)
+        else None,
+        "platforms": make_part(
+            aside,
+            words.text("headings", "platforms"),
+            lambda: require_all_glyphs(build_platform_chapters(report, words)),
+            lambda why: [_explain(words.text("headings", "platforms"), why, words)],
+        ),
+        "stages": list(map(build_stage, list_told_stages(report))),
+        "chapters": [built for key, build in chapters.items() if (built := build_chapter(key, build))],
     }
+
+
+def _build_summary(report: Report, words: Words, aside: SetAside | None) -> Content:
+    """The first page, without what keeps it from being made."""
+    left_out: dict[str, Any] = {
+        "platforms": (),
+        "diagnosis": None,
+        "bridge": None,
+        "headline": (),
+        "stages": (),
+        "days": (),
+    }
+    fewer = report
+    for name, nothing in left_out.items() if aside else ():
+        try:
+            return require_all_glyphs(build_summary(fewer, words))
+        except Exception as error:
+            assert aside
+            aside.failures.append(PartFailure(words.text("report", "first_page"), describe_error(error)))
+            fewer = replace(fewer, **{name: nothing})
+    return build_summary(fewer, words)
+
+
+def write_failure(why: str, words: Words) -> str:
+    """The sentence that stands in place of a part."""
+    return spell_out(words.text("report", "part_failed", problem=why))
+
+
+def _explain(title: str, why: str, words: Words) -> Content:
+    """A chapter that says why it is not there; it fits the place of every chapter but a stage's."""
+    sentence = write_failure(why, words)
+    section = {"heading": None, "picture": None, "table": None, "note": sentence}
+    return {
+        "heading": title,
+        "name": title,
+        "question": "",
+        "begins_page": True,
+        "no_data": None,
+        "sections": [section],
+    }
+
+
+def require_all_glyphs(content: Anything, where: str = "page") -> Anything:
+    """The content. Raises MissingGlyphError if one of its texts cannot be drawn."""
+    if isinstance(content, str):
+        require_glyphs(content, where)
+    elif isinstance(content, dict):
+        for key, item in content.items():
+            require_all_glyphs(item, f"{where}.{key}")
+    elif isinstance(content, list):
+        for item in content:
+            require_all_glyphs(item, where)
+    return content
 
 
 def build_document(report: Report, words: Words) -> Content:

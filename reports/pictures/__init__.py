@@ -1,6 +1,13 @@
 """Every picture of a report, by name."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
 from funnelscope.messages.wording import Words
+from reports.failures import SetAside, make_part
+from reports.fonts import FAMILY, spell_out
 from reports.model import Report, Stage, select_drawn_parts, select_findings_of_stage
 from reports.pictures.bars import draw_money, draw_windows
 from reports.pictures.bridge import draw_bridge
@@ -11,59 +18,83 @@ from reports.pictures.heat_map import draw_heat_map
 from reports.pictures.intervals import draw_effects
 from reports.pictures.own_funnel_picture import draw_own_funnel
 from reports.pictures.pairs import draw_pairs
-from reports.pictures.platform_picture import draw_platforms
+from reports.pictures.platform_picture import list_platform_drawings
 from reports.pictures.relevance_picture import draw_relevance
 from reports.pictures.trend import draw_sparkline, draw_trend_alone, has_trend, select_trends
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
-def draw_pictures(report: Report, words: Words) -> dict[str, bytes]:
+Draw = Callable[[], "Canvas"]
+
+
+def draw_pictures(report: Report, words: Words, aside: SetAside | None = None) -> dict[str, bytes]:
     """SVG by name: `bridge`, `money`, `spark_<figure>`, `finding_<number>`, and what platforms and stages have.
 
     These are `platform_<number>`, and for a stage with numbers `<stage>` and `<stage>_<part>`.
+
+    Args:
+        aside: takes the pictures that fail, in whose place stands why.
     """
-    result = {}
+    drawings: dict[str, Draw] = {}
+    if (bridge := report.bridge) is not None:
+        drawings["bridge"] = lambda: draw_bridge(bridge, words)
+    if (money := report.money) is not None and money.paid_amount is not None:
+        drawings["money"] = lambda: draw_money(money)
+    for figure in [each for headline in report.headline for each in (headline.figure, headline.second) if each]:
+        if has_trend(figure.trend):
+            drawings[f"spark_{figure.key}"] = partial(draw_sparkline, figure.trend)
+    for number, finding in enumerate(report.diagnosis.findings if report.diagnosis else (), start=1):
+        if has_trend(finding.trend):
+            drawings[f"finding_{number}"] = partial(draw_finding, finding, words)
+    for figure in select_trends(report):
+        drawings[f"trend_{figure.key}"] = partial(draw_trend_alone, figure, words)
+    for stage in report.stages:
+        if stage.no_data is None:
+            drawings |= _list_stage_drawings(stage, report, words)
+    drawings |= list_platform_drawings(report, words)
+    for number, funnel in enumerate(report.own_funnels, start=1):
+        drawings[f"own_funnel_{number}"] = partial(draw_own_funnel, funnel.cohorts[0], words)
     with apply_drawing_style():
-        if report.bridge is not None:
-            result["bridge"] = save_svg(draw_bridge(report.bridge, words), "bridge")
-        if report.money is not None and report.money.paid_amount is not None:
-            result["money"] = save_svg(draw_money(report.money), "money")
-        for figure in [each for headline in report.headline for each in (headline.figure, headline.second) if each]:
-            if has_trend(figure.trend):
-                name = f"spark_{figure.key}"
-                result[name] = save_svg(draw_sparkline(figure.trend), name)
-        for number, finding in enumerate(report.diagnosis.findings if report.diagnosis else (), start=1):
-            if has_trend(finding.trend):
-                name = f"finding_{number}"
-                result[name] = save_svg(draw_finding(finding, words), name)
-        for figure in select_trends(report):
-            name = f"trend_{figure.key}"
-            result[name] = save_svg(draw_trend_alone(figure, words), name)
-        for stage in report.stages:
-            if stage.no_data is None:
-                result |= _draw_stage_pictures(stage, report, words)
-        for name, canvas in draw_platforms(report, words).items():
-            result[name] = save_svg(canvas, name)
-        for number, funnel in enumerate(report.own_funnels, start=1):
-            name = f"own_funnel_{number}"
-            result[name] = save_svg(draw_own_funnel(funnel.cohorts[0], words), name)
-    return result
+        return {
+            name: make_part(
+                aside,
+                words.text("report", "picture", name=name),
+                partial(_draw, draw, name),
+                lambda why: write_placeholder(spell_out(words.text("report", "part_failed", problem=why))),
+            )
+            for name, draw in drawings.items()
+        }
 
 
-def _draw_stage_pictures(stage: Stage, report: Report, words: Words) -> dict[str, bytes]:
-    stage, canvases = select_drawn_parts(report, stage), {}
+def _draw(draw: Draw, name: str) -> bytes:
+    return save_svg(draw(), name)
+
+
+def write_placeholder(sentence: str) -> bytes:
+    """An SVG that holds a sentence, in place of a picture; made by hand, for matplotlib may be what fails."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="174mm" height="8mm" viewBox="0 0 174 8">'
+        f'<text x="0" y="5" font-family="{FAMILY}" font-size="2.6">{escape(sentence)}</text></svg>'
+    ).encode()
+
+
+def _list_stage_drawings(stage: Stage, report: Report, words: Words) -> dict[str, Draw]:
+    stage, key = select_drawn_parts(report, stage), stage.key
+    drawings: dict[str, Draw] = {}
     if stage.steps:
-        canvases[stage.key] = draw_stage(stage, words)
+        drawings[key] = lambda: draw_stage(stage, words)
     if stage.windows:
-        canvases[f"{stage.key}_windows"] = draw_windows(stage.windows, words)
+        drawings[f"{key}_windows"] = lambda: draw_windows(stage.windows, words)
     if stage.inquiry_windows:
-        canvases[f"{stage.key}_inquiry_windows"] = draw_windows(stage.inquiry_windows, words)
-    if stage.heat_map is not None:
-        canvases[f"{stage.key}_heat_map"] = draw_heat_map(stage.heat_map, words)
+        drawings[f"{key}_inquiry_windows"] = lambda: draw_windows(stage.inquiry_windows, words)
+    if (heat_map := stage.heat_map) is not None:
+        drawings[f"{key}_heat_map"] = lambda: draw_heat_map(heat_map, words)
     if stage.pairs:
-        canvases[f"{stage.key}_pairs"] = draw_pairs(stage.pairs, words)
+        drawings[f"{key}_pairs"] = lambda: draw_pairs(stage.pairs, words)
     if any(cell.is_failing for cell in stage.relevance):
-        canvases[f"{stage.key}_relevance"] = draw_relevance(stage.relevance, words)
-    findings = select_findings_of_stage(report, stage.key)
+        drawings[f"{key}_relevance"] = lambda: draw_relevance(stage.relevance, words)
+    findings = select_findings_of_stage(report, key)
     if sum(finding.effect is not None for finding in findings) > 1:
-        canvases[f"{stage.key}_effects"] = draw_effects(findings, words)
-    return {name: save_svg(canvas, name) for name, canvas in canvases.items()}
+        drawings[f"{key}_effects"] = lambda: draw_effects(findings, words)
+    return drawings

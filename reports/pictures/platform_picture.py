@@ -1,5 +1,7 @@
 """The pictures of a platform: its own funnel above the trend of its pay rate, and the trend of its paid amount."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from funnelscope.messages.wording import STATED, Words
@@ -12,17 +14,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 
-def draw_platforms(report: Report, words: Words) -> dict[str, "Canvas"]:
-    """`platform_<number>`, and `platform_<number>_amount` where there is a trend."""
-    drawn = {}
+def list_platform_drawings(report: Report, words: Words) -> dict[str, Callable[[], "Canvas"]]:
+    """What draws `platform_<number>`, and `platform_<number>_amount` where there is a trend."""
+    drawn: dict[str, Callable[[], Canvas]] = {}
     for number, platform in enumerate(report.platforms, 1):
         if platform.steps:
-            drawn[f"platform_{number}"] = draw_stage(convert_to_stage(platform), words)
+            drawn[f"platform_{number}"] = partial(_draw_platform, platform, words)
         amount = next((each.figure for key in ("paid_amount", "cost") for each in platform.figures
                        if each.figure.key == f"{STATED}{key}"), None)  # fmt: skip
         if amount is not None and has_trend(amount.trend):
-            drawn[f"platform_{number}_amount"] = draw_trend_alone(amount, words)
+            drawn[f"platform_{number}_amount"] = partial(draw_trend_alone, amount, words)
     return drawn
+
+
+def _draw_platform(platform: Platform, words: Words) -> "Canvas":
+    return draw_stage(convert_to_stage(platform), words)
 
 
 def convert_to_stage(platform: Platform) -> Stage:

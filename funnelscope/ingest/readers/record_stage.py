@@ -19,7 +19,9 @@ from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.quoting import quote_identifier
 
 CHUNK_RECORDS = 50_000
+CHUNK_CHARACTERS = 32_000_000
 MAXIMUM_COLUMNS = 1_000
+SHOWN_CHARACTERS = 200_000  # of a record that is refused; csv's limit of a field is less
 STAGED = "temp.staged_records"
 DETAILS = {"row_": "BIGINT", "problem_": "VARCHAR", "detail_": "VARCHAR", "record_": "VARCHAR"}
 HEADER_SOUGHT_IN_LINES = 30
@@ -38,8 +40,11 @@ def name_columns(header: Sequence[str], source: Source) -> list[str]:
     A column without a name is named by its position, and so is a repeated one that is not read.
 
     Raises:
-        DeliveryError: a column that is read is there twice.
+        DeliveryError: a column that is read is there twice, or there are too many.
     """
+    if len(header) > MAXIMUM_COLUMNS:
+        message = LocalizedMessage("too_many_columns", most=MAXIMUM_COLUMNS, column=repr(header[MAXIMUM_COLUMNS]))
+        raise DeliveryError(QuarantineReason.BAD_HEADER, message)
     named: list[str] = []
     for position, name in enumerate((name.strip(BLANKS) for name in header), start=1):
         is_repeated = name.lower() in (earlier.lower() for earlier in named)
@@ -117,7 +122,7 @@ class RecordStage:
         self.batches: dict[tuple[str, ...], Batch] = {}
         self.bad: list[tuple[int, str, str, str]] = []
         self.first_bad: tuple[int, LocalizedMessage] | None = None
-        self.waiting = 0
+        self.waiting = self.waiting_characters = 0
         self.row_count = 0
         columns = ", ".join(f"{name} {kind}" for name, kind in DETAILS.items())
         warehouse.execute(f"create or replace temp table {STAGED.removeprefix('temp.')} ({columns})")
@@ -141,8 +146,8 @@ class RecordStage:
             batch = self.batches[names] = Batch()
         batch.lines.append(line)
         batch.fields.append(fields)
-        batch.texts.append(text)
-        self._count()
+        batch.texts.append(text[:SHOWN_CHARACTERS])
+        self._count(text)
 
     def add_table(self, first_line: int, names: Sequence[str], table: pa.Table, texts: list[str]) -> None:
         """Adds readable records, each on a line of its own, with their values in the columns of `names`."""
@@ -154,8 +159,8 @@ class RecordStage:
     def add_bad(self, line: int, reason: QuarantineReason, detail: LocalizedMessage, text: str) -> None:
         """Adds a record that goes to quarantine as it is."""
         self.first_bad = self.first_bad or (line, detail)
-        self.bad.append((line, reason.value, escape(detail), escape(text)))
-        self._count()
+        self.bad.append((line, reason.value, escape(detail), escape(text[:SHOWN_CHARACTERS])))
+        self._count(text)
 
     def finish(self) -> tuple[DeliveryRows, int]:
         """The staged rows and their number. Columns are empty only if there are no rows.
@@ -182,10 +187,11 @@ class RecordStage:
         )
         return rows, self.row_count
 
-    def _count(self) -> None:
+    def _count(self, text: str) -> None:
         self.row_count += 1
         self.waiting += 1
-        if self.waiting == CHUNK_RECORDS:
+        self.waiting_characters += len(text)
+        if self.waiting == CHUNK_RECORDS or self.waiting_characters > CHUNK_CHARACTERS:
             self._flush()
 
     def _flush(self) -> None:
@@ -195,7 +201,7 @@ class RecordStage:
             tables.append(pa.table(columns, names=list(DETAILS)))
         if tables:
             self._insert(pa.concat_tables(tables, promote_options="default"))
-        self.batches, self.bad, self.waiting = {}, [], 0
+        self.batches, self.bad, self.waiting, self.waiting_characters = {}, [], 0, 0
 
     def _insert(self, chunk: pa.Table) -> None:
         names = ", ".join(quote_identifier(name) for name in chunk.column_names)

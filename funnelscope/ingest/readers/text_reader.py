@@ -9,11 +9,9 @@ import csv
 import gzip
 import io
 import json
-import re
 import zlib
 from collections import deque
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,10 @@ from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.ingest.readers import encoding_detection
 from funnelscope.ingest.readers.plain_csv import split_plain_lines
 from funnelscope.ingest.readers.record_stage import (
+    CHUNK_CHARACTERS,
     HEADER_SOUGHT_IN_LINES,
+    MAXIMUM_COLUMNS,
+    SHOWN_CHARACTERS,
     RecordStage,
     build_problem,
     fit_fields,
@@ -35,11 +36,16 @@ from funnelscope.ingest.readers.record_stage import (
 )
 from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.settings import Format, Source
+from funnelscope.settings.patterns import Pattern, PatternTooSlowError
 from funnelscope.warehouse.connection import Warehouse
 
 UNREADABLE_BYTES = "funnelscope.unreadable"
 OTHER_DELIMITERS = ",;\t|，"
 LINES_AT_ONCE = 10_000
+LONGEST_LINE = 16 * 2**20  # in characters; what is longer is a bad record, of which the beginning is kept
+# Compressed text that expands more is no export: not once in a hundred does one reach a tenth of it.
+LARGEST_EXPANSION, EXPANDED_IN_ANY_CASE = 200, 128 * 2**20
+LINE_COUNTS_FOR = 16  # characters more, so that blank lines come to an end
 PARTS_SPLIT_IN_VAIN = 3  # then the rest of the file is read record by record
 
 
@@ -71,10 +77,16 @@ def read_text(
             stage.notes.append(f"read as {encoding.removesuffix('-sig')}, as its byte-order mark says")
         with _open_decompressed(path, compression) as stream:
             text = io.TextIOWrapper(stream, encoding=encoding, errors=UNREADABLE_BYTES, newline="")
+            most = max(path.stat().st_size * LARGEST_EXPANSION, EXPANDED_IN_ANY_CASE) if compression else 0
+            lines = _read_lines(text, most)
             if file_format is Format.CSV:
-                _stage_csv(stage, text, source, ".tsv" in path.suffixes)
+                _stage_csv(stage, lines, source, ".tsv" in path.suffixes)
             else:
-                _stage_json(stage, text)
+                _stage_json(stage, lines)
+    except PatternTooSlowError as error:
+        raise DeliveryError(
+            QuarantineReason.UNREADABLE, LocalizedMessage("pattern_too_slow", pattern=str(error)), ("skip_lines",)
+        ) from None
     except (zlib.error, UnicodeError) as error:
         raise DeliveryError(QuarantineReason.UNREADABLE, LocalizedMessage("damaged", error=str(error))) from None
     return stage.finish()
@@ -87,6 +99,40 @@ def _open_decompressed(path: Path, compression: str) -> Any:
     if compression == "zstd":
         return pa.input_stream(str(path), compression="zstd")
     return path.open("rb")
+
+
+class CutLine(str):
+    """The beginning of a line that is longer than LONGEST_LINE; still too long for a field of CSV."""
+
+
+def _read_lines(text: io.TextIOWrapper, most_characters: int) -> Iterator[str]:
+    """The lines of a text, in bounded memory.
+
+    Args:
+        most_characters: what compressed text may hold; 0 for what is not compressed.
+
+    Raises:
+        DeliveryError: it holds more.
+    """
+    read = 0
+    line: str
+    while line := text.readline(LONGEST_LINE):
+        read += len(line) + LINE_COUNTS_FOR
+        if len(line) == LONGEST_LINE and not line.endswith(("\n", "\r")):
+            rest, line = line, CutLine(line[:SHOWN_CHARACTERS])
+            while rest and not rest.endswith(("\n", "\r")):
+                _refuse_expansion(read, most_characters)
+                rest = text.readline(LONGEST_LINE)
+                read += len(rest)
+        _refuse_expansion(read, most_characters)
+        yield line
+
+
+def _refuse_expansion(read: int, most_characters: int) -> None:
+    if 0 < most_characters < read:
+        raise DeliveryError(
+            QuarantineReason.UNREADABLE, LocalizedMessage("expands_too_far", megabytes=f"{most_characters >> 20:,}")
+        )
 
 
 # -- encoding
@@ -166,7 +212,15 @@ class _Lines:
 
     def take_many(self, count: int) -> list[str]:
         """The next lines, where none has been given back: not counted before they are used."""
-        return [] if self.given_back else list(islice(self.text, count))
+        taken: list[str] = []
+        characters = 0
+        while not self.given_back and len(taken) < count and characters < CHUNK_CHARACTERS:
+            line = next(self.text, "")
+            if not line:
+                break
+            taken.append(line)
+            characters += len(line)
+        return taken
 
     def give_back(self) -> None:
         """Undoes the reading of all kept lines."""
@@ -175,12 +229,12 @@ class _Lines:
         self.kept.clear()
 
 
-def _stage_csv(stage: RecordStage, text: io.TextIOWrapper, source: Source, is_tabbed: bool) -> None:
+def _stage_csv(stage: RecordStage, text: Iterable[str], source: Source, is_tabbed: bool) -> None:
     lines = _Lines(text)
     delimiter = source.delimiter or ("\t" if is_tabbed else ",")
     # Columns that are lined up by blanks have several between two values.
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter == " ", strict=True)
-    skipped = re.compile(source.skip_lines) if source.skip_lines else None
+    skipped = Pattern(source.skip_lines) if source.skip_lines else None
     header = source.names or _read_header(reader, lines, stage, source)
     if not header:
         return
@@ -203,7 +257,13 @@ def _stage_csv(stage: RecordStage, text: io.TextIOWrapper, source: Source, is_ta
             record = lines.take_first()
             if not (skipped and skipped.search(record)):
                 problem = build_problem("open_quote") if spans_lines else build_problem("not_csv", error=str(error))
+                if isinstance(record, CutLine):
+                    problem = _describe_long_line()
                 stage.add_bad(first_line, QuarantineReason.BAD_RECORD, problem, record)
+            continue
+        if isinstance(lines.kept[0], CutLine):
+            record = lines.take_first()
+            stage.add_bad(first_line, QuarantineReason.BAD_RECORD, _describe_long_line(), record)
             continue
         record = lines.take()
         if not any(fields):
@@ -223,6 +283,10 @@ def _stage_csv(stage: RecordStage, text: io.TextIOWrapper, source: Source, is_ta
             stage.add_bad(first_line, QuarantineReason.WRONG_FIELD_COUNT, problem, record)
     if skipped_count:
         stage.notes.append(f"{skipped_count} lines left out by skip_lines")
+
+
+def _describe_long_line() -> LocalizedMessage:
+    return build_problem("line_too_long", megabytes=str(LONGEST_LINE >> 20))
 
 
 def _stage_plain_lines(stage: RecordStage, lines: _Lines, header: tuple[str, ...], delimiter: str) -> bool:
@@ -298,17 +362,24 @@ def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"key {next(name for name in names if names.count(name) > 1)!r} appears twice")
+        seen: set[str] = set()
+        repeated = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ValueError(f"key {repeated[:SHOWN_OF_A_KEY]!r} appears twice")
     return found
 
+
+SHOWN_OF_A_KEY = 100
 
 # Numbers stay as they are written: 1.10 must give the same event as in a CSV file.
 _JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_build_object)
 
 
-def _stage_json(stage: RecordStage, text: io.TextIOWrapper) -> None:
+def _stage_json(stage: RecordStage, text: Iterable[str]) -> None:
     for line_number, line in enumerate(text, start=1):
-        if not line.strip():
+        if isinstance(line, CutLine):
+            stage.add_bad(line_number, QuarantineReason.BAD_RECORD, _describe_long_line(), line)
+            continue
+        if line.isspace():
             continue
         if stage.row_count == 0:
             stage.otherwise = _describe_other_json(line.strip())
@@ -323,6 +394,9 @@ def _stage_json(stage: RecordStage, text: io.TextIOWrapper) -> None:
             continue
         if value == {}:
             stage.add_bad(line_number, QuarantineReason.BAD_RECORD, build_problem("no_key"), line)
+        elif isinstance(value, dict) and len(value) > MAXIMUM_COLUMNS:
+            problem = build_problem("too_many_keys", keys=f"{len(value):,}", most=f"{MAXIMUM_COLUMNS:,}")
+            stage.add_bad(line_number, QuarantineReason.BAD_RECORD, problem, line)
         elif isinstance(value, dict):
             stage.add(line_number, tuple(value), fields, line)
         else:
