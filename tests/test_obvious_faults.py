@@ -148,6 +148,14 @@ def test_another_day_is_no_clock_that_is_off(today: Sequence[float]) -> None:
     assert curve.shift_hours == 0
 
 
+def test_a_curve_of_one_hour_that_is_spread_out_is_not_moved_out_of_sight() -> None:
+    one_hour = [420 if hour == 10 else 0 for hour in range(24)]
+    spread_out = [60 if 10 <= hour < 20 else 0 for hour in range(24)]
+    curve = judge_hours(spread_out, one_hour)
+    assert curve is not None
+    assert curve.shift_hours == 0
+
+
 def test_a_weekday_with_a_rhythm_of_its_own_has_its_own_clock() -> None:
     late = move([10 * each for each in EVENING], 3)
     day = FIRST + timedelta(days=28)
