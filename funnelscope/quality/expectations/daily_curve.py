@@ -15,6 +15,7 @@ CURVE_DAYS = 28
 FEWEST_DAYS = 7  # with any event, before a curve is judged
 FEWEST_OF_A_WEEKDAY = 3  # then the curve of the weekday has to agree, if it is more than chance
 FEWEST_IN_A_CURVE = 500
+FEWEST_TODAY = 15  # to say that a clock is off
 LEAST_EVIDENCE = 6.0  # log of the likelihoods' ratio
 NEAR_HOURS = 1  # people get up an hour later on a holiday; a clock is off by two or more
 LEAST_EXPLAINED = 0.5  # of what sets the day apart from the usual curve, beyond what chance does to 24 hours
@@ -83,16 +84,17 @@ def _find_shift(today: Curve, usual: Curve) -> int:
     def fit(shift: int) -> float:
         moved = [usual[(hour - shift) % 24] + floor for hour in hours]
         whole = sum(moved)
-        if whole < LEAST_WITHIN * sum(usual):
+        if shift and whole < LEAST_WITHIN * sum(usual):
             return -math.inf
         return sum(today[hour] * math.log(each / whole) for hour, each in zip(hours, moved, strict=True))
 
     fits = {shift: fit(shift) for shift in range(-12, 12)}
     best = max(fits, key=lambda shift: (fits[shift], -abs(shift)))
-    gain = fits[best] - fits[0] if math.isfinite(fits[0]) else math.inf
+    gain = fits[best] - fits[0]
     own = sum(today[hour] * math.log(today[hour] / sum(today)) for hour in hours if today[hour])
     is_explained = gain >= LEAST_EXPLAINED * (own - CHANCE - fits[0])
-    return best if abs(best) > NEAR_HOURS and gain >= LEAST_EVIDENCE and is_explained else 0
+    is_clear = sum(today) >= FEWEST_TODAY and gain >= LEAST_EVIDENCE and is_explained
+    return best if abs(best) > NEAR_HOURS and is_clear else 0
 
 
 def _count_missing(today: Curve, usual: Curve, last: int) -> float:
