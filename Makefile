@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: demo test test-slow coverage check docs ui pictures wheel bench bench-ingest bench-morning bench-usual bench-funnel \
-	bench-diagnosis bench-figures bench-life mutants kills lock clean
+	bench-diagnosis bench-figures bench-gate bench-life mutants kills lock clean
 
 demo: .venv/ready
 	$(BIN)/funnelscope demo
@@ -75,6 +75,10 @@ bench-diagnosis: .venv/ready-dev
 FIRST_SEED ?= 1000
 bench-figures: .venv/ready-dev
 	$(BIN)/python benchmarks/figures_to_findings.py --first-seed $(FIRST_SEED) --clean 60 --breaks 400
+
+# Planted faults of the export on 40 shops, and their clean days. Some ten minutes of a processor.
+bench-gate: .venv/ready-dev
+	$(BIN)/python benchmarks/gate_faults.py --first-seed $(FIRST_SEED)
 
 # Disk, time and Dagster's storage over a hundred days of a small shop. An hour; resumes in the same LIFE.
 LIFE ?= var/bench-life

@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to work and to resume; a temporary folder if left out")
     parser.add_argument("--sessions", type=int, default=20_000, help="sessions a day")
     parser.add_argument("--seeds", type=int, default=3, help="cases a fault")
-    parser.add_argument("--kinds", nargs="*", default=[*FAULT_KINDS, "clean"], help="faults to plant; clean: none")
+    parser.add_argument("--kinds", nargs="*", default=[*SLICES, "clean"], help="faults to plant; clean: none")
     parser.add_argument("--again", action="store_true", help="diagnose finished cases once more, as the code is now")
     parser.add_argument("--clean-shops", type=int, default=3, help="shops of 128 days without a fault, with four sales")
     chosen = parser.parse_args()

@@ -257,6 +257,17 @@ def completeness(family: str) -> Rule:
     )
 
 
+BEFORE = f"date '{DAY}' - 1"
+
+
+def line_of(back: int, number: int) -> Row:
+    """A line of product `number`, which costs 10 times that, of an order of its own."""
+    return {
+        **{"business_date": DAY - timedelta(days=back), "event_id": 100 * back + number, "order_id": number},
+        **{"event_type": "created", "product_id": f"p{number}", "amount": 10 * number, "customer_id": number},
+    }
+
+
 RULES = (
     *(completeness(family) for family in FAMILIES),
     Rule(
@@ -873,6 +884,73 @@ RULES = (
         ("update intermediate.session_days set visitor_id = null",),
     ),
     Rule(
+        "days_between_have_events",
+        (
+            *rows("quality.deliveries", delivery(dt=YESTERDAY), delivery(delivery_id=2)),
+            *rows("quality.delivery_dates", taken(1, "order", 5) | {"business_date": YESTERDAY, "file": "a.csv"}),
+            *rows("staging.order_events", *(line_of(back, number) for back in range(15) for number in range(1, 6))),
+        ),
+        (
+            f"delete from staging.order_events where business_date = '{DAY}'",
+            # One more empty day, or a Sunday that was open a week ago, is no habit.
+            f"delete from staging.order_events where business_date in ('{DAY}', date '{DAY}' - 3)",
+            f"delete from staging.order_events where business_date in ('{DAY}', date '{DAY}' - 14)",
+        ),
+        (
+            f"delete from staging.order_events where business_date in ('{DAY}', date '{DAY}' - 7, date '{DAY}' - 14)",
+            f"delete from staging.order_events where business_date in ('{DAY}', {BEFORE}, date '{DAY}' - 3)",
+            f"delete from staging.order_events where business_date = '{DAY}' or business_date < date '{DAY}' - 6",
+            f"delete from staging.order_events where business_date = '{DAY}'; delete from quality.deliveries "
+            f"where dt = '{DAY}'",
+            f"delete from staging.order_events where business_date in ('{DAY}', {BEFORE}) or event_id % 100 > 1",
+        ),
+    ),
+    Rule(
+        "amounts_are_usual",
+        rows("staging.order_events", *(line_of(back, number) for back in range(8) for number in range(1, 7))),
+        (
+            f"update staging.order_events set amount = 100 * amount where business_date = '{DAY}'",
+            f"update staging.order_events set amount = amount / 2 where business_date = '{DAY}'",
+            "update staging.order_events set product_id = null; "
+            f"update staging.order_events set amount = 100 * amount where business_date = '{DAY}'",
+            f"update staging.order_events set amount = 100 * amount, product_id = 'new' where business_date = '{DAY}'",
+            "update staging.order_events set event_type = 'paid'; "
+            f"update staging.order_events set amount = 2 * amount where business_date = '{DAY}'",
+        ),
+        (
+            f"update staging.order_events set amount = 1.75 * amount where business_date = '{DAY}'",
+            f"update staging.order_events set amount = 100 * amount where business_date = '{DAY}' and order_id < 3",
+            f"update staging.order_events set amount = 2 * amount where business_date = '{DAY}'; "
+            "update staging.order_events set product_id = null",
+            f"update staging.order_events set amount = 100 * amount where business_date = '{DAY}'; "
+            f"delete from staging.order_events where business_date < date '{DAY}' - 4",
+            f"update staging.order_events set amount = 100 * amount where business_date = '{DAY}'; "
+            "delete from staging.order_events where order_id > 4",
+            f"update staging.order_events set amount = 100 * amount, event_type = 'refunded' "
+            f"where business_date = '{DAY}'",
+            "update staging.order_events set excluded_reason = 'test', amount = 100 * amount "
+            f"where business_date = '{DAY}'",
+        ),
+    ),
+    Rule(
+        "orders_have_many_customers",
+        rows("staging.order_events", *(line_of(0, number) for number in range(1, 11))),
+        (
+            "update staging.order_events set customer_id = 1",
+            "update staging.order_events set customer_id = 1 where order_id < 10",
+            "update staging.order_events set customer_id = null, visitor_id = 1, event_type = 'paid'",
+            "update staging.order_events set customer_id = 1; delete from staging.order_events where order_id > 8",
+        ),
+        (
+            "update staging.order_events set customer_id = 1 where order_id < 9",
+            "update staging.order_events set customer_id = 1; delete from staging.order_events where order_id > 7",
+            "update staging.order_events set customer_id = 1, order_id = 1",
+            "update staging.order_events set customer_id = 1, excluded_reason = 'brushing'",
+            "update staging.order_events set customer_id = 1, event_type = 'shipped'",
+            "update staging.order_events set customer_id = null",
+        ),
+    ),
+    Rule(
         "visitors_have_sessions",
         (
             *rows(
@@ -1354,6 +1432,17 @@ def test_a_contract_reports_the_day_on_which_its_rule_is_broken(
                 **{"before": 900, "now": 990},
             },
         ),
+        (
+            "days_between_have_events",
+            f"delete from staging.order_events where business_date = '{DAY}'",
+            {"family": "order", "usual": 5, "open_days": 14, "known_days": 14},
+        ),
+        (
+            "amounts_are_usual",
+            f"update staging.order_events set amount = 100 * amount where business_date = '{DAY}'",
+            {"amount": 3464.1, "usual": 34.64, "factor": 100, "lines": 6},
+        ),
+        ("orders_have_many_customers", "update staging.order_events set customer_id = 1", {"of_one": 10, "orders": 10}),
         (
             "trust_ratios_are_as_usual",
             set_ratio("paying_buyers", 700),

@@ -113,8 +113,8 @@ EVENTS = ("traffic", "page", "service", "order")
 CUBES = ("arrival", "landing", "decision", "product", "checkout", "payment", "inquiry", "repurchase")
 
 
-def multiplied(table: str) -> str:
-    return "; ".join(f"insert into {table} select * from {table} where {HERE}" for _ in range(5))
+def multiplied(table: str, doublings: int) -> str:
+    return "; ".join(f"insert into {table} select * from {table} where {HERE}" for _ in range(doublings))
 
 
 def of_one(table: str, change: str, condition: str = "true") -> str:
@@ -148,10 +148,23 @@ FAULTS: dict[tuple[str, str], str] = {
         )
         for family in EVENTS
     },
-    **{(f"staging.{family}_events", "volume_is_usual"): multiplied(f"staging.{family}_events") for family in EVENTS},
+    **{(f"staging.{family}_events", "volume_is_usual"): multiplied(f"staging.{family}_events", 4) for family in EVENTS},
+    **{
+        (f"staging.{family}_events", "volume_keeps_its_scale"): multiplied(f"staging.{family}_events", 5)
+        for family in EVENTS
+    },
+    **{
+        (f"staging.{family}_events", "clocks_are_as_usual"): (
+            f"update staging.{family}_events set local_hour = (local_hour + 9) % 24 where {HERE}"
+        )
+        for family in EVENTS
+    },
     **{
         (f"staging.{family}_events", "last_event_is_as_late_as_usual"): (
-            f"delete from staging.{family}_events where {HERE} and local_hour > 4"
+            # Of a small shop; one order too early is no longer enough.
+            f"delete from staging.{family}_events where {HERE} and local_hour > 11; "
+            "update quality.slice_volumes set volume = 40 * volume where table_name like '% by hour' "
+            f"and business_date < {DAY} and try_cast(value as INTEGER) > 11"
         )
         for family in EVENTS
     },
@@ -191,7 +204,8 @@ FAULTS: dict[tuple[str, str], str] = {
     ("staging.order_events", "ratings_are_stars"): of_one("staging.order_events", "rating = 0"),
     ("staging.order_events", "amounts_are_plausible"): of_one("staging.order_events", "amount = 200000000"),
     ("staging.order_events", "quantities_are_plausible"): of_one("staging.order_events", "quantity = 2000000"),
-    **{(f"marts.{cube}_cube", "volume_is_usual"): multiplied(f"marts.{cube}_cube") for cube in CUBES},
+    **{(f"marts.{cube}_cube", "volume_is_usual"): multiplied(f"marts.{cube}_cube", 4) for cube in CUBES},
+    **{(f"marts.{cube}_cube", "volume_keeps_its_scale"): multiplied(f"marts.{cube}_cube", 5) for cube in CUBES},
     ("marts.arrival_cube", "arrival_rate_is_a_share"): rate_above_one(
         "marts.arrival_cube", "arrived_clicks", "identified_clicks"
     ),

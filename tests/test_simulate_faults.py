@@ -27,8 +27,17 @@ SLICES: dict[str, Mapping[str, str]] = {
     "care_stopped": {},
     "promotion_moved": {},
     "mix_shift": {"channel": "feed_ads"},
+    "rows_multiplied": {"family": "service"},
+    "day_without_rows": {"family": "traffic"},
+    "day_ends_at_noon": {"family": "page"},
+    "cents_for_units": {},
+    "currency_changed": {},
+    "one_customer": {},
+    "clock_ahead": {"family": "service"},
+    "clock_behind": {"family": "service"},
 }
-LOSSLESS = {"bot_flood", "tracking_lost", "promotion_moved", "mix_shift"}
+OF_FILES = {kind for kind, rules in FAULT_KINDS.items() if rules.bend}
+LOSSLESS = {"bot_flood", "tracking_lost", "promotion_moved", "mix_shift"} | OF_FILES
 OTHER_DAYS = {"promotion_moved", "mix_shift"}  # people are drawn anew: nothing can be subtracted
 
 
@@ -132,6 +141,37 @@ EFFECTS = {
         ("from session where {since} and channel = 'feed_ads'", 2, 0.1),
         ("from session where {since} and channel != 'feed_ads'", 1, 0.05),
     ],
+    "rows_multiplied": [
+        ("from service_events where {since}", 100, 0),
+        ("from (select distinct event_id from service_events where {since})", 100, 0),
+        ("from (select distinct conversation_id from service_events where {since} "
+         "and conversation_id is not null)", 100, 0),
+        ("from order_events where {since}", 1, 0),
+    ],
+    "day_without_rows": [
+        ("from traffic_events where {since}", 0, 0),
+        ("from page_events where {since}", 1, 0),
+    ],
+    "day_ends_at_noon": [
+        ("from page_events where {since} and hour(event_time) between 4 and 15", 0, 0),  # at noon it is 4:00 UTC
+        ("from page_events where {since} and hour(event_time) not between 4 and 15", 1, 0),
+    ],
+    "cents_for_units": [
+        (f"from range((select sum(amount)::BIGINT from order_events where dt >= '{BEGINS}'))", 100, 0.01),
+        (f"from range((select sum(amount)::BIGINT from order_events where dt < '{BEGINS}'))", 1, 0),
+    ],
+    "currency_changed": [
+        (f"from range((select sum(amount)::BIGINT from order_events where dt >= '{BEGINS}'))", 7.2, 0.01),
+    ],
+    "one_customer": [
+        ("from order_events where {since} and event_type = 'created'", 1, 0),
+    ],
+    "clock_ahead": [
+        ("from service_events where {since}", 1, 0),
+    ],
+    "clock_behind": [
+        ("from service_events where {since}", 1, 0),
+    ],
 }  # fmt: skip
 
 
@@ -175,6 +215,33 @@ def test_each_fault_shows_as_plainly_as_its_strength(faulty: Run) -> None:
         assert 0 <= effect["lost"] <= effect["expected"] <= effect["entered"]
         assert (effect["z_one_day"] > 1) == (effect["lost"] > 3)
     assert next(iter(fault["days"])) == str(BEGINS)
+
+
+def test_files_of_an_export_whose_clock_is_off_hold_the_same_events_hours_away(clean: Run, tmp_path: Path) -> None:
+    for kind, hours in (("clock_ahead", 8), ("clock_behind", -8)):
+        run = Run(tmp_path / kind, [planted(kind)])
+        run.connection.execute(f"attach ':memory:' as other; create table other.clean as {all_service(clean)}")
+        moved = run.connection.execute(
+            f"select distinct date_diff('hour', clean.event_time, own.event_time) from ({all_service(run)}) as own "
+            "inner join other.clean as clean using (event_id)"
+        ).fetchall()
+        assert moved == [(hours,)]
+        assert run.truth["faults"][0]["expected"] == "data"
+
+
+def all_service(run: Run) -> str:
+    """SQL of every service event since the fault began, as values: a connection knows only its own files."""
+    rows = run.connection.execute(
+        f"select event_id, event_time::VARCHAR from service_events where dt >= '{BEGINS}'"
+    ).fetchall()
+    values = ", ".join(f"('{event_id}', '{at}'::TIMESTAMPTZ)" for event_id, at in rows)
+    return f"select * from (values {values}) as events (event_id, event_time)"
+
+
+def test_orders_of_one_customer_are_all_of_one(tmp_path: Path) -> None:
+    run = Run(tmp_path, [planted("one_customer")], sessions_per_day=400)
+    assert run.count("from (select distinct customer_id, visitor_id from order_events where {since})") == 1
+    assert run.count(f"from (select distinct customer_id from order_events where dt < '{BEGINS}')") > 10
 
 
 def test_a_slow_service_answers_late_in_its_own_shift(clean: Run, tmp_path: Path) -> None:

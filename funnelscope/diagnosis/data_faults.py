@@ -33,6 +33,15 @@ _OF_CHECKS = ("contract", "expectation")
 """Keys of the gate's reasons that name a check; the others name a family."""
 _FIGURES = (FIGURE.name, f"staging.{FIGURE.table}", "marts.figures", "marts.figure_steps")
 """The family of figures, and what is made of it."""
+_OF_THE_WHOLE_DAY = (
+    "volume_keeps_its_scale",
+    "days_between_have_events",
+    "amounts_are_usual",
+    "orders_have_many_customers",
+    "last_event_is_as_late_as_usual",
+    "clocks_are_as_usual",
+)
+"""Checks of the gate that, on events or the cube itself, leave no number of the day to be believed."""
 _TRUST = "marts.trust_ratios"
 """Where events and a platform drift apart, it is the events that are in doubt."""
 
@@ -63,6 +72,8 @@ def find_data_fault(
 ) -> DataFault | None:
     """Events that were lost on their way: later steps go on while an earlier one, or all page events, are gone."""
     if warned := _find_slice_warning(warehouse, slice_, business_date):
+        return warned
+    if warned := _find_whole_warning(warehouse, business_date, step.cube):
         return warned
     if not slice_ or not set(slice_) <= {*VISIT, "first_category"}:
         return None
@@ -128,6 +139,14 @@ def _find_slice_warning(warehouse: Warehouse, slice_: Mapping[str, str], busines
             values = {name: record[name] for name in ("observed", "expected")}
             place = {"table": record["table_name"], "check": record["check_name"]}
             return DataFault(record["check_name"], StatedReason("slice_warned", {**place, **values}))
+    return None
+
+
+def _find_whole_warning(warehouse: Warehouse, business_date: date, cube: str) -> DataFault | None:
+    """A warning of the gate that the events of the day, or the cube, are another day's, another shop's or no shop's."""
+    for warning in _read_warnings(warehouse, business_date):
+        if warning.check in _OF_THE_WHOLE_DAY and (warning.table.startswith("staging.") or cube in warning.table):
+            return DataFault(warning.check, _state_warning(warning))
     return None
 
 

@@ -3,7 +3,8 @@
 A fault kind is one row of `FAULT_KINDS`: the dimensions that name its slice, its default strength, the diagnosis it
 should get, and a function that sets the levers of a day. A fault draws no random numbers and only removes what would
 have happened, so that a run with a fault equals the run without it except for the loss. Three kinds remove nothing:
-`bot_flood` adds robots to the day's people; `promotion_moved` and `mix_shift` make it a different day.
+`bot_flood` adds robots to the day's people; `promotion_moved` and `mix_shift` make it a different day. Those of
+`delivery_faults` change no event of the day at all, but the files that tell of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,8 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from funnelscope.events.schema import EVENT_FAMILIES
+from funnelscope.simulator import delivery_faults
 from funnelscope.simulator.promotions import Phase, PromotionCalendar, Pull, SimulatedPromotion, build_phases
 from funnelscope.simulator.streams import Array, Clock
 from funnelscope.simulator.world import (
@@ -147,6 +150,7 @@ class FaultKind:
         expected: the diagnosis it should get: `business`, `data`, `bots`, or `none` if there should be no finding.
         lead_days: for so many days before the loss, `warn` sets the levers that announce it.
         echo_days: for so many days after its end, the loss continues.
+        bend: what the export makes of the day's files, of the family in the slice, or of orders without one.
     """
 
     meaning: str
@@ -159,6 +163,13 @@ class FaultKind:
     lead_days: int = 0
     echo_days: int = 0
     warn: Callable[["Fault", Levers], None] | None = None
+    bend: delivery_faults.Bend | None = None
+
+
+def _bend_files(
+    meaning: str, bend: delivery_faults.Bend, strength: float, dimensions: tuple[str, ...] = ("family",), **options: Any
+) -> FaultKind:
+    return FaultKind(meaning, dimensions, strength, "", expected="data", bend=bend, **options)
 
 
 FAULT_KINDS: dict[str, FaultKind] = {
@@ -238,6 +249,29 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "mix_shift": FaultKind(
         "sessions that a channel gains, per ordinary one", ("channel",), 1.0, "", expected="none", strongest=20
     ),
+    "rows_multiplied": _bend_files(
+        "events that an export has for each that happened, of people of their own",
+        delivery_faults.multiply_rows,
+        100,
+        strongest=1000,
+    ),
+    "day_without_rows": _bend_files("1: the file of the day is there and empty", delivery_faults.empty_file, 1),
+    "day_ends_at_noon": _bend_files(
+        "1: the file of the day holds nothing from noon on", delivery_faults.stop_at_noon, 1
+    ),
+    "cents_for_units": _bend_files(
+        "factor on all amounts of orders", delivery_faults.scale_amounts, 100, (), strongest=10_000
+    ),
+    "currency_changed": _bend_files(
+        "factor on all amounts of orders", delivery_faults.scale_amounts, 7.2, (), strongest=10_000
+    ),
+    "one_customer": _bend_files("1: all orders name the same customer", delivery_faults.name_one_customer, 1, ()),
+    "clock_ahead": _bend_files(
+        "hours by which all times of an export are late", delivery_faults.delay_clock, 8, strongest=23
+    ),
+    "clock_behind": _bend_files(
+        "hours by which all times of an export are early", delivery_faults.advance_clock, 8, strongest=23
+    ),
 }
 WORDS: dict[str, tuple[str, ...]] = {
     "campaign": CAMPAIGNS,
@@ -245,6 +279,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "coupon": COUPONS,
     "landing_page": tuple(page.name for page in LANDING_PAGES),
     "device": DEVICES,
+    "family": tuple(EVENT_FAMILIES),
     "payment_provider": PROVIDERS,
     "product_id": PRODUCTS,
     "region": REGIONS,
@@ -346,6 +381,15 @@ def apply_faults(faults: Sequence[Fault], day: date, levers: Levers) -> None:
 def select_faults(faults: Sequence[Fault], kind: str, day: date) -> list[Fault]:
     """The active faults of one kind."""
     return [fault for fault in faults if fault.kind == kind and fault.is_on(day)]
+
+
+def select_bends(faults: Sequence[Fault], family: str, day: date) -> list[tuple[delivery_faults.Bend, float]]:
+    """What the faults of the day make of the files of a family, with their strengths."""
+    return [
+        (fault.rules.bend, fault.share)
+        for fault in faults
+        if fault.rules.bend and fault.is_on(day) and fault.slice.get("family", "order") == family
+    ]
 
 
 def build_calendar(

@@ -1,7 +1,7 @@
 """Writes one business day of one family into the landing zone, with a given amount of dirt."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from funnelscope.events.schema import EVENT_FAMILIES
+from funnelscope.simulator.delivery_faults import Bend
 from funnelscope.simulator.shop_state import ShopState, TwoDays
 from funnelscope.simulator.streams import Array, Chunk
 from funnelscope.simulator.world import TEAM_OF_AGENT
@@ -86,8 +87,20 @@ class Landing:
     file_format: str
     dirt: Dirt
 
-    def write_day(self, state: ShopState, day: int, family: str, chunk: Chunk, both: TwoDays) -> None:
-        """Writes all rows of a business day to their delivery days. A family without rows gets an empty file."""
+    def write_day(
+        self,
+        state: ShopState,
+        day: int,
+        family: str,
+        chunk: Chunk,
+        both: TwoDays,
+        bends: Sequence[tuple[Bend, float]] = (),
+    ) -> None:
+        """Writes all rows of a business day to their delivery days. A family without rows gets an empty file.
+
+        Args:
+            bends: what faults of the export make of the rows, with their strengths.
+        """
         business_date = state.clock.date(day)
         random = state.stream(day, f"delivery of {family}")
         for delivery in split_deliveries(random, len(chunk["time"]), self.dirt):
@@ -95,6 +108,9 @@ class Landing:
             name = f"part-{delivery.part}" if not delivery.days_late else f"late-{business_date}-{delivery.part}"
             part = {column: values[delivery.rows] for column, values in chunk.items()}
             table = _build_table(state, family, business_date, part, delivery.rows, both)
+            hours = pa.array(state.clock.hours(part["time"]))
+            for bend, strength in bends:
+                table = bend(table, strength, hours)
             folder = self.out / "landing" / family / f"dt={dt}"
             folder.mkdir(parents=True, exist_ok=True)
             _write_file(table, folder / f"{name}.{self.file_format}", self.file_format)

@@ -30,7 +30,7 @@ import yaml
 
 from funnelscope.simulator import orders, service
 from funnelscope.simulator.fault_visibility import Acts, estimate_visibility
-from funnelscope.simulator.faults import Fault, build_calendar, select_faults
+from funnelscope.simulator.faults import Fault, build_calendar, select_bends, select_faults
 from funnelscope.simulator.landing_files import FILE_FORMATS, Dirt, Landing
 from funnelscope.simulator.promotions import SimulatedPromotion
 from funnelscope.simulator.robots import add_robots
@@ -208,7 +208,8 @@ class SimulatedShop:
             state, self.ledger, day, both, events["traffic"], events["page"], events["service"], events["order"]
         )
         for family in COLUMNS:
-            self.landing.write_day(state, day, family, events.pop(family), both)
+            bends = select_bends(self.faults, family, state.clock.date(day))
+            self.landing.write_day(state, day, family, events.pop(family), both, bends)
         state.yesterday = book
         return truth | {"lost_to_faults": self._settle_losses(day, acts)}
 

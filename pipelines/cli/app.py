@@ -232,6 +232,10 @@ def simulate(
       payment_outage     payment_provider, device
       tracking_lost      region                care_stopped    (the whole shop: {})
       promotion_moved    (the whole shop: {})  mix_shift       channel
+      rows_multiplied    family                day_without_rows  family
+      day_ends_at_noon   family                one_customer      (orders: {})
+      cents_for_units    (orders: {})          currency_changed  (orders: {})
+      clock_ahead        family                clock_behind      family
 
     An unknown word is rejected with the accepted ones. truth.json has for each fault and day the orders and cents that
     it cost and how clearly it shows (z_one_day).

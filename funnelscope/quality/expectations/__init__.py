@@ -1,7 +1,7 @@
 """Great Expectations in addition to the SQL contracts: rules for the rows, measures, slices and deliveries of a day.
 
-`suites` reads the expectations, `measure_baseline` computes baselines, `frames` builds the data to be checked,
-`judgements` calls Great Expectations, `data_docs` writes its pages.
+`suites` reads the expectations, `measure_baseline` computes baselines, `daily_curve` judges hours, `frames` builds the
+data to be checked, `judgements` calls Great Expectations, `data_docs` writes its pages.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -13,7 +13,9 @@ from funnelscope.quality.expectations.frames import (
     DayFrame,
     build_day_frame,
     build_delivery_frame,
+    build_hour_frame,
     build_slice_frame,
+    drop_empty_days,
     read_row_frames,
 )
 from funnelscope.quality.expectations.judgements import Judge, Judgement, SliceFault
@@ -68,12 +70,15 @@ def _build_frames(
     small = {
         Frame.DAYS: lambda: build_day_frame(warehouse, suite, days, calendar),
         Frame.SLICES: lambda: build_slice_frame(warehouse, suite, days, calendar),
+        Frame.HOURS: lambda: build_hour_frame(warehouse, suite, days),
         Frame.DELIVERIES: lambda: build_delivery_frame(warehouse, suite, days),
     }
     for frame, make in small.items():
         if not suite.of(frame):
             continue
         data = make()
+        if frame is Frame.SLICES and suite.table.startswith("staging."):
+            data = drop_empty_days(data)
         for some in (tuple(days[:-1]), (days[-1],)):
             if some:
                 yield frame, DayFrame(data[data["business_date"].isin(some)].reset_index(drop=True), some, {})

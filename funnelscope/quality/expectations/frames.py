@@ -7,12 +7,18 @@ computed in SQL from every row.
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from funnelscope.quality.expectations.measure_baseline import PROMOTION_DAYS, DayCalendar, compute_baseline
-from funnelscope.quality.expectations.suites import Expectation, Frame, Suite
+from funnelscope.quality.expectations.daily_curve import CURVE_DAYS, DailyCurve, judge_curve
+from funnelscope.quality.expectations.measure_baseline import (
+    PROMOTION_DAYS,
+    DayCalendar,
+    compute_baseline,
+    compute_level,
+)
+from funnelscope.quality.expectations.suites import Expectation, Frame, Scale, Suite
 from funnelscope.warehouse.bulk_insert import insert_rows
 from funnelscope.warehouse.connection import Warehouse
 
@@ -20,6 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAXIMUM_ROWS = 1_000_000
+LEAST_DAY_SHARE = 0.2
+BY_HOUR = " by hour"
+"""Follows a table's name in quality.slice_volumes where the slices are the hours of its days."""
 
 MEASURE_TABLES = (
     "create table if not exists quality.measures "
@@ -106,6 +115,8 @@ def _list_used_columns(expectations: Collection[Expectation], columns: Sequence[
 def build_day_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], calendar: DayCalendar) -> "pd.DataFrame":
     """One row per day: each measure, its baseline, its deviation from the baseline, and its days of history.
 
+    Of a count also its level, which is the median of four weeks, and its factor on that.
+
     Replaces the days in quality.measures, from which later days compute their baselines.
     """
     import pandas as pd
@@ -125,6 +136,12 @@ def build_day_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], ca
             record[f"{name}_deviation"] = (
                 learnt.compute_deviation(observed, measure.scale) if learnt and observed is not None else None
             )
+            if measure.scale is Scale.RATIO:
+                level = compute_level(day, values)
+                record[f"{name}_level"] = level
+                record[f"{name}_factor"] = (
+                    (observed + 1) / (level + 1) if level is not None and observed is not None else None
+                )
         records.append(record)
     data = pd.DataFrame(records)
     numbers = [name for name in data if name != "business_date"]
@@ -171,6 +188,9 @@ def build_slice_frame(
 ) -> "pd.DataFrame":
     """One row per day and value that was present on all of the last seven comparable days: its volume and baseline.
 
+    The share is one of the usual volume, or of less on a day on which all values together are fewer, as on a holiday;
+    but of no less than a fifth, so that all values of a dimension may be gone.
+
     Replaces the days in quality.slice_volumes. Days with less than seven comparable days get no rows. Nor do days on
     which the shop is closed, as it was a week before.
     """
@@ -192,13 +212,44 @@ def build_slice_frame(
         week = calendar.list_last_comparable_days(day, known_days)
         if len(week) < 7 or _is_closed(day, known_days):
             continue
-        for (dimension, value), by_day in volumes.items():
-            seen = sorted(by_day.get(other, 0) for other in week)
-            if seen[0] > 0:
-                volume = by_day.get(day, 0)
-                records.append((day, dimension, value, volume, seen[3], volume / seen[3]))
+        seen = {slice_: sorted(by_day.get(other, 0) for other in week) for slice_, by_day in volumes.items()}
+        usual = {slice_: values[3] for slice_, values in seen.items() if values[0] > 0}
+        for (dimension, value), usual_volume in usual.items():
+            others = [slice_ for slice_ in volumes if slice_[0] == dimension]
+            day_share = sum(volumes[each].get(day, 0) for each in others) / sum(seen[each][3] for each in others)
+            expected = usual_volume * min(max(day_share, LEAST_DAY_SHARE), 1)
+            volume = volumes[dimension, value].get(day, 0)
+            records.append((day, dimension, value, volume, usual_volume, volume / expected))
     columns = ["business_date", "dimension", "value", "volume", "usual_volume", "share_of_usual"]
     return _convert_dates(pd.DataFrame(records, columns=columns))
+
+
+def drop_empty_days(data: "pd.DataFrame") -> "pd.DataFrame":
+    """A slice frame without the days on which nothing is there: that is told once, and not slice by slice."""
+    return data[data.groupby("business_date")["volume"].transform("sum") > 0]
+
+
+def build_hour_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> "pd.DataFrame":
+    """One row per day whose curve over the hours can be judged: how far it is shifted, and what its end lacks.
+
+    Replaces the days' hours in quality.slice_volumes.
+    """
+    import pandas as pd
+
+    by_hour = replace(suite, slices=("local_hour",), slice_volume=suite.hour_volume)
+    _measure_slices(warehouse, by_hour, days, f"{suite.table}{BY_HOUR}")
+    curves: dict[date, list[float]] = {}
+    for day, hour, volume in warehouse.rows(
+        "select business_date, value::INTEGER, volume from quality.slice_volumes where table_name = $name "
+        "and business_date between $oldest and $to_date order by all",
+        name=f"{suite.table}{BY_HOUR}",
+        oldest=days[0] - timedelta(days=CURVE_DAYS),
+        to_date=days[-1],
+    ):
+        curves.setdefault(day, [0.0] * 24)[hour] = volume
+    judged = {day: judge_curve(day, curves) for day in days}
+    records = [{"business_date": day} | vars(curve) for day, curve in judged.items() if curve is not None]
+    return _convert_dates(pd.DataFrame(records, columns=["business_date", *DailyCurve.__dataclass_fields__]))
 
 
 def _is_closed(day: date, known_days: Collection[date]) -> bool:
@@ -206,11 +257,13 @@ def _is_closed(day: date, known_days: Collection[date]) -> bool:
     return day not in known_days and day - timedelta(days=7) not in known_days
 
 
-def _measure_slices(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> None:
+def _measure_slices(warehouse: Warehouse, suite: Suite, days: Sequence[date], name: str = "") -> None:
+    """Replaces the days of the suite's slices in quality.slice_volumes, under the table's name or another."""
+    name = name or suite.table
     rows: list[tuple[Any, ...]] = []
     for dimension in suite.slices:
         rows += [
-            (day, suite.table, dimension, value, volume)
+            (day, name, dimension, value, volume)
             for day, value, volume in warehouse.rows(
                 f"select business_date, {dimension}::VARCHAR, ({suite.slice_volume})::DOUBLE from {suite.table} "
                 f"where {dimension} is not null and business_date between $from_date and $to_date group by all",
@@ -219,7 +272,7 @@ def _measure_slices(warehouse: Warehouse, suite: Suite, days: Sequence[date]) ->
             )
             if volume
         ]
-    _replace_days(warehouse, "quality.slice_volumes", suite.table, days, rows)
+    _replace_days(warehouse, "quality.slice_volumes", name, days, rows)
 
 
 def build_delivery_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date]) -> "pd.DataFrame":

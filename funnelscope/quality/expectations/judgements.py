@@ -242,7 +242,7 @@ def _describe_arguments(expectation: Expectation) -> list[LocalizedMessage]:
 
 def _observe_nothing(expectation: Expectation) -> CheckObservation:
     return _build_observation(
-        "no_history" if expectation.frame in (Frame.DAYS, Frame.SLICES) else "rows_are_gone", expectation
+        "no_history" if expectation.frame in (Frame.DAYS, Frame.SLICES, Frame.HOURS) else "rows_are_gone", expectation
     )
 
 
@@ -274,6 +274,8 @@ def _observe_day(
     if rows is None or rows.empty:
         return _build_observation("no_history", expectation)
     row = rows.iloc[0]
+    if str(expectation.arguments.get("column", "")).endswith("_factor"):
+        return _observe_level(expectation, row)
     name = str(expectation.arguments.get("column", "")).removesuffix("_deviation")
     if name not in rows or row[name] != row[name]:
         return _build_observation("no_measure", expectation)
@@ -284,6 +286,25 @@ def _observe_day(
         return _build_observation("measure_without_history", expectation, **measured)
     usual, days = _format_number(row[f"{name}_usual"]), int(row[f"{name}_history"])
     return _build_observation("measure_as_usual", expectation, **measured, usual=usual, days=days)
+
+
+def _observe_level(expectation: Expectation, row: Any) -> CheckObservation:
+    name = str(expectation.arguments["column"]).removesuffix("_factor")
+    if row[name] != row[name] or row[f"{name}_level"] != row[f"{name}_level"]:
+        return _build_observation("no_history", expectation)
+    level = _format_number(row[f"{name}_level"])
+    return _build_observation("level", expectation, measure=name, value=_format_number(row[name]), level=level)
+
+
+def _observe_hours(
+    expectation: Expectation, rows: "pd.DataFrame | None", cases: int, considered: int
+) -> CheckObservation:
+    if rows is None or rows.empty:
+        return _build_observation("no_history", expectation)
+    row = {name: rows.iloc[0][name] for name in ("shift_hours", "last_hour", "usual_last_hour", "missing")}
+    hours: dict[str, Value] = {name: round(float(value)) for name, value in row.items()}
+    key = "curve_is_shifted" if expectation.arguments.get("column") == "shift_hours" else "day_ends_early"
+    return _build_observation(key if cases else "hours_are_as_usual", expectation, **hours)
 
 
 def _observe_slices(
@@ -343,5 +364,6 @@ _OBSERVERS: Mapping[Frame, Callable[[Expectation, "pd.DataFrame | None", int, in
     Frame.ROWS: _observe_rows,
     Frame.DAYS: _observe_day,
     Frame.SLICES: _observe_slices,
+    Frame.HOURS: _observe_hours,
     Frame.DELIVERIES: _observe_deliveries,
 }

@@ -4,6 +4,9 @@ An ordinary day is compared with the same weekday of the last eight weeks, a day
 phases. Days of promotions are not used as history for ordinary days. Centre and spread are medians, so that a few bad
 days in the history change little. To estimate the spread, each day is compared with the others of its kind: 1.4826 ×
 the median of those distances estimates a standard deviation (Rousseeuw & Croux 1993).
+
+The level of a count is judged beside that, over all weekdays and with a few days of history: its factor on the median
+day. Weeks that are unlike each other teach a wide spread, but no median of days that a hundredfold day is near.
 """
 
 import math
@@ -18,6 +21,8 @@ from funnelscope.settings import Promotion
 ORDINARY_DAYS = 56
 PROMOTION_DAYS = 400
 MINIMUM_COMPARABLE_DAYS = 3  # with the same weekday or phases, before anything is judged
+LEVEL_DAYS = 28  # how far back the days are whose median is the level
+FEWEST_LEVEL_DAYS = 5
 WEEK = 7
 SLICE_DAYS = 21  # how far back the last seven comparable days may be
 
@@ -98,10 +103,17 @@ def compute_baseline(
         if len(values) >= MINIMUM_COMPARABLE_DAYS
         for position, value in enumerate(values)
     ]
-    spread = max(1.4826 * median(distances), measure.least_spread)
+    spread = max(min(1.4826 * median(distances), measure.most_spread or math.inf), measure.least_spread)
     if measure.scale is Scale.RATIO:  # a small count varies by its root, even after a quiet history
         spread = max(spread, 1 / math.sqrt(max(centre, 0) + 1))
     return MeasureBaseline(centre, spread, len(comparable))
+
+
+def compute_level(day: date, history: Mapping[date, float]) -> float | None:
+    """The median of the days with any in the four weeks before, whatever their weekday; None if they are too few."""
+    oldest = day - timedelta(days=LEVEL_DAYS)
+    values = [value for other, value in history.items() if oldest <= other < day and value > 0]
+    return median(values) if len(values) >= FEWEST_LEVEL_DAYS else None
 
 
 def _scale_value(value: float, scale: Scale) -> float:

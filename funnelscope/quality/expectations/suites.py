@@ -29,6 +29,7 @@ class Frame(StrEnum):
     ROWS = "rows"  # the table's rows
     DAYS = "days"  # one row per day: its measures, and the deviation of each from its baseline
     SLICES = "slices"  # one row per day and value (of a channel, a region …) that was present all week
+    HOURS = "hours"  # one row per day: its curve over the hours against that of the days before
     DELIVERIES = "deliveries"  # one row per day and source: what was delivered, and with which columns
 
 
@@ -49,11 +50,13 @@ class Measure(_SuiteModel):
     Attributes:
         sql: aggregate over the table's rows of the day.
         least_spread: lower limit of the spread, whatever the history; relative for a ratio.
+        most_spread: upper limit, for a few unlike days teach a spread that nothing exceeds. None for no limit.
     """
 
     sql: str
     scale: Scale
     least_spread: float = Field(gt=0)
+    most_spread: float | None = Field(default=None, gt=0)
 
 
 class ExpectationEntry(_SuiteModel):
@@ -77,12 +80,14 @@ class SuiteFile(_SuiteModel):
     """The content of one file. `volume` is SQL that counts the table's units, by default its rows.
 
     `slice_volume` is the same for slices, by default `volume`. Its counts should be independent of each other, as the
-    chance model assumes: an order of ten lines is one event, not ten.
+    chance model assumes: an order of ten lines is one event, not ten. `hour_volume` counts, hour by hour, what came
+    independently of each other; without it a table has no curve.
     """
 
     tables: tuple[str, ...] = Field(min_length=1)
     volume: str | None = None
     slice_volume: str | None = None
+    hour_volume: str | None = None
     measures: dict[str, Measure] = {}
     slices: tuple[str, ...] = ()
     expectations: tuple[ExpectationEntry, ...] = ()
@@ -114,6 +119,7 @@ class Suite:
 
     table: str
     slice_volume: str
+    hour_volume: str
     measures: Mapping[str, Measure]
     slices: tuple[str, ...]
     expectations: tuple[Expectation, ...]
@@ -123,7 +129,7 @@ class Suite:
         return tuple(expectation for expectation in self.expectations if expectation.frame == frame)
 
 
-VOLUME = Measure(sql="", scale=Scale.RATIO, least_spread=0.05)
+VOLUME = Measure(sql="", scale=Scale.RATIO, least_spread=0.05, most_spread=0.4)
 
 
 def load_suites(settings: Settings) -> tuple[Suite, ...]:
@@ -156,6 +162,7 @@ class _SuiteMerger:
     def __init__(self) -> None:
         self.volumes: dict[str, str] = {}
         self.slice_volumes: dict[str, str] = {}
+        self.hour_volumes: dict[str, str] = {}
         self.measures: dict[str, dict[str, Measure]] = {}
         self.slices: dict[str, list[str]] = {}
         self.expectations: dict[str, dict[str, Expectation]] = {}
@@ -177,6 +184,8 @@ class _SuiteMerger:
             self.volumes[table] = file.volume
         if file.slice_volume:
             self.slice_volumes[table] = file.slice_volume
+        if file.hour_volume:
+            self.hour_volumes[table] = file.hour_volume
         self.measures.setdefault(table, {}).update(file.measures)
         slices = self.slices.setdefault(table, [])
         slices += [dimension for dimension in file.slices if dimension not in slices]
@@ -195,6 +204,7 @@ class _SuiteMerger:
             yield Suite(
                 table=table,
                 slice_volume=self.slice_volumes.get(table, measures["volume"].sql),
+                hour_volume=self.hour_volumes.get(table, ""),
                 measures=measures | self.measures[table],
                 slices=tuple(self.slices[table]),
                 expectations=tuple(expectations.values()),
