@@ -879,6 +879,12 @@ def lacks_comparable_days(report: Report) -> bool:
     return report.diagnosis is not None and report.diagnosis.state in ("no_baseline", "not_comparable")
 
 
+def _is_of_series(key: str, name: str) -> bool:
+    """Whether the figure is the series, or one of its statistics: first_screen_p75_ms of first_screen_ms."""
+    series, _, unit = name.rpartition("_")
+    return key == name or (key.startswith(f"{series}_") and key.endswith(f"_{unit}"))
+
+
 def select_drawn_parts(report: Report, stage: Stage) -> Stage:
     """The stage as it is drawn; the workbook always has everything.
 
@@ -893,5 +899,6 @@ def select_drawn_parts(report: Report, stage: Stage) -> Stage:
         for finding in findings
     )
     moved = {each.name for finding in findings for each in finding.evidence}
-    pairs = [pair for pair in stage.pairs if findings and (pair.cause.mark or pair.cause.key in moved)]
+    moved |= {figure.key for figure in stage.indicators if figure.mark}
+    pairs = [pair for pair in stage.pairs if findings and any(_is_of_series(pair.cause.key, name) for name in moved)]
     return replace(stage, heat_map=stage.heat_map if is_named else None, pairs=tuple(pairs))

@@ -228,7 +228,7 @@ def write_finding_facts(finding: Finding, report: Report, words: Words) -> str:
                 observed=words.value(finding.observed, Unit.RATE),
             )
         )
-    elif finding.effect is not None:
+    elif finding.effect is not None and finding.status is not FindingStatus.WITHHELD:
         effect = f"{format_signed(float(finding.effect.value) * 100, 0)}%"
         name = words.name_step(finding.step) if finding.step else words.text("stages", finding.stage)
         facts.append(words.text("finding_facts", "effect", step=name, effect=effect))
@@ -236,7 +236,7 @@ def write_finding_facts(finding: Finding, report: Report, words: Words) -> str:
     if finding.entered:
         key = finding.step if finding.step in words.sections["affected"] else "other"
         facts.append(words.text("affected", key, count=words.plain(finding.entered)))
-    if not finding.next_step or finding.status is FindingStatus.RECOVERED:
+    if finding.owner and (not finding.next_step or finding.status is FindingStatus.RECOVERED):
         facts.append(words.text("finding_facts", "owner", owner=name_owner(finding, words)))
     if finding.mark is not None:
         facts.append(write_mark_of(finding.mark, words))
