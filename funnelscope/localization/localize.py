@@ -93,10 +93,12 @@ def localize(
     searched = _select_searched_dimensions(rows, dimensions, expected, remarks)
     leaves = rows.groupby(searched, sort=False, observed=True)[list(columns)].sum().reset_index() if searched else rows
     if is_ratio and baseline_periods < _USUAL_HISTORY_DAYS:
-        remarks.append(_say("short_baseline", periods=f"{baseline_periods:g}", enough=_USUAL_HISTORY_DAYS))
+        remarks.append(
+            LocalizedMessage("cube_short_baseline", periods=f"{baseline_periods:g}", enough=_USUAL_HISTORY_DAYS)
+        )
     if len(leaves) < 2 or not searched:
         today, usual = _measure_whole(rows, is_ratio)
-        remarks.append(_say("one_leaf", today=f"{today:.6g}", usual=f"{usual:.6g}"))
+        remarks.append(LocalizedMessage("cube_one_leaf", today=f"{today:.6g}", usual=f"{usual:.6g}"))
         return Localization((), time.perf_counter() - started, tuple(remarks))
     depth = _choose_depth(len(searched), len(leaves), _DEEPEST_RATIO if is_ratio else _DEEPEST_SUM, remarks)
     change = None
@@ -110,12 +112,8 @@ def localize(
         found = scan_sums(leaves[(leaves["real"] != 0) | (leaves["predict"] != 0)], searched, hierarchy, depth)
     remarks += _describe_change(rows, change, is_explained=bool(found.findings))
     if found.slices_looked_at == 0:
-        remarks.append(_say("nothing_to_look_at", least=ScanOptions().min_expected))
+        remarks.append(LocalizedMessage("cube_nothing_to_look_at", least=ScanOptions().min_expected))
     return Localization(found.findings, time.perf_counter() - started, tuple(remarks), change)
-
-
-def _say(key: str, /, **values: str | float | LocalizedMessage) -> LocalizedMessage:
-    return LocalizedMessage(f"cube_{key}", **values)
 
 
 def _find_measures(
@@ -172,19 +170,21 @@ def _select_sound_rows(
     faults: list[tuple[LocalizedMessage, pd.Series[bool]]] = []
     for name in columns:
         numbers = pd.to_numeric(rows[name], errors="coerce").replace([np.inf, -np.inf], np.nan).astype(float)
-        faults.append((_say("no_number", column=name), numbers.isna()))
+        faults.append((LocalizedMessage("cube_no_number", column=name), numbers.isna()))
         if columns == RATIO:  # a sum is negative where more came back than was sold
-            faults.append((_say("negative", column=name), numbers < 0))
+            faults.append((LocalizedMessage("cube_negative", column=name), numbers < 0))
         rows[name] = numbers
     if columns == RATIO:
         for name, limit, tolerance in (("real_num", "real_den", 0.0), ("predict_num", "predict_den", 1e-5)):
             is_above = rows[name] > rows[limit] * (1 + tolerance) + tolerance
-            faults.append((_say("above", column=name, limit=limit), is_above))
+            faults.append((LocalizedMessage("cube_above", column=name, limit=limit), is_above))
     unsound = pd.Series(False, index=rows.index)
     for fault, where in faults:
         if where.any():
             first = int(np.argmax(where.to_numpy()))
-            remarks.append(_say("left_out", fault=fault, count=int(where.sum()), rows=len(rows), first=first + 1))
+            remarks.append(
+                LocalizedMessage("cube_left_out", fault=fault, count=int(where.sum()), rows=len(rows), first=first + 1)
+            )
         unsound |= where
     if unsound.all():
         raise CubeError(f"no row can be used: {'; '.join(remarks)}")
@@ -197,13 +197,19 @@ def _select_sound_rows(
         raise CubeError("real_den is 0 in every row: nothing was observed")
     without = int((rows[baseline] == 0).sum())
     if without:
-        key = "ratio_without_baseline" if columns == RATIO else "sum_without_baseline"
-        remarks.append(_say(key, column=baseline, count=without))
+        is_ratio = columns == RATIO
+        remarks.append(
+            LocalizedMessage(
+                "cube_ratio_without_baseline" if is_ratio else "cube_sum_without_baseline",
+                column=baseline,
+                count=without,
+            )
+        )
     for name in dimensions:
         rows[name] = _convert_to_text(rows[name]).astype("category")
     twice = int(rows.duplicated(list(dimensions)).sum())
     if twice:
-        remarks.append(_say("repeated", count=twice))
+        remarks.append(LocalizedMessage("cube_repeated", count=twice))
     return rows
 
 
@@ -227,7 +233,9 @@ def _keep_held_hierarchy(
             several = pairs[inner].value_counts()
             if several.iloc[0] > 1:
                 value, parents = str(several.index[0]), int(several.iloc[0])
-                remarks.append(_say("not_nested", inner=inner, outer=outer, value=value, parents=parents))
+                remarks.append(
+                    LocalizedMessage("cube_not_nested", inner=inner, outer=outer, value=value, parents=parents)
+                )
             else:
                 held.setdefault(inner, []).append(outer)
     return held
@@ -239,7 +247,7 @@ def _choose_depth(dimensions: int, leaves: int, deepest: int, remarks: list[Loca
     while depth > 1 and leaves * sum(comb(dimensions, size) for size in range(1, depth + 1)) > _MOST_CELLS:
         depth -= 1
     if depth < min(deepest, dimensions):
-        remarks.append(_say("less_deep", dimensions=dimensions, leaves=leaves, depth=depth))
+        remarks.append(LocalizedMessage("cube_less_deep", dimensions=dimensions, leaves=leaves, depth=depth))
     return depth
 
 
@@ -260,9 +268,9 @@ def _select_searched_dimensions(
             of_value = expected.groupby(rows[name], observed=True).sum()
             thin = set(of_value.index[of_value < ScanOptions().min_expected])
             rows[name] = rows[name].astype(str).where(~rows[name].isin(thin), _OTHER).astype("category")
-            remarks.append(_say("thin_values", name=name, count=count, thin=len(thin)))
+            remarks.append(LocalizedMessage("cube_thin_values", name=name, count=count, thin=len(thin)))
         if rows[name].nunique() == 1:
-            remarks.append(_say("constant", name=name, value=str(rows[name].iloc[0])))
+            remarks.append(LocalizedMessage("cube_constant", name=name, value=str(rows[name].iloc[0])))
         else:
             searched.append(name)
     return searched
@@ -299,16 +307,19 @@ def _describe_change(rows: pd.DataFrame, change: RateChange | None, *, is_explai
     if change and change.has_mix(least):
         usual += change.mix
         is_alone = abs(change.rate) < least * change.usual and not is_explained
-        key = "mix_alone" if is_alone else "mix_and_rate"
         rates = {"usual": _percent(change.usual), "today": _percent(change.today)}
         digits = 2 if change.usual >= 0.02 else 4
         parts = {name: f"{round(100 * getattr(change, name), digits) + 0.0:+.3g}" for name in ("mix", "rate")}
-        said.append(_say(key, **rates, **parts))
+        said.append(LocalizedMessage("cube_mix_alone" if is_alone else "cube_mix_and_rate", **rates, **parts))
         for share in change.shares:
             name = ", ".join(f"{dimension}={value}" for dimension, value in share.slice.items())
-            said.append(_say("share_grew", slice=name, usual=_percent(share.usual), today=_percent(share.today)))
+            said.append(
+                LocalizedMessage(
+                    "cube_share_grew", slice=name, usual=_percent(share.usual), today=_percent(share.today)
+                )
+            )
     if not is_explained and abs(today - usual) >= least * abs(usual) and today != usual:
-        said.append(_say("all_alike", today=f"{today:.6g}", usual=f"{usual:.6g}"))
+        said.append(LocalizedMessage("cube_all_alike", today=f"{today:.6g}", usual=f"{usual:.6g}"))
     return said
 
 

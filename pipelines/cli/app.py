@@ -357,7 +357,8 @@ def diagnose(
         settings = load_shop_settings()
         day = business_date or max(read_published_days(settings.published), default=_find_yesterday(settings))
         check_was_run(settings, day)
-        print_findings(settings, day, language.value if language else settings.language, as_json)
+        chosen = language.value if language else settings.language
+        print_findings(settings, day, chosen, as_json, with_details=details)
 
 
 @app.command(short_help="Every day: published, warned, blocked, late, missing.")

@@ -168,13 +168,7 @@ def _describe_slice(finding: "LocalizedSlice", words: Words, with_details: bool)
 
 
 def _name_slice(named: Mapping[str, str], words: Words) -> str:
-    """A slice in words; dimensions that the words files do not know keep their names."""
-    return words.text("labels", "separator").join(
-        words.translate_dimension_value(name, value)
-        if value in words.sections["dimension_values"].get(name, {})
-        else words.text("labels", "condition", dimension=words.translate_or_keep("dimensions", name), value=value)
-        for name, value in named.items()
-    )
+    return words.format_slice(tuple(named.items()))
 
 
 def _percent(change: float) -> str:
