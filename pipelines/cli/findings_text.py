@@ -35,10 +35,11 @@ def print_findings(
     for paragraph in narrate_diagnosis(diagnosis, settings, language):
         typer.echo(f"{paragraph}\n")
     if with_details:
-        _print_certainty(diagnosis.findings, load_words(language))
+        print_certainty(diagnosis.findings, load_words(language))
 
 
-def _print_certainty(findings: Sequence[FindingRecord], words: Words) -> None:
+def print_certainty(findings: Sequence[FindingRecord], words: Words) -> None:
+    """Prints how sure each finding is, for those who ask; nothing without findings."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
