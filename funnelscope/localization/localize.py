@@ -312,7 +312,7 @@ def _describe_change(rows: pd.DataFrame, change: RateChange | None, *, is_explai
         parts = {name: f"{round(100 * getattr(change, name), digits) + 0.0:+.3g}" for name in ("mix", "rate")}
         said.append(LocalizedMessage("cube_mix_alone" if is_alone else "cube_mix_and_rate", **rates, **parts))
         for share in change.shares:
-            name = ", ".join(f"{dimension}={value}" for dimension, value in share.slice.items())
+            name = ", ".join(f"{dimension} {value}" for dimension, value in share.slice.items())
             said.append(
                 LocalizedMessage(
                     "cube_share_grew", slice=name, usual=_percent(share.usual), today=_percent(share.today)
