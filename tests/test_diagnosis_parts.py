@@ -250,7 +250,7 @@ def test_the_most_particular_object_is_the_one_to_open() -> None:
 
 def test_the_playbook_has_the_same_keys_in_both_languages_and_every_class() -> None:
     chinese, english = (load_playbook(settings_of(), language) for language in ("zh", "en"))
-    for section in fields(english):
+    for section in (each for each in fields(english) if each.name != "language"):
         assert set(getattr(chinese, section.name)) == set(getattr(english, section.name)), section.name
     for playbook in (chinese, english):
         assert set(playbook.classes) == set(FAULT_CLASSES)
@@ -276,7 +276,8 @@ def test_findings_are_told_in_both_languages() -> None:
     english = "\n".join(narrate_diagnosis(diagnosis, world.settings, "en"))
     chinese = "\n".join(narrate_diagnosis(diagnosis, world.settings, "zh"))
     assert "A coupon is refused: coupon WELCOME10 (confirmed)" in english
-    assert "优惠券用不了：coupon WELCOME10（已确认）" in chinese
+    assert "优惠券用不了：优惠券 WELCOME10（已确认）" in chinese
+    assert " p " not in english
     unknown = read_diagnosis(world.warehouse.connection, world.day(40))
     assert "has not been diagnosed" in narrate_diagnosis(unknown, world.settings, "en")[0]
 

@@ -147,12 +147,11 @@ def test_slices_are_numbered_summed_and_named_alike() -> None:
         assert part[number] == pytest.approx(weights[some][inside[some]].sum())
         above = {each for inner in name for each in HIERARCHY.get(inner, ())}
         assert not above & name.keys(), "what determines a value is not named beside it"
-        for parent, children in slices.find_siblings(number):
-            of_children = np.concatenate([slices.find_members(int(child)) for child in children])
-            assert number in children
-            assert sorted(of_children) == slices.find_members(parent).tolist()
+        for parent, leaves_of_parent, children in slices.find_families(number):
+            assert leaves_of_parent.tolist() == slices.find_members(parent).tolist()
+            assert leaves_of_parent[children == number].tolist() == members.tolist()
         for parts in slices.find_parts(number):
-            assert all(slices.size_of[parts] == slices.size_of[number] + 1)
+            assert not any(slices.name_slice(int(each)).items() <= name.items() for each in parts)
             assert set(members) <= {leaf for each in parts for leaf in slices.find_members(int(each))}
 
 
@@ -160,7 +159,7 @@ def test_the_parent_of_a_creative_is_its_campaign() -> None:
     slices = Slices(leaves_of(1, {}), DIMENSIONS, HIERARCHY, 2)
     names = [slices.name_slice(number) for number in range(slices.count)]
     number = names.index({"creative": "creative4", "device": "pc"})
-    parents = [slices.name_slice(parent) for parent, _ in slices.find_siblings(number)]
+    parents = [slices.name_slice(parent) for parent, _, _ in slices.find_families(number)]
     assert parents == [{"campaign": "campaign2", "device": "pc"}, {"creative": "creative4"}]
 
 

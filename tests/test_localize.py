@@ -86,6 +86,88 @@ def test_the_same_cube_gives_the_same_answer_in_any_order(cube: pd.DataFrame) ->
     assert [finding.slice for finding in shuffled] == named(localize(cube, DIMENSIONS))
 
 
+# --- Amounts below 0, and mix -------------------------------------------------------------------
+
+
+def amounts() -> pd.DataFrame:
+    """8 categories × 6 channels, sales and what came back, forecast within 3 %."""
+    random = np.random.default_rng(3)
+    names = [[f"cat{n}" for n in range(8)], [f"ch{n}" for n in range(6)], ["sold", "returned"]]
+    cube = pd.MultiIndex.from_product(names, names=["category", "channel", "kind"]).to_frame(index=False)
+    size = random.weibull(0.8, len(cube)) * 1000
+    cube["predict"] = np.where(cube["kind"] == "sold", size, -size / 10)
+    return cube.assign(real=cube["predict"] * random.normal(1, 0.03, len(cube)))
+
+
+def test_a_category_whose_returns_exceed_its_sales_is_named() -> None:
+    cube = amounts().query("kind == 'sold'").drop(columns="kind")
+    cube.loc[cube["category"] == "cat3", "real"] *= -0.4
+    found = localize(cube, ["category", "channel"])
+    (finding,) = found.findings
+    assert finding.slice == {"category": "cat3"}
+    assert finding.effect == pytest.approx(-1.4, abs=0.05)
+    assert finding.theta_low < finding.theta < finding.theta_high < 0
+    assert found.remarks == ()
+
+
+def test_more_returns_than_predicted_are_named_as_more_and_as_a_loss() -> None:
+    cube = amounts()
+    cube.loc[(cube["kind"] == "returned") & (cube["category"] == "cat2"), "real"] *= 3
+    (finding,) = localize(cube, ["category", "channel", "kind"]).findings
+    assert finding.slice == {"category": "cat2", "kind": "returned"}
+    assert finding.effect == pytest.approx(2, abs=0.15)
+    assert finding.lost > 0
+
+
+def test_amounts_that_turned_beside_amounts_that_grew_are_both_told() -> None:
+    """Each hides a part of the other: a search that lets them displace each other would never end."""
+    cube = amounts()
+    cube.loc[cube["category"] == "cat1", "real"] *= -0.5
+    cube.loc[cube["channel"] == "ch2", "real"] *= 1.5
+    assert named(localize(cube, ["category", "channel", "kind"])) == [{"category": "cat1"}, {"channel": "ch2"}]
+
+
+def test_amounts_that_add_up_to_nothing_are_a_baseline_too() -> None:
+    cube = pd.DataFrame({"a": ["x", "y"] * 2, "b": ["1", "1", "2", "2"], "real": [5, -5, 9, 3]})
+    assert "its baseline at 0" in remarked(localize(cube.assign(predict=[10.0, -10, -2, 2]), ["a", "b"]))
+    with pytest.raises(CubeError, match="predict is 0 in every row"):
+        localize(cube.assign(predict=0), ["a", "b"])
+
+
+def mixed() -> pd.DataFrame:
+    """New visitors, who buy less, are three quarters of all instead of a quarter; every rate is what it was."""
+    cube = pd.DataFrame({"visitor": ["new", "old"] * 2, "os": ["ios", "ios", "android", "android"]})
+    usual, today, rate = np.array([2000, 6000] * 2), np.array([6000, 2000] * 2), np.array([0.1, 0.3] * 2)
+    return cube.assign(real_den=today, real_num=today * rate, predict_den=usual, predict_num=usual * rate)
+
+
+def test_a_whole_that_fell_by_mix_alone_says_so_with_the_share_that_grew() -> None:
+    found = localize(mixed(), ["visitor", "os"])
+    assert found.findings == ()
+    assert list(map(str, found.remarks)) == [
+        "the whole went from 25% to 15% by mix alone: -10 points by other shares of entries, "
+        "+0 by the rates of the slices",
+        "visitor new grew from 25% to 75% of all entries",
+    ]
+    assert found.change is not None
+    assert (found.change.mix, found.change.rate) == pytest.approx((-0.1, 0), abs=1e-12)
+
+
+def test_mix_and_rate_of_one_day_add_up_to_its_change() -> None:
+    cube = mixed()
+    cube.loc[cube["os"] == "ios", "real_num"] *= 0.6
+    found = localize(cube, ["visitor", "os"])
+    assert found.change is not None
+    assert found.change.mix + found.change.rate == pytest.approx(found.change.today - found.change.usual, abs=1e-12)
+    assert found.change.mix == pytest.approx(-0.1, abs=0.003)
+    assert "-10 points by mix, that is by other shares of entries, -3 by the rates" in remarked(found)
+
+
+def test_other_shares_of_slices_with_one_rate_are_no_mix() -> None:
+    cube = mixed().assign(real_num=lambda day: 0.2 * day["real_den"], predict_num=lambda day: 0.2 * day["predict_den"])
+    assert localize(cube, ["visitor", "os"]).remarks == ()
+
+
 # --- Bad input -----------------------------------------------------------------------------------
 
 
@@ -240,6 +322,44 @@ def test_the_command_answers_in_json(cube: pd.DataFrame, planted: PlantedCube, t
     assert answer["findings"][0].keys() >= {"effect", "p_value", "lost"}
     assert answer["seconds"] > 0
     assert answer["remarks"] == []
+
+
+def test_the_command_tells_people_in_words_within_80_columns(tmp_path: Path) -> None:
+    path = tmp_path / "cube.csv"
+    cube = mixed().assign(real_den=lambda day: day["predict_den"], real_num=lambda day: day["predict_num"])
+    cube.loc[cube["visitor"] == "new", "real_num"] *= 0.6
+    cube.loc[cube["visitor"] == "old", "real_num"] *= 1.2
+    cube.rename(columns={"os": "device"}).to_csv(path, index=False)
+    arguments = ("--cube", str(path), "--dims", "visitor,device")
+    for language, words in (("en", ("Where", "lost")), ("zh", ("细分", "少"))):
+        done = diagnose(*arguments, "--language", language)
+        assert done.returncode == 0
+        assert all(word in done.stdout for word in words)
+        assert "visitor new" in done.stdout
+        assert not re.search(r"visitor=|\bp ", done.stdout)
+        assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    assert re.search(r"p \S+, stable in \d+%", diagnose(*arguments, "--language", "en", "--details").stdout)
+
+
+def test_the_command_says_in_chinese_that_mix_moved_the_whole(tmp_path: Path) -> None:
+    path = tmp_path / "cube.csv"
+    mixed().to_csv(path, index=False)
+    done = diagnose("--cube", str(path), "--dims", "visitor,os", "--language", "zh")
+    assert "全由结构变化引起" in done.stdout
+    assert "visitor new 占全部进入量的比例从 25% 升至 75%" in done.stdout
+
+
+def test_several_cubes_give_an_object_a_line_and_a_bad_one_stops_no_other(tmp_path: Path) -> None:
+    for name in ("one.csv", "two.csv"):
+        mixed().to_csv(tmp_path / name, index=False)
+    files = [str(tmp_path / name) for name in ("one.csv", "none.csv", "two.csv")]
+    done = diagnose("--cube", *files, "--dims", "visitor,os", "--json")
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["cube"] for answer in answers] == files
+    assert [answer.get("error") for answer in answers] == [None, f"{files[1]}: there is no such file", None]
+    assert answers[0]["change"]["shares"] == [{"slice": {"visitor": "new"}, "usual": 0.25, "today": 0.75}]
+    assert done.returncode == 1
+    assert diagnose(files[0]).returncode != 0, "a file needs --cube before it"
 
 
 def test_the_command_says_what_is_wrong_and_shows_no_stack_trace(tmp_path: Path) -> None:

@@ -50,13 +50,12 @@ def _narrate_finding(
     finding: FindingRecord, evidence: Sequence[EvidenceRecord], settings: Settings, playbook: Playbook
 ) -> str:
     sentences, fault = playbook.sentences, playbook.classes[finding.fault_class]
-    slice_text = sentences["separator"].join(f"{name} {value}" for name, value in finding.slice.items())
     values = {
         **{each.name: getattr(finding, each.name) for each in fields(finding)},
         **{each.name: 0.0 for each in fields(finding) if each.name in _LOSSES and getattr(finding, each.name) is None},
         "name": fault.name,
         "next_step": fault.next_step,
-        "slice": slice_text or sentences["whole"],
+        "slice": playbook.name_slice(finding.slice),
         "status": playbook.statuses[finding.status],
         "currency": settings.currency,
         "reason": playbook.describe_reasons(finding.stated_reasons),

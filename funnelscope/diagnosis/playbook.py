@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from funnelscope.diagnosis.stated_reasons import StatedReason
+from funnelscope.messages.wording import load_words
 from funnelscope.settings import Settings, SettingsError
 
 _FOLDER = Path(__file__).parents[1] / "messages"
@@ -26,6 +27,7 @@ class FaultText:
 class Playbook:
     """The texts of one language by section and key; `questions` by stage, `classes` by class of fault."""
 
+    language: str
     questions: Mapping[str, str]
     statuses: Mapping[str, str]
     classes: Mapping[str, FaultText]
@@ -41,6 +43,10 @@ class Playbook:
         """The reasons one after the other; empty without any."""
         return self.sentences["reason_separator"].join(map(self.describe_reason, reasons))
 
+    def name_slice(self, slice_: Mapping[str, str]) -> str:
+        """A slice in words; the whole step where it has no conditions."""
+        return load_words(self.language).format_slice(tuple(slice_.items())) if slice_ else self.sentences["whole"]
+
     def describe_comparison(self, comparison: StatedReason | None) -> str:
         """What a day is compared with; empty where that is not known."""
         return self.comparisons[comparison.key].format(**comparison.values) if comparison else ""
@@ -51,7 +57,7 @@ def read_own_playbook(language: str) -> Playbook:
     """The texts as they come with the program."""
     sections = yaml.safe_load((_FOLDER / f"playbook.{language}.yaml").read_text(encoding="utf-8"))
     classes = {name: FaultText(**texts) for name, texts in sections.pop("classes").items()}
-    return Playbook(classes=classes, **sections)
+    return Playbook(language, classes=classes, **sections)
 
 
 def get_table_playbook() -> Playbook:

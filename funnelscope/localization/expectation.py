@@ -9,6 +9,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
 
 from funnelscope.localization.arrays import Floats, Integers
 
@@ -41,7 +42,10 @@ def shrink_rates(
     if with_pairs:
         prior = _add_pair_effects(passed, entered, codes, prior)
     mean = entered * prior
-    spread = _measure_squared_spread(passed, mean, prior)
+    if with_pairs:
+        spread = _measure_squared_spread(passed, mean, prior)
+    else:
+        spread = _estimate_squared_spread(passed, mean, prior, codes)
     strength = (1 - prior) / (prior * np.clip(spread, *_SPREAD_BOUNDS))
     rate = (passed + strength * prior) / (entered + strength)
     if with_pairs:
@@ -54,6 +58,21 @@ def _measure_squared_spread(passed: Floats, mean: Floats, rate: Floats) -> float
     large = mean > 1
     excess = ((passed - mean)[large] ** 2 - (mean * (1 - rate))[large]).sum()
     return float(excess / max((mean[large] ** 2).sum(), 1e-9))
+
+
+def _estimate_squared_spread(passed: Floats, mean: Floats, rate: Floats, codes: Sequence[Integers]) -> float:
+    """The same, so that no large leaf, which pulls the main effects to itself, speaks for all (Paule and Mandel)."""
+    large = mean > 1
+    squares, chance, weight = ((passed - mean)[large] ** 2, (mean * (1 - rate))[large], mean[large] ** 2)
+    freedom = large.sum() * (1 - min(0.5, sum(int(code.max()) for code in codes) / len(passed)))
+
+    def measure_excess(spread: float) -> float:
+        return float((squares / (chance + spread * weight)).sum() - freedom)
+
+    low, high = _SPREAD_BOUNDS
+    if measure_excess(low) <= 0:
+        return low
+    return high if measure_excess(high) >= 0 else float(brentq(measure_excess, low, high, xtol=1e-5))
 
 
 def _sum_by_code(codes: Integers, weights: Floats) -> Floats:

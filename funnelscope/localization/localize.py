@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from funnelscope.localization.expectation import compute_binomial_variance, shrink_rates
+from funnelscope.localization.mix import RateChange, decompose_change
 from funnelscope.localization.scan import LocalizedSlice, ScanOptions, scan
 from funnelscope.localization.slices import Hierarchy
 from funnelscope.localization.sums import scan_sums
+from funnelscope.messages.check_observations import LocalizedMessage
 
 RATIO: Final = ("real_num", "real_den", "predict_num", "predict_den")
 ADDITIVE: Final = ("real", "predict")
@@ -29,11 +31,16 @@ _NO_VALUE: Final = "(none)"
 
 @dataclass(frozen=True)
 class Localization:
-    """The answer for one cube: findings, best first; how long it took; what the reader should know about the input."""
+    """The answer for one cube.
+
+    Findings, best first; how long it took, in seconds of wall clock; what the reader should know; and, of a ratio, how
+    the whole changed. A remark is a sentence in English that can be said in any language of the words files.
+    """
 
     findings: tuple[LocalizedSlice, ...]
     seconds: float
-    remarks: tuple[str, ...]
+    remarks: tuple[LocalizedMessage, ...]
+    change: RateChange | None = None
 
 
 class CubeError(ValueError):
@@ -76,7 +83,7 @@ def localize(
     contradict themselves are left out and remarked upon. Raises CubeError when nothing can be said.
     """
     started = time.perf_counter()
-    remarks: list[str] = []
+    remarks: list[LocalizedMessage] = []
     dimensions = list(dict.fromkeys(dimensions))
     columns = _find_measures(cube, dimensions, hierarchy or {}, baseline_periods)
     rows = _select_sound_rows(cube, dimensions, columns, remarks)
@@ -87,23 +94,26 @@ def localize(
     leaves = rows.groupby(searched, sort=False, observed=True)[list(columns)].sum().reset_index() if searched else rows
     if is_ratio and baseline_periods < _USUAL_HISTORY_DAYS:
         remarks.append(
-            f"the baseline has {baseline_periods:g} periods, fewer than {_USUAL_HISTORY_DAYS}: what is usual in a thin "
-            "slice is uncertain, and weekdays are not told apart; only large effects are named"
+            LocalizedMessage("cube_short_baseline", periods=f"{baseline_periods:g}", enough=_USUAL_HISTORY_DAYS)
         )
     if len(leaves) < 2 or not searched:
-        remarks.append(f"one leaf: there is no other to compare it with; {_describe_whole(rows, is_ratio)}")
+        today, usual = _measure_whole(rows, is_ratio)
+        remarks.append(LocalizedMessage("cube_one_leaf", today=f"{today:.6g}", usual=f"{usual:.6g}"))
         return Localization((), time.perf_counter() - started, tuple(remarks))
     depth = _choose_depth(len(searched), len(leaves), _DEEPEST_RATIO if is_ratio else _DEEPEST_SUM, remarks)
+    change = None
     if is_ratio:
         options = ScanOptions(max_dimensions=depth, family_wise_error=_RATIO_ERROR)
-        found = scan(_prepare_ratio_leaves(leaves, searched, hierarchy, baseline_periods), searched, hierarchy, options)
+        ratio_leaves = _prepare_ratio_leaves(leaves, searched, hierarchy, baseline_periods)
+        change = decompose_change(ratio_leaves, searched)
+        scanned = ratio_leaves[ratio_leaves["expected"] > 0].reset_index(drop=True)
+        found = scan(scanned, searched, hierarchy, options)
     else:
-        found = scan_sums(leaves[(leaves["real"] > 0) | (leaves["predict"] > 0)], searched, hierarchy, depth)
-    if not found.findings and (whole := _describe_moved_whole(rows, is_ratio)):
-        remarks.append(f"{whole}; no slice stands out from that")
+        found = scan_sums(leaves[(leaves["real"] != 0) | (leaves["predict"] != 0)], searched, hierarchy, depth)
+    remarks += _describe_change(rows, change, is_explained=bool(found.findings))
     if found.slices_looked_at == 0:
-        remarks.append(f"no slice is expected to have the {ScanOptions().min_expected:g} passes that a finding needs")
-    return Localization(found.findings, time.perf_counter() - started, tuple(remarks))
+        remarks.append(LocalizedMessage("cube_nothing_to_look_at", least=ScanOptions().min_expected))
+    return Localization(found.findings, time.perf_counter() - started, tuple(remarks), change)
 
 
 def _find_measures(
@@ -153,48 +163,53 @@ def _check_hierarchy(hierarchy: Hierarchy) -> None:
 
 
 def _select_sound_rows(
-    cube: pd.DataFrame, dimensions: Sequence[str], columns: tuple[str, ...], remarks: list[str]
+    cube: pd.DataFrame, dimensions: Sequence[str], columns: tuple[str, ...], remarks: list[LocalizedMessage]
 ) -> pd.DataFrame:
     """The rows that can be true, with numbers as numbers; says what was left out. Raises CubeError if none is left."""
     rows = cube[[*dimensions, *columns]].reset_index(drop=True)
-    faults: list[tuple[str, pd.Series[bool]]] = []
+    faults: list[tuple[LocalizedMessage, pd.Series[bool]]] = []
     for name in columns:
         numbers = pd.to_numeric(rows[name], errors="coerce").replace([np.inf, -np.inf], np.nan).astype(float)
-        faults += [(f"{name} is no number", numbers.isna()), (f"{name} is negative", numbers < 0)]
+        faults.append((LocalizedMessage("cube_no_number", column=name), numbers.isna()))
+        if columns == RATIO:  # a sum is negative where more came back than was sold
+            faults.append((LocalizedMessage("cube_negative", column=name), numbers < 0))
         rows[name] = numbers
     if columns == RATIO:
-        faults.append(("real_num is above real_den", rows["real_num"] > rows["real_den"]))
-        faults.append(
-            ("predict_num is above predict_den", rows["predict_num"] > rows["predict_den"] * (1 + 1e-5) + 1e-5)
-        )
+        for name, limit, tolerance in (("real_num", "real_den", 0.0), ("predict_num", "predict_den", 1e-5)):
+            is_above = rows[name] > rows[limit] * (1 + tolerance) + tolerance
+            faults.append((LocalizedMessage("cube_above", column=name, limit=limit), is_above))
     unsound = pd.Series(False, index=rows.index)
     for fault, where in faults:
         if where.any():
             first = int(np.argmax(where.to_numpy()))
-            remarks.append(f"{fault} in {where.sum():,} of {len(rows):,} rows, first in row {first + 1}: left out")
+            remarks.append(
+                LocalizedMessage("cube_left_out", fault=fault, count=int(where.sum()), rows=len(rows), first=first + 1)
+            )
         unsound |= where
     if unsound.all():
         raise CubeError(f"no row can be used: {'; '.join(remarks)}")
     rows = rows[~unsound]
     baseline = "predict_den" if columns == RATIO else "predict"
-    if rows[baseline].sum() <= 0 or (columns == RATIO and rows["predict_num"].sum() <= 0):
-        name = baseline if rows[baseline].sum() <= 0 else "predict_num"
+    if empty := [name for name in columns if name.startswith("predict") and (rows[name] == 0).all()]:
+        name = "predict_den" if "predict_den" in empty else empty[0]
         raise CubeError(f"{name} is 0 in every row: there is no baseline to compare with")
     if columns == RATIO and rows["real_den"].sum() <= 0:
         raise CubeError("real_den is 0 in every row: nothing was observed")
     without = int((rows[baseline] == 0).sum())
     if without:
-        how = (
-            "expected from what its dimensions show elsewhere"
-            if columns == RATIO
-            else "all that they show is unpredicted"
+        is_ratio = columns == RATIO
+        remarks.append(
+            LocalizedMessage(
+                "cube_ratio_without_baseline" if is_ratio else "cube_sum_without_baseline",
+                column=baseline,
+                count=without,
+            )
         )
-        remarks.append(f"{baseline} is 0 in {without:,} rows: {how}")
     for name in dimensions:
         rows[name] = _convert_to_text(rows[name]).astype("category")
     twice = int(rows.duplicated(list(dimensions)).sum())
     if twice:
-        remarks.append(f"{twice:,} rows repeat a leaf: summed")
+        remarks.append(LocalizedMessage("cube_repeated", count=twice))
     return rows
 
 
@@ -207,7 +222,9 @@ def _find_all_above(name: str, hierarchy: Hierarchy) -> set[str]:
     return above
 
 
-def _keep_held_hierarchy(rows: pd.DataFrame, hierarchy: Hierarchy, remarks: list[str]) -> dict[str, list[str]]:
+def _keep_held_hierarchy(
+    rows: pd.DataFrame, hierarchy: Hierarchy, remarks: list[LocalizedMessage]
+) -> dict[str, list[str]]:
     """The hierarchy as far as the rows obey it: each inner value lies in one outer value."""
     held: dict[str, list[str]] = {}
     for inner, outers in hierarchy.items():
@@ -215,25 +232,22 @@ def _keep_held_hierarchy(rows: pd.DataFrame, hierarchy: Hierarchy, remarks: list
             pairs = rows[[inner, outer]].drop_duplicates()
             several = pairs[inner].value_counts()
             if several.iloc[0] > 1:
+                value, parents = str(several.index[0]), int(several.iloc[0])
                 remarks.append(
-                    f"{inner} '{several.index[0]}' lies in {several.iloc[0]} values of {outer}: {inner} does not "
-                    f"determine {outer} in this cube, and they are searched as independent"
+                    LocalizedMessage("cube_not_nested", inner=inner, outer=outer, value=value, parents=parents)
                 )
             else:
                 held.setdefault(inner, []).append(outer)
     return held
 
 
-def _choose_depth(dimensions: int, leaves: int, deepest: int, remarks: list[str]) -> int:
+def _choose_depth(dimensions: int, leaves: int, deepest: int, remarks: list[LocalizedMessage]) -> int:
     """How many dimensions a slice may name, so that all cuboids fit in memory."""
     depth = min(deepest, dimensions)
     while depth > 1 and leaves * sum(comb(dimensions, size) for size in range(1, depth + 1)) > _MOST_CELLS:
         depth -= 1
     if depth < min(deepest, dimensions):
-        remarks.append(
-            f"{dimensions} dimensions of {leaves:,} leaves: only slices that name up to {depth} were searched; name "
-            "fewer dimensions to see deeper"
-        )
+        remarks.append(LocalizedMessage("cube_less_deep", dimensions=dimensions, leaves=leaves, depth=depth))
     return depth
 
 
@@ -244,7 +258,7 @@ def _convert_to_text(values: "pd.Series[str]") -> "pd.Series[str]":
 
 
 def _select_searched_dimensions(
-    rows: pd.DataFrame, dimensions: Sequence[str], expected: "pd.Series[float] | None", remarks: list[str]
+    rows: pd.DataFrame, dimensions: Sequence[str], expected: "pd.Series[float] | None", remarks: list[LocalizedMessage]
 ) -> list[str]:
     """The dimensions that can tell slices apart; thin values of a very wide one are put together, in place."""
     searched = []
@@ -254,11 +268,9 @@ def _select_searched_dimensions(
             of_value = expected.groupby(rows[name], observed=True).sum()
             thin = set(of_value.index[of_value < ScanOptions().min_expected])
             rows[name] = rows[name].astype(str).where(~rows[name].isin(thin), _OTHER).astype("category")
-            remarks.append(
-                f"{name} has {count:,} values; {len(thin):,} of them are too thin to be judged: put together"
-            )
+            remarks.append(LocalizedMessage("cube_thin_values", name=name, count=count, thin=len(thin)))
         if rows[name].nunique() == 1:
-            remarks.append(f"{name} is '{rows[name].iloc[0]}' everywhere: not searched")
+            remarks.append(LocalizedMessage("cube_constant", name=name, value=str(rows[name].iloc[0])))
         else:
             searched.append(name)
     return searched
@@ -275,26 +287,44 @@ def _prepare_ratio_leaves(
         [pd.factorize(leaves[name])[0] for name in innermost],
     )
     expected = entered * baseline.rate
-    return (
-        leaves[list(dimensions)]
-        .assign(
-            observed=leaves["real_num"],
-            expected=expected,
-            variance=compute_binomial_variance(expected, entered, baseline),
-        )[expected > 0]
-        .reset_index(drop=True)
+    return leaves[list(dimensions)].assign(
+        entered=entered,
+        passed=leaves["real_num"],
+        observed=leaves["real_num"],
+        expected=expected,
+        variance=compute_binomial_variance(expected, entered, baseline),
+        rate=baseline.rate,
+        usual_entered=leaves["predict_den"],
+        usual_passed=leaves["predict_num"],
     )
 
 
-def _describe_moved_whole(rows: pd.DataFrame, is_ratio: bool) -> str:
-    """What to say of a whole that is off by as much as a finding would be; nothing otherwise."""
-    today, usual = _measure_whole(rows, is_ratio)
-    return _describe_whole(rows, is_ratio) if abs(today / usual - 1) >= ScanOptions().min_effect else ""
+def _describe_change(rows: pd.DataFrame, change: RateChange | None, *, is_explained: bool) -> list[LocalizedMessage]:
+    """What to say of a whole that is off by as much as a finding would be: by mix, or alike in all slices."""
+    least = ScanOptions().min_effect
+    today, usual = _measure_whole(rows, change is not None)
+    said = []
+    if change and change.has_mix(least):
+        usual += change.mix
+        is_alone = abs(change.rate) < least * change.usual and not is_explained
+        rates = {"usual": _percent(change.usual), "today": _percent(change.today)}
+        digits = 2 if change.usual >= 0.02 else 4
+        parts = {name: f"{round(100 * getattr(change, name), digits) + 0.0:+.3g}" for name in ("mix", "rate")}
+        said.append(LocalizedMessage("cube_mix_alone" if is_alone else "cube_mix_and_rate", **rates, **parts))
+        for share in change.shares:
+            name = ", ".join(f"{dimension} {value}" for dimension, value in share.slice.items())
+            said.append(
+                LocalizedMessage(
+                    "cube_share_grew", slice=name, usual=_percent(share.usual), today=_percent(share.today)
+                )
+            )
+    if not is_explained and abs(today - usual) >= least * abs(usual) and today != usual:
+        said.append(LocalizedMessage("cube_all_alike", today=f"{today:.6g}", usual=f"{usual:.6g}"))
+    return said
 
 
-def _describe_whole(rows: pd.DataFrame, is_ratio: bool) -> str:
-    today, usual = _measure_whole(rows, is_ratio)
-    return f"the whole stands at {today:.6g}, its baseline at {usual:.6g}"
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"
 
 
 def _measure_whole(rows: pd.DataFrame, is_ratio: bool) -> tuple[float, float]:

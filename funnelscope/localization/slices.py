@@ -13,8 +13,8 @@ from funnelscope.localization.arrays import Floats, Integers, Texts
 Hierarchy = Mapping[str, Sequence[str]]
 """Dimension → the dimensions that it determines, nearest first: creative → campaign, channel."""
 
-_CELLS_PER_LEAF = 4
-"""A cuboid may number this many cells a leaf, most of them empty, before its cells are numbered again."""
+_CELLS_PER_LEAF = 1
+"""A cuboid may number this many cells a leaf before its cells are numbered again."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class Slices:
         names = self.cuboids[self.cuboid_of[number]].dimensions
         return {name: str(self.values[name][self.codes[name][leaf]]) for name in names}
 
-    def find_siblings(self, number: int) -> list[tuple[int, Integers]]:
-        """Each parent of a slice, and all slices of the same dimensions that make up that parent.
+    def find_families(self, number: int) -> list[tuple[int, Integers, Integers]]:
+        """Each parent of a slice, its leaves, and for each of them the slice of the same dimensions that it is in.
 
         A parent leaves one dimension out, or names what determines it next: the parent of a creative is its campaign.
         """
@@ -94,20 +94,27 @@ class Slices:
         for name in names:
             for above in [*self.hierarchy.get(name, ())[:1], None]:
                 parent_names = {other for other in names if other != name} | ({above} if above else set())
-                parent_which = self._cuboid_of_names.get(frozenset(parent_names))
+                parent_which = self._find_cuboid(parent_names)
                 if parent_which is not None:
                     parent = self._first[parent_which] + int(self.cuboids[parent_which].numbers[leaf])
-                    children = np.unique(self.cuboids[which].numbers[self.find_members(parent)]) + self._first[which]
-                    families.append((parent, children))
+                    members = self.find_members(parent)
+                    families.append((parent, members, self.cuboids[which].numbers[members] + self._first[which]))
                     break
         return families
 
     def find_parts(self, number: int) -> list[Integers]:
         """For each further dimension that can be named, the slices that make up this one."""
         which, members = int(self.cuboid_of[number]), self.find_members(number)
-        names = set(self.cuboids[which].dimensions)
-        finer = [self._cuboid_of_names.get(frozenset(names | {name})) for name in self.codes if name not in names]
+        named = set(self.cuboids[which].dimensions)
+        finer = (
+            self._find_cuboid({name, *named.difference(self.hierarchy.get(name, ()))})
+            for name in self.codes
+            if name not in named
+        )
         return [np.unique(self.cuboids[w].numbers[members]) + self._first[w] for w in finer if w is not None]
+
+    def _find_cuboid(self, names: set[str]) -> int | None:
+        return self._cuboid_of_names.get(frozenset(names))
 
     @cached_property
     def _cuboid_of_names(self) -> dict[frozenset[str], int]:

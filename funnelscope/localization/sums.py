@@ -1,9 +1,11 @@
 """The scan of a cube of sums: amounts that were predicted leaf by leaf, with nothing known of their noise.
 
-A leaf tells of itself by how far it is off, u = (O − E) / max(O, E) between −1 and 1: small leaves count like large
-ones, since a cause that takes a share of a slice takes the same share of each of its leaves (the generalised ripple
-effect of Squeeze). Taken from the larger of the two, the noise of a forecast has the same tail to both sides, whichever
-of the two the noise is in; 2(O − E)/(O + E), usual in the literature, stretches the tail until it looks like a cause.
+A leaf tells of itself by how far it is off, u = (O − E) / max(|O|, |E|), between −1 and 1, and down to −2 where returns
+exceed what was predicted to be sold; the sign is turned where returns were predicted, so that more of them are more.
+Small leaves count like large ones, since a cause that takes a share of a slice takes the same share of each of its
+leaves (the generalised ripple effect of Squeeze). Taken from the larger of the two, the noise of a forecast has the
+same tail to both sides, whichever of the two the noise is in; 2(O − E)/(O + E), usual in the literature, stretches the
+tail until it looks like a cause.
 """
 
 from collections.abc import Sequence
@@ -70,8 +72,9 @@ def scan_sums(
 ) -> Scan:
     """Names the slices that explain where `real` is not what `predict` said, best first.
 
-    `leaves` has one row for each combination of dimension values, with `real` and `predict`, amounts of at least 0 and
-    not both 0. `hierarchy` maps a dimension to those it determines, nearest first.
+    `leaves` has one row for each combination of dimension values, with `real` and `predict`, amounts of which
+    not both are 0; below 0 are those that were paid back. `hierarchy` maps a dimension to those it determines, nearest
+    first.
     """
     search = _SumSearch(leaves, dimensions, hierarchy or {}, max_dimensions)
     roots = search.search([])
@@ -105,8 +108,8 @@ class _SumSearch:
         usual = self._select_outside(outside)
         self.reference = _estimate_baseline_level(self.real[usual], self.predict[usual])
         expected = self.predict * self.reference
-        raw = (self.real - expected) / np.maximum(self.real, expected)
-        centre, noise = _estimate_baseline_by_size(expected, raw, usual, is_free=bool(outside))
+        raw = (self.real - expected) / np.maximum(np.abs(self.real), np.abs(expected)) * np.where(expected < 0, -1, 1)
+        centre, noise = _estimate_baseline_by_size(np.abs(expected), raw, usual, is_free=bool(outside))
         self.leaf_overdispersion = float(np.median(noise))
         scores = (raw - centre) / noise
         if outside:  # before, what looks like a tail may be a cause
@@ -142,7 +145,7 @@ class _SumSearch:
 
     def search(self, roots: list[_SumRoot]) -> list[_SumRoot]:
         """The roots that explain the cube, starting from those suspected so far."""
-        roots = self._settle(roots, roots)
+        roots, tried = self._settle(roots, roots), set[frozenset[int]]()
         while len(roots) < _MAX_FINDINGS:
             found = self._find_best(self._score_slices(roots))
             if found is None:
@@ -150,8 +153,10 @@ class _SumSearch:
             new = self._create_root(found)
             touched = [root for root in roots if np.isin(root.leaves, new.leaves).any()]
             roots = self._settle([*roots, new], touched)
-            if not any(root.number == found for root in roots):
+            names = frozenset(root.number for root in roots)
+            if found not in names or names in tried:  # two causes may displace each other for ever
                 break
+            tried.add(names)
         return self._settle(roots, roots)
 
     def _settle(self, roots: list[_SumRoot], doubtful: list[_SumRoot]) -> list[_SumRoot]:
@@ -173,7 +178,7 @@ class _SumSearch:
         for root in list(roots):
             if root not in roots:
                 continue
-            parents = [self._create_root(parent) for parent, _ in self.slices.find_siblings(root.number)]
+            parents = [self._create_root(parent) for parent, _, _ in self.slices.find_families(root.number)]
             choices = [[parent] for parent in parents if self.is_considered[parent.number]]
             others = [other for other in roots if other is not root]
             explained = self._score_slices(others).explained
@@ -250,10 +255,13 @@ class _SumSearch:
         number = root.number
         real, expected = self.real[root.leaves], self.predict[root.leaves] * self.reference
         # Where nothing was predicted, the amount is as many times what was expected as is ever said.
-        scale = max(float(expected.sum()), float(real.sum()) / _LARGEST_THETA)
-        theta = float(real.sum()) / scale
-        chance = float(np.sqrt((np.maximum(real, expected) ** 2 / self.weight[root.leaves]).sum())) / scale
+        seen, predicted = float(real.sum()), float(expected.sum())
+        scale = max(abs(predicted), abs(seen) / _LARGEST_THETA) * (-1 if predicted < 0 else 1)
+        theta = seen / scale
+        largest = np.maximum(np.abs(real), np.abs(expected))
+        chance = float(np.sqrt((largest**2 / self.weight[root.leaves]).sum()) / abs(scale))
         margin = _NINETY_PERCENT * np.hypot(chance, self.slice_overdispersion * theta)
+        least = 0.0 if min(real.min(), expected.min()) >= 0 else -np.inf
         z = np.sqrt(scores.explained[number] / (1 + self.slice_overdispersion**2 * scores.weight[number]))
         best = [int(rival) for rival in np.argsort(-scores.gain)[:_RIVALS] if np.isfinite(scores.gain[rival])]
         rivals = [number, *(rival for rival in best if rival != number)]
@@ -261,7 +269,7 @@ class _SumSearch:
         return LocalizedSlice(
             slice=self.slices.name_slice(number),
             theta=theta,
-            theta_low=float(max(theta - margin, 0.0)),
+            theta_low=float(max(theta - margin, least)),
             theta_high=float(theta + margin),
             z=float(z),
             p_value=float(min(1.0, self.trials[self.slices.size_of[number]] * 2 * norm.sf(z))),
@@ -289,7 +297,7 @@ class _SumSearch:
 
 def _estimate_baseline_level(real: Floats, predict: Floats) -> float:
     """Real over predicted of most leaves: the mode of the log ratio, weighted by how far a forecast is usually off."""
-    known = (real > 0) & (predict > 0)
+    known = (real > 0) & (predict > 0) | (real < 0) & (predict < 0)
     if known.sum() == 0:
         return 1.0
     logs = np.sort(np.log(real[known] / predict[known]))

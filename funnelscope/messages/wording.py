@@ -124,12 +124,13 @@ class Words:
     def _condition(self, dimension: str, value: str) -> str:
         """A condition such as "device android".
 
-        A value with a name of its own is enough without the dimension: "new customers".
+        A value with a name of its own is enough without the dimension: "new customers". A dimension that the words
+        file does not know keeps its name.
         """
         if value in self.sections["dimension_values"].get(dimension, {}) and not self._label(dimension, value):
             return self.translate_dimension_value(dimension, value)
         named = self._label(dimension, value) or value
-        return self.text("labels", "condition", dimension=self.text("dimensions", dimension), value=named)
+        return self.text("labels", "condition", dimension=self.translate_or_keep("dimensions", dimension), value=named)
 
     def translate_dimension_value(self, dimension: str, value: str) -> str:
         """The name of a dimension's value for readers: the shop's own, else usually the value itself."""

@@ -18,7 +18,16 @@ from funnelscope.project_files import find_project_path
 from pipelines.cli.backup_commands import backup, restore
 from pipelines.cli.check_command import check
 from pipelines.cli.console import explain_errors, load_shop_settings, show_progress
-from pipelines.cli.diagnose_command import CubeOption, DimensionsOption, HierarchyOption, PeriodsOption, diagnose_cube
+from pipelines.cli.diagnose_command import (
+    CubeOption,
+    CubeQuestion,
+    DetailsOption,
+    DimensionsOption,
+    FurtherCubes,
+    HierarchyOption,
+    PeriodsOption,
+    diagnose_cubes,
+)
 from pipelines.cli.erasure_commands import forget
 from pipelines.cli.funnel_command import funnel
 from pipelines.cli.identity_commands import identity
@@ -322,9 +331,11 @@ def send(
 
 @app.command(short_help="What is wrong, where, since when, and its cost.")
 def diagnose(
+    further: FurtherCubes = None,
     business_date: DateOption = None,
     language: LanguageOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON; of cubes, an object a line.")] = False,
+    details: DetailsOption = False,
     cube: CubeOption = None,
     dims: DimensionsOption = "",
     hierarchy: HierarchyOption = "",
@@ -335,10 +346,15 @@ def diagnose(
     By default the last published day.
     """
     with explain_errors():
+        if further and not cube:
+            raise typer.BadParameter(f"{further[0]}: a file is diagnosed with --cube")
         if cube:
             if business_date:
                 raise typer.BadParameter("a cube has no date: give either --cube or --date")
-            diagnose_cube(cube, dims, hierarchy, baseline_periods, as_json)
+            dimensions = [name.strip() for name in dims.split(",") if name.strip()]
+            question = CubeQuestion(dimensions, hierarchy, baseline_periods)
+            chosen = language.value if language else _find_language()
+            diagnose_cubes([*cube, *(further or [])], question, chosen, as_json=as_json, with_details=details)
             return
         from funnelscope.publication.publish import read_published_days
         from pipelines.cli.findings_text import print_findings
@@ -347,7 +363,8 @@ def diagnose(
         settings = load_shop_settings()
         day = business_date or max(read_published_days(settings.published), default=_find_yesterday(settings))
         check_was_run(settings, day)
-        print_findings(settings, day, language.value if language else settings.language, as_json)
+        chosen = language.value if language else settings.language
+        print_findings(settings, day, chosen, as_json, with_details=details)
 
 
 @app.command(short_help="Every day: published, warned, blocked, late, missing.")
@@ -536,6 +553,16 @@ def _print_stages(settings: "Settings", business_date: date) -> None:
     from pipelines.status import print_stages
 
     print_stages(settings, business_date)
+
+
+def _find_language() -> str:
+    """The language of funnelscope.yaml; English where there is none: a cube needs no shop."""
+    from funnelscope.settings import SettingsError, load_settings
+
+    try:
+        return load_settings().language
+    except SettingsError:
+        return Language.EN.value
 
 
 def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date, language: Language | None) -> None:

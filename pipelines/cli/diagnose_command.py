@@ -2,11 +2,14 @@
 
 import json
 import sys
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from funnelscope.messages.wording import MINUS, Words, load_words
 
 if TYPE_CHECKING:
     from funnelscope.localization.localize import Localization
@@ -14,13 +17,16 @@ if TYPE_CHECKING:
 
 
 CubeOption = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="Localise this cube instead of a day: CSV (also gzip) or Parquet with dimensions, and real_num, real_den, "
-        "predict_num, predict_den (a ratio; predict is the mean of a baseline period), or real, predict (a sum).",
+        help="Localise this cube instead of a day, and those named after it: CSV (also gzip) or Parquet with "
+        "dimensions, and real_num, real_den, predict_num, predict_den (a ratio; predict is the mean of a baseline "
+        "period), or real, predict (a sum).",
     ),
 ]
+FurtherCubes = Annotated[list[Path] | None, typer.Argument(metavar="[FILE]…", help="Further cubes, after --cube.")]
+DetailsOption = Annotated[bool, typer.Option("--details", help="Also p-values, stability and the next best answer.")]
 DimensionsOption = Annotated[str, typer.Option(metavar="A,B,C", help="The dimensions of the cube.")]
 HierarchyOption = Annotated[
     str,
@@ -32,30 +38,66 @@ HierarchyOption = Annotated[
 PeriodsOption = Annotated[float, typer.Option(help="Number of periods of which the cube's predict_… is the mean.")]
 
 
-def diagnose_cube(cube: Path, dims: str, hierarchy: str, baseline_periods: float, as_json: bool) -> None:
-    """Names the slices of a cube that explain its change, or none if nothing is wrong. See docs/diagnosis.md.
+_WIDTH = 80  # columns of a terminal
+_ANSWERS = ("cube_mix_alone", "cube_mix_and_rate", "cube_share_grew", "cube_all_alike")
+"""Remarks that answer the question; the others are about the input."""
 
-    Exit code 0 with an answer, including that nothing is wrong; 1 if there is no answer, with the reason.
+
+@dataclass(frozen=True)
+class CubeQuestion:
+    """What is asked of every cube of a command."""
+
+    dimensions: Sequence[str]
+    hierarchy: str
+    baseline_periods: float
+
+
+@dataclass(frozen=True)
+class CubeAnswer:
+    """A cube with what was found, or with why nothing can be said of it."""
+
+    cube: Path
+    found: "Localization"
+    mistake: str | None
+
+
+def diagnose_cubes(
+    cubes: Sequence[Path], question: CubeQuestion, language: str, *, as_json: bool, with_details: bool
+) -> None:
+    """Names the slices of each cube that explain its change, or none if nothing is wrong. See docs/diagnosis.md.
+
+    As JSON one object a line. Exit code 0 with answers, including that nothing is wrong; 1 if a cube allows none, with
+    the reason.
     """
+    is_good = True
+    for cube in cubes:
+        answer = _answer(cube, question)
+        is_good = is_good and not answer.mistake
+        if as_json:
+            typer.echo(json.dumps(_as_json(answer), ensure_ascii=False))
+        else:
+            if len(cubes) > 1:
+                typer.echo(f"{'' if cube is cubes[0] else chr(10)}{cube}")
+            if not answer.mistake:
+                _print(answer.found, load_words(language), with_details)
+        if answer.mistake:
+            typer.echo(f"Error: {answer.mistake}", err=True)
+    if not is_good:
+        raise typer.Exit(1)
+
+
+def _answer(cube: Path, question: CubeQuestion) -> CubeAnswer:
     from funnelscope.localization.localize import CubeError, Localization, localize, read_cube
 
-    dimensions = [name.strip() for name in dims.split(",") if name.strip()]
-    found, mistake = Localization((), 0.0, ()), None
     try:
-        found = localize(read_cube(cube), dimensions, _hierarchy(hierarchy), baseline_periods)
+        hierarchy = _hierarchy(question.hierarchy)
+        found = localize(read_cube(cube), question.dimensions, hierarchy, question.baseline_periods)
+        return CubeAnswer(cube, found, None)
     except CubeError as error:
         mistake = str(error) if str(error).startswith(str(cube)) else f"{cube}: {error}"
     except MemoryError:
         mistake = f"{cube} does not fit in memory: name fewer dimensions, or sum its rows over fewer"
-    if as_json:
-        findings = [_as_json(finding) for finding in found.findings]
-        answer = {"findings": findings, "seconds": round(found.seconds, 4), "remarks": found.remarks}
-        typer.echo(json.dumps(answer | ({"error": mistake} if mistake else {}), ensure_ascii=False))
-    elif not mistake:
-        _print(found)
-    if mistake:
-        typer.echo(f"Error: {mistake}", err=True)
-        raise typer.Exit(1)
+    return CubeAnswer(cube, Localization((), 0.0, ()), mistake)
 
 
 def _hierarchy(text: str) -> dict[str, list[str]]:
@@ -71,37 +113,63 @@ def _hierarchy(text: str) -> dict[str, list[str]]:
     return above
 
 
-def _as_json(finding: "LocalizedSlice") -> dict[str, Any]:
-    return {**asdict(finding), "effect": finding.effect, "lost": finding.lost}
+def _as_json(answer: CubeAnswer) -> dict[str, Any]:
+    found = answer.found
+    return {
+        "cube": str(answer.cube),
+        "findings": [{**asdict(each), "effect": each.effect, "lost": each.lost} for each in found.findings],
+        **({"change": asdict(found.change)} if found.change else {}),
+        "seconds": round(found.seconds, 4),
+        "remarks": found.remarks,
+        **({"error": answer.mistake} if answer.mistake else {}),
+    }
 
 
-def _print(found: "Localization") -> None:
+def _print(found: "Localization", words: Words, with_details: bool) -> None:
+    """A table for people, no wider than a terminal. What the reader should know stands on standard error."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console() if sys.stdout.isatty() else Console(width=160)  # a file has room for full names
     for remark in found.remarks:
-        typer.echo(f"Note: {remark}", err=True)
+        is_answer = remark.record["key"] in _ANSWERS
+        told = remark.say_in(words.language)
+        typer.echo(told if is_answer else words.text("cube", "remark", text=told), err=not is_answer)
     if not found.findings:
-        console.print("No slice left its baseline by more than chance explains.")
+        typer.echo(words.text("cube", "nothing"))
         return
-    table = Table(box=None)
-    for name in ("slice", "effect", "90 % interval", "lost", "p", "stable", "runner-up"):
-        is_slice = name in ("slice", "runner-up")
-        table.add_column(name, justify="left" if is_slice else "right", overflow="fold", no_wrap=not is_slice)
+    table = Table(box=None, pad_edge=False)
+    for column in ("slice", "change", "interval", "difference"):
+        is_slice = column == "slice"
+        table.add_column(words.text("cube", column), justify="left" if is_slice else "right", overflow="fold")
     for finding in found.findings:
-        table.add_row(
-            escape(_words(finding.slice)),
-            f"{finding.effect:+.1%}",
-            f"{finding.theta_low - 1:+.1%} … {finding.theta_high - 1:+.1%}",
-            f"{finding.lost:,.1f}",
-            f"{finding.p_value:.2g}",
-            f"{finding.stability:.0%}",
-            escape(_words(finding.runner_up or {})),
+        more = words.text(
+            "cube", "lost" if finding.lost > 0 else "gained", count=words.plain(round(abs(finding.lost), 1))
         )
-    console.print(table)
+        table.add_row(
+            "\n".join(escape(line) for line in _describe_slice(finding, words, with_details)),
+            _percent(finding.effect),
+            f"{_percent(finding.theta_low - 1)} … {_percent(finding.theta_high - 1)}",
+            more,
+        )
+    Console(width=min(Console().width, _WIDTH) if sys.stdout.isatty() else _WIDTH).print(table)
 
 
-def _words(named: dict[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in named.items()) or "–"
+def _describe_slice(finding: "LocalizedSlice", words: Words, with_details: bool) -> Iterator[str]:
+    yield _name_slice(finding.slice, words)
+    if finding.strongest_part and finding.strongest_theta is not None:
+        name, change = _name_slice(finding.strongest_part, words), _percent(finding.strongest_theta - 1)
+        yield "  " + words.text("cube", "strongest_part", slice=name, change=change)
+    if with_details:
+        certainty = {"p_value": f"{finding.p_value:.2g}", "stability": f"{finding.stability:.0%}"}
+        yield "  " + words.text("cube", "certainty", **certainty)
+        if finding.runner_up:
+            yield "  " + words.text("cube", "runner_up", slice=_name_slice(finding.runner_up, words))
+
+
+def _name_slice(named: Mapping[str, str], words: Words) -> str:
+    return words.format_slice(tuple(named.items()))
+
+
+def _percent(change: float) -> str:
+    return f"{100 * change:+,.1f}%".replace("-", MINUS)
