@@ -251,14 +251,31 @@ class VisibleDrop:
 
 
 @dataclass(frozen=True)
+class OtherMove:
+    """A gain of a slice; or a fall of a stage's rate by mix alone, with a slice whose share grew (0 to 1)."""
+
+    stage: str
+    slice: Slice
+    effect: float
+    usual_share: float | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True)
 class Diagnosis:
-    """The diagnosis of the day. `state` is a key of the words' `diagnosis_states`, `reason` explains it."""
+    """The diagnosis of the day. `state` is a key of the words' `diagnosis_states`, `reason` explains it.
+
+    `comparison` says with what a promotion day is compared; empty for other days.
+    """
 
     state: str
     reason: str = ""
     findings: tuple[Finding, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
     visible_drops: tuple[VisibleDrop, ...] = ()
+    comparison: str = ""
+    gains: tuple[OtherMove, ...] = ()
+    by_mix: tuple[OtherMove, ...] = ()
 
 
 @dataclass(frozen=True)

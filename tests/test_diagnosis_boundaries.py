@@ -123,8 +123,10 @@ def test_a_promotion_may_be_shifted_by_six_hours_and_is_compared_with_its_own_li
     earlier = DAY - timedelta(days=400)
     calendar = [sale(DAY, DAY), sale(f"{earlier} {24 - hours:02}:00", earlier, **other)]
     compared = judged(world, days_before(0, 400, 401, *range(1, 40)), calendar=calendar)
-    assert compared.days == ((earlier,) if is_alike else ())
-    assert compared.state == ("diagnosed" if is_alike else "not_comparable")
+    assert compared.twins == ((earlier,) if is_alike else ())
+    assert compared.state == "diagnosed"
+    assert compared.regular_days == tuple(DAY - timedelta(days=number) for number in range(28, 0, -1))
+    assert compared.rate_days == compared.regular_days
 
 
 def test_the_last_time_counts_and_two_years_are_remembered(world: World) -> None:

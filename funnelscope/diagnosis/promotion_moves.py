@@ -1,0 +1,192 @@
+"""What a promotion does to the rates of a step and of its slices, learnt from the shop's earlier promotion days.
+
+Each of them is compared with the regular days before it, so that a year of change in the shop drops out. What days of
+the same phase of the same promotion show is expected again: the move of the whole step, and that of each slice beside
+it, drawn towards none by how little is known. Without such days nothing is expected, and the other promotions say how
+far a step and its slices may move: a whole step is then judged only as far as its rate holds through promotions.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from funnelscope.diagnosis.comparable_days import ComparableDays, PastPromotionDay
+from funnelscope.diagnosis.overdispersion import Overdispersion, StepOverdispersion, write_slice_days
+from funnelscope.diagnosis.steps import STEPS
+from funnelscope.warehouse.connection import Warehouse
+
+HOLDING_STEPS = (
+    "arrival_cube.arrival",
+    "landing_cube.qualified_product_view",
+    "decision_cube.checkout",
+    "decision_cube.paid",
+    "payment_cube.paid",
+)
+"""Their whole rates held through the phases of a simulated sale, to 4 % and less; carts, orders, paid inquiries and
+repurchases are what a promotion moves, by 5 % to 700 %."""
+_UNPAID_PHASE = "deposit"
+"""Whoever leaves a deposit pays later: payments do not hold."""
+_HOLDING_MOVEMENT = 0.05
+_MOVING_MOVEMENT = 0.35
+_PRIOR_OCCASIONS = 3
+_TWIN_MOVEMENT = 0.08
+"""How far the level of a step on a day of a phase differs from that on the same day the last time."""
+_SLICE_MOVEMENT = 0.03
+"""How far slices move apart in a promotion, as long as the shop has shown none."""
+_FEWEST_PASSES = 20
+
+
+def adjust_to_promotion(
+    warehouse: Warehouse, business_date: date, compared: ComparableDays, overdispersion: Overdispersion
+) -> Overdispersion:
+    """What is usual for each step on this day of a promotion, from what is usual on regular days."""
+    moves = _measure_moves(warehouse, business_date, compared)
+    twins = set(compared.twins)
+    holding = [key for key in HOLDING_STEPS if get_phase(compared) != _UNPAID_PHASE or not key.endswith(".paid")]
+    return replace(
+        overdispersion,
+        steps={
+            step.key: _adjust_step(
+                moves[moves["key"] == step.key], overdispersion.steps[step.key], step.key in holding, twins
+            )
+            for step in STEPS
+        },
+    )
+
+
+def get_phase(compared: ComparableDays) -> str:
+    """The phase of the promotion that the day is in."""
+    return str(compared.compared_with.values["phase"]) if compared.compared_with else ""
+
+
+def _adjust_step(
+    moves: pd.DataFrame, regular: StepOverdispersion, is_holding: bool, twins: set[date]
+) -> StepOverdispersion:
+    levels = moves.drop_duplicates("business_date").set_index("business_date")
+    like = levels[levels["is_like"]]
+    same = like[like.index.isin(twins)]
+    like = same if len(same) else like
+    if len(like):
+        level, spread = float(like["level"].mean()), _draw_spread(like["level"] - like["level"].mean(), _TWIN_MOVEMENT)
+        spread *= np.sqrt(1 + 1 / len(like))
+    else:
+        level = 0.0
+        of_phases = levels.groupby("phase")["level"].mean()
+        spread = _draw_spread(of_phases, _HOLDING_MOVEMENT if is_holding else _MOVING_MOVEMENT)
+    slices = moves[moves["dimension"] != "all"]
+    factors, movement = _learn_slices(slices)
+    return StepOverdispersion(
+        float(np.hypot(regular.slice_overdispersion, movement)),
+        float(np.hypot(regular.whole_overdispersion, spread)),
+        regular.weekday_level * float(np.exp(level)),
+        factors,
+    )
+
+
+def _draw_spread(moves: pd.Series, prior: float) -> float:
+    """Root mean square, drawn towards what is known beforehand as if by three of them."""
+    return float(np.sqrt(((moves**2).sum() + _PRIOR_OCCASIONS * prior**2) / (len(moves) + _PRIOR_OCCASIONS)))
+
+
+def _learn_slices(slices: pd.DataFrame) -> tuple[dict[tuple[str, str], float], float]:
+    """The factor of each slice that days like this one have shown, and how far slices move beside that."""
+    pooled = slices.groupby(["phase", "dimension", "value"], as_index=False)[["passed", "expected", "variance"]].sum()
+    prior = _measure_spread(pooled, _SLICE_MOVEMENT)
+    like = slices[slices["is_like"]].groupby(["dimension", "value"])[["passed", "expected", "variance"]].sum()
+    like = like[like["expected"] >= _FEWEST_PASSES]
+    if not len(like):
+        return {}, prior
+    chance = like["variance"] / like["expected"] ** 2
+    kept = prior**2 / (prior**2 + chance)
+    moved = np.log(np.maximum(like["passed"], 1) / like["expected"]) * kept
+    left = float(np.sqrt(np.average(kept * chance, weights=like["expected"])))
+    return dict(zip(like.index, np.exp(moved), strict=True)), left
+
+
+def _measure_spread(pooled: pd.DataFrame, prior: float) -> float:
+    """How far slices move apart beyond chance in a phase of a promotion."""
+    large = pooled[pooled["expected"] >= _FEWEST_PASSES]
+    move = large["passed"] / large["expected"] - 1
+    chance = large["variance"] / large["expected"] ** 2
+    weight = 1 / (chance + prior**2)
+    strength = float((weight * prior**2).sum())
+    excess = float((weight * prior**2 * (move**2 - chance)).sum())
+    known = _PRIOR_OCCASIONS * 5
+    return float(np.sqrt(max(excess + known * prior**2, 0.0) / (strength + known)))
+
+
+def _measure_moves(warehouse: Warehouse, business_date: date, compared: ComparableDays) -> pd.DataFrame:
+    """Each slice of each past promotion day: passes, and those expected of it at the level of its step that day.
+
+    `level` is the log of that level over the regular days before, at the mix of the promotion day. Days on which a
+    step had a finding teach nothing of it.
+    """
+    past = compared.past_promotions
+    columns = ["key", "business_date", "phase", "is_like", "dimension", "value", "passed", "expected", "variance"]
+    empty = pd.DataFrame({name: pd.Series(dtype=float) for name in [*columns, "level"]}).astype({"is_like": bool})
+    if not past:
+        return empty
+    _fill_slice_days(warehouse, {each for one in past for each in (one.day, *one.regular_days)})
+    groups: dict[tuple[date, ...], list[PastPromotionDay]] = {}
+    for each in past:
+        groups.setdefault(each.regular_days, []).append(each)
+    parts = [_compare_group(warehouse, regular, days) for regular, days in groups.items()]
+    return pd.concat([part for part in parts if len(part)] or [empty])
+
+
+def _compare_group(warehouse: Warehouse, regular: Sequence[date], past: Sequence[PastPromotionDay]) -> pd.DataFrame:
+    known: Mapping[date, PastPromotionDay] = {each.day: each for each in past}
+    frame = warehouse.execute(
+        """
+        with usual as (
+            select cube, step, dimension, value, sum(entered)::DOUBLE as entered_usual,
+                sum(passed)::DOUBLE as passed_usual
+            from diagnosis.slice_days where list_contains($regular::DATE[], business_date) group by all
+        ),
+        promoted as (
+            select * from diagnosis.slice_days where list_contains($days::DATE[], business_date)
+        ),
+        faults as (
+            select distinct business_date, cube, step from diagnosis.findings where status != 'recovered'
+        )
+        select cube || '.' || step as key, business_date, dimension, value, entered, passed, passed_usual,
+            passed_usual / entered_usual as rate
+        from promoted
+        anti join faults using (business_date, cube, step)
+        inner join usual using (cube, step, dimension, value)
+        where passed_usual > 0
+        order by all
+        """,
+        regular=list(regular),
+        days=list(known),
+    ).df()
+    frame["business_date"] = pd.to_datetime(frame["business_date"]).dt.date
+    frame["expected"] = frame["entered"] * frame["rate"]
+    by_dimension = frame.groupby(["key", "business_date", "dimension"])[["passed", "expected"]].transform("sum")
+    own = np.log(np.maximum(by_dimension["passed"], 0.5) / by_dimension["expected"])
+    frame["level"] = own.groupby([frame["key"], frame["business_date"]]).transform("median")
+    frame["expected"] *= np.exp(own)
+    chance = 1 - np.minimum(frame["rate"] * np.exp(own), 1)
+    frame["variance"] = (
+        frame["expected"] * chance + frame["expected"] ** 2 * (1 - frame["rate"]) / frame["passed_usual"]
+    )
+    days = frame["business_date"].map(known)
+    frame["is_like"] = [each.is_like for each in days]
+    frame["phase"] = [f"{each.promotion.name} {each.promotion.phase} {each.day.year}" for each in days]
+    return frame
+
+
+def _fill_slice_days(warehouse: Warehouse, days: set[date]) -> None:
+    """Writes those of the days that diagnosis.slice_days lacks: they are older than the first diagnosis."""
+    known = {
+        day
+        for (day,) in warehouse.rows(
+            "select distinct business_date from diagnosis.slice_days where list_contains($days::DATE[], business_date)",
+            days=sorted(days),
+        )
+    }
+    for day in sorted(days - known):
+        write_slice_days(warehouse, day, day)
