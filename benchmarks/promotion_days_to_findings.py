@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=20_000, help="sessions a day")
     parser.add_argument("--shops", type=int, default=2)
     parser.add_argument("--years", type=int, default=2, help="the first has no twins")
+    parser.add_argument("--sales", type=int, default=len(SALES), help="sales a year")
     parser.add_argument("--first-seed", type=int, default=0, help="those from 1000 on are for development")
     parser.add_argument("--spread", type=float, nargs="*", default=[0.0, 0.05, 0.10])
     chosen = parser.parse_args()
@@ -97,7 +98,7 @@ def main() -> None:
             rows = []
             with (folder / f"promotions-{spread}-from-{chosen.first_seed}.jsonl").open("w", buffering=1) as lines:
                 for shop in range(chosen.first_seed, chosen.first_seed + chosen.shops):
-                    for row in judge_shop(leaves, chosen.sessions / 20_000, chosen.years, shop, spread):
+                    for row in judge_shop(leaves, chosen.sessions / 20_000, chosen, shop, spread):
                         rows.append(row)
                         lines.write(json.dumps(row, default=str) + "\n")
             for year in range(chosen.years):
@@ -125,9 +126,9 @@ def read_leaves(baseline: Path) -> list[Leaves]:
     return found
 
 
-def list_days(years: int) -> Iterator[SaleDay]:
+def list_days(years: int, sales: int) -> Iterator[SaleDay]:
     for year in range(years):
-        for name, start in SALES.items():
+        for name, start in list(SALES.items())[:sales]:
             first = FIRST + timedelta(days=365 * year + start)
             for number in range(DAYS_BEFORE, 0, -1):
                 yield SaleDay(first - timedelta(days=number))
@@ -138,8 +139,10 @@ def list_days(years: int) -> Iterator[SaleDay]:
                 offset += length
 
 
-def judge_shop(leaves: Sequence[Leaves], size: float, years: int, shop: int, spread: float) -> Iterator[Row]:
-    days = list(list_days(years))
+def judge_shop(
+    leaves: Sequence[Leaves], size: float, chosen: argparse.Namespace, shop: int, spread: float
+) -> Iterator[Row]:
+    days = list(list_days(chosen.years, chosen.sales))
     calendar = [
         {"name": name, "phase": phase, "from": min(own), "to": max(own)}
         for (name, phase, _), own in _group(days).items()

@@ -36,7 +36,17 @@ _TWIN_MOVEMENT = 0.08
 """How far the level of a step on a day of a phase differs from that on the same day the last time."""
 _SLICE_MOVEMENT = 0.03
 """How far slices move apart in a promotion, as long as the shop has shown none."""
+_PRIOR_SLICES = 15
+_SMALLEST_SPREAD = 0.005
+_FAR, _MEAN_SQUARE = 2.5, 0.93
+"""Standard deviations that a slice counts with at most, and the mean square of a normal that is cut there."""
+_SLICES_OF_SLICES = 1.4
+"""A slice of two dimensions moves by both."""
+_LARGEST_SHARE = 0.9
+_LONGEST_PHASE = 31
+"""Days of the same phase that are so near are of this time."""
 _FEWEST_PASSES = 20
+_POOLED = {"passed": "sum", "expected": "sum", "variance": "sum", "share": "mean"}
 
 
 def adjust_to_promotion(
@@ -65,7 +75,8 @@ def get_phase(compared: ComparableDays) -> str:
 def _adjust_step(
     moves: pd.DataFrame, regular: StepOverdispersion, is_holding: bool, twins: set[date]
 ) -> StepOverdispersion:
-    levels = moves.drop_duplicates("business_date").set_index("business_date")
+    past = moves[moves["occasion"] != ""]
+    levels = past.drop_duplicates("business_date").set_index("business_date")
     like = levels[levels["is_like"]]
     same = like[like.index.isin(twins)]
     like = same if len(same) else like
@@ -74,7 +85,7 @@ def _adjust_step(
         spread *= np.sqrt(1 + 1 / len(like))
     else:
         level = 0.0
-        of_phases = levels.groupby("phase")["level"].mean()
+        of_phases = levels.groupby("occasion")["level"].mean()
         spread = _draw_spread(of_phases, _HOLDING_MOVEMENT if is_holding else _MOVING_MOVEMENT)
     slices = moves[moves["dimension"] != "all"]
     factors, movement = _learn_slices(slices)
@@ -92,30 +103,52 @@ def _draw_spread(moves: pd.Series, prior: float) -> float:
 
 
 def _learn_slices(slices: pd.DataFrame) -> tuple[dict[tuple[str, str], float], float]:
-    """The factor of each slice that days like this one have shown, and how far slices move beside that."""
-    pooled = slices.groupby(["phase", "dimension", "value"], as_index=False)[["passed", "expected", "variance"]].sum()
-    prior = _measure_spread(pooled, _SLICE_MOVEMENT)
-    like = slices[slices["is_like"]].groupby(["dimension", "value"])[["passed", "expected", "variance"]].sum()
-    like = like[like["expected"] >= _FEWEST_PASSES]
+    """The factor of each slice that days like this one have shown, and how far slices move beside that.
+
+    Half of the variance of slices is taken to be that of the phase, the same each time, half that of this one time.
+    """
+    known = slices[slices["occasion"] != ""]
+    pooled = known.groupby(["occasion", "is_like", "is_now", "dimension", "value"], as_index=False).agg(_POOLED)
+    today = slices[slices["occasion"] == ""]
+    spread = _measure_spread(pd.concat([pooled, today])) if len(slices) else _SLICE_MOVEMENT
+    half = spread**2 / 2
+    like = pooled[pooled["is_like"].astype(bool) & (pooled["expected"] >= _FEWEST_PASSES)].copy()
     if not len(like):
-        return {}, prior
-    chance = like["variance"] / like["expected"] ** 2
-    kept = prior**2 / (prior**2 + chance)
-    moved = np.log(np.maximum(like["passed"], 1) / like["expected"]) * kept
-    left = float(np.sqrt(np.average(kept * chance, weights=like["expected"])))
-    return dict(zip(like.index, np.exp(moved), strict=True)), left
+        return {}, _SLICES_OF_SLICES * spread
+    like["move"] = np.log(np.maximum(like["passed"], 1) / like["expected"])
+    like["chance"] = like["variance"] / like["expected"] ** 2
+    like["weight"] = 1 / (half + like["chance"])
+    is_now = like["is_now"].astype(bool)
+    of_phase = like[~is_now].assign(weighted=like["weight"] * like["move"]).groupby(["dimension", "value"])
+    now = like[is_now].set_index(["dimension", "value"])
+    sums = of_phase[["weight", "weighted", "expected"]].sum()
+    index = sums.index.union(now.index)
+    sums = sums.reindex(index, fill_value=0.0)
+    precision = sums["weight"] + 1 / half
+    mean, variance = sums["weighted"] / precision, 1 / precision + half
+    move, chance = now["move"].reindex(index), now["chance"].reindex(index)
+    kept = (variance / (variance + chance)).fillna(0.0)
+    mean, variance = mean + kept * (move.fillna(0.0) - mean), variance * (1 - kept)
+    size = sums["expected"] + now["expected"].reindex(index, fill_value=0.0)
+    left = float(np.sqrt(np.average(variance, weights=size)))
+    return dict(zip(index, np.exp(mean), strict=True)), _SLICES_OF_SLICES * left
 
 
-def _measure_spread(pooled: pd.DataFrame, prior: float) -> float:
-    """How far slices move apart beyond chance in a phase of a promotion."""
-    large = pooled[pooled["expected"] >= _FEWEST_PASSES]
-    move = large["passed"] / large["expected"] - 1
-    chance = large["variance"] / large["expected"] ** 2
-    weight = 1 / (chance + prior**2)
-    strength = float((weight * prior**2).sum())
-    excess = float((weight * prior**2 * (move**2 - chance)).sum())
-    known = _PRIOR_OCCASIONS * 5
-    return float(np.sqrt(max(excess + known * prior**2, 0.0) / (strength + known)))
+def _measure_spread(moves: pd.DataFrame) -> float:
+    """How far slices move apart beyond chance in a phase of a promotion: few that moved far count as no more than far.
+
+    The spread at which the moves look like those of a normal, drawn towards what is usual in shops.
+    """
+    large = moves[(moves["expected"] >= _FEWEST_PASSES) & (moves["share"] <= _LARGEST_SHARE)]
+    rest = 1 - large["share"]
+    move = (large["passed"] / large["expected"] - 1) / rest
+    chance = large["variance"] / large["expected"] ** 2 / rest
+    for spread in np.geomspace(_SMALLEST_SPREAD, 0.5, 60):
+        sizes = np.minimum(move**2 / (chance + spread**2), _FAR**2)
+        prior = _PRIOR_SLICES * _SLICE_MOVEMENT**2 / spread**2
+        if sizes.sum() + prior <= _MEAN_SQUARE * (len(sizes) + _PRIOR_SLICES):
+            return float(spread)
+    return 0.5
 
 
 def _measure_moves(warehouse: Warehouse, business_date: date, compared: ComparableDays) -> pd.DataFrame:
@@ -125,19 +158,26 @@ def _measure_moves(warehouse: Warehouse, business_date: date, compared: Comparab
     step had a finding teach nothing of it.
     """
     past = compared.past_promotions
-    columns = ["key", "business_date", "phase", "is_like", "dimension", "value", "passed", "expected", "variance"]
-    empty = pd.DataFrame({name: pd.Series(dtype=float) for name in [*columns, "level"]}).astype({"is_like": bool})
-    if not past:
-        return empty
     _fill_slice_days(warehouse, {each for one in past for each in (one.day, *one.regular_days)})
-    groups: dict[tuple[date, ...], list[PastPromotionDay]] = {}
+    groups: dict[tuple[date, ...], list[PastPromotionDay]] = {compared.regular_days: []}
     for each in past:
         groups.setdefault(each.regular_days, []).append(each)
-    parts = [_compare_group(warehouse, regular, days) for regular, days in groups.items()]
-    return pd.concat([part for part in parts if len(part)] or [empty])
+    return pd.concat(
+        [
+            _compare_group(warehouse, regular, days, business_date, regular == compared.regular_days)
+            for regular, days in groups.items()
+        ]
+    )
 
 
-def _compare_group(warehouse: Warehouse, regular: Sequence[date], past: Sequence[PastPromotionDay]) -> pd.DataFrame:
+def _compare_group(
+    warehouse: Warehouse,
+    regular: Sequence[date],
+    past: Sequence[PastPromotionDay],
+    business_date: date,
+    with_day: bool,
+) -> pd.DataFrame:
+    """Past days that share their regular days; with the day itself, without an occasion, where these are its own."""
     known: Mapping[date, PastPromotionDay] = {each.day: each for each in past}
     frame = warehouse.execute(
         """
@@ -151,6 +191,7 @@ def _compare_group(warehouse: Warehouse, regular: Sequence[date], past: Sequence
         ),
         faults as (
             select distinct business_date, cube, step from diagnosis.findings where status != 'recovered'
+            and business_date < $business_date
         )
         select cube || '.' || step as key, business_date, dimension, value, entered, passed, passed_usual,
             passed_usual / entered_usual as rate
@@ -161,21 +202,25 @@ def _compare_group(warehouse: Warehouse, regular: Sequence[date], past: Sequence
         order by all
         """,
         regular=list(regular),
-        days=list(known),
+        days=[*known, *([business_date] if with_day else [])],
+        business_date=business_date,
     ).df()
     frame["business_date"] = pd.to_datetime(frame["business_date"]).dt.date
     frame["expected"] = frame["entered"] * frame["rate"]
     by_dimension = frame.groupby(["key", "business_date", "dimension"])[["passed", "expected"]].transform("sum")
     own = np.log(np.maximum(by_dimension["passed"], 0.5) / by_dimension["expected"])
     frame["level"] = own.groupby([frame["key"], frame["business_date"]]).transform("median")
+    frame["share"] = frame["expected"] / by_dimension["expected"]
     frame["expected"] *= np.exp(own)
     chance = 1 - np.minimum(frame["rate"] * np.exp(own), 1)
-    frame["variance"] = (
-        frame["expected"] * chance + frame["expected"] ** 2 * (1 - frame["rate"]) / frame["passed_usual"]
-    )
-    days = frame["business_date"].map(known)
-    frame["is_like"] = [each.is_like for each in days]
-    frame["phase"] = [f"{each.promotion.name} {each.promotion.phase} {each.day.year}" for each in days]
+    usual_chance = (1 - frame["rate"]) / frame["passed_usual"]
+    frame["variance"] = frame["expected"] * chance + frame["expected"] ** 2 * usual_chance
+    days = [known.get(day) for day in frame["business_date"]]
+    frame["is_like"] = [each is not None and each.is_like for each in days]
+    frame["is_now"] = [(business_date - day).days <= _LONGEST_PHASE for day in frame["business_date"]]
+    frame["occasion"] = [
+        f"{each.promotion.name} {each.promotion.phase} {each.day.year}" if each else "" for each in days
+    ]
     return frame
 
 
