@@ -109,8 +109,8 @@ def _learn_slices(slices: pd.DataFrame) -> tuple[dict[tuple[str, str], float], f
     """
     known = slices[slices["occasion"] != ""]
     pooled = known.groupby(["occasion", "is_like", "is_now", "dimension", "value"], as_index=False).agg(_POOLED)
-    today = slices[slices["occasion"] == ""]
-    spread = _measure_spread(pd.concat([pooled, today])) if len(slices) else _SLICE_MOVEMENT
+    # A day that is the first of any promotion has only itself to learn from: a fault in half of a step hides there.
+    spread = _measure_spread(pooled if len(pooled) else slices)
     half = spread**2 / 2
     like = pooled[pooled["is_like"].astype(bool) & (pooled["expected"] >= _FEWEST_PASSES)].copy()
     if not len(like):
