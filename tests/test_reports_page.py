@@ -16,6 +16,7 @@ from reports import (
     Figure,
     FindingStatus,
     Headline,
+    OtherMove,
     OwnCohort,
     OwnFunnel,
     OwnStep,
@@ -31,6 +32,7 @@ from reports import (
     render_pictures,
 )
 from reports.fonts import MissingGlyphError
+from reports.pages.finding_blocks import write_day_sentence
 from reports.pages.stage_pages import pool_rows, split_largest
 
 HOSTILE = ("$x^2$", '#let x = 1; #read("a")', "<b>bold</b>", "back\\slash \\n", "{date} {0} %s", "*star* _under_ = [x]")
@@ -321,6 +323,38 @@ def test_a_day_whose_findings_have_all_recovered_is_calm() -> None:
 def test_a_diagnosis_that_could_not_be_made_says_why(state: str) -> None:
     text = printed(replace(SHORT, diagnosis=Diagnosis(state, "only 9 days of history")))
     assert "only 9 days of history" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        (
+            "en",
+            "Gained: Decision, coupon SHOP20 (+40.0%). Landing fell by mix alone (−17.0%), its slices are as usual: "
+            "channel feed_ads from 30% to 81% of the traffic. A promotion day, compared with regular days.",
+        ),
+        (
+            "zh",
+            "承接端转化率下降只因流量结构变化（−17.0%），各切片如常：渠道 feed_ads 占比由 30% 升至 81%。 "
+            "大促日，对比基准：regular days。",
+        ),
+    ],
+)
+def test_gains_a_fall_by_mix_and_what_a_sale_is_compared_with_stand_beside_the_judgement(
+    language: str, told: str
+) -> None:
+    diagnosis = Diagnosis(
+        "calm",
+        comparison="regular days",
+        gains=(
+            OtherMove("landing", (("device", "ios"),), 0.1),
+            OtherMove("decision", (("coupon", "SHOP20"),), 0.4),
+        ),
+        by_mix=(OtherMove("landing", (("channel", "feed_ads"),), -0.17, 0.3, 0.81),),
+    )
+    sentence = write_day_sentence(replace(SHORT, diagnosis=diagnosis), load_words(language))
+    assert told in sentence
+    assert "ios" not in sentence
 
 
 def test_a_day_that_nobody_diagnosed_is_not_called_calm() -> None:
