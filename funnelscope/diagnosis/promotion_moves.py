@@ -54,13 +54,17 @@ def adjust_to_promotion(
 ) -> Overdispersion:
     """What is usual for each step on this day of a promotion, from what is usual on regular days."""
     moves = _measure_moves(warehouse, business_date, compared)
-    twins = set(compared.twins)
+    twins, spread_of_day = set(compared.twins), _measure_spread_of_day(moves)
     holding = [key for key in HOLDING_STEPS if get_phase(compared) != _UNPAID_PHASE or not key.endswith(".paid")]
     return replace(
         overdispersion,
         steps={
             step.key: _adjust_step(
-                moves[moves["key"] == step.key], overdispersion.steps[step.key], step.key in holding, twins
+                moves[moves["key"] == step.key],
+                overdispersion.steps[step.key],
+                step.key in holding,
+                twins,
+                spread_of_day,
             )
             for step in STEPS
         },
@@ -72,23 +76,36 @@ def get_phase(compared: ComparableDays) -> str:
     return str(compared.compared_with.values["phase"]) if compared.compared_with else ""
 
 
+def _measure_spread_of_day(moves: pd.DataFrame) -> float:
+    """How far slices move apart on the day itself, in the median of its steps: a fault is in few of them.
+
+    The first day of a shop's first promotion has nothing else to learn from.
+    """
+    today = moves[(moves["occasion"] == "") & (moves["dimension"] != "all")]
+    spreads = [_measure_spread(own) for _, own in today.groupby("key")]
+    return float(np.median(spreads)) if spreads else _SLICE_MOVEMENT
+
+
 def _adjust_step(
-    moves: pd.DataFrame, regular: StepOverdispersion, is_holding: bool, twins: set[date]
+    moves: pd.DataFrame, regular: StepOverdispersion, is_holding: bool, twins: set[date], spread_of_day: float
 ) -> StepOverdispersion:
-    past = moves[moves["occasion"] != ""]
+    slices = moves[moves["dimension"] != "all"]
+    past = slices[slices["occasion"] != ""]
+    pooled = past.groupby(["occasion", "is_like", "is_now", "dimension", "value"], as_index=False).agg(_POOLED)
+    apart = _measure_spread(pooled) if len(pooled) else spread_of_day
+    factors, movement = _learn_slices(pooled[pooled["is_like"].astype(bool)], apart)
     levels = past.drop_duplicates("business_date").set_index("business_date")
     like = levels[levels["is_like"]]
     same = like[like.index.isin(twins)]
     like = same if len(same) else like
     if len(like):
-        level, spread = float(like["level"].mean()), _draw_spread(like["level"] - like["level"].mean(), _TWIN_MOVEMENT)
-        spread *= np.sqrt(1 + 1 / len(like))
+        level = float(like["level"].mean())
+        spread = _draw_spread(like["level"] - level, _TWIN_MOVEMENT) * np.sqrt(1 + 1 / len(like))
     else:
         level = 0.0
-        of_phases = levels.groupby("occasion")["level"].mean()
-        spread = _draw_spread(of_phases, _HOLDING_MOVEMENT if is_holding else _MOVING_MOVEMENT)
-    slices = moves[moves["dimension"] != "all"]
-    factors, movement = _learn_slices(slices)
+        prior = _HOLDING_MOVEMENT if is_holding else _MOVING_MOVEMENT
+        # A whole holds no better than its slices do.
+        spread = np.hypot(_draw_spread(levels.groupby("occasion")["level"].mean(), prior), apart)
     return StepOverdispersion(
         float(np.hypot(regular.slice_overdispersion, movement)),
         float(np.hypot(regular.whole_overdispersion, spread)),
@@ -102,17 +119,17 @@ def _draw_spread(moves: pd.Series, prior: float) -> float:
     return float(np.sqrt(((moves**2).sum() + _PRIOR_OCCASIONS * prior**2) / (len(moves) + _PRIOR_OCCASIONS)))
 
 
-def _learn_slices(slices: pd.DataFrame) -> tuple[dict[tuple[str, str], float], float]:
+def _learn_slices(like: pd.DataFrame, spread: float) -> tuple[dict[tuple[str, str], float], float]:
     """The factor of each slice that days like this one have shown, and how far slices move beside that.
 
     Half of the variance of slices is taken to be that of the phase, the same each time, half that of this one time.
+
+    Args:
+        like: slices by occasion.
+        spread: how far slices move apart.
     """
-    known = slices[slices["occasion"] != ""]
-    pooled = known.groupby(["occasion", "is_like", "is_now", "dimension", "value"], as_index=False).agg(_POOLED)
-    # A day that is the first of any promotion has only itself to learn from: a fault in half of a step hides there.
-    spread = _measure_spread(pooled if len(pooled) else slices)
     half = spread**2 / 2
-    like = pooled[pooled["is_like"].astype(bool) & (pooled["expected"] >= _FEWEST_PASSES)].copy()
+    like = like[like["expected"] >= _FEWEST_PASSES].copy()
     if not len(like):
         return {}, _SLICES_OF_SLICES * spread
     like["move"] = np.log(np.maximum(like["passed"], 1) / like["expected"])
