@@ -16,6 +16,7 @@ import pandas as pd
 from funnelscope.diagnosis.comparable_days import ComparableDays, PastPromotionDay
 from funnelscope.diagnosis.overdispersion import Overdispersion, StepOverdispersion, write_slice_days
 from funnelscope.diagnosis.steps import STEPS
+from funnelscope.localization.arrays import Floats
 from funnelscope.warehouse.connection import Warehouse
 
 HOLDING_STEPS = (
@@ -100,12 +101,13 @@ def _adjust_step(
     like = same if len(same) else like
     if len(like):
         level = float(like["level"].mean())
-        spread = _draw_spread(like["level"] - level, _TWIN_MOVEMENT) * np.sqrt(1 + 1 / len(like))
+        spread = _draw_spread(like["level"].to_numpy(float) - level, _TWIN_MOVEMENT) * np.sqrt(1 + 1 / len(like))
     else:
         level = 0.0
         prior = _HOLDING_MOVEMENT if is_holding else _MOVING_MOVEMENT
         # A whole holds no better than its slices do.
-        spread = np.hypot(_draw_spread(levels.groupby("occasion")["level"].mean(), prior), apart)
+        of_occasions = levels.groupby("occasion")["level"].mean().to_numpy(float)
+        spread = np.hypot(_draw_spread(of_occasions, prior), apart)
     return StepOverdispersion(
         float(np.hypot(regular.slice_overdispersion, movement)),
         float(np.hypot(regular.whole_overdispersion, spread)),
@@ -114,7 +116,7 @@ def _adjust_step(
     )
 
 
-def _draw_spread(moves: pd.Series, prior: float) -> float:
+def _draw_spread(moves: Floats, prior: float) -> float:
     """Root mean square, drawn towards what is known beforehand as if by three of them."""
     return float(np.sqrt(((moves**2).sum() + _PRIOR_OCCASIONS * prior**2) / (len(moves) + _PRIOR_OCCASIONS)))
 
