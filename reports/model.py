@@ -857,8 +857,15 @@ def list_marked_platform_figures(report: Report) -> list[tuple[Platform, str, Fi
 
 
 def lacks_comparable_days(report: Report) -> bool:
-    """Whether there are too few comparable earlier days to know what is unusual, as in a promotion of a new kind."""
-    return report.diagnosis is not None and report.diagnosis.state in ("no_baseline", "not_comparable")
+    """Whether there are too few comparable earlier days to know what is unusual, as in a promotion of a new kind.
+
+    Such a promotion is judged by rates alone: its figures have no usual.
+    """
+    diagnosis = report.diagnosis
+    if diagnosis is None:
+        return False
+    is_by_rates_alone = bool(diagnosis.comparison) and not report.baseline_days
+    return diagnosis.state in ("no_baseline", "not_comparable") or is_by_rates_alone
 
 
 def select_drawn_parts(report: Report, stage: Stage) -> Stage:

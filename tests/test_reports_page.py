@@ -32,6 +32,7 @@ from reports import (
     render_pictures,
 )
 from reports.fonts import MissingGlyphError
+from reports.model import lacks_comparable_days
 from reports.pages.finding_blocks import write_day_sentence
 from reports.pages.stage_pages import pool_rows, split_largest
 
@@ -264,6 +265,13 @@ def test_what_may_have_moved_a_stage_is_printed_where_something_moved_or_nobody_
         assert part in found
         assert part not in calm
         assert part in unjudged
+
+
+def test_a_sale_that_is_judged_by_rates_alone_has_no_usual_figures() -> None:
+    rates_alone = replace(BUSY, diagnosis=Diagnosis("calm", comparison="rates of regular days"), baseline_days=0)
+    assert lacks_comparable_days(rates_alone)
+    assert not lacks_comparable_days(replace(rates_alone, baseline_days=1))
+    assert not lacks_comparable_days(replace(rates_alone, diagnosis=Diagnosis("calm")))
 
 
 @pytest.mark.parametrize("state", ["no_baseline", "not_comparable"])
