@@ -35,6 +35,7 @@ from reports.fonts import MissingGlyphError
 from reports.model import lacks_comparable_days
 from reports.pages.finding_blocks import write_day_sentence
 from reports.pages.stage_pages import pool_rows, split_largest
+from reports.pages.summary_page import write_baseline_sentence
 
 HOSTILE = ("$x^2$", '#let x = 1; #read("a")', "<b>bold</b>", "back\\slash \\n", "{date} {0} %s", "*star* _under_ = [x]")
 
@@ -272,6 +273,10 @@ def test_a_sale_that_is_judged_by_rates_alone_has_no_usual_figures() -> None:
     assert lacks_comparable_days(rates_alone)
     assert not lacks_comparable_days(replace(rates_alone, baseline_days=1))
     assert not lacks_comparable_days(replace(rates_alone, diagnosis=Diagnosis("calm")))
+    of_sale = replace(rates_alone, promotion="618")
+    assert "618 without the same day of a last time" in write_baseline_sentence(of_sale, load_words("en"))
+    without_history = replace(of_sale, diagnosis=Diagnosis("not_comparable"))
+    assert "No history yet" in write_baseline_sentence(without_history, load_words("en"))
 
 
 @pytest.mark.parametrize("state", ["no_baseline", "not_comparable"])
