@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: demo test test-slow coverage check docs ui pictures wheel bench bench-ingest bench-morning bench-usual bench-funnel \
-	bench-diagnosis bench-figures bench-gate bench-life mutants kills lock clean
+	bench-diagnosis bench-promotions bench-figures bench-gate bench-life mutants kills lock clean
 
 demo: .venv/ready
 	$(BIN)/funnelscope demo
@@ -70,6 +70,10 @@ bench-diagnosis: .venv/ready-dev
 	$(BIN)/python benchmarks/landing_files_to_findings.py --folder $(FOLDER)
 	$(BIN)/python benchmarks/landing_files_to_findings.py --folder $(FOLDER) --sessions 200000 --seeds 1 --clean-shops 0 \
 		--kinds broken_coupon slow_first_screen payment_outage
+
+# Years of six sales each, every day of a sale judged. Hours of a processor.
+bench-promotions: .venv/ready-dev
+	$(BIN)/python benchmarks/promotion_days_to_findings.py --folder $(FOLDER)
 
 # Planted breaks in the figures of drawn marketplace shops. An hour of a processor; FIRST_SEED draws others.
 FIRST_SEED ?= 1000

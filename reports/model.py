@@ -276,14 +276,31 @@ class VisibleDrop:
 
 
 @dataclass(frozen=True)
+class OtherMove:
+    """A gain of a slice; or a fall of a stage's rate by mix alone, with a slice whose share grew (0 to 1)."""
+
+    stage: str
+    slice: Slice
+    effect: float
+    usual_share: float | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True)
 class Diagnosis:
-    """The diagnosis of the day. `state` is a key of the words' `diagnosis_states`, `reason` explains it."""
+    """The diagnosis of the day. `state` is a key of the words' `diagnosis_states`, `reason` explains it.
+
+    `comparison` says with what a promotion day is compared; empty for other days.
+    """
 
     state: str
     reason: str = ""
     findings: tuple[Finding, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
     visible_drops: tuple[VisibleDrop, ...] = ()
+    comparison: str = ""
+    gains: tuple[OtherMove, ...] = ()
+    by_mix: tuple[OtherMove, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -875,8 +892,15 @@ def list_marked_platform_figures(report: Report) -> list[tuple[Platform, str, Fi
 
 
 def lacks_comparable_days(report: Report) -> bool:
-    """Whether there are too few comparable earlier days to know what is unusual, as in a promotion of a new kind."""
-    return report.diagnosis is not None and report.diagnosis.state in ("no_baseline", "not_comparable")
+    """Whether there are too few comparable earlier days to know what is unusual, as in a promotion of a new kind.
+
+    Such a promotion is judged by rates alone: its figures have no usual.
+    """
+    diagnosis = report.diagnosis
+    if diagnosis is None:
+        return False
+    is_by_rates_alone = bool(diagnosis.comparison) and not report.baseline_days
+    return diagnosis.state in ("no_baseline", "not_comparable") or is_by_rates_alone
 
 
 def _is_of_series(key: str, name: str) -> bool:

@@ -62,8 +62,13 @@ class World:
         feed: float = 0.3,
         robots: float = 0.0,
         verdict: str = "pass",
+        traffic: float = 1.0,
+        carts: float = 1.0,
+        views: float = 1.0,
     ) -> None:
         """Draws days; `feed` is the weight of that channel, `verdict` that of the gate.
+
+        `traffic`, `carts`, `views`: factors of a sale on sessions, and on the rates of carts and of product views.
 
         `coupon_loss`: of WELCOME10's orders. `page_loss`, `cart_loss`: of the product views and of the carts of item_1
         × android. `robots`: sessions that nobody flags, per session of a new visitor of feed; one in forty looks at a
@@ -73,17 +78,21 @@ class World:
             day = self.day(number)
             weekday = 1 + 0.12 * np.sin(day.weekday())
             source = {"channel": CHANNELS | {"feed": feed}, "device": DEVICES, "page": PAGES}
-            sessions = self._leaves(self.size * weekday, **source, is_returning=self.returning)
-            rate = 0.6 * np.where(sessions["channel"] == "feed", 0.7, 1.0)
+            sessions = self._leaves(self.size * weekday * traffic, **source, is_returning=self.returning)
+            rate = 0.6 * views * np.where(sessions["channel"] == "feed", 0.7, 1.0)
             is_slow = (sessions["page"] == "item_1") & (sessions["device"] == "android")
             sessions["qualified"] = self.random.binomial(sessions["n"], rate * np.where(is_slow, 1 - page_loss, 1))
-            sessions["carted"] = self.random.binomial(sessions["qualified"], 0.3 * np.where(is_slow, 1 - cart_loss, 1))
+            sessions["carted"] = self.random.binomial(
+                sessions["qualified"], 0.3 * carts * np.where(is_slow, 1 - cart_loss, 1)
+            )
             sessions["paid"] = self.random.binomial(sessions["carted"], 0.2)
             is_robot = (sessions["channel"] == "feed") & (sessions["is_returning"] == "false")
             flood = self.random.poisson(robots * sessions["n"] * is_robot)
             sessions["n"] += flood
             sessions["qualified"] += self.random.binomial(flood, 1 / 40)
-            checkouts = self._leaves(self.size / 8, coupon=COUPONS, channel=CHANNELS | {"feed": feed}, device=DEVICES)
+            checkouts = self._leaves(
+                self.size / 8 * traffic, coupon=COUPONS, channel=CHANNELS | {"feed": feed}, device=DEVICES
+            )
             is_broken = checkouts["coupon"] == "WELCOME10"
             checkouts["ordered"] = self.random.binomial(checkouts["n"], 0.55 * np.where(is_broken, 1 - coupon_loss, 1))
             checkouts["paid"] = self.random.binomial(checkouts["ordered"], 0.8)

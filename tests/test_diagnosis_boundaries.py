@@ -22,6 +22,7 @@ from funnelscope.diagnosis.creative_relevance import judge_relevance
 from funnelscope.diagnosis.data_faults import find_gate_warnings, is_bot_flood
 from funnelscope.diagnosis.evidence import find_change_log_entries, find_moved_series
 from funnelscope.diagnosis.fault_classes import FAULT_CLASSES, classify_fault, find_object_to_open
+from funnelscope.diagnosis.finding_assembly import find_first_day
 from funnelscope.diagnosis.loss_estimate import estimate_loss_per_pass
 from funnelscope.diagnosis.overdispersion import learn_overdispersion
 from funnelscope.diagnosis.playbook import get_table_playbook
@@ -123,8 +124,10 @@ def test_a_promotion_may_be_shifted_by_six_hours_and_is_compared_with_its_own_li
     earlier = DAY - timedelta(days=400)
     calendar = [sale(DAY, DAY), sale(f"{earlier} {24 - hours:02}:00", earlier, **other)]
     compared = judged(world, days_before(0, 400, 401, *range(1, 40)), calendar=calendar)
-    assert compared.days == ((earlier,) if is_alike else ())
-    assert compared.state == ("diagnosed" if is_alike else "not_comparable")
+    assert compared.twins == ((earlier,) if is_alike else ())
+    assert compared.state == "diagnosed"
+    assert compared.regular_days == tuple(DAY - timedelta(days=number) for number in range(28, 0, -1))
+    assert compared.rate_days == compared.regular_days
 
 
 def test_the_last_time_counts_and_two_years_are_remembered(world: World) -> None:
@@ -204,7 +207,7 @@ def test_weekdays_that_differ_by_chance_alone_are_all_the_same_day(world: World)
 
 @pytest.mark.parametrize(
     ("size", "slice_overdispersion", "whole_overdispersion"),
-    [(0.0, 0.012, 0.012), (0.03, 0.031, 0.031), (0.3, 0.06, 0.31)],
+    [(0.0, 0.012, 0.0127), (0.03, 0.031, 0.0329), (0.3, 0.06, 0.328)],
 )
 def test_noise_is_what_days_move_beyond_chance_within_its_bounds(
     world: World, size: float, slice_overdispersion: float, whole_overdispersion: float
@@ -375,6 +378,50 @@ def rated(world: World, ratings: Mapping[date, float]) -> None:
             "'P1' as product_id, ($rating * 10 + value % 2 * 2 - 1)::INTEGER as rating from range(10) as t(value)",
             day=day, rating=rating,
         )  # fmt: skip
+
+
+def test_a_move_begins_on_the_first_day_that_is_nearer_to_it_than_to_the_usual(world: World) -> None:
+    days = [DAY - timedelta(days=number) for number in range(28, 0, -1)]
+    usual = {day: 4.0 + 0.2 * (number % 2) for number, day in enumerate(days)}
+    rated(world, usual | {days[-2]: 3.9, days[-1]: 3.82, DAY: 3.6})
+    (found,) = find_moved_series(world.warehouse, "cart", {"product_id": "P1"}, DAY, days)
+    assert found.since_date == days[-1]
+
+
+def test_messages_that_stopped_have_stopped_since_their_last_day(world: World) -> None:
+    """No message is no row, and its day is no gap."""
+    days = [DAY - timedelta(days=number) for number in range(28, 0, -1)]
+    for day in days[:-2]:
+        world.warehouse.execute(
+            "insert into staging.service_events by name select $day as business_date, 'care_sent' as event_type "
+            "from range(10)",
+            day=day,
+        )
+    (found,) = find_moved_series(world.warehouse, "purchased", {}, DAY, days)
+    assert (found.name, found.today, found.since_date) == ("care_sent", 0.0, days[-2])
+
+
+@pytest.mark.parametrize("moved_together", [1.0, 0.7])
+def test_what_moved_the_whole_step_before_is_no_part_of_the_move_of_a_slice(
+    world: World, moved_together: float
+) -> None:
+    """A sale, or a weekday, took three tenths from every coupon the day before one of them broke."""
+    orders = {
+        3: (500, 500),
+        2: (round(500 * moved_together), round(500 * moved_together)),
+        1: (350, 500),
+        0: (350, 500),
+    }
+    for number, counts in orders.items():
+        for coupon, ordered in zip(("A", "B"), counts, strict=True):
+            world.warehouse.execute(
+                "insert into marts.checkout_cube by name select $day as business_date, $coupon as coupon, "
+                "1000 as checkouts, $ordered as ordered",
+                day=DAY - timedelta(days=number), coupon=coupon, ordered=ordered,
+            )  # fmt: skip
+    step = step_of("checkout_cube", "order")
+    since = find_first_day(world.warehouse, step, {"coupon": "A"}, theta=0.7, rate=0.5, day=DAY)
+    assert since == DAY - timedelta(days=1)
 
 
 @pytest.mark.parametrize(("today", "is_told"), [(3.5, True), (3.65, False), (3.9, False), (4.7, False)])

@@ -276,7 +276,7 @@ def test_too_little_history_is_said_and_nothing_is_claimed() -> None:
     assert world.rows("contributions", 5)
 
 
-def test_a_promotion_day_is_compared_with_the_same_day_last_time_or_not_at_all() -> None:
+def test_a_promotion_day_is_compared_with_the_same_day_last_time_or_with_regular_rates() -> None:
     calendar = [
         {"name": "sale", "phase": "main", "from": date(2026, 3, 20), "to": date(2026, 3, 20)},
         {"name": "sale", "phase": "main", "from": date(2026, 4, 5), "to": date(2026, 4, 6)},
@@ -287,7 +287,9 @@ def test_a_promotion_day_is_compared_with_the_same_day_last_time_or_not_at_all()
     (compared,) = world.rows("days", 35)
     assert (compared["state"], compared["baseline_from"]) == ("diagnosed", date(2026, 3, 20))
     assert world.rows("findings", 35) == []
-    assert world.state(36) == ("not_comparable", "sale, main, day 2: there is no earlier day like it")
+    (without_twin,) = world.rows("days", 36)
+    assert (without_twin["state"], without_twin["baseline_days"]) == ("diagnosed", 28)
+    assert json.loads(str(without_twin["compared_with"]))["key"] == "regular_rates"
 
 
 def test_a_blocked_day_is_withheld_and_no_part_of_later_baselines() -> None:

@@ -1,7 +1,7 @@
 """Nine in ten intervals of a loss hold what was lost, whether a slice lost it or a whole step.
 
-The settings were chosen after others had been seen: of 120 whole steps with noise .012 of the whole and .03 of slices,
-82 % of the intervals held the loss. The promise below is that of its own settings, not of every shop.
+The settings were chosen after others had been seen. Whole steps with noise .012 of the whole and .03 of slices are held
+in 90 % of 199 (82 % of 120 before their noise allowed for how few days it is known from).
 """
 
 from dataclasses import dataclass
@@ -79,6 +79,7 @@ def simulate(shops: int, whole_noise: float, slice_noise: float, slice_: dict[st
     [
         pytest.param({"coupon": "WELCOME10"}, 0.012, 0.03, marks=pytest.mark.slow, id="slice"),
         pytest.param({}, 0.03, 0.02, marks=pytest.mark.slow, id="whole step"),
+        pytest.param({}, 0.012, 0.03, marks=pytest.mark.slow, id="whole step of restless slices"),
     ],
 )
 def test_nine_in_ten_intervals_hold_what_was_lost(

@@ -16,6 +16,7 @@ from reports import (
     Figure,
     FindingStatus,
     Headline,
+    OtherMove,
     OwnCohort,
     OwnFunnel,
     OwnStep,
@@ -31,7 +32,10 @@ from reports import (
     render_pictures,
 )
 from reports.fonts import MissingGlyphError
+from reports.model import lacks_comparable_days
+from reports.pages.finding_blocks import write_day_sentence
 from reports.pages.stage_pages import pool_rows, split_largest
+from reports.pages.summary_page import write_baseline_sentence
 
 HOSTILE = ("$x^2$", '#let x = 1; #read("a")', "<b>bold</b>", "back\\slash \\n", "{date} {0} %s", "*star* _under_ = [x]")
 
@@ -268,6 +272,17 @@ def test_what_may_have_moved_a_stage_is_printed_where_something_moved_or_nobody_
     assert "Landing rate by landing page and device" not in unmoved
 
 
+def test_a_sale_that_is_judged_by_rates_alone_has_no_usual_figures() -> None:
+    rates_alone = replace(BUSY, diagnosis=Diagnosis("calm", comparison="rates of regular days"), baseline_days=0)
+    assert lacks_comparable_days(rates_alone)
+    assert not lacks_comparable_days(replace(rates_alone, baseline_days=1))
+    assert not lacks_comparable_days(replace(rates_alone, diagnosis=Diagnosis("calm")))
+    of_sale = replace(rates_alone, promotion="618")
+    assert "618 without the same day of a last time" in write_baseline_sentence(of_sale, load_words("en"))
+    without_history = replace(of_sale, diagnosis=Diagnosis("not_comparable"))
+    assert "No history yet" in write_baseline_sentence(without_history, load_words("en"))
+
+
 @pytest.mark.parametrize("state", ["no_baseline", "not_comparable"])
 def test_a_day_that_no_other_is_like_tells_counts_and_rates_and_compares_no_slices(state: str) -> None:
     text = printed(replace(BUSY, diagnosis=Diagnosis(state, "2 comparable days before this one, 26 more are needed")))
@@ -325,6 +340,38 @@ def test_a_day_whose_findings_have_all_recovered_is_calm() -> None:
 def test_a_diagnosis_that_could_not_be_made_says_why(state: str) -> None:
     text = printed(replace(SHORT, diagnosis=Diagnosis(state, "only 9 days of history")))
     assert "only 9 days of history" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        (
+            "en",
+            "Gained: Decision, coupon SHOP20 (+40.0%). Landing fell by mix alone (−17.0%), its slices are as usual: "
+            "channel feed_ads from 30% to 81% of the traffic. A promotion day, compared with regular days.",
+        ),
+        (
+            "zh",
+            "承接端转化率下降只因流量结构变化（−17.0%），各切片如常：渠道 feed_ads 占比由 30% 升至 81%。 "
+            "大促日，对比基准：regular days。",
+        ),
+    ],
+)
+def test_gains_a_fall_by_mix_and_what_a_sale_is_compared_with_stand_beside_the_judgement(
+    language: str, told: str
+) -> None:
+    diagnosis = Diagnosis(
+        "calm",
+        comparison="regular days",
+        gains=(
+            OtherMove("landing", (("device", "ios"),), 0.1),
+            OtherMove("decision", (("coupon", "SHOP20"),), 0.4),
+        ),
+        by_mix=(OtherMove("landing", (("channel", "feed_ads"),), -0.17, 0.3, 0.81),),
+    )
+    sentence = write_day_sentence(replace(SHORT, diagnosis=diagnosis), load_words(language))
+    assert told in sentence
+    assert "ios" not in sentence
 
 
 def test_a_day_that_nobody_diagnosed_is_not_called_calm() -> None:

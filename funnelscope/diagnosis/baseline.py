@@ -15,6 +15,7 @@ from funnelscope.localization.expectation import BaselineRates, compute_binomial
 from funnelscope.warehouse.connection import Warehouse
 
 _UNNAMED = ("none", "unknown")
+_RAKING_ROUNDS = 4
 _LEAVES_PER_VALUE = 20
 """So many leaves must agree, on average, before a dimension counts as determined by another."""
 
@@ -62,8 +63,14 @@ def build_flagged_condition(warehouse: Warehouse, cube: str, business_date: date
     return " or ".join(conditions) or "false"
 
 
-def load_cube_day(warehouse: Warehouse, cube: str, business_date: date, days: Sequence[date]) -> CubeDay:
-    """The cube's leaves on the day and summed over the days that it is compared with."""
+def load_cube_day(
+    warehouse: Warehouse, cube: str, business_date: date, days: Sequence[date], week: Sequence[date] = ()
+) -> CubeDay:
+    """The cube's leaves on the day and summed over the days that it is compared with.
+
+    Args:
+        week: days that are summed in place of the day, which is the last of them.
+    """
     dimensions = get_dimensions(cube)
     columns = sorted({column for step in get_steps(cube) for column in (step.entered, step.passed)})
     sums = ", ".join(f'sum({column})::DOUBLE as "{column}"' for column in columns)
@@ -75,7 +82,7 @@ def load_cube_day(warehouse: Warehouse, cube: str, business_date: date, days: Se
     flagged = build_flagged_condition(warehouse, cube, business_date)
     frame = warehouse.execute(
         f"""
-        with today as ({leaf} business_date = $day group by all),
+        with today as ({leaf} list_contains($today::DATE[], business_date) group by all),
         usual as (
             {leaf} list_contains($days::DATE[], business_date) and not ({flagged})
             group by all
@@ -85,17 +92,23 @@ def load_cube_day(warehouse: Warehouse, cube: str, business_date: date, days: Se
         full join usual using ({", ".join(dimensions)})
         order by all
         """,
-        day=business_date,
+        today=list(week) or [business_date],
         days=list(days),
     ).df()
     return CubeDay(frame, dimensions, _find_hierarchy(frame, dimensions))
 
 
-def estimate_leaves(step: FunnelStep, cube_day: CubeDay, level: float) -> pd.DataFrame:
+def estimate_leaves(
+    step: FunnelStep,
+    cube_day: CubeDay,
+    level: float,
+    slice_factors: Mapping[tuple[str, str], float] | None = None,
+) -> pd.DataFrame:
     """Leaves of the step on the day as the scan wants them, with `entered`, `rate` and the baseline's counts beside.
 
     Args:
         level: factor on every expected count: what the calendar does to the whole step on this day.
+        slice_factors: (dimension, value) → what it does to a slice beside that.
     """
     frame = cube_day.frame
     entered_usual = frame[f"{step.entered}_usual"].to_numpy(float)
@@ -103,6 +116,8 @@ def estimate_leaves(step: FunnelStep, cube_day: CubeDay, level: float) -> pd.Dat
     entered = frame[f"{step.entered}_today"].to_numpy(float)
     codes = [pd.factorize(frame[name])[0] for name in _find_finest_dimensions(cube_day)]
     baseline = _shrink_by_rarer_outcome(np.minimum(passed_usual, entered_usual), entered_usual, codes)
+    if slice_factors:
+        baseline = BaselineRates(_move_slices(frame, entered, baseline.rate, slice_factors), baseline.entries)
     leaves = frame[list(cube_day.dimensions)].copy()
     leaves["entered"] = entered
     leaves["observed"] = frame[f"{step.passed}_today"].to_numpy(float)
@@ -113,6 +128,24 @@ def estimate_leaves(step: FunnelStep, cube_day: CubeDay, level: float) -> pd.Dat
     leaves["variance"] = compute_binomial_variance(leaves["expected"].to_numpy(), entered, borrowed)
     leaves["entered_usual"], leaves["passed_usual"] = entered_usual, passed_usual
     return leaves
+
+
+def _move_slices(
+    frame: pd.DataFrame, entered: Floats, rate: Floats, slice_factors: Mapping[tuple[str, str], float]
+) -> Floats:
+    """The rates with the expected passes of every slice times its factor: raked, for slices share their leaves."""
+    names = [name for name in frame.columns if any(name == dimension for dimension, _ in slice_factors)]
+    targets = []
+    for name in names:
+        codes, values = pd.factorize(frame[name])
+        usual = np.bincount(codes, entered * rate)
+        factors = np.array([slice_factors.get((name, str(value)), 1.0) for value in values])
+        targets.append((codes, usual * factors * usual.sum() / max(float(usual @ factors), 1e-9)))
+    for _ in range(_RAKING_ROUNDS):
+        for codes, wanted in targets:
+            expected = np.bincount(codes, entered * rate)
+            rate = rate * np.divide(wanted, expected, out=np.ones_like(wanted), where=expected > 0)[codes]
+    return np.asarray(np.clip(rate, 1e-6, 0.999), np.float64)
 
 
 def _shrink_by_rarer_outcome(passed: Floats, entered: Floats, codes: Sequence[Integers]) -> BaselineRates:

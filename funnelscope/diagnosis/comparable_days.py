@@ -11,7 +11,12 @@ from funnelscope.settings import Promotion, Settings
 
 BASELINE_DAYS = 28
 DAYS_OF_A_WEEKDAY = BASELINE_DAYS // 7
+FEWEST_REGULAR_DAYS = 14
+"""Before a past promotion: with fewer it does not tell what that promotion changed."""
 _LARGEST_SHIFT_HOURS = 6
+_LATEST_PAST_DAYS = 60
+_LEAST_HOURS = 12
+"""A day of which a phase covers less tells little of it."""
 FARTHEST_DAYS = 91
 """How far back a baseline may reach: a quarter, by then a shop has changed."""
 
@@ -28,29 +33,64 @@ class Tables(Protocol):
 
 
 @dataclass(frozen=True)
+class PastPromotionDay:
+    """An earlier day of any promotion.
+
+    Attributes:
+        regular_days: those before it, with which it is itself compared.
+        is_like: whether it is of the same phase of the same promotion, this time or last time.
+    """
+
+    day: date
+    promotion: "PromotionDay"
+    regular_days: tuple[date, ...]
+    is_like: bool
+
+
+@dataclass(frozen=True)
 class ComparableDays:
     """The days that a day is compared with, oldest first.
 
     Attributes:
+        days: what is told; of a promotion day, its twin, or regular days where it has none.
         reason: why the day cannot be diagnosed; None where it can.
         compared_with: regular days, or the promotion's name, phase and day; None where the data were withheld.
+        regular_days: of a promotion day, the 28 regular days before it; empty where there are fewer.
+        past_promotions: of a promotion day, the latest days of promotions, which show what a promotion does to rates.
     """
 
     state: DayState
     days: tuple[date, ...]
     reason: StatedReason | None = None
     compared_with: StatedReason | None = None
+    regular_days: tuple[date, ...] = ()
+    past_promotions: tuple[PastPromotionDay, ...] = ()
+
+    @property
+    def rate_days(self) -> tuple[date, ...]:
+        """The days that tell the usual rate of each leaf."""
+        return self.regular_days or self.days
+
+    @property
+    def is_promotion(self) -> bool:
+        """Whether the day is one of a promotion."""
+        return self.compared_with is not None and self.compared_with.key != "regular"
+
+    @property
+    def twins(self) -> tuple[date, ...]:
+        """The same day of the same phase the last time; empty without one, and on a regular day."""
+        return self.days if self.compared_with is not None and self.compared_with.key == "promotion" else ()
 
 
 def find_comparable_days(tables: Tables, settings: Settings, business_date: date) -> ComparableDays:
-    """28 good days without a promotion; for a day of a promotion, the same phase and day the last time."""
+    """28 good days without a promotion; for a day of a promotion, also the same phase and day the last time."""
     verdicts = _read_verdicts(tables, business_date)
     if verdicts.get(business_date) == "blocked":
         return ComparableDays("withheld", (), StatedReason("withheld"))
     promotion = find_promotion_day(settings.calendar, business_date)
     if promotion:
         good = [day for day, verdict in verdicts.items() if verdict != "blocked" and day < business_date]
-        return _find_same_day_last_time(settings.calendar, promotion, good)
+        return _compare_promotion_day(settings.calendar, promotion, business_date, good)
     days = find_regular_days(tables, settings, business_date)
     if len(days) < BASELINE_DAYS:
         reason = StatedReason("no_baseline", {"days": len(days), "missing": BASELINE_DAYS - len(days)})
@@ -138,15 +178,43 @@ def _place_day(promotion: Promotion, day: date) -> PromotionDay:
     return PromotionDay(promotion.name, promotion.phase, (day - first).days + 1, covered / timedelta(hours=1))
 
 
-def _find_same_day_last_time(
-    calendar: Sequence[Promotion], promotion: PromotionDay, good: Sequence[date]
+def _compare_promotion_day(
+    calendar: Sequence[Promotion], promotion: PromotionDay, business_date: date, good: Sequence[date]
 ) -> ComparableDays:
-    for day in reversed(good):
-        other = find_promotion_day(calendar, day)
-        if other and _is_alike(other, promotion):
-            return ComparableDays("diagnosed", (day,), compared_with=other.state_as("promotion"))
-    reason, compared_with = promotion.state_as("not_comparable"), promotion.state_as("promotion")
-    return ComparableDays("not_comparable", (), reason, compared_with)
+    """Twins where there are any; rates of regular days, corrected by what past promotions did to them.
+
+    Args:
+        good: the days before with usable data, oldest first.
+    """
+    placed = {day: find_promotion_day(calendar, day) for day in good}
+    regular = [day for day in good if placed[day] is None]
+    twins = tuple(day for day, other in placed.items() if other and _is_alike(other, promotion))[-1:]
+    usual = _select_regular(regular, business_date)
+    if len(usual) < BASELINE_DAYS:
+        usual = ()
+    if not usual and not twins:
+        return ComparableDays(
+            "not_comparable", (), promotion.state_as("not_comparable"), promotion.state_as("promotion")
+        )
+    past = [(day, other) for day, other in placed.items() if other and other.hours >= _LEAST_HOURS]
+    latest = {day for day, _ in past[-_LATEST_PAST_DAYS:]}
+    described = [
+        PastPromotionDay(day, other, _select_regular(regular, day), is_like)
+        for day, other in past
+        if (is_like := (other.name, other.phase) == (promotion.name, promotion.phase)) or day in latest
+    ]
+    return ComparableDays(
+        "diagnosed",
+        twins or usual,
+        compared_with=promotion.state_as("promotion" if twins else "regular_rates"),
+        regular_days=usual,
+        past_promotions=tuple(each for each in described if len(each.regular_days) >= FEWEST_REGULAR_DAYS),
+    )
+
+
+def _select_regular(regular: Sequence[date], before: date) -> tuple[date, ...]:
+    farthest = before - timedelta(days=FARTHEST_DAYS)
+    return select_latest([day for day in regular if farthest <= day < before])
 
 
 def _is_alike(one: PromotionDay, other: PromotionDay) -> bool:

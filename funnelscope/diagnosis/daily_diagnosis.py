@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
-from funnelscope.diagnosis.comparable_days import FARTHEST_DAYS, ComparableDays, find_comparable_days
+from funnelscope.diagnosis.comparable_days import (
+    BASELINE_DAYS,
+    FARTHEST_DAYS,
+    ComparableDays,
+    find_comparable_days,
+    find_regular_days,
+)
 from funnelscope.diagnosis.contributions import compute_contributions
 from funnelscope.diagnosis.creative_relevance import judge_relevance
 from funnelscope.diagnosis.detectable_drops import find_detectable_drops
@@ -21,11 +27,14 @@ from funnelscope.diagnosis.follow_up import (
     measure_effect_in_leaves,
     read_open_findings,
 )
+from funnelscope.diagnosis.other_moves import find_other_moves
 from funnelscope.diagnosis.overdispersion import learn_overdispersion, write_slice_days
 from funnelscope.diagnosis.playbook import get_table_playbook
-from funnelscope.diagnosis.records import DayRecord, FindingRecord, Record
+from funnelscope.diagnosis.promotion_moves import adjust_to_promotion
+from funnelscope.diagnosis.records import DayRecord, DetectableDropRecord, FindingRecord, Record
 from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.diagnosis.step_scan import StepDay, scan_steps
+from funnelscope.diagnosis.week_diagnosis import diagnose_week
 from funnelscope.events.schema import FIGURE
 from funnelscope.messages.secrets import hide_secrets
 from funnelscope.quality.gate import list_days
@@ -85,9 +94,17 @@ def _diagnose_day(warehouse: Warehouse, settings: Settings, day: date) -> list[R
     figures = diagnose_figures(warehouse, settings, day, of_figures, has_events)
     of_events = [each for each in open_findings if each.latest.cube != FIGURE_CUBE]
     findings, records = _diagnose_events(warehouse, settings, day, compared, of_events)
+    if compared.is_promotion and compared.state == "diagnosed" and not _is_scanned(records):
+        reason = StatedReason("only_figures", compared.compared_with.values if compared.compared_with else {})
+        compared = replace(compared, state="not_comparable", reason=reason)
     if compared.state == "no_baseline" and figures.days and (figures.findings or not has_events):
         compared = ComparableDays("diagnosed", figures.days, compared_with=StatedReason("regular"))
     return [_record_day(compared), *rank_findings([*findings, *figures.findings]), *figures.records, *records]
+
+
+def _is_scanned(records: Sequence[Record]) -> bool:
+    """Whether any step of the funnel was judged."""
+    return any(isinstance(each, DetectableDropRecord) for each in records)
 
 
 def _has_events(warehouse: Warehouse, day: date) -> bool:
@@ -112,16 +129,22 @@ def _diagnose_events(
     """Findings on the funnel that is made of events, without their ranks; all other records of the day."""
     if not compared.days:
         return [], []
-    records: list[Record] = list(compute_contributions(warehouse, day, compared.days))
+    contributions = compute_contributions(warehouse, day, compared.days)
+    records: list[Record] = list(contributions)
     if compared.state != "diagnosed":
         return [], records
-    learnt_from = compared.days if len(compared.days) > 1 else _find_regular_days(settings, warehouse, day)
-    step_days = scan_steps(warehouse, day, compared, learn_overdispersion(warehouse, day, learnt_from))
+    has_regular_days = len(compared.rate_days) >= BASELINE_DAYS
+    learnt_from = compared.rate_days if has_regular_days else find_regular_days(warehouse, settings, day)
+    overdispersion = learn_overdispersion(warehouse, day, learnt_from)
+    if compared.regular_days:
+        overdispersion = adjust_to_promotion(warehouse, day, compared, overdispersion)
+    step_days = scan_steps(warehouse, day, compared, overdispersion)
     findings, followed = _diagnose_steps(warehouse, settings, day, compared, step_days, open_findings)
-    records += followed
+    records += diagnose_week(warehouse, settings, day, findings)
+    records += [*followed, *find_other_moves(step_days, [] if compared.is_promotion else contributions)]
     for step_day in step_days:
         records += find_detectable_drops(step_day)
-    return findings, records + judge_relevance(warehouse, day, compared.days)
+    return findings, records + judge_relevance(warehouse, day, compared.rate_days)
 
 
 def _diagnose_steps(
@@ -181,9 +204,3 @@ def _record_day(compared: ComparableDays) -> DayRecord:
         reason=compared.reason,
         compared_with=compared.compared_with,
     )
-
-
-def _find_regular_days(settings: Settings, warehouse: Warehouse, day: date) -> tuple[date, ...]:
-    """The regular days before a promotion: its one twin cannot tell how much days differ."""
-    calm = settings.model_copy(update={"calendar": ()})
-    return find_comparable_days(warehouse, calm, day).days

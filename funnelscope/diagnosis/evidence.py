@@ -160,7 +160,8 @@ def _measure_move(
         )
     )
     if series.name == "care_sent":
-        values.setdefault(business_date, 0.0)  # no message is no row
+        for number in range((business_date - min([*days, business_date])).days + 1):
+            values.setdefault(business_date - timedelta(days=number), 0.0)  # no message is no row
     today = values.get(business_date)
     earlier = [day for day in days if day < business_date - timedelta(days=_LEAD_DAYS)] or days
     usual = np.array([values[day] for day in earlier if values.get(day) is not None])
@@ -175,8 +176,9 @@ def _measure_move(
 
     if measure(today) < _SMALLEST_Z or abs(today - mean) < _SMALLEST_SHARE_OF_USUAL * abs(mean):
         return None
-    since = business_date
-    while measure(values.get(since - timedelta(days=1)) or mean) >= _SMALLEST_Z:
+    # A day belongs to the move if it is nearer to today than to the usual; of a clear move, if it is unusual at all.
+    since, least = business_date, min(measure(today) / 2, _SMALLEST_Z)
+    while (before := values.get(since - timedelta(days=1))) is not None and measure(before) >= least:
         since -= timedelta(days=1)
     return EvidenceRecord(
         kind="series",

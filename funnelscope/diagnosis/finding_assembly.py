@@ -22,6 +22,8 @@ from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
 
 _SINCE_DAYS = 14
+_PRIOR_PASSES = 50
+"""The level of the rest of a step is drawn towards that of the day by so many passes."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,14 @@ def assemble_finding(
     """The record of a finding but for its id and rank, and its evidence."""
     step_day, found = selected.step_day, selected.found
     step = step_day.step
-    fault = find_data_fault(warehouse, step, found.slice, day, compared.days)
+    fault = find_data_fault(warehouse, step, found.slice, day, compared.rate_days)
     if fault:
-        whole = widen_data_fault(warehouse, step, found.slice, fault, day, compared.days)
+        whole = widen_data_fault(warehouse, step, found.slice, fault, day, compared.rate_days)
         found = widen_slice(step_day, found, whole)
     slice_ = dict(sorted(found.slice.items()))
     counts = step_day.count_slice(slice_)
     since = find_first_day(warehouse, step, slice_, found.theta, counts.expected / counts.entered, day)
-    before = [usual_day for usual_day in compared.days if usual_day < since] or compared.days
+    before = [usual_day for usual_day in compared.rate_days if usual_day < since] or compared.rate_days
     moved = find_moved_series(warehouse, step.name, slice_, day, before)
     evidence = moved + find_change_log_entries(settings, slice_, since, day)
     if fault:
@@ -65,7 +67,9 @@ def assemble_finding(
         judgement = _judge_finding(warehouse, step_day, found, moved, day)
     loss = LossEstimate()
     if judgement.is_lost:
-        per_pass = estimate_loss_per_pass(warehouse, step, slice_, compared.days, day)
+        # What follows a pass on a promotion day, only that day tells.
+        value_days = (day,) if compared.is_promotion else compared.days
+        per_pass = estimate_loss_per_pass(warehouse, step, slice_, value_days, day)
         loss = estimate_loss(counts.expected - counts.passed, counts.variance, per_pass)
     object_kind, object_name = find_object_to_open(step.stage, slice_)
     record = FindingRecord(
@@ -138,19 +142,27 @@ def find_first_day(
 ) -> date:
     """The first day of the move: where the likelihood of the level θ since then against the usual one is greatest.
 
+    What moved the rest of the step on a day, as its weekday or a promotion does, moved the slice too.
+
     Args:
-        rate: passes over entries that are usual in the slice, 0 to 1.
+        rate: passes over entries that are usual in the slice on the day, 0 to 1.
     """
+    inside = build_slice_condition(slice_)
     counts = warehouse.rows(
-        f"select business_date, sum({step.entered})::DOUBLE, sum({step.passed})::DOUBLE from marts.{step.cube} "
-        f"where business_date between $first and $day and {build_slice_condition(slice_)} group by business_date "
+        f"select business_date, sum({step.entered}) filter (where {inside})::DOUBLE as entered, "
+        f"sum({step.passed}) filter (where {inside})::DOUBLE, "
+        f"coalesce(sum({step.entered}) filter (where not ({inside})), 0)::DOUBLE, "
+        f"coalesce(sum({step.passed}) filter (where not ({inside})), 0)::DOUBLE from marts.{step.cube} "
+        "where business_date between $first and $day group by business_date having entered > 0 "
         "order by business_date desc",
         first=day - timedelta(days=_SINCE_DAYS),
         day=day,
     )
     best, since, total = -np.inf, day, 0.0
-    for business_date, entered, passed in counts:
-        total += passed * np.log(max(theta, 0.01)) - (theta - 1) * entered * rate
+    rest_rate = counts[0][4] / counts[0][3] if counts and counts[0][3] else 0.0
+    for business_date, entered, passed, rest_entered, rest_passed in counts:
+        level = (rest_passed + _PRIOR_PASSES) / (rest_entered * rest_rate + _PRIOR_PASSES)
+        total += passed * np.log(max(theta, 0.01)) - (theta - 1) * entered * min(rate * level, 1.0)
         if total > best:
             best, since = total, business_date
     return since

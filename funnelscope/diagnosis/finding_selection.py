@@ -19,7 +19,7 @@ WHOLE_ERROR = 0.0025
 _SLOW_CHANGE_ERROR = 0.001
 _SECONDARY_Z = 2.33
 """Standard deviations of a slice's loss in a second step, once a first has shown it: one chance in a hundred."""
-_ACTIVE_DAYS: int = DEFAULT_PARAMETERS["active_customer_days"]
+ACTIVE_DAYS: int = DEFAULT_PARAMETERS["active_customer_days"]
 """With less history before the baseline, the number of active customers still grows by itself and the purchase rate
 falls by itself."""
 
@@ -96,8 +96,9 @@ def find_whole_step(
     if found is None or found.effect > -SMALLEST_EFFECT:
         return None
     p_value = compute_whole_step_p_value(found.z)
-    is_filled = step_day.step.stage != "repurchase" or (compared.days[0] - history_from).days >= _ACTIVE_DAYS
-    change = measure_change(warehouse, step_day.step, compared.days, -found.z) if is_filled else 0.0
+    is_filled = step_day.step.stage != "repurchase" or (compared.days[0] - history_from).days >= ACTIVE_DAYS
+    is_slow_asked = is_filled and not compared.is_promotion
+    change = measure_change(warehouse, step_day.step, compared.days, -found.z) if is_slow_asked else 0.0
     if p_value > WHOLE_ERROR and change < 1:
         return None
     return replace(found, p_value=min(p_value, _SLOW_CHANGE_ERROR / change) if change >= 1 else p_value)

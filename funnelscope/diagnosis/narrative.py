@@ -1,10 +1,11 @@
 """Findings as paragraphs of text, in the language of their reader."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import timedelta
 
 from funnelscope.diagnosis.playbook import Playbook, load_playbook
-from funnelscope.diagnosis.records import DetectableDropRecord, EvidenceRecord, FindingRecord
+from funnelscope.diagnosis.records import DetectableDropRecord, EvidenceRecord, FindingRecord, OtherMoveRecord
 from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis
 from funnelscope.messages.markdown import escape_lines
@@ -31,7 +32,30 @@ def narrate_diagnosis(diagnosis: StoredDiagnosis, settings: Settings, language: 
         comparison=playbook.describe_comparison(day.stated_comparison),
     )
     drops = diagnosis.detectable_drops
-    return [head, *findings, *([_narrate_detectable_drops(drops, playbook)] if drops else [])]
+    moves = [_narrate_other_move(move, playbook) for move in diagnosis.other_moves]
+    week = _narrate_week(diagnosis, settings, playbook)
+    visible = [_narrate_detectable_drops(drops, playbook)] if drops else []
+    return [head, *findings, *week, *moves, *visible]
+
+
+def _narrate_week(diagnosis: StoredDiagnosis, settings: Settings, playbook: Playbook) -> list[str]:
+    """What is wrong with the week that ends on the day, under a heading of its own; nothing without any."""
+    found = diagnosis.week_findings
+    if not found:
+        return []
+    head = playbook.sentences["week"].format(
+        from_date=diagnosis.business_date - timedelta(days=6), to_date=diagnosis.business_date, count=len(found)
+    )
+    ranked = [replace(finding, rank=rank) for rank, finding in enumerate(found, start=1)]
+    return [head, *(_narrate_finding(finding, (), settings, playbook) for finding in ranked)]
+
+
+def _narrate_other_move(move: OtherMoveRecord, playbook: Playbook) -> str:
+    """A gain, or a share that grew and so moved its step."""
+    sentences = playbook.sentences
+    slice_text = sentences["separator"].join(f"{name} {value}" for name, value in move.slice.items())
+    values = {each.name: getattr(move, each.name) for each in fields(move)}
+    return sentences[move.kind].format(**_keep_on_one_line(values | {"slice": slice_text or sentences["whole"]}))
 
 
 def _narrate_detectable_drops(drops: Sequence[DetectableDropRecord], playbook: Playbook) -> str:

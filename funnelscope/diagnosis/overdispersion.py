@@ -5,8 +5,8 @@ percentile of their size is set to that of a normal. A rank among one slice's 28
 wanted.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -31,12 +31,14 @@ class StepOverdispersion:
     Attributes:
         slice_overdispersion: standard deviation of a slice's daily level beyond chance, as a share of it.
         whole_overdispersion: the same for the whole step.
-        weekday_level: factor of this weekday on the step's rate, drawn towards 1.
+        weekday_level: factor of this weekday on the step's rate, drawn towards 1; of a promotion day, its factor too.
+        slice_factors: (dimension, value) → factor of a promotion on the rate of that slice beside its step.
     """
 
     slice_overdispersion: float
     whole_overdispersion: float
     weekday_level: float
+    slice_factors: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,32 @@ def learn_overdispersion(warehouse: Warehouse, business_date: date, days: Sequen
         "select * from diagnosis.slice_days where list_contains($days::DATE[], business_date) order by all",
         days=list(days),
     ).df()
+    return _learn_from_counts(frame, business_date, _FEWEST_DAYS)
+
+
+def learn_week_overdispersion(warehouse: Warehouse, weeks: Sequence[Sequence[date]]) -> Overdispersion:
+    """Of every step around the mean of the weeks; of a week, that of its usual included."""
+    frame = warehouse.execute(
+        "select date_trunc('week', business_date)::DATE as business_date, cube, step, dimension, value, "
+        "sum(entered)::BIGINT as entered, sum(passed)::BIGINT as passed from diagnosis.slice_days "
+        "where list_contains($days::DATE[], business_date) group by all order by all",
+        days=[day for week in weeks for day in week],
+    ).df()
+    learnt = _learn_from_counts(frame, None, len(weeks))
+    usual = float(np.sqrt(1 + 1 / len(weeks)))
+    return replace(
+        learnt,
+        steps={
+            key: replace(step, slice_overdispersion=step.slice_overdispersion * usual)
+            for key, step in learnt.steps.items()
+        },
+    )
+
+
+def _learn_from_counts(frame: pd.DataFrame, business_date: date | None, fewest: int) -> Overdispersion:
+    """Args: business_date: whose weekday is looked at; None for a week. fewest: periods that a slice must have."""
     frame["key"] = frame["cube"] + "." + frame["step"]
-    moves = _measure_moves(frame)
+    moves = _measure_moves(frame, fewest)
     steps, residuals = {}, []
     for step in STEPS:
         own = moves[moves["key"] == step.key]
@@ -107,8 +133,8 @@ def learn_overdispersion(warehouse: Warehouse, business_date: date, days: Sequen
         slice_overdispersion = _measure_overdispersion(slices, _SLICE_BOUNDS)
         steps[step.key] = StepOverdispersion(
             slice_overdispersion,
-            _measure_overdispersion(whole, _WHOLE_BOUNDS),
-            _estimate_weekday_level(whole, business_date),
+            _measure_overdispersion(whole, _WHOLE_BOUNDS) * _widen_for_few_days(len(whole)),
+            _estimate_weekday_level(whole, business_date) if business_date else 1.0,
         )
         if len(slices):
             residuals.append(slices["move"] / np.sqrt(slices["chance"] + slice_overdispersion**2))
@@ -117,14 +143,14 @@ def learn_overdispersion(warehouse: Warehouse, business_date: date, days: Sequen
     return Overdispersion(steps, float(np.clip(scale, *_SCALE_BOUNDS)))
 
 
-def _measure_moves(rows: pd.DataFrame) -> pd.DataFrame:
+def _measure_moves(rows: pd.DataFrame, fewest: int) -> pd.DataFrame:
     """Each slice's daily rate over its mean, less 1 (`move`), and the variance of that by chance alone (`chance`)."""
     slices = rows.groupby(["key", "dimension", "value"]).ngroup().to_numpy()
     sums = {name: np.bincount(slices, rows[name])[slices] for name in ("entered", "passed")}
     count = pd.Series(np.bincount(slices)[slices], rows.index)
     rate = pd.Series(sums["passed"] / sums["entered"], rows.index)
     usual = rows["entered"] * rate
-    kept = (usual >= _FEWEST_PASSES) & (count >= _FEWEST_DAYS)
+    kept = (usual >= _FEWEST_PASSES) & (count >= fewest)
     left_out = (count / (count - 1)).where(count > 1, 1.0)  # a day's move against the other days
     moves = pd.DataFrame(
         {
@@ -145,6 +171,11 @@ def _measure_overdispersion(moves: pd.DataFrame, bounds: tuple[float, float]) ->
     excess = (moves["move"] ** 2 - moves["chance"]).groupby(moves["slice"]).mean()
     precise = moves["chance"].groupby(moves["slice"]).mean()
     return float(np.clip(np.sqrt(max(excess[precise <= precise.median()].median(), 0)), *bounds))
+
+
+def _widen_for_few_days(count: int) -> float:
+    """What a standard deviation known from so many days is multiplied by to predict another: as Student's t has it."""
+    return float(np.sqrt((1 + 1 / count) * (count - 1) / (count - 3))) if count > 3 else 1.0
 
 
 def _estimate_weekday_level(whole: pd.DataFrame, business_date: date) -> float:

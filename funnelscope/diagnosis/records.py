@@ -132,6 +132,14 @@ class FindingRecord(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WeekFindingRecord(FindingRecord):
+    """One thing that is wrong with a week, in a step of which a day is too thin; counts and losses are of the week."""
+
+    table = "week_findings"
+    meaning = "What is wrong with the week that ends on the day, in steps of which a day is too thin to say."
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvidenceRecord(Record):
     """What moved with a finding."""
 
@@ -168,6 +176,28 @@ class ContributionRecord(Record):
     usual: Annotated[float | None, "share of entries (mix), rate, or factor over the baseline"]
     today: Annotated[float | None, "the same on the day"]
     contribution: Annotated[float, "to the change of the rate, or of the amount of the day"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherMoveRecord(Record):
+    """What moved on a day and is no loss."""
+
+    table = "other_moves"
+    meaning = "What moved and is no loss: gains, and falls of a rate by another mix alone (a row a share that grew)."
+
+    kind: Annotated[Literal["gain", "mix"], "gain or mix"]
+    stage: Annotated[str, "traffic, landing, decision or repurchase"]
+    cube: Annotated[str, "stage cube"]
+    step: Annotated[str, "the step whose rate moved"]
+    slice: Annotated[SliceConditions, "the slice that gained, as JSON; of a mix, the value whose share grew"]
+    usual_rate: Annotated[float | None, "of a gain, the usual rate of the slice; of a mix, that of the whole step"]
+    rate: Annotated[float | None, "the same on the day"]
+    effect: Annotated[float, "of a gain, passed / expected − 1; of a mix, rate / usual_rate − 1 of the whole step"]
+    effect_low: Annotated[float | None, "lower end of the 90 % interval of a gain"] = None
+    effect_high: Annotated[float | None, "upper end"] = None
+    p_value: Annotated[float | None, "chance that a clean day yields such a gain in any cube; null for a mix"] = None
+    usual_share: Annotated[float | None, "of a mix, usual share of the entries; null for a gain"] = None
+    share: Annotated[float | None, "the same on the day"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,8 +280,10 @@ class SliceDayRecord(Record):
 RECORD_TYPES: tuple[type[Record], ...] = (
     DayRecord,
     FindingRecord,
+    WeekFindingRecord,
     EvidenceRecord,
     ContributionRecord,
+    OtherMoveRecord,
     DetectableDropRecord,
     RelevanceRecord,
     FollowUpRecord,

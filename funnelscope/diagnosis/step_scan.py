@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import binom, norm
 
 from funnelscope.diagnosis.baseline import CubeDay, estimate_leaves, load_cube_day
-from funnelscope.diagnosis.comparable_days import ComparableDays
+from funnelscope.diagnosis.comparable_days import BASELINE_DAYS, ComparableDays
 from funnelscope.diagnosis.data_faults import is_bot_flood
 from funnelscope.diagnosis.overdispersion import Overdispersion
 from funnelscope.diagnosis.steps import CUBES, SOURCE, STEPS, FunnelStep, get_steps
@@ -26,6 +26,8 @@ INTERVAL = 1.645
 _LAYERS = 3
 """Slices of one, two and three dimensions share the error of a scan."""
 _FEWEST_EXPECTED = 8
+_FEWEST_NORMAL = 25
+"""Expected passes, below which they are so few that their own tail must say so too."""
 _SEGMENTS_OF_ROBOTS = ("arrival", "qualified_product_view", "favorite_or_cart")
 _HABITS_OF_ROBOTS = ("is_returning", "first_category", "inquiry_class")
 """They are new, look around and ask nothing: that tells them from people, not where they come from."""
@@ -62,6 +64,7 @@ class StepDay:
         slice_overdispersion, whole_overdispersion: standard deviations of the daily level of a healthy slice and of
             the whole step beyond chance, as a share of it.
         scale: multiplies every standard deviation by chance: what calibration adds.
+        found, gained: the slices that have lost, and those that have gained.
         reference_level, reference_error: observed over expected of the unaffected population, and the standard
             deviation of that.
     """
@@ -74,6 +77,7 @@ class StepDay:
     reference_level: float
     reference_error: float
     found: tuple[LocalizedSlice, ...]
+    gained: tuple[LocalizedSlice, ...] = ()
 
     def count_slice(self, slice_: Mapping[str, str]) -> SliceCounts:
         """The counts of a slice, measured against the rest of its step; of the whole step for a slice without names."""
@@ -128,43 +132,49 @@ def scan_steps(
     step_days: list[StepDay] = []
     for cube in CUBES:
         floods = [found.slice for each in step_days for found in each.found if has_bot_flood(each, found.slice)]
-        cube_day = load_cube_day(warehouse, cube, day, compared.days)
+        cube_day = load_cube_day(warehouse, cube, day, compared.rate_days)
         for step in get_steps(cube):
-            if _has_counts(step, cube_day):
-                step_day = _scan_step(step, cube_day, floods, compared, overdispersion)
+            if has_counts(step, cube_day):
+                step_day = scan_step(step, cube_day, floods, compared, overdispersion)
                 step_days.append(replace(step_day, found=_name_robots_by_source(step_day)))
     return step_days
 
 
-def _has_counts(step: FunnelStep, cube_day: CubeDay) -> bool:
+def has_counts(step: FunnelStep, cube_day: CubeDay) -> bool:
     """Whether anybody entered on the day and in the baseline, and anybody passed in the baseline."""
     columns = (f"{step.entered}_usual", f"{step.entered}_today", f"{step.passed}_usual")
     return all(cube_day.frame[column].sum() > 0 for column in columns)
 
 
-def _scan_step(
+def scan_step(
     step: FunnelStep,
     cube_day: CubeDay,
     floods: Sequence[Mapping[str, str]],
     compared: ComparableDays,
     overdispersion: Overdispersion,
+    error: float = DAILY_ERROR,
 ) -> StepDay:
+    """One step, without the floods that steps before it have shown.
+
+    Args:
+        error: chance that the scans of all steps, together, find anything where nothing is wrong.
+    """
     learnt, scale = overdispersion.steps[step.key], overdispersion.scale
-    leaves = select_outside(estimate_leaves(step, cube_day, learnt.weekday_level), floods)
+    leaves = select_outside(estimate_leaves(step, cube_day, learnt.weekday_level, learnt.slice_factors), floods)
     present = leaves[(leaves["entered"] > 0) & (leaves["expected"] > 0)].reset_index(drop=True)
     present["variance"] *= scale**2
-    # One day as the baseline adds its own day-to-day movement to that of today.
-    is_twin = len(compared.days) == 1
-    one_day = np.sqrt(2.0) if is_twin else 1.0
+    # Few days as the baseline add their own day-to-day movement to that of today.
+    is_thin = len(compared.rate_days) < BASELINE_DAYS
+    few_days = np.sqrt(1 + 1 / len(compared.rate_days)) if is_thin else 1.0
     of_slices, of_whole = (
-        float(each * scale * one_day) for each in (learnt.slice_overdispersion, learnt.whole_overdispersion)
+        float(each * scale * few_days) for each in (learnt.slice_overdispersion, learnt.whole_overdispersion)
     )
     options = ScanOptions(
-        family_wise_error=DAILY_ERROR / len(STEPS),
+        family_wise_error=error / len(STEPS),
         min_effect=SMALLEST_EFFECT,
         slice_overdispersion=of_slices,
         leaf_overdispersion=of_slices,  # learnt from days: in a small cube a fault could pass for noise of the leaves
-        level_overdispersion=None if is_twin else of_whole,
+        level_overdispersion=None if is_thin else of_whole,
     )
     dimensions = [name for name in cube_day.dimensions if present[name].nunique() > 1]
     scanned = scan(present, dimensions, cube_day.hierarchy, options) if dimensions else None
@@ -176,14 +186,18 @@ def _scan_step(
         scale,
         scanned.reference_level if scanned else _measure_level(present),
         scanned.reference_error if scanned else 0.0,
-        select_losses(scanned, present, of_slices) if scanned else (),
+        select_losses(scanned, present, of_slices, error) if scanned else (),
+        _select_gains(scanned, present, of_slices) if scanned else (),
     )
 
 
-def select_losses(scanned: Scan, leaves: pd.DataFrame, slice_overdispersion: float) -> tuple[LocalizedSlice, ...]:
+def select_losses(
+    scanned: Scan, leaves: pd.DataFrame, slice_overdispersion: float, error: float = DAILY_ERROR
+) -> tuple[LocalizedSlice, ...]:
     """The findings that lose. Where most pass, those who fail are the rare counts: their own tail must say so too.
 
-    The scan's statistic is that of passes; of a dozen entries of which one usually fails, five may fail by chance.
+    The scan's statistic is that of many passes; of a dozen entries of which one usually fails, five may fail by chance,
+    and of a dozen expected passes ten.
     """
     kept = []
     for found in scanned.findings:
@@ -195,10 +209,23 @@ def select_losses(scanned: Scan, leaves: pd.DataFrame, slice_overdispersion: flo
         rate = min(found.expected / entered, 0.999)
         by_chance = found.expected * (1 - rate)
         z = -norm.ppf(binom.cdf(passed, entered, rate)) * np.sqrt(min(by_chance / variance, 1.0))
-        is_rare = norm.sf(z) * _LAYERS * scanned.slices_looked_at <= DAILY_ERROR / len(STEPS)
-        if rate <= 0.5 or is_rare:
+        is_rare = norm.sf(z) * _LAYERS * scanned.slices_looked_at <= error / len(STEPS)
+        if (rate <= 0.5 and found.expected >= _FEWEST_NORMAL) or is_rare:
             kept.append(found)
     return tuple(kept)
+
+
+def _select_gains(scanned: Scan, leaves: pd.DataFrame, slice_overdispersion: float) -> tuple[LocalizedSlice, ...]:
+    """The findings that gain, as they are counted plainly too."""
+    return tuple(
+        found
+        for found in scanned.findings
+        if found.observed - found.expected
+        >= _LEAST_PLAIN_Z
+        * np.hypot(
+            np.sqrt(float(select_inside(leaves, found.slice)["variance"].sum())), slice_overdispersion * found.expected
+        )
+    )
 
 
 def _measure_level(leaves: pd.DataFrame) -> float:

@@ -14,6 +14,9 @@ from funnelscope.diagnosis.records import (
     EvidenceRecord,
     FindingRecord,
     FollowUpRecord,
+    OtherMoveRecord,
+    R,
+    WeekFindingRecord,
 )
 from funnelscope.diagnosis.stated_reasons import StatedReason
 
@@ -26,6 +29,8 @@ class StoredDiagnosis:
         day: None for a day that was never diagnosed.
         findings: by rank, what has recovered last.
         evidence: of all findings; what moved before its finding first, then by how far it moved.
+        week_findings: of the week that ends on the day, in steps of which a day is too thin.
+        other_moves: gains, and falls by another mix alone.
         detectable_drops: of the whole steps, and of slices of any dimensions by their share of the entries.
     """
 
@@ -35,6 +40,8 @@ class StoredDiagnosis:
     evidence: tuple[EvidenceRecord, ...] = ()
     follow_ups: tuple[FollowUpRecord, ...] = ()
     detectable_drops: tuple[DetectableDropRecord, ...] = ()
+    other_moves: tuple[OtherMoveRecord, ...] = ()
+    week_findings: tuple[WeekFindingRecord, ...] = ()
 
     @property
     def state(self) -> DayState | Literal["unknown"]:
@@ -82,4 +89,16 @@ def read_diagnosis(connection: duckdb.DuckDBPyConnection, business_date: date) -
                 "and dimension in ('all', 'entries') order by rowid",
             )
         ),
+        _read_newer_records(connection, OtherMoveRecord, business_date),
+        _read_newer_records(connection, WeekFindingRecord, business_date),
     )
+
+
+def _read_newer_records(
+    connection: duckdb.DuckDBPyConnection, record_type: type[R], business_date: date
+) -> tuple[R, ...]:
+    """Records in the order of writing; none from a copy that was published before they were written down."""
+    table = "select 1 from duckdb_tables() where schema_name = 'diagnosis' and table_name = $1"
+    if not connection.execute(table, [record_type.table]).fetchall():
+        return ()
+    return tuple(read_records(connection, record_type, business_date, "order by rowid"))

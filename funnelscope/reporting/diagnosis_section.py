@@ -12,7 +12,7 @@ from funnelscope.diagnosis.records import EvidenceRecord, FindingRecord
 from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis, read_diagnosis
 from funnelscope.events.metrics import METRICS
-from funnelscope.messages.message_types import Message, Slice, Unit
+from funnelscope.messages.message_types import Message, PeriodKind, Slice, Unit
 from funnelscope.messages.wording import translate_message
 from funnelscope.reporting.data_section import read_gate_warnings
 from funnelscope.reporting.finding_days import read_finding_rates
@@ -62,6 +62,9 @@ def read_diagnosis_section(published: Published) -> reports.Diagnosis | None:
     return reports.Diagnosis(
         state=state,
         reason=_describe_reason(stored, playbook),
+        comparison=_describe_promotion(stored, playbook),
+        gains=_convert_moves(stored, "gain"),
+        by_mix=_convert_moves(stored, "mix"),
         findings=tuple(replace(each, lost_so_far=so_far.get(each.finding_id)) for each in findings),
         follow_ups=follow_ups,
         visible_drops=_read_detectable_drops(published),
@@ -70,6 +73,21 @@ def read_diagnosis_section(published: Published) -> reports.Diagnosis | None:
 
 def _describe_reason(stored: StoredDiagnosis, playbook: Playbook) -> str:
     return playbook.describe_reason(stored.reason) if stored.reason else ""
+
+
+def _convert_moves(stored: StoredDiagnosis, kind: str) -> tuple[reports.OtherMove, ...]:
+    return tuple(
+        reports.OtherMove(move.stage, name_slice(move.slice), move.effect, move.usual_share, move.share)
+        for move in stored.other_moves
+        if move.kind == kind
+    )
+
+
+def _describe_promotion(stored: StoredDiagnosis, playbook: Playbook) -> str:
+    """With what a promotion day is compared; empty for a regular day, and for one that is not judged."""
+    comparison = stored.day.stated_comparison if stored.day and stored.state == "diagnosed" else None
+    is_promotion = comparison is not None and comparison.key in ("promotion", "regular_rates")
+    return playbook.describe_comparison(comparison) if is_promotion else ""
 
 
 def _read_diagnosis_of_days(published: Published) -> reports.Diagnosis | None:
@@ -85,6 +103,9 @@ def _read_diagnosis_of_days(published: Published) -> reports.Diagnosis | None:
     for stored in days:
         for finding in stored.findings:
             found.setdefault(finding.finding_id, []).append((finding, stored))
+        if published.period.kind is PeriodKind.WEEK:
+            for finding in stored.week_findings:
+                found.setdefault(finding.finding_id, []).append((finding, stored))
     findings = sorted(
         (_convert_finding_of_days(published, each, playbook) for each in found.values()),
         key=_rank_by_cost,

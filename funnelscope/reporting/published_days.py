@@ -117,8 +117,8 @@ class Published:
         days = regular
         if self.is_day:
             compared = find_comparable_days(self, self.settings, self.business_date)
-            days = regular if find_promotion_day(self.settings.calendar, self.business_date) is None else compared.days
-            is_judged = compared.state == "diagnosed"
+            days = regular if find_promotion_day(self.settings.calendar, self.business_date) is None else compared.twins
+            is_judged = compared.state == "diagnosed" and bool(days)
         else:
             is_judged = len(regular) >= BASELINE_DAYS and not any(map(self.promotion, self.period.days))
         published = tuple(day for day in days if day in self.published)

@@ -31,10 +31,50 @@ FINDING_WIDTHS: Widths = (48, None)
 
 
 def write_day_sentence(report: Report, words: Words) -> str:
-    """What happened, its cost, where, since when, whether it continues, and who owns it."""
+    """What happened, its cost, where, since when, whether it continues, and who owns it; with what it is compared."""
     diagnosis = report.diagnosis
     if diagnosis is None:
         return words.text("diagnosis_states", "not_run")
+    return " ".join((_write_judgement(report, diagnosis, words), *_write_context(diagnosis, words)))
+
+
+def _write_context(diagnosis: Diagnosis, words: Words) -> list[str]:
+    """What moved besides, and with what a promotion day is compared."""
+    compared = words.text("verdict_sentences", "compared_promotion", comparison=diagnosis.comparison)
+    return [*_write_other_moves(diagnosis, words), *([compared] if diagnosis.comparison else [])]
+
+
+def _write_other_moves(diagnosis: Diagnosis, words: Words) -> list[str]:
+    """What gained most, and the first stage that fell by mix alone with the shares that grew."""
+    sentences = [
+        words.text(
+            "verdict_sentences",
+            "gained",
+            stage=words.text("stages", move.stage),
+            slice=words.format_slice(move.slice),
+            change=words.change(1 + move.effect, 1, Unit.COUNT, 0),
+        )
+        for move in sorted(diagnosis.gains, key=lambda each: -each.effect)[:1]
+    ]
+    own = [move for move in diagnosis.by_mix if move.stage == diagnosis.by_mix[0].stage]
+    if own:
+        shares = words.text("labels", "separator").join(
+            words.text(
+                "verdict_sentences",
+                "share_grew",
+                slice=words.format_slice(move.slice),
+                usual=words.value(move.usual_share, Unit.RATE, 0),
+                share=words.value(move.share, Unit.RATE, 0),
+            )
+            for move in own
+        )
+        change = words.change(1 + own[0].effect, 1, Unit.COUNT, 0)
+        stage = words.text("stages", own[0].stage)
+        sentences.append(words.text("verdict_sentences", "by_mix", stage=stage, change=change, shares=shares))
+    return sentences
+
+
+def _write_judgement(report: Report, diagnosis: Diagnosis, words: Words) -> str:
     # Recovered findings count in a week or month, because their loss is part of it.
     acting = [each for each in diagnosis.findings if report.days or each.status is not FindingStatus.RECOVERED]
     if not acting:
@@ -59,6 +99,10 @@ def write_summary_sentence(report: Report, words: Words) -> str:
     diagnosis = report.diagnosis
     if diagnosis is None:
         return words.text("diagnosis_states", "not_run")
+    return " ".join((_write_summary(report, diagnosis, words), *_write_context(diagnosis, words)))
+
+
+def _write_summary(report: Report, diagnosis: Diagnosis, words: Words) -> str:
     acting = [
         each
         for each in diagnosis.findings

@@ -122,6 +122,8 @@ def write_baseline_sentence(report: Report, words: Words) -> str:
     days = report.baseline_days
     if report.promotion is not None and days:
         return words.text("baseline", "promotion", promotion=report.promotion, days=str(days))
+    if report.promotion is not None and report.diagnosis is not None and report.diagnosis.comparison:
+        return words.text("baseline", "rates_alone", promotion=report.promotion)
     if report.days_of_weekday and days >= FULL_BASELINE_DAYS:
         weekday = words.text("weekdays", str(report.business_date.isoweekday()))
         return words.text("baseline", "weekday", days=str(days), same=str(report.days_of_weekday), weekday=weekday)
