@@ -235,6 +235,7 @@ class Finding:
     rate: Number | None = None
     stability: float | None = None
     runner_up: Slice = ()
+    strongest_part: Slice = ()
     evidence: tuple[Evidence, ...] = ()
     question: str = ""
     next_step: str = ""

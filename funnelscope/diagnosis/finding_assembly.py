@@ -95,6 +95,7 @@ def assemble_finding(
         stability=found.stability,
         runner_up=found.runner_up or None,
         runner_up_gap=found.runner_up_gap,
+        strongest_part=found.strongest_part or None,
         lost_orders=loss.orders,
         lost_orders_low=loss.orders_low,
         lost_orders_high=loss.orders_high,

@@ -98,6 +98,9 @@ class FindingRecord(Record):
         SliceConditions | None, "the next best explanation in its place, as JSON; null where there is none"
     ] = None
     runner_up_gap: Annotated[float | None, "explained deviance by which that falls short"] = None
+    strongest_part: Annotated[
+        SliceConditions | None, "the part of the slice that moved clearly more than the rest, as JSON; null without one"
+    ] = None
     lost_orders: Annotated[
         float | None, "paid orders of the day that were lost; null where nothing says how many would have paid"
     ] = 0.0

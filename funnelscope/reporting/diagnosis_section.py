@@ -184,6 +184,7 @@ def _convert_finding(
         rate=rate,
         stability=finding.stability,
         runner_up=_name_slice(published, finding.runner_up or {}),
+        strongest_part=_name_slice(published, finding.strongest_part or {}),
         evidence=tuple(_convert_evidence(each, finding.since_date, playbook) for each in evidence),
         question=playbook.questions[finding.stage],
         next_step=texts.next_step,

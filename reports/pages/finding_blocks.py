@@ -276,6 +276,8 @@ def write_finding_facts(finding: Finding, report: Report, words: Words) -> str:
         effect = f"{format_signed(float(finding.effect.value) * 100, 0)}%"
         name = words.name_step(finding.step) if finding.step else words.text("stages", finding.stage)
         facts.append(words.text("finding_facts", "effect", step=name, effect=effect))
+    if finding.strongest_part:
+        facts.append(words.text("finding_facts", "most_in", part=words.format_slice(finding.strongest_part)))
     facts.append(write_duration(finding, report, words))
     if finding.entered:
         key = finding.step if finding.step in words.sections["affected"] else "other"
@@ -439,6 +441,8 @@ def build_finding_table(finding: Finding, currency: str, words: Words) -> Conten
         known.append(("stability", words.value(finding.stability, Unit.RATE, 0)))
     if finding.runner_up:
         known.append(("runner_up", words.format_slice(finding.runner_up)))
+    if finding.strongest_part:
+        known.append(("strongest_part", words.format_slice(finding.strongest_part)))
     known += [("evidence", write_evidence(evidence, words)) for evidence in select_moved_evidence(finding)]
     known += [(key, text) for key, text in (("status_reason", finding.status_reason), ("question", finding.question),
                                             ("next_step", finding.next_step)) if text]  # fmt: skip
