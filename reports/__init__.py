@@ -1,12 +1,13 @@
 """The printed report: plain dataclasses in, bytes out; no database, no Dagster.
 
-Holds: the report's model, its pages (`pages`, laid out by page.typ), its pictures, spreadsheet, findings as JSON, and
-the announcement for a mail or a chat group.
-In: a `Report`. Out: PDF, XLSX, PNG, SVG and JSON as bytes or text.
+Holds: the report's model, its pages (`pages`, laid out by page.typ, and as HTML with page.css and page.js), its
+pictures, spreadsheet, findings as JSON, and the announcement for a mail or a chat group.
+In: a `Report`. Out: PDF, HTML, XLSX, PNG, SVG and JSON as bytes or text.
 May import: funnelscope.messages, for the sentences; only funnelscope.reporting imports this package.
 """
 
 from reports.announcement import Announcement, write_announcement
+from reports.html_page import show_neighbour
 from reports.machine_readable import write_findings_json
 from reports.model import (
     FULL_BASELINE_DAYS,
@@ -25,6 +26,7 @@ from reports.model import (
     FamilyDelivery,
     Figure,
     Finding,
+    FindingRow,
     FindingStatus,
     FollowUp,
     Headline,
@@ -36,6 +38,8 @@ from reports.model import (
     OwnCohort,
     OwnFunnel,
     OwnStep,
+    PageLink,
+    PageLinks,
     Pair,
     Platform,
     QuarantineCount,
@@ -63,7 +67,9 @@ from reports.pictures.table_days import draw_table_days
 from reports.printing import (
     render,
     render_cohort_png,
+    render_html,
     render_pages,
+    render_pdf_and_html,
     render_pictures,
     render_platform_png,
     render_stage_png,
@@ -88,6 +94,7 @@ __all__ = [
     "FamilyDelivery",
     "Figure",
     "Finding",
+    "FindingRow",
     "FindingStatus",
     "FollowUp",
     "Headline",
@@ -99,6 +106,8 @@ __all__ = [
     "OwnCohort",
     "OwnFunnel",
     "OwnStep",
+    "PageLink",
+    "PageLinks",
     "Pair",
     "Platform",
     "QuarantineCount",
@@ -123,11 +132,14 @@ __all__ = [
     "reduce_colours",
     "render",
     "render_cohort_png",
+    "render_html",
     "render_pages",
+    "render_pdf_and_html",
     "render_pictures",
     "render_platform_png",
     "render_stage_png",
     "select_findings_of_stage",
+    "show_neighbour",
     "write_announcement",
     "write_findings_json",
     "write_spreadsheet",

@@ -189,6 +189,23 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class FindingRow:
+    """One session, click, order, conversation or customer behind a finding, or a day of a platform's figure.
+
+    `kind` is a key of the words' `row_kinds`, `row_id` its hashed id. `happened_at` is the shop's local time. `facts`
+    are its dimensions. `has_passed` tells whether it passed the step.
+    """
+
+    kind: str
+    row_id: int | None
+    happened_at: str
+    facts: Slice
+    has_passed: bool | None
+    entered: Number | None = None
+    passed: Number | None = None
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing that moved, its cost, and what to do about it.
 
@@ -198,6 +215,8 @@ class Finding:
     money are losses: positive if something was lost. `mix` and `rate` are the slice's two parts of the change of the
     stage's rate, 0 to 1. For a week or month they are sums over `days` days. `stability` (0 to 1) is the share of
     resamples that name the same slice. `question` and `next_step` are complete sentences in the report's language.
+    `trend` is the slice's own series up to the day. `rows` are what stands behind the finding, at most as many as are
+    kept, of `row_count`. `link` is its address in the HTML edition, if the settings say where readers find that.
     """
 
     stage: str
@@ -226,6 +245,10 @@ class Finding:
     days: int | None = None
     status_reason: str = ""
     finding_id: str = ""
+    trend: tuple[DayPoint, ...] = ()
+    rows: tuple[FindingRow, ...] = ()
+    row_count: int | None = None
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -753,6 +776,25 @@ class Report:
     def label(self) -> str:
         """The name of the day or period in titles: 2026-06-14, 2026-W24, 2026-06."""
         return self.name or self.business_date.isoformat()
+
+
+@dataclass(frozen=True)
+class PageLink:
+    """Another HTML page: its name and address, and whether it is there already."""
+
+    name: str
+    address: str
+    is_there: bool = False
+
+
+@dataclass(frozen=True)
+class PageLinks:
+    """What an HTML edition links to: the reports before and after, the other files of the edition, and the UI."""
+
+    before: PageLink | None = None
+    after: PageLink | None = None
+    files: tuple[str, ...] = ()
+    ui: str = ""
 
 
 def select_findings_of_stage(report: Report, stage: str) -> tuple[Finding, ...]:

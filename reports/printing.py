@@ -1,4 +1,4 @@
-"""Reports as files: the PDF and its pictures."""
+"""Reports as files: the PDF, its pictures, and the HTML edition."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from funnelscope.messages.wording import load_words
 from reports.fonts import find_font_file, require_glyphs, spell_out
-from reports.model import OwnCohort, Platform, Report, Stage
+from reports.html_page import write_html
+from reports.model import OwnCohort, PageLinks, Platform, Report, Stage
 from reports.pages import build_content
 from reports.pages.platform_pages import name_platform
 from reports.pictures import draw_pictures
@@ -20,6 +21,7 @@ from reports.pictures.own_funnel_picture import draw_own_funnel
 from reports.pictures.platform_picture import draw_platform_png
 
 Anything = TypeVar("Anything")
+NO_LINKS = PageLinks()
 
 
 class PrintingError(RuntimeError):
@@ -33,17 +35,39 @@ def render(report: Report) -> bytes:
     drawn, and PrintingError if the typesetter complains. Characters of the shop's own data that the font lacks are
     printed as code points.
     """
-    pdf: bytes = _typeset(report, format="pdf", pdf_standards=["ua-1"], timestamp=_compute_timestamp(report))
+    return _render_pdf(report, render_pictures(report))
+
+
+def render_html(report: Report, links: PageLinks = NO_LINKS) -> bytes:
+    """The report as one HTML document with the words and numbers of the PDF. Raises the same errors as `render`."""
+    return _write_html(report, render_pictures(report), links)
+
+
+def render_pdf_and_html(report: Report, links: PageLinks = NO_LINKS) -> tuple[bytes, bytes]:
+    """Both editions of the same report; the pictures are drawn once. Raises the same errors as `render`."""
+    pictures = render_pictures(report)
+    return _render_pdf(report, pictures), _write_html(report, pictures, links)
+
+
+def _render_pdf(report: Report, pictures: Mapping[str, bytes]) -> bytes:
+    timestamp = _compute_timestamp(report)
+    pdf: bytes = _typeset(report, pictures, format="pdf", pdf_standards=["ua-1"], timestamp=timestamp)
     return pdf
+
+
+def _write_html(report: Report, pictures: Mapping[str, bytes], links: PageLinks) -> bytes:
+    """Browsers have more glyphs than the printed font: nothing is spelled out."""
+    words = load_words(report.language, report.period)
+    return write_html(report, words, build_content(report, words), pictures, links)
 
 
 def render_pages(report: Report, dots_per_inch: int) -> list[bytes]:
     """The same pages as PNG, one image per page. Raises the same errors as `render`."""
-    pages = _typeset(report, format="png", ppi=dots_per_inch)
+    pages = _typeset(report, render_pictures(report), format="png", ppi=dots_per_inch)
     return pages if isinstance(pages, list) else [pages]
 
 
-def _typeset(report: Report, **options: Any) -> Any:
+def _typeset(report: Report, pictures: Mapping[str, bytes], **options: Any) -> Any:
     """The output of the typesetter for the report."""
     import typst
 
@@ -51,7 +75,7 @@ def _typeset(report: Report, **options: Any) -> Any:
     words = load_words(report.language, report.period)
     page = build_content(report, words)
     _require_all_glyphs(page, "page")
-    drawn = {f"{name}.svg": picture for name, picture in draw_pictures(report, words).items()}
+    drawn = {f"{name}.svg": picture for name, picture in pictures.items()}
     template = (resources.files("reports") / "page.typ").read_bytes()
     files: Any = {"main": template, "report.json": json.dumps(page, ensure_ascii=False).encode(), **drawn}
     fonts = typst.Fonts(False, False, [str(find_font_file().parent)])

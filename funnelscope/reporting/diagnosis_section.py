@@ -3,18 +3,20 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 
 import reports
+from funnelscope.diagnosis.diagnosis_tables import read_records
 from funnelscope.diagnosis.narrative import describe_data_check
 from funnelscope.diagnosis.playbook import Playbook, load_playbook
-from funnelscope.diagnosis.records import EvidenceRecord, FindingRecord
+from funnelscope.diagnosis.records import EvidenceRecord, FindingRecord, FindingRowRecord
 from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis, read_diagnosis
 from funnelscope.events.metrics import METRICS
 from funnelscope.messages.message_types import Message, Slice, Unit
 from funnelscope.messages.wording import translate_message
 from funnelscope.reporting.data_section import read_gate_warnings
+from funnelscope.reporting.finding_chart import read_slice_days
 from funnelscope.reporting.published_days import Published
 
 # Columns of the cubes whose name for readers is that of another dimension.
@@ -132,6 +134,7 @@ def _convert_finding(
     is_net_known = finding.lost_amount_net is not None and finding.lost_amount
     kept = (finding.lost_amount_net or 0.0) / (finding.lost_amount or 1.0) if is_net_known else None
     texts = playbook.classes[finding.fault_class]
+    rows, row_count = _read_rows(published, finding)
     orders = (
         reports.Estimate(finding.lost_orders, finding.lost_orders_low, finding.lost_orders_high)
         if finding.lost_orders is not None
@@ -163,7 +166,62 @@ def _convert_finding(
         next_step=texts.next_step,
         recheck_date=max(published.dates) + RECHECK_AFTER,
         status_reason=_describe_status(published, finding, playbook),
+        trend=_read_trend(published, finding),
+        rows=rows,
+        row_count=row_count,
+        link=_locate_finding(published, finding),
     )
+
+
+def _locate_finding(published: Published, finding: FindingRecord) -> str:
+    """The address of the finding in the HTML edition; empty where the settings name no address of the reports."""
+    base = published.settings.link.rstrip("/")
+    page = published.period.name_page(published.language)
+    return f"{base}/{page}#finding-{finding.finding_id}" if base else ""
+
+
+def _read_trend(published: Published, finding: FindingRecord) -> tuple[reports.DayPoint, ...]:
+    """The slice's own series of days."""
+    if not published.is_day or finding.status == "recovered":
+        return ()
+    days = read_slice_days(published, published.settings, published.first_date, published.business_date, finding)
+    return published.trend({day: {"value": value} for day, value in days.items()}, "value")
+
+
+def _read_rows(published: Published, finding: FindingRecord) -> tuple[tuple[reports.FindingRow, ...], int | None]:
+    """What stands behind a finding of the day, and how many rows there are, also those that are not kept."""
+    if not published.is_day or not published.has_table("diagnosis", "finding_rows"):
+        return (), None
+    records = read_records(
+        published.connection,
+        FindingRowRecord,
+        published.business_date,
+        f"and finding_id = '{finding.finding_id}' order by passed > 0, row_id, happened_at desc",
+    )
+    rows = tuple(_convert_row(published, each) for each in records)
+    return rows, records[0].row_count if records else None
+
+
+def _convert_row(published: Published, record: FindingRowRecord) -> reports.FindingRow:
+    is_figure = record.kind == "figure"
+    return reports.FindingRow(
+        kind=record.kind,
+        row_id=record.row_id,
+        happened_at=_tell_time(published, record),
+        facts=name_slice(record.facts),
+        has_passed=None if is_figure else record.passed > 0,
+        entered=record.entered if is_figure else None,
+        passed=record.passed if is_figure else None,
+    )
+
+
+def _tell_time(published: Published, record: FindingRowRecord) -> str:
+    """The shop's local time; of a figure its day."""
+    if record.happened_at is None:
+        return ""
+    if record.kind == "figure":
+        return record.happened_at.date().isoformat()
+    return record.happened_at.replace(tzinfo=UTC).astimezone(published.settings.zone).strftime("%m-%d %H:%M:%S")
 
 
 def _describe_status(published: Published, finding: FindingRecord, playbook: Playbook) -> str:

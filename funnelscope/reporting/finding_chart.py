@@ -12,7 +12,7 @@ from funnelscope.diagnosis.records import FindingRecord
 from funnelscope.diagnosis.steps import STEPS
 from funnelscope.messages.markdown import escape_markdown
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import Warehouse
+from funnelscope.warehouse.connection import Readable, Warehouse
 from reports.fonts import spell_out
 from reports.pictures.canvas import ALARM, BLUE, QUIET, apply_drawing_style, reduce_colours
 
@@ -25,7 +25,7 @@ def draw_finding_chart(warehouse: Warehouse, settings: Settings, business_date: 
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
-    days = _read_days(warehouse, settings, business_date - timedelta(days=_DAYS), business_date, finding)
+    days = read_slice_days(warehouse, settings, business_date - timedelta(days=_DAYS), business_date, finding)
     title = f"{finding.step}: {', '.join(f'{name} {value}' for name, value in finding.slice.items()) or 'all'}"
     with apply_drawing_style():
         figure = Figure(figsize=(7, 2.2), layout="constrained")
@@ -49,15 +49,15 @@ def draw_finding_chart(warehouse: Warehouse, settings: Settings, business_date: 
     return f"![{escape_markdown(title)}](data:image/png;base64,{picture})"
 
 
-def _read_days(
-    warehouse: Warehouse, settings: Settings, first: date, last: date, finding: FindingRecord
+def read_slice_days(
+    tables: Readable, settings: Settings, first: date, last: date, finding: FindingRecord
 ) -> dict[date, float | None]:
     """The rate of the slice on each day; of a figure that was judged as such, the figure."""
     if finding.cube == FIGURE_CUBE:
-        days = read_figure_days(warehouse, settings, finding, first, last)
+        days = read_figure_days(tables, settings, finding, first, last)
         return {day: passed / entered if entered else None for day, (entered, passed) in days.items()}
     step = next(step for step in STEPS if (step.cube, step.name) == (finding.cube, finding.step))
-    rows = warehouse.rows(
+    rows = tables.rows(
         f"select business_date, (sum({step.passed}) / nullif(sum({step.entered}), 0))::DOUBLE from marts.{step.cube} "
         f"where business_date between $first and $day and {build_slice_condition(finding.slice)} "
         "group by business_date order by business_date",

@@ -22,6 +22,7 @@ from reports.pages.table_blocks import (
     name_figure,
     write_marked_value,
 )
+from reports.pictures.trend import has_trend
 
 FINDINGS_ON_THE_FIRST_PAGE = 3
 FINDING_WIDTHS: Widths = (48, None)
@@ -165,7 +166,14 @@ def build_finding_brief(number: int, finding: Finding, report: Report, words: Wo
     step = "" if finding.status is FindingStatus.RECOVERED else finding.next_step
     if step and finding.recheck_date:
         step = words.text("labels", "next_step", step=step, date=finding.recheck_date.isoformat())
-    return {"number": words.plain(number), "title": write_finding_title(finding, words), "lines": lines, "step": step}
+    return {
+        "number": words.plain(number),
+        "title": write_finding_title(finding, words),
+        "finding": finding.finding_id,
+        "link": finding.link,
+        "lines": lines,
+        "step": step,
+    }
 
 
 def select_moved_evidence(finding: Finding) -> list[Evidence]:
@@ -207,9 +215,58 @@ def build_follow_ups_section(report: Report, words: Words) -> Content | None:
 def build_finding_sections(findings: Sequence[Finding], currency: str, words: Words) -> list[Content]:
     """A table for each finding of a stage, with everything known about it."""
     return [
-        build_section(write_finding_title(finding, words), build_finding_table(finding, currency, words))
+        {
+            "anchor": f"finding-{finding.finding_id}" if finding.finding_id else None,
+            "link": finding.link,
+            "chart": build_finding_chart(finding, words),
+            **build_section(write_finding_title(finding, words), build_finding_table(finding, currency, words)),
+            "behind": build_finding_rows(finding, words),
+        }
         for finding in findings
     ]
+
+
+def build_finding_chart(finding: Finding, words: Words) -> Content | None:
+    """The series of the finding's slice; None without one."""
+    if not has_trend(finding.trend):
+        return None
+    known = [point.value for point in finding.trend if point.value is not None]
+    unit = Unit.RATE if finding.observed is not None else Unit.COUNT
+    spoken = words.text(
+        "alternatives",
+        "spark",
+        name=write_finding_title(finding, words),
+        days=str(len(finding.trend)),
+        low=words.value(min(known), unit),
+        high=words.value(max(known), unit),
+    )
+    return {"file": f"finding_{finding.finding_id}.svg", "alt": spoken}
+
+
+def build_finding_rows(finding: Finding, words: Words) -> Content | None:
+    """What stands behind the finding, row by row; None where nothing is known of it."""
+    if not finding.rows:
+        return None
+    first = finding.rows[0]
+    has_counts = first.entered is not None
+    ends = ("entered", "passed") if has_counts else ("passed",)
+    names = [words.text("dimensions", name) for name, _ in first.facts]
+    head = [words.text("row_kinds", first.kind), words.text("finding_rows", "time"), *names]
+    head += [words.text("finding_rows", key) for key in ends]
+    rows = []
+    for row in finding.rows:
+        facts = [words.translate_dimension_value(name, value) for name, value in row.facts]
+        counts = [words.value(value, Unit.COUNT) for value in (row.entered, row.passed)]
+        passed = [words.text("answers", "yes" if row.has_passed else "no")]
+        rows.append([str(row.row_id or ""), row.happened_at, *facts, *(counts if has_counts else passed)])
+    count = finding.row_count if finding.row_count is not None else len(rows)
+    shown = {"shown": words.plain(len(rows)), "count": words.plain(count)}
+    return {
+        "anchor": f"rows-{finding.finding_id}",
+        "summary": words.text("finding_rows", "summary", **shown),
+        "note": words.text("finding_rows", "figures" if has_counts else "order"),
+        "table": build_table(head, rows, [None] * len(head), left=len(head) - (2 if has_counts else 0)),
+    }
 
 
 def build_finding_table(finding: Finding, currency: str, words: Words) -> Content:

@@ -20,7 +20,13 @@ from reports.model import (
 )
 from reports.pages.finding_blocks import build_finding_briefs, build_follow_ups_section, write_day_sentence
 from reports.pages.platform_pages import build_platform_sections, build_platform_strip
-from reports.pages.table_blocks import Content, name_figure, write_baseline_and_change, write_marked_value
+from reports.pages.table_blocks import (
+    Content,
+    name_figure,
+    write_baseline_and_change,
+    write_earlier,
+    write_marked_value,
+)
 from reports.pictures.trend import has_trend
 
 
@@ -158,6 +164,9 @@ def build_headline(headline: Headline, report: Report, words: Words) -> Content:
         "change": change,
         "lines": lines + write_comparisons(headline, words),
         "picture": build_sparkline(figure, words),
+        "compared": {
+            key: {"usual": other, "change": change} for key, (other, change) in write_earlier(figure, words).items()
+        },
     }
 
 
@@ -238,10 +247,15 @@ def build_stage_tile(stage: Stage, report: Report, words: Words) -> Content:
         return {"name": name, "rate": words.no_data, "value": "", "lines": [reason] if reason else []}
     usual, change = write_baseline_and_change(stage.rate, words, name_usual_weekday(report, words))
     maturity = words.message(stage.maturity) if stage.maturity else ""
-    lines = [words.counts(stage.rate), f"{usual} {change}".strip(), maturity]
+    counts = words.counts(stage.rate)
+    lines = [counts, f"{usual} {change}".strip(), maturity]
     return {
         "name": name,
         "rate": words.text("metrics", stage.rate.key),
         "value": write_marked_value(stage.rate, words),
         "lines": [line for line in lines if line],
+        "compared": {
+            key: {"lines": [line for line in (counts, " ".join(against).strip(), maturity) if line]}
+            for key, against in write_earlier(stage.rate, words).items()
+        },
     }
