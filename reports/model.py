@@ -215,8 +215,9 @@ class Finding:
     money are losses: positive if something was lost. `mix` and `rate` are the slice's two parts of the change of the
     stage's rate, 0 to 1. For a week or month they are sums over `days` days. `stability` (0 to 1) is the share of
     resamples that name the same slice. `question` and `next_step` are complete sentences in the report's language.
-    `trend` is the slice's own series up to the day. `rows` are what stands behind the finding, at most as many as are
-    kept, of `row_count`. `link` is its address in the HTML edition, if the settings say where readers find that.
+    What was lost so far counts all days since it was found, this one too. `trend` is the slice's own series. `rows` are
+    what stands behind the finding, at most as many as are kept, of `row_count`. `link` is its address in the HTML
+    edition, if the settings say where readers find that.
     """
 
     stage: str
@@ -245,6 +246,8 @@ class Finding:
     days: int | None = None
     status_reason: str = ""
     finding_id: str = ""
+    lost_orders_so_far: Number | None = None
+    lost_amount_so_far: Number | None = None
     trend: tuple[DayPoint, ...] = ()
     rows: tuple[FindingRow, ...] = ()
     row_count: int | None = None
@@ -803,6 +806,11 @@ def select_findings_of_stage(report: Report, stage: str) -> tuple[Finding, ...]:
         return ()
     findings = report.diagnosis.findings
     return tuple(each for each in findings if each.stage == stage and get_platform(each) is None)
+
+
+def count_days_so_far(finding: Finding, day: date) -> int | None:
+    """On which day of its fault the finding stands: 1 on the first."""
+    return (day - finding.since).days + 1 if finding.since else None
 
 
 def get_platform(finding: Finding) -> str | None:

@@ -135,6 +135,7 @@ def _convert_finding(
     kept = (finding.lost_amount_net or 0.0) / (finding.lost_amount or 1.0) if is_net_known else None
     texts = playbook.classes[finding.fault_class]
     rows, row_count = _read_rows(published, finding)
+    orders_so_far, amount_so_far = _read_losses_so_far(published, finding)
     orders = (
         reports.Estimate(finding.lost_orders, finding.lost_orders_low, finding.lost_orders_high)
         if finding.lost_orders is not None
@@ -166,11 +167,23 @@ def _convert_finding(
         next_step=texts.next_step,
         recheck_date=max(published.dates) + RECHECK_AFTER,
         status_reason=_describe_status(published, finding, playbook),
+        lost_orders_so_far=None if is_data_fault else orders_so_far,
+        lost_amount_so_far=None if is_data_fault else amount_so_far,
         trend=_read_trend(published, finding),
         rows=rows,
         row_count=row_count,
         link=_locate_finding(published, finding),
     )
+
+
+def _read_losses_so_far(published: Published, finding: FindingRecord) -> tuple[float | None, float | None]:
+    """Lost orders and amount since the finding was found, the day included; of a new one those of the day."""
+    rows = published.rows(
+        "select lost_orders_so_far, lost_amount_so_far from diagnosis.follow_ups "
+        "where business_date = $to_date and finding_id = $finding_id",
+        finding_id=finding.finding_id,
+    )
+    return rows[0] if rows else (finding.lost_orders, finding.lost_amount)
 
 
 def _locate_finding(published: Published, finding: FindingRecord) -> str:
