@@ -5,13 +5,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
+from io import BytesIO
 
 import pytest
+from pypdf import PdfReader
 from report_example import BUSINESS_DATE, BUSY, DIAGNOSIS, FINDING
 from test_printed_numbers import CASES, NUMBER, body_texts, numbers_in, pages_of, picture_texts_of, report_of
 
 from funnelscope.messages.wording import list_languages, load_words
-from reports import DayPoint, FindingRow, PageLink, PageLinks, render_html, render_pictures, show_neighbour
+from reports import DayPoint, FindingRow, PageLink, PageLinks, render, render_html, render_pictures, show_neighbour
 from reports.pages import build_content
 
 LINKS = PageLinks(
@@ -194,3 +196,13 @@ def test_figures_can_be_held_against_the_day_before_and_a_week_before() -> None:
         assert value in version
         assert change in version
     assert page.count("name='against'") == 3
+
+
+def test_titles_of_findings_in_the_pdf_lead_to_the_html_edition() -> None:
+    address = f"https://shop.example/reports/2026-06-20/page.html#finding-{FINDING.finding_id}"
+    linked = replace(REPORT, diagnosis=replace(DIAGNOSIS, findings=(replace(TOLD, link=address),)))
+    pages = PdfReader(BytesIO(render(linked))).pages
+    links = [note.get_object()["/A"]["/URI"] for page in pages for note in page.get("/Annots", [])]
+    assert set(links) == {address}
+    assert len(links) >= 2  # on the first page and in its chapter
+    assert not [page for page in PdfReader(BytesIO(render(REPORT))).pages if "/Annots" in page]
