@@ -4,16 +4,31 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from html.parser import HTMLParser
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
-from report_example import BUSINESS_DATE, BUSY, DIAGNOSIS, FINDING
+from report_example import BUSINESS_DATE, BUSY, CALM, DIAGNOSIS, FINDING
 from test_printed_numbers import CASES, NUMBER, body_texts, numbers_in, pages_of, picture_texts_of, report_of
 
 from funnelscope.messages.wording import list_languages, load_words
-from reports import DayPoint, FindingRow, PageLink, PageLinks, render, render_html, render_pictures, show_neighbour
+from funnelscope.reporting import Edition, editions
+from funnelscope.reporting.periods import get_day
+from funnelscope.settings import Settings
+from reports import (
+    DayPoint,
+    FindingRow,
+    PageLink,
+    PageLinks,
+    render,
+    render_html,
+    render_pictures,
+    show_neighbour,
+    write_announcement,
+)
 from reports.pages import build_content
 
 LINKS = PageLinks(
@@ -37,6 +52,8 @@ ROWS = tuple(
 )
 TOLD = replace(FINDING, trend=points([0.55, 0.54, 0.41, 0.412]), rows=ROWS, row_count=812)
 REPORT = replace(BUSY, diagnosis=replace(DIAGNOSIS, findings=(TOLD, *DIAGNOSIS.findings[1:])))
+
+CALM_REPORT = replace(BUSY, diagnosis=CALM, stages=())
 
 
 class Text(HTMLParser):
@@ -206,3 +223,43 @@ def test_titles_of_findings_in_the_pdf_lead_to_the_html_edition() -> None:
     assert set(links) == {address}
     assert len(links) >= 2  # on the first page and in its chapter
     assert not [page for page in PdfReader(BytesIO(render(REPORT))).pages if "/Annots" in page]
+
+
+@pytest.mark.parametrize("language", list_languages())
+def test_a_message_is_the_first_page_with_the_address_of_each_finding(language: str) -> None:
+    page = "https://shop.example/reports/2026-06-20/funnelscope-2026-06-20-zh.html"
+    report = replace(REPORT, language=language)
+    text = write_announcement(report, page, page=page).text
+    assert f"{page}#finding-{FINDING.finding_id}" in text.splitlines()
+    assert "12,345,678.90" in text
+    assert text.splitlines()[-1].endswith(page)
+    assert write_announcement(report, "report.pdf").text.count("http") == 0
+
+
+def test_a_long_message_keeps_its_verdict_and_its_address() -> None:
+    page = "https://shop.example/reports/page.html"
+    findings = tuple(replace(TOLD, title="问题" * 200, finding_id=f"{number}") for number in range(3))
+    report = replace(REPORT, language="zh", diagnosis=replace(DIAGNOSIS, findings=findings))
+    message = write_announcement(report, page, page=page)
+    lines = message.text.splitlines()
+    assert len(message.text.encode()) < 2_000 + len(lines[0].encode())
+    assert "问题" in lines[0]
+    assert lines[-1].endswith(page)
+
+
+def test_the_newest_page_keeps_its_name_and_is_linked_from_the_days_beside_it(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"shop": "Shop", "start_date": BUSINESS_DATE, "home": tmp_path})
+    for day in (date(2026, 6, 20), date(2026, 6, 21)):
+        period = get_day(day)
+        edition = Edition(period, 1, "snapshot", tmp_path / "reports" / period.name / "edition-1.pdf")
+        edition.pdf.parent.mkdir(parents=True)
+        links = editions._list_links(settings, edition, "en")
+        editions._publish_page(settings, period, "en", render_html(CALM_REPORT, links))
+    first, second = (
+        (tmp_path / "reports" / get_day(day).name_page("en")).read_text(encoding="utf-8")
+        for day in (date(2026, 6, 20), date(2026, 6, 21))
+    )
+    assert "<a rel='next' href='../2026-06-21/funnelscope-2026-06-21-en.html'>2026-06-21 →</a>" in first
+    assert "<a rel='prev' href='../2026-06-20/funnelscope-2026-06-20-en.html'>← 2026-06-20</a>" in second
+    assert re.search("rel='prev'[^>]* hidden", first)
+    assert re.search("rel='next'[^>]* hidden", second)
