@@ -30,6 +30,7 @@ class BlockWriter:
         terms: a name → the anchor of its definition.
         findings: the anchors of findings that the page tells in full.
         labels: the fixed texts of the page.
+        heading: that of the block which is being written.
     """
 
     charts: Mapping[str, str]
@@ -37,6 +38,7 @@ class BlockWriter:
     terms: Mapping[str, str]
     labels: Mapping[str, str]
     findings: set[str] = field(default_factory=set)
+    heading: str = ""
 
     def write(self, key: str, value: Any, level: int) -> str:
         """The block of a value that stands under `key`; empty for nothing."""
@@ -89,6 +91,7 @@ class BlockWriter:
         kind = f"{key} {escape(value['state'])}" if key == "verdict" else key
         parts = [f"<div class='block {kind}'{write_anchor(value.get('anchor'))}>"]
         if head:
+            self.heading = value[head]
             shown = self.write_term(value[head])
             number = value.get("number")
             shown = f"{escape(number)} {shown}" if isinstance(number, str) else shown
@@ -121,9 +124,9 @@ class BlockWriter:
                             for name, side in zip(table["head"], sides, strict=True))  # fmt: skip
             head = f"<thead><tr>{cells}</tr></thead>"
         rows = "\n".join(self._write_row(row, sides) for row in table["rows"])
-        label = escape(table.get("caption") or self.labels["table"])
+        label = escape(table.get("caption") or self.heading or self.labels["table"])
         return (
-            f"<div class='table' tabindex='0' role='region' aria-label='{label}'>"
+            f"<div class='table' tabindex='0' role='group' aria-label='{label}'>"
             f"<table>{caption}{head}<tbody>\n{rows}\n</tbody></table></div>\n"
         )
 
@@ -144,7 +147,7 @@ class BlockWriter:
             return ""
         content = b64encode(self.pictures[name]).decode()
         return (
-            f"<figure class='paper' tabindex='0' role='region' aria-label='{spoken}'>"
+            f"<figure class='paper' tabindex='0' role='group' aria-label='{spoken}'>"
             f"<img alt='{spoken}' src='data:image/svg+xml;base64,{content}'></figure>\n"
         )
 

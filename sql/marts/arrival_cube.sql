@@ -53,7 +53,8 @@ rows_of_day as (
     union all
     select
         business_date, channel, campaign, creative, landing_page, audience, device, region,
-        null as event_time, null as click_id, 0 as impressions, 0 as clicks, 0 as identified_clicks, 0 as arrived_clicks, 1 as sessions,
+        null as event_time, null as click_id,
+        0 as impressions, 0 as clicks, 0 as identified_clicks, 0 as arrived_clicks, 1 as sessions,
         0 as advertisements, 0 as cost
     from sessions
 )
