@@ -170,7 +170,7 @@ def test_the_ui_shows_rows_without_ids_and_where_they_are(published: Shop) -> No
     assert "2 of 812 rows" in shown.replace("\\", "")
     assert "search" in shown
     assert str(SOMEBODY) not in shown
-    assert metadata["report"].value == f"https://shop.example/reports/{day(2)}/funnelscope-{day(2)}-zh.html"
+    assert metadata["report"].value == f"https://shop.example/reports/{day(2)}/funnelscope-{day(2)}-en.html"
 
 
 def test_a_forgotten_persons_rows_vanish_from_tables_copies_and_pages(ran: Home, tmp_path: Path) -> None:
