@@ -266,7 +266,7 @@ def find_or_print_report(settings: Settings, period: Period | date, language: st
         source = _read_edition_source(connection, settings, period)
     if records and records[-1].source == source:
         edition = _locate_edition(settings, period, len(records), _find_newest(source), language)
-        if edition.pdf.exists():
+        if edition.pdf.exists() and edition.html.exists():  # an earlier version printed no HTML
             return edition
     return print_report(settings, period, language)
 
