@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: demo test test-slow coverage check docs ui pictures wheel bench bench-ingest bench-morning bench-usual bench-funnel \
-	bench-diagnosis bench-promotions bench-figures bench-gate bench-life mutants kills lock clean
+	bench-diagnosis bench-promotions bench-editions bench-figures bench-gate bench-life mutants kills lock clean
 
 demo: .venv/ready
 	$(BIN)/funnelscope demo
@@ -43,6 +43,10 @@ pictures: .venv/ready-dev
 
 bench: .venv/ready-dev
 	$(BIN)/python benchmarks/daily_run.py
+
+# Seconds of a processor for all editions of the newest day in FUNNELSCOPE_HOME.
+bench-editions: .venv/ready-dev
+	$(BIN)/python benchmarks/edition_cost.py
 
 bench-ingest: .venv/ready-dev
 	$(BIN)/python benchmarks/intake.py

@@ -11,18 +11,22 @@ from typing import Any
 import dagster as dg
 
 from assets.resources import Shop
+from funnelscope.diagnosis.diagnosis_tables import read_records
 from funnelscope.diagnosis.narrative import write_diagnosis_markdown
-from funnelscope.diagnosis.records import FindingRecord, SliceConditions
+from funnelscope.diagnosis.records import FindingRecord, FindingRowRecord, SliceConditions
 from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis, read_diagnosis
 from funnelscope.messages.markdown import escape_markdown
 from funnelscope.messages.secrets import hide_secrets
 from funnelscope.reporting import Edition
 from funnelscope.reporting.finding_chart import draw_finding_chart
 from funnelscope.reporting.own_funnel_section import draw_cohort, read_own_funnel
+from funnelscope.reporting.periods import get_day
 from funnelscope.reporting.table_overview import draw_last_weeks, read_sample_rows
 from funnelscope.warehouse.models import Model
 
 MOST_CHARTS = 3
+MOST_ROWS_SHOWN = 20
+"""Of each finding, and without ids: Dagster's history keeps what is displayed, an erased person must not stay there."""
 
 Metadata = dict[str, Any]
 
@@ -61,6 +65,8 @@ def describe_diagnosis_day(shop: Shop, business_date: date) -> Metadata:
             "why": diagnosis.why,
             **{status: statuses.count(status) for status in ("confirmed", "provisional", "withheld", "recovered")},
             "findings": dg.MetadataValue.md(_format_findings(shop, diagnosis)),
+            **_describe_rows(shop, diagnosis),
+            **_link_report(shop, business_date),
         }
 
     return _describe_or_explain(shown)
@@ -162,6 +168,44 @@ def _format_findings(shop: Shop, diagnosis: StoredDiagnosis) -> str:
         ),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _describe_rows(shop: Shop, diagnosis: StoredDiagnosis) -> Metadata:
+    """The first rows behind each finding, without ids, and where all of them are."""
+    records = read_records(
+        shop.warehouse.connection,
+        FindingRowRecord,
+        diagnosis.business_date,
+        "order by finding_id, passed > 0, row_id, happened_at desc",
+    )
+    parts = []
+    for finding in diagnosis.findings:
+        rows = [each for each in records if each.finding_id == finding.finding_id]
+        if rows:
+            count = f"{min(len(rows), MOST_ROWS_SHOWN):,} of {rows[0].row_count:,} rows"
+            title = escape_markdown(f"{finding.fault_class}, {_format_slice(finding)}: {count}")
+            table = _format_rows([_describe_row(each) for each in rows[:MOST_ROWS_SHOWN]])
+            where = escape_markdown(f"where finding_id = '{finding.finding_id}'")
+            parts.append(f"{title}\n\n{table}\n\nAll with their ids: diagnosis.finding\\_rows {where}")
+    return {"rows behind the findings": dg.MetadataValue.md("\n\n".join(parts))} if parts else {}
+
+
+def _describe_row(row: FindingRowRecord) -> Metadata:
+    return {
+        "what": row.kind,
+        "at (UTC)": row.happened_at,
+        **row.facts,
+        "entered": _round_figures(row.entered),
+        "passed": _round_figures(row.passed),
+    }
+
+
+def _link_report(shop: Shop, business_date: date) -> Metadata:
+    """The address of the day's HTML edition, where the settings say where readers find it."""
+    if not shop.settings.link:
+        return {}
+    page = get_day(business_date).name_page(shop.settings.language)
+    return {"report": dg.MetadataValue.url(f"{shop.settings.link.rstrip('/')}/{page}")}
 
 
 def _describe_finding(finding: FindingRecord) -> Metadata:

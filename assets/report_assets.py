@@ -48,6 +48,7 @@ def define_daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
             asset_key=REPORT,
             metadata={
                 "pdf": dg.MetadataValue.path(str(edition.pdf)),
+                "html": dg.MetadataValue.path(str(edition.html)),
                 "edition": edition.number,
                 "snapshot": edition.snapshot,
                 **describe_platforms(edition),

@@ -1,13 +1,14 @@
 """The printed report: plain dataclasses in, bytes out; no database, no Dagster.
 
-Holds: the report's model, its pages (`pages`, laid out by page.typ), its pictures, spreadsheet, findings as JSON, and
-the announcement for a mail or a chat group.
-In: a `Report`. Out: PDF, XLSX, PNG, SVG and JSON as bytes or text.
+Holds: the report's model, its pages (`pages`, laid out by page.typ, and as HTML with page.css and page.js), its
+pictures, spreadsheet, findings as JSON, and the announcement for a mail or a chat group.
+In: a `Report`. Out: PDF, HTML, XLSX, PNG, SVG and JSON as bytes or text.
 May import: funnelscope.messages, for the sentences; only funnelscope.reporting imports this package.
 """
 
 from reports.announcement import Announcement, write_announcement
 from reports.failures import PartFailure, SetAside, make_part
+from reports.html_page import show_neighbour
 from reports.machine_readable import write_findings_json
 from reports.model import (
     FULL_BASELINE_DAYS,
@@ -27,6 +28,7 @@ from reports.model import (
     Figure,
     Finding,
     FindingMark,
+    FindingRow,
     FindingStatus,
     FollowUp,
     Headline,
@@ -39,6 +41,8 @@ from reports.model import (
     OwnCohort,
     OwnFunnel,
     OwnStep,
+    PageLink,
+    PageLinks,
     Pair,
     Platform,
     QuarantineCount,
@@ -66,6 +70,7 @@ from reports.pictures.table_days import draw_table_days
 from reports.printing import (
     render,
     render_cohort_png,
+    render_html,
     render_pages,
     render_pictures,
     render_platform_png,
@@ -92,6 +97,7 @@ __all__ = [
     "Figure",
     "Finding",
     "FindingMark",
+    "FindingRow",
     "FindingStatus",
     "FollowUp",
     "Headline",
@@ -104,6 +110,8 @@ __all__ = [
     "OwnCohort",
     "OwnFunnel",
     "OwnStep",
+    "PageLink",
+    "PageLinks",
     "Pair",
     "PartFailure",
     "Platform",
@@ -131,11 +139,13 @@ __all__ = [
     "reduce_colours",
     "render",
     "render_cohort_png",
+    "render_html",
     "render_pages",
     "render_pictures",
     "render_platform_png",
     "render_stage_png",
     "select_findings_of_stage",
+    "show_neighbour",
     "write_announcement",
     "write_findings_json",
     "write_spreadsheet",

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from funnelscope.messages.wording import Words
 from reports.model import Report, load_report_words
-from reports.pages.finding_blocks import write_day_sentence
+from reports.pages.finding_blocks import build_finding_briefs, write_day_sentence
 from reports.pages.platform_pages import write_platform_line
-from reports.pages.summary_page import build_verdict
+from reports.pages.summary_page import build_headline_table, build_verdict
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,15 @@ class Announcement:
     text: str
 
 
-def write_announcement(report: Report, where: str, finding: str = "") -> Announcement:
+MOST_BYTES = 2000
+"""Of a text with addresses: what every chat robot takes."""
+
+
+def write_announcement(report: Report, where: str, finding: str = "", page: str = "") -> Announcement:
     """Title, verdict with its reasons, the top finding if there is one, and the address of the report.
+
+    With the address of the HTML edition, `page`, the text is that of the first page: its large numbers, and each
+    finding with the address where it is told in full.
 
     Raises UnknownWordError for a key or language without words.
     """
@@ -27,10 +35,41 @@ def write_announcement(report: Report, where: str, finding: str = "") -> Announc
         title = words.text("delivery", "restated", title=title, edition=words.plain(report.edition))
     judged = build_verdict(report, words)
     data = [judged["data"]] if judged["data"] else []
-    sentence = write_day_sentence(report, words) if judged["data"] else judged["sentence"]
+    is_short = judged["data"] and not page  # without the findings below, the sentence tells the first of them
+    sentence = write_day_sentence(report, words) if is_short else judged["sentence"]
+    data = [judged["story"], *data] if page and judged["story"] else data
     lines = [sentence, *data, *(f"- {reason}" for reason in judged["reasons"])]
     lines += [write_platform_line(each, report, words) for each in report.platforms if each.figures]
     if finding:
         lines.append(words.text("delivery", "finding", finding=finding))
-    lines.append(words.text("delivery", "report", where=where))
-    return Announcement(title, "\n".join(lines))
+    last = words.text("delivery", "report", where=where)
+    if page:
+        lines += [*write_finding_lines(report, words, page), *write_headline_lines(report, words)]
+        while len(lines) > 1 and len("\n".join([title, *lines, last]).encode()) > MOST_BYTES:
+            lines.pop()
+    return Announcement(title, "\n".join([*lines, last]))
+
+
+def write_finding_lines(report: Report, words: Words, page: str) -> list[str]:
+    """Each finding of the first page with its address."""
+    findings = build_finding_briefs(report, words)
+    lines = []
+    for each in findings["items"] if findings else ():
+        lines.append(f"{each['number']}. {each['title']}")
+        lines += each["lines"][1:2]
+        lines += [f"{page}#finding-{each['finding']}"] if each["finding"] else []
+    return lines
+
+
+def write_headline_lines(report: Report, words: Words) -> list[str]:
+    """The main figures of the first page, each in a line: what a value is held against stands by its column's name."""
+    table = build_headline_table(report, words)
+    if table is None:
+        return []
+    head = table["head"][2:]
+    lines = []
+    for name, value, *cells in table["rows"]:
+        compared = [f"{column} {cell}" for column, cell in zip(head, cells, strict=True) if cell]
+        told = words.text("labels", "separator").join([value, *compared])
+        lines.append(words.text("labels", "main_rate", name=name, value=told))
+    return lines

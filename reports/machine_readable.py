@@ -5,7 +5,17 @@ from datetime import date
 
 from funnelscope.messages.message_types import Number, Slice
 from funnelscope.messages.wording import STATED
-from reports.model import ComparedFigure, Diagnosis, Estimate, Evidence, Finding, FollowUp, Platform, Report
+from reports.model import (
+    ComparedFigure,
+    Diagnosis,
+    Estimate,
+    Evidence,
+    Finding,
+    FollowUp,
+    Platform,
+    Report,
+    count_days_so_far,
+)
 
 FORM_VERSION = 1
 
@@ -20,23 +30,23 @@ def write_findings_json(report: Report) -> bytes:
         "snapshot": report.snapshot,
         "currency": report.currency,
         "data_verdict": report.verdict.value,
-        **_convert_diagnosis(report.diagnosis or Diagnosis("not_run")),
+        **_convert_diagnosis(report.diagnosis or Diagnosis("not_run"), report.business_date),
         "platforms": [_convert_platform(platform) for platform in report.platforms],
     }
     return json.dumps(document, ensure_ascii=False, indent=2).encode()
 
 
-def _convert_diagnosis(diagnosis: Diagnosis) -> dict[str, object]:
+def _convert_diagnosis(diagnosis: Diagnosis, business_date: date) -> dict[str, object]:
     return {
         "state": diagnosis.state,
         "reason": diagnosis.reason,
-        "findings": [_convert_finding(finding) for finding in diagnosis.findings],
+        "findings": [_convert_finding(finding, business_date) for finding in diagnosis.findings],
         "follow_ups": [_convert_follow_up(follow_up) for follow_up in diagnosis.follow_ups],
         "smallest_visible_drops": {drop.stage: drop.drop for drop in diagnosis.visible_drops},
     }
 
 
-def _convert_finding(finding: Finding) -> dict[str, object]:
+def _convert_finding(finding: Finding, business_date: date) -> dict[str, object]:
     return {
         "finding_id": finding.finding_id,
         "stage": finding.stage,
@@ -47,6 +57,7 @@ def _convert_finding(finding: Finding) -> dict[str, object]:
         "object": {"dimension": finding.named[0], "value": finding.named[1]} if finding.named else None,
         "owner": finding.owner,
         "since": _convert_date(finding.since),
+        "day_number": count_days_so_far(finding, business_date),
         "is_ongoing": finding.is_ongoing,
         "observed_rate": _convert_number(finding.observed),
         "expected_rate": _convert_number(finding.expected),
@@ -54,6 +65,10 @@ def _convert_finding(finding: Finding) -> dict[str, object]:
         "lost_orders": _convert_estimate(finding.lost_orders),
         "lost_amount": _convert_estimate(finding.lost_amount),
         "lost_net_amount": _convert_estimate(finding.lost_net_amount),
+        "lost_orders_so_far": _convert_number(finding.lost_orders_so_far),
+        "lost_amount_so_far": _convert_number(finding.lost_amount_so_far),
+        "row_count": finding.row_count,
+        "link": finding.link or None,
         "mix_part": _convert_number(finding.mix),
         "rate_part": _convert_number(finding.rate),
         "stability": finding.stability,

@@ -200,6 +200,23 @@ class FindingMark:
 
 
 @dataclass(frozen=True)
+class FindingRow:
+    """One session, click, order, conversation or customer behind a finding, or a day of a platform's figure.
+
+    `kind` is a key of the words' `row_kinds`, `row_id` its hashed id. `happened_at` is the shop's local time. `facts`
+    are its dimensions. `has_passed` tells whether it passed the step.
+    """
+
+    kind: str
+    row_id: int | None
+    happened_at: str
+    facts: Slice
+    has_passed: bool | None
+    entered: Number | None = None
+    passed: Number | None = None
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing that moved, its cost, and what to do about it.
 
@@ -211,9 +228,11 @@ class Finding:
     resamples that name the same slice. `question` and `next_step` are complete sentences in the report's language.
 
     `step` is the step or figure that fewer reach, `entered` how many came to it on the day. `trend` is the slice's rate
-    by day, or its figure where no rate is known (`is_figure`). `lost_so_far` is the amount since the first day. An
-    overlapping loss may be part of another finding's too, and is never added to one. A quiet finding is known or false
-    and no worse than when it was marked: it is told in one line.
+    by day, or its figure where no rate is known (`is_figure`). What was lost so far counts all days since it was found,
+    this one too. An overlapping loss may be part of another finding's too, and is never added to one. A quiet finding
+    is known or false and no worse than when it was marked: it is told in one line. `rows` are what stands behind the
+    finding, at most as many as are kept, of `row_count`. `link` is its address in the HTML edition, if the settings say
+    where readers find that.
     """
 
     stage: str
@@ -245,12 +264,16 @@ class Finding:
     finding_id: str = ""
     step: str = ""
     entered: int | None = None
-    trend: tuple[DayPoint, ...] = ()
     is_figure: bool = False
-    lost_so_far: Estimate | None = None
     is_overlapping: bool = False
     mark: FindingMark | None = None
     is_quiet: bool = False
+    lost_orders_so_far: Number | None = None
+    lost_amount_so_far: Number | None = None
+    trend: tuple[DayPoint, ...] = ()
+    rows: tuple[FindingRow, ...] = ()
+    row_count: int | None = None
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -808,12 +831,36 @@ def load_report_words(report: Report) -> Words:
     return load_words(report.language, report.period).with_labels(dict(report.labels))
 
 
+@dataclass(frozen=True)
+class PageLink:
+    """Another HTML page: its name and address, and whether it is there already."""
+
+    name: str
+    address: str
+    is_there: bool = False
+
+
+@dataclass(frozen=True)
+class PageLinks:
+    """What an HTML edition links to: the reports before and after, the other files of the edition, and the UI."""
+
+    before: PageLink | None = None
+    after: PageLink | None = None
+    files: tuple[str, ...] = ()
+    ui: str = ""
+
+
 def select_findings_of_stage(report: Report, stage: str) -> tuple[Finding, ...]:
     """The day's findings in one stage, the worst first. Those about a platform's figures are on the platform's page."""
     if report.diagnosis is None:
         return ()
     findings = report.diagnosis.findings
     return tuple(each for each in findings if each.stage == stage and get_platform(each) is None)
+
+
+def count_days_so_far(finding: Finding, day: date) -> int | None:
+    """On which day of its fault the finding stands: 1 on the first."""
+    return (day - finding.since).days + 1 if finding.since else None
 
 
 def get_platform(finding: Finding) -> str | None:

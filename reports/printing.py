@@ -1,4 +1,4 @@
-"""Reports as files: the PDF and its pictures."""
+"""Reports as files: the PDF, its pictures, and the HTML edition."""
 
 import json
 from collections.abc import Mapping, MutableSequence
@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from funnelscope.messages.wording import load_words
 from reports.failures import PartFailure, SetAside
 from reports.fonts import find_font_file, spell_out
-from reports.model import OwnCohort, Platform, Report, Stage, load_report_words
+from reports.html_page import write_html
+from reports.model import OwnCohort, PageLinks, Platform, Report, Stage, load_report_words
 from reports.pages import build_content, require_all_glyphs
 from reports.pages.platform_pages import name_platform
 from reports.pictures import draw_pictures
@@ -21,13 +22,18 @@ from reports.pictures.own_funnel_picture import draw_own_funnel
 from reports.pictures.platform_picture import draw_platform_png
 
 Anything = TypeVar("Anything")
+NO_LINKS = PageLinks()
 
 
 class PrintingError(RuntimeError):
     """The typesetter reported a problem, so the pages may be incomplete."""
 
 
-def render(report: Report, failures: MutableSequence[PartFailure] | None = None) -> bytes:
+def render(
+    report: Report,
+    failures: MutableSequence[PartFailure] | None = None,
+    pictures: Mapping[str, bytes] | None = None,
+) -> bytes:
     """The report as a tagged PDF (PDF/UA-1, A4). The same report gives the same bytes.
 
     Raises UnknownWordError for a key or language without words, MissingGlyphError if a text of the words file cannot be
@@ -36,26 +42,39 @@ def render(report: Report, failures: MutableSequence[PartFailure] | None = None)
 
     Args:
         failures: takes the parts that fail instead; the other pages are printed, and these say why they are not.
+        pictures: those of `render_pictures`, if they are drawn already.
     """
     options: dict[str, Any] = {"format": "pdf", "pdf_standards": ["ua-1"], "timestamp": _compute_timestamp(report)}
-    pdf: bytes = _typeset(report, None if failures is None else SetAside(failures), **options)
+    pictures = render_pictures(report, failures) if pictures is None else pictures
+    pdf: bytes = _typeset(report, pictures, None if failures is None else SetAside(failures), **options)
     return pdf
+
+
+def render_html(report: Report, links: PageLinks = NO_LINKS, pictures: Mapping[str, bytes] | None = None) -> bytes:
+    """The report as one HTML document with the words and numbers of the PDF, without the parts that fail.
+
+    Browsers have more glyphs than the printed font: nothing is spelled out.
+    """
+    failures: list[PartFailure] = []
+    words = load_report_words(report)
+    pictures = render_pictures(report, failures) if pictures is None else pictures
+    return write_html(report, words, build_content(report, words, SetAside(failures)), pictures, links)
 
 
 def render_pages(report: Report, dots_per_inch: int) -> list[bytes]:
     """The same pages as PNG, one image per page. Raises the same errors as `render`."""
-    pages = _typeset(report, None, format="png", ppi=dots_per_inch)
+    pages = _typeset(report, render_pictures(report), None, format="png", ppi=dots_per_inch)
     return pages if isinstance(pages, list) else [pages]
 
 
-def _typeset(report: Report, aside: SetAside | None, **options: Any) -> Any:
+def _typeset(report: Report, pictures: Mapping[str, bytes], aside: SetAside | None, **options: Any) -> Any:
     """The output of the typesetter for the report."""
     import typst
 
     report = make_drawable(report)
     words = load_report_words(report)
     page = build_content(report, words, aside)
-    drawn = {f"{name}.svg": picture for name, picture in draw_pictures(report, words, aside).items()}
+    drawn = {f"{name}.svg": picture for name, picture in pictures.items()}
     if aside and aside.failures:
         parts = words.text("labels", "separator").join(dict.fromkeys(each.part for each in aside.failures))
         page["summary"]["verdict"]["reasons"].append(spell_out(words.text("report", "parts_missing", parts=parts)))
@@ -69,13 +88,13 @@ def _typeset(report: Report, aside: SetAside | None, **options: Any) -> Any:
     return made
 
 
-def render_pictures(report: Report) -> dict[str, bytes]:
+def render_pictures(report: Report, failures: MutableSequence[PartFailure] | None = None) -> dict[str, bytes]:
     """The report's pictures as SVG, by name: `money`, `<stage>`, `<stage>_windows`, `spark_<figure>`.
 
-    A stage without data has no picture. Raises the same errors as `render`.
+    A stage without data has no picture. Raises the same errors as `render`, unless `failures` takes them.
     """
     report = make_drawable(report)
-    return draw_pictures(report, load_report_words(report))
+    return draw_pictures(report, load_report_words(report), None if failures is None else SetAside(failures))
 
 
 def render_stage_png(stage: Stage, report: Report) -> bytes:

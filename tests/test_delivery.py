@@ -227,7 +227,7 @@ def test_a_chat_group_gets_title_verdict_and_a_link(
     text = text_of(post)
     assert f"Test shop: daily funnel report of {day(2)}" in text
     assert f"The data of {day(2)}" in text
-    assert f"https://shop.example/reports/{day(2)}/funnelscope-{day(2)}-edition-1-en.pdf" in text
+    assert f"https://shop.example/reports/{day(2)}/funnelscope-{day(2)}-en.html" in text
 
 
 def test_a_channel_for_blocked_days_hears_nothing_of_good_ones(home: Home, web: Web) -> None:
@@ -417,7 +417,8 @@ def test_a_wrong_address_says_what_is_wrong_and_not_what_it_holds(url: str, prob
     ("channels", "told"),
     [
         ([{"name": "a", "url": "json://x"}] * 2, "is the name of another channel"),
-        ([{"name": "a", "url": "json://x", "attach": "link"}], "belongs to attach: link"),
+        ([{"name": "a", "url": "json://x", "attach": "link"}], "attach: link needs the address"),
+        ([{"name": "a", "url": "json://x", "link": "https://x.example"}], "belongs to attach: link"),
         ([{"name": "a", "url": "json://x", "only": "bad"}], "only"),
     ],
 )

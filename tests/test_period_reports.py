@@ -310,7 +310,7 @@ def test_a_month_that_ended_before_the_shop_opened_is_not_printed(settings: Sett
 
 def test_the_workbook_of_a_week_lists_its_days(settings: Settings, quick_printing: None) -> None:
     edition = print_report(settings, parse_week(LAST_WEEK))
-    sheet = openpyxl.load_workbook(edition.spreadsheet)["Week"]
+    sheet = openpyxl.load_workbook(edition.spreadsheet)["Days"]
     rows = {str(row[0])[:10]: row for row in sheet.iter_rows(values_only=True) if row[0]}
     assert rows["2026-03-31"][3] == 3_000.25
 

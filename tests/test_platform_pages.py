@@ -291,7 +291,7 @@ def test_json_workbook_and_message_carry_the_figures(home: Home, report: Report,
     assert paid["value"] == pytest.approx(ask("select 支付金额 from taobao_shop where 日期 = $day"))
     assert taobao["newest_days"]["product"] == LAST_DAY.isoformat()
     sheet = openpyxl.load_workbook(edition.spreadsheet)["平台明细"]
-    rows = [[value.value for value in row] for row in sheet.iter_rows(min_row=3)]
+    rows = [[value.value for value in row] for row in sheet.iter_rows(min_row=2)]
     found = {row[4]: row[10] for row in rows if row[3] == "商品" and row[9] == "商品访客数"}
     assert found == {
         f"p{number}": ask(f"select 商品访客数 from products where 商品ID = 'p{number}' and 日期 = $day")

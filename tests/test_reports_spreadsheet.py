@@ -1,4 +1,4 @@
-"""The workbook holds the report's numbers as numbers, every slice of them, and no text that a spreadsheet would run."""
+"""The workbook holds the report's numbers as numbers, a table a sheet, and no text that a spreadsheet would run."""
 
 import io
 import zipfile
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from openpyxl import Workbook, load_workbook
-from report_example import BUSY, LONG_NAME
+from report_example import BUSY, FINDING, LONG_NAME
 
 from funnelscope.messages.wording import list_languages, load_words
-from reports import Report, SliceRow, SliceTable, write_spreadsheet
+from reports import Diagnosis, Report, SliceRow, SliceTable, write_spreadsheet
 
 
 def opened(report: Report) -> Workbook:
@@ -32,37 +32,93 @@ def book() -> Workbook:
     return opened(replace(BUSY, language="en"))
 
 
+def columns_of(book: Workbook, sheet: str) -> list[str]:
+    return rows_of(book, sheet)[0]
+
+
 @pytest.mark.parametrize("language", list_languages())
-def test_there_is_a_sheet_for_the_day_each_stage_and_the_data(language: str) -> None:
+def test_every_sheet_is_one_table_with_frozen_names_and_a_filter(language: str) -> None:
     words = load_words(language)
-    stages = [words.text("stages", stage.key) for stage in BUSY.stages]
-    wanted = [words.text("spreadsheet", "day"), *stages, words.text("spreadsheet", "data")]
-    assert opened(replace(BUSY, language=language)).sheetnames == wanted
+    book = opened(replace(BUSY, language=language))
+    keys = ("report", "findings", "figures", "bridge", "money", "steps", "slices", "windows", "tidy", "deliveries")
+    keys += ("checks", "quarantine", "dictionary")
+    assert book.sheetnames == [words.text("sheets", key) for key in keys]
+    for sheet in book:
+        rows = rows_of(book, sheet.title)
+        assert len(rows) > 1
+        assert all(rows[0])
+        assert len(set(rows[0])) == len(rows[0]), "a name stands for one column"
+        assert all(any(cell is not None for cell in row) for row in rows), "no blank row parts a table in two"
+        assert sheet.freeze_panes == "B2"
+        assert sheet.auto_filter.ref == sheet.dimensions
+
+
+@pytest.mark.parametrize("language", list_languages())
+def test_the_dictionary_tells_every_column_and_every_defined_figure(language: str) -> None:
+    words = load_words(language)
+    book = opened(replace(BUSY, language=language))
+    told = {(row[0], row[1]): row[2] for row in rows_of(book, words.text("sheets", "dictionary"))[1:]}
+    for sheet in book:
+        if sheet.title != words.text("sheets", "dictionary"):
+            assert all(told[sheet.title, name] for name in columns_of(book, sheet.title))
+    landing = words.name_figure("landing_rate")
+    assert told[words.text("sheets", "figures"), landing] == words.define_figure("landing_rate")
 
 
 def test_numbers_are_numbers_to_the_cent_and_the_last_digit(book: Workbook) -> None:
-    paid = row_named(book, "Day", "Paid amount")
+    paid = row_named(book, "Figures", "Paid amount")
     assert Decimal(str(paid[1])) == BUSY.headline[0].figure.value
-    rate = row_named(book, "Landing", "Landing rate")
-    assert rate[1:4] == [471_333 / 812_644, 471_333, 812_644]
+    assert paid[2] == "CNY"
+    rate = row_named(book, "Figures", "Landing rate")
+    assert (rate[1], rate[2], *rate[4:6]) == (471_333 / 812_644, "%", 471_333, 812_644)
+
+
+def test_a_number_is_formatted_by_its_unit(book: Workbook) -> None:
+    shown = {row[0].value: row[1].number_format for row in book["Figures"].iter_rows()}
+    assert shown["Paid amount"] == "#,##0.00"
+    assert shown["Landing rate"] == "0.00%"
+    assert shown["First screen, slowest quarter"] == "#,##0"
 
 
 def test_each_step_stands_with_its_count_and_rate(book: Workbook) -> None:
+    words = load_words("en")
     for stage in BUSY.stages:
-        sheet = load_words("en").text("stages", stage.key)
+        of_stage = {row[0]: row for row in rows_of(book, "Steps") if row[3] == words.text("stages", stage.key)}
         for step in stage.steps:
-            row = row_named(book, sheet, load_words("en").text("steps", step.key))
+            row = of_stage[words.text("steps", step.key)]
             assert row[1:3] == [step.count, step.rate_from_previous], step.key
 
 
 def test_every_slice_is_there_not_only_the_largest(book: Workbook) -> None:
-    names = [row[0] for row in rows_of(book, "Traffic")]
-    assert LONG_NAME in names
-    assert {f"campaign {number:03}" for number in range(199)} <= set(names)
+    names = {row[0] for row in rows_of(book, "Slices") if row[2] == "Traffic"}
+    assert {LONG_NAME, *(f"campaign {number:03}" for number in range(199))} <= names
+
+
+def test_the_tidy_sheet_has_every_number_of_the_stages_in_one_column(book: Workbook) -> None:
+    head, *rows = rows_of(book, "Tidy")
+    assert head == ["Business date", "Stage", "Dimension", "Name", "Metric", "Unit", "Value", "Usual"]
+    found = {tuple(row[1:5]): (row[5], row[6]) for row in rows}
+    assert len(found) == len(rows), "no two rows state the same"
+    first = BUSY.stages[1].slices[1].rows[0]
+    assert found["Landing", "device", first.value, "Arrival"] == ("count", first.entered)
+    assert found["Landing", "device", first.value, "Qualified product view › Rate"] == ("%", first.rate)
+    assert found[None, None, None, "Paid amount"] == ("CNY", pytest.approx(12_345_678.90))
+    assert {row[0].date() for row in rows} == {BUSY.business_date}
+
+
+def test_a_finding_has_its_id_its_day_and_its_losses_so_far() -> None:
+    finding = replace(FINDING, lost_orders_so_far=4_000.5, lost_amount_so_far=1_400_000.25, link="https://x.example/a")
+    book = opened(replace(BUSY, language="en", diagnosis=Diagnosis("found", findings=(finding,))))
+    head, row = rows_of(book, "Findings")
+    told = dict(zip(head, row, strict=True))
+    assert told["Id"] == finding.finding_id
+    assert told["Day"] == 4
+    assert (told["Lost orders so far"], told["Lost money so far"]) == (4_000.5, 1_400_000.25)
+    assert told["Page"] == "https://x.example/a"
 
 
 def test_an_absent_number_is_an_empty_cell(book: Workbook) -> None:
-    assert row_named(book, "Landing", "Average stay")[1] is None
+    assert row_named(book, "Figures", "Average stay")[1] is None
 
 
 FORMULAS = [
@@ -84,7 +140,7 @@ def test_a_name_that_looks_like_a_formula_stays_a_text(name: str) -> None:
     hostile = SliceTable("campaign", "click", "arrival", (SliceRow(name, 2, 1),))
     stage = replace(BUSY.stages[0], slices=(hostile,))
     content = write_spreadsheet(replace(BUSY, language="en", stages=(stage,)))
-    (cell,) = [row[0] for row in load_workbook(io.BytesIO(content))["Traffic"].iter_rows() if str(row[0].value) == name]
+    (cell,) = [row[0] for row in load_workbook(io.BytesIO(content))["Slices"].iter_rows() if str(row[0].value) == name]
     assert (cell.data_type, cell.quotePrefix) == ("s", True)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert b"<f>" not in b"".join(archive.read(file) for file in archive.namelist())

@@ -143,7 +143,7 @@ def test_the_settings_decide_what_goes_and_the_newest_stays(built: Home, tmp_pat
     home = cloned(built, tmp_path / "shop")
     print_report(home.settings, day(1))
     folder = home.settings.reports / str(day(1))
-    for file in list(folder.iterdir()):
+    for file in list(folder.glob("*edition-1*")):
         shutil.copy(file, file.with_name(file.name.replace("edition-1", "edition-2")))
     damaged = home.settings.landing / "page" / f"dt={day(1)}" / "damaged.csv"
     damaged.write_text(f"event_id,event_time,event_type\nx,{day(1)}T01:00:00,nonsense\n", encoding="utf-8")

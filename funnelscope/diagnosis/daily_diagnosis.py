@@ -18,6 +18,7 @@ from funnelscope.diagnosis.detectable_drops import find_detectable_drops
 from funnelscope.diagnosis.diagnosis_tables import create_tables, replace_day
 from funnelscope.diagnosis.figure_diagnosis import FIGURE_CUBE, diagnose_figures
 from funnelscope.diagnosis.finding_assembly import AssembledFinding, assemble_finding
+from funnelscope.diagnosis.finding_rows import read_finding_rows
 from funnelscope.diagnosis.finding_selection import select_findings
 from funnelscope.diagnosis.follow_up import (
     OpenFinding,
@@ -99,7 +100,9 @@ def _diagnose_day(warehouse: Warehouse, settings: Settings, day: date) -> list[R
         compared = replace(compared, state="not_comparable", reason=reason)
     if compared.state == "no_baseline" and figures.days and (figures.findings or not has_events):
         compared = ComparableDays("diagnosed", figures.days, compared_with=StatedReason("regular"))
-    return [_record_day(compared), *rank_findings([*findings, *figures.findings]), *figures.records, *records]
+    ranked = rank_findings([*findings, *figures.findings])
+    rows = read_finding_rows(warehouse, settings, day, ranked)
+    return [_record_day(compared), *ranked, *figures.records, *records, *rows]
 
 
 def _is_scanned(records: Sequence[Record]) -> bool:

@@ -8,6 +8,7 @@ import duckdb
 
 from funnelscope.diagnosis.records import (
     RECORD_TYPES,
+    FindingRowRecord,
     R,
     Record,
     TableColumn,
@@ -44,6 +45,7 @@ TABLES: Mapping[str, DiagnosisTable] = {
     each.table: DiagnosisTable(each.table, each.meaning, (_DAY, *list_columns(each)), each.is_published)
     for each in RECORD_TYPES
 }
+FINDING_ROWS = f"diagnosis.{FindingRowRecord.table}"
 PUBLISHED_TABLES = tuple(table.full_name for table in TABLES.values() if table.is_published)
 
 

@@ -9,7 +9,6 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -27,7 +26,7 @@ from funnelscope.diagnosis.records import EvidenceRecord, FindingRecord, Record,
 from funnelscope.diagnosis.step_scan import INTERVAL, SMALLEST_EFFECT
 from funnelscope.events.figures import FUNNELS
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import Warehouse
+from funnelscope.warehouse.connection import Readable, Warehouse
 
 FIGURE_CUBE = "figure_steps"
 WHOLE_ERROR = 0.004
@@ -48,13 +47,6 @@ _STAGES = {
 }
 STAGE_OF_METRIC = {metric: stage for stage, metrics in _STAGES.items() for metric in metrics}
 _PAID = ("paying_buyers", "search_paying_buyers", "inquirers_paid")
-
-
-class FigureTables(Protocol):
-    """Whatever has the figures: the warehouse, or its published copy."""
-
-    def rows(self, statement: str, **parameters: object) -> "list[tuple[date, float, float]]":
-        """Rows of a query with named parameters."""
 
 
 @dataclass(frozen=True)
@@ -449,7 +441,7 @@ def _reread_counts(warehouse: Warehouse, settings: Settings, old: FindingRecord,
 
 
 def read_figure_days(
-    warehouse: FigureTables, settings: Settings, finding: FindingRecord, first: date, last: date
+    tables: Readable, settings: Settings, finding: FindingRecord, first: date, last: date
 ) -> dict[date, tuple[float, float]]:
     """Day → (entered, passed) of the finding's figures; of a figure that was judged as such, 1 and the figure.
 
@@ -464,7 +456,7 @@ def read_figure_days(
         if finding.entered is None and finding.passed is not None
         else f"sum(entered)::DOUBLE, sum(passed)::DOUBLE from marts.{FIGURE_CUBE} where passed_metric"
     )
-    rows = warehouse.rows(
+    rows = tables.rows(
         f"select business_date, {source} = $metric and {condition} "
         f"and business_date between $first and $last {'group by' if 'sum' in source else 'order by'} business_date",
         **place,

@@ -6,7 +6,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from datetime import date
+from datetime import date, datetime
 from types import NoneType, UnionType
 from typing import Annotated, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -17,6 +17,7 @@ SliceConditions = Mapping[str, str]
 Reasons = tuple[StatedReason, ...]
 DayState = Literal["diagnosed", "no_baseline", "not_comparable", "withheld", "failed"]
 Status = Literal["confirmed", "provisional", "withheld", "recovered"]
+RowKind = Literal["session", "click", "order", "conversation", "customer", "product_view", "figure"]
 EvidenceKind = Literal["series", "change_log", "data_check"]
 
 _SLICE = "the slice as JSON, dimension to value, dimensions in alphabetical order; {} is the whole stage"
@@ -164,6 +165,23 @@ class EvidenceRecord(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FindingRowRecord(Record):
+    """One of the things that a finding counts, or a day of the figure that it is about."""
+
+    table = "finding_rows"
+    meaning = "What stands behind a finding: at most 200 rows of its slice on the day, those that did not pass first."
+
+    finding_id: Annotated[str, "of the finding"]
+    kind: Annotated[RowKind, "session, click, order, conversation, customer, product_view or figure"]
+    row_id: Annotated[int | None, "its hashed id, that of the session for a product_view; null for a figure"] = None
+    happened_at: Annotated[datetime | None, "when it began, in UTC; of a figure its day; null for a customer"] = None
+    facts: Annotated[SliceConditions, "its dimensions that the slice leaves open, as JSON"]
+    entered: Annotated[float, "how often it entered the step: 1, clicks of a row, or the figure before"]
+    passed: Annotated[float, "how often it passed, or the figure reached"]
+    row_count: Annotated[int, "how many rows stand behind the finding, also those that are not kept"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ContributionRecord(Record):
     """One part of a change."""
 
@@ -285,6 +303,7 @@ RECORD_TYPES: tuple[type[Record], ...] = (
     FindingRecord,
     WeekFindingRecord,
     EvidenceRecord,
+    FindingRowRecord,
     ContributionRecord,
     OtherMoveRecord,
     DetectableDropRecord,
@@ -317,6 +336,7 @@ _SQL_TYPES: Mapping[object, str] = {
     float: "DOUBLE",
     bool: "BOOLEAN",
     date: "DATE",
+    datetime: "TIMESTAMP",
 }
 
 

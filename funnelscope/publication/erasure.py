@@ -390,6 +390,7 @@ def scrub(settings: Settings) -> list[str]:
             draft = alerts.with_name(f".{alerts.name}")
             draft.write_text(_remove_ids(alerts.read_text("utf-8"), numbers, texts), encoding="utf-8")
             draft.replace(alerts)
+        _scrub_pages(settings.reports, numbers, texts)
         for leftover in ("spill", RESTORING, ".replaced"):  # the last is of an earlier version
             shutil.rmtree(settings.home / leftover, ignore_errors=True)
     return left
@@ -495,6 +496,21 @@ def _scrub_published(published: Path, numbers: Collection[int], texts: Sequence[
         _scrub_tables(connection)
         _scrub_words(connection, numbers, texts)
     rewrite_database(current / DATABASE)
+
+
+def _scrub_pages(reports: Path, numbers: Collection[int], texts: Sequence[str]) -> None:
+    """Takes the person's rows out of the HTML editions, where each row of a table stands on a line of its own."""
+    for page in reports.glob("*/*.html"):
+        before = page.read_text(encoding="utf-8")
+        after = "\n".join(line for line in before.split("\n") if not _is_row_of(line, numbers, texts))
+        if after != before:
+            draft = page.with_name(f".{page.name}")
+            draft.write_text(after, encoding="utf-8")
+            draft.replace(page)
+
+
+def _is_row_of(line: str, numbers: Collection[int], texts: Sequence[str]) -> bool:
+    return line.startswith("<tr>") and _remove_ids(line, numbers, texts) != line
 
 
 def _take_numbers(connection: duckdb.DuckDBPyConnection, numbers: Collection[int]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from funnelscope.diagnosis.diagnosis_tables import PUBLISHED_TABLES
+from funnelscope.diagnosis.diagnosis_tables import FINDING_ROWS, PUBLISHED_TABLES
 from funnelscope.diagnosis.diagnosis_tables import create_tables as create_diagnosis_tables
 from funnelscope.events.schema import FAMILIES
 from funnelscope.funnels.answer_table import TABLE as OWN_FUNNELS
@@ -173,7 +173,8 @@ def _replace_days(
             diagnosed_days = [each.business_date for each in verdicts if each.verdict != Verdict.HISTORY]
             for table in PUBLISHED_TABLES:
                 _fit_columns(warehouse, table)
-                changed_days[table] = _find_changed_days(warehouse, table, diagnosed_days)
+                pruned = _find_pruned_days(warehouse, table) if table == FINDING_ROWS else []
+                changed_days[table] = _find_changed_days(warehouse, table, sorted({*diagnosed_days, *pruned}))
                 _replace_rows(warehouse, table, changed_days[table])
             judged_days = [verdict.business_date for verdict in verdicts]
             for table in _JUDGED_TABLES:
@@ -249,6 +250,15 @@ def _find_changed_days(warehouse: Warehouse, table: str, days: list[date]) -> li
         noted = [(table, day, *now[day]) for day in changed]
         insert_rows(warehouse, "published.quality.published_content", noted)
     return changed
+
+
+def _find_pruned_days(warehouse: Warehouse, table: str) -> list[date]:
+    """Published days of which the warehouse has no row any more, because retention has taken them."""
+    rows = warehouse.rows(
+        f"select distinct business_date from published.{table} "
+        f"where business_date not in (select business_date from {table})"
+    )
+    return [day for (day,) in rows]
 
 
 def _fit_columns(warehouse: Warehouse, table: str) -> None:

@@ -5,14 +5,19 @@ ledger; the content of refused rows, which stay counted; and files of report edi
 edition stays complete, and every edition keeps its record.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 
+from funnelscope.diagnosis.diagnosis_tables import FINDING_ROWS
 from funnelscope.ingest import prune_raw, read_pruned_days
 from funnelscope.ingest.build_state import read_build_state
 from funnelscope.ingest.quarantine import drop_older_rows
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
+
+_ROWS = re.compile(r"<details class='rows'.*?</details>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ def prune(warehouse: Warehouse, settings: Settings) -> PruneCounts:
     raw_rows = 0
     if kept.raw_days is not None:
         before = last - timedelta(days=kept.raw_days)
+        _prune_finding_rows(warehouse, settings, before)
         days = {day for day in stands.built - stands.stale_days if day < before} - read_pruned_days(warehouse)
         raw_rows = prune_raw(warehouse, sorted(days)) if days else 0
     quarantined_rows = 0
@@ -42,6 +48,28 @@ def prune(warehouse: Warehouse, settings: Settings) -> PruneCounts:
     if kept.editions_days is not None:
         report_files = _prune_editions(settings, last - timedelta(days=kept.editions_days))
     return PruneCounts(raw_rows, quarantined_rows, report_files)
+
+
+def _prune_finding_rows(warehouse: Warehouse, settings: Settings, before: date) -> None:
+    """Deletes the rows behind findings of older days: here, in the HTML editions, and with the next publication there.
+
+    They tell of single people, as raw rows do.
+    """
+    if warehouse.columns(FINDING_ROWS):
+        warehouse.execute(f"delete from {FINDING_ROWS} where business_date < $before", before=before)
+    for folder in settings.reports.glob("????-??-??"):
+        if date.fromisoformat(folder.name) < before:
+            for page in folder.glob("*.html"):
+                _fold_away_rows(page)
+
+
+def _fold_away_rows(page: Path) -> None:
+    before = page.read_text(encoding="utf-8")
+    after = _ROWS.sub("", before)
+    if after != before:
+        draft = page.with_name(f".{page.name}")
+        draft.write_text(after, encoding="utf-8")
+        draft.replace(page)
 
 
 def _prune_editions(settings: Settings, before: date) -> int:

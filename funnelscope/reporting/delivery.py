@@ -118,7 +118,8 @@ def _deliver_to(
     language = channel.language or settings.language
     edition = find_or_print_report(settings, period, language)
     report = replace(read_report(settings, period, language), edition=edition.number)
-    message = reports.write_announcement(report, _locate_report(channel, edition), finding)
+    page = _locate_page(settings, channel, edition, language)
+    message = reports.write_announcement(report, page or edition.pdf.name, finding, page)
     sending = SentEdition(channel.name, DeliveryOutcome.TRIAL, edition.number, message=message)
     if not channel.wants(report.verdict.value, report.period.value):
         return replace(sending, state=DeliveryOutcome.NOT_WANTED)
@@ -181,10 +182,10 @@ def _find_sent_before(warehouse: Warehouse, kind: PeriodKind, earliest: date) ->
     return [day for (day,) in rows]
 
 
-def _locate_report(channel: Channel, edition: Edition) -> str:
-    if channel.attach == "link":
-        return f"{channel.link.rstrip('/')}/{edition.period.name}/{edition.pdf.name}"
-    return edition.pdf.name
+def _locate_page(settings: Settings, channel: Channel, edition: Edition, language: str) -> str:
+    """The address of the HTML edition; empty where readers find no reports by an address."""
+    base = (channel.link or settings.link).rstrip("/")
+    return f"{base}/{edition.period.name_page(language)}" if base and channel.attach != "nothing" else ""
 
 
 def _is_sent(warehouse: Warehouse, edition: Edition, channel: str) -> bool:

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 
 import reports
+from funnelscope.diagnosis.diagnosis_tables import read_records
 from funnelscope.diagnosis.narrative import describe_data_check
 from funnelscope.diagnosis.playbook import Playbook, load_playbook
-from funnelscope.diagnosis.records import EvidenceRecord, FindingRecord
+from funnelscope.diagnosis.records import EvidenceRecord, FindingRecord, FindingRowRecord
 from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis, read_diagnosis
 from funnelscope.events.metrics import METRICS
@@ -58,14 +59,13 @@ def read_diagnosis_section(published: Published) -> reports.Diagnosis | None:
         state = "found" if findings else "calm"
     findings = tuple(sorted(findings, key=lambda finding: finding.is_quiet))
     follow_ups = _read_follow_ups(published, playbook)
-    so_far = {each.finding_id: each.lost_amount for each in follow_ups}
     return reports.Diagnosis(
         state=state,
         reason=_describe_reason(stored, playbook),
         comparison=_describe_promotion(stored, playbook),
         gains=_convert_moves(stored, "gain"),
         by_mix=_convert_moves(stored, "mix"),
-        findings=tuple(replace(each, lost_so_far=so_far.get(each.finding_id)) for each in findings),
+        findings=findings,
         follow_ups=follow_ups,
         visible_drops=_read_detectable_drops(published),
     )
@@ -158,6 +158,8 @@ def _convert_finding(
     is_net_known = finding.lost_amount_net is not None and finding.lost_amount
     kept = (finding.lost_amount_net or 0.0) / (finding.lost_amount or 1.0) if is_net_known else None
     texts = playbook.classes[finding.fault_class]
+    rows, row_count = _read_rows(published, finding)
+    orders_so_far, amount_so_far = _read_losses_so_far(published, finding)
     orders = (
         reports.Estimate(finding.lost_orders, finding.lost_orders_low, finding.lost_orders_high)
         if finding.lost_orders is not None
@@ -192,11 +194,16 @@ def _convert_finding(
         status_reason=_describe_status(published, finding, playbook),
         step=finding.step,
         entered=finding.entered,
-        trend=_read_trend(published, finding) if published.is_day and finding.status != "recovered" else (),
         is_figure=finding.entered is None and finding.expected_rate is None,
         is_overlapping=finding.is_overlapping,
         mark=_convert_mark(published, finding.finding_id),
         is_quiet=finding.status != "recovered" and published.is_quiet(finding.finding_id, finding.effect),
+        lost_orders_so_far=None if is_data_fault else orders_so_far,
+        lost_amount_so_far=None if is_data_fault else amount_so_far,
+        trend=_read_trend(published, finding),
+        rows=rows,
+        row_count=row_count,
+        link=_locate_finding(published, finding),
     )
 
 
@@ -207,8 +214,27 @@ def _convert_mark(published: Published, finding_id: str) -> reports.FindingMark 
     return reports.FindingMark(mark.mark.value, mark.marked_at.astimezone(published.settings.zone).date(), mark.note)
 
 
+def _read_losses_so_far(published: Published, finding: FindingRecord) -> tuple[float | None, float | None]:
+    """Lost orders and amount since the finding was found, the day included; of a new one those of the day."""
+    rows = published.rows(
+        "select lost_orders_so_far, lost_amount_so_far from diagnosis.follow_ups "
+        "where business_date = $to_date and finding_id = $finding_id",
+        finding_id=finding.finding_id,
+    )
+    return rows[0] if rows else (finding.lost_orders, finding.lost_amount)
+
+
+def _locate_finding(published: Published, finding: FindingRecord) -> str:
+    """The address of the finding in the HTML edition; empty where the settings name no address of the reports."""
+    base = published.settings.link.rstrip("/")
+    page = published.period.name_page(published.language)
+    return f"{base}/{page}#finding-{finding.finding_id}" if base else ""
+
+
 def _read_trend(published: Published, finding: FindingRecord) -> tuple[reports.DayPoint, ...]:
     """The slice's rate over five weeks; days without entries have none."""
+    if not published.is_day or finding.status == "recovered":
+        return ()
     first = published.business_date - timedelta(days=CHART_DAYS - 1)
     rates = read_finding_rates(published, published.settings, first, published.business_date, finding)
     days = [first + timedelta(days=number) for number in range(CHART_DAYS)]
@@ -216,6 +242,42 @@ def _read_trend(published: Published, finding: FindingRecord) -> tuple[reports.D
     return tuple(
         reports.DayPoint(day, rates.get(day), published.promotion(day)) for day in days if known and day >= known[0]
     )
+
+
+def _read_rows(published: Published, finding: FindingRecord) -> tuple[tuple[reports.FindingRow, ...], int | None]:
+    """What stands behind a finding of the day, and how many rows there are, also those that are not kept."""
+    if not published.is_day or not published.has_table("diagnosis", "finding_rows"):
+        return (), None
+    records = read_records(
+        published.connection,
+        FindingRowRecord,
+        published.business_date,
+        f"and finding_id = '{finding.finding_id}' order by passed > 0, row_id, happened_at desc",
+    )
+    rows = tuple(_convert_row(published, each) for each in records)
+    return rows, records[0].row_count if records else None
+
+
+def _convert_row(published: Published, record: FindingRowRecord) -> reports.FindingRow:
+    is_figure = record.kind == "figure"
+    return reports.FindingRow(
+        kind=record.kind,
+        row_id=record.row_id,
+        happened_at=_tell_time(published, record),
+        facts=name_slice(record.facts),
+        has_passed=None if is_figure else record.passed > 0,
+        entered=record.entered if is_figure else None,
+        passed=record.passed if is_figure else None,
+    )
+
+
+def _tell_time(published: Published, record: FindingRowRecord) -> str:
+    """The shop's local time; of a figure its day."""
+    if record.happened_at is None:
+        return ""
+    if record.kind == "figure":
+        return record.happened_at.date().isoformat()
+    return record.happened_at.replace(tzinfo=UTC).astimezone(published.settings.zone).strftime("%m-%d %H:%M:%S")
 
 
 def _describe_status(published: Published, finding: FindingRecord, playbook: Playbook) -> str:

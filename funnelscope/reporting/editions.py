@@ -196,6 +196,11 @@ class Edition:
     failures: tuple[reports.PartFailure, ...] = ()  # parts and files that could not be made when it was printed
 
     @property
+    def html(self) -> Path:
+        """Path of the same report as HTML."""
+        return self.pdf.with_suffix(".html")
+
+    @property
     def spreadsheet(self) -> Path:
         """Path of the numbers of the PDF as XLSX."""
         return self.pdf.with_suffix(".xlsx")
@@ -213,9 +218,9 @@ class Edition:
 def print_report(settings: Settings, period: Period | date, language: str | None = None) -> Edition:
     """Prints the report into `reports/<name>/` from the published snapshot.
 
-    Writes PDF, XLSX, a PNG for each stage, and for a day its findings as JSON. There is a new edition if the published
-    content of one of the days, or its verdict, has changed; else the last edition is printed again. What cannot be made
-    is left out and listed in `failures`.
+    Writes PDF, HTML, XLSX, a PNG for each stage, and for a day its findings as JSON. There is a new edition if the
+    published content of one of the days, or its verdict, has changed; else the last edition is printed again. What
+    cannot be made is left out and listed in `failures`.
 
     Raises:
         FileNotFoundError: nothing has been published yet.
@@ -236,8 +241,13 @@ def print_report(settings: Settings, period: Period | date, language: str | None
         files = _list_late_files(published)
     edition = _locate_edition(settings, period, number, snapshot, language)
     folder.mkdir(parents=True, exist_ok=True)
-    _write(edition.pdf, reports.render(report, failures))
-    beside: dict[Path, Callable[[], bytes]] = {edition.spreadsheet: partial(reports.write_spreadsheet, report)}
+    pictures = reports.render_pictures(report, failures)
+    _write(edition.pdf, reports.render(report, failures, pictures))
+    links = _list_links(settings, edition, language)
+    beside: dict[Path, Callable[[], bytes]] = {
+        edition.html: partial(_render_page, settings, period, report, pictures, links),
+        edition.spreadsheet: partial(reports.write_spreadsheet, report),
+    }
     if published.is_day:
         beside[edition.findings] = partial(reports.write_findings_json, report)
     for stage_ in report.stages:
@@ -255,6 +265,41 @@ def print_report(settings: Settings, period: Period | date, language: str | None
     record = EditionRecord(source, figures, files, printed_from)
     _write(folder / f"edition-{number}.json", json.dumps(asdict(record), indent=2, ensure_ascii=False).encode())
     return replace(edition, failures=tuple(failures))
+
+
+def _list_links(settings: Settings, edition: Edition, language: str) -> reports.PageLinks:
+    """What the HTML edition links to: the newest pages of the periods beside it, and the files of the edition."""
+    before, after = (
+        reports.PageLink(
+            near.name, f"../{near.name_page(language)}", (settings.reports / near.name_page(language)).exists()
+        )
+        for near in (edition.period.before(), edition.period.after)
+    )
+    is_day = edition.period.kind is PeriodKind.DAY
+    files = (edition.pdf, edition.spreadsheet, *((edition.findings,) if is_day else ()))
+    ui = f"{settings.ui_link.rstrip('/')}/assets/diagnosis/findings" if settings.ui_link else ""
+    return reports.PageLinks(before, after, tuple(file.name for file in files), ui)
+
+
+def _render_page(
+    settings: Settings,
+    period: Period,
+    report: reports.Report,
+    pictures: Mapping[str, bytes],
+    links: reports.PageLinks,
+) -> bytes:
+    html = reports.render_html(report, links, pictures)
+    _publish_page(settings, period, report.language, html)
+    return html
+
+
+def _publish_page(settings: Settings, period: Period, language: str, html: bytes) -> None:
+    """Writes the newest edition under the name that links know, and shows the links to it in the pages beside it."""
+    _write(settings.reports / period.name_page(language), html)
+    for near, way in ((period.before(), "next"), (period.after, "prev")):
+        page = settings.reports / near.name_page(language)
+        if page.exists():
+            _write(page, reports.show_neighbour(page.read_text(encoding="utf-8"), way).encode())
 
 
 def _find_restated_before(published: Published, number: int, records: list[EditionRecord]) -> tuple[date, ...]:
@@ -288,7 +333,7 @@ def find_or_print_report(settings: Settings, period: Period | date, language: st
         source = _read_edition_source(connection, settings, period)
     if records and records[-1].source == source:
         edition = _locate_edition(settings, period, len(records), _find_newest(source), language)
-        if edition.pdf.exists():
+        if edition.pdf.exists() and edition.html.exists():  # an earlier version printed no HTML
             return edition
     return print_report(settings, period, language)
 

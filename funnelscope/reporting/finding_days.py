@@ -6,13 +6,12 @@ from funnelscope.diagnosis.baseline import build_slice_condition
 from funnelscope.diagnosis.figure_diagnosis import FIGURE_CUBE, read_figure_days
 from funnelscope.diagnosis.records import FindingRecord
 from funnelscope.diagnosis.steps import STEPS
-from funnelscope.reporting.published_days import Published
 from funnelscope.settings import Settings
-from funnelscope.warehouse.connection import Warehouse
+from funnelscope.warehouse.connection import Readable
 
 
 def read_finding_rates(
-    tables: Warehouse | Published, settings: Settings, first: date, last: date, finding: FindingRecord
+    tables: Readable, settings: Settings, first: date, last: date, finding: FindingRecord
 ) -> dict[date, float | None]:
     """Day to the rate of the slice, 0 to 1; of a figure that was judged as such, day to the figure."""
     if finding.cube == FIGURE_CUBE:

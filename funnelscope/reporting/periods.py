@@ -42,6 +42,15 @@ class Period:
         return Period(self.kind, self.from_date - step, self.to_date - step)
 
     @property
+    def after(self) -> "Period":
+        """The next period of the same kind."""
+        return self.before(-1)
+
+    def name_page(self, language: str) -> str:
+        """The address of its newest HTML edition within the folder of reports."""
+        return f"{self.name}/funnelscope-{self.name}-{language}.html"
+
+    @property
     def year_before(self) -> "Period":
         """The corresponding period a year earlier: the same month, or the week 52 weeks before."""
         return self.before(12 if self.kind is PeriodKind.MONTH else 52)

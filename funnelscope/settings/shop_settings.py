@@ -412,7 +412,8 @@ class Promotion(_SettingsModel):
 class Channel(_SettingsModel):
     """A destination of the report.
 
-    `link` is the address at which readers find the folder `reports`, for `attach: link`.
+    `link` is the address at which its readers find the folder `reports`, for `attach: link`; that of the settings by
+    default.
     """
 
     name: str = Field(min_length=1)
@@ -426,12 +427,8 @@ class Channel(_SettingsModel):
 
     @model_validator(mode="after")
     def _link_has_an_address(self) -> "Channel":
-        if (self.attach == "link") != bool(self.link):
-            _reject(
-                ("link",),
-                self.link,
-                "belongs to attach: link, which needs it; it is the address where readers find the reports",
-            )
+        if self.link and self.attach != "link":
+            _reject(("link",), self.link, "belongs to attach: link; it is the address where readers find the reports")
         return self
 
     def wants(self, verdict: str, period: str = "day") -> bool:
@@ -486,6 +483,9 @@ class Retention(_SettingsModel):
     runs_days: int | None = Field(default=60, ge=14, description="Dagster's own events")
 
 
+_ADDRESS = r"^(https?://[^\s#?'\"<>]+)?$"
+
+
 class Settings(_SettingsModel):
     """All settings of a shop. Dates are business dates in `timezone`."""
 
@@ -513,6 +513,8 @@ class Settings(_SettingsModel):
         ("week", "month"), description="printed by the run of their last day, in addition to the daily report"
     )
     delivery: tuple[Channel, ...] = ()
+    link: str = Field("", pattern=_ADDRESS, description="address at which readers find the folder reports")
+    ui_link: str = Field("", pattern=_ADDRESS, description="address of the UI, for links from reports to it")
     owners: dict[str, str] = {}
     labels: dict[str, str | dict[Literal["zh", "en"], str]] = Field(
         {}, description="value, or dimension.value, to the shop's own name for it, in one language or both"
@@ -596,6 +598,12 @@ class Settings(_SettingsModel):
         for position, name in enumerate(channels):
             if name in channels[:position]:
                 _reject(("delivery", position, "name"), name, "is the name of another channel; names must differ")
+        for position, channel in enumerate(self.delivery):
+            if channel.attach == "link" and not (channel.link or self.link):
+                text = (
+                    "is missing, and so is link of the shop: attach: link needs the address where readers find reports"
+                )
+                _reject(("delivery", position, "link"), "", text)
         return self
 
     @property

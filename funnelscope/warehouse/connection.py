@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 
@@ -20,6 +20,13 @@ SCHEMAS = ("raw", "staging", "intermediate", "marts", "quality", "diagnosis")
 
 class WarehouseLockedError(RuntimeError):
     """Another process was still writing to the warehouse when the wait ended."""
+
+
+class Readable(Protocol):
+    """Whatever has the tables: the warehouse, or its published copy."""
+
+    def rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query, as tuples."""
 
 
 class Warehouse:

@@ -31,6 +31,7 @@ TRUST_WIDTHS: Widths = (34, None, 28, 28, 22, 26)
 def build_data_chapter(report: Report, words: Words) -> Content:
     """The chapter about deliveries, checks and quarantine."""
     return {
+        "anchor": "data",
         "heading": words.text("headings", "data"),
         "sections": [
             build_section(
@@ -239,7 +240,7 @@ def build_changes_chapter(report: Report, words: Words) -> list[Content]:
     files = words.text("labels", "separator").join(report.late_deliveries)
     note = words.text("notes", "late_deliveries", files=files) if files else words.text("notes", "no_late_deliveries")
     sections = [build_section(None, body, note if rows else f"{words.text('notes', 'no_changes')} {note}")]
-    return [{"heading": words.text("headings", "changes"), "sections": sections}]
+    return [{"anchor": "changes", "heading": words.text("headings", "changes"), "sections": sections}]
 
 
 def list_printed_figures(report: Report) -> list[Figure]:
@@ -274,4 +275,4 @@ def build_definitions_chapter(report: Report, words: Words) -> Content:
         if key.startswith(STATED) and has_events(report):  # beside ours of the same name
             term = words.text("labels", "as_stated", name=term)
         terms_of.append({"term": term, "meaning": f"{defined} {explained}".strip()})
-    return {"heading": words.text("headings", "definitions"), "terms": terms_of}
+    return {"anchor": "definitions", "heading": words.text("headings", "definitions"), "terms": terms_of}

@@ -23,7 +23,7 @@ from reports.pages.table_blocks import (
     name_figure,
     write_marked_value,
 )
-from reports.pictures.finding_picture import WIDTH_MM
+from reports.pictures.finding_picture import WIDTH_MM, name_picture
 from reports.pictures.trend import has_trend
 
 FINDINGS_ON_THE_FIRST_PAGE = 3
@@ -249,12 +249,14 @@ def build_finding_brief(number: int, finding: Finding, report: Report, words: Wo
         step = words.text("finding_facts", "step", owner=name_owner(finding, words), step=step)
     if step and finding.recheck_date:
         step = words.text("labels", "next_step", step=step, date=f"{finding.recheck_date:%m-%d}")
-    picture = {"file": f"finding_{number}.svg", "alt": write_finding_alternative(finding, words)}
+    picture = {"file": f"{name_picture(finding, number)}.svg", "alt": write_finding_alternative(finding, words)}
     return {
         "number": words.plain(number),
         "title": write_finding_title(finding, words),
         "lines": lines,
         "step": step,
+        "finding": finding.finding_id,
+        "link": finding.link,
         "picture": picture if has_trend(finding.trend) else None,
     }
 
@@ -316,8 +318,9 @@ def write_cost(finding: Finding, currency: str, words: Words) -> str:
     if finding.lost_amount is not None:
         money = write_money(turn(finding.lost_amount, is_gain), currency, words)
         parts.append(words.text("finding_facts", "gained_amount" if is_gain else "amount", money=money))
-    if finding.lost_so_far is not None and not is_gain and finding.days is None:
-        parts.append(words.text("finding_facts", "so_far", money=write_money(finding.lost_so_far, currency, words)))
+    so_far, lost_amount = finding.lost_amount_so_far, finding.lost_amount
+    if so_far and lost_amount is not None and float(so_far) > float(lost_amount.value) and finding.days is None:
+        parts.append(words.text("finding_facts", "so_far", money=write_money(Estimate(so_far), currency, words)))
     return words.text("labels", "separator").join(parts)
 
 
@@ -403,11 +406,14 @@ def build_finding_sections(findings: Sequence[Finding], report: Report, words: W
     numbers = {id(each): number for number, each in enumerate(report.diagnosis.findings if report.diagnosis else (), 1)}
     sections = []
     for finding in findings:
-        section = build_section(
-            write_finding_title(finding, words), build_finding_table(finding, report.currency, words)
-        )
+        section: Content = {
+            "anchor": f"finding-{finding.finding_id}" if finding.finding_id else None,
+            "link": finding.link,
+            **build_section(write_finding_title(finding, words), build_finding_table(finding, report.currency, words)),
+            "behind": build_finding_rows(finding, words),
+        }
         if has_trend(finding.trend):
-            file = f"finding_{numbers[id(finding)]}.svg"
+            file = f"{name_picture(finding, numbers[id(finding)])}.svg"
             section["picture"] = {
                 "file": file,
                 "alt": write_finding_alternative(finding, words),
@@ -415,6 +421,32 @@ def build_finding_sections(findings: Sequence[Finding], report: Report, words: W
             }
         sections.append(section)
     return sections
+
+
+def build_finding_rows(finding: Finding, words: Words) -> Content | None:
+    """What stands behind the finding, row by row; None where nothing is known of it."""
+    if not finding.rows:
+        return None
+    first = finding.rows[0]
+    has_counts = first.entered is not None
+    ends = ("entered", "passed") if has_counts else ("passed",)
+    names = [words.text("dimensions", name) for name, _ in first.facts]
+    head = [words.text("row_kinds", first.kind), words.text("finding_rows", "time"), *names]
+    head += [words.text("finding_rows", key) for key in ends]
+    rows = []
+    for row in finding.rows:
+        facts = [words.translate_dimension_value(name, value) for name, value in row.facts]
+        counts = [words.value(value, Unit.COUNT) for value in (row.entered, row.passed)]
+        passed = [words.text("finding_rows", "yes" if row.has_passed else "no")]
+        rows.append([str(row.row_id or ""), row.happened_at, *facts, *(counts if has_counts else passed)])
+    count = finding.row_count if finding.row_count is not None else len(rows)
+    shown = {"shown": words.plain(len(rows)), "count": words.plain(count)}
+    return {
+        "anchor": f"rows-{finding.finding_id}",
+        "summary": words.text("finding_rows", "summary", **shown),
+        "note": words.text("finding_rows", "figures" if has_counts else "order"),
+        "table": build_table(head, rows, [None] * len(head), left=len(head) - (2 if has_counts else 0)),
+    }
 
 
 def build_finding_table(finding: Finding, currency: str, words: Words) -> Content:

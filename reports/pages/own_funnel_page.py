@@ -11,6 +11,7 @@ OWN_FUNNEL_WIDTHS: Widths = (None, 20, 20, 20, 20, 20, 20, 22)
 def build_own_funnels_chapter(report: Report, words: Words) -> Content:
     """The chapter of the shop's own funnels, with a section for each cohort."""
     return {
+        "anchor": "own-funnels",
         "heading": words.text("headings", "own_funnels"),
         "sections": [
             build_cohort_section(

@@ -29,6 +29,7 @@ from reports.pages.table_blocks import (
     build_table,
     write_baseline_and_change,
     write_column_heads,
+    write_earlier,
     write_marked_value,
     write_promotions_note,
     write_trend_alternative,
@@ -45,6 +46,7 @@ def build_stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
     """The chapter of one stage, or the reason why it has no data."""
     stage = select_drawn_parts(report, stage)
     chapter: Content = {
+        "anchor": stage.key,
         "name": words.text("stages", stage.key),
         "question": words.detail("stages", stage.key, "question"),
         "no_data": None,
@@ -208,10 +210,15 @@ def build_stage_rate(rate: Figure, words: Words) -> Content:
     """The main rate in a sentence, with its counts, baseline and change."""
     usual, change = write_baseline_and_change(rate, words)
     name = words.text("metrics", rate.key)
+    separator = words.text("labels", "separator")
     details = [words.counts(rate), usual, change]
     return {
         "sentence": words.text("labels", "main_rate", name=name, value=write_marked_value(rate, words)),
-        "details": words.text("labels", "separator").join(detail for detail in details if detail),
+        "details": separator.join(detail for detail in details if detail),
+        "compared": {
+            key: {"details": separator.join(part for part in (words.counts(rate), *against) if part)}
+            for key, against in write_earlier(rate, words).items()
+        },
     }
 
 

@@ -21,7 +21,14 @@ from reports.model import (
 )
 from reports.pages.finding_blocks import build_finding_briefs, build_follow_ups_section, write_summary_sentence
 from reports.pages.platform_pages import build_platform_sections, build_platform_strip
-from reports.pages.table_blocks import Content, name_figure, write_baseline_and_change, write_marked_value
+from reports.pages.table_blocks import (
+    Content,
+    build_table,
+    name_figure,
+    write_baseline_and_change,
+    write_earlier,
+    write_marked_value,
+)
 from reports.pictures.funnel_picture import write_mark
 from reports.pictures.trend import has_trend
 
@@ -47,6 +54,7 @@ def build_summary(report: Report, words: Words) -> Content:
         "verdict": build_verdict(report, words),
         "headline_heading": words.text("headings", "headline"),
         "headline": build_headline_table(report, words),
+        "headline_notes": write_headline_notes(report, words),
         "platforms": build_platform_sections(report, words),
         "tiles_heading": words.text("headings", "stages"),
         "tiles": [build_stage_tile(stage, report, words) for stage in list_told_stages(report)],
@@ -173,11 +181,19 @@ def build_headline_table(report: Report, words: Words) -> Content | None:
         if headline.second is not None and headline.second.value is not None:
             rows.append(build_headline_row(headline.second, None, report, words))
     kept = [key for key in heads if any(row["cells"][key] for row in rows)]
+    head = [words.text("columns", "figure"), words.text("columns", "value"), *(heads[key] for key in kept)]
+    cells = [[row["name"], row["value"], *(row["cells"][key] for key in kept)] for row in rows]
     return {
-        "head": [words.text("columns", "figure"), words.text("columns", "value"), *(heads[key] for key in kept)],
-        "rows": [{**row, "cells": [row["cells"][key] for key in kept]} for row in rows],
-        "notes": [line for headline in headlines for line in write_comparisons(headline, report, words)],
+        **build_table(head, cells, [None] * len(head)),
+        "counts": [row["counts"] for row in rows],
+        "marked": [row["is_marked"] for row in rows],
+        "pictures": [row["picture"] for row in rows],
     }
+
+
+def write_headline_notes(report: Report, words: Words) -> list[str]:
+    """What there is to say of the main figures beside their table."""
+    return [line for headline in list_told_headlines(report) for line in write_comparisons(headline, report, words)]
 
 
 def build_headline_row(figure: Figure, headline: Headline | None, report: Report, words: Words) -> Content:
@@ -303,4 +319,8 @@ def build_stage_tile(stage: Stage, report: Report, words: Words) -> Content:
         "rate": words.text("metrics", stage.rate.key),
         "value": write_marked_value(stage.rate, words),
         "lines": [line for line in lines if line],
+        "compared": {
+            key: {"lines": [line for line in (words.counts(stage.rate), *against, maturity) if line]}
+            for key, against in write_earlier(stage.rate, words).items()
+        },
     }

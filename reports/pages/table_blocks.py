@@ -1,9 +1,10 @@
 """Shared by all pages: the blocks that page.typ lays out, and figures as table rows."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
-from funnelscope.messages.message_types import Unit
+from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, choose_baseline_digits
 from reports.model import DayPoint, Figure
 from reports.pictures.funnel_picture import write_mark
@@ -11,6 +12,7 @@ from reports.pictures.trend import find_promotion_runs
 
 Content = dict[str, Any]
 Widths = Sequence[int | None]
+EARLIER_DAYS = {"day_before": 1, "week_before": 7}
 FIGURE_WIDTHS: Widths = (None, 56, 24, 23, 21)
 
 
@@ -61,6 +63,27 @@ def write_baseline_and_change(figure: Figure, words: Words, weekday: str | None 
     return usual, words.change(figure.value, figure.baseline, figure.unit)
 
 
+def find_earlier(figure: Figure) -> dict[str, Number | None]:
+    """The figure on the day before and a week before, from its series of days; empty without such a series."""
+    points = figure.trend
+    if len(points) < 2 or points[-1].day - points[-2].day != timedelta(days=1):
+        return {}
+    values = {point.day: point.value for point in points}
+    return {key: values.get(points[-1].day - timedelta(days=days)) for key, days in EARLIER_DAYS.items()}
+
+
+def write_earlier(figure: Figure, words: Words) -> dict[str, tuple[str, str]]:
+    """The figure's earlier values in words, each with the change against it."""
+    digits = choose_baseline_digits(figure.value, figure.unit)
+    return {
+        key: (
+            words.text("labels", key, value=words.value(value, figure.unit, digits)),
+            "" if value is None else words.change(figure.value, value, figure.unit),
+        )
+        for key, value in find_earlier(figure).items()
+    }
+
+
 def write_marked_value(figure: Figure, words: Words) -> str:
     """The value, marked if chance hardly explains it."""
     mark = write_mark(figure.mark, words)
@@ -69,22 +92,34 @@ def write_marked_value(figure: Figure, words: Words) -> str:
 
 def build_figures_table(figures: Sequence[Figure], currency: str, words: Words) -> Content:
     """A table of figures with counts, value, baseline and change."""
+    usual = _build_figures_against("usual", [figure.baseline for figure in figures], figures, currency, words)
+    known = [find_earlier(figure) for figure in figures]
+    keys = [key for key in EARLIER_DAYS if any(each.get(key) is not None for each in known)]
+    others = {
+        key: _build_figures_against(key, [each.get(key) for each in known], figures, currency, words) for key in keys
+    }
+    return usual | {"compared": others}
+
+
+def _build_figures_against(
+    key: str, others: Sequence[Number | None], figures: Sequence[Figure], currency: str, words: Words
+) -> Content:
     rows = []
-    for figure in figures:
+    for figure, other in zip(figures, others, strict=True):
         rows.append(
             [
                 name_figure(figure, currency, words),
                 words.counts(figure),
                 write_marked_value(figure, words),
-                words.value(figure.baseline, figure.unit, choose_baseline_digits(figure.value, figure.unit)),
-                words.change(figure.value, figure.baseline, figure.unit),
+                words.value(other, figure.unit, choose_baseline_digits(figure.value, figure.unit)),
+                words.change(figure.value, other, figure.unit),
             ]
         )
         if figure.mean_of_days is not None:
             name = words.text("labels", "by_platform", name=name_figure(figure, currency, words))
             rows.append([name, "", words.value(figure.mean_of_days, figure.unit), "", ""])
-    head = write_column_heads(words, "figure", "counts", "value", "usual", "change")
-    return build_compared_table(head, rows, FIGURE_WIDTHS, 2, any(figure.baseline is not None for figure in figures))
+    head = write_column_heads(words, "figure", "counts", "value", key, "change")
+    return build_compared_table(head, rows, FIGURE_WIDTHS, 2, any(other is not None for other in others))
 
 
 def write_promotions_note(trend: Sequence[DayPoint], words: Words) -> str | None:

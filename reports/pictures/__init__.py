@@ -12,7 +12,7 @@ from reports.model import Report, Stage, select_drawn_parts, select_findings_of_
 from reports.pictures.bars import draw_money, draw_windows
 from reports.pictures.bridge import draw_bridge
 from reports.pictures.canvas import apply_drawing_style, save_svg
-from reports.pictures.finding_picture import draw_finding
+from reports.pictures.finding_picture import draw_finding, name_picture
 from reports.pictures.funnel_picture import draw_stage
 from reports.pictures.heat_map import draw_heat_map
 from reports.pictures.intervals import draw_effects
@@ -29,7 +29,7 @@ Draw = Callable[[], "Canvas"]
 
 
 def draw_pictures(report: Report, words: Words, aside: SetAside | None = None) -> dict[str, bytes]:
-    """SVG by name: `bridge`, `money`, `spark_<figure>`, `finding_<number>`, and what platforms and stages have.
+    """SVG by name: `bridge`, `money`, `spark_<figure>`, `finding_<id>`, and what platforms and stages have.
 
     These are `platform_<number>`, and for a stage with numbers `<stage>` and `<stage>_<part>`.
 
@@ -46,7 +46,7 @@ def draw_pictures(report: Report, words: Words, aside: SetAside | None = None) -
             drawings[f"spark_{figure.key}"] = partial(draw_sparkline, figure.trend)
     for number, finding in enumerate(report.diagnosis.findings if report.diagnosis else (), start=1):
         if has_trend(finding.trend):
-            drawings[f"finding_{number}"] = partial(draw_finding, finding, words)
+            drawings[name_picture(finding, number)] = partial(draw_finding, finding, words)
     for figure in select_trends(report):
         drawings[f"trend_{figure.key}"] = partial(draw_trend_alone, figure, words)
     for stage in report.stages:

@@ -14,6 +14,11 @@ WIDTH_MM, HEIGHT_MM = 58.0, 17.0
 LABEL_MM = 13.0
 
 
+def name_picture(finding: Finding, number: int) -> str:
+    """The name of the chart: of the finding's id, so that it is the same in every edition."""
+    return f"finding_{finding.finding_id or number}"
+
+
 def draw_finding(finding: Finding, words: Words) -> "Canvas":
     """The chart of a finding with a trend: a line that ends in a dot at the day, its last value beside it."""
     canvas = create_canvas(HEIGHT_MM, WIDTH_MM)

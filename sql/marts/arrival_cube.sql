@@ -16,6 +16,7 @@ with advertising as (
         coalesce(device, 'unknown') as device,
         coalesce(region, 'unknown') as region,
         event_type,
+        event_time,
         click_id,
         case when is_bot then 0 else quantity end as quantity,
         cost
@@ -37,7 +38,7 @@ arrived_clicks as (
 
 rows_of_day as (
     select
-        advertising.* exclude (event_type, click_id, quantity, cost),
+        advertising.* exclude (event_type, quantity, cost),
         case when event_type = 'impression' then quantity else 0 end as impressions,
         case when event_type = 'click' then quantity else 0 end as clicks,
         case when event_type = 'click' and advertising.click_id is not null then quantity else 0 end
@@ -52,6 +53,7 @@ rows_of_day as (
     union all
     select
         business_date, channel, campaign, creative, landing_page, audience, device, region,
+        null as event_time, null as click_id,
         0 as impressions, 0 as clicks, 0 as identified_clicks, 0 as arrived_clicks, 1 as sessions,
         0 as advertisements, 0 as cost
     from sessions

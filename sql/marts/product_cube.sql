@@ -4,7 +4,7 @@
 -- history: 0
 -- owner: product
 with viewed as (
-    select session_id, business_date, product_id, is_qualified, is_favorite_or_cart, is_carted
+    select session_id, business_date, product_id, first_seen_at, is_qualified, is_favorite_or_cart, is_carted
     from intermediate.session_products
     where is_viewed and business_date between $from_date and $to_date
 ),

@@ -138,6 +138,7 @@ last_categories as (
 described as (
     select
         active_customers.business_date,
+        active_customers.customer_id,
         coalesce(first_channels.channel, 'none') as first_channel,
         coalesce(memberships.is_member, false) as is_member,
         coalesce(last_categories.category, 'none') as last_category,
