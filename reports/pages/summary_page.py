@@ -52,6 +52,7 @@ def build_summary(report: Report, words: Words) -> Content:
         "day": write_day_line(report, words),
         "families": strip,
         "verdict": build_verdict(report, words),
+        "findings": build_finding_briefs(report, words),
         "headline_heading": words.text("headings", "headline"),
         "headline": build_headline_table(report, words),
         "headline_notes": write_headline_notes(report, words),
@@ -59,7 +60,6 @@ def build_summary(report: Report, words: Words) -> Content:
         "tiles_heading": words.text("headings", "stages"),
         "tiles": [build_stage_tile(stage, report, words) for stage in list_told_stages(report)],
         "outside": write_outside_note(report, words),
-        "findings": build_finding_briefs(report, words),
         "follow_ups": build_follow_ups_section(report, words),
     }
 
@@ -118,8 +118,8 @@ def build_verdict(report: Report, words: Words) -> Content:
     return {
         "state": report.verdict.value,
         "sentence": write_summary_sentence(report, words) if is_usable else data,
-        "data": data if is_usable else None,
         "story": write_story(report, words) if is_usable else None,
+        "data": data if is_usable else None,
         "reasons": [words.message(reason) for reason in report.verdict_reasons],
         "baseline": write_baseline_sentence(report, words),
     }
