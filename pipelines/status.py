@@ -6,11 +6,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from funnelscope.events.figures import FUNNELS
 from funnelscope.ingest import read_pruned_days
 from funnelscope.ingest.build_state import read_build_state
 from funnelscope.publication.erasure import find_unfinished
@@ -155,69 +153,3 @@ def _give_advice(
     yesterday = datetime.now(settings.zone).date() - timedelta(days=1)
     if last < yesterday:
         yield f"Nothing was delivered for the {(yesterday - last).days} days after {last}; yesterday is {yesterday}."
-
-
-def print_stages(settings: Settings, business_date: date) -> None:
-    """Prints the day's four stages step by step with the mean of the four weeks before, from the published copy.
-
-    Below them each platform's own funnel of the shop, as far as it is stated.
-    """
-    with open_published(settings.published) as connection:
-        rows = connection.execute(
-            """
-            select
-                stage, step,
-                sum(reached) filter (where business_date = $day)::BIGINT as today,
-                sum(reached) filter (where business_date < $day)
-                    / nullif(count(distinct business_date) filter (where business_date < $day), 0) as usual
-            from marts.funnel_steps
-            where business_date between $day - 28 and $day
-            group by stage, step, step_number
-            order by array_position(['traffic', 'landing', 'decision', 'repurchase'], stage), step_number
-            """,
-            {"day": business_date},
-        ).fetchall()
-        rows += _read_platform_steps(connection, business_date)
-    if not rows:
-        return
-    table = Table("stage", "step", box=None, pad_edge=False, title=f"{settings.shop}, {business_date}")
-    for heading in ("count", "rate", "usual count", "usual rate"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    previous: tuple[str, int, float] | None = None
-    for stage, step, today, usual in rows:
-        is_first = previous is None or previous[0] != stage
-        before_today, before_usual = (None, None) if is_first or previous is None else previous[1:]
-        table.add_row(
-            stage if is_first else "",
-            step,
-            f"{today or 0:,}",
-            _format_share(today, before_today),
-            f"{usual:,.0f}" if usual is not None else "–",
-            _format_share(usual, before_usual),
-        )
-        previous = (stage, today or 0, usual or 0.0)
-    Console().print(table)
-
-
-def _read_platform_steps(
-    connection: duckdb.DuckDBPyConnection, business_date: date
-) -> list[tuple[str, str, int | None, float | None]]:
-    """(platform, figure, its value, mean of the four weeks before) of each platform's funnel, upstream first."""
-    return connection.execute(
-        """
-        select
-            platform, metric,
-            sum(figure_value) filter (where business_date = $day)::BIGINT,
-            avg(figure_value) filter (where business_date < $day)::DOUBLE
-        from marts.figures
-        where business_date between $day - 28 and $day
-            and level = 'shop' and device = '' and list_contains($metrics, metric)
-        group by platform, metric
-        order by platform, array_position($metrics, metric)
-        """,
-        {"day": business_date, "metrics": list(FUNNELS["shop"])},
-    ).fetchall()
-
-
-def _format_share(part: float | None, whole: float | None) -> str:
-    return f"{part / whole:.1%}" if part is not None and whole else ""

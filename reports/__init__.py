@@ -6,7 +6,7 @@ In: a `Report`. Out: PDF, HTML, XLSX, PNG, SVG and JSON as bytes or text.
 May import: funnelscope.messages, for the sentences; only funnelscope.reporting imports this package.
 """
 
-from reports.announcement import Announcement, write_announcement
+from reports.announcement import Announcement, write_announcement, write_digest
 from reports.failures import PartFailure, SetAside, make_part
 from reports.html_page import show_neighbour
 from reports.machine_readable import write_findings_json
@@ -147,6 +147,7 @@ __all__ = [
     "select_findings_of_stage",
     "show_neighbour",
     "write_announcement",
+    "write_digest",
     "write_findings_json",
     "write_spreadsheet",
 ]

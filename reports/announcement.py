@@ -50,6 +50,26 @@ def write_announcement(report: Report, where: str, finding: str = "", page: str 
     return Announcement(title, "\n".join([*lines, last]))
 
 
+def write_digest(report: Report) -> str:
+    """The first page as plain text: the verdict, the findings with what to do, the main figures.
+
+    Raises UnknownWordError for a key or language without words.
+    """
+    words = load_report_words(report)
+    judged = build_verdict(report, words)
+    title = words.text("report", "document", shop=report.shop, date=report.label)
+    lines = [title, judged["sentence"], judged["story"], *(f"- {reason}" for reason in judged["reasons"])]
+    findings = build_finding_briefs(report, words)
+    for each in findings["items"] if findings else ():
+        lines += [
+            f"{each['number']}. {each['title']}",
+            *(f"   {line}" for line in (*each["lines"], each["step"]) if line),
+        ]
+    lines += [findings["note"]] if findings else []
+    lines += [write_platform_line(each, report, words) for each in report.platforms if each.figures]
+    return "\n".join(line for line in (*lines, *write_headline_lines(report, words)) if line)
+
+
 def write_finding_lines(report: Report, words: Words, page: str) -> list[str]:
     """Each finding of the first page with its address."""
     findings = build_finding_briefs(report, words)

@@ -160,7 +160,6 @@ def demo(
             _simulate(settings.home, days, sessions_per_day, seed, plan_demo_faults(last_date), FIRST_DATE)
         leave_settings()
         run = _run(settings, first_date, last_date)
-        _print_stages(settings, last_date)
         _print_outcome(settings, run, last_date, language)
     raise typer.Exit(run.outcome)
 
@@ -549,12 +548,6 @@ def _run(settings: "Settings", from_date: date, to_date: date) -> "DaysRun":
     return run_days(settings, from_date, to_date)
 
 
-def _print_stages(settings: "Settings", business_date: date) -> None:
-    from pipelines.status import print_stages
-
-    print_stages(settings, business_date)
-
-
 def _find_language() -> str:
     """The language of funnelscope.yaml; English where there is none: a cube needs no shop."""
     from funnelscope.settings import SettingsError, load_settings
@@ -566,10 +559,12 @@ def _find_language() -> str:
 
 
 def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date, language: Language | None) -> None:
-    from funnelscope.reporting import find_or_print_report
+    import reports
+    from funnelscope.reporting import find_or_print_report, read_report
 
     _print_verdicts(result.verdicts)
     edition = find_or_print_report(settings, business_date, language)
+    typer.echo(f"\n{reports.write_digest(read_report(settings, business_date, language))}\n")
     typer.echo(f"Report: {edition.pdf}")
     print_quarantined(result.quarantined, language.value if language else settings.language)
 

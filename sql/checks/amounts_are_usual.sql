@@ -46,12 +46,18 @@ usual as (
     group by today.business_date, today.event_type, today.is_of_product, today.product_id
 ),
 
+event_days as (
+    select distinct business_date, event_type
+    from medians
+),
+
 known as (
-    select today.business_date, today.event_type, count(distinct before.business_date) as known_days
-    from today
-    inner join medians as before
+    select today.business_date, today.event_type, count(before.business_date) as known_days
+    from event_days as today
+    inner join event_days as before
         on today.event_type = before.event_type
         and before.business_date between today.business_date - 28 and today.business_date - 1
+    where today.business_date >= $from_date
     group by today.business_date, today.event_type
 ),
 
