@@ -192,12 +192,12 @@ class _Series:
     """Series × days, in the order of KEY and of time; the last day is the one that is judged."""
 
     def __init__(self, rows: pd.DataFrame, day: date, regular: Sequence[date], left_out: pd.DataFrame) -> None:
-        rows = rows.assign(business_date=pd.to_datetime(rows["business_date"]).dt.date)
-        self.days = sorted({*rows["business_date"], day})
+        dates = rows["business_date"].to_numpy("datetime64[D]")
+        self.days = sorted({*np.unique(dates).tolist(), day})
         series = rows.groupby(list(KEY), sort=True, dropna=False)
         self.heads = series.last().reset_index()
         place = series.ngroup().to_numpy()
-        column = np.searchsorted(np.array(self.days, "datetime64[D]"), rows["business_date"].to_numpy("datetime64[D]"))
+        column = np.searchsorted(np.array(self.days, "datetime64[D]"), dates)
         self.entered, self.passed = (np.full((len(self.heads), len(self.days)), np.nan) for _ in range(2))
         self.entered[place, column], self.passed[place, column] = rows["entered"], rows["passed"]
         self.is_total = (self.heads["entered_metric"] == "").to_numpy()[:, None]

@@ -41,7 +41,7 @@ class Warehouse:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, log: Path | None = None) -> None:
         self.connection, self.log = connection, log
-        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         for schema in SCHEMAS:
             self.execute(f"create schema if not exists {schema}")
 
