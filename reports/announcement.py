@@ -86,9 +86,9 @@ def write_headline_lines(report: Report, words: Words) -> list[str]:
     table = build_headline_table(report, words)
     if table is None:
         return []
-    head = table["head"][2:]
+    head = table["head"][3:]
     lines = []
-    for name, value, *cells in table["rows"]:
+    for name, _, value, *cells in table["rows"]:
         compared = [f"{column} {cell}" for column, cell in zip(head, cells, strict=True) if cell]
         told = words.text("labels", "separator").join([value, *compared])
         lines.append(words.text("labels", "main_rate", name=name, value=told))

@@ -33,7 +33,7 @@ from funnelscope.reporting.delivery import (
 from funnelscope.reporting.periods import get_week
 from funnelscope.settings import SettingsError, load_settings
 from pipelines.cli.app import main
-from reports import render
+from reports import render, render_pictures
 
 SECRET = "canary-7f3a9c51d2"
 
@@ -117,9 +117,9 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
 @pytest.fixture
 def home(ran: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home of its own; reports are printed as their text, without pictures; no waiting between attempts."""
-    monkeypatch.setattr(
-        "funnelscope.reporting.editions.reports.render", lambda report, failures=None: repr(report).encode()
-    )
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_pictures", lambda *_: {})
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render", lambda report, *_: repr(report).encode())
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_html", lambda report, *_: b"")
     monkeypatch.setattr("funnelscope.reporting.editions.reports.render_stage_png", lambda stage, report: b"")
     monkeypatch.setattr(delivery, "RETRY_WAITS_SECONDS", (0.0, 0.0))
     monkeypatch.setenv("HOOK_SECRET", SECRET)
@@ -156,6 +156,7 @@ def test_a_mail_brings_title_verdict_finding_and_the_pdf(
     home: Home, mailbox: tuple[Mailbox, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     box, port = mailbox
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_pictures", render_pictures)
     monkeypatch.setattr("funnelscope.reporting.editions.reports.render", render)
     url = f"mailto://robot:${{HOOK_SECRET}}@127.0.0.1:{port}?mode=insecure&from=robot@example.com&to=team@example.com"
     declare(home, {"name": "mail", "url": url, "language": "zh"})

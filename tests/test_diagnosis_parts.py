@@ -276,7 +276,7 @@ def test_findings_are_told_in_both_languages() -> None:
     english = "\n".join(narrate_diagnosis(diagnosis, world.settings, "en"))
     chinese = "\n".join(narrate_diagnosis(diagnosis, world.settings, "zh"))
     assert "A coupon is refused: coupon WELCOME10 (confirmed)" in english
-    assert "优惠券用不了：优惠券 WELCOME10（已确认）" in chinese
+    assert "优惠券结算被拒：优惠券 WELCOME10（已确认）" in chinese
     assert " p " not in english
     unknown = read_diagnosis(world.warehouse.connection, world.day(40))
     assert "has not been diagnosed" in narrate_diagnosis(unknown, world.settings, "en")[0]

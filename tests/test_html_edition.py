@@ -204,11 +204,13 @@ def test_links_to_days_that_are_not_there_are_hidden_until_they_are() -> None:
 
 
 def test_figures_can_be_held_against_the_day_before_and_a_week_before() -> None:
-    """The trend of the headline holds both; the page has a version for each."""
-    amounts = [float(value) for value in range(100, 108)]
-    headline = replace(BUSY.headline[0], figure=replace(BUSY.headline[0].figure, value=107.0, trend=points(amounts)))
-    page = render_html(replace(REPORT, headline=(headline,)), LINKS).decode()
-    for name, value, change in (("day_before", "yesterday 106.00", "+0.9%"), ("week_before", "100.00", "+7.0%")):
+    """The trend of a stage's rate holds both; the page has a version for each."""
+    rates = [0.3 + 0.01 * day for day in range(8)]
+    stage = BUSY.stages[0]
+    assert stage.rate
+    stage = replace(stage, rate=replace(stage.rate, value=0.37, trend=points(rates)))
+    page = render_html(replace(REPORT, stages=(stage,)), LINKS).decode()
+    for name, value, change in (("day_before", "yesterday 36.0%", "+1.0 pp"), ("week_before", "30.0%", "+7.0 pp")):
         version = page[page.index(f"<div data-against='{name}' hidden>") :][:900]
         assert value in version
         assert change in version
@@ -231,7 +233,7 @@ def test_a_message_is_the_first_page_with_the_address_of_each_finding(language: 
     report = replace(REPORT, language=language)
     text = write_announcement(report, page, page=page).text
     assert f"{page}#finding-{FINDING.finding_id}" in text.splitlines()
-    assert "12,345,678.90" in text
+    assert "12,345,679" in text
     assert text.splitlines()[-1].endswith(page)
     assert write_announcement(report, "report.pdf").text.count("http") == 0
 
@@ -243,7 +245,7 @@ def test_a_long_message_keeps_its_verdict_and_its_address() -> None:
     message = write_announcement(report, page, page=page)
     lines = message.text.splitlines()
     assert len(message.text.encode()) < 2_000 + len(lines[0].encode())
-    assert "问题" in lines[0]
+    assert "3 件事" in lines[0]
     assert lines[-1].endswith(page)
 
 

@@ -52,7 +52,7 @@ def test_what_fails_is_set_aside_and_the_rest_is_printed(case: str, monkeypatch:
 
 def test_the_first_page_is_printed_without_what_breaks_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "reports.pages.summary_page.build_bridge_section", lambda report, words: fail() if report.bridge else None
+        "reports.pages.summary_page.write_story", lambda report, words: fail() if report.diagnosis else None
     )
     failures: list[PartFailure] = []
     broken = replace(BUSY, stages=BUSY.stages[:1])

@@ -102,7 +102,9 @@ def settings(world: World, published: Path, tmp_path: Path) -> Settings:
 @pytest.fixture
 def quick_printing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The report as its text, without pictures."""
-    monkeypatch.setattr("funnelscope.reporting.editions.reports.render", lambda report: repr(report).encode())
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_pictures", lambda *_: {})
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render", lambda report, *_: repr(report).encode())
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_html", lambda report, *_: b"")
     monkeypatch.setattr("funnelscope.reporting.editions.reports.render_stage_png", lambda stage, report: b"")
 
 

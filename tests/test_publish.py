@@ -97,7 +97,9 @@ def home(three_days: Home, tmp_path: Path) -> Home:
 @pytest.fixture
 def quick_printing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pages are not the point here: a report is printed as its text."""
-    monkeypatch.setattr("funnelscope.reporting.editions.reports.render", lambda report: repr(report).encode())
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_pictures", lambda *_: {})
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render", lambda report, *_: repr(report).encode())
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_html", lambda report, *_: b"")
     monkeypatch.setattr("funnelscope.reporting.editions.reports.render_stage_png", lambda stage, report: b"")
 
 

@@ -127,6 +127,7 @@ def told_keys() -> set[str]:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_words_hold_what_is_told_and_nothing_else(language: str) -> None:
     by_name = {"tar_archive", "asked_greater", "asked_greater_or_equal", "times_too_large", "times_too_small"}
+    by_name |= {"is_a_folder", "locked_folder"}
     assert set(load_words(language).sections["told"]) == told_keys() | by_name
 
 

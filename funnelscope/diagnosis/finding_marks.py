@@ -11,14 +11,12 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from funnelscope.warehouse.connection import create_privately
-
 FILE_NAME = "finding_marks.jsonl"
 WORSE_BY = 1.5
 """A known finding is told again when its effect is so many times what it was when it was marked."""
 
 
-class Mark(StrEnum):
+class MarkKind(StrEnum):
     """What became of a finding."""
 
     DONE = "done"
@@ -27,11 +25,11 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True)
-class FindingMark:
+class StoredMark:
     """One mark: of which finding, on the report of which day, with what effect it had then (passed / expected − 1)."""
 
     finding_id: str
-    mark: Mark
+    mark: MarkKind
     business_date: date
     marked_at: datetime
     note: str = ""
@@ -39,13 +37,15 @@ class FindingMark:
 
     def is_quiet(self, effect: float | None) -> bool:
         """Whether a finding of this effect needs no further telling: known or false, and not much worse since."""
-        if self.mark is Mark.DONE:
+        if self.mark is MarkKind.DONE:
             return False
         return self.effect is None or effect is None or abs(effect) < WORSE_BY * abs(self.effect)
 
 
-def add_mark(home: Path, mark: FindingMark) -> None:
+def add_mark(home: Path, mark: StoredMark) -> None:
     """Appends the mark. A line that a killed process left unfinished is ended first."""
+    from funnelscope.warehouse.connection import create_privately  # heavy, and `funnelscope --help` reads this module
+
     path = home / FILE_NAME
     line = json.dumps(asdict(mark), ensure_ascii=False, default=str) + "\n"
     with create_privately(), path.open("ab+") as file:
@@ -62,16 +62,16 @@ def _read_last_byte(path: Path) -> bytes:
         return file.read(1)
 
 
-def read_marks(home: Path) -> dict[str, FindingMark]:
+def read_marks(home: Path) -> dict[str, StoredMark]:
     """The latest mark of each finding, by its id. Lines that are none are left out."""
-    marks: dict[str, FindingMark] = {}
+    marks: dict[str, StoredMark] = {}
     path = home / FILE_NAME
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
         try:
             given = json.loads(line)
-            mark = FindingMark(
+            mark = StoredMark(
                 str(given["finding_id"]),
-                Mark(given["mark"]),
+                MarkKind(given["mark"]),
                 date.fromisoformat(given["business_date"]),
                 datetime.fromisoformat(given["marked_at"]),
                 str(given.get("note") or ""),
@@ -83,6 +83,6 @@ def read_marks(home: Path) -> dict[str, FindingMark]:
     return marks
 
 
-def make_mark(finding_id: str, mark: Mark, business_date: date, note: str, effect: float | None) -> FindingMark:
+def make_mark(finding_id: str, mark: MarkKind, business_date: date, note: str, effect: float | None) -> StoredMark:
     """A mark of now."""
-    return FindingMark(finding_id, mark, business_date, datetime.now(UTC).replace(microsecond=0), note, effect)
+    return StoredMark(finding_id, mark, business_date, datetime.now(UTC).replace(microsecond=0), note, effect)

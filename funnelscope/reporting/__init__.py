@@ -13,6 +13,7 @@ from funnelscope.reporting.editions import (
     find_restated_days,
     print_report,
     read_report,
+    tell_period,
 )
 from funnelscope.reporting.periods import PERIODS_OF, Period, find_ended_periods, parse_month, parse_week
 from funnelscope.reporting.stage_sections import STAGES
@@ -30,4 +31,5 @@ __all__ = [
     "parse_week",
     "print_report",
     "read_report",
+    "tell_period",
 ]

@@ -380,6 +380,11 @@ def _find_restated(settings: Settings, periods: Iterable[Period]) -> list[Period
         ]
 
 
+def tell_period(settings: Settings, period: Period | date, language: str | None = None) -> str:
+    """The first page of the report as plain text. Raises FileNotFoundError before the first publication."""
+    return reports.write_digest(read_report(settings, period, language))
+
+
 def read_report(settings: Settings, period: Period | date, language: str | None = None) -> reports.Report:
     """The report as data, without printing it. Raises FileNotFoundError before the first publication."""
     period = _convert_to_period(period)

@@ -559,12 +559,11 @@ def _find_language() -> str:
 
 
 def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date, language: Language | None) -> None:
-    import reports
-    from funnelscope.reporting import find_or_print_report, read_report
+    from funnelscope.reporting import find_or_print_report, tell_period
 
     _print_verdicts(result.verdicts)
     edition = find_or_print_report(settings, business_date, language)
-    typer.echo(f"\n{reports.write_digest(read_report(settings, business_date, language))}\n")
+    typer.echo(f"\n{tell_period(settings, business_date, language)}\n")
     typer.echo(f"Report: {edition.pdf}")
     print_quarantined(result.quarantined, language.value if language else settings.language)
 

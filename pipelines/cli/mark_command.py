@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from funnelscope.diagnosis.finding_marks import Mark
+from funnelscope.diagnosis.finding_marks import MarkKind
 from pipelines.cli.console import explain_errors, load_shop_settings
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def mark(
         str, typer.Argument(metavar="FINDING", help="Its number in the last report, such as 1; or the start of its id.")
     ],
     what: Annotated[
-        Mark,
+        MarkKind,
         typer.Argument(
             metavar="done|known|false",
             help="done: somebody acted. known: leave it out of the list until it gets worse. false: a false alarm.",

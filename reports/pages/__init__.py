@@ -68,7 +68,6 @@ def _build_summary(report: Report, words: Words, aside: SetAside | None) -> Cont
     left_out: dict[str, Any] = {
         "platforms": (),
         "diagnosis": None,
-        "bridge": None,
         "headline": (),
         "stages": (),
         "days": (),

@@ -26,6 +26,7 @@ from reports.pages.table_blocks import (
     build_table,
     name_figure,
     write_baseline_and_change,
+    write_column_heads,
     write_earlier,
     write_marked_value,
 )
@@ -181,11 +182,10 @@ def build_headline_table(report: Report, words: Words) -> Content | None:
         if headline.second is not None and headline.second.value is not None:
             rows.append(build_headline_row(headline.second, None, report, words))
     kept = [key for key in heads if any(row["cells"][key] for row in rows)]
-    head = [words.text("columns", "figure"), words.text("columns", "value"), *(heads[key] for key in kept)]
-    cells = [[row["name"], row["value"], *(row["cells"][key] for key in kept)] for row in rows]
+    head = [*write_column_heads(words, "figure", "counts", "value"), *(heads[key] for key in kept)]
+    cells = [[row["name"], row["counts"], row["value"], *(row["cells"][key] for key in kept)] for row in rows]
     return {
         **build_table(head, cells, [None] * len(head)),
-        "counts": [row["counts"] for row in rows],
         "marked": [row["is_marked"] for row in rows],
         "pictures": [row["picture"] for row in rows],
     }
