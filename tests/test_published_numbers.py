@@ -192,6 +192,10 @@ class Printed:
         return range(start + 1, next((line for line in chapter if line > start and self.lines[line] in headings),
                                      chapter.stop))  # fmt: skip
 
+    def holds(self, lines: range, text: str) -> bool:
+        """Whether one of the lines is the text."""
+        return any(self.lines[line] == text for line in lines)
+
     @property
     def headings(self) -> set[str]:
         plain = {text for text in self.words.sections["headings"].values() if "{" not in text}
@@ -231,6 +235,35 @@ class Printed:
                 if self.lines[line].endswith(label[:cut].rstrip()) and self.lines[line + 1].startswith(label[cut:]):
                     return Place([(line + 1, len(label) - cut)], most)
         raise AssertionError(f"no {label!r}")
+
+    def table_rows(self, names: Sequence[str]) -> dict[str, Place]:
+        """The rows of the first page's table by their names; a name, and what follows it, may go on below."""
+        heading = self.words.text("headings", "headline")
+        lines = range(next(line for line in self.front if self.lines[line] == heading) + 1, self.front.stop)
+        stop = next(line for line in lines if self.lines[line].startswith(self._begin_note(names[0])))
+        starts: dict[str, int] = {}
+        for name in names:
+            texts = [(line, self.lines[line]) for line in range(lines.start, stop)]
+            starts[name] = next(
+                line for line, text in texts if text.startswith(name) or (len(text) > 3 and name.startswith(text))
+            )
+        ends = [*sorted(starts.values())[1:], stop]
+        places = {}
+        for (name, start), end in zip(starts.items(), ends, strict=True):
+            first = len(name) if self.lines[start].startswith(name) else len(self.lines[start])
+            below = len(name) - first
+            rest = [(line, below if line == start + 1 and below else 0) for line in range(start + 1, end)]
+            places[name] = Place([(start, first), *rest])
+        return places
+
+    def _begin_note(self, name: str) -> str:
+        return self.words.text("labels", "main_rate", name=name, value="#").partition("#")[0].rstrip()
+
+    def note_of(self, name: str) -> Place:
+        """The line below the table that tells more of a figure."""
+        label = self._begin_note(name)
+        line = next(line for line in self.front if self.lines[line].startswith(label))
+        return Place([(line, len(label))])
 
     def block(self, lines: range, first: str, until: Sequence[str]) -> Place:
         """The lines between one that is `first` and the next that is one of `until`."""
@@ -334,12 +367,22 @@ def is_rate(key: str) -> bool:
     return key.endswith(("_rate", "_share"))
 
 
-def the_four_numbers(printed: Printed, tables: Tables) -> Iterator[Wanted]:
-    names = {key: printed.words.text("metrics", key) for key in
-             ("paid_amount", "expected_net_amount", "visitor_pay_rate", "cost", "return_on_ad_spend")}  # fmt: skip
-    for key in ("paid_amount", "expected_net_amount", "cost"):
+def the_main_figures(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    """Each figure with its counts, against the day before, the same weekday, what is usual, and the target."""
+    keys = ("paid_amount", "expected_net_amount", "visitors", "visitor_pay_rate", "amount_per_buyer", "cost",
+            "return_on_ad_spend")  # fmt: skip
+    names = {key: printed.words.text("metrics", key) for key in keys}
+    for key in ("paid_amount", "expected_net_amount", "amount_per_buyer", "cost"):
         names[key] = printed.words.text("labels", "with_unit", name=names[key], unit="CNY")
-    ends = [*names.values(), printed.words.text("headings", "bridge", currency="CNY")]
+    rows = printed.table_rows([*names.values()])
+
+    def earlier(key: str, value: float) -> list[float]:
+        found = tables.rows(
+            f"select value from marts.daily_metrics where metric = '{key}' and business_date in ($day - 1, $day - 7) "
+            "order by business_date desc"
+        )
+        return [(value - float(before)) * 100 if is_rate(key) else value / float(before) - 1 for (before,) in found]
+
     paid, paid_usual, paid_month = tables.row(
         """
         with days as (
@@ -354,9 +397,10 @@ def the_four_numbers(printed: Printed, tables: Tables) -> Iterator[Wanted]:
         """
     )
     target = 9000
-    in_month = (paid, paid_usual, paid / paid_usual - 1, target, paid / target - 1, paid_month,
-                paid_month / (target * DAY.day) - 1)  # fmt: skip
-    yield Wanted("paid amount", printed.block(printed.front, names["paid_amount"], ends), in_month)
+    values = (paid, *earlier("paid_amount", paid), paid_usual, paid / paid_usual - 1, paid / target - 1)
+    yield Wanted("paid amount", rows[names["paid_amount"]], values)
+    in_month = (paid_month, paid_month / (target * DAY.day) - 1)
+    yield Wanted("paid amount of the month", printed.note_of(names["paid_amount"]), in_month)
     (refunded,) = tables.row(
         "select sum(refunded_amount) / sum(paid_amount) from marts.refund_rates "
         "where is_mature and within = '30d' and paid_date between $day - 89 and $day"
@@ -364,9 +408,15 @@ def the_four_numbers(printed: Printed, tables: Tables) -> Iterator[Wanted]:
     kept = 1 - refunded
     yield Wanted(
         "expected net amount",
-        printed.block(printed.front, names["expected_net_amount"], ends),
+        rows[names["expected_net_amount"]],
         (paid * kept, paid_usual * kept, paid / paid_usual - 1),
     )
+    visitors, visitors_usual = tables.row(
+        "select any_value(visitors) filter (business_date = $day), "
+        "avg(visitors) filter (business_date in (from usual_days)) from marts.daily_summary"
+    )
+    values = (visitors, *earlier("visitors", visitors), visitors_usual, visitors / visitors_usual - 1)
+    yield Wanted("visitors", rows[names["visitors"]], values)
     buyers, visitors, usual, month = tables.row(
         """
         select
@@ -379,9 +429,16 @@ def the_four_numbers(printed: Printed, tables: Tables) -> Iterator[Wanted]:
         """
     )
     rate = buyers / visitors
-    values = (rate, usual, (rate - usual) * 100, buyers, visitors, 0.03, (rate - 0.03) * 100, month,
-              (month - 0.03) * 100)  # fmt: skip
-    yield Wanted("visitor pay rate", printed.block(printed.front, names["visitor_pay_rate"], ends), values)
+    values = (buyers, visitors, rate, *earlier("visitor_pay_rate", rate), usual, (rate - usual) * 100,
+              (rate - 0.03) * 100)  # fmt: skip
+    yield Wanted("visitor pay rate", rows[names["visitor_pay_rate"]], values)
+    yield Wanted("visitor pay rate of the month", printed.note_of(names["visitor_pay_rate"]),
+                 (month, (month - 0.03) * 100))  # fmt: skip
+    spent, buying, value, usual = tables.metric("amount_per_buyer")
+    assert value is not None
+    assert usual is not None
+    values = (*known(spent, buying), value, *earlier("amount_per_buyer", value), usual, value / usual - 1)
+    yield Wanted("amount per buyer", rows[names["amount_per_buyer"]], values)
     cost, cost_usual, cost_month = tables.row(
         """
         with days as (select business_date, sum(cost) as cost from marts.arrival_cube group by all)
@@ -391,18 +448,23 @@ def the_four_numbers(printed: Printed, tables: Tables) -> Iterator[Wanted]:
         from days
         """
     )
-    earned, spent, _, _ = tables.metric("return_on_ad_spend")
-    assert earned is not None
+    values = (cost, *earlier("cost", cost), cost_usual, cost / cost_usual - 1)
+    yield Wanted("cost", rows[names["cost"]], values)
+    yield Wanted("cost of the month", printed.note_of(names["cost"]), (cost_month,))
+    earned, spent, value, usual = tables.metric("return_on_ad_spend")
+    assert value is not None
+    assert usual is not None
     assert spent == cost
-    values = (cost, cost_usual, cost / cost_usual - 1, earned / cost, cost_month)
-    yield Wanted("cost", printed.block(printed.front, names["cost"], ends), values)
+    values = (*known(earned, spent), value, usual, value / usual - 1)
+    yield Wanted("return on ad spend", rows[names["return_on_ad_spend"]], values)
 
 
 def the_bridge(printed: Printed, tables: Tables) -> Iterator[Wanted]:
     """Five factors by logarithmic means, three classes, their sum, and what is excluded."""
     heading = printed.words.text("headings", "bridge", currency="CNY")
-    start = next(line for line in printed.front if printed.lines[line] == heading)
-    lines = range(start, printed.front.stop)
+    chapter = printed.chapter(printed.words.text("headings", "money_chapter"))
+    start = next(line for line in chapter if printed.lines[line] == heading)
+    lines = range(start, chapter.stop)
     factors = tables.rows(
         """
         with days as (
@@ -480,15 +542,15 @@ def the_tiles(printed: Printed, tables: Tables) -> Iterator[Wanted]:
 
 
 def open_window(tables: Tables, stage: str) -> tuple[float, ...]:
-    """Days of the window that is still open, and who is in it."""
+    """Who is in the window that is still open, and its days."""
     if stage == "decision":
         return tables.row(
-            "select 7, sum(pending) from marts.session_conversion_windows "
+            "select sum(pending), 7 from marts.session_conversion_windows "
             "where window_days = 7 and entry_date between $day - 28 and $day"
         )
     if stage == "repurchase":
         return tables.row(
-            "select 30, sum(pending) from marts.repurchase_windows "
+            "select sum(pending), 30 from marts.repurchase_windows "
             "where window_days = 30 and cohort_date between $day - 89 and $day"
         )
     return ()
@@ -599,6 +661,8 @@ def the_questions_and_pairs(printed: Printed, tables: Tables) -> Iterator[Wanted
     """The numbers behind the answers, and the figures above the rates that they may move."""
     for stage in STAGES:
         part = printed.part(printed.stage(stage), printed.words.text("headings", "questions"))
+        status = printed.words.text("finding_parts", "status")  # with it begins what is known of a finding
+        part = range(part.start, next((line for line in part if printed.cell(line) == status), part.stop))
         for key in printed.words.sections["metrics"]:
             label = printed.words.text("labels", "main_rate", name=printed.words.text("metrics", key), value="")
             if label.replace(" ", "") not in "".join(printed.lines[line] for line in part).replace(" ", ""):
@@ -613,7 +677,10 @@ def the_questions_and_pairs(printed: Printed, tables: Tables) -> Iterator[Wanted
             yield Wanted(f"{stage}: question {key}", printed.after(part, label, len(values)), values)
         if is_calm(printed, tables, stage):  # nothing moved, so that nothing may have moved it
             continue
-        part = printed.part(printed.stage(stage), printed.words.text("headings", "pairs"))
+        heading = printed.words.text("headings", "pairs")
+        if printed.was_looked_into and not printed.holds(printed.stage(stage), heading):  # no figure of them moved
+            continue
+        part = printed.part(printed.stage(stage), heading)
         for key in printed.words.sections["metrics"]:
             name = printed.words.text("metrics", key)
             if any(re.search(rf"(^|\s\s){re.escape(name)}\s\s", printed.lines[line]) for line in part):
@@ -635,7 +702,8 @@ def is_calm(printed: Printed, tables: Tables, stage: str) -> bool:
 def the_heat_maps(printed: Printed, tables: Tables) -> Iterator[Wanted]:
     """The rate of each cell, and below it how many points it lies from the pooled rate of the usual days."""
     for stage, (cube, row, column, entered, passed) in HEAT_MAPS.items():
-        if is_calm(printed, tables, stage):
+        is_drawn = printed.holds(printed.stage(stage), printed.heat_map_heading(stage))
+        if is_calm(printed, tables, stage) or (printed.was_looked_into and not is_drawn):
             continue
         cells = tables.rows(
             f"""
@@ -749,21 +817,21 @@ def the_findings(printed: Printed, tables: Tables) -> Iterator[Wanted]:
     )
     losses = [row for row in found if row[-1] != "withheld"]
     assert losses, "or nothing is compared"
-    label = printed.words.text("labels", "loss_net", orders="#", money="#").partition("#")[0]
+    label = printed.words.text("finding_facts", "orders", orders="#").partition("#")[0]
     for stage, kind, _, *values in losses:
         orders, money, (kept, seen, expected, stability, _) = values[:3], values[3:6], values[6:]
         net = [each * kept for each in money]
         lines = [line for line in printed.front if label in printed.lines[line]]
         (line,) = (line for line in lines if agrees(printed.numbers(Place([(line, 0)]))[0][1], orders[0]))
-        yield Wanted(f"first page: {kind}", Place([(line, 0)]), (*orders, *net))
+        yield Wanted(f"first page: {kind}", Place([(line, 0), (line + 1, 0)], most=6), (*orders, *money))
         chapter = printed.stage(stage)
         rows = (("observed_rate", (seen, expected)), ("lost_orders", orders), ("lost_amount", money),
                 ("lost_net_amount", net), ("stability", (stability,)))  # fmt: skip
         for key, wanted in rows:
             name = printed.words.text("finding_parts", key)
             yield Wanted(f"{stage}: {kind} {key}", printed.row(chapter, name), tuple(wanted))
-    (first,) = (row for row in losses[:1])
-    yield Wanted("verdict", verdict_place(printed), tuple(each * first[9] for each in first[6:9]))
+    acting = [row for row in found if row[-1] != "recovered"]
+    yield Wanted("verdict", verdict_place(printed), (len(acting),))
 
 
 def the_evidence(printed: Printed, tables: Tables) -> Iterator[Wanted]:
@@ -776,9 +844,11 @@ def the_evidence(printed: Printed, tables: Tables) -> Iterator[Wanted]:
     )
     assert found
     for stage, slice_text, *effect, finding in found:
-        name = printed.words.format_slice(tuple(json.loads(slice_text).items()))
-        part = printed.part(printed.stage(stage), printed.words.text("headings", "effects"))
-        yield Wanted(f"{stage}: effect {name}", printed.row(part, name), tuple(map(float, effect)))
+        heading = printed.words.text("headings", "effects")
+        if printed.holds(printed.stage(stage), heading):  # drawn where a stage has several findings
+            name = printed.words.format_slice(tuple(json.loads(slice_text).items()))
+            row = printed.row(printed.part(printed.stage(stage), heading), name)
+            yield Wanted(f"{stage}: effect {name}", row, tuple(map(float, effect)))
         for series, today, usual in tables.rows(
             f"select name, today, usual from diagnosis.evidence where business_date = $day and kind = 'series' "
             f"and finding_id = '{finding}'"
@@ -792,9 +862,10 @@ def the_evidence(printed: Printed, tables: Tables) -> Iterator[Wanted]:
 
 
 def verdict_place(printed: Printed) -> Place:
-    """The money in the sentence of the day."""
-    line = next(line for line in printed.front if "CNY" in printed.lines[line] and "(CNY)" not in printed.lines[line])
-    return Place([(line, 0)], most=3)
+    """The number of things to do, in the sentence of the day."""
+    before = printed.words.text("verdict_sentences", "to_do", count="#").partition("#")[0]
+    line = next(line for line in printed.front if printed.lines[line].startswith(before))
+    return Place([(line, 0)], most=1)
 
 
 def the_data(printed: Printed, tables: Tables) -> Iterator[Wanted]:
@@ -837,7 +908,7 @@ def the_data(printed: Printed, tables: Tables) -> Iterator[Wanted]:
 
 Part = Callable[[Printed, Tables], Iterator[Wanted]]
 PARTS: tuple[Part, ...] = (
-    the_four_numbers,
+    the_main_figures,
     the_bridge,
     the_tiles,
     the_money,
