@@ -1041,7 +1041,7 @@ PERTURBED = {
     "marts.payment_cube": "paid = paid + 1",
     "marts.arrival_cube": "arrived_clicks = arrived_clicks + 1",
     "marts.repurchase_cube": "purchased = purchased + 1",
-    "diagnosis.findings": "lost_orders = lost_orders + 1, lost_amount = lost_amount + 9, effect = effect * 0.9",
+    "diagnosis.findings": "passed = passed + 3, expected = expected * 1.1",
     "diagnosis.evidence": "today = today * 1.1",
     "quality.family_days": "rows_read = rows_read + 1, rows_accepted = rows_accepted + 1",
 }
