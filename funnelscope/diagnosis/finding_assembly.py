@@ -71,8 +71,24 @@ def assemble_finding(
         value_days = (day,) if compared.is_promotion else compared.days
         per_pass = estimate_loss_per_pass(warehouse, step, slice_, value_days, day)
         loss = estimate_loss(counts.expected - counts.passed, counts.variance, per_pass)
+    p_value = min(1.0, found.p_value * len(STEPS)) if slice_ else found.p_value
+    record = build_record(settings, step_day, replace(found, p_value=p_value), judgement, loss, since)
+    return AssembledFinding(record, tuple(replace(each, is_before=each.since_date <= since) for each in evidence))
+
+
+def build_record(
+    settings: Settings,
+    step_day: StepDay,
+    found: LocalizedSlice,
+    judgement: FindingJudgement,
+    loss: LossEstimate,
+    since: date,
+) -> FindingRecord:
+    """The record of a slice as it was measured and judged, without id and rank; its p-value is taken as it is."""
+    step, slice_ = step_day.step, dict(sorted(found.slice.items()))
+    counts = step_day.count_slice(slice_)
     object_kind, object_name = find_object_to_open(step.stage, slice_)
-    record = FindingRecord(
+    return FindingRecord(
         finding_id="",
         stage=step.stage,
         cube=step.cube,
@@ -91,7 +107,7 @@ def assemble_finding(
         effect_low=found.theta_low - 1,
         effect_high=found.theta_high - 1,
         z=found.z,
-        p_value=min(1.0, found.p_value * len(STEPS)) if slice_ else found.p_value,
+        p_value=found.p_value,
         stability=found.stability,
         runner_up=found.runner_up or None,
         runner_up_gap=found.runner_up_gap,
@@ -107,7 +123,6 @@ def assemble_finding(
         object_name=object_name,
         owner=settings.owners.get(step.stage) or step.stage,
     )
-    return AssembledFinding(record, tuple(replace(each, is_before=each.since_date <= since) for each in evidence))
 
 
 def _record_data_check(fault: DataFault, slice_: SliceConditions, day: date) -> EvidenceRecord:

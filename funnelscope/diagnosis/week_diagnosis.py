@@ -5,17 +5,18 @@ diagnosed with its last day, by the same scan over the sums of its days, and has
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 from funnelscope.diagnosis.baseline import load_cube_day
 from funnelscope.diagnosis.comparable_days import ComparableDays, list_regular_days
 from funnelscope.diagnosis.data_faults import find_gate_warnings
-from funnelscope.diagnosis.fault_classes import classify_fault, find_object_to_open
+from funnelscope.diagnosis.fault_classes import classify_fault
+from funnelscope.diagnosis.finding_assembly import FindingJudgement, build_record
 from funnelscope.diagnosis.finding_selection import ACTIVE_DAYS, compute_whole_step_p_value
 from funnelscope.diagnosis.follow_up import create_id
 from funnelscope.diagnosis.loss_estimate import estimate_loss, estimate_loss_per_pass
 from funnelscope.diagnosis.overdispersion import learn_week_overdispersion
-from funnelscope.diagnosis.playbook import get_table_playbook
 from funnelscope.diagnosis.records import FindingRecord, WeekFindingRecord
 from funnelscope.diagnosis.step_scan import (
     SMALLEST_EFFECT,
@@ -114,39 +115,9 @@ def _record_finding(
     per_pass = estimate_loss_per_pass(warehouse, step, slice_, days, week[-1])
     loss = estimate_loss(counts.expected - counts.passed, counts.variance, per_pass)
     warnings = find_gate_warnings(warehouse, week[-1], step.cube)
-    object_kind, object_name = find_object_to_open(step.stage, slice_)
-    record = WeekFindingRecord(
-        finding_id="",
-        stage=step.stage,
-        cube=step.cube,
-        step=step.name,
-        slice=slice_,
-        fault_class=classify_fault(step.segment, slice_, set()),
-        status="provisional" if warnings else "confirmed",
-        status_reason=get_table_playbook().describe_reasons(warnings),
-        status_reasons=warnings,
-        since_date=week[0],
-        is_ongoing=True,
-        entered=round(counts.entered),
-        passed=round(counts.passed),
-        expected=counts.expected,
-        effect=found.effect,
-        effect_low=found.theta_low - 1,
-        effect_high=found.theta_high - 1,
-        z=found.z,
-        p_value=min(1.0, found.p_value * len(STEPS)) if slice_ else compute_whole_step_p_value(found.z),
-        stability=found.stability,
-        runner_up=found.runner_up or None,
-        runner_up_gap=found.runner_up_gap,
-        lost_orders=loss.orders,
-        lost_orders_low=loss.orders_low,
-        lost_orders_high=loss.orders_high,
-        lost_amount=loss.amount,
-        lost_amount_low=loss.amount_low,
-        lost_amount_high=loss.amount_high,
-        lost_amount_net=loss.amount_net,
-        object_kind=object_kind,
-        object_name=object_name,
-        owner=settings.owners.get(step.stage) or step.stage,
+    judgement = FindingJudgement(
+        classify_fault(step.segment, slice_, set()), "provisional" if warnings else "confirmed", warnings, is_lost=True
     )
+    p_value = min(1.0, found.p_value * len(STEPS)) if slice_ else compute_whole_step_p_value(found.z)
+    record = build_record(settings, view, replace(found, p_value=p_value), judgement, loss, week[0])
     return WeekFindingRecord(**{**vars(record), "finding_id": create_id(record, week[-1])})
