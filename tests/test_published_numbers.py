@@ -812,17 +812,16 @@ def the_findings(printed: Printed, tables: Tables) -> Iterator[Wanted]:
         select stage, fault_class, slice, lost_orders, lost_orders_low, lost_orders_high, lost_amount, lost_amount_low,
             lost_amount_high, lost_amount_net / lost_amount, passed / entered, expected / entered, stability, status
         from diagnosis.findings where business_date = $day
-        order by lost_amount_net desc nulls last
+        order by rank
         """
     )
     losses = [row for row in found if row[-1] != "withheld"]
     assert losses, "or nothing is compared"
     label = printed.words.text("finding_facts", "orders", orders="#").partition("#")[0]
-    for stage, kind, _, *values in losses:
+    lines = [line for line in printed.front if label in printed.lines[line]]
+    for line, (stage, kind, _, *values) in zip(lines, losses, strict=True):
         orders, money, (kept, seen, expected, stability, _) = values[:3], values[3:6], values[6:]
         net = [each * kept for each in money]
-        lines = [line for line in printed.front if label in printed.lines[line]]
-        (line,) = (line for line in lines if agrees(printed.numbers(Place([(line, 0)]))[0][1], orders[0]))
         yield Wanted(f"first page: {kind}", Place([(line, 0), (line + 1, 0)], most=6), (*orders, *money))
         chapter = printed.stage(stage)
         rows = (("observed_rate", (seen, expected)), ("lost_orders", orders), ("lost_amount", money),
@@ -1041,7 +1040,7 @@ PERTURBED = {
     "marts.payment_cube": "paid = paid + 1",
     "marts.arrival_cube": "arrived_clicks = arrived_clicks + 1",
     "marts.repurchase_cube": "purchased = purchased + 1",
-    "diagnosis.findings": "passed = passed + 3, expected = expected * 1.1",
+    "diagnosis.findings": "lost_orders = lost_orders + 1, lost_amount = lost_amount + 9, passed = passed + 3",
     "diagnosis.evidence": "today = today * 1.1",
     "quality.family_days": "rows_read = rows_read + 1, rows_accepted = rows_accepted + 1",
 }
