@@ -86,8 +86,16 @@ def test_every_redemption_has_a_basket_of_its_household_on_the_day_that_the_shop
 
 @pytest.mark.slow
 def test_every_day_of_the_year_is_published(published: duckdb.DuckDBPyConnection) -> None:
-    judged = "select verdict, count(*) from quality.day_verdict where business_date >= $1 group by verdict"
-    assert published.execute(judged, [date(2017, 1, 1)]).fetchall() == [("pass", 365)]
+    judged = "select verdict, count(*) from quality.day_verdict where business_date >= $1 group by verdict order by all"
+    assert published.execute(judged, [date(2017, 1, 1)]).fetchall() == [("pass", 364), ("warn", 1)]
+
+
+@pytest.mark.slow
+def test_the_gate_asks_about_the_day_on_which_the_shops_were_closed_and_about_no_quiet_day_of_coupons(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    warned = "select business_date from quality.day_verdict where verdict = 'warn'"
+    assert published.sql(warned).fetchall() == [(date(2017, 12, 25),)]
 
 
 def test_the_export_holds_the_package_s_tables_as_they_are(tmp_path: Path) -> None:

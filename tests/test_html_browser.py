@@ -94,10 +94,10 @@ OVERLAPS = """() => {
 def test_the_switch_shows_what_figures_are_held_against(page: Page, path: Path) -> None:
     page.set_viewport_size(PHONE)
     open_report(page, replace(REPORT, language="en"), path)
-    shown = page.locator(".headline [data-against]:visible").first
+    shown = page.locator(".tiles [data-against]:visible").first
     assert "usual" in shown.inner_text()
     page.get_by_label("yesterday", exact=True).check()
-    assert "yesterday" in page.locator(".headline [data-against]:visible").first.inner_text()
+    assert "yesterday" in page.locator(".tiles [data-against]:visible").first.inner_text()
     assert page.locator("[data-against=week_before]:visible").count() == 0
 
 

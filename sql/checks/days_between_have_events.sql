@@ -91,6 +91,21 @@ known as (
     from before
     inner join weekdays on before.business_date = weekdays.business_date and before.family = weekdays.family
     group by before.business_date, before.family, before.open_days, usual, first_date
+),
+
+-- Twice the squares below the median, so that a day of promotion makes no shop unsteady; an empty day counts as one.
+scatter as (
+    select
+        known.business_date, known.family, known.open_days, usual, known_days, latest_same_weekday, first_date,
+        2 * (
+            sum(power(greatest(usual - row_count, 0), 2)) + (known_days - known.open_days) * power(usual, 2)
+        ) / known_days as variance
+    from known
+    inner join counts
+        on known.family = counts.family
+        and counts.business_date between known.business_date - 28 and known.business_date - 1
+    group by
+        known.business_date, known.family, known.open_days, usual, known_days, latest_same_weekday, first_date
 )
 
 select
@@ -99,7 +114,12 @@ select
     round(usual) as usual, -- rows on a median day of the four weeks before
     open_days, -- days with rows in those weeks
     known_days -- days on which there might have been some: without the weekdays on which the shop rests
-from known
+from scatter
 where (latest_same_weekday >= business_date - 14 or first_date > business_date - 8)
     and open_days >= 7
-    and known_days - open_days <= case when usual >= 5 then 1 else 0 end
+    and known_days - open_days <= 1
+    -- Fewer than one such day in a thousand would be empty by chance: Poisson, or negative binomial where counts scatter.
+    and case
+        when variance > usual * 1.001 then power(usual / variance, power(usual, 2) / (variance - usual))
+        else exp(-usual)
+    end < 0.001
