@@ -10,6 +10,7 @@ from assets.resources import Shop
 from funnelscope import ingest
 from funnelscope.events.schema import FAMILIES, Family
 from funnelscope.messages.markdown import escape_markdown
+from funnelscope.quality.repeated_deliveries import settle_repeated_deliveries
 from funnelscope.settings import Settings
 from funnelscope.warehouse.models import RAW_LEADING_COLUMNS
 
@@ -26,6 +27,7 @@ def define_raw_events(days: dg.DailyPartitionsDefinition, settings: Settings) ->
     def take_deliveries(context: dg.AssetExecutionContext, shop: Shop) -> Iterator[dg.MaterializeResult]:
         """Loads every new, changed or removed file of the landing zone, whatever day it belongs to."""
         ingest.take_deliveries(shop.warehouse, shop.settings)
+        settle_repeated_deliveries(shop.warehouse, shop.settings)
         from_date, to_date = read_date_range(context, shop)
         for family in FAMILIES.values():
             yield dg.MaterializeResult(

@@ -293,7 +293,7 @@ def test_a_late_day_is_asked_for_once_with_the_days_that_stand_on_it(built: Home
                 day=day(3),
             )
             shop.warehouse.execute(
-                "insert into quality.delivery_dates values (1, 'page', $day, 'late', $day, 1)", day=day(3)
+                "insert into quality.delivery_dates values (1, 'page', $day, 'late', $day, 1, 1)", day=day(3)
             )
         asked, again = tick(built, instance, seen), tick(built, instance, seen)
         assert isinstance(asked, dg.SensorResult)

@@ -1,5 +1,6 @@
 """Which days a run builds: what was asked for, what late deliveries change, and no more."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from funnelscope.ingest.build_state import (
     list_far_reaching_models,
     read_build_state,
     record_built,
+    record_repeated,
 )
 from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
 from funnelscope.warehouse.models import load_models
@@ -130,7 +132,9 @@ def deliver(warehouse: Warehouse, number: int, rows: int) -> None:
         "values ($id, 'order', $dt, $file, 'order', 'loaded', $rows)",
         **values,
     )
-    warehouse.execute("insert into quality.delivery_dates values ($id, 'order', $dt, $file, $dt, $rows)", **values)
+    warehouse.execute(
+        "insert into quality.delivery_dates values ($id, 'order', $dt, $file, $dt, $rows, $rows)", **values
+    )
 
 
 def test_what_was_just_built_stands(warehouse: Warehouse) -> None:
@@ -142,6 +146,23 @@ def test_what_was_just_built_stands(warehouse: Warehouse) -> None:
 def test_a_late_delivery_makes_its_day_late_until_it_is_built(warehouse: Warehouse) -> None:
     deliver(warehouse, 3, rows=101)
     assert read_build_state(warehouse) == BuildState(days(1, 30), changed=days(3, 3))
+
+
+@pytest.mark.parametrize(
+    ("rows", "stands"),
+    [
+        (100, BuildState(days(1, 30), repeated=days(3, 3))),
+        (101, BuildState(days(1, 30), changed=days(3, 3))),
+    ],
+)
+def test_a_delivery_that_repeats_a_day_does_not_make_it_late(
+    rows: int, stands: BuildState, warehouse: Warehouse
+) -> None:
+    deliver(warehouse, 31, rows)
+    warehouse.execute("update quality.delivery_dates set business_date = $day where delivery_id = 31", day=may(3))
+    assert read_build_state(warehouse) == stands
+    record_repeated(warehouse, stands.repeated)
+    assert read_build_state(warehouse) == replace(stands, repeated=frozenset())
 
 
 def test_a_run_killed_half_way_is_made_up_for(warehouse: Warehouse) -> None:

@@ -12,8 +12,8 @@ from funnelscope.ingest.exclusions import find_excluded
 from funnelscope.ingest.ledger import (
     find_family_presence,
     list_failures,
-    read_input_version,
     read_input_versions,
+    read_versions,
     reconcile,
 )
 from funnelscope.ingest.ledger_tables import create_tables
@@ -28,9 +28,9 @@ __all__ = [
     "find_family_presence",
     "list_failures",
     "prune_raw",
-    "read_input_version",
     "read_input_versions",
     "read_pruned_days",
+    "read_versions",
     "reconcile",
     "take_deliveries",
 ]

@@ -3,24 +3,27 @@
 Each day of `quality.built` has three recorded versions: of the deliveries with its own events, of the few days before
 it that most models read, and of all days before it, which the models of the whole history read. A day whose record
 differs from the current versions is built again. So a crash between two runs loses nothing, whatever arrives in the
-meantime.
+meantime. A fourth version is of all deliveries: if it alone differs, they repeat what was known, and rows are counted
+again.
 """
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import date, timedelta
 
-from funnelscope.ingest import create_tables, read_input_versions
+from funnelscope.ingest import create_tables, read_versions
 from funnelscope.warehouse.bulk_insert import insert_rows
 from funnelscope.warehouse.connection import Warehouse
 from funnelscope.warehouse.models import compute_downstream_history_days, load_models
 
 _BUILT_TABLE = (
     "create table if not exists quality.built "
-    "(business_date DATE, input_version VARCHAR, near_version VARCHAR, past_version VARCHAR)"
+    "(business_date DATE, input_version VARCHAR, near_version VARCHAR, past_version VARCHAR)",
+    "alter table quality.built add column if not exists delivery_version VARCHAR",
 )
 REBUILDING = "rebuilding "
+_NOTHING = ("", "")  # the versions of a day that no delivery touches
 
 
 @dataclass(frozen=True)
@@ -29,15 +32,17 @@ class BuildState:
 
     Attributes:
         built: every day that a finished run has built.
-        changed: days whose own deliveries have changed since.
-        near_behind: days of which one of the few days before them was rebuilt since.
-        past_behind: days of which any day before them was rebuilt since.
+        changed: days of which the deliveries say something else since.
+        near_stale: days of which one of the few days before them was rebuilt since.
+        past_stale: days of which any day before them was rebuilt since.
+        repeated: days that were delivered again since, with nothing new; they are not stale.
     """
 
     built: frozenset[date] = frozenset()
     changed: frozenset[date] = frozenset()
     near_stale: frozenset[date] = frozenset()
     past_stale: frozenset[date] = frozenset()
+    repeated: frozenset[date] = frozenset()
 
     @property
     def stale_days(self) -> frozenset[date]:
@@ -50,6 +55,7 @@ class _Versions:
     input: str
     near: str
     past: str
+    delivery: str | None
 
 
 def list_far_reaching_models() -> list[str]:
@@ -64,18 +70,23 @@ def compute_near_reach_days() -> int:
 
 def create_built_table(warehouse: Warehouse) -> None:
     """Creates, if absent, the table that records what each day was built from."""
-    warehouse.execute(_BUILT_TABLE)
+    for statement in _BUILT_TABLE:
+        warehouse.execute(statement)
 
 
 def read_build_state(warehouse: Warehouse) -> BuildState:
     """The build state of the warehouse, compared with the deliveries that it holds now."""
     create_tables(warehouse)
     notes = _read_versions(warehouse)
-    delivered = read_input_versions(warehouse)
+    delivered = read_versions(warehouse)
+    now = {day: delivered.get(day, _NOTHING) for day in notes}
     expected = _compute_expected({day: versions.input for day, versions in notes.items()})
     return BuildState(
         built=frozenset(notes),
-        changed=frozenset(day for day, versions in notes.items() if versions.input != delivered.get(day, "")),
+        changed=frozenset(day for day, versions in notes.items() if versions.input != now[day][0]),
+        repeated=frozenset(
+            day for day, versions in notes.items() if versions.input == now[day][0] and versions.delivery != now[day][1]
+        ),
         near_stale=frozenset(day for day, versions in notes.items() if versions.near != expected[day].near),
         past_stale=frozenset(day for day, versions in notes.items() if versions.past != expected[day].past),
     )
@@ -92,21 +103,31 @@ def record_built(warehouse: Warehouse, from_date: date, to_date: date, tables: C
     notes = _read_versions(warehouse)
     days = [from_date + timedelta(days=offset) for offset in range((to_date - from_date).days + 1)]
     if set(load_models()) <= set(tables):
-        delivered = read_input_versions(warehouse)
+        delivered = read_versions(warehouse)
         inputs = {day: versions.input for day, versions in notes.items()}
-        inputs |= {day: delivered.get(day, "") for day in days}
+        inputs |= {day: delivered.get(day, _NOTHING)[0] for day in days}
         expected = _compute_expected(inputs)
-        notes |= {day: expected[day] for day in days}
+        notes |= {day: replace(expected[day], delivery=delivered.get(day, _NOTHING)[1]) for day in days}
     elif set(list_far_reaching_models()) <= set(tables):
         expected = _compute_expected({day: versions.input for day, versions in notes.items()})
         days = [day for day in days if day in notes]
-        notes |= {day: _Versions(notes[day].input, notes[day].near, expected[day].past) for day in days}
+        notes |= {day: replace(notes[day], past=expected[day].past) for day in days}
     else:
         return
     with warehouse.transaction():
         warehouse.execute("delete from quality.built where list_contains($days::DATE[], business_date)", days=days)
-        written = [(day, notes[day].input, notes[day].near, notes[day].past) for day in days]
-        insert_rows(warehouse, "quality.built", written)
+        insert_rows(warehouse, "quality.built", [(day, *astuple(notes[day])) for day in days])
+
+
+def record_repeated(warehouse: Warehouse, days: Collection[date]) -> None:
+    """Records that the rows of these built days, which were delivered again with nothing new, are counted again."""
+    delivered = read_versions(warehouse)
+    for day in days:
+        warehouse.execute(
+            "update quality.built set delivery_version = $version where business_date = $day",
+            version=delivered.get(day, _NOTHING)[1],
+            day=day,
+        )
 
 
 def begin_rebuilding(warehouse: Warehouse) -> None:
@@ -127,7 +148,9 @@ def end_rebuilding(warehouse: Warehouse) -> None:
 
 def _read_versions(warehouse: Warehouse) -> dict[date, _Versions]:
     create_built_table(warehouse)
-    rows = warehouse.rows("select business_date, input_version, near_version, past_version from quality.built")
+    rows = warehouse.rows(
+        "select business_date, input_version, near_version, past_version, delivery_version from quality.built"
+    )
     return {day: _Versions(*versions) for day, *versions in rows}
 
 
@@ -139,7 +162,7 @@ def _compute_expected(inputs: Mapping[date, str]) -> dict[date, _Versions]:
     for day in sorted(inputs):
         before = [day - timedelta(days=offset) for offset in range(reach, 0, -1)]
         near = _digest([f"{near_day} {inputs[near_day]}" for near_day in before if near_day in inputs])
-        expected[day] = _Versions(inputs[day], near, past)
+        expected[day] = _Versions(inputs[day], near, past, None)
         past = _digest([past, f"{day} {inputs[day]}"])
     return expected
 

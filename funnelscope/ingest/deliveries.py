@@ -13,7 +13,7 @@ from funnelscope.ingest.erased_people import blank_conflicts_of_erased, leave_ou
 from funnelscope.ingest.exclusions import take_exclusions
 from funnelscope.ingest.identity import use_identity_key, use_throwaway_key
 from funnelscope.ingest.landing_zone import FoundFile, Stamp, find_files, is_listable, split_pattern
-from funnelscope.ingest.ledger_tables import create_tables
+from funnelscope.ingest.ledger_tables import build_content_hash_sql, create_tables
 from funnelscope.ingest.mapping.failing_rows import mark_failing_rows
 from funnelscope.ingest.mapping.field_names import list_field_names, prepare_expression
 from funnelscope.ingest.mapping.source_mapping import (
@@ -907,14 +907,16 @@ def _write_ledger(warehouse: Warehouse, entries: list[LedgerEntry], intake: Inta
             f"""
             insert into quality.delivery_dates
             with loaded as (
-                select unnest($ids) as delivery_id, unnest($dates::DATE[]) as dt, unnest($files) as file
+                select unnest($ids) as delivery_id, unnest($dates::DATE[]) as delivered, unnest($files) as file
             )
-            select raw_rows.delivery_id, $family, raw_rows.dt, file, business_date, count(*)
+            select
+                raw_rows.delivery_id, $family, dt, file, business_date, count(*),
+                {build_content_hash_sql(family)}
             from raw.{family.table} as raw_rows
             inner join loaded on raw_rows.delivery_id = loaded.delivery_id
-            group by raw_rows.delivery_id, raw_rows.dt, file, business_date
+            group by raw_rows.delivery_id, dt, file, business_date
             union all
-            select pruned_days.delivery_id, $family, dt, file, business_date, rows
+            select pruned_days.delivery_id, $family, delivered, file, business_date, rows, content_hash
             from quality.pruned_days
             inner join loaded on pruned_days.delivery_id = loaded.delivery_id
             order by delivery_id, business_date

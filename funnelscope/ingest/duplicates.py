@@ -2,8 +2,9 @@
 
 from datetime import date
 
-from funnelscope.events.schema import FAMILIES, Family
+from funnelscope.events.schema import FAMILIES, FIGURE, Family
 from funnelscope.ingest.deliveries import show_conflicts_as_delivered
+from funnelscope.ingest.ledger_tables import CLAIM_AGE
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
 
@@ -17,8 +18,9 @@ def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date, settin
     find, is still there; else as stored, where ids are hashes. Rows that were dropped from quarantine stay dropped.
 
     Where every source of the event declares `duplicates: first`, or every one `latest`, the row that came first or last
-    wins (by delivery day, file and row), and a losing row with different content is 'superseded' instead. Figures are
-    restated by a later file only: two different rows of one file about one object remain in conflict.
+    wins (by delivery day, file and row), and a losing row with different content is 'superseded' instead. Of the latest
+    rows that say the same, the first one wins: a delivery that repeats it changes nothing. Figures are restated by a
+    later file only: two different rows of one file about one object remain in conflict.
     """
     with warehouse.transaction():
         warehouse.execute(
@@ -55,7 +57,8 @@ def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date, settin
 
 
 def _build_losing_query(family: Family) -> str:
-    content = ", ".join(f"coalesce({column.name}::VARCHAR, chr(30))" for column in family.columns)
+    said = [column.name for column in family.columns] + ([CLAIM_AGE] if family == FIGURE else [])
+    content = ", ".join(f"coalesce(({each})::VARCHAR, chr(30))" for each in said)
     is_restated = " and delivery_id != winning_delivery_id" if family.key else ""
     return f"""
         insert into quality.duplicate_events (family, business_date, delivery_id, row_number, reason)
@@ -73,7 +76,8 @@ def _build_losing_query(family: Family) -> str:
                 coalesce(deliveries.duplicates, 'drop') as policy
             from raw.{family.table} as raw_events
             join repeated using (event_id, business_date)
-            join quality.deliveries using (delivery_id)
+            join (select delivery_id, file, source, duplicates from quality.deliveries) as deliveries
+                using (delivery_id)
             where raw_events.business_date between $from_date and $to_date
         ),
         numbered as (
@@ -81,20 +85,32 @@ def _build_losing_query(family: Family) -> str:
                 *,
                 row_number() over (same_event order by dt, content_md5, file, row_number, source) as usual_place,
                 row_number() over (same_event order by dt, file, row_number, source) as first_place,
-                row_number() over (same_event order by dt desc, file desc, row_number desc, source desc) as last_place,
+                last_value(content_md5) over (
+                    same_event order by dt, file, row_number, source
+                    rows between unbounded preceding and unbounded following
+                ) as last_md5,
                 case when min(policy) over same_event = max(policy) over same_event then policy end as event_policy
             from candidates
+            window same_event as (partition by event_id, business_date)
+        ),
+        restated as (
+            select
+                *,
+                coalesce(max(case when content_md5 != last_md5 then first_place end) over same_event, 0)
+                    as last_other_place
+            from numbered
             window same_event as (partition by event_id, business_date)
         ),
         ranked as (
             select
                 *,
-                case event_policy
-                    when 'first' then first_place
-                    when 'latest' then last_place
-                    else usual_place
+                case
+                    when event_policy = 'first' then first_place
+                    when event_policy is distinct from 'latest' then usual_place
+                    when first_place = last_other_place + 1 then 1
+                    else 1 + first_place
                 end as place
-            from numbered
+            from restated
         ),
         compared as (
             select

@@ -7,6 +7,8 @@ from funnelscope.events.schema import FAMILIES, FIGURE
 from funnelscope.settings import Settings, Source
 from funnelscope.warehouse.connection import Warehouse
 
+ROWS_OF_A_CUT_EXPORT = 100_000  # there, platforms cut their exports off
+
 Presence = Literal["present", "missing", "absent", "growing"]
 
 
@@ -81,57 +83,95 @@ def _combine_presence(sources: tuple[Source, ...], states: dict[str, Presence]) 
     return next((state for state in worst_first if state in found), "absent")
 
 
-_INPUT_VERSIONS = """
+_VERSIONS = f"""
     with
     touching as (
-        select delivery_dates.business_date, delivery_dates.delivery_id, delivery_dates.rows
+        select delivery_id, business_date, rows, content_hash
         from quality.delivery_dates
         union all
         -- A delivery without rows says something about its own day all the same: nothing came, or nothing readable.
-        select deliveries.dt, deliveries.delivery_id, 0
+        select delivery_id, dt, 0, null
         from quality.deliveries
-        where deliveries.rows_loaded = 0 and deliveries.dt is not null
+        where rows_loaded = 0 and dt is not null
         union all
         -- What was refused of a day says something about it: the gate judges the day by it. Negative, so that it is not
         -- taken for rows that were accepted. The other reasons follow from rows of raw, or concern days that are kept.
-        select counted_date, delivery_id, -count(*)
+        select delivery_id, counted_date, -count(*), null
         from quality.quarantine
         where row_number > 0 and counted_date is not null
             and reason not in ('conflicting_duplicate', 'day_is_pruned')
         group by counted_date, delivery_id
     ),
-    identities as (
+    said as (
         select
-            touching.business_date,
+            business_date,
+            delivery_id,
+            string_agg(concat_ws(chr(29), rows, content_hash), chr(30) order by rows) as content,
+            bool_or(rows > 0) and bool_and(rows < 0 or content_hash is not null) as is_known
+        from touching
+        group by business_date, delivery_id
+    ),
+    stated as (
+        select
+            said.business_date,
+            deliveries.family,
+            deliveries.dt,
+            deliveries.file,
+            deliveries.duplicates is not distinct from 'latest' as is_latest,
+            -- Of one source, and of figures, a later statement replaces an earlier one of that source alone.
+            case when is_latest and deliveries.family != '{FIGURE.name}' then '' else deliveries.source end as stream,
             md5(
                 concat_ws(
-                    chr(31), deliveries.family, deliveries.dt, deliveries.source, deliveries.file,
+                    chr(31), deliveries.family, deliveries.source, deliveries.rules_hash, content,
                     -- A database that is down has changed nothing.
                     case when deliveries.status = 'unreachable' then 'loaded' else deliveries.status end,
-                    deliveries.content_hash, deliveries.rules_hash, deliveries.rows_loaded, touching.rows
+                    array_to_string(deliveries.delivered_columns, chr(29)), deliveries.warning,
+                    deliveries.rows_read = {ROWS_OF_A_CUT_EXPORT},
+                    case when not is_known then deliveries.content_hash end,
+                    case when not is_known then deliveries.file end,
+                    case when not is_known then deliveries.rows_loaded end
                 )
-            ) as identity
-        from touching
+            ) as statement
+        from said
         join quality.deliveries using (delivery_id)
+    ),
+    placed as (
+        select
+            *,
+            lag(statement) over (partition by business_date, family, stream order by dt, file) as statement_before,
+            row_number() over (partition by business_date, family, stream, statement order by dt, file) as place
+        from stated
+    ),
+    identities as (
+        select
+            business_date,
+            md5(concat_ws(chr(31), statement, dt)) as identity,
+            md5(concat_ws(chr(31), statement, dt, file)) as delivery,
+            case when is_latest then statement is distinct from statement_before else place = 1 end as is_new
+        from placed
         union all
-        select business_date, version
+        select business_date, version, version, true
         from quality.exclusion_changes
     )
-    select business_date, md5(string_agg(identity, '' order by identity)) as version
+    select
+        business_date,
+        md5(string_agg(identity, '' order by identity) filter (where is_new)) as input_version,
+        md5(string_agg(delivery, '' order by delivery)) as delivery_version
     from identities
     group by business_date
 """
 
 
 def read_input_versions(warehouse: Warehouse) -> dict[date, str]:
-    """Business date to a version that changes if and only if the deliveries that touch the date change.
+    """Business date to a version that changes if and only if what its deliveries say of the date changes.
 
-    It also changes if someone seen on the date is added to or removed from the exclusions.
+    The download of the last thirty days says the same of most of them as the one of the day before. Where the rows that
+    hold are those of the first delivery, or of the latest, one that repeats an earlier one, or the one before it, says
+    nothing new. The version also changes if someone seen on the date is added to or removed from the exclusions.
     """
-    return dict(warehouse.rows(_INPUT_VERSIONS))
+    return {day: version for day, (version, _) in read_versions(warehouse).items()}
 
 
-def read_input_version(warehouse: Warehouse, business_date: date) -> str:
-    """The version of one date; empty if no delivery touches it."""
-    statement = f"select version from ({_INPUT_VERSIONS}) where business_date = $business_date"
-    return warehouse.value(statement, business_date=business_date) or ""
+def read_versions(warehouse: Warehouse) -> dict[date, tuple[str, str]]:
+    """Business date to its input version, and a version that changes with any delivery that touches the date."""
+    return {day: (of_input, of_deliveries) for day, of_input, of_deliveries in warehouse.rows(_VERSIONS)}

@@ -1,6 +1,6 @@
 """The tables that ingest owns: one raw table per family, and the ledger in quality."""
 
-from funnelscope.events.schema import FAMILIES, Family
+from funnelscope.events.schema import FAMILIES, FIGURE, Family
 from funnelscope.ingest.erased_people import ERASED_TABLES
 from funnelscope.ingest.exclusions import EXCLUDED_TABLES
 from funnelscope.warehouse.connection import Warehouse
@@ -20,7 +20,9 @@ QUALITY_TABLES = {
         modified_at TIMESTAMP, rows_read BIGINT, rows_loaded BIGINT, rows_quarantined BIGINT, repeats_kept BIGINT,
         status VARCHAR, message VARCHAR, loaded_at TIMESTAMP, content_hash VARCHAR, rules_hash VARCHAR,
         delivered_columns VARCHAR[], warning VARCHAR, told VARCHAR, duplicates VARCHAR""",
-    "delivery_dates": "delivery_id INTEGER, family VARCHAR, dt DATE, file VARCHAR, business_date DATE, rows BIGINT",
+    "delivery_dates": """
+        delivery_id INTEGER, family VARCHAR, dt DATE, file VARCHAR, business_date DATE, rows BIGINT,
+        content_hash BIGINT""",
     "quarantine": """
         family VARCHAR, dt DATE, file VARCHAR, row_number BIGINT, reason VARCHAR, detail VARCHAR, content VARCHAR,
         business_date DATE, delivery_id INTEGER, dropped_at TIMESTAMP, counted_date DATE""",
@@ -40,6 +42,16 @@ def list_raw_columns(family: Family) -> dict[str, str]:
     return {**PLACE_COLUMNS, **{column.name: column.sql_type for column in family.columns}}
 
 
+# What advertising claims is claimed anew with every day of its window: the same figure a day later says more.
+CLAIM_AGE = "least(date_diff('day', business_date, dt), attribution_days)"
+
+
+def build_content_hash_sql(family: Family) -> str:
+    """An aggregate over rows of raw that is equal for the same rows in any order, whatever delivery they come from."""
+    columns = [f'"{column.name}"' for column in family.columns] + ([CLAIM_AGE] if family == FIGURE else [])
+    return f"(sum(hash({', '.join(columns)})) % {2**63 - 1})::BIGINT"  # a sum does not depend on the order
+
+
 def create_tables(warehouse: Warehouse) -> None:
     """Creates the raw tables, the ledger and its reconciliation view if they do not exist."""
     for family in FAMILIES.values():
@@ -49,6 +61,7 @@ def create_tables(warehouse: Warehouse) -> None:
         warehouse.execute(f"create table if not exists quality.{table} ({columns})")
     for column in ("delivered_columns VARCHAR[]", "warning VARCHAR", "told VARCHAR", "duplicates VARCHAR"):
         warehouse.execute(f"alter table quality.deliveries add column if not exists {column}")
+    warehouse.execute("alter table quality.delivery_dates add column if not exists content_hash BIGINT")
     for column in ("dropped_at TIMESTAMP", "counted_date DATE"):
         warehouse.execute(f"alter table quality.quarantine add column if not exists {column}")
     warehouse.execute(  # rows of a home of before

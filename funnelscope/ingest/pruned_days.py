@@ -8,7 +8,8 @@ archived is not missed.
 from collections.abc import Collection
 from datetime import date
 
-from funnelscope.events.schema import FAMILIES, Family
+from funnelscope.events.schema import FAMILIES
+from funnelscope.ingest.ledger_tables import build_content_hash_sql
 from funnelscope.ingest.mapping.source_mapping import DeliveryError
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.messages.check_observations import LocalizedMessage
@@ -36,7 +37,7 @@ def prune_raw(warehouse: Warehouse, days: Collection[date]) -> int:
         for family in FAMILIES.values():
             warehouse.execute(
                 f"insert into quality.pruned_days select delivery_id, '{family.name}', business_date, count(*), "
-                f"{_build_content_hash_sql(family)} from raw.{family.table} where {of_the_days} "
+                f"{build_content_hash_sql(family)} from raw.{family.table} where {of_the_days} "
                 "group by delivery_id, business_date",
                 days=list(days),
             )
@@ -45,11 +46,6 @@ def prune_raw(warehouse: Warehouse, days: Collection[date]) -> int:
             ).fetchone()
             rows += int(deleted[0]) if deleted else 0
     return rows
-
-
-def _build_content_hash_sql(family: Family) -> str:
-    columns = ", ".join(f'"{column.name}"' for column in family.columns)
-    return f"(sum(hash({columns})) % {2**63 - 1})::BIGINT"  # a sum does not depend on the order of the rows
 
 
 def settle_pruned(warehouse: Warehouse, delivery_id: int, family_name: str, file: str) -> tuple[int, int]:
@@ -67,7 +63,7 @@ def settle_pruned(warehouse: Warehouse, delivery_id: int, family_name: str, file
     found = {
         day: (rows, content)
         for day, rows, content in warehouse.rows(
-            f"select business_date, count(*), {_build_content_hash_sql(family)} from raw.{family.table} "
+            f"select business_date, count(*), {build_content_hash_sql(family)} from raw.{family.table} "
             "where delivery_id = $id and list_contains($days::DATE[], business_date) group by business_date",
             id=delivery_id,
             days=list(closed),

@@ -180,6 +180,7 @@ def _replace_days(
             for table in _JUDGED_TABLES:
                 _fit_columns(warehouse, table)
                 _replace_rows(warehouse, table, judged_days)
+            _replace_counts_of_repeated(warehouse)
             _note_days(warehouse, set().union(*changed_days.values()) & set(good_days), snapshot)
     finally:
         warehouse.execute("detach published")
@@ -289,6 +290,18 @@ def _replace_rows(warehouse: Warehouse, table: str, days: list[date]) -> None:
         f"insert into published.{table} by name select * from {table} where {_DAYS_CONDITION}",
         days=days,
     )
+
+
+def _replace_counts_of_repeated(warehouse: Warehouse) -> None:
+    """Publishes the counts of days that were judged before and delivered again since, with nothing new."""
+    columns = ", ".join(name for name, _ in _read_column_types(warehouse, "quality.family_days"))
+    now, told = (f"select {columns} from {schema}quality.family_days" for schema in ("", "published."))
+    rows = warehouse.rows(
+        f"select distinct business_date from (({now} except {told}) union all ({told} except {now})) "
+        "where business_date in (select business_date from published.quality.day_verdict) order by 1"
+    )
+    for table in ("quality.family_days", "quality.quarantine_days", "quality.delivery_dates"):
+        _replace_rows(warehouse, table, [day for (day,) in rows])
 
 
 def _note_days(warehouse: Warehouse, days: set[date], snapshot: str) -> None:

@@ -263,25 +263,43 @@ def decide_verdicts(warehouse: Warehouse, settings: Settings, from_date: date, t
         for day in days
     ]
     with warehouse.transaction():
-        for table in ("quality.family_days", "quality.quarantine_days", "quality.day_verdict"):
-            _clear_days(warehouse, table, from_date, to_date)
-        warehouse.execute(_QUARANTINE_DAYS, from_date=from_date, to_date=to_date)
-        counts = _count_rows(warehouse, from_date, to_date)
-        insert_rows(
-            warehouse,
-            "quality.family_days",
-            [
-                (day, family, str(state), *counts.get((day, family), _NO_ROWS if state == "present" else _UNKNOWN_ROWS))
-                for day in days
-                for family, state in families[day].items()
-            ],
-        )
+        _clear_days(warehouse, "quality.day_verdict", from_date, to_date)
+        states = [(day, family, str(state)) for day in days for family, state in families[day].items()]
+        _write_row_counts(warehouse, from_date, to_date, states)
         insert_rows(
             warehouse,
             "quality.day_verdict",
             [(v.business_date, v.verdict.value, json.dumps([vars(r) for r in v.reasons])) for v in verdicts],
         )
     return verdicts
+
+
+def recount_rows(warehouse: Warehouse, from_date: date, to_date: date) -> None:
+    """Counts the rows of judged days again, of which deliveries have come that say nothing new."""
+    create_tables(warehouse)
+    with warehouse.transaction():
+        rows = warehouse.rows(
+            "select business_date, family, state from quality.family_days "
+            "where business_date between $from_date and $to_date order by all",
+            from_date=from_date,
+            to_date=to_date,
+        )
+        _write_row_counts(warehouse, from_date, to_date, [(day, family, state) for day, family, state in rows])
+
+
+def _write_row_counts(
+    warehouse: Warehouse, from_date: date, to_date: date, states: Sequence[tuple[date, str, str]]
+) -> None:
+    """Writes quality.quarantine_days and quality.family_days. `states`: day, family and whether its data are there."""
+    for table in ("quality.family_days", "quality.quarantine_days"):
+        _clear_days(warehouse, table, from_date, to_date)
+    warehouse.execute(_QUARANTINE_DAYS, from_date=from_date, to_date=to_date)
+    counts = _count_rows(warehouse, from_date, to_date)
+    rows: list[tuple[object, ...]] = []
+    for day, family, state in states:
+        unknown: tuple[object, ...] = _NO_ROWS if state == "present" else _UNKNOWN_ROWS
+        rows.append((day, family, state, *(counts.get((day, family)) or unknown)))
+    insert_rows(warehouse, "quality.family_days", rows)
 
 
 _QUARANTINE_DAYS = """

@@ -119,6 +119,6 @@ select
     metric, -- the figure
     figure_value, -- its value: people, units, an amount, 0 to 1 for a rate, seconds
     attribution_days, -- days after a click that the advertising claims
-    delivered_on -- the day of the delivery that states it
+    delivered_on -- the day of the first delivery that states it so
 from ranked
 where place = 1

@@ -80,7 +80,7 @@ select
     watch_seconds, -- stay of a viewer in the live room, in seconds
     first_response_seconds, -- time to the first answer, in seconds
     average_response_seconds, -- time to an answer, in seconds
-    dt as delivered_on -- the day of the delivery that states it
+    dt as delivered_on -- the day of the first delivery that states it so; claims of advertising age with each delivery
 from raw.figure_rows
 anti join refused using (delivery_id, row_number)
 where business_date between $from_date and $to_date
