@@ -754,6 +754,10 @@ RULES = (
             "update staging.order_events set amount = 8 where event_id = 53; "
             "update staging.order_events set product_id = 'a' where event_id = 54",
             f"update staging.order_events set business_date = '{TOMORROW}', amount = 50 where event_id = 2",
+            # One payment of two products carries postage and taxes like one of a single product.
+            "update staging.order_events set amount = 30 where event_id = 22; "
+            "insert into staging.order_events by name select * replace (100 + event_id as event_id, 'b' as product_id, "
+            "0 as amount, null as shipping_amount) from staging.order_events where event_id in (22, 32)",
             # Three of a hundred are indeed paid twice; of one day's money they are little.
             f"{eighty_seven_more_orders}; {order_paid_twice}; update staging.order_events set amount = 25.26 "
             "where event_id = 13; update staging.order_events set amount = 30.01 where event_id = 32",

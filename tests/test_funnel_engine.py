@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from funnelscope.funnels.engine.answer import FunnelAnswer, StepCounts, compute_answer
 from funnelscope.funnels.engine.plan import FunnelPlan
-from funnelscope.funnels.engine.unit_counts import count_units
+from funnelscope.funnels.engine.unit_counts import count_units, is_latest_opening_enough
 from funnelscope.funnels.specification import FunnelSpec
 
 SECOND = 1_000_000
@@ -192,11 +192,17 @@ def assert_same(found: Any, wanted: Any) -> None:
         assert found == wanted
 
 
-def check(spec: dict[str, Any], rows: list[Event], connection: duckdb.DuckDBPyConnection = CONNECTION) -> None:
+def check(
+    spec: dict[str, Any],
+    rows: list[Event],
+    connection: duckdb.DuckDBPyConnection = CONNECTION,
+    is_counted: bool = False,
+) -> None:
     plan = FunnelSpec.model_validate(spec).plan
     wanted = answer(plan, rows)
     assert_same(computed(plan, rows, connection), wanted)
-    assert list(counted(plan, rows, connection)) == [step["units"] for step in wanted["steps"]]
+    if is_latest_opening_enough(plan) or is_counted:  # else it is the same answer, computed again
+        assert list(counted(plan, rows, connection)) == [step["units"] for step in wanted["steps"]]
 
 
 FEW = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -214,7 +220,7 @@ def test_the_sql_answers_what_brute_force_answers(case: tuple[dict[str, Any], li
 @FEW
 def test_the_optimizer_changes_no_answer(case: tuple[dict[str, Any], list[Event]]) -> None:
     """The many cases above are answered without it, the two thousand of the long proofs with it."""
-    check(*case)
+    check(*case, is_counted=True)
 
 
 @pytest.mark.slow

@@ -52,3 +52,17 @@ def test_a_transaction_is_whole_or_not_at_all() -> None:
     with pytest.raises(duckdb.ConversionException), warehouse.transaction():
         warehouse.execute("insert into numbers values (1); insert into numbers values ('two')")
     assert warehouse.value("select count(*) from numbers") == 0
+
+
+def test_columns_are_those_of_one_table_or_of_all_tables_and_views_of_all_databases() -> None:
+    warehouse = open_in_memory_warehouse(
+        ["create table raw.numbers (n INTEGER, name VARCHAR)", "attach ':memory:' as x"]
+    )
+    warehouse.execute("create view marts.names as select name from raw.numbers; create table x.main.numbers (n DATE)")
+    columns = [("n", "INTEGER"), ("name", "VARCHAR")]
+    assert (warehouse.columns("raw.numbers"), warehouse.columns("raw.none")) == (columns, [])
+    assert warehouse.columns_by_table() == {
+        "raw.numbers": columns,
+        "marts.names": [("name", "VARCHAR")],
+        "x.main.numbers": [("n", "DATE")],
+    }

@@ -54,9 +54,10 @@ def create_tables(warehouse: Warehouse) -> None:
 
     A table of an older version that lacks only its last columns keeps its rows.
     """
+    all_present = warehouse.columns_by_table()
     for table in TABLES.values():
         wanted = [(column.name, column.sql_type) for column in table.columns]
-        present = warehouse.columns(table.full_name)
+        present = all_present.get(table.full_name)
         if present == wanted:
             continue
         if present and present == wanted[: len(present)]:

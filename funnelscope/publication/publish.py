@@ -9,7 +9,7 @@ the link is renamed: a reader that resolved `current` before keeps the files it 
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -95,10 +95,11 @@ def _list_declared_columns() -> dict[str, list[str]]:
     for statement in _PUBLISHED_TABLES:
         warehouse.execute(statement)
     columns = {table: derive_schemas()[table] for table in (model.table for model in _list_marts())}
+    present = warehouse.columns_by_table()
     for table in (OWN_FUNNELS, *PUBLISHED_TABLES, *_JUDGED_TABLES):
-        columns[table] = _read_column_types(warehouse, table)
+        columns[table] = present[table]
     for table in _BOOKKEEPING_TABLES:
-        columns[table] = _read_column_types(warehouse, f"published.{table}")
+        columns[table] = present[f"published.{table}"]
     return {table: [name for name, _ in types] for table, types in columns.items()}
 
 
@@ -163,8 +164,9 @@ def _replace_days(
             for statement in _PUBLISHED_TABLES:
                 warehouse.execute(statement)
             changed_days: dict[str, list[date]] = {}
+            columns = warehouse.columns_by_table()
             for table in _list_mart_tables(warehouse):
-                _fit_columns(warehouse, table)
+                _fit_columns(warehouse, table, columns)
                 changed_days[table] = _find_changed_days(warehouse, table, good_days)
                 _replace_rows(warehouse, table, changed_days[table])
             for table in _list_event_tables():
@@ -172,13 +174,13 @@ def _replace_days(
             # The diagnosis of a blocked day says that it is withheld, and why: readers must see that too.
             diagnosed_days = [each.business_date for each in verdicts if each.verdict != Verdict.HISTORY]
             for table in PUBLISHED_TABLES:
-                _fit_columns(warehouse, table)
+                _fit_columns(warehouse, table, columns)
                 pruned = _find_pruned_days(warehouse, table) if table == FINDING_ROWS else []
                 changed_days[table] = _find_changed_days(warehouse, table, sorted({*diagnosed_days, *pruned}))
                 _replace_rows(warehouse, table, changed_days[table])
             judged_days = [verdict.business_date for verdict in verdicts]
             for table in _JUDGED_TABLES:
-                _fit_columns(warehouse, table)
+                _fit_columns(warehouse, table, columns)
                 _replace_rows(warehouse, table, judged_days)
             _replace_counts_of_repeated(warehouse)
             _note_days(warehouse, set().union(*changed_days.values()) & set(good_days), snapshot)
@@ -262,13 +264,12 @@ def _find_pruned_days(warehouse: Warehouse, table: str) -> list[date]:
     return [day for (day,) in rows]
 
 
-def _fit_columns(warehouse: Warehouse, table: str) -> None:
+def _fit_columns(warehouse: Warehouse, table: str, columns: Mapping[str, list[tuple[str, str]]]) -> None:
     """Gives the published table the columns of the warehouse table. If they differ, all its days count as changed.
 
-    Days that are not published again keep the columns that both have.
+    Days that are not published again keep the columns that both have. `columns` are those of `columns_by_table`.
     """
-    wanted = _read_column_types(warehouse, table)
-    present = _read_column_types(warehouse, f"published.{table}")
+    wanted, present = columns[table], columns.get(f"published.{table}")
     if present == wanted:
         return
     if not present:
@@ -314,20 +315,6 @@ def _note_days(warehouse: Warehouse, days: set[date], snapshot: str) -> None:
         days=sorted(days),
         snapshot=snapshot,
     )
-
-
-def _read_column_types(warehouse: Warehouse, table: str) -> list[tuple[str, str]]:
-    *database, schema, name = table.split(".")
-    return [
-        (column, kind)
-        for column, kind in warehouse.rows(
-            "select column_name, data_type from duckdb_columns() where schema_name = $schema and table_name = $name "
-            "and database_name = coalesce($database, current_database()) order by column_index",
-            schema=schema,
-            name=name,
-            database=database[0] if database else None,
-        )
-    ]
 
 
 def _create_views(database: Path) -> None:

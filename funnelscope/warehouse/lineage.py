@@ -111,8 +111,7 @@ def _read_entry(entry: Mapping[str, Any]) -> Lineage:
 def _read_input_schemas() -> dict[str, dict[str, str]]:
     warehouse = open_in_memory_warehouse()
     create_inputs(warehouse)
-    tables = warehouse.rows("select distinct schema_name || '.' || table_name from duckdb_columns() where not internal")
-    return {table: dict(warehouse.columns(table)) for (table,) in tables}
+    return {table: dict(columns) for table, columns in warehouse.columns_by_table().items()}
 
 
 @cache

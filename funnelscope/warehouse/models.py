@@ -240,10 +240,11 @@ def create_table(warehouse: Warehouse, model: Model, parameters: Mapping[str, An
 
 def find_outdated_models(warehouse: Warehouse) -> list[Model]:
     """The models whose table is missing, or stands with other columns than the query yields; in building order."""
+    present = warehouse.columns_by_table()
     return [
         model
         for model in load_models().values()
-        if not model.is_view and warehouse.columns(model.table) != derive_schemas()[model.table]
+        if not model.is_view and present.get(model.table) != derive_schemas()[model.table]
     ]
 
 

@@ -7,6 +7,7 @@ joins.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import duckdb
@@ -20,14 +21,16 @@ def count_units(
     connection: duckdb.DuckDBPyConnection, plan: FunnelPlan, columns: Mapping[str, str], data_end: int
 ) -> tuple[int, ...]:
     """Units at each step, equal to those of `compute_answer`, with the same arguments."""
-    if _is_latest_opening_enough(plan):
+    if is_latest_opening_enough(plan):
         work = create_step_matches(connection, plan, columns, by_slice=False)
         if not work.has_patterns:
             return _count_by_latest_opening(work)
-    return tuple(step.units for step in compute_answer(connection, plan, columns, data_end).steps)
+    without_slices = replace(plan, breakdown=None)
+    return tuple(step.units for step in compute_answer(connection, without_slices, columns, data_end).steps)
 
 
-def _is_latest_opening_enough(plan: FunnelPlan) -> bool:
+def is_latest_opening_enough(plan: FunnelPlan) -> bool:
+    """Whether units may be counted without the full answer, as far as the plan tells."""
     has_limits = any(step.within is not None or step.is_optional for step in plan.steps)
     return plan.semantics is Semantics.ORDERED and not has_limits and not plan.exclusions
 
