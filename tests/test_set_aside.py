@@ -1,7 +1,8 @@
 """A file that cannot be read makes provisional what rests on its family, up to the printed page."""
 
 import json
-from datetime import timedelta
+import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +73,25 @@ def test_only_the_family_of_an_unreadable_file_is_in_doubt(
     gate.decide_verdicts(warehouse, settings, DAY, DAY)
     assert bool(find_figure_warnings(warehouse, DAY)) == of_figures
     assert bool(find_gate_warnings(warehouse, DAY, "decision_cube")) == of_events
+
+
+def test_a_file_that_is_none_or_has_no_day_warns_on_the_day_it_lies_under_or_was_written(tmp_path: Path) -> None:
+    warehouse = open_in_memory_warehouse(["set threads = 1"])
+    folder = tmp_path / "landing" / "order" / f"dt={DAY}"
+    folder.mkdir(parents=True)
+    (folder / "link.csv").symlink_to("nothing")
+    (folder / "folder.csv").mkdir()
+    (undated := tmp_path / "landing" / "order" / "undated.csv").write_text("a,b\n")
+    os.utime(undated, (written := datetime(2026, 1, 7, 12, tzinfo=UTC).timestamp(), written))
+    settings = Settings.model_validate(
+        {"shop": "s", "timezone": "UTC", "start_date": "2026-01-01", "home": tmp_path}
+        | {"sources": [CONTRACT | {"files": "landing/order/**/*.csv"}]}
+    )
+    take_deliveries(warehouse, settings)
+    days = warehouse.rows("select file, dt from quality.deliveries order by file")
+    place = "landing/order"
+    assert days == [
+        (f"{place}/dt={DAY}/folder.csv", DAY),
+        (f"{place}/dt={DAY}/link.csv", DAY),
+        (f"{place}/undated.csv", DAY + timedelta(days=1)),
+    ]
