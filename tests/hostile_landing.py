@@ -6,6 +6,7 @@ import io
 import os
 import random
 import stat
+import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -67,6 +68,53 @@ def as_workbook(rows: list[list[Any]]) -> bytes:
         workbook.active.append(row)
     workbook.save(content)
     return content.getvalue()
+
+
+def as_old_workbook(
+    sheets: dict[str, list[tuple[int, int, str | float]]], claimed: tuple[int, int, int, int] | None = None
+) -> bytes:
+    """An .xls with cells of row, column and value. `claimed`: the rows and columns that its sheets say they hold."""
+
+    def record(kind: int, content: bytes = b"") -> bytes:
+        return struct.pack("<HH", kind, len(content)) + content
+
+    def begin(kind: int) -> bytes:
+        return record(0x809, struct.pack("<HHHHII", 0x600, kind, 0x0DBB, 0x07CC, 0x41, 6))
+
+    def write_sheet(cells: list[tuple[int, int, str | float]]) -> bytes:
+        size = record(0x200, struct.pack("<IIHHH", *claimed, 0)) if claimed else b""
+        written = b"".join(
+            record(0x204, struct.pack("<HHHHB", row, column, 0, len(value), 0) + value.encode())
+            if isinstance(value, str)
+            else record(0x203, struct.pack("<HHHd", row, column, 0, value))
+            for row, column, value in cells
+        )
+        return begin(0x10) + size + written + record(0xA)
+
+    def write_index(first: int) -> bytes:
+        places, place = [], first
+        for name, written in bodies.items():
+            places.append(record(0x85, struct.pack("<IHBB", place, 0, len(name), 0) + name.encode()))
+            place += len(written)
+        return begin(5) + record(0x42, struct.pack("<H", 1200)) + b"".join(places) + record(0xA)
+
+    bodies = {name: write_sheet(cells) for name, cells in sheets.items()}
+    stream = write_index(len(write_index(0))) + b"".join(bodies.values())
+    sectors = max(8, -(-len(stream) // 512))
+    assert sectors < 126, "more than one sector of places"
+    last, free, of_table = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFD
+    chain = [of_table, last, *range(3, 2 + sectors), last]
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<5H6x", 0x3E, 3, 0xFFFE, 9, 6)
+    header += struct.pack("<9I", 0, 1, 1, 0, 4096, last, 0, last, 0) + struct.pack("<109I", 0, *[free] * 108)
+
+    def write_entry(name: str, kind: int, child: int, first: int, size: int) -> bytes:
+        letters = f"{name}\0".encode("utf-16-le")
+        links = struct.pack("<HBBIII", len(letters), kind, 1, free, free, child)
+        return letters.ljust(64, b"\0") + links + bytes(36) + struct.pack("<IQ", first, size)
+
+    entries = write_entry("Root Entry", 5, 1, last, 0) + write_entry("Workbook", 2, free, 2, sectors * 512)
+    table = struct.pack("<128I", *chain, *[free] * (128 - len(chain)))
+    return header + table + entries.ljust(512, b"\0") + stream.ljust(sectors * 512, b"\0")
 
 
 def good_files(dice: random.Random) -> dict[str, tuple[bytes, int]]:

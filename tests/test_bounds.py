@@ -12,16 +12,20 @@ import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hostile_landing import as_workbook
+from hostile_landing import as_old_workbook, as_workbook
 from intake_helpers import CONTRACT, GOOD, HEADER, MAPPED, Shop, line, set_aside
 
 from funnelscope.ingest import deliveries
-from funnelscope.ingest.readers import text_reader, workbook_reader
+from funnelscope.ingest.readers import text_reader, workbook_reader, workbook_size
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.messages.secrets import hide_secrets
+from funnelscope.recognition import Layout, Sureness, draft_folder, export_files, read_export
+from funnelscope.recognition.header_names import compile_pattern
 from funnelscope.settings import Source
 from funnelscope.warehouse.connection import open_in_memory_warehouse
 
@@ -163,16 +167,82 @@ def _sheet_with(cells: str, claimed: int | None = None) -> bytes:
     return packed.getvalue()
 
 
-@pytest.mark.parametrize("place", ["XFD1048576", "xfd1048576", "A99999999"])
-def test_a_workbook_with_cells_far_apart_is_set_aside(place: str, shop: Shop) -> None:
-    cells = f'<row><c r="A1"><v>1</v></c></row><row><c r="{place}"><v>1</v></c></row>'
-    told = shop.deliver(_sheet_with(cells), MAPPED, "orders.xlsx")
-    assert (told.status, told.quarantine[0][1]) == ("quarantined", "unreadable")
-    assert "has cells so far apart" in told.message
+def _far_cell(place: str) -> str:
+    return f'<row><c r="A1"><v>1</v></c></row><row><c r="{place}"><v>1</v></c></row>'
+
+
+@pytest.mark.parametrize(
+    ("place", "reach"),
+    [
+        ("XFD1048576", "row 1,048,576 and column 16,384"),
+        ("xfd1048576", "row 1,048,576 and column 16,384"),
+        ("A99999999", "row 99,999,999 and column 1"),
+    ],
+)
+def test_a_workbook_with_cells_far_apart_is_set_aside(place: str, reach: str, shop: Shop) -> None:
+    told = shop.deliver(_sheet_with(_far_cell(place)), MAPPED, "orders.xlsx")
+    words = f"the cells of xl/worksheets/sheet1.xml reach to {reach}; all sheets up to there would hold more than"
+    assert told == set_aside("unreadable", f"{words} 32,000,000 cells. {REMEDY}")
+
+
+REMEDY = "Delete what lies beyond the table, or export as CSV"
+SMALL = [(0, 0, "a"), (0, 1, "b"), (1, 0, 1.0), (1, 1, 2.0)]
+
+
+def test_the_sheets_of_an_old_workbook_are_counted_together(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbook_size, "MOST_CELLS", 1_000)
+    far = [*SMALL, (299, 1, 1.0)]
+    assert "reach" not in shop.deliver(as_old_workbook({"one": far}), MAPPED, "orders.xls").message
+    told = shop.deliver(as_old_workbook({"one": far, "two": far}), MAPPED, "orders.xls")
+    words = "the cells of two reach to row 300 and column 2; all sheets up to there would hold more than 1,000 cells"
+    assert told == set_aside("unreadable", f"{words}. {REMEDY}")
+
+
+@pytest.mark.parametrize("claimed", [(0, 2**16, 0, 2**16 - 1), (0, 2**32 - 1, 0, 2**16 - 1), (9, 2, 9, 2), None])
+def test_an_old_workbook_that_claims_more_cells_than_there_is_memory_for_is_set_aside(
+    claimed: tuple[int, int, int, int] | None, shop: Shop, tmp_path: Path
+) -> None:
+    cells = [*SMALL, (2**16 - 1, 2**16 - 1, 1.0)] if claimed is None else SMALL
+    content = as_old_workbook({"one": cells}, claimed)
+    problem = "cannot be opened with 3,072 MB and 120 s of a processor"
+    words = f"is damaged: {problem}; deliver it again"
+    assert shop.deliver(content, MAPPED, "orders.xls") == set_aside("unreadable", words)
+    (tmp_path / "orders.xls").write_bytes(content)
+    assert read_export(tmp_path / "orders.xls").problem == LocalizedMessage("damaged", error=problem)
+
+
+@pytest.mark.parametrize(
+    "content", [_sheet_with(_far_cell("XFD1048576")), as_old_workbook({"one": SMALL}, (9, 2, 9, 2))]
+)
+def test_a_giant_workbook_among_the_exports_is_named_and_the_others_are_recognised(
+    content: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / ("a.xlsx" if content.startswith(b"PK") else "a.xls")).write_bytes(content)
+    layout = Layout(name="own", title="own", columns=("mine", "yours"), formats=("csv",))
+    (tmp_path / "exports" / "b.csv").write_text("mine,yours\n1,2\n")
+    draft = draft_folder(tmp_path / "exports", tmp_path / "home", {"own": layout}, {}, "en")
+    said = "\n".join(one.say_in("en") for sureness in Sureness for one in draft.list_said(sureness))
+    assert "a.xls" in said
+    assert "32,000,000 cells" in said or "cannot be opened with" in said
+    assert "b.csv" in said
+    assert "own" in said
+
+
+def test_what_fails_in_a_reader_of_workbooks_sets_the_file_aside(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    class PanicException(BaseException):
+        __module__ = "pyo3_runtime"
+
+    def panic(path: Path) -> None:
+        raise PanicException("index out of bounds")
+
+    monkeypatch.setattr(workbook_reader, "open_workbook", panic)
+    told = shop.deliver(as_workbook([["a"]]), MAPPED, "orders.xlsx")
+    assert told == set_aside("unreadable", "is damaged: index out of bounds; deliver it again")
 
 
 def test_a_workbook_that_unpacks_without_end_is_set_aside(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbook_reader, "MOST_UNPACKED", 2**21)
+    monkeypatch.setattr(workbook_size, "MOST_UNPACKED", 2**21)
     told = shop.deliver(_sheet_with("<row></row>" * 400_000), MAPPED, "orders.xlsx")
     assert "unpacks to more than 2 MB" in told.message
 
@@ -230,6 +300,66 @@ def test_what_is_no_pattern_is_refused_with_the_settings(given: dict[str, str]) 
         Source.model_validate({"family": "order"} | given)
 
 
+def _layout(**keys: Any) -> Layout:
+    return Layout.model_validate({"name": "own", "title": "own", "columns": ["mine", "yours"], "sources": []} | keys)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"file_names": ENDLESS},
+        {"values": {"mine": ENDLESS}},
+        {"columns": [f"/{ENDLESS}/"]},
+        {"without": [f"/{ENDLESS}/"]},
+        {"from_file_name": {"shop": f"({ENDLESS})"}},
+    ],
+)
+def test_a_layout_whose_pattern_backtracks_without_end_costs_its_files_only(
+    keys: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("funnelscope.settings.patterns.SECONDS_FOR_ALL", 0.3)
+    compile_pattern.cache_clear()
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    long = "a" * 100 + "b"
+    (folder / f"{long}.csv").write_text(f"mine,yours,{long}\n{long},2\n")
+    (folder / "good.csv").write_text("his,hers\n1,2\n")
+    layouts = {"own": _layout(**keys), "good": _layout(name="good", columns=["his", "hers"])}
+    begin = time.monotonic()
+    draft = draft_folder(folder, tmp_path / "home", layouts, {}, "en")
+    assert time.monotonic() - begin < 15
+    asked = [one.say_in("en") for one in draft.list_said(Sureness.ASKED)]
+    assert any(f"{long}.csv" in one and "tries too many ways to match" in one for one in asked), asked
+    assert any(one.startswith("good.csv is recognised") for one in asked), asked
+
+
+# -- what `init` reads
+
+
+def test_values_that_are_no_numbers_and_nests_without_end_do_not_stop_the_recognition(tmp_path: Path) -> None:
+    nested = '{"a":' * 980 + "1" + "}" * 980
+    (path := tmp_path / "a.jsonl").write_text('{"a": Infinity, "b": NaN, "c": 1e999}\n' + nested + "\n")
+    read = read_export(path)
+    assert read.problem or read.tables
+
+
+def test_a_header_without_end_is_not_compared_with_every_layout(tmp_path: Path) -> None:
+    (path := tmp_path / "a.csv").write_text("a," * 200_000 + "\n")
+    assert read_export(path).problem == LocalizedMessage("too_many_columns", most=1_000, column="'a'")
+
+
+def test_a_gzip_bomb_among_the_exports_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_files, "EXPANDED_IN_ANY_CASE", 10 * 2**20)
+    (path := tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 6_000_000))
+    assert read_export(path).problem == LocalizedMessage("expands_too_far", megabytes="10")
+
+
+def test_a_parquet_file_that_repeats_a_giant_value_is_recognised_with_little_memory(tmp_path: Path) -> None:
+    giant = pa.DictionaryArray.from_arrays(pa.array([0] * 2_000, pa.int32()), pa.array(["x" * 2**20]))
+    (path := tmp_path / "a.parquet").write_bytes(_parquet(rows=2_000, note=giant))
+    assert len(read_export(path).tables[0].rows) < 50
+
+
 @pytest.mark.parametrize("text", ["a." * 200_000, "a://" * 100_000, "password='" * 100_000, "x:" * 200_000])
 def test_secrets_are_hidden_in_bounded_time(text: str) -> None:
     begin = time.process_time()
@@ -242,6 +372,7 @@ def test_secrets_are_hidden_in_bounded_time(text: str) -> None:
 _MEASURED = """
 import resource, sys
 from pathlib import Path
+from typing import Any
 sys.path.insert(0, sys.argv[2])
 from intake_helpers import CONTRACT, MAPPED, Shop
 from funnelscope.warehouse.connection import open_in_memory_warehouse

@@ -33,8 +33,8 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 def found(shop: Shop, check: str) -> CheckObservation:
     """The one case of a contract as the gate keeps it, written and read again."""
     (contract,) = (each for each in load_contracts() if each.name == check)
-    ((_, case),) = gate._find_violations(shop.warehouse, contract, DAY, DAY).values()
-    return read_observation({"found": case.format_json()})
+    (violations,) = gate._find_violations(shop.warehouse, contract, DAY, DAY).values()
+    return read_observation({"found": violations.found.format_json()})
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,8 @@ def _find_slice_warning(warehouse: Warehouse, slice_: Mapping[str, str], busines
 def _find_whole_warning(warehouse: Warehouse, business_date: date, cube: str) -> DataFault | None:
     """A warning of the gate that the events of the day, or the cube, are another day's, another shop's or no shop's."""
     for warning in _read_warnings(warehouse, business_date):
-        if warning.check in _OF_THE_WHOLE_DAY and (warning.table.startswith("staging.") or cube in warning.table):
+        is_about = warning.table.startswith("staging.") or cube in warning.table
+        if warning.check in _OF_THE_WHOLE_DAY and _is_of_events(warning) and is_about:
             return DataFault(warning.check, _state_warning(warning))
     return None
 
@@ -164,7 +165,7 @@ def find_gate_warnings(warehouse: Warehouse, business_date: date, cube: str) -> 
     return tuple(
         _state_warning(warning)
         for warning in _read_warnings(warehouse, business_date)
-        if not _is_of_figures(warning)
+        if _is_of_events(warning)
         and (
             warning.key not in _OF_CHECKS
             or cube in warning.subject
@@ -189,7 +190,14 @@ def _read_warnings(warehouse: Warehouse, business_date: date) -> list[VerdictRea
 
 
 def _is_of_figures(warning: VerdictReason) -> bool:
+    """Of a check over all families, what it found says whether it is about figures."""
+    if warning.families:
+        return FIGURE.name in warning.families
     return (warning.table or warning.subject) in _FIGURES
+
+
+def _is_of_events(warning: VerdictReason) -> bool:
+    return not _is_of_figures(warning) or any(family != FIGURE.name for family in warning.families)
 
 
 def _state_warning(warning: VerdictReason) -> StatedReason:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -303,6 +304,7 @@ def _take_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry,
         reason = error.reason if isinstance(error, DeliveryError) else QuarantineReason.UNREADABLE
         entry.misfit = error.place if isinstance(error, DeliveryError) else ()
         entry.forget_rows()
+        entry.dt = entry.dt or _guess_delivery_date(settings, entry.found)
         if reason is QuarantineReason.DAY_IS_PRUNED:
             entry.status, entry.notes = "unreachable", [_describe_error(error)]
             _keep_earlier_rows(warehouse, settings, entry, reason, intake)
@@ -325,6 +327,15 @@ def _take_delivery(warehouse: Warehouse, settings: Settings, entry: LedgerEntry,
                 _quarantine_file(warehouse, settings, entry, reason)
             _write_ledger(warehouse, [entry], intake)
     _count_delivery(entry, intake)
+
+
+def _guess_delivery_date(settings: Settings, found: FoundFile) -> date | None:
+    """The day that answers for a file that cannot be read; None if not even that is known."""
+    with suppress(DeliveryError, OSError):
+        return found.delivery_date(settings.zone)
+    with suppress(OSError, OverflowError, ValueError):
+        return found.stamp().modified_at.replace(tzinfo=UTC).astimezone(settings.zone).date()
+    return None
 
 
 def _count_delivery(entry: LedgerEntry, intake: Intake) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import duckdb
 
@@ -43,6 +44,7 @@ class VerdictReason:
         expected: the expected state, in plain words.
         severity: whether it warns or blocks.
         table, check: the table and name of a check; empty for any other reason.
+        families: the families that the violations of a check name; empty for a check that names none.
     """
 
     key: str
@@ -52,6 +54,7 @@ class VerdictReason:
     severity: Severity
     table: str = ""
     check: str = ""
+    families: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,15 @@ class DayVerdict:
     def is_publishable(self) -> bool:
         """Whether the verdict allows publication."""
         return self.verdict in PUBLISHABLE
+
+
+@dataclass(frozen=True)
+class _Violations:
+    """What breaks a contract on a day: how much, what is told of it, and the families that it names."""
+
+    cases: int
+    found: CheckObservation
+    families: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -100,9 +112,10 @@ def list_days(from_date: date, to_date: date) -> list[date]:
 _TABLES = (
     "create table if not exists quality.results (business_date DATE, check_name VARCHAR, table_name VARCHAR, "
     "severity VARCHAR, is_passed BOOLEAN, cases BIGINT, observed VARCHAR, expected VARCHAR, rule VARCHAR, "
-    "kind VARCHAR default 'contract', found VARCHAR)",
+    "kind VARCHAR default 'contract', found VARCHAR, families VARCHAR[])",
     "alter table quality.results add column if not exists kind VARCHAR default 'contract'",
     "alter table quality.results add column if not exists found VARCHAR",
+    "alter table quality.results add column if not exists families VARCHAR[]",
     "create table if not exists quality.slice_warnings (business_date DATE, table_name VARCHAR, check_name VARCHAR, "
     "dimension VARCHAR, value VARCHAR, observed VARCHAR, expected VARCHAR)",
     "create table if not exists quality.family_days (business_date DATE, family VARCHAR, state VARCHAR, "
@@ -138,16 +151,20 @@ def run_contracts(warehouse: Warehouse, from_date: date, to_date: date) -> None:
 
 def _find_violations(
     warehouse: Warehouse, contract: Contract, from_date: date, to_date: date
-) -> Mapping[date, tuple[int, CheckObservation]]:
-    """The number of violations of the contract on each day, and the first of them; only days with violations."""
+) -> Mapping[date, _Violations]:
+    """The violations of the contract on each day that has some."""
     rows = warehouse.rows(
-        "select business_date, count(*), list_slice(list_sort(list(distinct to_json(cases)::VARCHAR)), 1, $most) "
+        "select business_date, count(*), list_slice(list_sort(list(distinct to_json(cases)::VARCHAR)), 1, $most), "
+        "list_sort(list(distinct to_json(cases)->>'$.family') filter (where to_json(cases)->>'$.family' is not null)) "
         f"from ({contract.query}) as cases where business_date between $from_date and $to_date group by business_date",
         from_date=from_date,
         to_date=to_date,
         most=MOST_NAMED,
     )
-    return {day: (count, _observe_violations(contract, texts)) for day, count, texts in rows}
+    return {
+        day: _Violations(count, _observe_violations(contract, texts), families or ())
+        for day, count, texts, families in rows
+    }
 
 
 def _observe_violations(contract: Contract, texts: Sequence[str]) -> CheckObservation:
@@ -163,20 +180,21 @@ def _observe_violations(contract: Contract, texts: Sequence[str]) -> CheckObserv
     return CheckObservation(contract.name, values[0], tuple(others.values())) if others else first
 
 
-def _build_result(day: date, contract: Contract, violation: tuple[int, CheckObservation] | None) -> tuple[object, ...]:
-    cases, found = violation or (0, None)
+def _build_result(day: date, contract: Contract, violations: _Violations | None) -> tuple[object, ...]:
+    found = violations.found if violations else None
     return (
         day,
         contract.name,
         contract.table,
         contract.severity.value,
-        violation is None,
-        cases,
+        violations is None,
+        violations.cases if violations else 0,
         found.observed_text if found else "",
         found.expected_text if found else "",
         contract.rule,
         "contract",
         found.format_json() if found else None,
+        violations.families if violations else [],
     )
 
 
@@ -240,6 +258,7 @@ def _build_judgement_row(judgement: Judgement) -> tuple[object, ...]:
         expectation.reason,
         "expectation",
         judgement.found.format_json(),
+        [],
     )
 
 
@@ -414,6 +433,7 @@ def _read_failed_checks(warehouse: Warehouse, from_date: date, to_date: date) ->
                 severity=Severity(record["severity"]),
                 table=record["table_name"],
                 check=record["check_name"],
+                families=tuple(record["families"] or ()),
             )
         )
     return failed
@@ -442,7 +462,7 @@ def read_published_verdict(published: duckdb.DuckDBPyConnection, business_date: 
     return DayVerdict(business_date, Verdict(verdict), _parse_reasons(json.loads(reasons)))
 
 
-def _parse_reasons(written: Sequence[Mapping[str, str]]) -> tuple[VerdictReason, ...]:
+def _parse_reasons(written: Sequence[Mapping[str, Any]]) -> tuple[VerdictReason, ...]:
     return tuple(
         VerdictReason(
             reason["key"],
@@ -452,6 +472,7 @@ def _parse_reasons(written: Sequence[Mapping[str, str]]) -> tuple[VerdictReason,
             Severity(reason["severity"]),
             reason.get("table", ""),
             reason.get("check", ""),
+            tuple(reason.get("families", ())),
         )
         for reason in written
     )

@@ -17,11 +17,16 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetVisibleEnum
+from python_calamine import PasswordError, SheetVisibleEnum
 
 from funnelscope.events.schema import BLANKS
 from funnelscope.ingest.landing_zone import COMPRESSIONS, FORMATS, UNFINISHED
+from funnelscope.ingest.mapping.source_mapping import DeliveryError
+from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.ingest.readers import encoding_detection
+from funnelscope.ingest.readers.record_stage import MAXIMUM_COLUMNS
+from funnelscope.ingest.readers.text_reader import EXPANDED_IN_ANY_CASE, LARGEST_EXPANSION
+from funnelscope.ingest.readers.workbook_size import open_workbook, refuse_giant_workbook, set_panics_aside
 from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.settings import Format
 
@@ -29,6 +34,7 @@ FILES_AT_MOST = 2_000
 FOLDERS_DEEP = 6
 HEAD_BYTES, TAIL_BYTES = 8_000_000, 1_000_000
 RECORDS_AT_MOST = 2_000  # of JSON lines and Parquet, at the beginning and at the end
+RECORDS_AT_ONCE = 20  # of Parquet, which may repeat a giant value in a few bytes
 DELIMITERS = ",\t;|"
 HEADER_SOUGHT_IN_ROWS = 30
 WORKBOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
@@ -123,7 +129,8 @@ def read_export(path: Path) -> ExportFile:
             start = stream.read(encoding_detection.SAMPLE_BYTES)
         hashed = _hash(path)
         if named is Format.PARQUET:
-            return ExportFile(path, named, tables=(_read_parquet(path),), content_hash=hashed)
+            _refuse_wide_table(table := _read_parquet(path))
+            return ExportFile(path, named, tables=(table,), content_hash=hashed)
         if start.startswith(WORKBOOK_MARKS) and named is Format.WORKBOOK:
             return ExportFile(path, named, tables=tuple(_read_workbook(path)), content_hash=hashed)
         if other := encoding_detection.detect_other_format(start):
@@ -137,14 +144,27 @@ def read_export(path: Path) -> ExportFile:
         else:
             delimiter = "\t" if path.suffix.lower() == ".tsv" else _detect_delimiter(text)
             table, read_as = Table(_read_rows(text, delimiter)), Format.CSV
+        _refuse_wide_table(table)
         if not table.rows:
             return ExportFile(path, problem=LocalizedMessage("file_has_no_rows"))
         declared = "" if marked or encoding in ("", "utf-8") else encoding
         return ExportFile(path, read_as, read_as is not named, declared, delimiter, (table,), content_hash=hashed)
     except PasswordError:
         return ExportFile(path, problem=LocalizedMessage("workbook_locked"))
-    except (CalamineError, pa.ArrowException, OSError, EOFError, UnicodeError, ValueError) as error:
-        return ExportFile(path, problem=LocalizedMessage("damaged", error=str(error).splitlines()[0][:200]))
+    except DeliveryError as error:
+        return ExportFile(path, problem=error.localized_message)
+    except Exception as error:  # of whatever kind: one file never keeps the others from being recognised
+        words = str(error).splitlines() or [type(error).__name__]
+        return ExportFile(path, problem=LocalizedMessage("damaged", error=words[0][:200]))
+
+
+def _refuse_wide_table(table: Table) -> None:
+    """Raises DeliveryError for a table of more columns than can be taken: each is compared with every layout."""
+    for row in table.rows[:HEADER_SOUGHT_IN_ROWS]:
+        if len(row) > MAXIMUM_COLUMNS and any(row[MAXIMUM_COLUMNS:]):
+            column = repr(row[MAXIMUM_COLUMNS][:80])
+            message = LocalizedMessage("too_many_columns", most=MAXIMUM_COLUMNS, column=column)
+            raise DeliveryError(QuarantineReason.UNREADABLE, message)
 
 
 def _open_plain(path: Path, compression: str) -> Any:
@@ -160,7 +180,9 @@ def _read_text(path: Path, compression: str, encoding: str) -> str:
     """The text of the file; of a large one its beginning and its end, cut at lines."""
     with _open_plain(path, compression) as stream:
         content = stream.read(HEAD_BYTES)
-        rest = b"" if len(content) < HEAD_BYTES else stream.read()[-TAIL_BYTES:] if compression else _read_end(path)
+        rest = b""
+        if len(content) == HEAD_BYTES:
+            rest = _read_compressed_end(path, stream) if compression else _read_end(path)
     text = content.decode(encoding, "replace").removeprefix("\ufeff")
     if rest:
         text = text.rpartition("\n")[0] + "\n" + rest.decode(encoding, "replace").partition("\n")[2]
@@ -171,6 +193,17 @@ def _read_end(path: Path) -> bytes:
     with path.open("rb") as stream:
         stream.seek(max(HEAD_BYTES, path.stat().st_size - TAIL_BYTES))
         return stream.read()
+
+
+def _read_compressed_end(path: Path, stream: Any) -> bytes:
+    most = max(path.stat().st_size * LARGEST_EXPANSION, EXPANDED_IN_ANY_CASE)
+    end, length = b"", HEAD_BYTES
+    while part := stream.read(TAIL_BYTES):
+        end, length = (end + part)[-TAIL_BYTES:], length + len(part)
+        if length > most:
+            message = LocalizedMessage("expands_too_far", megabytes=f"{most >> 20:,}")
+            raise DeliveryError(QuarantineReason.UNREADABLE, message)
+    return end
 
 
 def _detect_delimiter(text: str) -> str:
@@ -215,7 +248,14 @@ def _parse(line: str) -> Any:
 
 def _read_parquet(path: Path) -> Table:
     file = pq.ParquetFile(path)
-    records: list[dict[str, Any]] = next((batch.to_pylist() for batch in file.iter_batches(RECORDS_AT_MOST)), [])
+    records: list[dict[str, Any]] = []
+    size = 0
+    for batch in file.iter_batches(RECORDS_AT_ONCE):
+        part = batch.to_pylist()
+        records += part
+        size += sum(len(value) for record in part for value in record.values() if isinstance(value, str | bytes))
+        if len(records) >= RECORDS_AT_MOST or size > HEAD_BYTES:
+            break
     return _make_keyed_table(records, file.schema_arrow.names)
 
 
@@ -226,10 +266,15 @@ def _make_keyed_table(records: Sequence[dict[str, Any]], names: Sequence[str] = 
 
 
 def _read_workbook(path: Path) -> Iterator[Table]:
-    workbook = CalamineWorkbook.from_path(path)
-    for each in workbook.sheets_metadata:
-        cells = workbook.get_sheet_by_name(each.name).to_python(skip_empty_area=False)
+    refuse_giant_workbook(path)
+    with set_panics_aside():
+        workbook = open_workbook(path)
+        sheets = workbook.sheets_metadata
+    for each in sheets:
+        with set_panics_aside():
+            cells = workbook.get_sheet_by_name(each.name).to_python(skip_empty_area=False)
         rows = [[_write_cell(cell) for cell in row] for row in cells]
+        _refuse_wide_table(Table(rows))
         if any(any(row) for row in rows):
             yield Table(rows, each.name, each.visible is SheetVisibleEnum.Visible)
 

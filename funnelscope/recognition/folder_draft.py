@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from funnelscope.messages.check_observations import LocalizedMessage
-from funnelscope.recognition.export_files import find_exports, read_export
+from funnelscope.recognition.export_files import ExportFile, find_exports, read_export
 from funnelscope.recognition.file_patterns import build_template
 from funnelscope.recognition.layouts_read import Layout
 from funnelscope.recognition.recognize import Recognition, recognize
@@ -18,6 +18,7 @@ from funnelscope.recognition.settings_draft import (
     draft_settings,
     tell_unrecognized,
 )
+from funnelscope.settings.patterns import PatternTooSlowError
 
 FILES_OF_A_NAME = 12
 """Of files whose names differ by their days only, so many are read: the first and the last ones."""
@@ -46,8 +47,13 @@ def draft_folder(
     unrecognized: list[Recognition] = []
     for path in chosen:
         name = next((layout for pattern, layout in told.items() if fnmatchcase(path.name, pattern)), "")
-        one = recognize(read_export(path), layouts, name)
-        if fact := collect_facts(one, draft, folder):
+        try:
+            one = recognize(read_export(path), layouts, name)
+            fact = collect_facts(one, draft, folder)
+        except PatternTooSlowError as error:
+            problem = LocalizedMessage("pattern_too_slow", pattern=str(error))
+            one, fact = Recognition(ExportFile(path, problem=problem)), None
+        if fact:
             facts.append(fact)
         else:
             unrecognized.append(one.without_rows())

@@ -3,9 +3,12 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+
+import regex
 
 from funnelscope.events.schema import BLANKS
+from funnelscope.settings.patterns import Pattern
 
 Alternatives = str | Sequence[str]
 
@@ -40,6 +43,13 @@ def find_name(wanted: Alternatives, header: Iterable[str]) -> str:
     return ""
 
 
-def match_pattern(pattern: str, name: str) -> re.Match[str] | None:
-    """The match of the whole name with /pattern/."""
-    return re.fullmatch(pattern[1:-1], unicodedata.normalize("NFKC", name.strip(BLANKS)), re.IGNORECASE)
+def match_pattern(pattern: str, name: str) -> "regex.Match[str] | None":
+    """The match of the whole name with /pattern/. Raises PatternTooSlowError."""
+    compiled = compile_pattern(pattern[1:-1], ignores_case=True)
+    return compiled.match_whole(unicodedata.normalize("NFKC", name.strip(BLANKS)))
+
+
+@cache
+def compile_pattern(written: str, ignores_case: bool = False) -> Pattern:
+    """The pattern of a layout, with one bound on its time for all files."""
+    return Pattern(written, ignores_case)

@@ -1,7 +1,6 @@
 """Layouts: by what a report is known, and how it is mapped. One YAML file each, of the project or of the shop."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from funnelscope.recognition.header_names import Alternatives, is_pattern, list_alternatives
 from funnelscope.settings import Source
+from funnelscope.settings.patterns import Pattern
 from funnelscope.settings.yaml_source import SettingsError, YamlSource, reject
 
 FOLDER_NAME = "layouts"
@@ -98,8 +98,8 @@ class Layout(BaseModel):
 
 def _check_pattern(pattern: str, *path: str | int) -> str:
     try:
-        re.compile(pattern)
-    except re.error as problem:
+        Pattern(pattern)
+    except ValueError as problem:
         reject(path, pattern, f"is not a regular expression: {problem}")
     return pattern
 

@@ -4,13 +4,18 @@ There is no silent choice: where two layouts fit equally, the file is ambiguous.
 """
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from funnelscope.ingest.readers.workbook_reader import NAMES_OF_A_HEADER
 from funnelscope.recognition.export_files import HEADER_SOUGHT_IN_ROWS, ExportFile, Table
-from funnelscope.recognition.header_names import Alternatives, find_name, list_alternatives, normalize_name
+from funnelscope.recognition.header_names import (
+    Alternatives,
+    compile_pattern,
+    find_name,
+    list_alternatives,
+    normalize_name,
+)
 from funnelscope.recognition.layouts_read import Layout
 from funnelscope.settings import Format
 
@@ -166,7 +171,7 @@ def _compare(file: ExportFile, layout: Layout, table: Table) -> Nearness:
         tuple(name for one in layout.without if (name := find_name(one, header))),
         () if missing else tuple(_find_bad_values(layout, header, table.rows[best + 1 :])),
         FORMAT_NAMES.get(file.format) in layout.formats if file.format else False,
-        bool(layout.file_names and re.search(layout.file_names, file.path.name)),
+        bool(layout.file_names and compile_pattern(layout.file_names).search(file.path.name)),
     )
 
 
@@ -179,7 +184,7 @@ def _find_bad_values(layout: Layout, header: Sequence[str], rows: Sequence[Seque
             continue
         place = list(header).index(name)
         values = [row[place] for row in rows[:VALUES_LOOKED_AT] if len(row) > place and row[place]]
-        if values and not any(re.search(pattern, value) for value in values):
+        if values and not any(compile_pattern(pattern).search(value) for value in values):
             bad.append((name, values[0]))
     return bad
 

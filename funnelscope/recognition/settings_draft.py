@@ -24,7 +24,13 @@ from funnelscope.recognition.file_patterns import (
     find_period,
     read_delivery_day,
 )
-from funnelscope.recognition.header_names import find_name, is_pattern, list_alternatives, match_pattern
+from funnelscope.recognition.header_names import (
+    compile_pattern,
+    find_name,
+    is_pattern,
+    list_alternatives,
+    match_pattern,
+)
 from funnelscope.recognition.layouts_read import Layout
 from funnelscope.recognition.recognize import Match, Recognition
 from funnelscope.recognition.source_drafts import SourceDraft, draft_sources, list_common_header
@@ -218,7 +224,7 @@ def describe_difference(nearest: Any) -> LocalizedMessage:
 
 def _read_file_name(match: Match) -> Iterator[tuple[str, str]]:
     for constant, pattern in match.layout.from_file_name.items():
-        if found := re.search(pattern, match.file.path.name):
+        if found := compile_pattern(pattern).search(match.file.path.name):
             yield constant, found[1]
 
 
@@ -253,7 +259,7 @@ def _read_values(match: Match, facts: FileFacts, draft: SettingsDraft, shown: st
             row = match.table.rows[number - 1]
             if number == match.second_header_row:
                 break
-            if any(re.search(pattern, "\t".join(row)) for pattern in facts.skipped):
+            if any(compile_pattern(pattern).search("\t".join(row)) for pattern in facts.skipped):
                 continue
             values = {"file": shown, "sheet": match.table.sheet or "-", "row": str(number), "value": text}
             if len({day for day, _, _ in find_days(text)}) > 1:

@@ -1,5 +1,6 @@
 """Regular expressions of the settings: they meet names and records that others write, and must not run without end."""
 
+from collections.abc import Callable
 from time import process_time
 
 import regex
@@ -15,10 +16,10 @@ class PatternTooSlowError(RuntimeError):
 class Pattern:
     """A compiled regular expression with a bound on its time."""
 
-    def __init__(self, written: str) -> None:
+    def __init__(self, written: str, ignores_case: bool = False) -> None:
         """Raises ValueError, with the problem and its place, if it is no regular expression."""
         try:
-            self._compiled = regex.compile(written)
+            self._compiled = regex.compile(written, regex.IGNORECASE if ignores_case else 0)
         except regex.error as problem:
             raise ValueError(str(problem)) from None
         self.written = written
@@ -27,10 +28,18 @@ class Pattern:
 
     def search(self, text: str) -> "regex.Match[str] | None":
         """The first match. Raises PatternTooSlowError."""
+        return self._find(self._compiled.search, text)
+
+    def match_whole(self, text: str) -> "regex.Match[str] | None":
+        """The match of the whole text. Raises PatternTooSlowError."""
+        return self._find(self._compiled.fullmatch, text)
+
+    def _find(self, method: Callable[..., "regex.Match[str] | None"], text: str) -> "regex.Match[str] | None":
         begin = process_time()
         try:
-            found: regex.Match[str] | None = self._compiled.search(text, timeout=self._seconds_left)
+            found = method(text, timeout=self._seconds_left)
         except TimeoutError:
+            self._seconds_left = SLOW_SECONDS
             raise PatternTooSlowError(self.written) from None
         if (took := process_time() - begin) > SLOW_SECONDS:
             self._seconds_left = max(self._seconds_left - took, SLOW_SECONDS)

@@ -143,8 +143,10 @@ def _check_and_write(text: str, target: Path) -> None:
 
 
 def _explain(path: Path, known: "Mapping[str, Layout]", language: str | None) -> bool:
+    from funnelscope.messages.check_observations import LocalizedMessage
     from funnelscope.messages.wording import load_words
     from funnelscope.recognition import explain_nearness, read_export, recognize
+    from funnelscope.settings.patterns import PatternTooSlowError
 
     if not path.is_file():
         raise ValueError(f"{path}: is not a file")
@@ -153,8 +155,13 @@ def _explain(path: Path, known: "Mapping[str, Layout]", language: str | None) ->
     if file.problem:
         typer.echo(f"{path}: {file.problem.say_in(words.language)}")
         return False
-    compared = explain_nearness(file, known)
-    recognition = recognize(file, known)
+    try:
+        compared = explain_nearness(file, known)
+        recognition = recognize(file, known)
+    except PatternTooSlowError as error:
+        slow = LocalizedMessage("pattern_too_slow", pattern=str(error))
+        typer.echo(f"{path}: {slow.say_in(words.language)}")
+        return False
     for line in _describe_explained(file, compared, words):
         typer.echo(line)
     return recognition.match is not None

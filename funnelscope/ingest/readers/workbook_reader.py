@@ -5,15 +5,12 @@ digits than a spreadsheet keeps are written as it shortens them, so that an id a
 such as #DIV/0!, which calamine reads as an empty cell: in an .xlsx it is staged as its text.
 """
 
-import os
-import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import IO
 from xml.etree import ElementTree
 
 from python_calamine import (
@@ -36,8 +33,13 @@ from funnelscope.ingest.readers.record_stage import (
     build_problem,
     fit_fields,
     has_wanted_columns,
-    is_clean,
     name_columns,
+)
+from funnelscope.ingest.readers.workbook_size import (
+    number_column,
+    open_workbook,
+    refuse_giant_workbook,
+    set_panics_aside,
 )
 from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.settings import Source
@@ -47,11 +49,6 @@ from funnelscope.warehouse.connection import Warehouse
 Cell = int | float | str | bool | time | date | datetime | timedelta
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 DIGITS_KEPT = 10**15
-MOST_CELLS = 32_000_000  # up to the farthest one, empty or not
-MOST_UNPACKED = 2**30
-UNPACKED_AT_ONCE = 2**20
-_PLACE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{0,3})(\d{1,9})["']""")
-LONGEST_PLACE = 40
 NAMES_OF_A_HEADER = 3
 """So many names of the header in a row make it a header again, of the same table or of another one."""
 
@@ -70,9 +67,10 @@ def read_workbook(warehouse: Warehouse, path: Path, source: Source) -> tuple[Del
         message = LocalizedMessage(other) if other else LocalizedMessage("no_workbook")
         raise DeliveryError(QuarantineReason.UNREADABLE, message)
     try:
-        _refuse_giant_sheets(path)
-        workbook = _open_workbook(path)
-        name, rows = _choose_sheet(workbook, source)
+        refuse_giant_workbook(path)
+        with set_panics_aside():
+            workbook = open_workbook(path)
+            name, rows = _choose_sheet(workbook, source)
         _write_errors(path, workbook.sheet_names, name, rows)
     except PasswordError:
         raise DeliveryError(QuarantineReason.UNREADABLE, LocalizedMessage("workbook_locked")) from None
@@ -87,59 +85,6 @@ def read_workbook(warehouse: Warehouse, path: Path, source: Source) -> tuple[Del
         message = LocalizedMessage("pattern_too_slow", pattern=str(error))
         raise DeliveryError(QuarantineReason.UNREADABLE, message, ("skip_lines",)) from None
     return stage.finish()
-
-
-def _open_workbook(path: Path) -> CalamineWorkbook:
-    if is_clean(str(path)):
-        return CalamineWorkbook.from_path(path)
-    with path.open("rb") as stream:  # a name that is no UTF-8 means nothing to calamine
-        return CalamineWorkbook.from_filelike(stream)
-
-
-# -- size
-
-
-def _refuse_giant_sheets(path: Path) -> None:
-    """Raises DeliveryError for an .xlsx that would fill the memory: calamine holds all cells up to the farthest."""
-    if not zipfile.is_zipfile(path):
-        return
-    unpacked = 0
-    with zipfile.ZipFile(path) as archive, path.open("rb") as stream:
-        for member in archive.infolist():
-            rows = columns = 0
-            rest = b""
-            for part in _unpack(stream, member):
-                unpacked += len(part)
-                if unpacked > MOST_UNPACKED:
-                    raise _describe_giant_sheet(member.filename)
-                if member.filename.endswith(".xml"):
-                    text = rest + part
-                    for letters, number in _PLACE.findall(text):
-                        rows = max(rows, int(number))
-                        columns = max(columns, _number_column(letters.decode().upper()) + 1)
-                    if rows * columns > MOST_CELLS:
-                        raise _describe_giant_sheet(member.filename)
-                    rest = text[-LONGEST_PLACE:]
-
-
-def _describe_giant_sheet(name: str) -> DeliveryError:
-    sizes = {"megabytes": f"{MOST_UNPACKED >> 20:,}", "cells": f"{MOST_CELLS:,}"}
-    return DeliveryError(QuarantineReason.UNREADABLE, LocalizedMessage("sheet_too_large", sheet=name, **sizes))
-
-
-def _unpack(stream: IO[bytes], member: zipfile.ZipInfo) -> Iterator[bytes]:
-    """What really is in a member of an archive, whose directory may claim less."""
-    stream.seek(member.header_offset + 26)
-    lengths = stream.read(4)
-    stream.seek(int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little"), os.SEEK_CUR)
-    packed = stream.read(member.compress_size)
-    if member.compress_type != zipfile.ZIP_DEFLATED:
-        yield packed
-        return
-    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-    while packed and not inflate.eof:
-        yield inflate.decompress(packed, UNPACKED_AT_ONCE)
-        packed = inflate.unconsumed_tail
 
 
 # -- sheet
@@ -201,15 +146,7 @@ def _get_link(sheet: ElementTree.Element) -> str:
 def _locate_cell(reference: str) -> tuple[int, int]:
     """The place of a cell such as B7, counted from 0: (6, 1)."""
     letters = reference.rstrip("0123456789")
-    return int(reference[len(letters) :]) - 1, _number_column(letters)
-
-
-def _number_column(letters: str) -> int:
-    """The place of a column such as B, counted from 0."""
-    column = 0
-    for letter in letters:
-        column = 26 * column + ord(letter) - ord("A") + 1
-    return column - 1
+    return int(reference[len(letters) :]) - 1, number_column(letters)
 
 
 def _has_cells(row: Sequence[Cell]) -> bool:
