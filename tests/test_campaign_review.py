@@ -18,10 +18,14 @@ from test_printed_numbers import numbers_in, picture_texts, texts_in
 import reports
 from funnelscope.messages.message_types import PeriodKind
 from funnelscope.messages.wording import list_languages, load_words
+from funnelscope.quality.gate import create_tables as create_gate_tables
 from funnelscope.reporting import find_due_periods, parse_campaign, print_report, read_report
 from funnelscope.reporting.campaigns import find_campaigns
+from funnelscope.reporting.delivery import find_periods_to_send
 from funnelscope.reporting.periods import Period
 from funnelscope.settings import Promotion, Settings
+from funnelscope.warehouse.connection import open_in_memory_warehouse
+from pipelines.cli.app import main
 from reports.campaign_review import CampaignFigure, CampaignPart, CampaignReview
 from reports.pages import build_content
 
@@ -312,6 +316,46 @@ def test_it_is_due_when_it_ends_a_week_later_and_when_refunds_are_mature(tmp_pat
         for period in find_due_periods(settings, last, last):
             print_report(settings, period)
         assert print_report(settings, FAIR).number == number, last
+
+
+def test_each_edition_is_sent_once_it_is_there(mature: Settings) -> None:
+    channel = {"name": "team", "url": "json://localhost"}
+    settings = Settings.model_validate(mature.model_dump(by_alias=True) | {"delivery": [channel]})
+    warehouse = open_in_memory_warehouse([])
+    create_gate_tables(warehouse)
+
+    def find(day: date) -> list[Period]:
+        periods = find_periods_to_send(warehouse, settings, day, day, day)
+        return [each for each in periods if each.kind is PeriodKind.CAMPAIGN]
+
+    assert [find(END + timedelta(days=age)) for age in (-1, 0, 2, 7, 16, 30, 38)] == [
+        [], [FAIR], [FAIR], [FAIR], [], [FAIR], [],
+    ]  # fmt: skip
+
+
+def test_the_command_prints_a_campaign_by_its_name(
+    mature: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], quick: None
+) -> None:
+    home = copy_home(mature, tmp_path)
+    config = tmp_path / "funnelscope.yaml"
+    entries = "".join(f"  - {{name: tea_fair, phase: {each['phase']}, from: {each['from']}, to: {each['to']}}}\n"
+                      for each in calendar_of())  # fmt: skip
+    config.write_text(f"shop: Tea House\nstart_date: 2026-04-13\nopening_date: 2026-04-13\ncalendar:\n{entries}")
+    monkeypatch.setenv("FUNNELSCOPE_CONFIG", str(config))
+    monkeypatch.setenv("FUNNELSCOPE_HOME", str(home))
+    assert run(monkeypatch, "report", "--campaign", "tea_fair", "--language", "zh") == 0
+    assert "Edition 1 of tea_fair-2026-06-15" in capsys.readouterr().out
+    assert run(monkeypatch, "report", "--campaign", "tea_fair", "--date", "2026-05-01") == 0
+    assert "tea_fair-2026-04-20" in capsys.readouterr().out
+    assert run(monkeypatch, "report", "--campaign", "coffee_fair") == 1
+    assert "no promotion 'coffee_fair'; it has tea_fair" in " ".join(capsys.readouterr().err.split())
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["funnelscope", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
 
 
 def test_reviews_of_a_backfill_are_those_of_the_last_time(mature: Settings) -> None:

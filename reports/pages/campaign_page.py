@@ -1,5 +1,6 @@
 """The review of a campaign: verdict, its days, the whole and its phases, the days around it, refunds, what moved."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from funnelscope.messages.message_types import Number, Unit
@@ -22,8 +23,8 @@ PHASE_FIGURES = (
     *("paid_amount", "refunded_amount", "net_amount", "paid_orders", "visitors_a_day", "visitor_pay_rate"),
     "amount_per_buyer",
 )
-AROUND_WIDTHS = (None, 12, 26, 26, 26, 36)
-REFUND_WIDTHS = (None, 30, 40, 26, 26)
+AROUND_WIDTHS = (None, 10, 24, 24, 22, 34)
+REFUND_WIDTHS = (None, 26, 54, 24, 24)
 MOVE_WIDTHS = (None, 26, 26, 22, 26, 22)
 
 
@@ -198,12 +199,12 @@ def build_whole_section(report: Report, review: CampaignReview, words: Words) ->
     if not review.is_mature:
         notes.append(words.text("campaign", "refunds_alike"))
     return build_section(
-        words.text("campaign", "whole"), build_table(head, rows, WHOLE_WIDTHS), " ".join(notes) or None
+        words.text("campaign", "whole"), _build_compared(head, rows, WHOLE_WIDTHS, review), " ".join(notes) or None
     )
 
 
 def list_told_figures(review: CampaignReview) -> list[CampaignFigure]:
-    """The figures of the whole that are known now, then or on plain days; others the shop does not deliver."""
+    """The figures of the whole that are known now, then or on plain days; others the shop may never deliver."""
     figures = review.whole.figures
     return [each for each in figures if any(value is not None for value in (each.value, each.last, each.plain))]
 
@@ -222,13 +223,10 @@ def build_phases_section(report: Report, review: CampaignReview, words: Words) -
         if part.left_out:
             shown = words.text("labels", "of", numerator=words.plain(counted), denominator=words.plain(days))
         rows.append([name, shown, *(_write(figure.value, figure, words) for figure in figures)])
-        rows.append(
-            [
-                words.text("campaign", "vs_last"),
-                words.plain(len(part.last_days)) if part.last_days else words.no_data,
-                *(_write_change(figure, figure.last_alike, words) for figure in figures),
-            ]
-        )
+        if any(each.last_days for each in review.phases):
+            changes = [_write_change(figure, figure.last_alike, words) for figure in figures]
+            then = words.plain(len(part.last_days)) if part.last_days else words.text("labels", "no_comparison")
+            rows.append([words.text("campaign", "vs_last"), then, *changes])
         if review.plain_days:
             changes = [
                 words.text("labels", "no_comparison")
@@ -249,7 +247,10 @@ def build_around_section(report: Report, review: CampaignReview, words: Words) -
     keys = ("day_count", "paid_around", "plain_around", "differs", "healthy")
     head = [words.text("campaign", "around_days"), *(words.text("campaign", key) for key in keys)]
     heading = words.text("campaign", "around", currency=report.currency)
-    return build_section(heading, build_table(head, rows, AROUND_WIDTHS), words.text("campaign", "around_note"))
+    has_range = any(side.low is not None for side in review.around)
+    kept = [0, 1, 2, *([3, 4] if review.plain_days else []), *([5] if has_range else [])]
+    note = words.text("campaign", "around_note") + (words.text("campaign", "around_rule") if has_range else "")
+    return build_section(heading, _build_columns(head, rows, AROUND_WIDTHS, kept), note)
 
 
 def _build_around_row(side: DaysAround, words: Words) -> list[str]:
@@ -257,7 +258,7 @@ def _build_around_row(side: DaysAround, words: Words) -> list[str]:
     name = words.text("labels", "with_unit", name=words.text("campaign", f"around_{side.key}"), unit=dates)
     if side.known_from:
         return [name, "", words.text("campaign", "known_from", date=side.known_from.isoformat()), "", "", ""]
-    usual_range = words.no_data
+    usual_range = words.text("labels", "no_comparison")
     if side.low is not None and side.high is not None:
         low, high = (words.value(value, Unit.MONEY, 0) for value in (side.low, side.high))
         usual_range = words.text("labels", "date_range", first=low, last=high)
@@ -277,7 +278,10 @@ def build_refunds_section(report: Report, review: CampaignReview, words: Words) 
     head = [words.text("campaign", "refund_age")]
     head += [words.text("campaign", key) for key in ("refunded", "this_time", "last_time", "plain_days")]
     heading = words.text("campaign", "refunds", currency=report.currency)
-    return build_section(heading, build_table(head, rows, REFUND_WIDTHS), words.text("campaign", "refunds_note"))
+    kept = [0, 1, 2, *([3] if review.whole.last_days else []), *([4] if review.plain_days else [])]
+    return build_section(
+        heading, _build_columns(head, rows, REFUND_WIDTHS, kept), words.text("campaign", "refunds_note")
+    )
 
 
 def _build_refund_row(each: RefundAge, review: CampaignReview, words: Words) -> list[str]:
@@ -312,10 +316,11 @@ def build_moves_section(moves: CampaignMoves, report: Report, review: CampaignRe
     dimension = words.text("dimensions", moves.dimension)
     keys = ("this_time", "last_time", "change", "plain_days", "change")
     head = [dimension, *(words.text("campaign", key) for key in keys)]
-    key = "moves_note" if review.whole.last_days else "moves_note_plain"
-    note = f"{words.define_figure(moves.measure)} {words.text('campaign', key)}"
-    heading = words.text("campaign", "moves", dimension=dimension, measure=measure)
-    return build_section(heading, build_table(head, rows, MOVE_WIDTHS), note)
+    key = "last" if review.whole.last_days else "plain" if review.plain_days else "size"
+    note = f"{words.define_figure(moves.measure)} {words.text('campaign', f'moves_by_{key}')}"
+    heading = "largest" if key == "size" else "moves"
+    heading = words.text("campaign", heading, dimension=dimension, measure=measure)
+    return build_section(heading, _build_compared(head, rows, MOVE_WIDTHS, review), note)
 
 
 def build_campaign_definitions(review: CampaignReview, words: Words) -> Content:
@@ -331,6 +336,24 @@ def build_campaign_definitions(review: CampaignReview, words: Words) -> Content:
     terms.append({"term": words.text("campaign", "plain_days"), "meaning": words.text("campaign", "plain_meaning")})
     terms.append({"term": words.text("campaign", "last_time"), "meaning": words.text("campaign", "last_meaning")})
     return {"anchor": "definitions", "heading": words.text("headings", "definitions"), "terms": terms}
+
+
+def _build_compared(
+    head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int | None], review: CampaignReview
+) -> Content:
+    """A table of now, the last time with its change, and plain days with their change, as far as there are any."""
+    kept = [0, 1, *([2, 3] if review.whole.last_days else []), *([4, 5] if review.plain_days else [])]
+    return _build_columns(head, rows, widths, kept)
+
+
+def _build_columns(
+    head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int | None], kept: Sequence[int]
+) -> Content:
+    return build_table(
+        [head[place] for place in kept],
+        [[row[place] for place in kept] for row in rows],
+        [widths[place] for place in kept],
+    )
 
 
 def write_dates(first: date, last: date, words: Words) -> str:

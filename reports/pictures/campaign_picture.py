@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-LEGEND_MM, NAMES_MM, BARS_MM, AXIS_MM = 7.0, 9.0, 40.0, 6.0
+LEGEND_MM, NAMES_MM, BARS_MM, AXIS_MM = 7.0, 9.0, 36.0, 6.0
 LEFT_MM, RIGHT_MM = 18.0, 4.0
 MOST_DATES = 16
 
