@@ -19,7 +19,7 @@ class CampaignFigure:
     """A figure of a campaign or of one of its phases (a key of the words' `metrics`).
 
     `last` is its value the last time; `last_alike` the same for as many days as this time. `plain` is what plain days
-    would have given, weekday by weekday.
+    would have given, weekday by weekday. `is_stated` means that a platform tells it, and the shop's own events do not.
     """
 
     key: str
@@ -28,6 +28,7 @@ class CampaignFigure:
     last: Number | None = None
     last_alike: Number | None = None
     plain: Number | None = None
+    is_stated: bool = False
 
 
 @dataclass(frozen=True)

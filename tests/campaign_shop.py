@@ -35,7 +35,7 @@ FACTORS = {
 WEEK = timedelta(days=7)
 TABLES = (
     *("marts.daily_summary", "marts.daily_metrics", "marts.decision_cube", "marts.product_cube", "marts.refund_ages"),
-    "quality.day_verdict",
+    *("marts.figures", "quality.day_verdict"),
 )
 
 
@@ -101,7 +101,7 @@ def open_shop(
     has_refunds: bool = True,
     without: Mapping[str, Collection[date]] | None = None,
     days: Mapping[date, Day] | None = None,
-    products: Mapping[str, float] | None = None,
+    platforms: Collection[str] = (),
     **options: Any,
 ) -> Settings:
     """The home of the shop, published up to the last day.
@@ -110,7 +110,7 @@ def open_shop(
         blocked: days without usable numbers.
         without: metric → days on which it is not known.
         days: other days than those of the shop.
-        products: the share of each product among the carts; two thirds and one third by default.
+        platforms: each states the shop's figures, and there are no events.
     """
     settings = Settings.model_validate(
         {
@@ -131,9 +131,20 @@ def open_shop(
             continue
         at = {"business_date": day}
         refunded = each.refunded if has_refunds else None
-        rows["marts.daily_summary"].append(
-            at | {"paid_amount": each.paid, "paid_orders": each.buyers, "refunded_amount": refunded}
-        )
+        paid = {"paid_amount": each.paid, "paid_orders": each.buyers, "refunded_amount": refunded}
+        rows["marts.daily_summary"].append(at | (dict.fromkeys(paid) if platforms else paid))
+        for platform in platforms:
+            place = at | {"platform": platform, "shop": "Tea House", "object": "", "parent": "", "device": ""}
+            of_platform = {"paid_amount": each.paid, "visitors": each.visitors, "paying_buyers": each.buyers}
+            rows["marts.figures"] += [
+                place | {"level": "shop", "metric": metric, "figure_value": value}
+                for metric, value in of_platform.items()
+            ]
+            rows["marts.figures"] += [
+                place | {"level": "product", "object": product, "metric": "paid_amount", "figure_value": each.paid / 2}
+                for product in ("teapot", "cup")
+                if product == "teapot" or day != SECOND
+            ]
         metrics: dict[str, tuple[float, float | None]] = {
             "paid_amount": (each.paid, None),
             "visitors": (each.visitors, None),
@@ -143,7 +154,7 @@ def open_shop(
         rows["marts.daily_metrics"] += [
             at | {"metric": metric, "numerator": above, "denominator": below, "value": above / (below or 1)}
             for metric, (above, below) in metrics.items()
-            if day not in lacking.get(metric, ())
+            if day not in lacking.get(metric, ()) and not platforms
         ]
         rows["marts.decision_cube"] += [
             at | {"channel": channel, "paid_amount": each.paid * share}
@@ -151,7 +162,7 @@ def open_shop(
         ]
         rows["marts.product_cube"] += [
             at | {"product_id": product, "carted": round(each.buyers * 3 * share)}
-            for product, share in (products or {"teapot": 2 / 3, "cup": 1 / 3}).items()
+            for product, share in {"teapot": 2 / 3, "cup": 1 / 3}.items()
         ]
         rows["quality.day_verdict"].append(at | {"verdict": "blocked" if day in blocked else "pass", "reasons": "[]"})
         for age, bucket in ((2, "07_within_7_days"), (20, "30_within_30_days")):
@@ -160,6 +171,8 @@ def open_shop(
                 amount = shop_days[paid_date].paid / 10
                 refund = {"paid_date": paid_date, "age_bucket": bucket, "refunds": 1, "amount": amount}
                 rows["marts.refund_ages"].append(at | refund)
+    if platforms:
+        rows |= {table: [] for table in ("marts.decision_cube", "marts.product_cube", "marts.refund_ages")}
     for table, records in rows.items():
         if records:
             warehouse.connection.register("given", pd.DataFrame(records))

@@ -250,6 +250,30 @@ def test_a_shop_that_opens_with_a_campaign_has_no_plain_days(tmp_path: Path) -> 
     assert "no_plain_days" in unknown_of(review)
 
 
+def test_what_only_a_platform_tells_is_told_as_such(tmp_path: Path) -> None:
+    settings = open_shop(tmp_path, END, platforms=["taobao"])
+    review = review_of(settings)
+    assert values(review.whole.find("paid_amount")) == (18_000, 15_000, 6_000)
+    assert values(review.whole.find("visitors_a_day")) == (5_000 / 6, 5_000 / 6, 500)
+    assert values(review.whole.find("visitor_pay_rate")) == (360 / 5_000, 300 / 5_000, pytest.approx(20 / 500))
+    assert review.whole.find("paid_amount").is_stated
+    assert review.whole.find("net_amount").value is None
+    (products,) = review.moves  # of the cup, one day is not stated
+    assert [(each.value, each.now, each.last_alike, each.plain) for each in products.moves] == [
+        ("teapot", 9_000, 7_500, 3_000)
+    ]
+    text = text_of(read_report(settings, FAIR))
+    assert f"{load_words('en', PeriodKind.CAMPAIGN).text('labels', 'as_stated', name='Pay rate')} 7.20%" in text
+
+
+def test_people_of_two_platforms_are_not_added_up(tmp_path: Path) -> None:
+    whole = review_of(open_shop(tmp_path, END, platforms=["taobao", "douyin"])).whole
+    assert values(whole.find("paid_amount")) == (36_000, 30_000, 12_000)
+    assert {values(whole.find(key)) for key in ("visitors_a_day", "visitor_pay_rate", "amount_per_buyer")} == {
+        (None, None, None)
+    }
+
+
 # --- Printed -------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from funnelscope.quality.gate import list_days
 from funnelscope.reporting.campaigns import FINAL_AGE, Campaign, find_last_time
 from funnelscope.reporting.periods import AROUND_DAYS
 from funnelscope.reporting.published_days import Published, convert_to_date
+from funnelscope.reporting.stated_figures import WORDS_FOR_ALL
 from funnelscope.reporting.usual import Counts, Usual
 
 SUMS = {"paid_amount": Unit.MONEY, "paid_orders": Unit.COUNT, "cost": Unit.MONEY}
@@ -30,19 +31,74 @@ FIGURES = (
 REFUND_AGES = {1: "01", 7: "07", 15: "15", FINAL_AGE: "30"}
 """Days since the payment, and the last bucket of marts.refund_ages within them."""
 FEWEST_PLAIN_DAYS = 7
-MOST_MOVES = 5
+MOST_MOVES = 8
 CENT = Decimal("0.01")
 
 # Each measure of each day, named as the registry names it.
-_MEASURES = """
-    with measures as (
-        select business_date, metric, numerator, denominator
-        from marts.daily_metrics
-        where list_contains(['paid_amount', 'visitors', 'visitor_pay_rate', 'amount_per_buyer', 'cost'], metric)
-        union all
-        select business_date, 'paid_orders' as metric, paid_orders as numerator, null as denominator
-        from marts.daily_summary
-    )"""
+_OF_EVENTS = """
+    select business_date, metric, numerator, denominator
+    from marts.daily_metrics
+    where list_contains(['paid_amount', 'visitors', 'visitor_pay_rate', 'amount_per_buyer', 'cost'], metric)
+    union all
+    select business_date, 'paid_orders' as metric, paid_orders as numerator, null as denominator
+    from marts.daily_summary
+"""
+# What platforms state of the whole shop, on days on which each of them does. People of several are never added up.
+_OF_PLATFORMS = """
+    stated as (
+        select business_date, platform, shop, metric, max(figure_value) as figure_value
+        from marts.figures
+        where level = 'shop' and list_contains($all, object) and list_contains($all, parent)
+            and list_contains($all, device) and list_contains($read, business_date)
+        group by business_date, platform, shop, metric
+    ),
+    places as (
+        select count(distinct (platform, shop)) as place_count
+        from stated
+        where list_contains(['paid_amount', 'visitors'], metric)
+    ),
+    totals as (
+        select business_date, metric, sum(figure_value) as figure_value, max(place_count) as place_count
+        from stated cross join places
+        group by business_date, metric
+        having count(*) = max(place_count)
+    ),
+    of_shop as (
+        select
+            business_date,
+            sum(figure_value) filter (where metric = 'paid_amount') as paid_amount,
+            sum(figure_value) filter (where metric = 'paid_orders') as paid_orders,
+            sum(figure_value) filter (where metric = 'visitors' and place_count = 1) as visitors,
+            sum(figure_value) filter (where metric = 'paying_buyers' and place_count = 1) as buyers
+        from totals
+        group by business_date
+    ),
+    of_platforms as (
+        select business_date, unnest([
+            {'metric': 'paid_amount', 'numerator': paid_amount, 'denominator': null},
+            {'metric': 'paid_orders', 'numerator': paid_orders, 'denominator': null},
+            {'metric': 'visitors', 'numerator': visitors, 'denominator': null},
+            {'metric': 'visitor_pay_rate', 'numerator': buyers, 'denominator': visitors},
+            {'metric': 'amount_per_buyer', 'numerator': case when buyers > 0 then paid_amount end,
+                'denominator': buyers}
+        ], recursive := true)
+        from of_shop
+    ),
+"""
+# What platforms state of each product, by its newest name.
+_PRODUCTS_OF_PLATFORMS = """
+    (
+        select
+            coalesce(
+                max_by(object_name, business_date) over (partition by platform, shop, object), object
+            ) as product_id,
+            business_date,
+            figure_value as paid_amount
+        from marts.figures
+        where level = 'product' and metric = 'paid_amount' and list_contains($all, device)
+            and not list_contains($all, object)
+    )
+"""
 
 Totals = Mapping[str, tuple[Decimal | None, Decimal | None]]
 """Numerator and denominator by metric, for those that are known on every day."""
@@ -70,6 +126,9 @@ class CampaignReader:
         self.newest, self.usable = self._read_usable_days()
         yardstick = published.yardstick
         self.plain_days = yardstick.days if len(yardstick.days) >= FEWEST_PLAIN_DAYS else ()
+        last_days = self.last.days if self.last else []
+        self.read_days = sorted({*self.plain_days, *self._list_drawn_days(), *last_days})
+        self.stated = self._find_stated()
         self.daily = self._read_daily()
 
     def read(self) -> reports.CampaignReview:
@@ -104,12 +163,32 @@ class CampaignReader:
         usable = {day for day, verdict, is_published in rows if is_published and verdict in ("pass", "warn")}
         return max((day for day, _, _ in rows), default=self.known_to), usable
 
+    def _find_stated(self) -> list[str]:
+        """The measures of which events tell nothing on any of the days, and platforms may."""
+        if not self.published.has_table("marts", "figures"):
+            return []
+        rows = self.published.rows(
+            f"with measures as ({_OF_EVENTS}) select distinct metric from measures "
+            "where numerator is not null and list_contains($read, business_date)",
+            read=self.read_days,
+        )
+        return [key for key in ("visitors", *SUMS, *RATES) if (key,) not in rows]
+
+    def _read_measures(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Rows of a statement over `measures`, by day: those of events, and what only platforms tell."""
+        measures = f"measures as ({_OF_EVENTS})"
+        if self.stated:
+            of_platforms = "select * from of_platforms where list_contains($stated, metric)"
+            measures = f"{_OF_PLATFORMS} measures as ({_OF_EVENTS} union all {of_platforms})"
+            parameters |= {"stated": self.stated, "all": list(WORDS_FOR_ALL), "read": self.read_days}
+        return self.published.rows(f"with {measures} {statement}", **parameters)
+
     def _read_daily(self) -> dict[str, dict[date, Counts]]:
         """Each measure on each plain day, and on the days that are drawn."""
-        rows = self.published.rows(
-            f"{_MEASURES} select metric, business_date, numerator, denominator from measures "
-            "where numerator is not null and list_contains($days, business_date)",
-            days=sorted({*self.plain_days, *self._list_drawn_days(), *(self.last.days if self.last else ())}),
+        rows = self._read_measures(
+            "select metric, business_date, numerator, denominator from measures "
+            "where numerator is not null and list_contains($read_days, business_date)",
+            read_days=self.read_days,
         )
         daily: dict[str, dict[date, Counts]] = {}
         for metric, day, numerator, denominator in rows:
@@ -148,6 +227,7 @@ class CampaignReader:
                     before.get(each),
                     _scale(each, before.get(each), len(last), len(counted)),
                     plain.get(each),
+                    is_stated=("visitors" if each == "visitors_a_day" else each) in self.stated and each in now,
                 )
                 for each in FIGURES
             ),
@@ -174,9 +254,9 @@ class CampaignReader:
 
     def _sum(self, parts: Sequence[_Days]) -> dict[str, Totals]:
         """The measures of each part that are known on each of its days."""
-        rows = self.published.rows(
-            f"""{_MEASURES},
-            days as (select unnest($parts::VARCHAR[]) as part, unnest($days::DATE[]) as business_date)
+        rows = self._read_measures(
+            """,
+            days as (select unnest($parts::VARCHAR[]) as part, unnest($part_days::DATE[]) as business_date)
             select part, metric, count(numerator), count(denominator), sum(numerator), sum(denominator)
             from days inner join measures using (business_date)
             group by part, metric""",
@@ -198,7 +278,7 @@ class CampaignReader:
         rows = self.published.rows(
             """
             with days as (
-                select unnest($parts::VARCHAR[]) as part, unnest($days::DATE[]) as paid_date,
+                select unnest($parts::VARCHAR[]) as part, unnest($part_days::DATE[]) as paid_date,
                     unnest($ends::DATE[]) as refunds_to
             ),
             refunds as (
@@ -373,52 +453,66 @@ class CampaignReader:
     # --- Moves ------------------------------------------------------------------------------------
 
     def _read_moves(self, whole: reports.CampaignPart) -> tuple[reports.CampaignMoves, ...]:
-        """The channels by what their sessions paid on the day they came, and the products by carts."""
-        return tuple(
-            moves
-            for moves in (
-                self._read_moves_of(whole, "channel", "marts.decision_cube", "paid_amount", "session_amount"),
-                self._read_moves_of(whole, "product_id", "marts.product_cube", "carted", "carted"),
+        """The channels by what their sessions paid on the day they came, and the products by carts.
+
+        Without carts, the products by what a platform states that they sold.
+        """
+        channels = self._read_moves_of(whole, "channel", "marts.decision_cube", "paid_amount", "session_amount")
+        products = self._read_moves_of(whole, "product_id", "marts.product_cube", "carted", "carted")
+        if products is None and self.published.has_table("marts", "figures"):
+            products = self._read_moves_of(
+                whole, "product_id", _PRODUCTS_OF_PLATFORMS, "paid_amount", "product_amount", is_stated=True
             )
-            if moves
-        )
+        return tuple(moves for moves in (channels, products) if moves)
 
     def _read_moves_of(
-        self, whole: reports.CampaignPart, dimension: str, cube: str, column: str, measure: str
+        self,
+        whole: reports.CampaignPart,
+        dimension: str,
+        cube: str,
+        column: str,
+        measure: str,
+        *,
+        is_stated: bool = False,
     ) -> reports.CampaignMoves | None:
-        """None unless every day has the cube, and every value of it says how much."""
-        plain = self.plain_days
+        """None unless every day has the cube, and every value of it says how much.
+
+        A value without a row had nothing on the day; but platforms list only some of them (`is_stated`): then nothing
+        is known of it.
+        """
         rows = self.published.rows(
             f"select {dimension}, business_date, sum({column}), count(*) > count({column}) from {cube} "
             "where list_contains($days, business_date) group by all",
-            days=sorted({*whole.counted, *whole.last_days, *plain}),
+            days=sorted({*whole.counted, *whole.last_days, *self.plain_days}),
+            **({"all": list(WORDS_FOR_ALL)} if is_stated else {}),
         )
-        values: dict[str, dict[date, Any]] = {}
-        for value, day, amount, is_unknown in rows:
-            values.setdefault(str(value), {})[day] = None if is_unknown else amount
+        amounts: dict[str, dict[date, Number]] = {}
+        for value, day, amount, _ in rows:
+            amounts.setdefault(str(value), {})[day] = amount
         known = {day for _, day, _, _ in rows} - {day for _, day, _, is_unknown in rows if is_unknown}
-        if not whole.counted or not known.issuperset(whole.counted):
-            return None
-        has_last = bool(whole.last_days) and known.issuperset(whole.last_days)
-        has_plain = bool(plain) and known.issuperset(plain)
-        unit = Unit.MONEY if column == "paid_amount" else Unit.COUNT
+
+        def select(days: Sequence[date], of_value: Mapping[date, Number]) -> dict[date, Number]:
+            """The amounts of the days; empty where one of them is not known."""
+            has_all = set(days) <= (known & of_value.keys() if is_stated else known)
+            return {day: of_value.get(day, 0) for day in days} if has_all else {}
+
         moves = []
-        for value, days in values.items():
-            last = sum(days.get(day, 0) for day in whole.last_days) if has_last else None
-            usual = None
-            if has_plain:
-                amounts = {day: (float(days.get(day, 0)), None) for day in plain}
-                usual = self.published.yardstick.fit(amounts).estimate(whole.counted)
-            moves.append(
-                reports.CampaignMove(
-                    value,
-                    sum(days.get(day, 0) for day in whole.counted),
-                    _scale(column, last, len(whole.last_days), len(whole.counted)),
-                    usual.value if usual else None,
+        for value, of_value in amounts.items():
+            if now := select(whole.counted, of_value):
+                last, plain = select(whole.last_days, of_value), select(self.plain_days, of_value)
+                usual = self.published.yardstick.fit({day: (float(amount), None) for day, amount in plain.items()})
+                estimated = usual.estimate(whole.counted)
+                moves.append(
+                    reports.CampaignMove(
+                        value,
+                        sum(now.values()),
+                        _scale(column, sum(last.values()), len(last), len(now)) if last else None,
+                        estimated.value if estimated else None,
+                    )
                 )
-            )
         moves.sort(key=lambda each: (-abs(_measure_move(each)), each.value))
-        return reports.CampaignMoves(dimension, measure, unit, tuple(moves[:MOST_MOVES]))
+        unit = Unit.MONEY if column == "paid_amount" else Unit.COUNT
+        return reports.CampaignMoves(dimension, measure, unit, tuple(moves[:MOST_MOVES])) if moves else None
 
     # --- What cannot be said yet --------------------------------------------------------------------
 
@@ -484,7 +578,7 @@ def _list_pairs(parts: Sequence[_Days]) -> dict[str, Any]:
     """The parts' days as two lists of equal length."""
     return {
         "parts": [part.key for part in parts for _ in part.days],
-        "days": [day for part in parts for day in part.days],
+        "part_days": [day for part in parts for day in part.days],
     }
 
 

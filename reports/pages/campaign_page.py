@@ -212,8 +212,10 @@ def list_told_figures(review: CampaignReview) -> list[CampaignFigure]:
 def build_phases_section(report: Report, review: CampaignReview, words: Words) -> Content:
     """Each phase with its changes against the same phase of the last time, and against plain days."""
     rows = []
+    told = [each.key for each in list_told_figures(review)]
+    kept = [key for key in PHASE_FIGURES if key in told]
     for part in review.phases:
-        figures = [part.find(key) for key in PHASE_FIGURES]
+        figures = [part.find(key) for key in kept]
         dates = words.text("labels", "separator").join(
             write_runs_of_days(sorted([*part.counted, *part.left_out]), words)
         )
@@ -236,9 +238,10 @@ def build_phases_section(report: Report, review: CampaignReview, words: Words) -
             ]
             rows.append([words.text("campaign", "vs_plain"), "", *changes])
     head = [words.text("campaign", "phase"), words.text("campaign", "day_count")]
-    head += [words.name_figure(key) for key in PHASE_FIGURES]
+    head += [words.name_figure(key) for key in kept]
+    widths = [*PHASE_WIDTHS[:2], *(PHASE_WIDTHS[2 + PHASE_FIGURES.index(key)] for key in kept)]
     note = words.text("campaign", "phases_note", currency=report.currency)
-    return build_section(words.text("campaign", "phases"), build_table(head, rows, PHASE_WIDTHS), note)
+    return build_section(words.text("campaign", "phases"), build_table(head, rows, widths), note)
 
 
 def build_around_section(report: Report, review: CampaignReview, words: Words) -> Content:
@@ -274,7 +277,7 @@ def _build_around_row(side: DaysAround, words: Words) -> list[str]:
 
 def build_refunds_section(report: Report, review: CampaignReview, words: Words) -> Content:
     """The share refunded at equal ages."""
-    rows = [_build_refund_row(each, review, words) for each in review.refunds]
+    rows = [_build_refund_row(each, words) for each in review.refunds]
     head = [words.text("campaign", "refund_age")]
     head += [words.text("campaign", key) for key in ("refunded", "this_time", "last_time", "plain_days")]
     heading = words.text("campaign", "refunds", currency=report.currency)
@@ -284,16 +287,17 @@ def build_refunds_section(report: Report, review: CampaignReview, words: Words) 
     )
 
 
-def _build_refund_row(each: RefundAge, review: CampaignReview, words: Words) -> list[str]:
+def _build_refund_row(each: RefundAge, words: Words) -> list[str]:
     name = words.text("campaign", "within_days", days=words.plain(each.days))
     now = words.value(each.rate, Unit.RATE)
     if each.mature_on:
         now = words.text("campaign", "not_mature", date=each.mature_on.isoformat())
     refunded = "" if each.mature_on else words.value(each.refunded, Unit.MONEY, 0)
-    plain = words.value(each.plain_rate, Unit.RATE)
-    if each.plain_rate is None and not review.is_mature:
-        plain = words.text("labels", "no_comparison")
-    return [name, refunded, now, words.value(each.last_rate, Unit.RATE), plain]
+    others = [
+        words.text("labels", "no_comparison") if rate is None else words.value(rate, Unit.RATE)
+        for rate in (each.last_rate, each.plain_rate)
+    ]
+    return [name, refunded, now, *others]
 
 
 def build_moves_section(moves: CampaignMoves, report: Report, review: CampaignReview, words: Words) -> Content:
@@ -366,6 +370,8 @@ def write_dates(first: date, last: date, words: Words) -> str:
 
 def _name(figure: CampaignFigure, report: Report, words: Words) -> str:
     name = words.name_figure(figure.key)
+    if figure.is_stated:
+        name = words.text("labels", "as_stated", name=name)
     return words.text("labels", "with_unit", name=name, unit=report.currency) if figure.unit is Unit.MONEY else name
 
 
