@@ -7,9 +7,19 @@ May import: funnelscope.messages, for the sentences; only funnelscope.reporting 
 """
 
 from reports.announcement import Announcement, write_announcement, write_digest
+from reports.campaign_review import (
+    CampaignDay,
+    CampaignFigure,
+    CampaignMove,
+    CampaignMoves,
+    CampaignPart,
+    CampaignReview,
+    DaysAround,
+    RefundAge,
+)
 from reports.failures import PartFailure, SetAside, make_part
 from reports.html_page import show_neighbour
-from reports.machine_readable import write_findings_json
+from reports.machine_readable import write_findings_json, write_review_json
 from reports.model import (
     FULL_BASELINE_DAYS,
     Bridge,
@@ -83,11 +93,18 @@ __all__ = [
     "Announcement",
     "Bridge",
     "BridgeBar",
+    "CampaignDay",
+    "CampaignFigure",
+    "CampaignMove",
+    "CampaignMoves",
+    "CampaignPart",
+    "CampaignReview",
     "CheckResult",
     "CheckState",
     "ComparedFigure",
     "DayInPeriod",
     "DayPoint",
+    "DaysAround",
     "DeliveryState",
     "Diagnosis",
     "EditionChange",
@@ -118,6 +135,7 @@ __all__ = [
     "QuarantineCount",
     "Question",
     "QuestionAnswer",
+    "RefundAge",
     "RelevanceCell",
     "Report",
     "ReportVerdict",
@@ -149,5 +167,6 @@ __all__ = [
     "write_announcement",
     "write_digest",
     "write_findings_json",
+    "write_review_json",
     "write_spreadsheet",
 ]

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from funnelscope.messages.wording import Words
 from reports.model import Report, load_report_words
+from reports.pages.campaign_page import build_campaign_verdict
 from reports.pages.finding_blocks import build_finding_briefs, write_day_sentence
 from reports.pages.platform_pages import write_platform_line
 from reports.pages.summary_page import build_headline_table, build_verdict
+from reports.pages.table_blocks import Content
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,12 @@ def write_announcement(report: Report, where: str, finding: str = "", page: str 
     title = words.text("report", "document", shop=report.shop, date=report.label)
     if report.edition > 1:
         title = words.text("delivery", "restated", title=title, edition=words.plain(report.edition))
-    judged = build_verdict(report, words)
+    judged = _judge(report, words)
     data = [judged["data"]] if judged["data"] else []
-    is_short = judged["data"] and not page  # without the findings below, the sentence tells the first of them
+    # Without the findings below, the sentence tells the first of them.
+    is_short = judged["data"] and not page and report.campaign is None
     sentence = write_day_sentence(report, words) if is_short else judged["sentence"]
-    data = [judged["story"], *data] if page and judged["story"] else data
+    data = [judged["story"], *data] if judged["story"] and (page or report.campaign) else data
     lines = [sentence, *data, *(f"- {reason}" for reason in judged["reasons"])]
     lines += [write_platform_line(each, report, words) for each in report.platforms if each.figures]
     if finding:
@@ -50,13 +53,19 @@ def write_announcement(report: Report, where: str, finding: str = "", page: str 
     return Announcement(title, "\n".join([*lines, last]))
 
 
+def _judge(report: Report, words: Words) -> Content:
+    if report.campaign is not None:
+        return build_campaign_verdict(report, report.campaign, words)
+    return build_verdict(report, words)
+
+
 def write_digest(report: Report) -> str:
     """The first page as plain text: the verdict, the findings with what to do, the main figures.
 
     Raises UnknownWordError for a key or language without words.
     """
     words = load_report_words(report)
-    judged = build_verdict(report, words)
+    judged = _judge(report, words)
     title = words.text("report", "document", shop=report.shop, date=report.label)
     lines = [title, judged["sentence"], judged["story"], *(f"- {reason}" for reason in judged["reasons"])]
     findings = build_finding_briefs(report, words)

@@ -14,7 +14,7 @@ from importlib import resources
 from funnelscope.messages.wording import Words
 from reports.html_blocks import BlockWriter, name_finding_anchor, write_anchor
 from reports.html_charts import draw_charts
-from reports.machine_readable import write_findings_json
+from reports.machine_readable import write_findings_json, write_review_json
 from reports.model import PageLink, PageLinks, Report
 from reports.pages.table_blocks import Content
 
@@ -52,6 +52,7 @@ def write_html(
     style, script = _read("page.css"), _read("page.js")
     document = content["document"]
     compared = [name for name in COMPARISONS if f"data-against='{name}'" in summary + "".join(c.body for c in chapters)]
+    kind = "review" if report.campaign else "findings"
     parts = [
         "<!DOCTYPE html>",
         f"<html lang='{'zh-CN' if words.language == 'zh' else words.language}'>",
@@ -79,7 +80,7 @@ def write_html(
         ),
         "</main>",
         f"<footer><p>{escape(document['footer'])}</p>{_write_files(links, labels)}</footer>",
-        f"<script type='application/json' id='findings'>{_write_json(report)}</script>",
+        f"<script type='application/json' id='{kind}'>{_write_json(report)}</script>",
         f"<script>{script}</script>",
         "</body></html>",
     ]
@@ -173,8 +174,9 @@ def _write_files(links: PageLinks, labels: Mapping[str, str]) -> str:
 
 
 def _write_json(report: Report) -> str:
-    """The findings as JSON that cannot end its element."""
-    return write_findings_json(report).decode().replace("<", "\\u003c")
+    """The findings, or the review of a campaign, as JSON that cannot end its element."""
+    written = write_review_json(report) if report.campaign else write_findings_json(report)
+    return written.decode().replace("<", "\\u003c")
 
 
 def _read(name: str) -> str:

@@ -1,10 +1,14 @@
-"""The findings of a day as JSON, for dashboards and assistants. docs/findings.schema.json defines the format."""
+"""The findings of a day and the review of a campaign as JSON, for dashboards and assistants.
+
+docs/findings.schema.json defines the format of the findings.
+"""
 
 import json
 from datetime import date
 
 from funnelscope.messages.message_types import Number, Slice
 from funnelscope.messages.wording import STATED
+from reports.campaign_review import CampaignPart, CampaignReview
 from reports.model import (
     ComparedFigure,
     Diagnosis,
@@ -34,6 +38,91 @@ def write_findings_json(report: Report) -> bytes:
         "platforms": [_convert_platform(platform) for platform in report.platforms],
     }
     return json.dumps(document, ensure_ascii=False, indent=2).encode()
+
+
+def write_review_json(report: Report) -> bytes:
+    """The review as one UTF-8 JSON object. The same report gives the same bytes. Raises ValueError without a review."""
+    if report.campaign is None:
+        raise ValueError(f"{report.label} is no campaign")
+    return json.dumps(_convert_review(report, report.campaign), ensure_ascii=False, indent=2).encode()
+
+
+def _convert_review(report: Report, review: CampaignReview) -> dict[str, object]:
+    return {
+        "form_version": FORM_VERSION,
+        "shop": report.shop,
+        "campaign": review.name,
+        "edition": report.edition,
+        "snapshot": report.snapshot,
+        "currency": report.currency,
+        "data_verdict": report.verdict.value,
+        "known_to": review.known_to.isoformat(),
+        "refunds_mature_on": review.mature_on.isoformat(),
+        "are_refunds_mature": review.is_mature,
+        "last_time": _convert_range(review.last_from, review.last_to),
+        "plain_days": [day.isoformat() for day in review.plain_days],
+        "whole": _convert_part(review.whole),
+        "phases": [_convert_part(part) for part in review.phases],
+        "around": [
+            {
+                "days": side.key,
+                **(_convert_range(side.from_date, side.to_date) or {}),
+                "counted": len(side.counted),
+                "paid_amount": _convert_number(side.paid_amount),
+                "plain": _convert_number(side.plain),
+                "plain_low": _convert_number(side.low),
+                "plain_high": _convert_number(side.high),
+                "paid_orders": _convert_number(side.paid_orders),
+                "plain_orders": _convert_number(side.plain_orders),
+                "known_from": _convert_date(side.known_from),
+            }
+            for side in review.around
+        ],
+        "refunds": [
+            {
+                "within_days": each.days,
+                "amount": _convert_number(each.refunded),
+                "rate": each.rate,
+                "last_rate": each.last_rate,
+                "plain_rate": each.plain_rate,
+                "mature_on": _convert_date(each.mature_on),
+            }
+            for each in review.refunds
+        ],
+        "daily": [
+            {
+                "day": each.day.isoformat(),
+                "part": each.part,
+                "paid_amount": _convert_number(each.paid_amount),
+                "last": _convert_number(each.last),
+                "plain": _convert_number(each.plain),
+            }
+            for each in review.days
+        ],
+    }
+
+
+def _convert_part(part: CampaignPart) -> dict[str, object]:
+    return {
+        "phase": part.key,
+        **(_convert_range(part.from_date, part.to_date) or {}),
+        "counted_days": len(part.counted),
+        "left_out": [day.isoformat() for day in part.left_out],
+        "last_days": len(part.last_days),
+        "figures": {
+            figure.key: {
+                "value": _convert_number(figure.value),
+                "last": _convert_number(figure.last),
+                "last_for_as_many_days": _convert_number(figure.last_alike),
+                "plain": _convert_number(figure.plain),
+            }
+            for figure in part.figures
+        },
+    }
+
+
+def _convert_range(first: date | None, last: date | None) -> dict[str, object] | None:
+    return {"from": first.isoformat(), "to": last.isoformat()} if first and last else None
 
 
 def _convert_diagnosis(diagnosis: Diagnosis, business_date: date) -> dict[str, object]:

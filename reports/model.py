@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from funnelscope.messages.message_types import Message, Number, PeriodKind, Slice, Unit
 from funnelscope.messages.wording import Words, load_words
+from reports.campaign_review import CampaignReview
 
 FULL_BASELINE_DAYS = 28
 
@@ -766,7 +767,7 @@ class DayInPeriod:
 
 @dataclass(frozen=True)
 class Report:
-    """One edition of the report of a day, a week or a month.
+    """One edition of the report of a day, a week, a month or a campaign.
 
     `business_date` is the day, or the last one of the period that `period` and `name` give ("2026-W24", "2026-06").
     `days` lists the period's days; "usual" then means as many usual days. A daily report has neither name nor days.
@@ -780,7 +781,7 @@ class Report:
     the previous report. `platforms` holds what platforms state, `platform_total` the amounts of all together; a shop
     without events has no stages and no headline. `data_docs` is the path of the Data Docs pages, under the home folder.
     `derived_stays` is the share of views whose stay had to be derived, None if there are none. `labels` are the shop's
-    own names, (value or `dimension.value`, name).
+    own names, (value or `dimension.value`, name). A review of a campaign has `campaign` in place of a day's parts.
     """
 
     shop: str
@@ -815,11 +816,12 @@ class Report:
     restated_days: tuple[date, ...] = ()
     data_docs: str | None = None
     derived_stays: Figure | None = None
+    campaign: CampaignReview | None = None
     labels: tuple[tuple[str, str], ...] = ()
 
     @property
     def label(self) -> str:
-        """The name of the day or period in titles: 2026-06-14, 2026-W24, 2026-06."""
+        """The name of the day or period in titles: 2026-06-14, 2026-W24, 2026-06, 618 2026-06-01."""
         return self.name or self.business_date.isoformat()
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words
+from reports.campaign_review import CampaignReview, name_part
 from reports.model import (
     Bridge,
     ComparedFigure,
@@ -83,11 +84,14 @@ def write_spreadsheet(report: Report) -> bytes:
         workbook.set_properties({"title": title, "author": report.shop, "created": midnight})
         book = _Book(workbook, words)
         _write_report(book, report, words)
-        _write_stages(book, report, words)
-        book.add("tidy", TIDY_COLUMNS, _list_tidy_rows(report, words))
-        if report.platforms:
-            _write_platforms(book, report, words)
-        _write_data(book, report, words)
+        if report.campaign is not None:
+            _write_review(book, report, report.campaign, words)
+        else:
+            _write_stages(book, report, words)
+            book.add("tidy", TIDY_COLUMNS, _list_tidy_rows(report, words))
+            if report.platforms:
+                _write_platforms(book, report, words)
+            _write_data(book, report, words)
         _write_dictionary(book, report, words)
     return file.getvalue()
 
@@ -279,6 +283,68 @@ def _write_object_figure(figure: Figure, currency: str, words: Words) -> Sequenc
         Cell(figure.baseline, MEAN_FORMAT if figure.unit is Unit.COUNT else shown),
         words.text("labels", figure.mark.value) if figure.mark else "",
     )
+
+
+CAMPAIGN_COLUMNS = (
+    *("phase", "from_date", "to_date", "day_count", "figure", "value", "unit", "last_time", "last_days"),
+    *("last_alike", "plain_days"),
+)
+CAMPAIGN_DAY_COLUMNS = ("business_date", "phase", "paid_amount", "last_time", "plain_days")
+AROUND_COLUMNS = (
+    *("around_days", "from_date", "to_date", "day_count", "paid_amount", "plain_days", "usual_low", "usual_high"),
+    *("paid_orders", "plain_orders"),
+)
+REFUND_COLUMNS = ("within_days", "refunded_amount", "refund_rate", "last_time", "plain_days", "mature_on")
+MOVE_COLUMNS = ("dimension", "slice_value", "figure", "value", "unit", "last_alike", "plain_days")
+
+
+def _write_review(book: _Book, report: Report, review: CampaignReview, words: Words) -> None:
+    """The figures of the campaign and its phases, its days, the days around it, its refunds, and what moved."""
+    rows: list[Sequence[Value]] = [
+        (
+            name_part(part.key, words),
+            part.from_date,
+            part.to_date,
+            _format_count(len(part.counted)),
+            words.name_figure(figure.key),
+            Cell(figure.value, FORMATS[figure.unit]),
+            name_unit(figure.unit, report.currency, words),
+            Cell(figure.last, FORMATS[figure.unit]),
+            _format_count(len(part.last_days)),
+            *(Cell(value, _format_mean(figure.unit)) for value in (figure.last_alike, figure.plain)),
+        )
+        for part in (review.whole, *review.phases)
+        for figure in part.figures
+    ]
+    book.add("campaign", CAMPAIGN_COLUMNS, rows)
+    book.add("campaign_days", CAMPAIGN_DAY_COLUMNS, [
+        (each.day, name_part(each.part, words), *map(_format_money, (each.paid_amount, each.last, each.plain)))
+        for each in review.days
+    ])  # fmt: skip
+    book.add("around", AROUND_COLUMNS, [
+        (words.text("campaign", f"around_{side.key}"), side.from_date, side.to_date, _format_count(len(side.counted)),
+         *map(_format_money, (side.paid_amount, side.plain, side.low, side.high)),
+         Cell(side.paid_orders, FORMATS[Unit.COUNT]), Cell(side.plain_orders, MEAN_FORMAT))
+        for side in review.around
+    ])  # fmt: skip
+    book.add("refund_ages", REFUND_COLUMNS, [
+        (_format_count(each.days), _format_money(each.refunded),
+         *map(_format_rate, (each.rate, each.last_rate, each.plain_rate)), each.mature_on)
+        for each in review.refunds
+    ])  # fmt: skip
+    book.add("campaign_moves", MOVE_COLUMNS, [
+        (words.text("dimensions", moves.dimension), words.translate_dimension_value(moves.dimension, each.value),
+         words.name_figure(moves.measure), Cell(each.now, FORMATS[moves.unit]),
+         name_unit(moves.unit, report.currency, words),
+         *(Cell(value, _format_mean(moves.unit)) for value in (each.last_alike, each.plain)))
+        for moves in review.moves
+        for each in moves.moves
+    ])  # fmt: skip
+
+
+def _format_mean(unit: Unit) -> str:
+    """How what other days would have given is written: of a count, with a decimal."""
+    return MEAN_FORMAT if unit is Unit.COUNT else FORMATS[unit]
 
 
 def _write_days(book: _Book, report: Report, words: Words) -> None:
@@ -495,6 +561,8 @@ def _write_dictionary(book: _Book, report: Report, words: Words) -> None:
         for key in keys
     ]
     figures = dict.fromkeys(figure.key for figure in list_printed_figures(report))
+    if report.campaign is not None:
+        figures |= dict.fromkeys(figure.key for figure in report.campaign.whole.figures)
     defined = [(words.text("sheets", "figures"), words.name_figure(key), words.define_figure(key)) for key in figures]
     book.add("dictionary", ("sheet", "what", "meaning"), [*columns, *(each for each in defined if each[2])])
 

@@ -30,6 +30,7 @@ class PeriodKind(StrEnum):
     DAY = "day"
     WEEK = "week"  # ISO: Monday to Sunday
     MONTH = "month"
+    CAMPAIGN = "campaign"  # one time that a promotion of the calendar takes place
 
 
 @dataclass(frozen=True)

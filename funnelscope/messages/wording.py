@@ -27,6 +27,7 @@ TRANSLATED_VALUES = {
     "whole_figure": "stated_figures",
     "level": "levels",
     "platform": "platforms",
+    "phase": "phases",
 }
 
 

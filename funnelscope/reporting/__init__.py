@@ -6,9 +6,11 @@ In: the published copy. Out: PDF, XLSX, PNG and JSON in reports/<day>/.
 May import: every room above it, and the package `reports`, which nobody else imports.
 """
 
+from funnelscope.reporting.campaigns import list_touched_campaigns, parse_campaign
 from funnelscope.reporting.editions import (
     Edition,
     find_due_periods,
+    find_last_run,
     find_or_print_report,
     find_restated_days,
     print_report,
@@ -25,8 +27,11 @@ __all__ = [
     "Period",
     "find_due_periods",
     "find_ended_periods",
+    "find_last_run",
     "find_or_print_report",
     "find_restated_days",
+    "list_touched_campaigns",
+    "parse_campaign",
     "parse_month",
     "parse_week",
     "print_report",

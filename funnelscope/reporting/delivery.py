@@ -19,7 +19,15 @@ from urllib.parse import quote
 
 import reports
 from funnelscope.messages.message_types import PeriodKind
-from funnelscope.reporting import PERIODS_OF, Edition, Period, find_ended_periods, find_or_print_report, read_report
+from funnelscope.reporting import (
+    PERIODS_OF,
+    Edition,
+    Period,
+    find_ended_periods,
+    find_or_print_report,
+    list_touched_campaigns,
+    read_report,
+)
 from funnelscope.settings import Channel, Settings
 from funnelscope.warehouse.connection import Warehouse
 
@@ -80,7 +88,7 @@ def deliver(
     is_again: bool = False,
     is_trial: bool = False,
 ) -> list[SentEdition]:
-    """Sends the current edition of a day, week or month to every channel that wants it and does not have it.
+    """Sends the current edition of a day, week, month or campaign to every channel that wants it and does not have it.
 
     A failing channel does not raise.
 
@@ -159,13 +167,22 @@ def find_days_to_send(
 def find_periods_to_send(
     warehouse: Warehouse, settings: Settings, from_date: date, to_date: date, today: date
 ) -> list[Period]:
-    """The weeks and months of a run to send: the last ones that ended in it, and restated ones already sent."""
+    """The weeks, months and campaigns of a run to send: the last ones that ended in it, and restated ones already sent.
+
+    Of a campaign each edition that is due within the days looked back at.
+    """
     if not settings.delivery:
         return []
     earliest = today - timedelta(days=DAYS_SENT_BY_A_RUN)
     kinds = [PeriodKind(kind) for kind in settings.period_reports]
     periods = {period for period in find_ended_periods(kinds, from_date, to_date) if period.to_date >= earliest}
-    for kind in kinds:
+    if PeriodKind.CAMPAIGN in kinds:
+        periods |= {
+            campaign.period
+            for campaign in list_touched_campaigns(settings.calendar, max(from_date, earliest), to_date)
+            if any(earliest <= day <= to_date for day in campaign.list_review_dates())
+        }
+    for kind in (kind for kind in kinds if kind in PERIODS_OF):
         periods |= {PERIODS_OF[kind](day) for day in _find_sent_before(warehouse, kind, max(from_date, earliest))}
     return sorted(periods, key=lambda period: (period.to_date, period.kind))
 
@@ -185,7 +202,12 @@ def _find_sent_before(warehouse: Warehouse, kind: PeriodKind, earliest: date) ->
 def _locate_page(settings: Settings, channel: Channel, edition: Edition, language: str) -> str:
     """The address of the HTML edition; empty where readers find no reports by an address."""
     base = (channel.link or settings.link).rstrip("/")
-    return f"{base}/{edition.period.name_page(language)}" if base and channel.attach != "nothing" else ""
+    return f"{base}/{quote(edition.period.name_page(language))}" if base and channel.attach != "nothing" else ""
+
+
+def _name_kind(period: Period) -> str:
+    """What the ledger calls a period that ends on a day: of campaigns, several may."""
+    return period.kind.value if period.kind is not PeriodKind.CAMPAIGN else f"{period.kind.value} {period.title}"
 
 
 def _is_sent(warehouse: Warehouse, edition: Edition, channel: str) -> bool:
@@ -193,7 +215,7 @@ def _is_sent(warehouse: Warehouse, edition: Edition, channel: str) -> bool:
         "select count(*) from quality.sent_reports where business_date = $day and period = $period "
         "and edition = $edition and channel = $channel and state = 'sent'",
         day=edition.period.to_date,
-        period=edition.period.kind.value,
+        period=_name_kind(edition.period),
         edition=edition.number,
         channel=channel,
     )
@@ -222,7 +244,7 @@ def _send_and_note(warehouse: Warehouse, channel: Channel, edition: Edition, sen
         "$edition as edition, $channel as channel, $state as state, $attempts as attempts, $problem as problem, "
         "$tried_at as tried_at",
         day=edition.period.to_date,
-        period=edition.period.kind.value,
+        period=_name_kind(edition.period),
         edition=edition.number,
         channel=channel.name,
         state=sending.state.value,

@@ -1,9 +1,9 @@
-"""Editions of a day, week or month: printed from the published snapshot, numbered, kept in `reports/<name>/`."""
+"""Editions of a day, week, month or campaign: printed from the published snapshot, kept in `reports/<name>/`."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, MutableSequence
 from dataclasses import asdict, dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,13 @@ from funnelscope.messages.message_types import Message, PeriodKind
 from funnelscope.messages.wording import load_words
 from funnelscope.publication.publish import open_published
 from funnelscope.quality.gate import list_days
+from funnelscope.reporting.campaign_section import CampaignReader
+from funnelscope.reporting.campaigns import (
+    find_campaigns_to_review,
+    find_last_time,
+    get_campaign,
+    list_touched_campaigns,
+)
 from funnelscope.reporting.data_section import (
     find_data_docs,
     find_last_good_date,
@@ -33,7 +40,7 @@ from funnelscope.reporting.headline import build_bridge, read_headlines
 from funnelscope.reporting.marks import mark_headlines
 from funnelscope.reporting.money_section import read_money
 from funnelscope.reporting.own_funnel_section import read_own_funnels
-from funnelscope.reporting.periods import PERIODS_OF, Period, find_ended_periods, get_day
+from funnelscope.reporting.periods import AROUND_DAYS, PERIODS_OF, Period, find_ended_periods, get_day
 from funnelscope.reporting.platform_sections import read_platforms
 from funnelscope.reporting.published_days import Published
 from funnelscope.reporting.restatements import find_restated_since
@@ -42,6 +49,8 @@ from funnelscope.settings import Settings
 from funnelscope.warehouse.snapshots import find_current_snapshot
 
 Made = TypeVar("Made")
+KNOWN_TO = "known_to"
+"""In the source of a campaign's edition: the last day that it counts."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,8 @@ def build_report(
         before: the previous edition, with which it is compared.
         failures: takes the parts that cannot be read; the report then says so in their place, or among its reasons.
     """
+    if published.period.kind is PeriodKind.CAMPAIGN:
+        return _add_changes(_build_campaign_report(published, edition, snapshot), published, before)
     aside = None if failures is None else reports.SetAside(failures)
 
     words = load_words(published.language)
@@ -148,6 +159,38 @@ def build_report(
         derived_stays=read_derived_stays(published),
         labels=tuple(published.labels.items()),
     )
+    return _add_changes(report, published, before)
+
+
+def _build_campaign_report(published: Published, edition: int, snapshot: str) -> reports.Report:
+    """The review of a campaign. Raises ValueError if it lasts, or if the calendar no longer has it."""
+    settings = published.settings
+    campaign = get_campaign(settings.calendar, published.period)
+    known_to = campaign.find_last_review_date(_find_last_run(published.connection))
+    if known_to is None:
+        raise ValueError(f"{campaign.name} ends on {campaign.days[-1]}: it is reviewed once that day has been run")
+    name = published.labels.get(campaign.name, campaign.name)
+    return reports.Report(
+        shop=settings.shop,
+        business_date=published.business_date,
+        time_zone=settings.timezone,
+        language=published.language,
+        currency=settings.currency,
+        edition=edition,
+        snapshot=snapshot,
+        verdict=read_verdict(published),
+        baseline_days=len(published.yardstick.days),
+        period=published.period.kind,
+        name=f"{name} {published.period.from_date}",
+        verdict_reasons=read_verdict_reasons(published),
+        last_good_date=find_last_good_date(published),
+        campaign=CampaignReader(published, campaign, known_to).read(),
+        labels=tuple(published.labels.items()),
+    )
+
+
+def _add_changes(report: reports.Report, published: Published, before: EditionRecord | None) -> reports.Report:
+    """The report with its differences from the previous edition, if there is one."""
     if before is None:
         return report
     return replace(
@@ -160,6 +203,8 @@ def build_report(
 def _select_remembered_figures(report: reports.Report) -> dict[str, tuple[reports.Figure, str]]:
     """The figures that an edition records, with their platform: the headline numbers, and each stage's main rate."""
     figures = [headline.figure for headline in report.headline]
+    if report.campaign is not None:
+        figures += [reports.Figure(each.key, each.unit, each.value) for each in report.campaign.whole.figures]
     figures += [stage.rate for stage in report.stages if stage.rate is not None]
     of_platforms = {
         f"{platform.name}/{platform.shop}/{compared.figure.key}": (compared.figure, platform.name)
@@ -210,6 +255,11 @@ class Edition:
         """Path of the findings of a day as JSON."""
         return self.pdf.with_name(f"{self.pdf.stem}-findings.json")
 
+    @property
+    def review(self) -> Path:
+        """Path of the review of a campaign as JSON."""
+        return self.pdf.with_name(f"{self.pdf.stem}-review.json")
+
     def picture(self, stage: str) -> Path:
         """Path of the picture of a stage, or of `platform-<number>`, as PNG; there is none of what has no data."""
         return self.pdf.with_name(f"{self.pdf.stem}-{stage}.png")
@@ -250,6 +300,8 @@ def print_report(settings: Settings, period: Period | date, language: str | None
     }
     if published.is_day:
         beside[edition.findings] = partial(reports.write_findings_json, report)
+    if report.campaign is not None:
+        beside[edition.review] = partial(reports.write_review_json, report)
     for stage_ in report.stages:
         beside[edition.picture(stage_.key)] = partial(reports.render_stage_png, stage_, report)
     for number_, platform in enumerate(report.platforms, 1):
@@ -273,12 +325,23 @@ def _list_links(settings: Settings, edition: Edition, language: str) -> reports.
         reports.PageLink(
             near.name, f"../{near.name_page(language)}", (settings.reports / near.name_page(language)).exists()
         )
-        for near in (edition.period.before(), edition.period.after)
+        if near
+        else None
+        for near in _find_neighbours(settings, edition.period)
     )
-    is_day = edition.period.kind is PeriodKind.DAY
-    files = (edition.pdf, edition.spreadsheet, *((edition.findings,) if is_day else ()))
+    of_kind = {PeriodKind.DAY: (edition.findings,), PeriodKind.CAMPAIGN: (edition.review,)}
+    files = (edition.pdf, edition.spreadsheet, *of_kind.get(edition.period.kind, ()))
     ui = f"{settings.ui_link.rstrip('/')}/assets/diagnosis/findings" if settings.ui_link else ""
     return reports.PageLinks(before, after, tuple(file.name for file in files), ui)
+
+
+def _find_neighbours(settings: Settings, period: Period) -> tuple[Period | None, Period | None]:
+    """The periods before and after; of a campaign the last time and the next one, if the calendar has them."""
+    if period.kind is not PeriodKind.CAMPAIGN:
+        return period.before(), period.after
+    campaign = get_campaign(settings.calendar, period)
+    before, after = (find_last_time(settings.calendar, campaign, step) for step in (-1, 1))
+    return (before.period if before else None), (after.period if after else None)
 
 
 def _render_page(
@@ -296,9 +359,9 @@ def _render_page(
 def _publish_page(settings: Settings, period: Period, language: str, html: bytes) -> None:
     """Writes the newest edition under the name that links know, and shows the links to it in the pages beside it."""
     _write(settings.reports / period.name_page(language), html)
-    for near, way in ((period.before(), "next"), (period.after, "prev")):
-        page = settings.reports / near.name_page(language)
-        if page.exists():
+    for near, way in zip(_find_neighbours(settings, period), ("next", "prev"), strict=True):
+        page = settings.reports / near.name_page(language) if near else None
+        if page and page.exists():
             _write(page, reports.show_neighbour(page.read_text(encoding="utf-8"), way).encode())
 
 
@@ -357,15 +420,24 @@ def find_restated_days(settings: Settings, from_date: date, to_date: date) -> li
 
 
 def find_due_periods(settings: Settings, from_date: date, to_date: date) -> list[Period]:
-    """Weeks and months to print after a run of days: the last ones that ended in them, and restated ones.
+    """Weeks, months and campaigns to print after a run of days: the last ones that ended in them, and restated ones.
 
-    A backfill of a year prints one week and one month; others are printed on request. A period that ended before the
-    opening day is never due.
+    A backfill of a year prints one week, one month, and one campaign of each name; others are printed on request. A
+    period that ended before the opening day is never due. A campaign is due again a week after its end, and when its
+    refunds are known.
     """
     kinds = [PeriodKind(kind) for kind in settings.period_reports]
-    just_ended = find_ended_periods(kinds, max(from_date, settings.opening_date), to_date)
+    opened = max(from_date, settings.opening_date)
+    just_ended = find_ended_periods(kinds, opened, to_date)
+    touched = {PERIODS_OF[kind](day) for kind in kinds if kind in PERIODS_OF for day in list_days(from_date, to_date)}
+    if PeriodKind.CAMPAIGN in kinds:
+        just_ended += [
+            campaign.period
+            for campaign in find_campaigns_to_review(settings.calendar, opened, to_date)
+            if campaign.days[-1] >= settings.opening_date
+        ]
+        touched |= {campaign.period for campaign in list_touched_campaigns(settings.calendar, from_date, to_date)}
     new = [period for period in just_ended if not _read_editions(_locate_folder(settings, period))]
-    touched = {PERIODS_OF[kind](day) for kind in kinds for day in list_days(from_date, to_date)}
     return new + _find_restated(settings, sorted(touched, key=lambda period: (period.to_date, period.kind)))
 
 
@@ -421,7 +493,7 @@ def _compute_verdict_fingerprint(connection: duckdb.DuckDBPyConnection, business
 def _read_edition_source(connection: duckdb.DuckDBPyConnection, settings: Settings, period: Period) -> dict[str, str]:
     """What an edition depends on: if it differs, a new edition is due.
 
-    For a longer period, that of each of its days.
+    For a longer period, that of each of its days; for a campaign also of those around it, as far as it counts them.
     """
     if period.kind is PeriodKind.DAY:
         return {
@@ -429,17 +501,34 @@ def _read_edition_source(connection: duckdb.DuckDBPyConnection, settings: Settin
             "verdict": _compute_verdict_fingerprint(connection, period.to_date),
         }
     snapshots = dict(connection.execute("select business_date, snapshot from quality.published_days").fetchall())
-    return {
-        day.isoformat(): f"{snapshots.get(day, '')} {_compute_verdict_fingerprint(connection, day)}"
-        for day in period.days
+    days, known = period.days, {}
+    if period.kind is PeriodKind.CAMPAIGN:
+        campaign = get_campaign(settings.calendar, period)
+        known_to = campaign.find_last_review_date(_find_last_run(connection)) or period.to_date
+        days = list_days(period.from_date - timedelta(days=AROUND_DAYS), known_to)
+        known = {KNOWN_TO: known_to.isoformat()}
+    return known | {
+        day.isoformat(): f"{snapshots.get(day, '')} {_compute_verdict_fingerprint(connection, day)}" for day in days
     }
+
+
+def find_last_run(settings: Settings) -> date:
+    """The last day that was judged. Raises FileNotFoundError before the first publication."""
+    with open_published(settings.published) as connection:
+        return _find_last_run(connection)
+
+
+def _find_last_run(connection: duckdb.DuckDBPyConnection) -> date:
+    """The last day that was judged."""
+    row = connection.execute("select max(business_date) from quality.day_verdict").fetchone()
+    return row[0] if row and row[0] else date.min
 
 
 def _find_newest(source: Mapping[str, str]) -> str:
     """The snapshot of an edition; for a longer period, that of the day that changed last."""
     if "snapshot" in source:
         return source["snapshot"]
-    snapshots = [text.split(" ")[0] for text in source.values()]
+    snapshots = [text.split(" ")[0] for key, text in source.items() if key != KNOWN_TO]
     return max(snapshots, key=lambda name: name.rsplit("-", 1)[-1], default="")
 
 

@@ -1,4 +1,4 @@
-"""The range of days that a report covers: a day, an ISO week, a calendar month."""
+"""The range of days that a report covers: a day, an ISO week, a calendar month, a campaign."""
 
 import re
 from collections.abc import Sequence
@@ -8,21 +8,30 @@ from datetime import date, timedelta
 from funnelscope.messages.message_types import PeriodKind
 from funnelscope.quality.gate import list_days
 
+AROUND_DAYS = 7
+"""On either side of a campaign: the days on which its orders may be missing."""
 _WEEK = re.compile(r"(\d{4})-?W(\d{2})")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
+_NO_FILE_NAME = re.compile(r"[^\w-]+")
 
 
 @dataclass(frozen=True)
 class Period:
-    """A range of days, both ends included."""
+    """A range of days, both ends included. A campaign has the name of its promotion as its title."""
 
     kind: PeriodKind
     from_date: date
     to_date: date
+    title: str = ""
 
     @property
     def name(self) -> str:
-        """The name for people and folders: 2026-06-14, 2026-W24, 2026-06. Sorts by time within a kind."""
+        """The name for people and folders: 2026-06-14, 2026-W24, 2026-06, member_week-2026-05-07.
+
+        Sorts by time within a kind, and within the campaigns of one name.
+        """
+        if self.kind is PeriodKind.CAMPAIGN:
+            return f"{_NO_FILE_NAME.sub('_', self.title)}-{self.from_date}"
         if self.kind is PeriodKind.WEEK:
             year, week, _ = self.from_date.isocalendar()
             return f"{year}-W{week:02}"
@@ -34,7 +43,7 @@ class Period:
         return list_days(self.from_date, self.to_date)
 
     def before(self, count: int = 1) -> "Period":
-        """The period of the same kind that is `count` earlier."""
+        """The period of the same kind that is `count` earlier; of a campaign, as many days."""
         if self.kind is PeriodKind.MONTH:
             months = self.from_date.year * 12 + self.from_date.month - 1 - count
             return get_month(date(months // 12, months % 12 + 1, 1))
@@ -96,9 +105,9 @@ def parse_month(text: str) -> Period:
 
 
 def find_ended_periods(kinds: Sequence[PeriodKind], from_date: date, to_date: date) -> list[Period]:
-    """The last period of each kind that ends between the two days, both included."""
+    """The last week and month, of these kinds, that ends between the two days, both included."""
     periods = []
-    for kind in kinds:
+    for kind in (kind for kind in kinds if kind in PERIODS_OF):
         now = PERIODS_OF[kind](to_date)
         last = now if now.to_date == to_date else now.before()
         if last.to_date >= from_date:

@@ -19,7 +19,7 @@ from funnelscope.diagnosis.comparable_days import (
 from funnelscope.diagnosis.finding_marks import read_marks
 from funnelscope.events.metrics import METRICS, Metric, SeveralDays
 from funnelscope.messages.message_types import Number, PeriodKind, Unit
-from funnelscope.reporting.periods import Period
+from funnelscope.reporting.periods import AROUND_DAYS, Period
 from funnelscope.reporting.usual import Chance, Counts, Usual, UsualFigure, Yardstick
 from funnelscope.settings import Settings
 
@@ -27,6 +27,7 @@ EARLIER_PERIODS = {
     PeriodKind.DAY: reports.FULL_BASELINE_DAYS,
     PeriodKind.WEEK: 12,  # a quarter, with this one
     PeriodKind.MONTH: 12,  # back to the same month a year earlier
+    PeriodKind.CAMPAIGN: 0,
 }
 # Keys that the registry holds as one measured duration and the report prints as single figures. Medians and quartiles
 # of days cannot be combined into those of the period; means can, because the number of cases is known.
@@ -110,9 +111,11 @@ class Published:
     def _find_yardstick(self) -> Yardstick:
         """The comparable days: those of the diagnosis, without days on which a fault stood.
 
-        A longer period is compared with the days before its first one.
+        A longer period is compared with the days before its first one, a campaign with those before the week before it.
         """
         first = self.dates[0] if self.dates else self.business_date
+        if self.period.kind is PeriodKind.CAMPAIGN:
+            first = self.period.from_date - timedelta(days=AROUND_DAYS)
         regular = find_regular_days(self, self.settings, first, left_out=self._find_fault_days(first))
         days = regular
         if self.is_day:

@@ -400,7 +400,7 @@ class Promotion(_SettingsModel):
     name: str
     starts: date | datetime = Field(alias="from")
     ends: date | datetime = Field(alias="to")
-    phase: Literal["deposit", "preheat", "opening", "main", "after"] = "main"
+    phase: Literal["preheat", "deposit", "balance", "opening", "main", "after"] = "main"
 
     @model_validator(mode="after")
     def _in_order(self) -> "Promotion":
@@ -422,7 +422,7 @@ class Channel(_SettingsModel):
     attach: Literal["pdf", "link", "nothing"] = "pdf"
     link: str = ""
     only: Literal["all", "warned", "blocked"] = "all"
-    reports: tuple[Literal["day", "week", "month"], ...] = ("day", "week", "month")
+    reports: tuple[Literal["day", "week", "month", "campaign"], ...] = ("day", "week", "month", "campaign")
     alerts: bool = Field(False, description="whether it is told of a run that did not start, hangs or was blocked")
 
     @model_validator(mode="after")
@@ -436,7 +436,7 @@ class Channel(_SettingsModel):
 
         Args:
             verdict: pass, warn, blocked or unjudged.
-            period: day, week or month.
+            period: day, week, month or campaign.
         """
         wanted = {"all": {"pass", "warn", "blocked", "unjudged"}, "warned": {"warn", "blocked"}, "blocked": {"blocked"}}
         return period in self.reports and verdict in wanted[self.only]
@@ -509,8 +509,9 @@ class Settings(_SettingsModel):
     retention: Retention = Retention()
     calendar: tuple[Promotion, ...] = ()
     latest: time = Field(time(10, 30), description="on the shop's clock: when a day runs with the files that are there")
-    period_reports: tuple[Literal["week", "month"], ...] = Field(
-        ("week", "month"), description="printed by the run of their last day, in addition to the daily report"
+    period_reports: tuple[Literal["week", "month", "campaign"], ...] = Field(
+        ("week", "month", "campaign"),
+        description="printed by the run of their last day, in addition to the daily report",
     )
     delivery: tuple[Channel, ...] = ()
     link: str = Field("", pattern=_ADDRESS, description="address at which readers find the folder reports")

@@ -277,19 +277,27 @@ WeekOption = Annotated[
     typer.Option(metavar="2026-W24", help="The ISO week, or any day of it as YYYY-MM-DD."),
 ]
 MonthOption = Annotated[str | None, typer.Option(metavar="2026-06", help="The month, or any day of it as YYYY-MM-DD.")]
+CampaignOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The last promotion of this name in the calendar that is over; with --date the one begun last by then.",
+    ),
+]
 
 
-@app.command(short_help="Print a day, week or month again.")
+@app.command(short_help="Print a day, week, month or campaign again.")
 def report(
     business_date: DateOption = None,
     week: WeekOption = None,
     month: MonthOption = None,
+    campaign: CampaignOption = None,
     language: LanguageOption = None,
 ) -> None:
-    """Prints the report of a published day, week or month again, in either language.
+    """Prints the report of a published day, week or month again, or the review of a campaign, in either language.
 
-    By default the last published day. A week or month with missing days is printed from the others, with a note at the
-    top.
+    By default the last published day. A week, month or campaign with missing days is printed from the others, with a
+    note at the top.
     """
     with explain_errors():
         from rich.console import Console
@@ -299,7 +307,7 @@ def report(
         from pipelines.status import check_was_run
 
         settings = load_shop_settings()
-        period = _choose_period(business_date, week, month)
+        period = _choose_period(settings, business_date, week, month, campaign)
         period = period or max(read_published_days(settings.published), default=_find_yesterday(settings))
         check_was_run(settings, period)
         with Console(stderr=True).status("printing"):
@@ -312,19 +320,22 @@ def send(
     business_date: DateOption = None,
     week: WeekOption = None,
     month: MonthOption = None,
+    campaign: CampaignOption = None,
     channel: Annotated[
         str | None, typer.Option(metavar="NAME", help="This channel only, even if it has the edition already.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Shows what would be sent, and sends nothing.")] = False,
 ) -> None:
-    """Sends the report of a published day, week or month to the channels that do not have its edition yet.
+    """Sends the report of a published day, week, month or campaign to the channels that do not have its edition yet.
 
     By default the last published day. Exit code 1 if a channel failed.
     """
     with explain_errors():
         from pipelines.cli.send_command import send_report
 
-        is_good = send_report(load_shop_settings(), _choose_period(business_date, week, month), channel, dry_run)
+        settings = load_shop_settings()
+        period = _choose_period(settings, business_date, week, month, campaign)
+        is_good = send_report(settings, period, channel, dry_run)
     raise typer.Exit(0 if is_good else 1)
 
 
@@ -494,12 +505,17 @@ def _empty_home(settings: "Settings") -> None:
             shutil.rmtree(generated, ignore_errors=True)
 
 
-def _choose_period(business_date: date | None, week: str | None, month: str | None) -> "Period | date | None":
-    """The requested day, week or month; None if none was given."""
-    from funnelscope.reporting import parse_month, parse_week
+def _choose_period(
+    settings: "Settings", business_date: date | None, week: str | None, month: str | None, campaign: str | None
+) -> "Period | date | None":
+    """The requested day, week, month or campaign; None if none was given."""
+    from funnelscope.reporting import find_last_run, parse_campaign, parse_month, parse_week
 
-    if sum(option is not None for option in (business_date, week, month)) > 1:
-        raise ValueError("--date, --week and --month name one report each; give one of them")
+    given = (None if campaign else business_date, week, month, campaign)
+    if sum(option is not None for option in given) > 1:
+        raise ValueError("--date, --week, --month and --campaign name one report each; give one of them")
+    if campaign is not None:
+        return parse_campaign(settings.calendar, campaign, find_last_run(settings), business_date)
     return parse_week(week) if week else parse_month(month) if month else business_date
 
 

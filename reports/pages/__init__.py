@@ -5,9 +5,11 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from funnelscope.messages.wording import Words
+from reports.campaign_review import CampaignReview
 from reports.failures import PartFailure, SetAside, describe_error, make_part
 from reports.fonts import require_glyphs, spell_out
 from reports.model import DeliveryState, Report, ReportVerdict, Stage, has_events, list_told_stages
+from reports.pages.campaign_page import build_campaign_definitions, build_campaign_summary
 from reports.pages.data_page import build_changes_chapter, build_data_chapter, build_definitions_chapter
 from reports.pages.money_page import build_money_chapter
 from reports.pages.own_funnel_page import build_own_funnels_chapter
@@ -26,6 +28,9 @@ def build_content(report: Report, words: Words, aside: SetAside | None = None) -
         aside: takes the chapters that fail, in whose place the page says why; without it, UnknownWordError is raised
             for an unknown key.
     """
+
+    if report.campaign is not None:
+        return _build_review(report, report.campaign, words)
 
     def build_chapter(heading: str, build: Callable[[], Content | None]) -> Content | None:
         title = words.text("headings", heading)
@@ -60,6 +65,19 @@ def build_content(report: Report, words: Words, aside: SetAside | None = None) -
         ),
         "stages": list(map(build_stage, list_told_stages(report))),
         "chapters": [built for key, build in chapters.items() if (built := build_chapter(key, build))],
+    }
+
+
+def _build_review(report: Report, review: CampaignReview, words: Words) -> Content:
+    """The pages of a campaign: one chapter of its own in place of a day's, then changes and definitions."""
+    changes = next(iter(build_changes_chapter(report, words)), None)
+    return {
+        "document": build_document(report, words),
+        "summary": require_all_glyphs(build_campaign_summary(report, review, words)),
+        "money": None,
+        "platforms": [],
+        "stages": [],
+        "chapters": [each for each in (changes, build_campaign_definitions(review, words)) if each],
     }
 
 
@@ -134,6 +152,10 @@ def write_running_head(report: Report, words: Words) -> str | None:
     """The line above every page, if the day is blocked, or if days or part of the data are missing."""
     if report.verdict is ReportVerdict.BLOCKED:
         return words.text("report", "blocked_header")
+    if report.campaign is not None and report.campaign.whole.left_out:
+        counted, left_out = len(report.campaign.whole.counted), len(report.campaign.whole.left_out)
+        days = {"counted": words.plain(counted), "days": words.plain(counted + left_out)}
+        return words.text("report", "partial_period", **days)
     counted = sum(day.is_counted for day in report.days)
     if counted < len(report.days):
         return words.text("report", "partial_period", counted=words.plain(counted), days=words.plain(len(report.days)))
