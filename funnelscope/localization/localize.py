@@ -20,6 +20,7 @@ from funnelscope.messages.check_observations import LocalizedMessage
 RATIO: Final = ("real_num", "real_den", "predict_num", "predict_den")
 ADDITIVE: Final = ("real", "predict")
 _RATIO_ERROR: Final = 0.005  # half of what is meant: a cube tells less of its own noise than history would
+_FAILURE_EFFECT: Final = 0.5  # half as many again fail
 _DEEPEST_RATIO: Final = 3  # dimensions of a slice
 _DEEPEST_SUM: Final = 5
 _MOST_CELLS: Final = 10_000_000  # leaves times cuboids: some 10 s and 100 MB
@@ -103,7 +104,7 @@ def localize(
     depth = _choose_depth(len(searched), len(leaves), _DEEPEST_RATIO if is_ratio else _DEEPEST_SUM, remarks)
     change = None
     if is_ratio:
-        options = ScanOptions(max_dimensions=depth, family_wise_error=_RATIO_ERROR)
+        options = ScanOptions(max_dimensions=depth, family_wise_error=_RATIO_ERROR, min_failure_effect=_FAILURE_EFFECT)
         ratio_leaves = _prepare_ratio_leaves(leaves, searched, hierarchy, baseline_periods)
         change = decompose_change(ratio_leaves, searched)
         scanned = ratio_leaves[ratio_leaves["expected"] > 0].reset_index(drop=True)

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
-from scipy.special import xlogy
+from scipy.special import gammainc, gammaincc, xlogy
 from scipy.stats import norm
 
 from funnelscope.localization.arrays import Booleans, Floats, Integers
@@ -22,18 +22,21 @@ from funnelscope.localization.slices import Hierarchy, Slices
 _SLICE_OVERDISPERSION_BOUNDS: Final = (0.012, 0.03)  # day-to-day movement of a healthy slice, as a share of its level
 _MOST_LEAF_OVERDISPERSION: Final = 0.5  # as a share of the level; beyond it the median leaf is no longer healthy
 _MEDIAN_CHI_SQUARE: Final = 0.4549  # of one degree of freedom
-_PRIOR_LEVEL: Final = 0.15  # standard deviation of the log level that a whole population may move by in a day
+_FEW_FAIL: Final = 5.0  # where less than one in so many fails, levels move less: as odds do, by the share that fails
+_LEAST_ROOM: Final = 0.05  # of it, for those where hardly any fail
+_PRIOR_LEVEL: Final = 0.15  # scale of the log level that a whole population may move by in a day
 _BANDWIDTH: Final = 0.04  # of the density of log levels
 _BINS_PER_BANDWIDTH: Final = 16
 _LEVEL_BOUNDS: Final = (0.1, 10.0)
 _MODE_STEPS: Final = 5
+_LEAST_EFFECT: Final = 0.01  # where few fail
+_TINY: Final = 1e-9
 _LEAST_LEVEL: Final = 1e-3  # where nothing passes any more
 _WHOLE_MOVED: Final = 3.0  # standard deviations from which on the whole has moved, so that its history says nothing
 _KNOWN_LEVEL: Final = 30**-0.5  # standard deviation by chance of a level that is known well enough: of thirty passes
 _LEAST_OUTSIDE: Final = 0.3  # of what is expected: less says nothing of the whole
 _LEAF_UNKNOWN: Final = 0.02  # what a leaf may wander beyond that, of which the cube knows one day only
-_NEARLY_ALL: Final = 0.9  # of a parent: a slice that holds as much takes its name
-_CONTRADICTION: Final = 1.3  # nats that the rest may say against that
+_CONTRADICTION: Final = float(np.log(2))  # nats against a parent that name it all the same, as its name is shorter
 _ENTRIES_PER_PASS: Final = 1e6  # where entries are not told: passes are then as good as Poisson
 _RIVALS: Final = 24
 _RESAMPLES: Final = 200  # Poisson days that `stability` is counted over
@@ -52,6 +55,7 @@ class ScanOptions:
     `family_wise_error`: chance that a cube without a fault yields a finding, split evenly over one-, two- and
     three-dimensional slices. `min_effect`: smallest |θ − 1|. `min_loss_share`, `min_whole_share`: smallest loss, as a
     share of the largest one and of all that is expected. `min_expected`: a slice below it is not looked at.
+    `min_failure_effect`: smallest change of those who fail that is enough too where few do, if the level moves by 1 %.
     `slice_overdispersion`, `leaf_overdispersion`: standard deviations of the daily level of a healthy slice and leaf,
     as a share of it, beyond the variance given; None estimates them from the cube.
     `level_overdispersion`: the same of the whole cube, whose usual level is 1; None where nothing is known of it.
@@ -61,6 +65,7 @@ class ScanOptions:
     max_findings: int = 6
     family_wise_error: float = 0.01
     min_effect: float = 0.05
+    min_failure_effect: float | None = None
     min_loss_share: float = 0.05
     min_whole_share: float = 1e-4
     min_expected: float = 8.0
@@ -187,12 +192,14 @@ class _RatioSearch:
         self.history = 0.0
         self.set_reference(self._estimate_baseline_level())
         enough = self.expected_of >= options.min_expected
+        self.least_effect_of = self._choose_least_effects()
         self.considered = enough & (self.passes_of < 0.98 * self.total_expected)
         if options.level_overdispersion:
             self._add_history(options.level_overdispersion)
         layers = np.bincount(self.slices.size_of[self.considered], minlength=options.max_dimensions + 1)
         self.trials = np.maximum(np.count_nonzero(layers) * layers, 1)
         self.least_z_of = norm.isf(options.family_wise_error / 2 / self.trials)[self.slices.size_of]
+        self.room_of = self._measure_room() if options.slice_overdispersion is None else np.ones(self.slices.count)
         self.slice_overdispersion = options.slice_overdispersion or self._measure_slice_overdispersion()
         self.dimension_cost = np.log(len(dimensions))  # nats, of a dimension in the name
         self.complexity = self.slices.size_of * self.dimension_cost
@@ -203,7 +210,20 @@ class _RatioSearch:
         entered = leaves["entered"].to_numpy(float) if "entered" in leaves else _ENTRIES_PER_PASS * least
         return np.asarray(np.maximum(entered, least), np.float64)
 
+    def _choose_least_effects(self) -> Floats:
+        """The smallest effect that counts, of every slice."""
+        least, failure_effect = self.options.min_effect, self.options.min_failure_effect
+        if failure_effect is None:
+            return np.full(self.slices.count, least)
+        failing = 1 - self.expected_of * self.reference / np.maximum(self.entered_of, _TINY)
+        return np.clip(failure_effect * failing, min(_LEAST_EFFECT, least), least)
+
     # --- Levels ------------------------------------------------------------------------------
+
+    def _measure_room(self) -> Floats:
+        """How far every slice can move, as a share of what slices of low rates do: odds move, and few may fail."""
+        failing = 1 - self.expected_of / np.maximum(self.entered_of, _TINY)
+        return np.clip(_FEW_FAIL * failing, _LEAST_ROOM, 1)
 
     def set_reference(self, level: float) -> None:
         """Measures everything against this level of the whole population."""
@@ -286,7 +306,8 @@ class _RatioSearch:
                 best = filled
         if best is None:
             return max(float(self.observed.sum() / self.given_expected.sum()), _LEAST_LEVEL)
-        return _find_mode(self.observed_of[best] / self.expected_of[best], errors[best])
+        room = float(np.median(self._measure_room()[best]))
+        return _find_mode(self.observed_of[best] / self.expected_of[best], errors[best], room)
 
     def estimate_level_outside(self, roots: list[_RatioRoot]) -> float:
         """The level of everything that no root covers.
@@ -309,13 +330,14 @@ class _RatioSearch:
         return self._draw_towards_history(level, float(self.expected[outside] @ self.weight[outside]))
 
     def _measure_slice_overdispersion(self) -> float:
-        """How far healthy slices move beyond chance: the median excess of the better filled ones."""
+        """How far healthy slices with room move beyond chance: makes the median of the better filled look typical."""
         broad = self.considered & (self.slices.size_of <= 2)
         if broad.sum() <= 6:
             return _SLICE_OVERDISPERSION_BOUNDS[0]
         seen, passes = self.seen_of[broad], self.passes_of[broad]
         rest = self.total_expected - passes
-        excess = (seen / passes - (self.total_seen - seen) / rest) ** 2 - 1 / passes - 1 / rest
+        squares = (seen / passes - (self.total_seen - seen) / rest) ** 2 / _MEDIAN_CHI_SQUARE
+        excess = (squares - 1 / passes - 1 / rest) / self.room_of[broad] ** 2
         typical = float(np.median(excess[passes > np.median(passes)]))
         return float(np.clip(np.sqrt(max(typical, 0)), *_SLICE_OVERDISPERSION_BOUNDS))
 
@@ -382,13 +404,24 @@ class _RatioSearch:
         rest_seen, rest_passes = np.maximum(total_seen - seen, 0), total_passes - passes
         deviance, gain = self._measure_gains(seen, passes, total_seen, total_passes, self.complexity)
         precision = passes * rest_passes / (passes + rest_passes)
-        z = np.sqrt(2 * np.maximum(deviance, 0) / (1 + self.slice_overdispersion**2 * precision))
+        movement = self.slice_overdispersion * self.room_of
+        z = np.sqrt(2 * np.maximum(deviance, 0) / (1 + movement**2 * precision))
         effect = np.abs(seen / passes - rest_seen / rest_passes)
-        accepted = np.flatnonzero(usable & (z >= self.least_z_of) & (effect >= self.options.min_effect))
-        accepted = accepted[self._score_failures(accepted, roots) >= self.least_z_of[accepted]]
+        accepted = np.flatnonzero(usable & (z >= self.least_z_of) & (effect >= self.least_effect_of))
+        z[accepted] = np.minimum(z[accepted], self._score_failures(accepted, roots))
+        z[accepted] = np.minimum(
+            z[accepted], self._score_tails(accepted, seen, passes, rest_seen / rest_passes, movement)
+        )
+        accepted = accepted[z[accepted] >= self.least_z_of[accepted]]
         kept = np.full(len(gain), -np.inf)
         kept[accepted] = gain[accepted]
         return _RatioScores(seen, passes, total_seen, total_passes, z, deviance, kept)
+
+    def _score_tails(self, numbers: Integers, seen: Floats, passes: Floats, rest: Floats, movement: Floats) -> Floats:
+        """z of slices by the Poisson tail of what they show: of few passes, deviance thinks too much."""
+        a, expected, spread = seen[numbers], (passes * rest)[numbers], movement[numbers]
+        tail = np.where(a < expected, gammaincc(a + 1, expected), gammainc(np.maximum(a, _TINY), expected))
+        return np.asarray(norm.isf(tail) / np.sqrt(1 + spread**2 * expected))
 
     def _measure_gains(
         self,
@@ -424,15 +457,14 @@ class _RatioSearch:
                 if self.considered[parent]
             }
             parent = max(supports, key=lambda parent: supports[parent], default=number)
-            if supports.get(parent, 0) <= 0:
+            if supports.get(parent, -np.inf) <= -_CONTRADICTION:
                 return number
             number = parent
 
     def _measure_support(self, number: int, members: Integers, children: Integers, roots: list[_RatioRoot]) -> float:
         """Nats by which its siblings speak for the parent of a slice; `children` is the slice of each member.
 
-        Roots inside the parent count as siblings that moved. A slice that is nearly all of its parent takes its name,
-        unless the little that is left clearly says otherwise.
+        Roots inside the parent count as siblings that moved.
         """
         outside = [root for root in roots if not np.isin(root.leaves, members).all()]
         expected = self.expected[members]
@@ -447,11 +479,14 @@ class _RatioSearch:
         effect = float((observed_of[is_slice] / expected_of[is_slice])[0]) - 1
         others = ~is_slice & (passes_of > 1e-9)
         certainty = np.minimum(1, passes_of * (1 / expected_of - 1 / entered_of))[others]
-        support = measure_support(
-            effect, self.slice_overdispersion, entered_of[others], expected_of[others], observed_of[others], certainty
+        return measure_support(
+            effect,
+            self.slice_overdispersion * self.room_of[number],
+            entered_of[others],
+            expected_of[others],
+            observed_of[others],
+            certainty,
         )
-        is_nearly_all = float(expected_of[is_slice][0]) >= _NEARLY_ALL * float(expected_of.sum())
-        return support + (_CONTRADICTION if is_nearly_all else 0.0)
 
     def _fit(self, roots: list[_RatioRoot]) -> list[_RatioRoot]:
         """The roots with their levels given each other, without those that have no effect left beside the others."""
@@ -461,7 +496,7 @@ class _RatioSearch:
                 seen = (self.observed[root.leaves] * self.weight[root.leaves] * levels).sum()
                 passes = (self.expected[root.leaves] * self.weight[root.leaves] * levels**2).sum()
                 root.theta = float(seen / passes)
-        return [root for root in roots if abs(root.theta - 1) >= self.options.min_effect]
+        return [root for root in roots if abs(root.theta - 1) >= self.least_effect_of[root.number]]
 
     def select_material(self, roots: list[_RatioRoot]) -> list[_RatioRoot]:
         """Leaves out what carries too little of the loss."""
@@ -581,15 +616,16 @@ def _covers(outer: _RatioRoot, inner: _RatioRoot) -> bool:
     return len(inner.leaves) <= len(outer.leaves) and bool(np.isin(inner.leaves, outer.leaves).all())
 
 
-def _find_mode(levels: Floats, errors: Floats) -> float:
+def _find_mode(levels: Floats, errors: Floats, room: float = 1.0) -> float:
     """The prior-weighted mode of log levels, then the mean near it: a fault may cover most of the traffic.
 
-    `errors`: standard deviations of the levels by chance. Where nearly all pass they are small, and few levels near.
-    The density is that of levels in narrow bins, so that many cells cost no more than few.
+    `errors`: standard deviations of the levels by chance. `room`: how far levels can move, as a share of what low rates
+    do. The prior has the tails of Cauchy's distribution: what most of the population shows is believed in the end. The
+    density is that of levels in narrow bins, so that many cells cost no more than few.
     """
     logs = np.log(np.clip(levels, *_LEVEL_BOUNDS))
     weights = 1 / errors
-    bandwidth = max(_BANDWIDTH, 0.75 * float(np.median(errors)))
+    bandwidth = max(_BANDWIDTH * room, 0.75 * float(np.median(errors)))
     low, high = np.log(_LEVEL_BOUNDS)
     bins = int((high - low) / bandwidth * _BINS_PER_BANDWIDTH)
     counts, edges = np.histogram(logs, bins, (low, high), weights=weights)
@@ -598,7 +634,7 @@ def _find_mode(levels: Floats, errors: Floats) -> float:
         -0.5 * (np.arange(-4 * _BINS_PER_BANDWIDTH, 4 * _BINS_PER_BANDWIDTH + 1) / _BINS_PER_BANDWIDTH) ** 2
     )
     density = np.convolve(counts, kernel, "full")[4 * _BINS_PER_BANDWIDTH : -4 * _BINS_PER_BANDWIDTH]
-    mode = grid[np.argmax(np.where(counts > 0, density, 0) * np.exp(-0.5 * (grid / _PRIOR_LEVEL) ** 2))]
+    mode = grid[np.argmax(np.where(counts > 0, density, 0) / (1 + (grid / (_PRIOR_LEVEL * room)) ** 2))]
     for _ in range(_MODE_STEPS):
         near = np.abs(logs - mode) <= 2 * bandwidth
         mode = np.average(logs[near], weights=weights[near])

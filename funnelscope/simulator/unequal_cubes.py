@@ -19,7 +19,7 @@ from funnelscope.simulator.cubes import PlantedCube
 _NAMES: Final = ("channel", "device", "page", "region", "user")
 _MOST_LEAVES: Final = 3000
 _MAXIMUM_ATTEMPTS: Final = 20_000
-_MOST_OF_A_PARENT: Final = 0.9  # a cause that holds more of a parent, or a part of it, could as well be named like that
+_MOST_IN_A_PART: Final = 0.9  # of what a cause loses: more could as well be named like that part
 _LEAST_PART: Final = 0.05  # of a cause: so much of it at least is in each of two children
 _MOST_IMMUNE: Final = 0.5  # of a cause
 
@@ -37,9 +37,14 @@ class EffectFamily:
         traffic_spread, odds_spread: standard deviations of log traffic and log odds of each value and each leaf.
         correlation: standard deviation of the log traffic of pairs of values; many leaves are then empty.
         drift: standard deviation of the log odds of each value and each leaf between baseline and day.
+        drift_freedom: of the drift as Student's t: few where most keep still and some leap; None: normal.
         share: of the traffic that a cause holds.
         is_shared: the second cause names a value of the first.
         has_gain: the second cause gains.
+        modulators: how many dimensions the effects vary by.
+        most_of_parent: of a parent, that a cause may hold: above it, it could as well be named like that.
+        least_z: of what is lost: below it, a day does not show the cause clearly.
+        movement: of a healthy slice, as a share of it: counts as noise there.
     """
 
     dimensions: tuple[int, int] = (3, 5)
@@ -60,9 +65,33 @@ class EffectFamily:
     sizes: tuple[int, ...] = (1, 1, 1, 1, 2, 2, 3)
     is_shared: bool = False
     has_gain: bool = False
+    drift_freedom: float | None = None
+    modulators: int = 1
+    most_of_parent: float = 0.9
+    least_z: float = 8
+    movement: float = 0.02
 
 
 _FEW_PERIODS: Final = EffectFamily(periods=4, spread=0.5, immune=0.1, traffic_spread=1.0)
+_INCIDENTS: Final = EffectFamily(
+    entries=(500, 3_000_000),
+    rate=(0.93, 0.99),
+    periods=4,
+    effect=(0.03, 0.5),
+    spread=0.5,
+    immune=0.1,
+    spill=0.03,
+    traffic_spread=1.5,
+    odds_spread=0.4,
+    correlation=0.7,
+    drift=0.02,
+    drift_freedom=2.5,
+    share=(0.005, 0.9),
+    sizes=(1, 1, 1, 1, 1, 1, 2, 2, 2, 3),
+    most_of_parent=0.97,
+    least_z=6,
+    movement=0.005,
+)
 FAMILIES: Mapping[str, EffectFamily] = {
     "unequal children": EffectFamily(spread=0.7),
     "immune children": EffectFamily(immune=0.2, spread=0.4),
@@ -91,10 +120,15 @@ FAMILIES: Mapping[str, EffectFamily] = {
         drift=0.2,
         share=(0.005, 0.7),
     ),
+    "incidents": _INCIDENTS,
+    "incidents, two modulators": replace(_INCIDENTS, modulators=2, spread=0.35, immune=0.07),
+    "incidents, small": replace(_INCIDENTS, entries=(500, 20_000)),
+    "incidents, faint": replace(_INCIDENTS, entries=(20_000, 3_000_000), effect=(0.01, 0.05), movement=0.002),
     "clean, drifting": EffectFamily(causes=0, drift=0.02),
     "clean, sparse": EffectFamily(causes=0, dimensions=(4, 5), values=(4, 9), entries=(5_000, 30_000)),
     "clean, correlated": EffectFamily(causes=0, correlation=1.5, periods=4, drift=0.01),
     "clean, near 1": EffectFamily(causes=0, rate=(0.95, 0.99), periods=4, drift=0.03, odds_spread=0.5),
+    "clean, heavy-tailed": replace(_INCIDENTS, causes=0),
     "clean, near 1, few leaves": EffectFamily(
         causes=0,
         dimensions=(3, 3),
@@ -126,7 +160,7 @@ def generate_unequal_cube(family_name: str, seed: int) -> PlantedCube:
     random = np.random.default_rng([seed, crc32(family_name.encode())])
     for _ in range(_MAXIMUM_ATTEMPTS):
         codes, traffic, odds = _draw_population(random, family)
-        day_odds = odds + _draw_log_factors(random, codes, family.drift)
+        day_odds = odds + _draw_log_factors(random, codes, family.drift, family.drift_freedom)
         rate, causes = _plant_causes(random, family, codes, traffic, expit(day_odds))
         if len(causes) == family.causes:
             break
@@ -158,10 +192,16 @@ def _draw_population(
     return codes, traffic, logit(random.uniform(*family.rate)) + _draw_log_factors(random, codes, family.odds_spread)
 
 
-def _draw_log_factors(random: np.random.Generator, codes: Mapping[str, np.ndarray], spread: float) -> np.ndarray:
-    """Normal for each value of each dimension and for each leaf, added up."""
-    factors = [random.normal(0, spread, code.max() + 1)[code] for code in codes.values()]
-    return np.sum(factors, axis=0) + random.normal(0, spread, len(factors[0]))
+def _draw_log_factors(
+    random: np.random.Generator, codes: Mapping[str, np.ndarray], spread: float, freedom: float | None = None
+) -> np.ndarray:
+    """Normal, or Student's t, for each value of each dimension and for each leaf, added up."""
+
+    def draw(count: int) -> np.ndarray:
+        return random.normal(0, spread, count) if freedom is None else spread * random.standard_t(freedom, count)
+
+    factors = [draw(code.max() + 1)[code] for code in codes.values()]
+    return np.sum(factors, axis=0) + draw(len(factors[0]))
 
 
 def _plant_causes(
@@ -206,11 +246,15 @@ def _draw_relative_effects(
     random: np.random.Generator, family: EffectFamily, codes: Mapping[str, np.ndarray], cause: Mapping[str, int]
 ) -> tuple[np.ndarray, str]:
     """The effect of every leaf as a share of the cause's, and the dimension by whose values it varies."""
-    modulator = str(random.choice([name for name in codes if name not in cause]))
-    count = codes[modulator].max() + 1
-    of_value = np.minimum(random.lognormal(0, family.spread, count), 2.5)
-    of_value[random.random(count) < family.immune] = 0
-    return of_value[codes[modulator]] * random.lognormal(0, family.spread / 3, len(codes[modulator])), modulator
+    others = [name for name in codes if name not in cause]
+    modulators = [str(name) for name in random.choice(others, min(family.modulators, len(others)), replace=False)]
+    relative = np.ones(len(codes[modulators[0]]))
+    for modulator in modulators:
+        count = codes[modulator].max() + 1
+        of_value = np.minimum(random.lognormal(0, family.spread, count), 2.5)
+        of_value[random.random(count) < family.immune] = 0
+        relative = relative * of_value[codes[modulator]]
+    return relative * random.lognormal(0, family.spread / 3, len(relative)), modulators[0]
 
 
 def _can_be_told(
@@ -230,17 +274,17 @@ def _can_be_told(
     if not family.share[0] <= traffic[inside].sum() / traffic.sum() <= family.share[1] or passes < 30:
         return False
     lost = np.abs(np.minimum(effect * relative, 0.98 / rate - 1) * expected)
-    noise = np.sqrt((expected * (1 - rate)).sum() * (1 + 1 / family.periods) + (0.02 * passes) ** 2)
-    if lost.sum() < 8 * noise or expected[relative == 0].sum() > _MOST_IMMUNE * passes:
+    noise = np.sqrt((expected * (1 - rate)).sum() * (1 + 1 / family.periods) + (family.movement * passes) ** 2)
+    if lost.sum() < family.least_z * noise or expected[relative == 0].sum() > _MOST_IMMUNE * passes:
         return False
     parts = [np.sort(np.bincount(codes[name], lost)) for name in codes if name not in cause]
-    if any(part[-1] > _MOST_OF_A_PARENT * lost.sum() for part in parts):
+    if any(part[-1] > _MOST_IN_A_PART * lost.sum() for part in parts):
         return False
     children = np.bincount(codes[modulator], np.where(relative > 0, expected, 0))
     if np.sort(children)[-2] < _LEAST_PART * passes:
         return False
     around = [_select(codes, {n: c for n, c in cause.items() if n != name}) for name in cause]
-    return all(passes <= _MOST_OF_A_PARENT * (traffic * rate)[parent].sum() for parent in around)
+    return all(passes <= family.most_of_parent * (traffic * rate)[parent].sum() for parent in around)
 
 
 def _select(codes: Mapping[str, np.ndarray], named: Mapping[str, int]) -> np.ndarray:
