@@ -295,7 +295,7 @@ def _replace_rows(warehouse: Warehouse, table: str, days: list[date]) -> None:
 
 def _replace_counts_of_repeated(warehouse: Warehouse) -> None:
     """Publishes the counts of days that were judged before and delivered again since, with nothing new."""
-    columns = ", ".join(name for name, _ in _read_column_types(warehouse, "quality.family_days"))
+    columns = ", ".join(name for name, _ in warehouse.columns_by_table()["quality.family_days"])
     now, told = (f"select {columns} from {schema}quality.family_days" for schema in ("", "published."))
     rows = warehouse.rows(
         f"select distinct business_date from (({now} except {told}) union all ({told} except {now})) "
