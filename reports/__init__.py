@@ -17,7 +17,7 @@ from reports.campaign_review import (
     DaysAround,
     RefundAge,
 )
-from reports.failures import PartFailure, SetAside, make_part
+from reports.failures import PartFailure, SetAside, describe_error, make_part
 from reports.html_page import show_neighbour
 from reports.machine_readable import write_findings_json, write_review_json
 from reports.model import (
@@ -152,6 +152,7 @@ __all__ = [
     "TrustLine",
     "VisibleDrop",
     "Window",
+    "describe_error",
     "draw_table_days",
     "make_part",
     "reduce_colours",

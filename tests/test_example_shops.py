@@ -13,6 +13,7 @@ import pytest
 from shop_helpers import Home, build_days
 
 from funnelscope.ingest import reconcile
+from funnelscope.reporting import print_report, read_report
 from funnelscope.simulator.example_exports import ga4_shopify, helpdesk
 from funnelscope.warehouse.connection import Warehouse, open_warehouse
 from pipelines.examples import EXAMPLES
@@ -59,6 +60,23 @@ def test_every_row_is_accounted_for(built: Built) -> None:
     counted = reconcile(built.warehouse)
     assert len(counted) > 100
     assert sum(record["difference"] for record in counted) == sum(record["quarantined"] for record in counted) == 0
+
+
+def test_every_part_of_the_report_of_the_break_is_made(built: Built) -> None:
+    assert print_report(built.home.settings, built.last_date).failures == ()
+
+
+@pytest.mark.parametrize("name", ["taobao", "douyin"])
+def test_every_part_of_the_report_of_a_shop_on_a_platform_is_made(name: str, tmp_path: Path) -> None:
+    example, home = EXAMPLES[name], Home(tmp_path)
+    example.lay_out(home.path / "exports", None)
+    shutil.copy(example.config, home.config)
+    last = example.last_date
+    build_days(home, example.first_date, last, is_published=True)
+    report = read_report(home.settings, last)
+    assert report.diagnosis
+    assert report.diagnosis.findings, "a break was planted"
+    assert print_report(home.settings, last).failures == ()
 
 
 def test_the_money_is_that_of_the_documents(built: Built) -> None:

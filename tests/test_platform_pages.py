@@ -28,6 +28,7 @@ from pypdf import PdfReader
 from shop_helpers import Home, build_days
 
 import reports
+from funnelscope.diagnosis.figure_diagnosis import STAGE_OF_METRIC
 from funnelscope.events.figures import FIGURES, LEVELS
 from funnelscope.messages.wording import load_words
 from funnelscope.reporting import (
@@ -510,3 +511,17 @@ def test_of_a_hundred_thousand_words_the_largest_are_read(changed: Callable[[str
     assert words.objects[0].object == "word 1999"
     text = whole([page.extract_text() for page in PdfReader(BytesIO(reports.render(found))).pages])
     assert "另有 1,993 项；工作簿含最大的 300 项" in text
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("rates", [{"is_figure": True}, {"expected": 0.1, "observed": 0.05}], ids=["count", "rate"])
+@pytest.mark.parametrize("step", STAGE_OF_METRIC)
+def test_page_1_names_each_figure_that_a_finding_may_be_about(
+    step: str, rates: dict[str, Any], language: str, report: Report
+) -> None:
+    effect = reports.Estimate(-0.5, -0.6, -0.4)
+    where = (("platform", "taobao"), ("agent", "夜班"))
+    status = reports.FindingStatus.CONFIRMED
+    finding = reports.Finding("decision", "decision_loss", "变少", where, status, step=step, effect=effect, **rates)
+    told = replace(report, language=language, diagnosis=reports.Diagnosis("found", findings=(finding,)))
+    assert load_words(language).text("stated_figures", step) in reports.write_digest(told)

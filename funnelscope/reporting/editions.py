@@ -453,8 +453,15 @@ def _find_restated(settings: Settings, periods: Iterable[Period]) -> list[Period
 
 
 def tell_period(settings: Settings, period: Period | date, language: str | None = None) -> str:
-    """The first page of the report as plain text. Raises FileNotFoundError before the first publication."""
-    return reports.write_digest(read_report(settings, period, language))
+    """The first page of the report as plain text, or why it cannot be told: the report itself is there all the same.
+
+    Raises FileNotFoundError before the first publication.
+    """
+    report = read_report(settings, period, language)
+    try:
+        return reports.write_digest(report)
+    except Exception as error:  # of whatever kind: the day is published and printed
+        return load_words(report.language).text("delivery", "no_digest", problem=reports.describe_error(error))
 
 
 def read_report(settings: Settings, period: Period | date, language: str | None = None) -> reports.Report:

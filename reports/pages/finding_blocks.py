@@ -261,6 +261,13 @@ def build_finding_brief(number: int, finding: Finding, report: Report, words: Wo
     }
 
 
+def _name_moved(finding: Finding, words: Words) -> str:
+    """What moved: a step, a figure that a platform states, or the whole stage."""
+    if not finding.step:
+        return words.text("stages", finding.stage)
+    return words.text("steps" if finding.step in words.sections["steps"] else "stated_figures", finding.step)
+
+
 def write_finding_facts(finding: Finding, report: Report, words: Words) -> str:
     """The change of the rate, the day of the fault, who was hit and who acts: "46% → 9%, day 6, 343 checkouts"."""
     facts = []
@@ -269,15 +276,14 @@ def write_finding_facts(finding: Finding, report: Report, words: Words) -> str:
             words.text(
                 "finding_facts",
                 "rate",
-                step=words.name_step(finding.step) if finding.step else words.text("stages", finding.stage),
+                step=_name_moved(finding, words),
                 expected=words.value(finding.expected, Unit.RATE),
                 observed=words.value(finding.observed, Unit.RATE),
             )
         )
     elif finding.effect is not None and finding.status is not FindingStatus.WITHHELD:
         effect = f"{format_signed(float(finding.effect.value) * 100, 0)}%"
-        name = words.name_step(finding.step) if finding.step else words.text("stages", finding.stage)
-        facts.append(words.text("finding_facts", "effect", step=name, effect=effect))
+        facts.append(words.text("finding_facts", "effect", step=_name_moved(finding, words), effect=effect))
     if finding.strongest_part:
         facts.append(words.text("finding_facts", "most_in", part=words.format_slice(finding.strongest_part)))
     facts.append(write_duration(finding, report, words))
