@@ -344,6 +344,8 @@ def test_a_name_of_any_letters_and_a_pause_between_phases(tmp_path: Path) -> Non
     report = read_report(blocked, edition.period)
     assert report.verdict is reports.ReportVerdict.BLOCKED
     assert [each.key for each in report.verdict_reasons] == ["day_blocked", "days_blocked"]
+    assert "has numbers that may be used" in (text := text_of(report))
+    assert "Whole campaign" not in text  # a table without a row
 
 
 # --- When ----------------------------------------------------------------------------------------
