@@ -53,7 +53,7 @@ def define_daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
                 "snapshot": edition.snapshot,
                 **describe_platforms(edition),
                 "problems": "\n".join(problems) or "none",
-                "weeks and months": ", ".join(period.name for period in periods) or "none",
+                "weeks, months and campaigns": ", ".join(period.name for period in periods) or "none",
             },
         )
 
@@ -89,7 +89,7 @@ def _define_report_spec() -> dg.AssetSpec:
         kinds={"pdf"},
         owners=["team:analytics"],
         description="The PDF of the last day of the run, even if blocked, and a new one of every earlier day that it "
-        "restated. Likewise for the week and the month that ended in the run, or that it restated.",
+        "restated. Likewise for the week, the month and the campaigns that ended in the run, or that it restated.",
     )
 
 

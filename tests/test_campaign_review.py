@@ -19,6 +19,7 @@ import reports
 from funnelscope.messages.message_types import PeriodKind
 from funnelscope.messages.wording import list_languages, load_words
 from funnelscope.quality.gate import create_tables as create_gate_tables
+from funnelscope.quality.gate import list_days
 from funnelscope.reporting import find_due_periods, parse_campaign, print_report, read_report
 from funnelscope.reporting.campaigns import find_campaigns
 from funnelscope.reporting.delivery import find_periods_to_send
@@ -325,6 +326,26 @@ def test_a_message_tells_the_verdict(mature: Settings) -> None:
     assert "支付金额 18,000 CNY" in message.text
     assert "透支" in message.text
     assert message.text.endswith("活动复盘：report.pdf")
+
+
+def test_a_name_of_any_letters_and_a_pause_between_phases(tmp_path: Path) -> None:
+    """Days between the phases are no days of the campaign: what they lack is not told."""
+    name = "<618> \N{FIRE}/大促"
+    first, day = {"name": name, "phase": "preheat"}, {"name": name, "from": SECOND, "to": END}
+    start = SECOND - timedelta(days=20)
+    calendar = [first | {"from": start, "to": start}, day]
+    settings = open_shop(tmp_path, END, calendar=calendar, blocked=[SECOND - timedelta(days=2)])
+    edition = print_report(settings, parse_campaign(settings.calendar, name, END))
+    assert edition.failures == ()
+    assert "&lt;618&gt; \N{FIRE}/大促" in edition.html.read_text(encoding="utf-8")
+    report = read_report(settings, edition.period)
+    assert (report.verdict, report.verdict_reasons) == (reports.ReportVerdict.PASS, ())
+    blocked = open_shop(tmp_path / "blocked", END, calendar=calendar, blocked=[start, *list_days(SECOND, END)])
+    report = read_report(blocked, edition.period)
+    assert report.verdict is reports.ReportVerdict.BLOCKED
+    assert [each.key for each in report.verdict_reasons] == ["day_blocked", "days_blocked"]
+    assert "has numbers that may be used" in (text := text_of(report))
+    assert "Whole campaign" not in text  # a table without a row
 
 
 # --- When ----------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The data behind a period, usually a day: deliveries, checks and verdicts."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 import reports
@@ -15,14 +15,20 @@ from funnelscope.reporting.published_days import Published
 FIGURES_OF_A_DAY = ("paid_amount", "orders", "visitors", "visitor_pay_rate", "landing_rate", "decision_rate")
 
 
-def read_verdict(published: Published) -> reports.ReportVerdict:
-    """The day's verdict. A longer period passes if all its days do, and is blocked if none has numbers."""
+def read_verdict(published: Published, days: Sequence[date] | None = None) -> reports.ReportVerdict:
+    """The day's verdict. A longer period passes if all its days do, and is blocked if none has numbers.
+
+    Args:
+        days: those of a campaign, which may pause.
+    """
     if published.is_day:
         found = published.verdicts.get(published.business_date)
         return reports.ReportVerdict(found) if found in list(reports.ReportVerdict) else reports.ReportVerdict.UNJUDGED
-    if not published.dates:
+    own = published.period.days if days is None else days
+    dates = [day for day in published.dates if day in own]
+    if not dates:
         return reports.ReportVerdict.BLOCKED
-    passed = published.is_whole and all(published.verdicts[day] == "pass" for day in published.dates)
+    passed = len(dates) == len(own) and all(published.verdicts[day] == "pass" for day in dates)
     return reports.ReportVerdict.PASS if passed else reports.ReportVerdict.WARN
 
 
@@ -61,14 +67,18 @@ def _read_day_verdict(published: Published, day: date) -> reports.ReportVerdict 
     return reports.ReportVerdict(found) if found in list(reports.ReportVerdict) else None
 
 
-def read_verdict_reasons(published: Published) -> tuple[Message, ...]:
-    """The reasons why the day is not a pass; for a longer period, which of its days lack numbers."""
+def read_verdict_reasons(published: Published, days: Sequence[date] | None = None) -> tuple[Message, ...]:
+    """The reasons why the day is not a pass; for a longer period, which of its days lack numbers.
+
+    Args:
+        days: those of a campaign, which may pause.
+    """
     if not published.is_day:
         return tuple(
             Message(f"days_{state}", {"first": first, "last": last})
             if first < last
             else Message(f"day_{state}", {"day": first})
-            for state, first, last in _find_runs_left_out(published)
+            for state, first, last in _find_runs_left_out(published, published.period.days if days is None else days)
         )
     row = published.rows("select reasons from quality.day_verdict where business_date = $to_date")
     reasons = json.loads(row[0][0]) if row else []
@@ -76,10 +86,10 @@ def read_verdict_reasons(published: Published) -> tuple[Message, ...]:
     return tuple(_build_reason_message(reason, warnings) for reason in reasons)
 
 
-def _find_runs_left_out(published: Published) -> list[tuple[str, date, date]]:
+def _find_runs_left_out(published: Published, days: Sequence[date]) -> list[tuple[str, date, date]]:
     """Consecutive days without numbers that are all blocked or all missing: (state, first day, last day)."""
     runs: list[tuple[str, date, date]] = []
-    for day in published.period.days:
+    for day in days:
         if day in published.dates:
             continue
         state = "blocked" if published.verdicts.get(day) == "blocked" else "missing"

@@ -18,22 +18,23 @@ from reports.pages.summary_page import write_runs_of_days
 from reports.pages.table_blocks import Content, build_section, build_table, write_column_heads
 
 WHOLE_WIDTHS = (None, 28, 28, 22, 28, 22)
-PHASE_WIDTHS = (None, 9, 22, 19, 20, 16, 16, 20, 16)
+PHASE_WIDTHS = (None, 11, 22, 19, 20, 16, 16, 20, 16)
 PHASE_FIGURES = (
     *("paid_amount", "refunded_amount", "net_amount", "paid_orders", "visitors_a_day", "visitor_pay_rate"),
     "amount_per_buyer",
 )
-AROUND_WIDTHS = (None, 10, 24, 24, 22, 34)
+AROUND_WIDTHS = (None, 10, 30, 22, 22, 34)
 REFUND_WIDTHS = (None, 26, 54, 24, 24)
 MOVE_WIDTHS = (None, 26, 26, 22, 26, 22)
 
 
 def build_campaign_summary(report: Report, review: CampaignReview, words: Words) -> Content:
     """All of the review, in the form of a first page."""
+    is_told = bool(list_told_figures(review))
     sections = [
         build_days_section(review, words),
-        build_whole_section(report, review, words),
-        *([build_phases_section(report, review, words)] if len(review.phases) > 1 else []),
+        *([build_whole_section(report, review, words)] if is_told else []),
+        *([build_phases_section(report, review, words)] if is_told and len(review.phases) > 1 else []),
         build_around_section(report, review, words),
         build_refunds_section(report, review, words),
         *(build_moves_section(each, report, review, words) for each in review.moves),
