@@ -11,6 +11,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
@@ -20,7 +21,6 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 
-from funnelscope.localization import level as level_of_causes
 from funnelscope.localization.localize import localize
 from funnelscope.simulator.cubes import (
     BASELINE_DAYS,
@@ -33,10 +33,15 @@ from funnelscope.simulator.cubes import (
 from funnelscope.simulator.unequal_cubes import FAMILIES, generate_unequal_cube
 
 SEEDS = range(100, 120)
-UNEQUAL_SEEDS = range(300, 340)
+UNEQUAL_SEEDS = range(420, 440)
+FIRST_CLEAN_SEED = 3000
 FOLDS = 5
 SHUFFLES = 40
-CHOICES = {"_IMMUNE": (0.02, 0.05, 0.1), "_TOUCHED": (0.003, 0.01, 0.03, 0.1)}
+CHOICES = {
+    "level._IMMUNE": (0.02, 0.05, 0.1),
+    "level._TOUCHED": (0.003, 0.01, 0.03),
+    "scan._CONTRADICTION": (0.0, np.log(2), 1.3),
+}
 
 
 @dataclass
@@ -107,7 +112,7 @@ def clean_families() -> dict[str, Iterator[tuple[PlantedCube, float]]]:
     count = int(os.environ.get("CLEAN", "20"))
 
     def cubes_of(make: Callable[[int], PlantedCube], periods: float) -> Iterator[tuple[PlantedCube, float]]:
-        return ((make(seed), periods) for seed in range(1000, 1000 + count))
+        return ((make(seed), periods) for seed in range(FIRST_CLEAN_SEED, FIRST_CLEAN_SEED + count))
 
     families = {
         level: cubes_of(partial(generate_ratio_cube, level), BASELINE_DAYS)
@@ -177,7 +182,9 @@ def cross_validate(cases: Sequence[tuple[str, PlantedCube, float]]) -> None:
     true = [list_causes(planted_cube) for _, planted_cube, _ in cases]
     found = []
     for values in product(*CHOICES.values()):
-        with patch.multiple(level_of_causes, **dict(zip(CHOICES, values, strict=True))):
+        with ExitStack() as stack:
+            for name, value in zip(CHOICES, values, strict=True):
+                stack.enter_context(patch(f"funnelscope.localization.{name}", value))
             found.append([find_keys(planted_cube, periods) for _, planted_cube, periods in cases])
 
     def score(choice: int, numbers: Iterable[int]) -> Score:

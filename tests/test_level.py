@@ -66,6 +66,33 @@ def test_a_part_that_lost_alone_is_named_alone() -> None:
     assert finding.strongest_part is None
 
 
+def cube_of_two_devices(rest: int) -> pd.DataFrame:
+    """6 pages × 2 devices × 3 regions; page p3 has `rest` entries a region on pc, and lost two fifths on ios alone."""
+    grid = pd.MultiIndex.from_product(
+        [[f"p{n}" for n in range(6)], ["ios", "pc"], ["north", "south", "west"]], names=DIMENSIONS
+    )
+    cube = grid.to_frame(index=False)
+    is_page, is_ios = cube["page"] == "p3", cube["device"] == "ios"
+    entries = np.where(is_page & ~is_ios, rest, 2000)
+    usual = 0.2 * entries
+    return cube.assign(
+        real_den=entries,
+        predict_den=entries,
+        predict_num=usual,
+        real_num=np.where(is_page & is_ios, 0.6 * usual, usual),
+    )
+
+
+def test_nearly_all_of_a_page_is_named_alone_where_the_rest_kept_still() -> None:
+    (finding,) = findings_of(cube_of_two_devices(rest=40))
+    assert finding.slice == {"page": "p3", "device": "ios"}
+
+
+def test_where_the_rest_is_too_thin_to_tell_the_simpler_name_is_given() -> None:
+    (finding,) = findings_of(cube_of_two_devices(rest=5))
+    assert finding.slice == {"page": "p3"}
+
+
 def test_of_what_moved_alike_no_part_is_told() -> None:
     devices = ("ios", "android", "pc", "pad")
     (finding,) = findings_of(cube_of({("p3", device): 0.4 for device in devices}))
@@ -96,6 +123,7 @@ def test_causes_that_move_their_parts_unequally_are_named_exactly(family: str) -
         ("clean, near 1, sparse", (0, 1, 3, 4)),
         ("clean, near 1, few leaves", (18, 21)),
         ("clean, correlated", (0, 5, 10)),
+        ("clean, sparse", (1079,)),
     ],
 )
 def test_chance_near_a_rate_of_1_and_in_thin_leaves_is_no_cause(family: str, seeds: tuple[int, ...]) -> None:
@@ -119,6 +147,23 @@ def test_a_few_more_failures_than_one_expects_are_no_finding_where_the_entries_a
     )
     assert known.findings[0].z == pytest.approx(4.55, abs=0.05)
     assert unknown.findings[0].z > known.findings[0].z + 1
+
+
+def test_where_few_fail_half_as_many_again_are_a_cause_and_fewer_are_none() -> None:
+    grid = pd.MultiIndex.from_product([range(6), range(10), range(10)], names=DIMENSIONS).to_frame(index=False)
+    usual = grid.assign(real_den=2000, predict_den=2000, predict_num=1960.0)
+    for failing, found in ((0.04, [{"page": "3"}]), (0.027, [])):
+        day = usual.assign(real_num=np.where(usual["page"] == 3, 2000 * (1 - failing), 1960))
+        assert [finding.slice for finding in findings_of(day)] == found
+
+
+def test_where_few_fail_a_cause_of_half_the_traffic_does_not_pull_the_reference_down() -> None:
+    random = np.random.default_rng(3)
+    leaves = pd.MultiIndex.from_product([list("abcdef"), list("uvwxyz"), list("123")], names=DIMENSIONS)
+    leaves = leaves.to_frame(index=False).assign(entered=2000.0, expected=1940.0, variance=58.2)
+    is_hit = leaves["page"].isin(["a", "b", "c"])
+    leaves["observed"] = random.binomial(2000, np.where(is_hit, 0.97 * 0.94, 0.97))
+    assert scan(leaves, DIMENSIONS).reference_level == pytest.approx(1, abs=0.003)
 
 
 def test_the_usual_level_of_many_cells_is_read_in_little_memory() -> None:

@@ -162,3 +162,16 @@ def test_what_is_too_little_to_be_told_is_no_runner_up() -> None:
     assert finding.slice == {"campaign": "campaign5"}
     assert finding.stability > 0.9
     assert finding.runner_up_gap > 0
+
+
+def test_the_movement_of_healthy_slices_is_measured_as_large_as_it_is() -> None:
+    measured = []
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        leaves = pd.MultiIndex.from_product([range(20), range(20)], names=["page", "agent"]).to_frame(index=False)
+        level = random.normal(1, 0.02, 20)[leaves["page"]] * random.normal(1, 0.02, 20)[leaves["agent"]]
+        leaves = leaves.assign(expected=2e4, variance=2e4)
+        leaves["observed"] = random.poisson(leaves["expected"] * level)
+        options = ScanOptions(leaf_overdispersion=1e-4)
+        measured.append(scan(leaves, ["page", "agent"], options=options).slice_overdispersion)
+    assert np.median(measured) == pytest.approx(0.02, abs=0.003)

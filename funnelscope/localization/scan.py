@@ -19,7 +19,7 @@ from funnelscope.localization.arrays import Booleans, Floats, Integers
 from funnelscope.localization.level import measure_support
 from funnelscope.localization.slices import Hierarchy, Slices
 
-_SLICE_OVERDISPERSION_BOUNDS: Final = (0.012, 0.03)  # day-to-day movement of a healthy slice, as a share of its level
+_SLICE_OVERDISPERSION_BOUNDS: Final = (0.016, 0.03)  # day-to-day movement of a healthy slice, as a share of its level
 _MOST_LEAF_OVERDISPERSION: Final = 0.5  # as a share of the level; beyond it the median leaf is no longer healthy
 _MEDIAN_CHI_SQUARE: Final = 0.4549  # of one degree of freedom
 _FEW_FAIL: Final = 5.0  # where less than one in so many fails, levels move less: as odds do, by the share that fails
