@@ -14,6 +14,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """What is still frozen when Python ends is never freed, and DuckDB's binding prints all of it as leaked."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Home:
     """Three days delivered, two of them run by the command: deliveries, Dagster, report and all. Read only: clone it.

@@ -41,7 +41,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def warehouse(settings: Settings) -> Iterator[Warehouse]:
     with open_shop(settings) as shop:
         gate.create_tables(shop.warehouse)
-        gate.run_expectations(shop.warehouse, settings, OPENING, LAST)
+        gate.run_expectations(shop.warehouse, settings, LAST, LAST)
         invent_history(shop.warehouse)
         yield shop.warehouse
 
