@@ -23,7 +23,10 @@ def test_an_error_that_repeats_a_value_shows_them_too(capsys: pytest.CaptureFixt
     assert capsys.readouterr().err == f"Error: {SHOWN}: no such file\n"
 
 
-def test_the_table_of_the_quarantine_takes_a_name_for_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_of_the_quarantine_takes_a_name_for_text(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     _print_counts([{"day": "2026-01-06", "family": "order", "source": "s", "file": HOSTILE, "reason": "r", "rows": 1}])
     assert SHOWN in capsys.readouterr().out
 
