@@ -927,6 +927,7 @@ RULES = (
         ),
         (
             f"update staging.order_events set amount = 1.75 * amount where business_date = '{DAY}'",
+            f"update staging.order_events set quantity = 12, amount = 12 * amount where business_date = '{DAY}'",
             f"update staging.order_events set amount = 100 * amount where business_date = '{DAY}' and order_id < 3",
             f"update staging.order_events set amount = 2 * amount where business_date = '{DAY}'; "
             "update staging.order_events set product_id = null",

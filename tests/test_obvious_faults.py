@@ -87,6 +87,26 @@ def test_the_level_is_the_median_of_four_weeks_without_the_days_of_rest() -> Non
     assert compute_level(day, number_days([900] * 12 + [2] * 4)) is None
 
 
+def test_a_weekday_on_which_the_shop_rests_has_no_level_and_one_that_falls_out_has() -> None:
+    def judge(counts: Sequence[int]) -> list[date]:
+        """The empty days of a cube on which its volume is judged."""
+        warehouse = open_in_memory_warehouse()
+        gate.create_tables(warehouse)
+        warehouse.execute("create table marts.payment_cube (business_date DATE, entered BIGINT)")
+        days = list(number_days(counts))
+        rows = [(day, count) for day, count in zip(days, counts, strict=True) if count]
+        insert_rows(warehouse, "marts.payment_cube", rows)
+        volume = {"volume": VOLUME.model_copy(update={"sql": "sum(entered)"})}
+        data = build_day_frame(warehouse, Suite("marts.payment_cube", "", "", volume, (), ()), days, CALM)
+        judged = data[data["volume_factor"].notna() & ~(data["volume"] > 0)]
+        return list(judged["business_date"])
+
+    week = [60] * 5 + [0, 60]
+    assert judge(week * 5) == []
+    assert judge([*week * 4, 60, 60, 0, 60, 60, 0, 60]) == [FIRST + timedelta(days=30)]
+    assert judge([*week, 0, *[60] * 4, 0, 60, 0]) == [FIRST + timedelta(days=7), FIRST + timedelta(days=14)]
+
+
 # --- Empty days and slices -----------------------------------------------------------------------
 
 

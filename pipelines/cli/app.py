@@ -17,7 +17,7 @@ from funnelscope.messages.secrets import hide_secrets
 from funnelscope.project_files import find_project_path
 from pipelines.cli.backup_commands import backup, restore
 from pipelines.cli.check_command import check
-from pipelines.cli.console import explain_errors, load_shop_settings, show_progress
+from pipelines.cli.console import echo, explain_errors, load_shop_settings, show_progress
 from pipelines.cli.diagnose_command import (
     CubeOption,
     CubeQuestion,
@@ -106,7 +106,7 @@ def _print_version(is_asked: bool) -> None:
     if is_asked:
         import importlib.metadata
 
-        typer.echo(f"funnelscope {importlib.metadata.version('funnelscope')}")
+        echo(f"funnelscope {importlib.metadata.version('funnelscope')}")
         raise typer.Exit
 
 
@@ -269,7 +269,7 @@ def simulate(
             shuffle=shuffle,
             **options,
         )
-        typer.echo(f"Truth: {truth}")
+        echo(f"Truth: {truth}")
 
 
 WeekOption = Annotated[
@@ -312,7 +312,7 @@ def report(
         check_was_run(settings, period)
         with Console(stderr=True).status("printing"):
             edition = print_report(settings, period, language)
-        typer.echo(f"Edition {edition.number} of {edition.period.name}: {edition.pdf}")
+        echo(f"Edition {edition.number} of {edition.period.name}: {edition.pdf}")
 
 
 @app.command(short_help="Send the report to mail and chat groups.")
@@ -399,12 +399,12 @@ def status(
             return
         health = read_health(settings)
         if as_json:
-            typer.echo(json.dumps(health, ensure_ascii=False, indent=2))
+            echo(json.dumps(health, ensure_ascii=False, indent=2))
         if is_alerting:
             from pipelines.watch import tell_if_due
 
             for problem in tell_if_due(settings, health):
-                typer.echo(problem, err=True)
+                echo(problem, err=True)
     raise typer.Exit(health["exit_code"])
 
 
@@ -424,7 +424,7 @@ def rebuild(
         from pipelines.rebuild import rebuild_tables
 
         result = rebuild_tables(load_shop_settings(), model)
-        typer.echo(f"Rebuilt and published {result.snapshot}: {', '.join(result.tables) or 'findings'}")
+        echo(f"Rebuilt and published {result.snapshot}: {', '.join(result.tables) or 'findings'}")
         _print_verdicts(result.verdicts)
     raise typer.Exit(result.outcome)
 
@@ -437,7 +437,7 @@ def doctor() -> None:
 
         findings = examine_shop(load_shop_settings())
         for finding in findings:
-            typer.echo(f"{'ok  ' if finding.is_fine else 'BAD '} {finding.subject}: {hide_secrets(finding.words)}")
+            echo(f"{'ok  ' if finding.is_fine else 'BAD '} {finding.subject}: {hide_secrets(finding.words)}")
     raise typer.Exit(0 if all(finding.is_fine for finding in findings) else 1)
 
 
@@ -579,8 +579,8 @@ def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date,
 
     _print_verdicts(result.verdicts)
     edition = find_or_print_report(settings, business_date, language)
-    typer.echo(f"\n{tell_period(settings, business_date, language)}\n")
-    typer.echo(f"Report: {edition.pdf}")
+    echo(f"\n{tell_period(settings, business_date, language)}\n")
+    echo(f"Report: {edition.pdf}")
     print_quarantined(result.quarantined, language.value if language else settings.language)
 
 
@@ -590,7 +590,7 @@ def print_quarantined(quarantined: "Mapping[str, tuple[int, int]]", language: st
 
     words = load_words(language)
     if not quarantined:
-        typer.echo(words.text("quarantine_line", "empty"))
+        echo(words.text("quarantine_line", "empty"))
         return
     separator = "；" if language == Language.ZH else "; "
     reasons = separator.join(
@@ -605,7 +605,7 @@ def print_quarantined(quarantined: "Mapping[str, tuple[int, int]]", language: st
     )
     counts = quarantined.values()
     rows, files = sum(rows for rows, _ in counts), sum(files for _, files in counts)
-    typer.echo(words.text("quarantine_line", "waiting", rows=f"{rows:,}", files=f"{files:,}", reasons=reasons))
+    echo(words.text("quarantine_line", "waiting", rows=f"{rows:,}", files=f"{files:,}", reasons=reasons))
 
 
 def _print_verdicts(verdicts: "Sequence[DayVerdict]") -> None:
@@ -613,11 +613,11 @@ def _print_verdicts(verdicts: "Sequence[DayVerdict]") -> None:
     counts: dict[str, int] = {}
     for verdict in verdicts:
         counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
-    typer.echo("Days: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
+    echo("Days: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
     for verdict in verdicts:
         for reason in verdict.reasons:
             found = f"{reason.subject}: {reason.observed} (expected: {reason.expected})"
-            typer.echo(f"{verdict.business_date} {verdict.verdict}: {found}", err=True)
+            echo(f"{verdict.business_date} {verdict.verdict}: {found}", err=True)
 
 
 def _silence_shutdown() -> None:

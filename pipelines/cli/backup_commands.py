@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.console import explain_errors, load_shop_settings, show_progress
+from pipelines.cli.console import echo, explain_errors, load_shop_settings, show_progress
 
 
 def backup(
@@ -32,9 +32,9 @@ def backup(
                 advance=advance,
             )
         size = sum(file.get("bytes", 0) for file in manifest["files"].values())
-        typer.echo(f"Backup: {folder}, {len(manifest['files'])} files, {size / 1e6:.1f} MB before hard links")
+        echo(f"Backup: {folder}, {len(manifest['files'])} files, {size / 1e6:.1f} MB before hard links")
         kept = f"in {identity_key}" if identity_key else "NOT kept (--identity-key FILE keeps it); a restore needs it"
-        typer.echo(f"Identity key: {kept}. Not in the backup: the landing zone, funnelscope.yaml.")
+        echo(f"Identity key: {kept}. Not in the backup: the landing zone, funnelscope.yaml.")
 
 
 def restore(
@@ -52,4 +52,4 @@ def restore(
         settings = load_settings()
         with show_progress("restoring") as advance:
             manifest = restore_backup(settings, folder.absolute(), force=force, key=identity_key, advance=advance)
-        typer.echo(f"Restored into {settings.home} the backup made at {manifest['made_at']}. Run: funnelscope status")
+        echo(f"Restored into {settings.home} the backup made at {manifest['made_at']}. Run: funnelscope status")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.console import explain_errors, load_shop_settings
+from pipelines.cli.console import echo, explain_errors, load_shop_settings
 
 if TYPE_CHECKING:
     from funnelscope.ingest.source_check import Refusal, SourceCheck
@@ -62,7 +62,7 @@ def check(
                 found = check_source(settings, one)
                 are_fine.append(found.is_fine)
                 for line in _describe(found, settings, words, position):
-                    typer.echo(line)
+                    echo(line)
     raise typer.Exit(0 if all(are_fine) and are_fine else 1)
 
 

@@ -1,5 +1,6 @@
 """Shared by all commands: errors in plain words, a progress bar, the shop's settings."""
 
+import re
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from funnelscope.settings import Settings
+
+
+# What moves the cursor, colours, or turns the direction of a terminal, and what that of a browser or editor.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def show_controls(text: str) -> str:
+    """The text with its control characters written out: names and rows of a delivery are anybody's."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def echo(text: object, err: bool = False) -> None:
+    """Prints a line to the terminal, whatever it holds."""
+    typer.echo(show_controls(str(text)), err=err)
 
 
 @contextmanager
@@ -33,7 +48,7 @@ def explain_errors() -> "Iterator[None]":
         words = explain_error(error)
         if words is None:
             raise
-        typer.echo(f"Error: {words}", err=True)
+        echo(f"Error: {words}", err=True)
         raise typer.Exit(1) from None
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from funnelscope.messages.wording import MINUS, Words, load_words
+from pipelines.cli.console import echo, show_controls
 
 if TYPE_CHECKING:
     from funnelscope.localization.localize import Localization
@@ -74,14 +75,14 @@ def diagnose_cubes(
         answer = _answer(cube, question)
         is_good = is_good and not answer.mistake
         if as_json:
-            typer.echo(json.dumps(_as_json(answer), ensure_ascii=False))
+            echo(json.dumps(_as_json(answer), ensure_ascii=False))
         else:
             if len(cubes) > 1:
-                typer.echo(f"{'' if cube is cubes[0] else chr(10)}{cube}")
+                echo(f"{'' if cube is cubes[0] else chr(10)}{cube}")
             if not answer.mistake:
                 _print(answer.found, load_words(language), with_details)
         if answer.mistake:
-            typer.echo(f"Error: {answer.mistake}", err=True)
+            echo(f"Error: {answer.mistake}", err=True)
     if not is_good:
         raise typer.Exit(1)
 
@@ -134,9 +135,9 @@ def _print(found: "Localization", words: Words, with_details: bool) -> None:
     for remark in found.remarks:
         is_answer = remark.record["key"] in _ANSWERS
         told = remark.say_in(words.language)
-        typer.echo(told if is_answer else words.text("cube", "remark", text=told), err=not is_answer)
+        echo(told if is_answer else words.text("cube", "remark", text=told), err=not is_answer)
     if not found.findings:
-        typer.echo(words.text("cube", "nothing"))
+        echo(words.text("cube", "nothing"))
         return
     table = Table(box=None, pad_edge=False)
     for column in ("slice", "change", "interval", "difference"):
@@ -147,7 +148,7 @@ def _print(found: "Localization", words: Words, with_details: bool) -> None:
             "cube", "lost" if finding.lost > 0 else "gained", count=words.plain(round(abs(finding.lost), 1))
         )
         table.add_row(
-            "\n".join(escape(line) for line in _describe_slice(finding, words, with_details)),
+            "\n".join(escape(show_controls(line)) for line in _describe_slice(finding, words, with_details)),
             _percent(finding.effect),
             f"{_percent(finding.theta_low - 1)} … {_percent(finding.theta_high - 1)}",
             more,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.console import explain_errors, load_shop_settings
+from pipelines.cli.console import echo, explain_errors, load_shop_settings
 
 if TYPE_CHECKING:
     from funnelscope.publication.erasure import Person
@@ -42,43 +42,39 @@ def forget(
                 "nothing was interrupted; give the id to forget, such as: funnelscope forget ann@example.com"
             )
         if is_unfinished:
-            typer.echo("An erasure was interrupted; it is finished now.")
+            echo("An erasure was interrupted; it is finished now.")
         if ids:
             _print_person(settings, person)
         if not person.is_anybody and ids:
-            typer.echo("No row holds this id. Later deliveries about the time until now are kept out.")
+            echo("No row holds this id. Later deliveries about the time until now are kept out.")
         if dry_run:
-            typer.echo("Nothing was changed (--dry-run).")
+            echo("Nothing was changed (--dry-run).")
             return
         if ids and not yes:
             typer.confirm("Erase this for ever?", abort=True)
         from pipelines.erasure_runs import forget as forget_everywhere
 
         done = forget_everywhere(settings, ids or ())
-        typer.echo(f"Erased. Days built again: {', '.join(done.built) or 'none'}. Older snapshots are removed.")
+        echo(f"Erased. Days built again: {', '.join(done.built) or 'none'}. Older snapshots are removed.")
         for place in done.left:
-            typer.echo(
-                f"Still in {place}, which is not meant for ids. Change the column's mapping and read its files again."
-            )
-        typer.echo("Earlier backups still hold the person: delete them, or repeat this after every restore.")
+            echo(f"Still in {place}, which is not meant for ids. Change the column's mapping and read its files again.")
+        echo("Earlier backups still hold the person: delete them, or repeat this after every restore.")
 
 
 def _print_person(settings: "Settings", person: "Person") -> None:
     def counted(counts: "dict[str, int]") -> str:
         return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"
 
-    typer.echo(f"Ids: {counted(dict(person.ids))}")
-    typer.echo(f"Rows: {counted({**person.rows, 'in quarantine': person.quarantined})}")
+    echo(f"Ids: {counted(dict(person.ids))}")
+    echo(f"Rows: {counted({**person.rows, 'in quarantine': person.quarantined})}")
     if person.orders:
-        typer.echo(f"{person.orders} orders are erased, with {person.amount} {settings.currency} of turnover.")
+        echo(f"{person.orders} orders are erased, with {person.amount} {settings.currency} of turnover.")
     if person.days:
-        typer.echo(
-            f"{len(person.days)} days change, from {person.days[0]} to {person.days[-1]}; later ones are restated."
-        )
+        echo(f"{len(person.days)} days change, from {person.days[0]} to {person.days[-1]}; later ones are restated.")
     if person.shared_visitors:
-        typer.echo(
+        echo(
             f"{person.shared_visitors} visitors were also seen as somebody else and stay; "
             "to erase them too, give their ids as well."
         )
     for file in person.files:
-        typer.echo(f"Holds the person, and is for you to change: {file}")
+        echo(f"Holds the person, and is for you to change: {file}")

@@ -13,6 +13,8 @@ _OF_THE_MACHINE = {
     errno.EPERM: _PERMISSION,
     errno.EROFS: "is on a read-only disk; set FUNNELSCOPE_HOME to a folder that can be written",
     errno.ENOSPC: "does not fit on the disk; earlier publications are kept. Free space, then run the command again",
+    errno.ENAMETOOLONG: "is longer than a file may be called; look for it in funnelscope.yaml, and shorten it",
+    errno.ELOOP: "is a link that leads to itself; replace it by the file or folder that is meant",
 }
 # What SQLite, DuckDB and the system say when the home cannot be written. SQLite's words may have other causes too.
 _FULL = ("No space left on device", "database or disk is full", "Disk quota exceeded", "File too large")
@@ -24,6 +26,7 @@ _ANY_CAUSE = (
     "Permission denied",
     "failed to offload data block",
 )
+_MOST_SHOWN = 4_096
 _LITTLE = 16 * 1024 * 1024  # bytes free: a file that did not fit may be gone again
 
 
@@ -32,7 +35,7 @@ def explain_error(error: Exception) -> str | None:
     if words := _explain_home(error):
         return words
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
-        return f"{error.filename or 'a file'} {_OF_THE_MACHINE[error.errno]}."
+        return f"{str(error.filename or 'a file')[:_MOST_SHOWN]} {_OF_THE_MACHINE[error.errno]}."
     return hide_secrets(str(error)) if _is_fixable(error) else None
 
 

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 
-import typer
-
 from funnelscope.diagnosis.narrative import narrate_diagnosis
 from funnelscope.diagnosis.records import FindingRecord
 from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis, read_diagnosis
 from funnelscope.messages.wording import Words, load_words
 from funnelscope.publication.publish import open_published
 from funnelscope.settings import Settings
+from pipelines.cli.console import echo, show_controls
 
 _WIDTH = 80  # columns of a terminal
 
@@ -30,10 +29,10 @@ def print_findings(
     with open_published(settings.published) as connection:
         diagnosis = read_diagnosis(connection, business_date)
     if as_json:
-        typer.echo(json.dumps(_as_json(diagnosis), indent=2, ensure_ascii=False, default=str))
+        echo(json.dumps(_as_json(diagnosis), indent=2, ensure_ascii=False, default=str))
         return
     for paragraph in narrate_diagnosis(diagnosis, settings, language):
-        typer.echo(f"{paragraph}\n")
+        echo(f"{paragraph}\n")
     if with_details:
         print_certainty(diagnosis.findings, load_words(language))
 
@@ -52,11 +51,11 @@ def print_certainty(findings: Sequence[FindingRecord], words: Words) -> None:
     for finding in findings:
         table.add_row(
             str(finding.rank or ""),
-            escape(words.format_slice(tuple(finding.slice.items()))),
+            escape(show_controls(words.format_slice(tuple(finding.slice.items())))),
             "" if finding.z is None else f"{finding.z:.1f}",
             "" if finding.p_value is None else f"{finding.p_value:.1g}",
             "" if finding.stability is None else f"{finding.stability:.0%}",
-            escape(words.format_slice(tuple(finding.runner_up.items()))) if finding.runner_up else "",
+            escape(show_controls(words.format_slice(tuple(finding.runner_up.items())))) if finding.runner_up else "",
         )
     if findings:
         Console(width=_WIDTH).print(table)

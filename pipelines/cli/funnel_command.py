@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.console import explain_errors, load_shop_settings
+from pipelines.cli.console import echo, explain_errors, load_shop_settings, show_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,9 +50,9 @@ def funnel(
             else:
                 found = answer_funnel(connection, file.spec, loaded, units)
     for note in (*loaded.notes, *found.get("notes", ())):
-        typer.echo(f"Note: {note}", err=True)
+        echo(f"Note: {note}", err=True)
     if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False, default=str))
+        echo(json.dumps(found, ensure_ascii=False, default=str))
     else:
         _print(found)
 
@@ -116,14 +116,14 @@ def _build_steps_table(title: str, steps: list[dict[str, Any]], total: dict[str,
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(title), box=None, title_justify="left")
+    table = Table(title=escape(show_controls(title)), box=None, title_justify="left")
     attempts = ("attempts",) if "attempts" in steps[0] else ()
     more = (*attempts, "lost", "open", "median", "p90") if "lost" in steps[0] else ()
     for name in ("step", "units", "", "rate", "of all", *more):
         table.add_column(name, justify="left" if name in ("step", "") else "right", no_wrap=True)
     for step in steps:
         table.add_row(
-            f"{step['step']} {escape(step['event'])}",
+            f"{step['step']} {escape(show_controls(step['event']))}",
             f"{step['units']:,}",
             "█" * round(BAR_WIDTH * (step["rate_from_start"] or 0)),
             _format_percent(step["rate_from_previous"]),

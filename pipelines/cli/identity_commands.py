@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.console import explain_errors, load_shop_settings
+from pipelines.cli.console import echo, explain_errors, load_shop_settings
 
 identity = typer.Typer(help="How the warehouse stores an id.", no_args_is_help=True)
 
@@ -23,4 +23,4 @@ def hash_id(text: Annotated[str, typer.Argument(metavar="ID", help="An id as the
         settings = load_shop_settings()
         if not settings.identity_key_path.exists():
             raise FileNotFoundError(f"{settings.identity_key_path} does not exist yet; the first run creates it")
-        typer.echo(str(hash_identifier(settings, text)))
+        echo(str(hash_identifier(settings, text)))

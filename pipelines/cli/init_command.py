@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.console import explain_errors
+from pipelines.cli.console import echo, explain_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,19 +98,19 @@ def _write(
     ):
         said = draft.list_said(sureness)
         if said:
-            typer.echo(title)
+            echo(title)
             for message in said:
-                typer.echo(f"  {message.say_in(draft.language)}")
+                echo(f"  {message.say_in(draft.language)}")
     if draft.left_aside:
         shown = ", ".join(path.name[:80] for path in draft.left_aside[:SHOWN_AT_MOST])
         more = ", …" if len(draft.left_aside) > SHOWN_AT_MOST else ""
-        typer.echo(words.text("init", "left_aside", files=shown + more))
+        echo(words.text("init", "left_aside", files=shown + more))
     if not draft.text:
-        typer.echo(words.text("init", "not_written", folder=str(folder)), err=True)
+        echo(words.text("init", "not_written", folder=str(folder)), err=True)
         return False
     _check_and_write(draft.text, target)
-    typer.echo(words.text("init", "written", path=str(target), count=str(draft.source_count)))
-    typer.echo(words.text("init", "next"))
+    echo(words.text("init", "written", path=str(target), count=str(draft.source_count)))
+    echo(words.text("init", "next"))
     return True
 
 
@@ -153,17 +153,17 @@ def _explain(path: Path, known: "Mapping[str, Layout]", language: str | None) ->
     file = read_export(path)
     words = load_words(language or ("zh" if _is_chinese(file) else "en"))
     if file.problem:
-        typer.echo(f"{path}: {file.problem.say_in(words.language)}")
+        echo(f"{path}: {file.problem.say_in(words.language)}")
         return False
     try:
         compared = explain_nearness(file, known)
         recognition = recognize(file, known)
     except PatternTooSlowError as error:
         slow = LocalizedMessage("pattern_too_slow", pattern=str(error))
-        typer.echo(f"{path}: {slow.say_in(words.language)}")
+        echo(f"{path}: {slow.say_in(words.language)}")
         return False
     for line in _describe_explained(file, compared, words):
-        typer.echo(line)
+        echo(line)
     return recognition.match is not None
 
 

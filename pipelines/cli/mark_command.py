@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from funnelscope.diagnosis.finding_marks import MarkKind
-from pipelines.cli.console import explain_errors, load_shop_settings
+from pipelines.cli.console import echo, explain_errors, load_shop_settings
 
 if TYPE_CHECKING:
     from datetime import date
@@ -41,7 +41,7 @@ def mark(
         add_mark(settings.home, make_mark(found.finding_id, what, day, " ".join(note.split()), found.effect))
         words = load_words(settings.language)
         state = words.text("finding_marks", what.value)
-        typer.echo(words.text("finding_marks", "marked", finding=found.finding_id, day=str(day), state=state))
+        echo(words.text("finding_marks", "marked", finding=found.finding_id, day=str(day), state=state))
 
 
 def _find(settings: "Settings", named: str) -> "tuple[date, FindingRecord]":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.console import explain_errors, load_shop_settings
+from pipelines.cli.console import echo, explain_errors, load_shop_settings, show_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,13 +59,13 @@ def list_counts(
         with _open_warehouse() as warehouse:
             counts = count_rows(warehouse, _select_rows(family, source, reason, file, day, dropped))
         if not counts:
-            typer.echo("Nothing was dropped." if dropped else "Nothing is in quarantine.")
+            echo("Nothing was dropped." if dropped else "Nothing is in quarantine.")
             return
         _print_counts(counts)
         present = {count["reason"] for count in counts}
         for known in QuarantineReason:
             if known.value in present:
-                typer.echo(f"{known.value}: {known.meaning}. Way out: {known.remedy}.")
+                echo(f"{known.value}: {known.meaning}. Way out: {known.remedy}.")
 
 
 @quarantine.command(short_help="Rows with line, reason and content.")
@@ -89,7 +89,7 @@ def show(
             rows = show_rows(warehouse, _select_rows(family, source, reason, file, day), limit)
         if as_json:
             for row in rows:
-                typer.echo(json.dumps(row, ensure_ascii=False, default=str))
+                echo(json.dumps(row, ensure_ascii=False, default=str))
         elif as_csv and rows:
             writer = csv.DictWriter(sys.stdout, rows[0])
             writer.writeheader()
@@ -97,8 +97,8 @@ def show(
         else:
             for row in rows:
                 line = f", line {row['line']}" if row["line"] > 1 else ""
-                typer.echo(f"{row['file']}:{row['row_number']}{line}: {row['reason']}: {row['detail'] or ''}")
-                typer.echo(f"    {row['content'] or '(the whole file)'}")
+                echo(f"{row['file']}:{row['row_number']}{line}: {row['reason']}: {row['detail'] or ''}")
+                echo(f"    {row['content'] or '(the whole file)'}")
 
 
 @quarantine.command(short_help="Read the files of rows again.")
@@ -125,7 +125,7 @@ def replay(
         with _open_warehouse() as warehouse:
             left = sum(count["rows"] for count in count_rows(warehouse, chosen))
         built = ", ".join(f"{piece.job} {piece.from_date} to {piece.to_date}" for piece in pieces) or "no day changed"
-        typer.echo(f"Read again: {files} files. Built: {built}. Chosen rows still in quarantine: {left}")
+        echo(f"Read again: {files} files. Built: {built}. Chosen rows still in quarantine: {left}")
 
 
 @quarantine.command(short_help="Drop rows: erase their content.")
@@ -153,7 +153,7 @@ def drop(
         with _open_warehouse() as warehouse:
             counts = count_rows(warehouse, chosen)
         if not counts:
-            typer.echo("None of these rows is in quarantine.")
+            echo("None of these rows is in quarantine.")
             return
         _print_counts(counts)
         total = sum(count["rows"] for count in counts)
@@ -164,18 +164,19 @@ def drop(
             built = read_build_state(warehouse).built
         if affected := [touched for touched in days if touched in built]:
             bring_up_to_date(load_shop_settings(), affected)
-        typer.echo(f"Dropped: {total} rows. Built again: {', '.join(map(str, affected)) or 'no day'}")
+        echo(f"Dropped: {total} rows. Built again: {', '.join(map(str, affected)) or 'no day'}")
 
 
 def _print_counts(counts: "list[dict[str, Any]]") -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("day", "family", "source", box=None, pad_edge=False)
     for heading in ("file", "reason", "rows"):
         table.add_column(heading, overflow="fold")  # --file needs the end of a name, --reason the whole name
     for count in counts:
-        table.add_row(*(str(value) for value in count.values()))
+        table.add_row(*(escape(show_controls(str(value))) for value in count.values()))
     Console(soft_wrap=True).print(table)
 
 

@@ -3,10 +3,9 @@
 from datetime import date
 from typing import TYPE_CHECKING
 
-import typer
-
 from funnelscope.messages.secrets import hide_secrets
 from funnelscope.settings import Settings
+from pipelines.cli.console import echo
 
 if TYPE_CHECKING:
     from funnelscope.reporting import Period
@@ -41,7 +40,7 @@ def send_report(settings: Settings, period: "Period | date | None", channel: str
     name = period if isinstance(period, date) else period.name
     for sending in sendings:
         problem = f": {sending.problem}" if sending.problem else ""
-        typer.echo(f"{sending.channel}: {sending.state.value}{problem} ({name}, edition {sending.edition})")
+        echo(f"{sending.channel}: {sending.state.value}{problem} ({name}, edition {sending.edition})")
         if sending.state is DeliveryOutcome.TRIAL and sending.message:
-            typer.echo(hide_secrets(f"\n{sending.message.title}\n{sending.message.text}\n"))
+            echo(hide_secrets(f"\n{sending.message.title}\n{sending.message.text}\n"))
     return all(sending.state is not DeliveryOutcome.FAILED for sending in sendings)

@@ -3,7 +3,10 @@
 -- table: staging.order_events
 -- severity: warn
 with lines as (
-    select business_date, event_type, coalesce(product_id, '') as product_id, ln(amount::DOUBLE) as log_amount
+    select
+        business_date, event_type, coalesce(product_id, '') as product_id,
+        -- of one piece: a dozen on a line is no dearer
+        ln(amount::DOUBLE / case when quantity > 0 then quantity else 1 end) as log_amount
     from staging.order_events
     where event_type in ('created', 'paid') and amount > 0 and excluded_reason is null
         and business_date between $from_date - 28 and $to_date
@@ -107,8 +110,8 @@ ranked as (
 
 select
     business_date, -- the day
-    round(exp(log_amount), 2) as amount, -- of the median line
-    round(exp(log_amount - move), 2) as usual, -- what the same lines cost in the four weeks before
+    round(exp(log_amount), 2) as amount, -- of one piece on the median line
+    round(exp(log_amount - move), 2) as usual, -- what it cost on the same lines in the four weeks before
     round(exp(move), 3) as factor, -- the one over the other
     line_count as lines -- lines that say so
 from ranked

@@ -17,6 +17,7 @@ from funnelscope.quality.expectations.measure_baseline import (
     DayCalendar,
     compute_baseline,
     compute_level,
+    is_weekday_of_rest,
 )
 from funnelscope.quality.expectations.suites import Expectation, Frame, Scale, Suite
 from funnelscope.warehouse.bulk_insert import insert_rows
@@ -115,7 +116,8 @@ def _list_used_columns(expectations: Collection[Expectation], columns: Sequence[
 def build_day_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], calendar: DayCalendar) -> "pd.DataFrame":
     """One row per day: each measure, its baseline, its deviation from the baseline, and its days of history.
 
-    Of a count also its level, which is the median of four weeks, and its factor on that.
+    Of a count also its level, which is the median of four weeks, and its factor on that; neither of an empty weekday
+    that had none in those weeks.
 
     Replaces the days in quality.measures, from which later days compute their baselines.
     """
@@ -138,6 +140,8 @@ def build_day_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], ca
             )
             if measure.scale is Scale.RATIO:
                 level = compute_level(day, values)
+                if not observed and is_weekday_of_rest(day, values):
+                    level = None
                 record[f"{name}_level"] = level
                 record[f"{name}_factor"] = (
                     (observed + 1) / (level + 1) if level is not None and observed is not None else None

@@ -116,6 +116,11 @@ def compute_level(day: date, history: Mapping[date, float]) -> float | None:
     return median(values) if len(values) >= FEWEST_LEVEL_DAYS else None
 
 
+def is_weekday_of_rest(day: date, history: Mapping[date, float]) -> bool:
+    """Whether none of the four weeks before had any on this weekday: the shop is closed then, or it is not known."""
+    return not any(history.get(day - timedelta(weeks=weeks), 0) > 0 for weeks in range(1, LEVEL_DAYS // 7 + 1))
+
+
 def _scale_value(value: float, scale: Scale) -> float:
     return math.log(max(value, 0) + 1) if scale is Scale.RATIO else value
 

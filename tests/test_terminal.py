@@ -1,0 +1,42 @@
+"""What a delivery is called and holds moves no cursor, colours nothing and is no markup on the terminal."""
+
+import errno
+
+import pytest
+import typer
+
+from pipelines.cli.console import echo, explain_errors
+from pipelines.cli.quarantine_commands import _print_counts
+
+HOSTILE = "[/b]\x1b[2J\x1b]0;mine\x07\x9b31m\u202egnp\u2066.csv"
+SHOWN = r"[/b]\x1b[2J\x1b]0;mine\x07\x9b31m\u202egnp\u2066.csv"
+
+
+def test_a_line_shows_control_characters_as_they_are_written(capsys: pytest.CaptureFixture[str]) -> None:
+    echo(f"{HOSTILE}\n\t店铺 é")
+    assert capsys.readouterr().out == f"{SHOWN}\n\t店铺 é\n"
+
+
+def test_an_error_that_repeats_a_value_shows_them_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit), explain_errors():
+        raise ValueError(f"{HOSTILE}: no such file")
+    assert capsys.readouterr().err == f"Error: {SHOWN}: no such file\n"
+
+
+def test_the_table_of_the_quarantine_takes_a_name_for_text(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    _print_counts([{"day": "2026-01-06", "family": "order", "source": "s", "file": HOSTILE, "reason": "r", "rows": 1}])
+    assert SHOWN in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("number", "words"), [(errno.ENAMETOOLONG, "longer than a file"), (errno.ELOOP, "to itself")])
+def test_a_setting_that_is_no_path_ends_in_a_sentence(
+    number: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit), explain_errors():
+        raise OSError(number, "refused", "x" * 100_000)
+    said = capsys.readouterr().err
+    assert words in said
+    assert len(said) < 5_000
