@@ -139,6 +139,26 @@ def test_a_warehouse_that_builds_only_what_is_new_is_the_one_that_builds_everyth
     assert built < known
 
 
+def test_only_what_advertising_claims_ages(tmp_path: Path) -> None:
+    """Three mornings on which nothing is restated; the window is of three days."""
+    changed: dict[str, set[int]] = {}
+    for source in ("shop", "ads"):
+        warehouse, settings = open_in_memory_warehouse(), list_settings(tmp_path / source)
+        settings = settings.model_copy(update={"sources": [each for each in settings.sources if each.name == source]})
+        for number in range(1, 4):
+            morning = FIRST + timedelta(days=WINDOW + number)
+            folder = tmp_path / source / source
+            folder.mkdir(parents=True, exist_ok=True)
+            lines = [row for day in days_before(morning) for row in say(source, day, 2)]
+            pq.write_table(pa.Table.from_pylist(lines), folder / f"{morning}.parquet")
+            take_deliveries(warehouse, settings)
+            stands = read_build_state(warehouse)
+            changed[source] = {(morning - day).days for day in stands.changed}
+            gate.create_tables(warehouse)
+            build(warehouse, settings, sorted({*days_before(morning), *stands.built}))
+    assert changed == {"shop": set(), "ads": {2, 3}}
+
+
 @pytest.mark.slow
 def test_it_is_so_for_more_series_of_downloads(tmp_path: Path) -> None:
     for seed in range(1, 16):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from funnelscope.diagnosis.steps import STEPS
 from funnelscope.messages.message_types import Message, Unit
 from funnelscope.messages.wording import UnknownWordError, list_languages, load_words
 from reports import Figure
@@ -103,3 +104,11 @@ def test_messages_translate_keys_and_write_numbers_and_dates() -> None:
 def test_a_message_without_its_value_is_an_error() -> None:
     with pytest.raises(UnknownWordError, match=r"messages\.family_missing needs a value for 'family'"):
         EN.message(Message("family_missing"))
+
+
+@pytest.mark.parametrize("language", list_languages())
+@pytest.mark.parametrize("step", sorted({step.name for step in STEPS}))
+def test_page_1_names_each_step_that_a_finding_may_be_about(step: str, language: str) -> None:
+    words = load_words(language)
+    assert words.name_step(step)
+    assert words.text("affected", step, count="7")

@@ -43,7 +43,9 @@ def list_raw_columns(family: Family) -> dict[str, str]:
 
 
 # What advertising claims is claimed anew with every day of its window: the same figure a day later says more.
-CLAIM_AGE = "least(date_diff('day', business_date, dt), attribution_days)"
+CLAIM_AGE = (
+    "case when attribution_days is not null then least(date_diff('day', business_date, dt), attribution_days) end"
+)
 
 
 def build_content_hash_sql(family: Family) -> str:
