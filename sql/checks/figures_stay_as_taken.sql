@@ -36,15 +36,17 @@ figures as (
     )
 ),
 
+dated as (
+    select
+        business_date, event_id, metric, figure_value, version,
+        min(loaded_at) over (partition by business_date, event_id, metric, figure_value) as stated_at
+    from figures
+),
+
 -- As they are stated now, and since when.
 current_figures as (
     select business_date, event_id, metric, figure_value, stated_at as loaded_at
-    from (
-        select
-            business_date, event_id, metric, figure_value, version,
-            min(loaded_at) over (partition by business_date, event_id, metric, figure_value) as stated_at
-        from figures
-    )
+    from dated
     qualify row_number() over (partition by business_date, event_id, metric order by version desc) = 1
 ),
 
