@@ -80,6 +80,15 @@ def test_a_level_is_known_after_five_days_and_each_day_is_told_by_one_check(suit
     assert judge_volumes(suites, [30] * 28 + [0]) == {"volume_keeps_its_scale": [], "volume_is_usual": []}
 
 
+def test_a_crowd_after_days_of_a_few_rows_is_no_other_scale_and_a_hundredfold_of_five_a_day_is(
+    suites: dict[str, Suite],
+) -> None:
+    none = {"volume_keeps_its_scale": [], "volume_is_usual": []}
+    assert judge_volumes(suites, [1, 3] * 14 + [180]) == none
+    assert judge_volumes(suites, [5] * 28 + [500]) == none | {"volume_keeps_its_scale": [28]}
+    assert judge_volumes(suites, [25] * 28 + [600]) == none | {"volume_keeps_its_scale": [28]}
+
+
 def test_the_level_is_the_median_of_four_weeks_without_the_days_of_rest() -> None:
     day = FIRST + timedelta(days=40)
     assert compute_level(day, number_days([900] * 12 + [0, 2, 2, 4, 4, 6, 900])) == 4

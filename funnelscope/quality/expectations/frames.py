@@ -17,6 +17,7 @@ from funnelscope.quality.expectations.measure_baseline import (
     DayCalendar,
     compute_baseline,
     compute_level,
+    compute_level_factor,
     is_weekday_of_rest,
 )
 from funnelscope.quality.expectations.suites import Expectation, Frame, Scale, Suite
@@ -144,7 +145,7 @@ def build_day_frame(warehouse: Warehouse, suite: Suite, days: Sequence[date], ca
                     level = None
                 record[f"{name}_level"] = level
                 record[f"{name}_factor"] = (
-                    (observed + 1) / (level + 1) if level is not None and observed is not None else None
+                    compute_level_factor(observed, level) if level is not None and observed is not None else None
                 )
         records.append(record)
     data = pd.DataFrame(records)

@@ -21,6 +21,7 @@ from funnelscope.settings import Promotion
 ORDINARY_DAYS = 56
 PROMOTION_DAYS = 400
 MINIMUM_COMPARABLE_DAYS = 3  # with the same weekday or phases, before anything is judged
+FEW = 20  # of rows a day
 LEVEL_DAYS = 28  # how far back the days are whose median is the level
 FEWEST_LEVEL_DAYS = 5
 WEEK = 7
@@ -45,7 +46,8 @@ class MeasureBaseline:
 
     def compute_deviation(self, observed: float, scale: Scale) -> float:
         """The distance of `observed` from the baseline in spreads; negative if below."""
-        return (_scale_value(observed, scale) - _scale_value(self.centre, scale)) / self.spread
+        centre = _raise_level(observed, self.centre) if scale is Scale.RATIO else self.centre
+        return (_scale_value(observed, scale) - _scale_value(centre, scale)) / self.spread
 
 
 class DayCalendar:
@@ -114,6 +116,16 @@ def compute_level(day: date, history: Mapping[date, float]) -> float | None:
     oldest = day - timedelta(days=LEVEL_DAYS)
     values = [value for other, value in history.items() if oldest <= other < day and value > 0]
     return median(values) if len(values) >= FEWEST_LEVEL_DAYS else None
+
+
+def compute_level_factor(observed: float, level: float) -> float:
+    """How many times the level was observed."""
+    return (observed + 1) / (_raise_level(observed, level) + 1)
+
+
+def _raise_level(observed: float, level: float) -> float:
+    """What a count above its level is compared with: from fewer than FEW rows a day, a crowd is no other scale."""
+    return min(max(level, FEW), observed) if observed > level else level
 
 
 def is_weekday_of_rest(day: date, history: Mapping[date, float]) -> bool:
