@@ -924,6 +924,23 @@ def list_marked_figures(report: Report) -> list[Figure]:
     return list({figure.key: figure for figure in figures if figure.mark}.values())
 
 
+def list_doubtful_figures(report: Report) -> list[Figure]:
+    """Figures of the first page at twice their usual value or half of it, on a day whose data are warned of.
+
+    What makes the data doubtful often makes the usual range so wide that nothing is beyond it.
+    """
+    if report.verdict is not ReportVerdict.WARN:
+        return []
+    return [figure for headline in report.headline if is_doubled(figure := headline.figure) and not figure.mark]
+
+
+def is_doubled(figure: Figure) -> bool:
+    """Whether the value is twice the baseline or more, or half of it or less."""
+    if figure.value is None or not figure.baseline or figure.baseline < 0:
+        return False
+    return not 0.5 < float(figure.value) / float(figure.baseline) < 2
+
+
 def list_marked_platform_figures(report: Report) -> list[tuple[Platform, str, Figure]]:
     """The marked figures of the platforms: whose, of what object (empty for the shop), and the figure.
 

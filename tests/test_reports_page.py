@@ -30,6 +30,7 @@ from reports import (
     Stage,
     render,
     render_pictures,
+    write_digest,
 )
 from reports.fonts import MissingGlyphError
 from reports.model import lacks_comparable_days
@@ -249,6 +250,18 @@ def test_a_calm_day_says_so_with_the_smallest_drop_it_could_show() -> None:
     assert "Nothing unusual" in text
     assert "The smallest drop that one day can show: Landing 1.2%, Decision 3.4%." in text
     assert "What to act on" not in text
+
+
+@pytest.mark.parametrize(("times", "is_named"), [(0.4, True), (0.6, False), (1.8, False), (3.6, True)])
+def test_a_day_with_warnings_and_an_amount_far_from_usual_is_not_called_calm(times: float, is_named: bool) -> None:
+    day = without_marks(replace(BUSY, diagnosis=CALM))
+    first, *others = day.headline
+    figure = replace(first.figure, value=times * 1000, baseline=1000.0)
+    warned = replace(day, headline=(replace(first, figure=figure), *others))
+    told = write_digest(warned).splitlines()[1]
+    assert ("Nothing unusual" not in told) == is_named
+    assert (f"{100 * (times - 1):+.0f}%".replace("-", "\N{MINUS SIGN}") in told) == is_named
+    assert "Nothing unusual" in write_digest(replace(warned, verdict=ReportVerdict.PASS))
 
 
 def test_slices_are_printed_by_what_was_found_and_all_where_nobody_looked() -> None:

@@ -12,6 +12,7 @@ from reports.model import (
     FindingMark,
     FindingStatus,
     Report,
+    list_doubtful_figures,
     list_marked_figures,
     list_marked_platform_figures,
 )
@@ -128,7 +129,7 @@ def _write_summary(report: Report, diagnosis: Diagnosis, words: Words) -> str:
 def write_calm_sentence(report: Report, diagnosis: Diagnosis, words: Words) -> str:
     """Says that there is nothing to act on, with the drop that the day could have shown; or why that is unknown.
 
-    Figures that moved without a finding are named: the sentence never contradicts a mark.
+    Figures that moved without a finding are named: the sentence never contradicts a mark, nor a warning.
     """
     if diagnosis.state not in ("calm", "found"):
         return words.text("diagnosis_states", diagnosis.state, reason=diagnosis.reason)
@@ -141,6 +142,14 @@ def write_calm_sentence(report: Report, diagnosis: Diagnosis, words: Words) -> s
         name = f"{where} {words.name_figure(figure.key)}".strip()
         named = words.text("labels", "part_of", whole=whole, name=name)
         moved.append(f"{named} {write_marked_value(figure, words)}")
+    doubtful = list_doubtful_figures(report)
+    moved += [
+        f"{name_figure(figure, report.currency, words)} {words.value(figure.value, figure.unit)} "
+        f"({format_signed(100 * (float(figure.value or 0) / float(figure.baseline or 1) - 1), 0)}%)"
+        for figure in doubtful
+    ]
+    if doubtful:
+        return words.text("diagnosis_states", "doubtful", figures=words.text("labels", "separator").join(moved))
     if moved:
         named = words.text("labels", "separator").join(moved)
         return words.text("diagnosis_states", "moved", figures=named)
