@@ -1,6 +1,7 @@
 """What a shop on Taobao downloads every morning: its own figures, products, sources, orders, advertising, service."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
@@ -40,8 +41,9 @@ def write_exports(folder: Path, first_date: date, last_date: date, seed: int = 1
         PlantedFault("product", products[0].number, "cart_users", last_date - timedelta(days=2), 0.5),
     )
     days = simulate_days(generator, products, first_date, last_date, size, faults)
+    refunded = _sum_refunds(days)
     for place, day in enumerate(days):
-        _write_shop_figures(folder, days[max(0, place + 1 - RESTATED_DAYS) : place + 1])
+        _write_shop_figures(folder, days[max(0, place + 1 - RESTATED_DAYS) : place + 1], refunded)
         _write_product_figures(folder, day)
         _write_source_figures(folder, day, generator)
         _write_order_list(folder, days[max(0, place + 1 - ORDERS_KEPT_DAYS) : place + 1])
@@ -50,7 +52,17 @@ def write_exports(folder: Path, first_date: date, last_date: date, seed: int = 1
     write_truth(folder, faults)
 
 
-def _write_shop_figures(folder: Path, days: Sequence[ShopDay]) -> None:
+def _sum_refunds(days: Sequence[ShopDay]) -> dict[date, float]:
+    """What was given back on each day, of orders of any day."""
+    refunded: dict[date, float] = defaultdict(float)
+    for day in days:
+        for order in day.orders:
+            if order.refunded_at:
+                refunded[order.refunded_at.date()] += order.amount
+    return refunded
+
+
+def _write_shop_figures(folder: Path, days: Sequence[ShopDay], refunded: Mapping[date, float]) -> None:
     first, last = days[0].day, days[-1].day
     head = [
         ["【生意参谋平台】自助取数"],
@@ -65,18 +77,12 @@ def _write_shop_figures(folder: Path, days: Sequence[ShopDay]) -> None:
         *("统计日期", "访客数", "浏览量", "平均停留时长", "跳失率", "商品访客数", "加购人数", "加购件数"),
         *("下单买家数", "下单金额", "支付买家数", "支付件数", "支付金额", "支付转化率", "客单价", "成功退款金额"),
     ]
-    rows = [_state_shop_day(day, days) for day in days]
+    rows = [_state_shop_day(day, refunded.get(day.day, 0)) for day in days]
     write_workbook(folder / f"【生意参谋平台】店铺-整体_{first}_{last}.xlsx", "自助取数", [*head, header, *rows])
 
 
-def _state_shop_day(day: ShopDay, known: Sequence[ShopDay]) -> Row:
+def _state_shop_day(day: ShopDay, refunded: float) -> Row:
     carts = sum(each.cart_users for each in day.products)
-    refunded = sum(
-        order.amount
-        for each in known
-        for order in each.orders
-        if order.refunded_at and order.refunded_at.date() == day.day
-    )
     buyers = day.paying_buyers
     return [
         *(str(day.day), f"{day.visitors:,}", f"{round(day.visitors * 2.3):,}", "23.41", "43.00%"),
