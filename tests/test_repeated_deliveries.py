@@ -79,6 +79,11 @@ def draw_downloads(seed: int, home: Path, mornings: int) -> Iterator[date]:
             pq.write_table(pa.Table.from_pylist(lines), folder / f"{named}_{number}.parquet")
             if draw.random() < 0.1:
                 draw.choice(sorted(folder.iterdir())).unlink()
+            if draw.random() < 0.3:  # a corrected file in the place of an old one
+                old = draw.choice(sorted(folder.iterdir()))
+                rows = pq.read_table(old).to_pylist()
+                kept = rows[1:] if draw.random() < 0.3 else [rows[0] | {"platform": "q"}, *rows[1:]]
+                pq.write_table(pa.Table.from_pylist(kept or rows), old)
         yield morning
 
 
@@ -157,6 +162,29 @@ def test_only_what_advertising_claims_ages(tmp_path: Path) -> None:
             gate.create_tables(warehouse)
             build(warehouse, settings, sorted({*days_before(morning), *stands.built}))
     assert changed == {"shop": set(), "ads": {2, 3}}
+
+
+def test_a_file_corrected_on_one_day_keeps_what_is_known_of_the_rows_of_its_others(tmp_path: Path) -> None:
+    settings = list_settings(tmp_path)
+    settings = settings.model_copy(update={"sources": [each for each in settings.sources if each.name == "shop"]})
+    days = days_before(FIRST + timedelta(days=WINDOW))
+    (tmp_path / "shop").mkdir()
+    warehouse = open_in_memory_warehouse()
+    for name in ("2026-03-05", "2026-03-06"):
+        rows = [row for day in days for row in say("shop", day, 2)]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "shop" / f"{name}.parquet")
+    take_deliveries(warehouse, settings)
+    gate.create_tables(warehouse)
+    build(warehouse, settings, sorted(days))
+    before = read_all(warehouse)
+    rows = [row for day in days for row in say("shop", day, 3 if day == days[0] else 2)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "shop" / "2026-03-06.parquet")
+    take_deliveries(warehouse, settings)
+    assert settle_repeated_deliveries(warehouse, settings) == frozenset(days[1:])
+    build(warehouse, settings, sorted(read_build_state(warehouse).changed))
+    after = read_all(warehouse)
+    assert before["quality.family_days"] == after["quality.family_days"]
+    assert len(after["quality.duplicate_events"]) == len(days)
 
 
 @pytest.mark.slow

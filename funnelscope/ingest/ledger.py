@@ -152,12 +152,23 @@ _VERSIONS = f"""
         union all
         select business_date, version, version, true
         from quality.exclusion_changes
+    ),
+    -- What is known of the rows of a delivery is gone when it is taken again, even if they are the same.
+    known_rows as (
+        select business_date, count(*) as row_count
+        from (
+            select business_date from quality.duplicate_events
+            union all
+            select business_date from quality.excluded_events
+        )
+        group by business_date
     )
     select
         business_date,
         md5(string_agg(identity, '' order by identity) filter (where is_new)) as input_version,
-        md5(string_agg(delivery, '' order by delivery)) as delivery_version
+        md5(concat(string_agg(delivery, '' order by delivery), coalesce(any_value(row_count), 0))) as delivery_version
     from identities
+    left join known_rows using (business_date)
     group by business_date
 """
 
@@ -173,5 +184,8 @@ def read_input_versions(warehouse: Warehouse) -> dict[date, str]:
 
 
 def read_versions(warehouse: Warehouse) -> dict[date, tuple[str, str]]:
-    """Business date to its input version, and a version that changes with any delivery that touches the date."""
+    """Business date to its input version, and a version that changes with any delivery that touches the date.
+
+    The latter also changes where rows of a delivery that was taken again are not yet known to be repeated.
+    """
     return {day: (of_input, of_deliveries) for day, of_input, of_deliveries in warehouse.rows(_VERSIONS)}
