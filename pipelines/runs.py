@@ -57,17 +57,39 @@ def run_days(settings: Settings, from_date: date, to_date: date) -> DaysRun:
         RunFailedError: a step failed; earlier publications are kept.
         WarehouseLockedError: another process has the warehouse open, and does not end in time.
     """
+    _finish_erasure(settings)
+    pieces = bring_up_to_date(settings, list_days(from_date, to_date))
+    with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
+        judged = tuple(read_verdicts(warehouse, from_date, to_date))
+        quarantined = count_by_reason(warehouse)
+    return DaysRun(judge_outcome(judged), pieces, judged, quarantined)
+
+
+def find_last_delivered_day(settings: Settings, yesterday: date) -> date:
+    """The last day, not after `yesterday`, of which any delivery tells; `yesterday` if none does.
+
+    Takes all deliveries and builds the days that they changed, as a run does; raises as `run_days`.
+    """
+    if yesterday < settings.opening_date:
+        return yesterday
+    _finish_erasure(settings)
+    bring_up_to_date(settings, ())
+    with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
+        last: date | None = warehouse.value(
+            "select max(business_date) from quality.delivery_dates where business_date between $first and $last",
+            first=settings.opening_date,
+            last=yesterday,
+        )
+    return last or yesterday
+
+
+def _finish_erasure(settings: Settings) -> None:
     from pipelines.erasure_runs import forget
 
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
         is_erasing = find_unfinished(warehouse, settings)
     if is_erasing:
         forget(settings)
-    pieces = bring_up_to_date(settings, list_days(from_date, to_date))
-    with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
-        judged = tuple(read_verdicts(warehouse, from_date, to_date))
-        quarantined = count_by_reason(warehouse)
-    return DaysRun(judge_outcome(judged), pieces, judged, quarantined)
 
 
 def judge_outcome(judged: Sequence[DayVerdict]) -> Outcome:

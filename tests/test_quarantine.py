@@ -318,3 +318,15 @@ def test_a_day_that_warns_of_a_given_up_file_is_built_again_without_the_warning(
     dropped = run(app, ["quarantine", "drop", "--file", "broken.csv", "--yes"])
     assert f"Dropped: 1 rows. Built again: {FIRST}" in dropped.output
     assert re.search(rf"^{FIRST} +published ", run(app, ["status"]).output, re.M)
+
+
+def test_a_backfill_ends_with_the_last_day_of_which_a_delivery_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = small_shop(tmp_path / "shop")
+    for name, value in home.environment.items():
+        monkeypatch.setenv(name, value)
+    done = CliRunner().invoke(app, ["backfill"])
+    assert done.exit_code == 0, done.output
+    assert f"The last day with data is {LAST}; nothing was delivered for the days after it." in done.output
+    assert f"reports/{LAST}/" in done.output.replace("\n", "")

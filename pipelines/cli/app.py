@@ -188,15 +188,20 @@ def backfill(
     ] = None,
     to_date: Annotated[
         date | None,
-        typer.Option("--to", parser=_parse_business_date, metavar="YYYY-MM-DD", help="Last day; by default yesterday."),
+        typer.Option(
+            "--to",
+            parser=_parse_business_date,
+            metavar="YYYY-MM-DD",
+            help="Last day; by default the last one with data.",
+        ),
     ] = None,
     language: LanguageOption = None,
 ) -> None:
     """Runs a range of days at once, with the same tables as if run one by one. Prints the last day's report."""
     with explain_errors():
         settings = load_shop_settings()
-        last = to_date or _find_yesterday(settings)
         first = from_date or settings.opening_date
+        last = to_date or _find_last_day(settings)
         if from_date and first > last:
             raise ValueError(f"--from {first} is after --to {last}")
         result = _run(settings, first, last)
@@ -562,6 +567,17 @@ def _run(settings: "Settings", from_date: date, to_date: date) -> "DaysRun":
     if to_date > _find_yesterday(settings):
         raise ValueError(f"{to_date} is not over yet in the shop's time zone ({settings.timezone})")
     return run_days(settings, from_date, to_date)
+
+
+def _find_last_day(settings: "Settings") -> date:
+    """The last day with data. Says so where it is before yesterday."""
+    from pipelines.runs import find_last_delivered_day
+
+    yesterday = _find_yesterday(settings)
+    last = find_last_delivered_day(settings, yesterday)
+    if last < yesterday:
+        typer.echo(f"The last day with data is {last}; nothing was delivered for the days after it.")
+    return last
 
 
 def _find_language() -> str:
