@@ -3,7 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from assets.common import FINDINGS, OUTCOME, REPORT, RESULTS, SNAPSHOT, STAGES, VERDICT, make_asset_key
+from assets.common import (
+    DUPLICATES,
+    EXCLUDED,
+    FINDINGS,
+    OUTCOME,
+    REPORT,
+    RESULTS,
+    SNAPSHOT,
+    STAGES,
+    VERDICT,
+    make_asset_key,
+)
 from funnelscope.ingest.build_state import begin_rebuilding, end_rebuilding, read_build_state
 from funnelscope.quality.gate import DayVerdict, read_verdicts
 from funnelscope.settings import Settings
@@ -53,7 +64,8 @@ def rebuild_tables(settings: Settings, name: str | None = None) -> Rebuilt:
     with open_warehouse(
         settings.warehouse_path, wait_seconds=settings.lock_wait_seconds, is_upgraded_by_caller=not name
     ) as warehouse:
-        days = read_build_state(warehouse).built
+        stands = read_build_state(warehouse)
+        days = stands.built
         if not days:
             raise ValueError("nothing has been built yet; run a day first: funnelscope run --date YYYY-MM-DD")
         with warehouse.transaction():
@@ -70,8 +82,11 @@ def rebuild_tables(settings: Settings, name: str | None = None) -> Rebuilt:
             for table in reversed(tables):
                 kind = "view" if load_models()[table].is_view else "table"
                 warehouse.execute(f"drop {kind} if exists {table}")
+    # What a day was built from is recorded only with all its models; a home of before may have it in another form.
+    is_whole = not name and bool(stands.changed)
     keys = [
-        *(make_asset_key(table) for table in tables),
+        *(make_asset_key(table) for table in (load_models() if is_whole else tables)),
+        *((DUPLICATES, EXCLUDED) if is_whole else ()),
         RESULTS,
         VERDICT,
         FINDINGS,
