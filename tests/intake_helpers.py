@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from funnelscope.ingest import find_duplicates, reconcile, take_deliveries
+from funnelscope.ingest import find_duplicates, read_versions, reconcile, take_deliveries
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
 
@@ -76,3 +76,8 @@ def good(message: str = "", rows: int = 3) -> Told:
 
 def set_aside(reason: str, message: str) -> Told:
     return Told("quarantined", 0, message, [(0, reason, message)])
+
+
+def read_input_versions(warehouse: Warehouse) -> dict[date, str]:
+    """Business date to the version of what its deliveries say."""
+    return {day: of_input for day, (of_input, _) in read_versions(warehouse).items()}

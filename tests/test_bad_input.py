@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hostile_landing import as_workbook, without_privileges
-from intake_helpers import CONTRACT, DAY, GOOD, HEADER, MAPPED, Shop, Told, good, line, set_aside
+from intake_helpers import CONTRACT, DAY, GOOD, HEADER, MAPPED, Shop, Told, good, line, read_input_versions, set_aside
 
-from funnelscope.ingest import deliveries, find_family_presence, list_failures, read_input_versions
+from funnelscope.ingest import deliveries, find_family_presence, list_failures
 from funnelscope.ingest.identity import hash_identifier
 from funnelscope.quality.gate import decide_verdicts
 from funnelscope.settings import Settings, Source

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from intake_helpers import read_input_versions
 
 from funnelscope.events.schema import EVENT_FAMILIES
 from funnelscope.ingest import (
@@ -23,7 +24,6 @@ from funnelscope.ingest import (
     create_tables,
     find_duplicates,
     find_family_presence,
-    read_input_versions,
     reconcile,
     take_deliveries,
 )

@@ -12,7 +12,6 @@ from funnelscope.ingest.exclusions import find_excluded
 from funnelscope.ingest.ledger import (
     find_family_presence,
     list_failures,
-    read_input_versions,
     read_versions,
     reconcile,
 )
@@ -28,7 +27,6 @@ __all__ = [
     "find_family_presence",
     "list_failures",
     "prune_raw",
-    "read_input_versions",
     "read_pruned_days",
     "read_versions",
     "reconcile",

@@ -173,19 +173,15 @@ _VERSIONS = f"""
 """
 
 
-def read_input_versions(warehouse: Warehouse) -> dict[date, str]:
-    """Business date to a version that changes if and only if what its deliveries say of the date changes.
-
-    The download of the last thirty days says the same of most of them as the one of the day before. Where the rows that
-    hold are those of the first delivery, or of the latest, one that repeats an earlier one, or the one before it, says
-    nothing new. The version also changes if someone seen on the date is added to or removed from the exclusions.
-    """
-    return {day: version for day, (version, _) in read_versions(warehouse).items()}
-
-
 def read_versions(warehouse: Warehouse) -> dict[date, tuple[str, str]]:
-    """Business date to its input version, and a version that changes with any delivery that touches the date.
+    """Business date to its input version, and to a version of its deliveries.
 
-    The latter also changes where rows of a delivery that was taken again are not yet known to be repeated.
+    The input version changes if and only if what the deliveries say of the date changes. The download of the last
+    thirty days says the same of most of them as the one of the day before. Where the rows that hold are those of the
+    first delivery, or of the latest, one that repeats an earlier one, or the one before it, says nothing new. It also
+    changes if someone seen on the date is added to or removed from the exclusions.
+
+    The version of the deliveries changes with each delivery that touches the date, and where rows of one that was taken
+    again are not yet known to be repeated.
     """
     return {day: (of_input, of_deliveries) for day, of_input, of_deliveries in warehouse.rows(_VERSIONS)}

@@ -11,13 +11,13 @@ from reports.pictures.canvas import (
     BLUE,
     INK,
     PAGE_WIDTH_MM,
-    PALE,
     QUIET,
     SHADES,
     SMALL_POINTS,
     add_axes,
     add_text_sheet,
     create_canvas,
+    quieten_axes,
 )
 
 if TYPE_CHECKING:
@@ -120,9 +120,4 @@ def _mark_axes(axes: "Axes", days: Sequence[CampaignDay], words: Words) -> None:
     axes.set_xticks(marked, [f"{days[place].day:%m-%d}" for place in marked])
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_formatter(lambda value, _: words.value(value, Unit.MONEY, 0))
-    axes.tick_params(length=2, color=PALE, labelcolor=QUIET, labelsize=SMALL_POINTS)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(PALE)
-    axes.grid(axis="y", color="#ececec", linewidth=0.5)
-    axes.set_axisbelow(True)
+    quieten_axes(axes)

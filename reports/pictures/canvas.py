@@ -119,3 +119,13 @@ def add_text_sheet(canvas: "Canvas", top: float, height: float) -> "Axes":
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     return axes
+
+
+def quieten_axes(axes: "Axes") -> None:
+    """Leaves of the frame a pale line below, and pale lines of the grid behind what is drawn."""
+    axes.tick_params(length=2, color=PALE, labelcolor=QUIET, labelsize=SMALL_POINTS)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(PALE)
+    axes.grid(axis="y", color="#ececec", linewidth=0.5)
+    axes.set_axisbelow(True)

@@ -10,12 +10,12 @@ from reports.pictures.canvas import (
     BLUE,
     INK,
     PAGE_WIDTH_MM,
-    PALE,
     QUIET,
     SMALL_POINTS,
     add_axes,
     add_text_sheet,
     create_canvas,
+    quieten_axes,
 )
 
 if TYPE_CHECKING:
@@ -158,12 +158,7 @@ def _mark_axes(axes: "Axes", rate: Figure, words: Words) -> None:
     step *= 100 if rate.unit is Unit.RATE else 1
     digits = next((digits for digits in range(4) if abs(round(step, digits) - step) < 1e-9), 3)
     axes.yaxis.set_major_formatter(lambda value, _: words.value(value, rate.unit, digits))
-    axes.tick_params(length=2, color=PALE, labelcolor=QUIET, labelsize=SMALL_POINTS)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(PALE)
-    axes.grid(axis="y", color="#ececec", linewidth=0.5)
-    axes.set_axisbelow(True)
+    quieten_axes(axes)
 
 
 def draw_sparkline(points: Sequence[DayPoint]) -> "Canvas":
