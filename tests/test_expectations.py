@@ -324,11 +324,26 @@ def test_a_metric_that_is_gone_is_told_by_its_name_and_derived_stays_may_go(
         warehouse.execute(f"delete from marts.daily_metrics where metric = 'return_on_ad_spend' and {HERE}")
         gone = judge_without("return_on_ad_spend")
         assert not gone.is_passed
-        assert gone.found.observed_text == "Return on ad spend: 0"
-        assert translate_message(gone.found.expected, "zh").startswith("约 ")
+        assert gone.found.observed_text == "Return on ad spend: no value"
+        assert "七个可比日" in translate_message(gone.found.expected, "zh")
         assert "return_on_ad_spend" not in translate_message(gone.found.observed, "zh")
     finally:
         warehouse.execute("rollback")
+
+
+def test_a_metric_that_rests_on_a_few_may_rest_on_nobody_by_chance(warehouse: Warehouse, settings: Settings) -> None:
+    (suite,) = (each for each in JUDGE.suites_of(settings) if each.table == "marts.daily_metrics")
+    volumes = dict(
+        warehouse.rows(
+            f"select metric, {suite.slice_volume} from (values "
+            "('rate', 0.5, 30, 60, null), ('rate of few', 0.5, 3, 6, null), ('rate of nobody', null, 0, 0, null), "
+            "('count', 12, 12, null, null), ('no count', 0, 0, null, null), ('stay', 2.5, 400, null, 2), "
+            "('unknown', null, null, null, null)) as t(metric, value, numerator, denominator, median) group by metric"
+        )
+    )
+    assert volumes == {
+        **{"rate": 20, "rate of few": 6, "rate of nobody": 1, "count": 12, "no count": 1, "stay": 20, "unknown": 0}
+    }
 
 
 def test_an_example_names_no_value_that_is_missing(settings: Settings) -> None:

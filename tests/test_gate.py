@@ -113,6 +113,29 @@ def test_a_warning_is_published_with_its_reason(
     assert verdict.reasons == (VerdictReason("contract", ": ".join(place), "7", "at least 9", Severity.WARN, *place),)
 
 
+def test_a_family_without_an_event_is_told_once(
+    warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shop was closed on the 1st; on the 2nd a cube is empty, and the events are there."""
+    of_day = "select make_date(2026, 5, {}) as business_date, 'odd' as observed, 'even' as expected"
+    empty = Contract("days_between_have_events", "staging.order_events", Severity.WARN, "", "")
+    scale = [
+        Contract("volume_keeps_its_scale", table, Severity.WARN, "", "")
+        for table in ("marts.payment_cube", "staging.page_events")
+    ]
+    both = " union all ".join(of_day.format(number) for number in (1, 2))
+    use(monkeypatch, {empty: of_day.format(1)} | dict.fromkeys(scale, both))
+    for number in (1, 2):
+        deliver_all(warehouse, day(number))
+    verdicts = judged(warehouse, settings, day(1), day(2))
+    assert {each.day: {reason.table for reason in verdicts[each].reasons} for each in verdicts} == {
+        1: {"staging.order_events", "staging.page_events"},
+        2: {"marts.payment_cube", "staging.page_events"},
+    }
+    kept = "select count(*) from quality.results where not is_passed and table_name = 'marts.payment_cube'"
+    assert warehouse.value(kept) == 2
+
+
 def test_a_blocking_case_blocks_its_own_day_only_and_all_reasons_are_kept(
     warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,9 @@ class Verdict(StrEnum):
 
 
 MOST_NAMED = 10  # violations of a check that a day names
+EMPTY = "days_between_have_events"
+_FOLLOW_FROM_EMPTY = ("nothing_is_gone", "volume_is_usual", "volume_keeps_its_scale")
+"""What a family without an event does to the tables that are made of its events: no news, and not told again."""
 PUBLISHABLE = (Verdict.PASS, Verdict.WARN, Verdict.HISTORY)
 
 
@@ -277,8 +280,9 @@ def decide_verdicts(warehouse: Warehouse, settings: Settings, from_date: date, t
     days = list_days(from_date, to_date)
     families = {day: find_family_presence(warehouse, settings, day) for day in days}
     failed = _read_failed_checks(warehouse, from_date, to_date)
+    told = {day: _leave_out_consequences(reasons) for day, reasons in failed.items()}
     verdicts = [
-        _decide_verdict(day, settings, [*_find_absences(warehouse, settings, day, families[day]), *failed.get(day, ())])
+        _decide_verdict(day, settings, [*_find_absences(warehouse, settings, day, families[day]), *told.get(day, ())])
         for day in days
     ]
     with warehouse.transaction():
@@ -437,6 +441,16 @@ def _read_failed_checks(warehouse: Warehouse, from_date: date, to_date: date) ->
             )
         )
     return failed
+
+
+def _leave_out_consequences(reasons: Sequence[VerdictReason]) -> list[VerdictReason]:
+    """Without what only repeats, of a table, that a family has no event on the day; quality.results keeps it."""
+    is_empty = any(reason.check == EMPTY for reason in reasons)
+    return [
+        reason
+        for reason in reasons
+        if not (is_empty and reason.check in _FOLLOW_FROM_EMPTY and reason.table.startswith("marts."))
+    ]
 
 
 def read_verdicts(warehouse: Warehouse, from_date: date, to_date: date) -> list[DayVerdict]:

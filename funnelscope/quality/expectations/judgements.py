@@ -315,16 +315,17 @@ def _observe_slices(
     if not cases:
         return _build_observation("values_are_there", expectation, count=int(considered))
     first = list(rows.itertuples())[:5]
+    metrics = [LocalizedMessage("metric", metric=str(row.value)).record for row in first if row.dimension == "metric"]
+    if metrics:
+        return CheckObservation("metrics_are_gone", {"found": metrics})
     found = [_name_slice(str(row.dimension), str(row.value), row.volume).record for row in first]
     usual = [_name_slice(str(row.dimension), str(row.value), row.usual_volume).record for row in first]
     return CheckObservation("values_are_gone", {"found": found, "usual": usual})
 
 
 def _name_slice(dimension: str, value: str, volume: Any) -> LocalizedMessage:
-    """The value as readers know it, with its volume: metrics and steps by their names."""
+    """The value as readers know it, with its volume: steps by their names."""
     shown = _format_number(volume)
-    if dimension == "metric":
-        return LocalizedMessage("volume_of_metric", metric=value, volume=shown)
     if dimension == "step":
         return LocalizedMessage("volume_of_step", step=value, volume=shown)
     return LocalizedMessage("volume_of_value", dimension=dimension, value=value, volume=shown)
