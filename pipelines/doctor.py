@@ -13,12 +13,13 @@ from funnelscope.events.schema import FAMILIES
 from funnelscope.funnels.daily_answers import load_declared_funnels
 from funnelscope.ingest.landing_zone import find_files, is_finished
 from funnelscope.ingest.mapping.source_mapping import DeliveryError
+from funnelscope.messages.wording import load_words
 from funnelscope.publication.erasure import find_unfinished
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse, WarehouseLockedError, is_lock_held, open_warehouse
 from funnelscope.warehouse.home_version import HomeVersionError
-from pipelines.erasure_runs import UNFINISHED_ERASURE
 from pipelines.instance import UNFINISHED, open_instance
+from pipelines.terminal import list_words, tell
 from pipelines.watch import find_stalls
 
 PACKAGES = ("dagster", "duckdb", "pandas", "matplotlib", "typst")
@@ -36,12 +37,23 @@ class HealthNote:
     words: str
 
 
+def _note(settings: Settings, subject: str, is_fine: bool, key: str, /, **values: object) -> HealthNote:
+    """A note in the shop's language; `subject` may be followed by a name, as in `landing page`."""
+    place, _, name = subject.partition(" ")
+    title = load_words(settings.language).text("doctor", place, name=name)
+    return HealthNote(title, is_fine, _word(settings, key, **values))
+
+
+def _word(settings: Settings, key: str, /, **values: object) -> str:
+    return load_words(settings.language).text("doctor", key, **{name: str(value) for name, value in values.items()})
+
+
 def examine_shop(settings: Settings) -> list[HealthNote]:
     """Everything to know before the next run. The settings themselves were checked when they were loaded."""
     home = _check_home(settings)
     notes = [
         _check_settings(settings),
-        _check_versions(),
+        _check_versions(settings),
         home,
         *_check_landing_zone(settings),
         _check_identity_key(settings),
@@ -52,23 +64,24 @@ def examine_shop(settings: Settings) -> list[HealthNote]:
     # The others open what lies in the home, and nothing can be opened where nothing can be written.
     if not home.is_fine:
         return notes
-    stalls = [HealthNote("schedule", False, problem) for problem in find_stalls(settings)]
+    schedule = _word(settings, "schedule")
+    stalls = [HealthNote(schedule, False, problem) for problem in find_stalls(settings)]
     return [*notes, _check_lock(settings), *stalls, *_check_warehouse(settings)]
 
 
 def _check_settings(settings: Settings) -> HealthNote:
-    words = f"{settings.shop}, {settings.timezone}, {settings.currency}, {settings.language}"
-    words += f", first day {settings.start_date}"
+    shown = {name: getattr(settings, name) for name in ("shop", "timezone", "currency", "language", "start_date")}
+    shop = _word(settings, "shop", **shown)
     if settings.opening_date > datetime.now(settings.zone).date():
-        return HealthNote("settings", False, f"{words}; the opening day, {settings.opening_date}, is still to come")
+        return _note(settings, "settings", False, "not_open", shop=shop, day=settings.opening_date)
     if not settings.sources:
-        return HealthNote("settings", False, f"{words}; no sources: name at least one family under sources")
-    return HealthNote("settings", True, words)
+        return _note(settings, "settings", False, "no_sources", shop=shop)
+    return HealthNote(_word(settings, "settings"), True, shop)
 
 
-def _check_versions() -> HealthNote:
-    versions = {name: importlib.metadata.version(name) for name in ("funnelscope", *PACKAGES)}
-    return HealthNote("versions", True, ", ".join(f"{name} {version}" for name, version in versions.items()))
+def _check_versions(settings: Settings) -> HealthNote:
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("funnelscope", *PACKAGES)]
+    return HealthNote(_word(settings, "versions"), True, list_words(settings, versions))
 
 
 def _check_home(settings: Settings) -> HealthNote:
@@ -78,27 +91,26 @@ def _check_home(settings: Settings) -> HealthNote:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        return HealthNote("home", False, f"{settings.home} cannot be written: {error}. Set FUNNELSCOPE_HOME elsewhere.")
-    return HealthNote("home", True, str(settings.home))
+        return _note(settings, "home", False, "home_not_writable", home=settings.home, error=error)
+    return HealthNote(_word(settings, "home"), True, str(settings.home))
 
 
 def _check_landing_zone(settings: Settings) -> Iterator[HealthNote]:
     for family in FAMILIES:
         sources = settings.list_family_sources(family)
         if not sources:
-            yield HealthNote(f"landing {family}", True, "not declared; its sections say 'no data'")
+            yield _note(settings, f"landing {family}", True, "not_declared")
         for source in sources:
             files = [found.path for found in find_files(settings, source) if not source.query or found.path.exists()]
             if not files:
-                words = f"no file matches {settings.home / source.pattern}; deliver one, or remove the source. "
-                words += f"The nearest that there are: funnelscope check {source.name}"
-                yield HealthNote(f"landing {family}", False, words)
+                wanted = {"pattern": settings.home / source.pattern, "source": source.name}
+                yield _note(settings, f"landing {family}", False, "no_file", **wanted)
                 continue
             if source.query:
-                yield HealthNote(f"landing {family}", True, f"a query on {source.attach}")
+                yield _note(settings, f"landing {family}", True, "query", database=source.attach)
                 continue
             newest = max(files, key=lambda path: path.as_posix())
-            yield HealthNote(f"landing {family}", True, f"{len(files)} files, the last {newest}")
+            yield _note(settings, f"landing {family}", True, "files", count=len(files), newest=newest)
     yield from _find_unread_files(settings)
 
 
@@ -118,12 +130,11 @@ def _find_unread_files(settings: Settings) -> Iterator[HealthNote]:
         if file not in read and _is_file(file) and is_finished(file, settings.landing):
             left.setdefault(file.relative_to(settings.landing).parts[0], []).append(file)
     for folder, files in left.items():
-        words = undated.get(files[0]) or (
-            f"no source reads {files[0]}; sources read landing/FAMILY/dt=YYYY-MM-DD/ of each declared family, one of "
-            f"{', '.join(FAMILIES)}, or the `files` of a source"
-        )
-        more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
-        yield HealthNote(f"landing {folder}", False, words + more)
+        families = list_words(settings, list(FAMILIES))
+        words = undated.get(files[0]) or _word(settings, "unread", file=files[0], families=families)
+        if len(files) > 1:
+            words = _word(settings, "and_more", words=words, count=len(files) - 1)
+        yield HealthNote(_word(settings, "landing", name=folder), False, words)
 
 
 def _is_file(path: Path) -> bool:
@@ -139,24 +150,22 @@ def _check_funnels(settings: Settings) -> Iterator[HealthNote]:
     declared = load_declared_funnels(settings)
     good = [funnel.path.name for funnel in declared if funnel.file]
     if good:
-        yield HealthNote("funnels", True, ", ".join(good))
+        yield HealthNote(_word(settings, "funnels"), True, list_words(settings, good))
     for funnel in declared:
         if funnel.problem:
-            words = f"{funnel.problem.rstrip('.')}. It is not answered; the days are published without it"
-            yield HealthNote("funnels", False, words)
+            yield _note(settings, "funnels", False, "funnel_fails", problem=funnel.problem.rstrip("."))
 
 
 def _check_identity_key(settings: Settings) -> HealthNote:
     key = settings.identity_key_path
     if not key.exists() and settings.warehouse_path.exists():
-        words = f"{key} is gone, and the warehouse was loaded with it. Restore it from a backup"
-        return HealthNote("identity key", False, words)
+        return _note(settings, "identity_key", False, "key_gone", path=key)
     if not key.exists():
-        return HealthNote("identity key", True, "created by the first run")
+        return _note(settings, "identity_key", True, "key_to_come")
     mode = stat.S_IMODE(key.stat().st_mode)
     if mode & 0o077:
-        return HealthNote("identity key", False, f"{key} can be read by others ({mode:o}). Run: chmod 600 {key}")
-    return HealthNote("identity key", True, f"{key}: keep a copy apart; without it ids never match again")
+        return _note(settings, "identity_key", False, "key_open", path=key, mode=f"{mode:o}")
+    return _note(settings, "identity_key", True, "key_fine", path=key)
 
 
 def _check_disk(settings: Settings) -> HealthNote:
@@ -164,18 +173,20 @@ def _check_disk(settings: Settings) -> HealthNote:
     free = shutil.disk_usage(settings.home).free
     delivered = _measure_size(settings.landing)
     latest = sorted({path.name for path in settings.landing.glob("*/dt=*")})[-DAYS_OF_THE_FORECAST:]
+    gigabytes = f"{free / 1e9:.1f}"
     if not delivered:
-        return HealthNote("disk", True, f"{free / 1e9:.1f} GB free")
+        return _note(settings, "disk", True, "free", gigabytes=gigabytes)
     stored = delivered + sum(
         _measure_size(path) for path in (settings.warehouse_path, settings.published, settings.dagster_home)
     )
     of_latest = sum(_measure_size(path) for name in latest for path in settings.landing.glob(f"*/{name}"))
     per_day = of_latest / len(latest) * stored / delivered
     left = int(free / per_day)
-    words = f"{free / 1e9:.1f} GB free, about {per_day / 1e6:.1f} MB a day: {left:,} days left"
+    megabytes, days = f"{per_day / 1e6:.1f}", f"{left:,}"
+    words = _word(settings, "days_left", gigabytes=gigabytes, megabytes=megabytes, days=days)
     if left < FEWEST_DAYS_OF_DISK:
-        return HealthNote("disk", False, f"{words}. Free space, or move FUNNELSCOPE_HOME.")
-    return HealthNote("disk", True, words)
+        return _note(settings, "disk", False, "disk_short", words=words)
+    return HealthNote(_word(settings, "disk"), True, words)
 
 
 def _measure_size(path: Path) -> int:
@@ -190,8 +201,9 @@ def _measure_size(path: Path) -> int:
 
 def _check_retention(settings: Settings) -> HealthNote:
     declared = settings.retention.model_dump(exclude_none=True)
-    words = ", ".join(f"{name.removesuffix('_days')} {days} days" for name, days in declared.items())
-    return HealthNote("retention", True, f"{words or 'everything is kept'}; snapshots {settings.snapshots_kept}")
+    spans = [_word(settings, "kept_days", name=key.removesuffix("_days"), days=days) for key, days in declared.items()]
+    kept = list_words(settings, spans) if spans else _word(settings, "kept_all")
+    return _note(settings, "retention", True, "kept", kept=kept, snapshots=settings.snapshots_kept)
 
 
 def _check_warehouse(settings: Settings) -> Iterator[HealthNote]:
@@ -202,11 +214,9 @@ def _check_warehouse(settings: Settings) -> Iterator[HealthNote]:
         with open_warehouse(settings.warehouse_path, wait_seconds=0) as warehouse:
             yield from _describe_delivered(warehouse, settings)
             if find_unfinished(warehouse, settings):
-                yield HealthNote("forget", False, UNFINISHED_ERASURE)
-    except HomeVersionError as error:
-        yield HealthNote("tables", False, str(error))
-    except WarehouseLockedError as error:
-        yield HealthNote("tables", False, str(error))
+                yield HealthNote(_word(settings, "forget"), False, tell(settings, "unfinished_erasure"))
+    except (HomeVersionError, WarehouseLockedError) as error:
+        yield HealthNote(_word(settings, "tables"), False, str(error))
 
 
 def _describe_delivered(warehouse: Warehouse, settings: Settings) -> Iterator[HealthNote]:
@@ -229,16 +239,16 @@ def _describe_delivered(warehouse: Warehouse, settings: Settings) -> Iterator[He
         filled = set().union(*delivered[name].values()) | _NOT_NAMED
         missing = [event_type for event_type in family.event_types if event_type not in delivered[name]]
         empty = [column.name for column in family.columns if column.name not in filled]
-        words = f"so far {', '.join(types)}"
-        words += f"; never {', '.join(missing)}" if missing else ""
-        words += f"; columns never filled: {', '.join(empty)}" if empty else ""
-        yield HealthNote(f"events {name}", True, words)
+        parts = [_word(settings, "delivered", types=", ".join(types))]
+        parts += [_word(settings, "never", types=", ".join(missing))] if missing else []
+        parts += [_word(settings, "never_filled", columns=", ".join(empty))] if empty else []
+        yield HealthNote(_word(settings, "events", name=name), True, "; ".join(parts))
 
 
 def _check_lock(settings: Settings) -> HealthNote:
     if is_lock_held(settings.lock_path):
-        process = settings.lock_path.read_text().strip() or "unknown"
-        return HealthNote("lock", True, f"process {process} is writing now; a new run waits for it")
+        process = settings.lock_path.read_text().strip() or "?"
+        return _note(settings, "lock", True, "writing", process=process)
     with open_instance(settings) as instance:
         import dagster as dg
 
@@ -247,6 +257,5 @@ def _check_lock(settings: Settings) -> HealthNote:
         oldest = min(record.create_timestamp for record in dead)
         age = datetime.now(oldest.tzinfo) - oldest
         if age > timedelta(minutes=1):
-            words = f"{len(dead)} run(s) were killed and count as started; the next run or the UI marks them as failed"
-            return HealthNote("lock", False, words)
-    return HealthNote("lock", True, "free")
+            return _note(settings, "lock", False, "killed", count=len(dead))
+    return _note(settings, "lock", True, "lock_free")

@@ -15,9 +15,6 @@ from funnelscope.warehouse.connection import open_warehouse
 from pipelines.instance import open_instance
 from pipelines.runs import bring_up_to_date
 
-UNFINISHED_ERASURE = (
-    "a person was being erased when the process ended. The next run finishes it, or: funnelscope forget"
-)
 _NUMBER = re.compile(rb"-?\d{10,19}")
 
 

@@ -27,6 +27,7 @@ from pipelines.instance import open_instance
 from pipelines.jobs import DAILY
 from pipelines.planning import Piece
 from pipelines.runs import Outcome, execute_piece, judge_outcome, silence_dagster
+from pipelines.terminal import tell
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def rebuild_tables(settings: Settings, name: str | None = None) -> Rebuilt:
     ]
     with open_instance(settings) as instance, silence_dagster():
         piece = Piece(DAILY, settings.opening_date, max(days))
-        title = f"rebuilding {name or 'what is outdated'}"
+        title = tell(settings, "rebuilding", name=name or tell(settings, "outdated"))
         execute_piece(instance, build_definitions(settings), piece, title, asset_selection=keys)
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
         end_rebuilding(warehouse)

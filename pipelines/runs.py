@@ -24,6 +24,7 @@ from funnelscope.warehouse.connection import open_warehouse
 from pipelines.instance import fail_dead_runs, open_instance
 from pipelines.jobs import DAILY, INGEST, RANGE_END, RANGE_START
 from pipelines.planning import Piece, plan_runs
+from pipelines.terminal import tell
 
 
 class Outcome(IntEnum):
@@ -110,17 +111,19 @@ def bring_up_to_date(settings: Settings, requested: Sequence[date]) -> tuple[Pie
     with open_instance(settings) as instance, silence_dagster():
         fail_dead_runs(instance, settings)
         defs = build_definitions(settings)
-        execute_piece(instance, defs, Piece(INGEST, intake_day, intake_day), "taking deliveries")
+        execute_piece(instance, defs, Piece(INGEST, intake_day, intake_day), tell(settings, "taking"))
         with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
             pieces = plan_runs(requested, read_build_state(warehouse), settings.opening_date)
         for piece in pieces:
             title = "building" if piece.job == DAILY else "restating"
-            execute_piece(instance, defs, piece, f"{title} {_format_days(piece)}")
+            execute_piece(instance, defs, piece, tell(settings, title, days=_format_days(settings, piece)))
     return tuple(pieces)
 
 
-def _format_days(piece: Piece) -> str:
-    return str(piece.from_date) if piece.from_date == piece.to_date else f"{piece.from_date} to {piece.to_date}"
+def _format_days(settings: Settings, piece: Piece) -> str:
+    if piece.from_date == piece.to_date:
+        return str(piece.from_date)
+    return tell(settings, "days_between", first=piece.from_date, last=piece.to_date)
 
 
 def execute_piece(

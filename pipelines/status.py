@@ -1,5 +1,6 @@
 """The state of every day, and the four stages of a day, as tables on the terminal."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -20,8 +21,8 @@ from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import WarehouseLockedError, open_warehouse
 from funnelscope.warehouse.home_version import HomeVersionError
 from funnelscope.warehouse.snapshots import find_current_snapshot
-from pipelines.erasure_runs import UNFINISHED_ERASURE
 from pipelines.morning import find_publication_deadline
+from pipelines.terminal import list_words, tell
 from pipelines.watch import find_stalls
 
 MOST_DAYS = 45
@@ -45,31 +46,41 @@ def print_status(settings: Settings) -> None:
             pruned = read_pruned_days(warehouse)
             is_erasing = find_unfinished(warehouse, settings)
     except (WarehouseLockedError, HomeVersionError) as error:
-        console.print(f"{len(published)} days published, the last {max(published, default='none')}. {error}")
+        latest = max(map(str, published), default=tell(settings, "none"))
+        console.print(tell(settings, "published_so_far", count=len(published), last=latest, problem=error))
         return
     by_day = {verdict.business_date: verdict for verdict in verdicts}
     built, late = stands.built, stands.stale_days
     last = max({*built, *delivered}, default=settings.opening_date)
-    table = Table("day", "state", "snapshot", box=None, pad_edge=False)
-    table.add_column("why", overflow="fold")  # a file name is useless without its end
+    table = Table(*(tell(settings, name) for name in ("day", "state", "snapshot")), box=None, pad_edge=False)
+    table.add_column(tell(settings, "why"), overflow="fold")  # a file name is useless without its end
     days = [day for day in list_days(settings.opening_date, last) if day >= settings.opening_date]
-    lines = (
-        (*_describe_state(day, by_day.get(day), day in built, day in late, published), published.get(day, "–"))
-        for day in days[-MOST_DAYS:]
-    )
-    for (state, why, snapshot), group in groupby(zip(lines, days[-MOST_DAYS:], strict=True), key=itemgetter(0)):
+    lines = [
+        (
+            *_describe_state(settings, day, by_day.get(day), day in built, day in late, published),
+            published.get(day, "–"),
+        )
+        for day in days
+    ]
+    shown = max(len(days) - MOST_DAYS, 0)
+    for (state, why, snapshot), group in groupby(zip(lines[shown:], days[shown:], strict=True), key=itemgetter(0)):
         same = [day for _, day in group]
-        named = str(same[0]) if len(same) == 1 else f"{same[0]} to {same[-1]}"
+        named = str(same[0]) if len(same) == 1 else tell(settings, "days_between", first=same[0], last=same[-1])
         table.add_row(named, state, snapshot, why)
+    if shown:
+        counts = Counter(state for state, *_ in lines[:shown])
+        states = list_words(settings, [tell(settings, "counted", count=n, name=name) for name, n in counts.items()])
+        span = {"count": shown, "first": days[0], "last": days[shown - 1]}
+        console.print(tell(settings, "earlier_days", **span, states=states))
     console.print(table)
     for line in _give_advice(settings, days, built, late, last):
         console.print(line)
     for problem in find_stalls(settings):
         console.print(problem)
     if is_erasing:
-        console.print(UNFINISHED_ERASURE[0].upper() + UNFINISHED_ERASURE[1:])
+        console.print(tell(settings, "unfinished_erasure"))
     if pruned:
-        console.print(f"Raw rows up to {max(pruned)} are pruned (retention): late rows of those days go to quarantine.")
+        console.print(tell(settings, "pruned", last=max(pruned)))
 
 
 def read_health(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
@@ -109,7 +120,7 @@ def read_health(settings: Settings, now: datetime | None = None) -> dict[str, An
         "snapshot": last and published[last],
         "days_behind": max((expected - last).days, 0) if last else None,
         "problems": problems,
-        "reasons": [f"{reason.subject}: {reason.observed}" for reason in verdict.reasons] if verdict else [],
+        "reasons": [reason.say_in(settings.language) for reason in verdict.reasons] if verdict else [],
     }
 
 
@@ -129,17 +140,18 @@ def check_was_run(settings: Settings, period: Period | date) -> None:
 
 
 def _describe_state(
-    day: date, verdict: DayVerdict | None, is_built: bool, is_late: bool, published: dict[date, str]
+    settings: Settings, day: date, verdict: DayVerdict | None, is_built: bool, is_late: bool, published: dict[date, str]
 ) -> tuple[str, str]:
     if not is_built:
-        return "missing", "never run"
-    why = "; ".join(f"{reason.subject}: {reason.observed}" for reason in verdict.reasons) if verdict else ""
+        return tell(settings, "state_missing"), tell(settings, "never_run")
+    reasons = [reason.say_in(settings.language) for reason in verdict.reasons] if verdict else []
     if is_late:
-        return "late", "deliveries have changed since it was built" + (f"; {why}" if why else "")
+        return tell(settings, "state_late"), "; ".join([tell(settings, "changed_since"), *reasons])
+    why = "; ".join(reasons)
     if verdict is None or verdict.verdict == Verdict.BLOCKED:
-        kept = " (last good version kept)" if day in published else ""
-        return "blocked", why + kept
-    return ("warned" if verdict.verdict == Verdict.WARN else "published"), why
+        kept = [tell(settings, "good_version_kept")] if day in published else []
+        return tell(settings, "state_blocked"), " ".join([why, *kept])
+    return tell(settings, "state_warned" if verdict.verdict == Verdict.WARN else "state_published"), why
 
 
 def _give_advice(
@@ -147,9 +159,9 @@ def _give_advice(
 ) -> Iterable[str]:
     missing = [day for day in days if day not in set(built)]
     if missing:
-        yield f"{len(missing)} days never run. Run: funnelscope backfill --from {missing[0]} --to {missing[-1]}"
+        yield tell(settings, "run_missing", count=len(missing), first=missing[0], last=missing[-1])
     if late:
-        yield f"{len(set(late))} days are late: the next run builds them again, or: funnelscope run --date {last}"
+        yield tell(settings, "run_late", count=len(set(late)), last=last)
     yesterday = datetime.now(settings.zone).date() - timedelta(days=1)
     if last < yesterday:
-        yield f"Nothing was delivered for the {(yesterday - last).days} days after {last}; yesterday is {yesterday}."
+        yield tell(settings, "nothing_since", count=(yesterday - last).days, last=last, yesterday=yesterday)

@@ -389,7 +389,7 @@ def test_the_command_prints_a_campaign_by_its_name(
     monkeypatch.setenv("FUNNELSCOPE_CONFIG", str(config))
     monkeypatch.setenv("FUNNELSCOPE_HOME", str(home))
     assert run(monkeypatch, "report", "--campaign", "tea_fair", "--language", "zh") == 0
-    assert "Edition 1 of tea_fair-2026-06-15" in capsys.readouterr().out
+    assert "tea_fair-2026-06-15 第 1 版" in capsys.readouterr().out
     assert run(monkeypatch, "report", "--campaign", "tea_fair", "--date", "2026-05-01") == 0
     assert "tea_fair-2026-04-20" in capsys.readouterr().out
     assert run(monkeypatch, "report", "--campaign", "coffee_fair") == 1

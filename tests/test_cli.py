@@ -100,7 +100,7 @@ def test_status_lists_every_day_and_what_to_do(home: Home) -> None:
     done = funnelscope(home, "run", "--date", "2026-05-03")
     assert done.code == 2, done.out + done.errors
     assert "Days: 1 blocked" in done.out
-    assert "2026-05-03 blocked: page: missing (expected: delivered)" in done.errors
+    assert "2026-05-03 blocked: Pages: missing (expected: delivered)" in done.errors
     assert list((home.settings.reports / "2026-05-03").glob("*.pdf"))
     assert list((home.settings.reports / "2026-W18").glob("*.pdf")), "a Sunday's run prints the week, of the other days"
     with open_published(home.settings.published) as connection:
@@ -113,7 +113,7 @@ def test_status_lists_every_day_and_what_to_do(home: Home) -> None:
     assert "published" in next(line for line in lines if line.startswith("2026-05-01 to 2026-05-02"))
     blocked = next(line for line in lines if line.startswith("2026-05-03"))
     assert "blocked" in blocked
-    assert "page: missing" in blocked
+    assert "Pages: missing" in blocked
 
 
 def test_status_shows_a_gap_and_names_the_command_that_fills_it(ran: Home, tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_a_rebuild_that_blocks_a_day_says_so_and_ends_like_a_run(home: Home) -> 
     done = funnelscope(home, "rebuild", "daily_money")
     assert done.code == 2, done.out + done.errors
     assert "Days: 1 blocked, 1 pass" in done.out
-    assert "2026-05-02 blocked: page: missing" in done.errors
+    assert "2026-05-02 blocked: Pages: missing" in done.errors
 
 
 def test_rebuilding_a_model_changes_nothing_of_the_tables_and_of_what_is_published(home: Home) -> None:

@@ -19,6 +19,7 @@ LAST = FIRST + timedelta(days=2)
 CONFIG = """\
 shop: Orders only
 timezone: Asia/Shanghai
+language: en
 start_date: 2026-01-05
 threads: 2
 sources:

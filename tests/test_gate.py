@@ -1,6 +1,7 @@
 """The gate: what each day's verdict is and why, for every state of a family and every kind of contract."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -110,7 +111,12 @@ def test_a_warning_is_published_with_its_reason(
     assert verdict.verdict == Verdict.WARN
     assert verdict.is_publishable
     place = ("staging.page_events", "rarely_low")
-    assert verdict.reasons == (VerdictReason("contract", ": ".join(place), "7", "at least 9", Severity.WARN, *place),)
+    (reason,) = verdict.reasons
+    assert replace(reason, found="") == VerdictReason(
+        "contract", ": ".join(place), "7", "at least 9", Severity.WARN, *place
+    )
+    assert reason.say_in("en") == "staging.page_events: “rarely_low” does not hold: 7 (expected: at least 9)"
+    assert reason.say_in("zh") == "staging.page_events：「rarely_low」不成立：7（应为：at least 9）"
 
 
 def test_a_family_without_an_event_is_told_once(

@@ -140,7 +140,7 @@ def test_the_quarantine_is_counted_and_shown_with_the_way_out(refused: Home, mon
     listed = funnelscope(refused, "quarantine", "list")
     assert listed.code == 0, listed.errors
     assert f"landing/order/dt={day(1)}/all.parquet" in listed.out
-    assert "unreadable: damaged, truncated, not permitted" in listed.out
+    assert "unreadable: The file cannot be read. Way out: deliver it again." in listed.out
     assert "Way out: deliver it again." in listed.out
     shown = funnelscope(refused, "quarantine", "show", "--family", "order", "--json")
     (row,) = [json.loads(line) for line in shown.out.splitlines()]
@@ -155,7 +155,7 @@ def test_replayed_rows_end_in_the_tables_of_a_shop_that_was_right_at_once(refuse
     assert refused.export() != shop.export()
     done = funnelscope(refused, "quarantine", "replay", "--reason", "unreadable")
     assert done.code == 0, done.errors
-    assert f"Read again: 1 files. Built: daily {day(1)} to {day(1) + timedelta(days=1)}" in done.out
+    assert f"Read again: 1 files. Built: {day(1)} to {day(1) + timedelta(days=1)}" in done.out
     assert "still in quarantine: 0" in done.out
     punctual = copied(shop, refused.folder.with_name("punctual"), lambda file: delivery_day(file) <= day(2))
     build_days(punctual, day(1), day(2))
@@ -171,10 +171,11 @@ def test_the_messages_of_the_on_call_table_are_those_of_the_code() -> None:
     texts = yaml.safe_load((ROOT / "funnelscope/messages/texts/en.yaml").read_text(encoding="utf-8"))
     code += "\n".join(
         [*texts["told"].values(), *texts["home"].values(), *texts["ui_refusals"].values(), *texts["alerts"].values()]
+        + [*texts["terminal"].values(), *texts["doctor"].values()]
     )
     messages = [row.split(" | ")[1] for row in chapter.splitlines() if row.startswith("| ") and "`" in row]
     parts = [part for text in re.findall(r"`([^`]+)`", " ".join(messages)) for part in text.split("…")]
-    made_of_names = {"order: missing", "little_is_in_quarantine", "published / snapshot"}
+    made_of_names = {"Orders: missing", "little_is_in_quarantine", "published / snapshot"}
     wanted = {part.strip(" :.") for part in parts if len(part) > 12} - made_of_names
     assert len(wanted) > 12
     assert not [part for part in wanted if part not in code]

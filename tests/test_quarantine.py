@@ -26,6 +26,7 @@ FIRST, LAST = date(2026, 1, 5), date(2026, 1, 7)
 CONFIG = """\
 shop: Test shop
 timezone: Asia/Shanghai
+language: en
 start_date: 2026-01-05
 threads: 2
 sources:

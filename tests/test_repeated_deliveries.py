@@ -79,7 +79,8 @@ def draw_downloads(seed: int, home: Path, mornings: int) -> Iterator[date]:
             pq.write_table(pa.Table.from_pylist(lines), folder / f"{named}_{number}.parquet")
             if draw.random() < 0.1:
                 draw.choice(sorted(folder.iterdir())).unlink()
-            if (left := sorted(folder.iterdir())) and draw.random() < 0.3:  # a corrected file in the place of an old one
+            left = sorted(folder.iterdir())
+            if left and draw.random() < 0.3:  # a corrected file in the place of an old one
                 old = draw.choice(left)
                 rows = pq.read_table(old).to_pylist()
                 kept = rows[1:] if draw.random() < 0.3 else [rows[0] | {"platform": "q"}, *rows[1:]]

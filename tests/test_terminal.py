@@ -1,10 +1,12 @@
 """What a delivery is called and holds moves no cursor, colours nothing and is no markup on the terminal."""
 
 import errno
+from datetime import date
 
 import pytest
 import typer
 
+from funnelscope.settings import Settings
 from pipelines.cli.console import echo, explain_errors
 from pipelines.cli.quarantine_commands import _print_counts
 
@@ -27,8 +29,13 @@ def test_the_table_of_the_quarantine_takes_a_name_for_text(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    _print_counts([{"day": "2026-01-06", "family": "order", "source": "s", "file": HOSTILE, "reason": "r", "rows": 1}])
-    assert SHOWN in capsys.readouterr().out
+    settings = Settings.model_validate({"shop": "x", "timezone": "UTC", "start_date": date(2026, 1, 5), "sources": []})
+    _print_counts(
+        settings, [{"day": "2026-01-06", "family": "order", "source": "s", "file": HOSTILE, "reason": "r", "rows": 1}]
+    )
+    printed = capsys.readouterr().out
+    assert SHOWN in printed
+    assert "数据类" in printed, "the headings are in the shop's language"
 
 
 @pytest.mark.parametrize(("number", "words"), [(errno.ENAMETOOLONG, "longer than a file"), (errno.ELOOP, "to itself")])

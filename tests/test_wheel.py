@@ -93,10 +93,10 @@ def test_a_wheel_works_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
     assert run("--version") == f"funnelscope {version}\n"
     assert "Usage: funnelscope" in run("--help")
     assert "online_retail" in run("demo", "--example", "online_retail", "--help")
-    assert "Days: 2 pass" in run("demo", "--days", "2", "--sessions-per-day", "300")
-    assert "Days: 1 pass" in run("run", "--date", "2026-05-02")
-    assert "Edition 1 of 2026-05-02" in run("report", "--language", "en")
-    assert "published" in run("status")
+    assert "结果：2 天通过" in run("demo", "--days", "2", "--sessions-per-day", "300")
+    assert "结果：1 天通过" in run("run", "--date", "2026-05-02")
+    assert "2026-05-02 第 1 版" in run("report", "--language", "en")
+    assert "已发布" in run("status")
     assert f"funnelscope {version}" in run("doctor")
     assert "product_view" in run("funnel", "funnels/view_to_payment.yaml")
     assert {path.name for path in folder.iterdir()} == {"funnelscope.yaml", "funnels", "var"}

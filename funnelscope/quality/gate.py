@@ -11,7 +11,8 @@ import duckdb
 
 from funnelscope.events.schema import FAMILIES
 from funnelscope.ingest import find_family_presence, list_failures
-from funnelscope.messages.check_observations import CheckObservation
+from funnelscope.messages.check_observations import CheckObservation, read_observation
+from funnelscope.messages.wording import load_words
 from funnelscope.quality import expectations
 from funnelscope.quality.expectations import Expectation, Judgement, Suite, load_suites
 from funnelscope.settings import Settings
@@ -48,6 +49,7 @@ class VerdictReason:
         severity: whether it warns or blocks.
         table, check: the table and name of a check; empty for any other reason.
         families: the families that the violations of a check name; empty for a check that names none.
+        found: what a check observed and expected as key and values, for any language; empty if nothing keeps it.
     """
 
     key: str
@@ -58,6 +60,25 @@ class VerdictReason:
     table: str = ""
     check: str = ""
     families: tuple[str, ...] = ()
+    found: str = ""
+
+    def say_in(self, language: str) -> str:
+        """The reason in a language: what is missing, or which check does not hold, with what was found."""
+        words = load_words(language)
+        if not self.table:
+            family = words.translate_or_keep("families", self.subject)
+            told = words.text("terminal", self.key, family=family)
+            _, _, problems = self.observed.partition(": ")
+            return f"{told}: {problems}" if problems else told
+        found = read_observation({"found": self.found, "observed": self.observed, "expected": self.expected})
+        return words.text(
+            "terminal",
+            "check_fails",
+            table=self.table,
+            check=words.translate_or_keep("checks", self.check),
+            observed=words.message(found.observed),
+            expected=words.message(found.expected),
+        )
 
 
 @dataclass(frozen=True)
@@ -438,6 +459,7 @@ def _read_failed_checks(warehouse: Warehouse, from_date: date, to_date: date) ->
                 table=record["table_name"],
                 check=record["check_name"],
                 families=tuple(record["families"] or ()),
+                found=record["found"] or "",
             )
         )
     return failed
@@ -487,6 +509,7 @@ def _parse_reasons(written: Sequence[Mapping[str, Any]]) -> tuple[VerdictReason,
             reason.get("table", ""),
             reason.get("check", ""),
             tuple(reason.get("families", ())),
+            reason.get("found", ""),
         )
         for reason in written
     )

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import traceback
+from collections import Counter
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from funnelscope.messages.secrets import hide_secrets
+from funnelscope.messages.wording import load_words
 from funnelscope.project_files import find_project_path
 from pipelines.cli.backup_commands import backup, restore
 from pipelines.cli.check_command import check
@@ -34,6 +36,7 @@ from pipelines.cli.identity_commands import identity
 from pipelines.cli.init_command import init
 from pipelines.cli.mark_command import mark
 from pipelines.cli.quarantine_commands import quarantine
+from pipelines.terminal import list_words, tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -317,7 +320,7 @@ def report(
         check_was_run(settings, period)
         with Console(stderr=True).status("printing"):
             edition = print_report(settings, period, language)
-        echo(f"Edition {edition.number} of {edition.period.name}: {edition.pdf}")
+        echo(tell(settings, "edition", number=edition.number, name=edition.period.name, path=edition.pdf))
 
 
 @app.command(short_help="Send the report to mail and chat groups.")
@@ -428,9 +431,11 @@ def rebuild(
     with explain_errors():
         from pipelines.rebuild import rebuild_tables
 
-        result = rebuild_tables(load_shop_settings(), model)
-        echo(f"Rebuilt and published {result.snapshot}: {', '.join(result.tables) or 'findings'}")
-        _print_verdicts(result.verdicts)
+        settings = load_shop_settings()
+        result = rebuild_tables(settings, model)
+        tables = ", ".join(result.tables) or tell(settings, "findings")
+        echo(tell(settings, "rebuilt", snapshot=result.snapshot, tables=tables))
+        _print_verdicts(settings, result.verdicts)
     raise typer.Exit(result.outcome)
 
 
@@ -440,10 +445,13 @@ def doctor() -> None:
     with explain_errors():
         from pipelines.doctor import examine_shop
 
-        findings = examine_shop(load_shop_settings())
-        for finding in findings:
-            echo(f"{'ok  ' if finding.is_fine else 'BAD '} {finding.subject}: {hide_secrets(finding.words)}")
-    raise typer.Exit(0 if all(finding.is_fine for finding in findings) else 1)
+        settings = load_shop_settings()
+        notes = examine_shop(settings)
+        words = load_words(settings.language)
+        for note in notes:
+            state = words.text("doctor", "fine" if note.is_fine else "bad")
+            echo(f"{state} {note.subject}: {hide_secrets(note.words)}")
+    raise typer.Exit(0 if all(note.is_fine for note in notes) else 1)
 
 
 @app.command(short_help="Dagster's UI on this machine, with schedule and sensors.")
@@ -576,7 +584,7 @@ def _find_last_day(settings: "Settings") -> date:
     yesterday = _find_yesterday(settings)
     last = find_last_delivered_day(settings, yesterday)
     if last < yesterday:
-        typer.echo(f"The last day with data is {last}; nothing was delivered for the days after it.")
+        echo(tell(settings, "last_day", day=last))
     return last
 
 
@@ -593,17 +601,16 @@ def _find_language() -> str:
 def _print_outcome(settings: "Settings", result: "DaysRun", business_date: date, language: Language | None) -> None:
     from funnelscope.reporting import find_or_print_report, tell_period
 
-    _print_verdicts(result.verdicts)
+    spoken = settings.model_copy(update={"language": language.value}) if language else settings
+    _print_verdicts(spoken, result.verdicts)
     edition = find_or_print_report(settings, business_date, language)
     echo(f"\n{tell_period(settings, business_date, language)}\n")
-    echo(f"Report: {edition.pdf}")
-    print_quarantined(result.quarantined, language.value if language else settings.language)
+    echo(tell(spoken, "report", path=edition.pdf))
+    print_quarantined(result.quarantined, spoken.language)
 
 
 def print_quarantined(quarantined: "Mapping[str, tuple[int, int]]", language: str) -> None:
     """One line: how many rows and whole files wait in quarantine, by reason."""
-    from funnelscope.messages.wording import load_words
-
     words = load_words(language)
     if not quarantined:
         echo(words.text("quarantine_line", "empty"))
@@ -624,16 +631,17 @@ def print_quarantined(quarantined: "Mapping[str, tuple[int, int]]", language: st
     echo(words.text("quarantine_line", "waiting", rows=f"{rows:,}", files=f"{files:,}", reasons=reasons))
 
 
-def _print_verdicts(verdicts: "Sequence[DayVerdict]") -> None:
+def _print_verdicts(settings: "Settings", verdicts: "Sequence[DayVerdict]") -> None:
     """Prints the number of days by verdict, and the reasons of each day that did not pass."""
-    counts: dict[str, int] = {}
-    for verdict in verdicts:
-        counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
-    echo("Days: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
+    words = load_words(settings.language)
+    names = {verdict.verdict: words.text("terminal", f"verdict_{verdict.verdict}") for verdict in verdicts}
+    counts = Counter(verdict.verdict for verdict in verdicts)
+    counted = [tell(settings, "counted", count=counts[each], name=names[each]) for each in sorted(counts)]
+    echo(tell(settings, "days_by_verdict", counts=list_words(settings, counted)))
     for verdict in verdicts:
         for reason in verdict.reasons:
-            found = f"{reason.subject}: {reason.observed} (expected: {reason.expected})"
-            echo(f"{verdict.business_date} {verdict.verdict}: {found}", err=True)
+            told = {"name": names[verdict.verdict], "reason": reason.say_in(settings.language)}
+            echo(tell(settings, "day_reason", day=verdict.business_date, **told), err=True)
 
 
 def _silence_shutdown() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.console import echo, explain_errors, load_shop_settings, show_progress
+from pipelines.terminal import tell
 
 
 def backup(
@@ -23,18 +24,19 @@ def backup(
     with explain_errors():
         from funnelscope.publication.backup import back_up
 
-        with show_progress("backing up") as advance:
+        settings = load_shop_settings()
+        with show_progress(tell(settings, "backing_up")) as advance:
             manifest = back_up(
-                load_shop_settings(),
+                settings,
                 folder.absolute(),
                 with_history=with_history,
                 key_copy=identity_key,
                 advance=advance,
             )
         size = sum(file.get("bytes", 0) for file in manifest["files"].values())
-        echo(f"Backup: {folder}, {len(manifest['files'])} files, {size / 1e6:.1f} MB before hard links")
-        kept = f"in {identity_key}" if identity_key else "NOT kept (--identity-key FILE keeps it); a restore needs it"
-        echo(f"Identity key: {kept}. Not in the backup: the landing zone, funnelscope.yaml.")
+        counts = {"files": len(manifest["files"]), "megabytes": f"{size / 1e6:.1f}"}
+        echo(tell(settings, "backed_up", folder=folder, **counts))
+        echo(tell(settings, "key_kept" if identity_key else "key_not_kept", path=identity_key))
 
 
 def restore(
@@ -50,6 +52,6 @@ def restore(
         from funnelscope.settings import load_settings
 
         settings = load_settings()
-        with show_progress("restoring") as advance:
+        with show_progress(tell(settings, "restoring")) as advance:
             manifest = restore_backup(settings, folder.absolute(), force=force, key=identity_key, advance=advance)
-        echo(f"Restored into {settings.home} the backup made at {manifest['made_at']}. Run: funnelscope status")
+        echo(tell(settings, "restored", home=settings.home, made_at=manifest["made_at"]))

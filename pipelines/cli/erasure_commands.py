@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli.console import echo, explain_errors, load_shop_settings
+from pipelines.terminal import list_words, tell
 
 if TYPE_CHECKING:
     from funnelscope.publication.erasure import Person
@@ -42,39 +43,38 @@ def forget(
                 "nothing was interrupted; give the id to forget, such as: funnelscope forget ann@example.com"
             )
         if is_unfinished:
-            echo("An erasure was interrupted; it is finished now.")
+            echo(tell(settings, "erasure_interrupted"))
         if ids:
             _print_person(settings, person)
         if not person.is_anybody and ids:
-            echo("No row holds this id. Later deliveries about the time until now are kept out.")
+            echo(tell(settings, "nobody"))
         if dry_run:
-            echo("Nothing was changed (--dry-run).")
+            echo(tell(settings, "nothing_changed"))
             return
         if ids and not yes:
-            typer.confirm("Erase this for ever?", abort=True)
+            typer.confirm(tell(settings, "ask_erase"), abort=True)
         from pipelines.erasure_runs import forget as forget_everywhere
 
         done = forget_everywhere(settings, ids or ())
-        echo(f"Erased. Days built again: {', '.join(done.built) or 'none'}. Older snapshots are removed.")
+        echo(tell(settings, "erased", days=list_words(settings, list(done.built))))
         for place in done.left:
-            echo(f"Still in {place}, which is not meant for ids. Change the column's mapping and read its files again.")
-        echo("Earlier backups still hold the person: delete them, or repeat this after every restore.")
+            echo(tell(settings, "still_in", place=place))
+        echo(tell(settings, "backups_hold"))
 
 
 def _print_person(settings: "Settings", person: "Person") -> None:
     def counted(counts: "dict[str, int]") -> str:
-        return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"
+        return list_words(settings, [f"{name} {count:,}" for name, count in counts.items()])
 
-    echo(f"Ids: {counted(dict(person.ids))}")
-    echo(f"Rows: {counted({**person.rows, 'in quarantine': person.quarantined})}")
+    echo(tell(settings, "ids", counts=counted(dict(person.ids))))
+    quarantined = {tell(settings, "in_quarantine"): person.quarantined}
+    echo(tell(settings, "rows", counts=counted({**person.rows, **quarantined})))
     if person.orders:
-        echo(f"{person.orders} orders are erased, with {person.amount} {settings.currency} of turnover.")
+        amount = {"amount": person.amount, "currency": settings.currency}
+        echo(tell(settings, "orders_erased", orders=person.orders, **amount))
     if person.days:
-        echo(f"{len(person.days)} days change, from {person.days[0]} to {person.days[-1]}; later ones are restated.")
+        echo(tell(settings, "days_change", count=len(person.days), first=person.days[0], last=person.days[-1]))
     if person.shared_visitors:
-        echo(
-            f"{person.shared_visitors} visitors were also seen as somebody else and stay; "
-            "to erase them too, give their ids as well."
-        )
+        echo(tell(settings, "shared_visitors", count=person.shared_visitors))
     for file in person.files:
-        echo(f"Holds the person, and is for you to change: {file}")
+        echo(tell(settings, "holds_person", file=file))

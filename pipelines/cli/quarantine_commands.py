@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from funnelscope.messages.wording import load_words
 from pipelines.cli.console import echo, explain_errors, load_shop_settings, show_controls
+from pipelines.terminal import list_words, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from funnelscope.ingest.quarantine import Selection
+    from funnelscope.settings import Settings
     from funnelscope.warehouse.connection import Warehouse
 
 quarantine = typer.Typer(
@@ -58,14 +61,16 @@ def list_counts(
 
         with _open_warehouse() as warehouse:
             counts = count_rows(warehouse, _select_rows(family, source, reason, file, day, dropped))
+        settings = load_shop_settings()
         if not counts:
-            echo("Nothing was dropped." if dropped else "Nothing is in quarantine.")
+            echo(tell(settings, "nothing_dropped" if dropped else "nothing_quarantined"))
             return
-        _print_counts(counts)
+        _print_counts(settings, counts)
+        words = load_words(settings.language)
         present = {count["reason"] for count in counts}
-        for known in QuarantineReason:
-            if known.value in present:
-                echo(f"{known.value}: {known.meaning}. Way out: {known.remedy}.")
+        for code in (known.value for known in QuarantineReason if known.value in present):
+            meaning, remedy = (words.text(section, code) for section in ("quarantine_reasons", "quarantine_remedies"))
+            echo(tell(settings, "way_out", reason=code, meaning=meaning, remedy=remedy))
 
 
 @quarantine.command(short_help="Rows with line, reason and content.")
@@ -95,10 +100,11 @@ def show(
             writer.writeheader()
             writer.writerows(rows)
         else:
+            settings = load_shop_settings()
             for row in rows:
-                line = f", line {row['line']}" if row["line"] > 1 else ""
+                line = f", {tell(settings, 'line', line=row['line'])}" if row["line"] > 1 else ""
                 echo(f"{row['file']}:{row['row_number']}{line}: {row['reason']}: {row['detail'] or ''}")
-                echo(f"    {row['content'] or '(the whole file)'}")
+                echo(f"    {row['content'] or tell(settings, 'whole_file')}")
 
 
 @quarantine.command(short_help="Read the files of rows again.")
@@ -121,11 +127,13 @@ def replay(
         chosen = _select_rows(family, source, reason, file, day)
         with _open_warehouse() as warehouse:
             files = request_retry(warehouse, chosen)
-        pieces = bring_up_to_date(load_shop_settings(), [])
+        settings = load_shop_settings()
+        pieces = bring_up_to_date(settings, [])
         with _open_warehouse() as warehouse:
             left = sum(count["rows"] for count in count_rows(warehouse, chosen))
-        built = ", ".join(f"{piece.job} {piece.from_date} to {piece.to_date}" for piece in pieces) or "no day changed"
-        echo(f"Read again: {files} files. Built: {built}. Chosen rows still in quarantine: {left}")
+        spans = [tell(settings, "days_between", first=piece.from_date, last=piece.to_date) for piece in pieces]
+        built = list_words(settings, spans) if spans else tell(settings, "no_day")
+        echo(tell(settings, "read_again", files=files, built=built, left=left))
 
 
 @quarantine.command(short_help="Drop rows: erase their content.")
@@ -152,29 +160,31 @@ def drop(
             raise ValueError("choose the rows to drop: --family, --source, --reason, --file or --date")
         with _open_warehouse() as warehouse:
             counts = count_rows(warehouse, chosen)
+        settings = load_shop_settings()
         if not counts:
-            echo("None of these rows is in quarantine.")
+            echo(tell(settings, "none_of_these"))
             return
-        _print_counts(counts)
+        _print_counts(settings, counts)
         total = sum(count["rows"] for count in counts)
         if not is_confirmed:
-            typer.confirm(f"Drop these {total} rows for good? Their content is erased from the warehouse", abort=True)
+            typer.confirm(tell(settings, "ask_drop", rows=total), abort=True)
         with _open_warehouse() as warehouse:
             days = drop_rows(warehouse, chosen)
             built = read_build_state(warehouse).built
         if affected := [touched for touched in days if touched in built]:
-            bring_up_to_date(load_shop_settings(), affected)
-        echo(f"Dropped: {total} rows. Built again: {', '.join(map(str, affected)) or 'no day'}")
+            bring_up_to_date(settings, affected)
+        again = list_words(settings, list(map(str, affected))) if affected else tell(settings, "no_day")
+        echo(tell(settings, "dropped", rows=total, days=again))
 
 
-def _print_counts(counts: "list[dict[str, Any]]") -> None:
+def _print_counts(settings: "Settings", counts: "list[dict[str, Any]]") -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("day", "family", "source", box=None, pad_edge=False)
-    for heading in ("file", "reason", "rows"):
-        table.add_column(heading, overflow="fold")  # --file needs the end of a name, --reason the whole name
+    table = Table(*(tell(settings, name) for name in ("day", "family", "source")), box=None, pad_edge=False)
+    for heading in ("file", "reason", "row_count"):  # --file needs the end of a name, --reason the whole name
+        table.add_column(tell(settings, heading), overflow="fold")
     for count in counts:
         table.add_row(*(escape(show_controls(str(value))) for value in count.values()))
     Console(soft_wrap=True).print(table)

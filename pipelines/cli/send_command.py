@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from funnelscope.messages.secrets import hide_secrets
 from funnelscope.settings import Settings
 from pipelines.cli.console import echo
+from pipelines.terminal import tell
 
 if TYPE_CHECKING:
     from funnelscope.reporting import Period
@@ -40,7 +41,9 @@ def send_report(settings: Settings, period: "Period | date | None", channel: str
     name = period if isinstance(period, date) else period.name
     for sending in sendings:
         problem = f": {sending.problem}" if sending.problem else ""
-        echo(f"{sending.channel}: {sending.state.value}{problem} ({name}, edition {sending.edition})")
+        state = tell(settings, f"outcome_{sending.state.name.lower()}")
+        said = {"channel": sending.channel, "state": state, "problem": problem, "edition": sending.edition}
+        echo(tell(settings, "sending", name=name, **said))
         if sending.state is DeliveryOutcome.TRIAL and sending.message:
             echo(hide_secrets(f"\n{sending.message.title}\n{sending.message.text}\n"))
     return all(sending.state is not DeliveryOutcome.FAILED for sending in sendings)
