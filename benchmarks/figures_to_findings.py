@@ -8,7 +8,7 @@ shows it more or less clearly: z is the loss over the standard deviation that th
 import argparse
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
@@ -142,6 +142,49 @@ def run_break(warehouse: Warehouse, seed: int) -> Outcome | None:
     )
 
 
+@dataclass(frozen=True)
+class SaleOutcome:
+    """Three days of a sale, clean and with a break of one product's step from its first day on.
+
+    Attributes:
+        days: of the clean sale that were judged.
+        alarms: those of them with a finding that was not there the day before.
+    """
+
+    days: int
+    alarms: int
+    loss: float
+    is_found: bool
+
+
+def run_sale(warehouse: Warehouse, seed: int) -> SaleOutcome:
+    """A shop of the family in its first sale, which begins on day 42."""
+    shop = replace(draw_shop(seed, 48), sales=(42,))
+    settings = fill_figure_shop(warehouse, shop)
+    diagnose(warehouse, settings, 41)
+    days, alarms, known = 0, 0, set[str]()
+    for number in range(42, 45):
+        found = diagnose(warehouse, settings, number)
+        days += bool(found.days)
+        alarms += not {each.finding_id for each in found.findings} <= known
+        known |= {each.finding_id for each in found.findings}
+    random = np.random.default_rng([seed, 55])
+    loss, place = float(random.choice([0.3, 0.5, 0.8])), int(random.integers(0, 5))
+    step = str(random.choice(LEVELS["product"]))
+    settings = fill_figure_shop(warehouse, shop, (Break(42, 44, "product", step, loss, place),))
+    named = {(each.slice.get("object"), each.step) for each in diagnose(warehouse, settings, 42).findings}
+    return SaleOutcome(days, alarms, loss, (shop.name_object("product", place), step) in named)
+
+
+def print_sales(outcomes: list[SaleOutcome]) -> None:
+    """False alarms on days of sales, and how many breaks were found on their first day, by their depth."""
+    days, alarms = (sum(getattr(each, name) for each in outcomes) for name in ("days", "alarms"))
+    print(f"\nsales: {alarms} false alarms in {days} days")
+    for loss in sorted({each.loss for each in outcomes}):
+        found = [each.is_found for each in outcomes if each.loss == loss]
+        print(f"losses of {loss:.0%}: {sum(found)} of {len(found)} found on the first day")
+
+
 def print_breaks(outcomes: list[Outcome]) -> None:
     """Markdown: what was found, by z of a day and by level."""
     frame = pd.DataFrame([vars(each) for each in outcomes])
@@ -167,6 +210,7 @@ def main() -> None:
     parser.add_argument("--clean", type=int, default=30, help="shops without a break")
     parser.add_argument("--days", type=int, default=70, help="of each of them")
     parser.add_argument("--breaks", type=int, default=200)
+    parser.add_argument("--sales", type=int, default=100, help="shops in a sale")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     warehouse, _ = open_figure_shop(FigureShop(0, days=1))
@@ -191,6 +235,8 @@ def main() -> None:
                 print(outcome, flush=True)
     if outcomes:
         print_breaks(outcomes)
+    first = options.first_seed + 20_000
+    print_sales([run_sale(warehouse, seed) for seed in range(first, first + options.sales)])
 
 
 if __name__ == "__main__":

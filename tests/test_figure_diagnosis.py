@@ -159,17 +159,38 @@ def test_fewer_than_fourteen_comparable_days_are_not_judged_and_that_is_said() -
     assert (days[14].state, len(days[14].findings), days[14].baseline_days) == ("diagnosed", 1, 14)
 
 
-def test_a_sale_is_neither_judged_nor_a_part_of_what_is_usual() -> None:
+@pytest.mark.parametrize("has_parts", [True, False])
+def test_what_a_sale_does_to_all_is_no_finding_and_no_part_of_what_is_usual(has_parts: bool) -> None:
     shop = replace(CALM, days=40, sales=(28,))
     warehouse, settings = open_figure_shop(shop)
     warehouse.execute(
         "update marts.figure_steps set passed = passed // 3 where passed_metric = 'paying_buyers' "
         f"and business_date between '{day(28)}' and '{day(30)}'"
     )
+    if not has_parts:
+        warehouse.execute("delete from marts.figure_steps where level != 'shop'")
     diagnose_days(warehouse, settings, day(28), day(32))
     told = [read_diagnosis(warehouse.connection, day(number)) for number in range(28, 33)]
-    assert [each.state for each in told[:3]] == ["not_comparable"] * 3
+    assert [each.state for each in told] == [*["diagnosed" if has_parts else "not_comparable"] * 3, *["diagnosed"] * 2]
     assert [len(each.findings) for each in told] == [0] * 5
+
+
+def test_on_a_sale_a_part_that_falls_beside_its_siblings_is_a_finding_that_may_be_the_sale_s() -> None:
+    shop = replace(CALM, days=32, visitors=30_000, products=20, sales=(28,), sale_moves=0.3, own_sale_moves=0.05)
+    name = shop.name_object("product", 1)
+    warehouse, settings = open_figure_shop(shop, (Break(29, 30, "product", "order_buyers", 0.8, 1),))
+    diagnose_days(warehouse, settings, day(28), day(29))
+    before, told = (read_diagnosis(warehouse.connection, day(number)) for number in (28, 29))
+    assert before.findings == ()
+    (found,) = told.findings
+    assert stated(found) == ("product", name, "order_buyers")
+    assert (found.status, found.since_date) == ("provisional", day(29))
+    assert [each.key for each in found.status_reasons] == ["among_siblings"]
+    assert found.effect_low is not None
+    assert found.effect_high is not None
+    assert found.effect_low <= -0.8 <= found.effect_high
+    for language, word in (("en", "siblings"), ("zh", "同类")):
+        assert word in " ".join(narrate_diagnosis(told, settings, language))
 
 
 def test_a_day_that_the_gate_blocked_is_withheld() -> None:

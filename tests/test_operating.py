@@ -169,10 +169,8 @@ def test_the_messages_of_the_on_call_table_are_those_of_the_code() -> None:
     # As one text: a message may be written over two lines of code.
     code = re.sub(r'"\s*f?"', "", "".join(file.read_text(encoding="utf-8") for file in files))
     texts = yaml.safe_load((ROOT / "funnelscope/messages/texts/en.yaml").read_text(encoding="utf-8"))
-    code += "\n".join(
-        [*texts["told"].values(), *texts["home"].values(), *texts["ui_refusals"].values(), *texts["alerts"].values()]
-        + [*texts["terminal"].values(), *texts["doctor"].values()]
-    )
+    sections = ("told", "home", "ui_refusals", "alerts", "terminal", "doctor")
+    code += "\n".join(text for section in sections for text in texts[section].values())
     messages = [row.split(" | ")[1] for row in chapter.splitlines() if row.startswith("| ") and "`" in row]
     parts = [part for text in re.findall(r"`([^`]+)`", " ".join(messages)) for part in text.split("…")]
     made_of_names = {"Orders: missing", "little_is_in_quarantine", "published / snapshot"}

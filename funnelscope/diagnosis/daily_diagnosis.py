@@ -16,7 +16,7 @@ from funnelscope.diagnosis.contributions import compute_contributions
 from funnelscope.diagnosis.creative_relevance import judge_relevance
 from funnelscope.diagnosis.detectable_drops import find_detectable_drops
 from funnelscope.diagnosis.diagnosis_tables import create_tables, replace_day
-from funnelscope.diagnosis.figure_diagnosis import FIGURE_CUBE, diagnose_figures
+from funnelscope.diagnosis.figure_diagnosis import FIGURE_CUBE, FigureDiagnosis, diagnose_figures
 from funnelscope.diagnosis.finding_assembly import AssembledFinding, assemble_finding
 from funnelscope.diagnosis.finding_rows import read_finding_rows
 from funnelscope.diagnosis.finding_selection import select_findings
@@ -95,14 +95,22 @@ def _diagnose_day(warehouse: Warehouse, settings: Settings, day: date) -> list[R
     figures = diagnose_figures(warehouse, settings, day, of_figures, has_events)
     of_events = [each for each in open_findings if each.latest.cube != FIGURE_CUBE]
     findings, records = _diagnose_events(warehouse, settings, day, compared, of_events)
-    if compared.is_promotion and compared.state == "diagnosed" and not _is_scanned(records):
-        reason = StatedReason("only_figures", compared.compared_with.values if compared.compared_with else {})
-        compared = replace(compared, state="not_comparable", reason=reason)
+    if compared.is_promotion and not _is_scanned(records):
+        compared = _compare_figures_alone(compared, figures)
     if compared.state == "no_baseline" and figures.days and (figures.findings or not has_events):
         compared = ComparableDays("diagnosed", figures.days, compared_with=StatedReason("regular"))
     ranked = rank_findings([*findings, *figures.findings])
     rows = read_finding_rows(warehouse, settings, day, ranked)
     return [_record_day(compared), *ranked, *figures.records, *records, *rows]
+
+
+def _compare_figures_alone(compared: ComparableDays, figures: FigureDiagnosis) -> ComparableDays:
+    """What a day of a promotion without judged events is compared with: its figures with each other, if at all."""
+    promotion = compared.compared_with.values if compared.compared_with else {}
+    if figures.days:
+        return ComparableDays("diagnosed", (), None, StatedReason("siblings", promotion), figures.days)
+    reason = compared.reason or StatedReason("only_figures", promotion)
+    return replace(compared, state="not_comparable", reason=reason)
 
 
 def _is_scanned(records: Sequence[Record]) -> bool:

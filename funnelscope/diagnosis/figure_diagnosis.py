@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from funnelscope.diagnosis.comparable_days import BASELINE_DAYS, find_promotion_day, list_regular_days
+from funnelscope.diagnosis.comparable_days import BASELINE_DAYS, PromotionDay, find_promotion_day, list_regular_days
 from funnelscope.diagnosis.data_faults import find_figure_warnings
 from funnelscope.diagnosis.evidence import find_change_log_entries
 from funnelscope.diagnosis.fault_classes import classify_figure_fault
@@ -76,22 +76,25 @@ class _Cause:
 def diagnose_figures(
     warehouse: Warehouse, settings: Settings, day: date, open_findings: Sequence[OpenFinding], has_events: bool = False
 ) -> FigureDiagnosis:
-    """The findings on the figures of a regular day whose data are published.
+    """The findings on the figures of a day whose data are published; of a promotion, those beside their siblings.
 
     Args:
         open_findings: those of figures.
         has_events: whether the shop has events too, whose findings may be about the same loss.
     """
-    if not warehouse.columns("marts.figure_steps") or find_promotion_day(settings.calendar, day):
+    if not warehouse.columns("marts.figure_steps"):
         return FigureDiagnosis()
     regular = list_regular_days(warehouse, settings, day)
     if len(regular) < FEWEST_DAYS:
         return FigureDiagnosis()
-    judged = judge_series(warehouse, day, regular, _read_fault_days(warehouse, settings, day))
+    promotion = find_promotion_day(settings.calendar, day)
+    judged = judge_series(
+        warehouse, day, regular, _read_fault_days(warehouse, settings, day), among_siblings=promotion is not None
+    )
     if not judged and not open_findings:
         return FigureDiagnosis()
     assembled = [
-        _assemble_finding(warehouse, settings, cause, judged, has_events, day)
+        _assemble_finding(warehouse, settings, cause, judged, has_events, day, promotion)
         for cause in select_causes(judged, _list_open_keys(settings, open_findings))
     ]
     findings = _assign_ids([record for record, _ in assembled], open_findings, day)
@@ -286,11 +289,14 @@ def _assemble_finding(
     judged: Sequence[JudgedSeries],
     has_events: bool,
     day: date,
+    promotion: PromotionDay | None,
 ) -> tuple[FindingRecord, tuple[EvidenceRecord, ...]]:
     series = cause.series
     slice_ = build_slice(series, settings)
     opened = cause.most_in or series
     warnings = find_figure_warnings(warehouse, day)
+    if promotion:
+        warnings = (*warnings, promotion.state_as("among_siblings"))
     status: Status = "provisional" if warnings else "confirmed"
     loss = UNKNOWN_LOSS if series.is_pooled else _estimate_loss(warehouse, series)
     stage = STAGE_OF_METRIC[series.passed_metric]

@@ -6,6 +6,10 @@ with fewer than three of them that of all comparable days. A rate varies by the 
 platform rounds, and from day to day beyond both. That last variance is the series' own, drawn towards the median of its
 kind (an empirical Bayes estimate; Smyth 2004), and its degrees of freedom (Satterthwaite 1946) give the tail of the
 statistic.
+
+On a day of a promotion nothing is as usual, but its objects still have each other: a step of a product, source, agent
+or room is expected to move as that step does for the median of its siblings, give or take how far the siblings lie
+apart. Wholes have no siblings, and are not judged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,6 +42,10 @@ _PRIOR_SERIES = 2
 _PRIOR_DEGREES = 6
 _SMALLEST_MOVEMENT = 0.012
 _WINSOR = 4.0
+_FEWEST_SIBLINGS = 8
+"""Of a step, to say on a day of a promotion how that moves it."""
+_SIBLING_DEGREES = 20
+"""At most, of the tail of what a promotion does to one object: some lead it, and some have no part in it."""
 _SINCE_Z = 2.0
 """Of a series that is nearer to its usual nobody asks since when."""
 _ROUNDED_FROM = 10_000
@@ -107,16 +115,17 @@ class JudgedSeries:
 
 
 def judge_series(
-    warehouse: Warehouse, day: date, regular: Sequence[date], left_out: pd.DataFrame
+    warehouse: Warehouse, day: date, regular: Sequence[date], left_out: pd.DataFrame, among_siblings: bool = False
 ) -> list[JudgedSeries]:
     """Every series of the day that has enough days and counts, each against its own usual.
 
     Args:
         regular: the comparable days before, oldest first.
         left_out: rows of KEY, `since_date` and `last_date`: days that are no part of what is usual for the series.
+        among_siblings: on a day of a promotion, against its own usual as its siblings moved from theirs.
     """
     rows = _read_series(warehouse, day, regular)
-    return _Series(rows, day, regular, left_out).judge() if len(rows) else []
+    return _Series(rows, day, regular, left_out).judge(among_siblings) if len(rows) else []
 
 
 def _read_series(warehouse: Warehouse, day: date, regular: Sequence[date]) -> pd.DataFrame:
@@ -214,7 +223,7 @@ class _Series:
         newest_first = np.cumsum(usable[:, ::-1], axis=1)[:, ::-1]
         return np.asarray(usable & (newest_first <= MOST_DAYS), bool)
 
-    def judge(self) -> list[JudgedSeries]:
+    def judge(self, among_siblings: bool) -> list[JudgedSeries]:
         """The series that have enough days and counts."""
         usable = self.usable
         is_today = self.weekdays == self.weekdays[-1]
@@ -245,10 +254,20 @@ class _Series:
             variance_today = variance[:, -1] + spread[:, -1] + movement**2 / known[:, -1]
             reach = movement**2 * (1 + 1 / known[:, -1])
             tail_degrees = np.clip(variance_today**2 / (reach**2 / movement_degrees), movement_degrees, 1e6)
+            if among_siblings:
+                common, apart, tail_degrees = self._compare_siblings(moves[:, -1] + 1, variance_today, kept)
+                kept &= np.isfinite(common)
+                expected, moves = expected * common[:, None], (moves + 1) / common[:, None] - 1
+                variance_today = variance_today / common + apart
             scaled = -moves[:, -1] / np.sqrt(variance_today)
         p_values = t.sf(scaled, tail_degrees)
         z = np.where(scaled > 0, norm.isf(np.maximum(p_values, 1e-300)), scaled)
-        z = np.minimum(z, self._measure_tail_of_failures(rate[:, -1], expected[:, -1], chance[:, -1], variance_today))
+        z = np.minimum(
+            z,
+            self._measure_tail_of_failures(
+                expected[:, -1] / self.entered[:, -1], expected[:, -1], chance[:, -1], variance_today
+            ),
+        )
         keys = self.heads[list(KEY)].to_numpy(str).tolist()
         names, metrics = (self.heads[column].fillna("").tolist() for column in ("object_name", "entered_metric"))
         return [
@@ -321,6 +340,30 @@ class _Series:
         drawn = (_PRIOR_DEGREES * usual + informative * np.maximum(excess, 0)) / (_PRIOR_DEGREES + informative)
         return np.sqrt(np.maximum(drawn, _SMALLEST_MOVEMENT**2)), _PRIOR_DEGREES + informative
 
+    def _compare_siblings(self, levels: Floats, variance: Floats, kept: Booleans) -> tuple[Floats, Floats, Floats]:
+        """Level that the siblings of each series have in common, variance of theirs around it, its degrees of freedom.
+
+        The level is NaN where there are too few. The siblings' variance is read from the half whose levels are best
+        known, by the median of the distances, so that a fault of some does not widen it.
+        """
+        common, apart = np.full(len(levels), np.nan), np.zeros(len(levels))
+        degrees = np.ones(len(levels))
+        is_part = kept & ((self.heads["object"] != "") | (self.heads["device"] != "")).to_numpy() & ~self.is_total[:, 0]
+        kind = ["platform", "shop", "level", "entered_metric", "passed_metric"]
+        kinds = self.heads.groupby(kind, dropna=False).ngroup().to_numpy()
+        for each in set(kinds[is_part]):
+            own = np.flatnonzero(is_part & (kinds == each))
+            if len(own) < _FEWEST_SIBLINGS:
+                continue
+            level = _find_weighted_median(levels[own], 1 / (variance[own] + _PRIOR_OF_RATES**2))
+            beside = levels[own] / level - 1
+            by_chance = variance[own] / level
+            precise = by_chance <= np.median(by_chance)
+            seen = 1.4826**2 * np.median(beside[precise] ** 2) - np.median(by_chance[precise])
+            common[own], apart[own] = level, max(seen, _PRIOR_OF_RATES**2)
+            degrees[own] = min(len(own) - 1, _SIBLING_DEGREES)
+        return common, apart, degrees
+
     def _measure_tail_of_failures(self, rate: Floats, expected: Floats, chance: Floats, variance: Floats) -> Floats:
         """z by the tail of those who fail, where most pass: their rare counts are not normal. Else no limit."""
         entered, passed = np.round(self.entered[:, -1]), np.round(self.passed[:, -1])
@@ -328,3 +371,9 @@ class _Series:
             tail = binom.cdf(np.minimum(passed, entered), entered, np.clip(rate, 0, 0.999))
             z = -norm.ppf(np.maximum(tail, 1e-300)) * np.sqrt(np.minimum(chance / variance, 1.0))
         return np.where((rate > 0.5) & (rate < 1) & ~self.is_total[:, 0], z, np.inf)
+
+
+def _find_weighted_median(values: Floats, weights: Floats) -> float:
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])

@@ -86,7 +86,7 @@ def _convert_moves(stored: StoredDiagnosis, kind: str) -> tuple[reports.OtherMov
 def _describe_promotion(stored: StoredDiagnosis, playbook: Playbook) -> str:
     """With what a promotion day is compared; empty for a regular day, and for one that is not judged."""
     comparison = stored.day.stated_comparison if stored.day and stored.state == "diagnosed" else None
-    is_promotion = comparison is not None and comparison.key in ("promotion", "regular_rates")
+    is_promotion = comparison is not None and comparison.key in ("promotion", "regular_rates", "siblings")
     return playbook.describe_comparison(comparison) if is_promotion else ""
 
 

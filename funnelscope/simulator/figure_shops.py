@@ -56,6 +56,8 @@ class FigureShop:
         trend: of visitors and of rates, a day.
         noise: standard deviation of a day's log rate, common to all and of each product, source, agent or room.
         sales: numbers of first days of sales of three days.
+        sale_moves, own_sale_moves: how far a sale moves the log rate of a step, and beside it that of each object
+            (Student's t with four degrees of freedom): standard deviation and scale.
     """
 
     seed: int
@@ -71,6 +73,8 @@ class FigureShop:
     own_noise: float = 0.05
     is_rounded: bool = True
     sales: tuple[int, ...] = ()
+    sale_moves: float = 0.0
+    own_sale_moves: float = 0.0
 
     def draw(self, breaks: Sequence[Break] = ()) -> pd.DataFrame:
         """Rows of `marts.figures`: of the shop, its products, sources, agents and rooms."""
@@ -104,6 +108,8 @@ def draw_shop(seed: int, days: int = 100) -> FigureShop:
         own_noise=float(random.uniform(0.02, 0.12)),
         is_rounded=bool(random.random() < 0.5),
         sales=(days // 2,) if random.random() < 0.5 else (),
+        sale_moves=float(random.uniform(0, 0.4)),
+        own_sale_moves=float(random.uniform(0, 0.15)),
     )
 
 
@@ -111,6 +117,7 @@ class _Drawing:
     def __init__(self, shop: FigureShop, breaks: Sequence[Break]) -> None:
         self.shop, self.breaks = shop, breaks
         self.random = np.random.default_rng([shop.seed, 5])
+        self.sale_random = np.random.default_rng([shop.seed, 6])
         self.number = np.arange(shop.days)
         weekday = 2 * np.pi * self.number / 7
         self.week = np.sin(weekday)
@@ -150,9 +157,11 @@ class _Drawing:
             np.exp(random.normal(0, 0.2, (3, len(sources)))),
         )
         for step, (metric, rate) in enumerate(zip(_FUNNEL[1:], _RATES, strict=True)):
-            of_step = rate * self._rates() * self._lose(metric, "shop", 1)[:, 0]
+            of_step = rate * self._rates() * self._move_by_sale()[:, 0] * self._lose(metric, "shop", 1)[:, 0]
             by_product = own[step] ** (0.2 if step == 2 else 1) * self._noise(shop.own_noise, shop.products)
+            by_product = by_product * self._move_by_sale(shop.products) ** (0.2 if step == 2 else 1)
             by_source = of_source[step] ** (0.2 if step == 2 else 1) * self._noise(shop.own_noise / 2, len(sources))
+            by_source = by_source * self._move_by_sale(len(sources)) ** (0.2 if step == 2 else 1)
             chance = (
                 of_step[:, None, None]
                 * (by_product * self._lose(metric, "product", shop.products))[:, :, None]
@@ -179,6 +188,7 @@ class _Drawing:
         asked = random.poisson(size * self._noise(0.15, shop.agents))
         own = np.exp(random.normal(0, 0.15, shop.agents))
         rate = 0.45 * self._rates()[:, None] * own * self._noise(shop.own_noise, shop.agents)
+        rate = rate * self._move_by_sale() * self._move_by_sale(shop.agents)
         paid = random.binomial(asked, np.clip(rate * self._lose("inquirers_paid", "agent", shop.agents), 0, 0.97))
         return pd.concat((self._state("agent", "inquirers", asked), self._state("agent", "inquirers_paid", paid)))
 
@@ -189,6 +199,7 @@ class _Drawing:
         frames = [self._state("room", _ROOM[0], counts)]
         for metric, rate in zip(_ROOM[1:], _ROOM_RATES, strict=True):
             chance = rate * self._rates()[:, None] * self._noise(shop.own_noise, shop.rooms)
+            chance = chance * self._move_by_sale() * self._move_by_sale(shop.rooms)
             counts = random.binomial(counts, np.clip(chance * self._lose(metric, "room", shop.rooms), 0, 0.97))
             frames.append(self._state("room", metric, counts))
         return pd.concat(frames, ignore_index=True)
@@ -206,6 +217,17 @@ class _Drawing:
         week = np.sin(2 * np.pi * (self.number + phase) / 7)
         drift = self.shop.trend * self.random.normal(0, 0.5)
         return (1 + self.shop.rate_rhythm * week) * np.exp(drift * self.number) * self._noise(self.shop.noise)
+
+    def _move_by_sale(self, places: int = 0) -> Floats:
+        """What sales do to a step's rate, day × 1; with `places`, to that of each object beside it, day × place."""
+        moves = np.ones((self.shop.days, places or 1))
+        for first in self.shop.sales:
+            if places:
+                drawn = self.shop.own_sale_moves * self.sale_random.standard_t(4, places)
+            else:
+                drawn = self.sale_random.normal(0, self.shop.sale_moves, 1)
+            moves[first : first + 3] = np.exp(np.clip(drawn, -1, 1))
+        return moves
 
     def _lose(self, metric: str, level: str, places: int) -> Floats:
         """What the breaks leave: day × place."""
