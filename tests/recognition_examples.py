@@ -456,7 +456,8 @@ EXAMPLES: dict[str, Example] = {
     "shopify_orders": Example(
         "orders_export_2026-06-04.csv",
         "Name|Email|Financial Status|Paid at|Fulfilled at|Currency|Subtotal|Shipping|Taxes|Total|Discount Code|"
-        "Discount Amount|Created at|Lineitem quantity|Lineitem name|Cancelled at|Payment Method|Refunded Amount|Tags",
+        "Discount Amount|Created at|Lineitem quantity|Lineitem name|Cancelled at|Payment Method|Refunded Amount|Tags|"
+        "Note Attributes",
         [
             (
                 "#1001",
@@ -478,11 +479,18 @@ EXAMPLES: dict[str, Example] = {
                 "card",
                 "3.00",
                 "",
+                "ga_client_id: GA1.1.123.456",
             ),
-            ("#1001", "a@shop.test", *[""] * 11, "2", "scarf", "", "", "", ""),
+            ("#1001", "a@shop.test", *[""] * 11, "2", "scarf", "", "", "", "", ""),
         ],
         {
-            "shopify_created": {"order_id": "#1001", "amount": "20", "shipping_amount": "4", "coupon": "JUNE"},
+            "shopify_created": {
+                "order_id": "#1001",
+                "amount": "20",
+                "shipping_amount": "4",
+                "coupon": "JUNE",
+                "visitor_id": "123.456",
+            },
             "shopify_paid": {"event_id": "#1001 paid", "event_type": "paid"},
             "shopify_shipped": {"event_type": "shipped"},
             "shopify_refunded": {"amount": "3", "refund_id": "#1001"},

@@ -572,3 +572,31 @@ def test_the_order_and_the_blanks_of_the_columns_do_not_matter(name: str, folder
     recognition = recognize(read_export(turned.write(folder)), LAYOUTS)
     assert recognition.match
     assert recognition.match.layout.name == name
+
+
+def test_orders_and_visits_that_no_key_joins_are_asked_about(folder: Path) -> None:
+    EXAMPLES["ga4_parquet"].write(folder)
+    orders = EXAMPLES["shopify_orders"]
+    orders.write(folder)
+    assert "no order names its visitor" not in asked(draft(folder))
+    written = orders.write(folder).read_text()
+    (folder / orders.name).write_text(written.replace("ga_client_id", "wish"))
+    said = asked(draft(folder))
+    assert "no order names its visitor" in said
+    assert "ga_client_id" in said
+    (folder / orders.name).write_text(written.replace("Note Attributes", "Notes"))
+    assert "no order names its visitor" in asked(draft(folder))
+
+
+def test_inquiries_and_orders_that_name_customers_otherwise_are_guesses(folder: Path) -> None:
+    for name in ("zendesk_tickets", "shopify_orders"):
+        EXAMPLES[name].write(folder)
+    assert "names customers by requester_id" in "\n".join(draft(folder).list_said(Sureness.GUESSED))
+
+
+@pytest.mark.parametrize("name", ["shopify_orders", "qianniu_orders"])
+def test_refunds_that_have_no_time_of_their_own_are_guesses(name: str, folder: Path) -> None:
+    EXAMPLES[name].write(folder)
+    assert "refunded, which is dated by" in "\n".join(draft(folder).list_said(Sureness.GUESSED)).replace(
+        "cancelled, ", ""
+    )

@@ -46,6 +46,7 @@ EXCEL_DAYS = "Excel's day numbers"
 SHOP_LINE = re.compile(r"店铺(?:名称)?\s*[:：]\s*(\S[^,，;；]*)")
 SHOP_IN_NAME = re.compile(r"([^\s_\-【】]+?(?:旗舰店|专卖店|专营店))")
 CURRENCY_IN_JSON = re.compile(r'"currency(?:Code)?"[^{}]{0,40}?(?:\{[^{}]*?"string_value":\s*)?"([A-Za-z]{3})"')
+TYPES_DATED_BY_OTHERS = ("refunded", "cancelled")  # of which few reports have the time
 OFFSET = re.compile(r"\d{2}:\d{2}\s?([+-]\d{2}):?(\d{2})$")
 ZONES = {  # offset in hours, winter or summer, to the most likely zone of a shop; a guess that is told
     -8: "America/Los_Angeles",
@@ -130,6 +131,7 @@ class FileFacts:
     offsets: Counter[int] = field(default_factory=Counter)
     odd_times: list[tuple[int, str]] = field(default_factory=list)  # row and text that is no ISO 8601
     has_iso_times: bool = False
+    is_linked: bool = True  # a value leads to a visit, where the layout says which do
 
     @property
     def skipped(self) -> set[str]:
@@ -273,6 +275,11 @@ def _read_values(match: Match, facts: FileFacts, draft: SettingsDraft, shown: st
     read = sorted(day for text in days if (day := read_day(text, zone)))
     if read:
         facts.days = (read[0], read[-1])
+    facts.is_linked = not layout.link or any(
+        compile_pattern(pattern).search(text)
+        for column, pattern in layout.link.items()
+        for _, text in read_column(column)
+    )
     for wanted in layout.shop:
         facts.shops.update(text for _, text in read_column(wanted))
     for row in match.table.rows[: match.header_row - 1]:
@@ -331,6 +338,7 @@ def draft_settings(
     blocks: list[tuple[str, list[dict[str, Any]]]] = []
     names: Counter[str] = Counter()
     taken: dict[str, list[list[FileFacts]]] = {}
+    declared: list[tuple[Sequence[FileFacts], Mapping[str, Any]]] = []
     for group in sorted(groups.values(), key=lambda group: (group[0].layout.name, -len(group), group[0].path)):
         group.sort(key=lambda one: (_find_last_day(one), one.path.as_posix()))
         layout = group[0].layout
@@ -348,6 +356,8 @@ def draft_settings(
             declaration["name"] = name if names[name] == 1 else f"{name}_{names[name]}"
         if declarations:
             blocks.append((_describe_group(group, draft.language), declarations))
+            declared += [(group, declaration) for declaration in declarations]
+    _tell_missing_links(declared, draft)
     if blocks:
         draft.source_count = sum(len(declarations) for _, declarations in blocks)
         draft.text = _write_settings(facts, draft, folder, blocks)
@@ -404,6 +414,36 @@ def _tell_copies(facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path)
             draft.say(Sureness.SURE, LocalizedMessage("same_file_twice", file=first, other=second))
 
 
+def _tell_missing_links(
+    declared: Sequence[tuple[Sequence[FileFacts], Mapping[str, Any]]], draft: SettingsDraft
+) -> None:
+    """Says which families no key joins: what one made of the other will be no data."""
+
+    of_visit, of_person = ("session_id", "visitor_id"), ("customer_id", "visitor_id")
+
+    def list_titles(families: tuple[str, ...], keys: tuple[str, ...]) -> dict[str, str]:
+        """Title to the column of its key, for layouts of the families that map one."""
+        found: dict[str, str] = {}
+        for group, source in declared:
+            mapped = {**source.get("expressions", {}), **source.get("columns", {})}
+            key = next((mapped[key] for key in keys if key in mapped), "")
+            if source["family"] in families and (key or not keys):
+                is_linked = keys != of_visit or any(one.is_linked for one in group)
+                found.update({group[0].layout.title.say(draft.language): key} if is_linked else {})
+        return found
+
+    orders, visits = list_titles(("order",), ()), list_titles(("page", "traffic"), of_visit)
+    if orders and visits and not list_titles(("order",), of_visit):
+        values = {"orders": ", ".join(orders), "visits": ", ".join(visits)}
+        draft.say(Sureness.ASKED, LocalizedMessage("orders_lead_to_no_visit", **values))
+    buyers, inquirers = list_titles(("order",), of_person), list_titles(("service",), of_person)
+    for inquiries, key in inquirers.items():
+        other = next(((title, column) for title, column in buyers.items() if column != key), None)
+        if other and key not in buyers.values():
+            values = {"inquiries": inquiries, "key": key, "orders": other[0], "other": other[1]}
+            draft.say(Sureness.GUESSED, LocalizedMessage("inquirers_may_be_unknown", **values))
+
+
 def _declare(
     group: Sequence[FileFacts],
     draft: SettingsDraft,
@@ -428,6 +468,7 @@ def _declare(
     if told_elsewhere:
         sources = ", ".join(told_elsewhere)
         draft.say(Sureness.GUESSED, LocalizedMessage("sources_told_elsewhere", layout=title, sources=sources))
+    _tell_times_of_others(drafts, title, draft)
     if not drafts:
         draft.say(Sureness.ASKED, LocalizedMessage("nothing_is_mapped", file=shown, layout=title))
         return []
@@ -464,6 +505,24 @@ def _declare(
         )
         for one in drafts
     ]
+
+
+def _tell_times_of_others(drafts: Sequence[SourceDraft], title: str, draft: SettingsDraft) -> None:
+    """Says which events have no time of their own in the report, and by which they are dated."""
+    dated: dict[tuple[str, ...], list[str]] = {}
+    declared = [one.declaration for one in drafts]
+    first = {one.get("columns", {}).get("event_time"): one.get("event_types") for one in reversed(declared)}
+    for source in declared:
+        type_, column = source.get("event_types"), source.get("columns", {}).get("event_time")
+        if type_ not in TYPES_DATED_BY_OTHERS:
+            continue
+        expression = source.get("expressions", {}).get("event_time", "")
+        columns = [column] if column and first[column] != type_ else re.findall(r'"([^"]+)"', expression)
+        if columns:
+            dated.setdefault(tuple(dict.fromkeys(columns)), []).append(str(type_))
+    for columns, types in dated.items():
+        values = {"layout": title, "types": ", ".join(types), "columns": ", ".join(columns)}
+        draft.say(Sureness.GUESSED, LocalizedMessage("times_of_others", **values))
 
 
 def _write_pattern(pattern: str, home: Path) -> str:
