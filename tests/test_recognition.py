@@ -356,6 +356,32 @@ def test_the_same_file_under_two_names_counts_once(folder: Path) -> None:
     assert found.file_count == 2
 
 
+@pytest.mark.parametrize(
+    "copy", ["副本-客服绩效_2026-06-03.xlsx", "副本-客服绩效.xlsx", "客服绩效.xlsx", "客服 copy.xlsx"]
+)
+@pytest.mark.parametrize("is_saved_again", [False, True])
+def test_a_copy_never_takes_the_place_of_the_dated_file(folder: Path, copy: str, is_saved_again: bool) -> None:
+    example = EXAMPLES["service_agents"]
+    dated = example.write(folder, "客服绩效_2026-06-03.xlsx")
+    (folder / copy).write_bytes(dated.read_bytes())
+    if is_saved_again:
+        write_workbook(folder / copy, {"Sheet": [*example.above, tuple(example.names), *example.rows, *example.below]})
+    settings = settle(draft(folder), folder)
+    example.write(folder, "客服绩效_2026-06-04.xls")
+    found = check(settings)["service_agents"]
+    assert (found.file, str(found.delivered_on)) == (str(folder / "客服绩效_2026-06-04.xls"), "2026-06-04")
+    assert settings.sources[0].delivery_date != "modified"
+
+
+def test_a_source_reads_workbooks_of_either_ending(folder: Path) -> None:
+    EXAMPLES["sycm_shop"].write(folder, "店铺-整体_2026-06-03_2026-06-03.xlsx")
+    settings = settle(draft(folder), folder)
+    EXAMPLES["sycm_shop"].write(folder, "店铺-整体_2026-06-04_2026-06-04.xls")
+    (folder / "店铺-整体_2026-06-05_2026-06-05.xlsx.crdownload").touch()
+    (found,) = check(settings).values()
+    assert (found.file_count, str(found.delivered_on)) == (2, "2026-06-04")
+
+
 def test_several_shops_are_said(folder: Path) -> None:
     EXAMPLES["sycm_shop"].write(folder)
     path = EXAMPLES["qianniu_orders"].write(folder)
@@ -423,8 +449,8 @@ def test_columns_that_a_user_did_not_tick_are_left_out(folder: Path) -> None:
     ("names", "pattern", "day"),
     [
         (["orders_20260603.csv", "orders_20260604.csv"], "orders_*.csv", "2026-06-04"),
-        (["a_2026-05-01_2026-06-03.xls"], "a_*.xls", DAY),
-        (["店 商品20260601-20260603 09_36_23.xlsx"], "店 商品*.xlsx", DAY),
+        (["a_2026-05-01_2026-06-03.xls"], "a_*.xls*", DAY),
+        (["店 商品20260601-20260603 09_36_23.xlsx"], "店 商品*.xls*", DAY),
         (["ExportOrderList20260603101112.csv"], "ExportOrderList*.csv", DAY),
         (["x_2026-06-03.xls", "平台_x_2026-06-04 (1).xlsx"], "*x_*.xls*", "2026-06-04"),
         (["2026.06.03 orders.csv.gz"], "* orders*.csv.gz", DAY),

@@ -22,6 +22,8 @@ from funnelscope.recognition.file_patterns import (
     build_glob,
     build_template,
     find_period,
+    has_day,
+    is_copy,
     read_delivery_day,
 )
 from funnelscope.recognition.header_names import (
@@ -328,10 +330,11 @@ def draft_settings(
         every_file: the files that were opened, recognised or not, which no other source's glob may match.
     """
     groups: dict[tuple[Any, ...], list[FileFacts]] = {}
+    _tell_copies(facts, draft, folder)
+    facts = list(_leave_out_copies(facts))
     for one in facts:
         groups.setdefault(one.group, []).append(one)
     groups = dict(_split_by_name(groups, every_file))
-    _tell_copies(facts, draft, folder)
     present = {
         name: [one for one in facts if one.layout.name == name] for name in sorted({one.layout.name for one in facts})
     }
@@ -339,7 +342,7 @@ def draft_settings(
     names: Counter[str] = Counter()
     taken: dict[str, list[list[FileFacts]]] = {}
     declared: list[tuple[Sequence[FileFacts], Mapping[str, Any]]] = []
-    for group in sorted(groups.values(), key=lambda group: (group[0].layout.name, -len(group), group[0].path)):
+    for group in sorted(groups.values(), key=_rank):
         group.sort(key=lambda one: (_find_last_day(one), one.path.as_posix()))
         layout = group[0].layout
         report = layout.report or layout.name
@@ -363,11 +366,34 @@ def draft_settings(
         draft.text = _write_settings(facts, draft, folder, blocks)
 
 
+def _rank(group: Sequence[FileFacts]) -> tuple[Any, ...]:
+    """What comes first is declared, where two groups tell of the same: names that lead to the next download."""
+    is_dated = all(has_day(one.path) for one in group)
+    return group[0].layout.name, not is_dated, -len(group), is_copy(group[0].path.name), group[0].path
+
+
+def _leave_out_copies(facts: Sequence[FileFacts]) -> Iterator[FileFacts]:
+    """The files without copies whose names do not lead to the next download as well as the other's does."""
+    best: dict[str, FileFacts] = {}
+    for one in sorted(facts, key=lambda one: (not has_day(one.path), is_copy(one.path.name), one.path)):
+        best.setdefault(one.content_hash, one)
+    for one in facts:
+        other = best[one.content_hash]
+        if one is other or (has_day(one.path) and build_template(one.path.name) == build_template(other.path.name)):
+            yield one
+
+
 def _split_by_name(
     groups: Mapping[tuple[Any, ...], list[FileFacts]], every_file: Sequence[Path]
 ) -> Iterator[tuple[tuple[Any, ...], list[FileFacts]]]:
-    """The groups, each in parts of like names where no one glob would match all of its files and no other."""
+    """The groups, with and without a day in the name apart, and each in parts of like names where no one glob would
+    match all of its files and no other.
+    """
+    apart: dict[tuple[Any, ...], list[FileFacts]] = {}
     for key, group in groups.items():
+        for one in group:
+            apart.setdefault((*key, has_day(one.path)), []).append(one)
+    for key, group in apart.items():
         files = [one.path for one in group]
         templates = {build_template(path.name) for path in files}
         if len(templates) == 1 or not build_glob(files, [path for path in every_file if path not in files])[1]:
