@@ -626,3 +626,9 @@ def test_refunds_that_have_no_time_of_their_own_are_guesses(name: str, folder: P
     assert "refunded, which is dated by" in "\n".join(draft(folder).list_said(Sureness.GUESSED)).replace(
         "cancelled, ", ""
     )
+
+
+def test_people_who_write_are_told_apart_from_those_who_ask_before_buying(folder: Path) -> None:
+    layout = next(source for source in LAYOUTS["sycm_shop"].sources if source["family"] == "figure")
+    assert layout["columns"]["consulting_users"] == "咨询人数"
+    assert "inquirers" not in layout["columns"]
