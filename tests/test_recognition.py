@@ -632,3 +632,30 @@ def test_people_who_write_are_told_apart_from_those_who_ask_before_buying(folder
     layout = next(source for source in LAYOUTS["sycm_shop"].sources if source["family"] == "figure")
     assert layout["columns"]["consulting_users"] == "咨询人数"
     assert "inquirers" not in layout["columns"]
+
+
+def test_events_of_ga4_whose_fields_are_those_of_another_year_are_read(folder: Path) -> None:
+    records = [
+        {
+            **{key: value for key, value in record.items() if key != "collected_traffic_source"},
+            "traffic_source": {"source": "(direct)", "medium": "(none)", "name": "(direct)"},
+            "device": {"language": "de"},
+            "geo": None,
+            "items": [{"item_id": "p1", "price": 10.0, "quantity": 2}],
+            "ecommerce": {"transaction_id": record["ecommerce"]["transaction_id"], "purchase_revenue": 20.0},
+        }
+        for record in EXAMPLES["ga4_parquet"].records
+    ]
+    records.append({**records[-1], "event_timestamp": 1780480900_000000, "items": []})
+    records[-1]["ecommerce"] = {"transaction_id": "T2", "purchase_revenue": 7.0}
+    records.append({**records[-1], "ecommerce": {"transaction_id": "(not set)", "purchase_revenue": 7.0}})
+    replace(EXAMPLES["ga4_parquet"], records=records).write(folder)
+    drafted = draft(folder)
+    checks = check(settle(drafted, folder))
+    for name, found in checks.items():
+        assert (name, found.problem, found.refusals, found.warnings) == (name, "", [], [])
+    assert checks["ga4_visits"].rows[0].mapped["channel"] == "(direct) / (none)"
+    orders = {row.mapped["order_id"]: row.mapped for row in checks["ga4_created"].rows}
+    assert {order: shorten(row["amount"]) for order, row in orders.items()} == {"T1": "20", "T2": "7"}
+    assert "sku" not in orders["T1"]
+    assert "items.item_variant" in "\n".join(map(str, checks["ga4_created"].notes))
