@@ -167,7 +167,7 @@ def test_a_folder_without_a_known_report_writes_nothing(folder: Path, monkeypatc
     (folder / "notes.csv").write_text("what,who\nx,y\n")
     code, out = run("init", str(folder), "--language", "en")
     assert code == 1
-    assert "notes.csv is not recognised. No layout has a name of its header." in out
+    assert "notes.csv is not recognised. No layout is like it." in out
     assert not (folder.parent / "funnelscope.yaml").exists()
     assert run("init", str(folder / "missing"))[0] == 1
 
@@ -659,3 +659,39 @@ def test_events_of_ga4_whose_fields_are_those_of_another_year_are_read(folder: P
     assert {order: shorten(row["amount"]) for order, row in orders.items()} == {"T1": "20", "T2": "7"}
     assert "sku" not in orders["T1"]
     assert "items.item_variant" in "\n".join(map(str, checks["ga4_created"].notes))
+
+
+@pytest.mark.parametrize("stray", ["万相台_2020-12-01.csv", "店铺-整体_2020-12-01_2020-12-01.xlsx"])
+@pytest.mark.parametrize("days", [3, 20])
+def test_a_file_of_another_year_does_not_begin_the_data(folder: Path, stray: str, days: int) -> None:
+    for day in range(1, days + 1):
+        for name, ending in (("sycm_shop", "xlsx"), ("wanxiangtai_items", "csv")):
+            kind = {
+                "sycm_shop": "店铺-整体_2026-04-{0:02d}_2026-04-{0:02d}",
+                "wanxiangtai_items": "万相台_2026-04-{0:02d}",
+            }
+            write_of_day(name, f"2026-04-{day:02d}", folder, f"{kind[name].format(day)}.{ending}")
+    write_of_day("sycm_shop" if stray.endswith("xlsx") else "wanxiangtai_items", "2020-12-01", folder, stray)
+    drafted = draft(folder)
+    assert str(settle(drafted, folder).start_date) == "2026-04-01"
+    assert f"{stray} (days 2020-12-01 to 2020-12-01) lies long before" in asked(drafted)
+
+
+def test_a_long_history_is_part_of_the_data(folder: Path) -> None:
+    for month in range(1, 13):
+        write_of_day(
+            "sycm_shop", f"2025-{month:02d}-15", folder, f"店铺-整体_2025-{month:02d}-15_2025-{month:02d}-15.xlsx"
+        )
+    drafted = draft(folder)
+    assert (str(settle(drafted, folder).start_date), asked(drafted)) == ("2025-01-15", "")
+
+
+def test_names_that_any_table_has_make_no_layout_near(folder: Path) -> None:
+    (folder / "customers.csv").write_text("id,created_at,updated_at,first_name\n1,2026-06-03,2026-06-03,x\n")
+    assert "No layout is like it" in asked(draft(folder))
+
+
+def write_of_day(name: str, day: str, folder: Path, file: str) -> None:
+    example = EXAMPLES[name]
+    rows = [tuple(day if cell == DAY else cell for cell in row) for row in example.rows]
+    replace(example, rows=rows).write(folder, file)

@@ -41,6 +41,8 @@ from funnelscope.settings import MODIFIED, Format
 SHOWN_AT_MOST = 3
 LINE_WIDTH = 110
 NAMES_IN_COMMON = 2  # at least, for a layout to be called near
+NAMES_OF_ANYTHING = {"id", "name", "type", "status", "date", "email", "created_at", "updated_at", "user_id"}
+DAYS_APART = 60  # between files, for those before to be no part of the bulk of the data
 ISO_TIME = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}(?!\d)(?!\s*[~至])")
 TIMES_LOOKED_AT = 200
 CHINA = "Asia/Shanghai"
@@ -200,7 +202,8 @@ def tell_unrecognized(recognition: Recognition, draft: SettingsDraft, folder: Pa
         draft.say(Sureness.ASKED, LocalizedMessage("sheets_fit", file=shown, sheets=", ".join(recognition.sheets)))
     else:
         nearest = recognition.nearest
-        if nearest and len(nearest.found) >= NAMES_IN_COMMON:
+        telling = {*map(str.lower, nearest.found)} - NAMES_OF_ANYTHING if nearest else set()
+        if nearest and telling and len(nearest.found) >= NAMES_IN_COMMON:
             hints = [
                 LocalizedMessage("nearest_layout", layout=nearest.layout.title.say(language), why=why)
                 for why in [describe_difference(nearest)]
@@ -322,12 +325,18 @@ def _show_path(path: Path, folder: Path) -> str:
 
 
 def draft_settings(
-    facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path, home: Path, every_file: Sequence[Path]
+    facts: Sequence[FileFacts],
+    draft: SettingsDraft,
+    folder: Path,
+    home: Path,
+    every_file: Sequence[Path],
+    unopened: Sequence[Path] = (),
 ) -> None:
     """Writes the settings into the draft, with what there is to say about them.
 
     Args:
         every_file: the files that were opened, recognised or not, which no other source's glob may match.
+        unopened: files that are taken for the same reports as those of like names.
     """
     groups: dict[tuple[Any, ...], list[FileFacts]] = {}
     _tell_copies(facts, draft, folder)
@@ -363,7 +372,7 @@ def draft_settings(
     _tell_missing_links(declared, draft)
     if blocks:
         draft.source_count = sum(len(declarations) for _, declarations in blocks)
-        draft.text = _write_settings(facts, draft, folder, blocks)
+        draft.text = _write_settings(facts, draft, folder, blocks, unopened)
 
 
 def _rank(group: Sequence[FileFacts]) -> tuple[Any, ...]:
@@ -543,9 +552,9 @@ def _tell_times_of_others(drafts: Sequence[SourceDraft], title: str, draft: Sett
         if type_ not in TYPES_DATED_BY_OTHERS:
             continue
         expression = source.get("expressions", {}).get("event_time", "")
-        columns = [column] if column and first[column] != type_ else re.findall(r'"([^"]+)"', expression)
-        if columns:
-            dated.setdefault(tuple(dict.fromkeys(columns)), []).append(str(type_))
+        others = [column] if column and first[column] != type_ else re.findall(r'"([^"]+)"', expression)
+        if others:
+            dated.setdefault(tuple(dict.fromkeys(others)), []).append(str(type_))
     for columns, types in dated.items():
         values = {"layout": title, "types": ", ".join(types), "columns": ", ".join(columns)}
         draft.say(Sureness.GUESSED, LocalizedMessage("times_of_others", **values))
@@ -678,13 +687,17 @@ def _write_comment(text: str) -> str:
 
 
 def _write_settings(
-    facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path, blocks: Sequence[tuple[str, list[dict[str, Any]]]]
+    facts: Sequence[FileFacts],
+    draft: SettingsDraft,
+    folder: Path,
+    blocks: Sequence[tuple[str, list[dict[str, Any]]]],
+    unopened: Sequence[Path],
 ) -> str:
     words = load_words(draft.language)
 
     shop_lines = [
         f"{_dump({key: value}).rstrip()}{'  # ' + remark if remark else ''}\n"
-        for key, value, remark in _guess_shop_keys(facts, draft, folder)
+        for key, value, remark in _guess_shop_keys(facts, draft, folder, unopened)
     ]
     comments = [words.text("init", key, folder=folder.as_posix()) for key in ("head", "head_next", "head_docs")]
     for sureness, title in ((Sureness.GUESSED, "guessed_here"), (Sureness.ASKED, "asked")):
@@ -710,7 +723,9 @@ def _join_names(names: Counter[str]) -> Counter[str]:
     return kept
 
 
-def _guess_shop_keys(facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path) -> Iterator[tuple[str, Any, str]]:
+def _guess_shop_keys(
+    facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path, unopened: Sequence[Path]
+) -> Iterator[tuple[str, Any, str]]:
     """Key, value and remark of the settings of the shop as a whole; tells what is guessed."""
     words = load_words(draft.language)
     guessed = words.text("init", "guessed")
@@ -741,9 +756,40 @@ def _guess_shop_keys(facts: Sequence[FileFacts], draft: SettingsDraft, folder: P
     elif not currencies:
         draft.say(Sureness.GUESSED, LocalizedMessage("currency_guessed", currency=currency))
     yield "language", draft.language, ""
-    firsts = [one.days[0] for one in facts if one.days] or [
-        _find_last_day(one) for one in facts if _find_last_day(one) > date.min
-    ]
-    first = min(firsts, default=date.today().replace(day=1))
+    first = _find_start(facts, draft, folder, unopened)
     yield "start_date", first, words.text("init", "first_day")
     draft.say(Sureness.GUESSED, LocalizedMessage("start_of_data", day=str(first)))
+
+
+def _find_start(facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path, unopened: Sequence[Path]) -> date:
+    """The first day of the bulk of the data; tells which files lie long before it."""
+    layouts = {(one.path.parent, build_template(one.path.name)): one.layout.name for one in facts}
+    spans = [(*one.days, one.layout.name, one.path) for one in facts if one.days] or [
+        (_find_last_day(one), _find_last_day(one), one.layout.name, one.path)
+        for one in facts
+        if _find_last_day(one) > date.min
+    ]
+    for path in unopened:
+        layout = layouts.get((path.parent, build_template(path.name)), "")
+        if layout and (named := [day for day, _, _ in find_days(path.name)]):
+            spans.append((min(named), max(named), layout, path))
+    if not spans:
+        return date.today().replace(day=1)
+    stretches: list[list[tuple[date, date, str, Path]]] = []
+    end = date.min
+    for span in sorted(spans, key=lambda span: (span[0], span[3])):
+        if not stretches or (span[0] - end).days > DAYS_APART:
+            stretches.append([])
+        stretches[-1].append(span)
+        end = max(end, span[1])
+
+    def weigh(stretch: list[tuple[date, date, str, Path]]) -> tuple[int, int, int]:
+        days = (max(last for _, last, _, _ in stretch) - stretch[0][0]).days
+        return len({layout for _, _, layout, _ in stretch}), len(stretch), days
+
+    bulk = max(stretches, key=weigh)
+    start = bulk[0][0]
+    for first, last, _, path in (span for stretch in stretches[: stretches.index(bulk)] for span in stretch):
+        values = {"file": _show_path(path, folder), "first": str(first), "last": str(last), "day": str(start)}
+        draft.say(Sureness.ASKED, LocalizedMessage("file_lies_apart", **values))
+    return start
