@@ -369,7 +369,8 @@ def test_a_copy_never_takes_the_place_of_the_dated_file(folder: Path, copy: str,
     settings = settle(draft(folder), folder)
     example.write(folder, "客服绩效_2026-06-04.xls")
     found = check(settings)["service_agents"]
-    assert (found.file, str(found.delivered_on)) == (str(folder / "客服绩效_2026-06-04.xls"), "2026-06-04")
+    assert (found.file, found.problem) == (str(folder / "客服绩效_2026-06-04.xls"), "")
+    assert str(found.delivered_on) == "2026-06-04"
     assert settings.sources[0].delivery_date != "modified"
 
 
@@ -379,7 +380,8 @@ def test_a_source_reads_workbooks_of_either_ending(folder: Path) -> None:
     EXAMPLES["sycm_shop"].write(folder, "店铺-整体_2026-06-04_2026-06-04.xls")
     (folder / "店铺-整体_2026-06-05_2026-06-05.xlsx.crdownload").touch()
     (found,) = check(settings).values()
-    assert (found.file_count, str(found.delivered_on)) == (2, "2026-06-04")
+    assert (found.problem, found.file_count, str(found.delivered_on)) == ("", 2, "2026-06-04")
+    assert found.accepted == 1
 
 
 def test_several_shops_are_said(folder: Path) -> None:
@@ -695,3 +697,16 @@ def write_of_day(name: str, day: str, folder: Path, file: str) -> None:
     example = EXAMPLES[name]
     rows = [tuple(day if cell == DAY else cell for cell in row) for row in example.rows]
     replace(example, rows=rows).write(folder, file)
+
+
+def test_a_table_in_html_is_refused_with_what_to_do_and_read_once_it_is_saved(folder: Path) -> None:
+    for day in ("2026-06-03", "2026-06-04"):
+        write_of_day("sycm_shop", day, folder, f"店铺-整体_{day}_{day}.xls")
+    (folder / "店铺-整体_2026-06-05_2026-06-05.xls").write_text(
+        "<meta charset=gbk><table><tr><td>访客数</td></tr></table>"
+    )
+    drafted = draft(folder)
+    assert "open it in Excel and save it as an Excel workbook (.xlsx)" in asked(drafted)
+    write_of_day("sycm_shop", "2026-06-05", folder, "店铺-整体_2026-06-05_2026-06-05.xlsx")
+    (found,) = check(settle(drafted, folder)).values()
+    assert found.file.endswith("2026-06-05.xlsx")
