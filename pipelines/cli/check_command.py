@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 VALUE_WIDTH = 60
 CONTENT_WIDTH = 200
 TYPES_SHOWN = 10
-ROUTINE_NOTES = ("left_out_by_where", "lines_of_records", "types_left_out", "columns_not_read")
+ROUTINE_NOTES = (
+    "left_out_by_where",
+    "left_out_by_skip_lines",
+    "lines_of_records",
+    "types_left_out",
+    "columns_not_read",
+)
 DAYS_AWAITED = 14
 """A source whose newest file is older delivers no more, or holds a history."""
 
@@ -75,14 +81,15 @@ def check(
 
 def _describe_fine(found: "SourceCheck", settings: "Settings", words: "Words", position: int) -> "Iterator[str]":
     """A line, and what a user should know all the same."""
-    times = f"{found.first_time} – {found.last_time}" if found.first_time else words.no_data
+    ends = [found.first_time, found.last_time] if found.first_time else []
+    is_of_day = found.source.family == "figure"
     values = {
         "source": found.source.name,
         "family": words.text("families", found.source.family),
         "file": _show_file(found, settings),
         "day": str(found.delivered_on or words.no_data),
         "rows": _count_rows(found, words),
-        "times": times,
+        "times": " – ".join(str(end)[: 10 if is_of_day else None] for end in ends) or words.no_data,
     }
     yield f"{words.text('source_check', 'fine')} {words.text('source_check', 'fine_file', **values)}"
     yield from _tell_awaited(found, settings, words)

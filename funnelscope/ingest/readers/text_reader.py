@@ -282,7 +282,7 @@ def _stage_csv(stage: RecordStage, text: Iterable[str], source: Source, is_tabbe
             problem = build_problem("field_count", fields=str(len(fields)), columns=str(len(header)))
             stage.add_bad(first_line, QuarantineReason.WRONG_FIELD_COUNT, problem, record)
     if skipped_count:
-        stage.notes.append(f"{skipped_count} lines left out by skip_lines")
+        stage.notes.append(LocalizedMessage("left_out_by_skip_lines", count=skipped_count))
 
 
 def _describe_long_line() -> LocalizedMessage:
