@@ -560,11 +560,13 @@ EXAMPLES: dict[str, Example] = {
     ),
     "shopify_order_table": Example(
         "order_2026-06-03.csv",
-        "id email currency total_price created_at updated_at name customer_id order_number financial_status processed_at "
-        "cancelled_at total_discounts test _fivetran_synced",
+        "id email currency total_price created_at updated_at name customer_id order_number financial_status "
+        "processed_at cancelled_at total_discounts test _fivetran_synced",
         [
-            ("41", "a@shop.test", "EUR", "24.00", f"{CREATED}.000", PAID, "#1001", "7", "1001", "paid", f"{PAID}.000")
-            + ("", "1.00", "FALSE", PAID)
+            (
+                *("41", "a@shop.test", "EUR", "24.00", f"{CREATED}.000", PAID, "#1001", "7", "1001", "paid"),
+                *(f"{PAID}.000", "", "1.00", "FALSE", PAID),
+            )
         ],
         {
             "shopify_created": {"order_id": "#1001", "amount": "24", "customer_id": "7", "discount": "1"},
