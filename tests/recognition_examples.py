@@ -456,7 +456,8 @@ EXAMPLES: dict[str, Example] = {
     "shopify_orders": Example(
         "orders_export_2026-06-04.csv",
         "Name|Email|Financial Status|Paid at|Fulfilled at|Currency|Subtotal|Shipping|Taxes|Total|Discount Code|"
-        "Discount Amount|Created at|Lineitem quantity|Lineitem name|Cancelled at|Payment Method|Refunded Amount|Tags",
+        "Discount Amount|Created at|Lineitem quantity|Lineitem name|Cancelled at|Payment Method|Refunded Amount|Tags|"
+        "Note Attributes",
         [
             (
                 "#1001",
@@ -478,14 +479,98 @@ EXAMPLES: dict[str, Example] = {
                 "card",
                 "3.00",
                 "",
+                "ga_client_id: GA1.1.123.456",
             ),
-            ("#1001", "a@shop.test", *[""] * 11, "2", "scarf", "", "", "", ""),
+            ("#1001", "a@shop.test", *[""] * 11, "2", "scarf", "", "", "", "", ""),
         ],
         {
-            "shopify_created": {"order_id": "#1001", "amount": "20", "shipping_amount": "4", "coupon": "JUNE"},
+            "shopify_created": {
+                "order_id": "#1001",
+                "amount": "20",
+                "shipping_amount": "4",
+                "coupon": "JUNE",
+                "visitor_id": "123.456",
+            },
             "shopify_paid": {"event_id": "#1001 paid", "event_type": "paid"},
             "shopify_shipped": {"event_type": "shipped"},
             "shopify_refunded": {"amount": "3", "refund_id": "#1001"},
+        },
+    ),
+    "shopify_order_documents": Example(
+        "orders_2026-06-03.jsonl",
+        "",
+        records=[
+            {
+                "id": 41,
+                "name": "#1001",
+                "email": "a@shop.test",
+                "created_at": f"{DAY}T10:00:00+00:00",
+                "processed_at": f"{DAY}T10:05:00+00:00",
+                "cancelled_at": f"{DAY}T12:00:00+00:00",
+                "financial_status": "partially_refunded",
+                "currency": "EUR",
+                "test": False,
+                "taxes_included": False,
+                "customer": {"id": 7},
+                "note_attributes": [{"name": "ga_client_id", "value": "GA1.1.123.456"}],
+                "discount_codes": [{"code": "JUNE"}],
+                "line_items": [
+                    {
+                        "id": 411,
+                        "product_id": 5,
+                        "sku": "hat-red",
+                        "quantity": 2,
+                        "price": "10.00",
+                        "total_discount": "0.00",
+                        "discount_allocations": [{"amount": "1.50"}, {"amount": "0.50"}],
+                        "tax_lines": [{"price": "3.60"}],
+                    },
+                    {"id": 412, "sku": "cap", "quantity": 1, "price": "5.00", "total_discount": "1.00"},
+                ],
+                "shipping_lines": [{"price": "4.00"}],
+                "fulfillments": [{"id": 9, "created_at": f"{DAY}T11:00:00+00:00"}],
+                "refunds": [
+                    {
+                        "id": 8,
+                        "created_at": f"{DAY}T13:00:00+00:00",
+                        "transactions": [
+                            {"amount": "3.00", "kind": "refund", "status": "success"},
+                            {"amount": "9.00", "kind": "refund", "status": "failure"},
+                        ],
+                    }
+                ],
+            }
+        ],
+        expected={
+            "shopify_created": {
+                "order_id": "#1001",
+                "line": "1",
+                "product_id": "5",
+                "amount": "21.6",
+                "shipping_amount": "4",
+                "visitor_id": "123.456",
+                "customer_id": "7",
+                "coupon": "JUNE",
+            },
+            "shopify_paid": {"event_id": "411 paid", "event_time": PAID},
+            "shopify_shipped": {"event_id": "9 shipped", "event_time": f"{DAY} 11:00:00"},
+            "shopify_cancelled": {"event_time": f"{DAY} 12:00:00"},
+            "shopify_refunded": {"refund_id": "8", "amount": "3", "event_time": f"{DAY} 13:00:00"},
+        },
+    ),
+    "shopify_order_table": Example(
+        "order_2026-06-03.csv",
+        "id email currency total_price created_at updated_at name customer_id order_number financial_status "
+        "processed_at cancelled_at total_discounts test _fivetran_synced",
+        [
+            (
+                *("41", "a@shop.test", "EUR", "24.00", f"{CREATED}.000", PAID, "#1001", "7", "1001", "paid"),
+                *(f"{PAID}.000", "", "1.00", "FALSE", PAID),
+            )
+        ],
+        {
+            "shopify_created": {"order_id": "#1001", "amount": "24", "customer_id": "7", "discount": "1"},
+            "shopify_paid": {"event_id": "41 paid", "event_time": PAID},
         },
     ),
     "shopify_pixel": Example(

@@ -383,7 +383,15 @@ FILES: dict[str, tuple[str, str | bytes, str, str]] = {
         "a.xls",
         "<html><table><tr><td>1</td></tr></table>",
         "unreadable",
-        "is a web page or a table in HTML, which Excel opens all the same; save it as CSV UTF-8",
+        "is a web page or a table in HTML under another name, which Excel opens all the same; open it in Excel and "
+        "save it as an Excel workbook (.xlsx) or as CSV UTF-8",
+    ),
+    "a page with a mark and a table, called a workbook": (
+        "a.xls",
+        "\ufeff<!DOCTYPE html>\n<html><table><tr><td>1</td></tr></table>",
+        "unreadable",
+        "is a web page or a table in HTML under another name, which Excel opens all the same; open it in Excel and "
+        "save it as an Excel workbook (.xlsx) or as CSV UTF-8",
     ),
     "a workbook under its own name": (
         "a.xlsx",

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -334,3 +335,34 @@ def test_likely_forms_fit_every_text() -> None:
     assert find_likely_formats([]) == []
     assert find_likely_formats(["2026年01月06日 10:00"]) == ["%Y年%m月%d日 %H:%M"]
     assert find_likely_formats(["20260106100000"]) == ["%Y%m%d%H%M%S"]
+
+
+@pytest.mark.parametrize("kind", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("form", ["epoch_seconds", "epoch_milliseconds", "epoch_microseconds"])
+def test_a_time_that_is_one_already_needs_no_epoch(shop: Shop, kind: str, form: str, tmp_path: Path) -> None:
+    """Before the epoch too: nothing is neither taken nor refused."""
+    times = [datetime(1960, 1, 1, 10), datetime(2026, 1, 6, 10), None]
+    columns = {
+        "order_id": ["1", "2", "3"],
+        "event_time": pa.array(times, pa.timestamp(kind)),
+        "event_type": ["paid"] * 3,
+    }
+    pq.write_table(pa.table(columns), tmp_path / "times.parquet")
+    source = {**CONTRACT, "time_format": form}
+    told = shop.deliver((tmp_path / "times.parquet").read_bytes(), source, name="a.parquet")
+    assert (told.status, told.rows_loaded) == ("loaded", 1)
+    assert [(line, reason) for line, reason, _ in told.quarantine] == [(1, "before_start_date"), (3, "missing_value")]
+    assert shop.column("event_time") == [datetime(2026, 1, 6, 2)]
+
+
+def test_a_query_whose_times_lie_before_the_epoch_is_taken_apart_row_by_row(shop: Shop, tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "shop.duckdb")) as database:
+        database.execute(
+            "create table orders as select "
+            "unnest([timestamp '1969-12-31 10:00', '2026-01-06 10:00', 'infinity']) as at_"
+        )
+    query = "select at_ as event_time, 'paid' as event_type, at_::varchar as order_id from orders"
+    source = {"family": "order", "attach": "shop.duckdb", "query": query, "time_format": "epoch_seconds"}
+    told = shop.take(source)
+    assert (told.status, told.rows_loaded) == ("loaded", 1)
+    assert [(line, reason) for line, reason, _ in told.quarantine] == [(1, "before_start_date"), (3, "bad_time")]

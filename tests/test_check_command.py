@@ -106,7 +106,7 @@ def test_a_good_source_shows_rows_before_and_after_and_stores_nothing(folder: Fo
                 f"    mapped event_time=2026-01-06 09:00:00  event_type=created  order_id={number}",
             )
         ),
-        "  columns that nothing reads: 付款, 金额, 商品, 备注",
+        "  unused columns: 付款, 金额, 商品, 备注",
     ]
     assert folder.list_files() == before
 
@@ -121,7 +121,7 @@ def test_an_expression_that_fails_on_a_row_is_named_with_its_line_and_error(fold
     assert 'Could not convert string "about ten" to DECIMAL(18,2)' in out[refused:]
     assert f"funnelscope.yaml, line {LINE_OF_AMOUNT}: expressions.amount" in out[refused:]
     assert "  row 4, refused\n    came   订单编号=3" in out
-    assert "columns that nothing reads: 下单, 备注" in out
+    assert "unused columns: 下单, 备注" in out
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_event_types_that_nobody_maps_are_counted(folder: Folder) -> None:
     assert code == 0
     assert "event types that nobody maps, left out: scroll 1" in out
     assert "mapped event_time=2026-01-06 10:00:00  event_type=product_view  visitor_id=ann" in out
-    assert "columns that nothing reads: screen" in out
+    assert "unused columns: screen" in out
     folder.write("funnelscope.yaml", SETTINGS.replace(", others: leave_out", ""))
     code, out = check("page")
     assert code == 1
@@ -219,12 +219,38 @@ def test_all_sources_are_checked_unless_one_is_named(folder: Folder) -> None:
         ["ok", "created"],
         ["BAD", "paid"],
         ["ok", "page"],
+        ["Rows", "as"],
     ]
+    lines = out.splitlines()
+    assert lines[0] == (
+        "ok   created (Orders): exports/orders_20260107.csv, delivered 2026-01-07: 3 rows: 3 accepted, 0 duplicates, "
+        "0 refused; 2026-01-06 09:00:00 – 2026-01-06 09:00:00"
+    )
+    assert lines[1].startswith("BAD  paid")
+    assert "  row 4, refused" in lines
     code, out = check("payd")
     assert code == 1
     assert "no source is called 'payd'; did you mean 'paid'?" in out
     code, out = check("paid", "--language", "fr")
     assert (code, out) == (1, "Error: --language fr: choose one of en, zh\n")
+
+
+def test_files_beside_the_home_are_named_within_their_folder(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder.path / "home").mkdir()
+    monkeypatch.setenv("FUNNELSCOPE_HOME", str(folder.path / "home"))
+    folder.write("funnelscope.yaml", SETTINGS.replace("files: exports", "files: ../exports"))
+    assert "ok   created (Orders): orders_20260107.csv, the newest of 2" in check("created")[1]
+    folder.write("funnelscope.yaml", SETTINGS.replace("files: exports/clicks", "files: ../exports/click_"))
+    assert f"no file matches {folder.path}/exports/click__" in check("page")[1]
+
+
+def test_a_note_on_a_source_that_is_fine_is_told_beside_its_line(folder: Folder) -> None:
+    fields = "visitor_id: visitor}\n    expressions: {page: visitor.url}"
+    folder.write("funnelscope.yaml", SETTINGS.replace("visitor_id: visitor}", fields))
+    lines = check()[1].splitlines()
+    assert (
+        "  no row has visitor.url" in lines[lines.index(next(one for one in lines if one.startswith("ok   page"))) + 1]
+    )
 
 
 def test_settings_without_sources_say_so(folder: Folder) -> None:
@@ -236,9 +262,7 @@ def test_settings_without_sources_say_so(folder: Folder) -> None:
 
 def test_every_sentence_is_there_in_chinese(folder: Folder) -> None:
     _, out = check("--language", "zh")
-    chinese = [
-        line for line in out.splitlines() if "first row" in line or "accepted" in line or "nothing reads" in line
-    ]
+    chinese = [line for line in out.splitlines() if "first row" in line or "accepted" in line or "unused" in line]
     assert chinese == []
     assert "正常 created（订单）：exports/orders_20260107.csv" in out
     assert "拒收 1 行：映射表达式出错（failed_expression），首见第 4 行" in out

@@ -168,6 +168,12 @@ def ratio(back: int, metric: str, ours: float, stated: float, platform: str = "t
     return ("marts.trust_ratios", values)
 
 
+CORRECTED = (
+    "update quality.deliveries set loaded_at = '2026-06-11 07:00:00', modified_at = '2026-06-11 06:30:00' "
+    "where delivery_id = 1"
+)
+
+
 def set_ratio(metric: str, ours: float) -> str:
     where = f"metric = '{metric}' and platform = 'taobao' and business_date = '{DAY}'"
     return f"update marts.trust_ratios set ours = {ours} where {where}"
@@ -1187,6 +1193,45 @@ RULES = (
             "update quality.deliveries set loaded_at = '2026-06-11 08:00:00' where delivery_id = 4",
             "update quality.deliveries set loaded_at = '2026-06-11 00:00:00' where delivery_id = 3",
         ),
+        (
+            # A correction of an older file changes nothing.
+            "update raw.figure_rows set visitors = 2000, dt = dt - 1 where event_id = 1 and delivery_id = 2",
+        ),
+    ),
+    Rule(
+        "corrections_are_newest",
+        (
+            *rows(
+                "quality.duplicate_events",
+                *(
+                    {"family": "figure", "business_date": DAY, "delivery_id": 1, "row_number": 1, "reason": reason}
+                    for reason in ("superseded", "duplicate")
+                ),
+            ),
+            *rows(
+                "quality.delivery_dates",
+                *({"delivery_id": number, "business_date": DAY} for number in (1, 2)),
+            ),
+            *rows(
+                "quality.deliveries",
+                loaded(1, 5, dt=DAY, source="shop", file="b.csv", modified_at="2026-06-11 04:00:00"),
+                loaded(2, 6, dt=DAY + timedelta(days=1), source="shop", file="a.csv"),
+            ),
+        ),
+        (
+            CORRECTED,
+            CORRECTED + "; update quality.deliveries set family = 'order', duplicates = 'latest'",
+        ),
+        (
+            # Taken in one run, in whatever order; only touched; newer itself; of another source; the first one counts.
+            "update quality.deliveries set loaded_at = '2026-06-11 07:00:00' where delivery_id = 1",
+            "update quality.deliveries set modified_at = '2026-06-11 06:30:00' where delivery_id = 1",
+            CORRECTED + "; update quality.deliveries set dt = dt + 1 where delivery_id = 1",
+            CORRECTED + "; update quality.deliveries set source = 'other' where delivery_id = 2",
+            CORRECTED + "; update quality.deliveries set family = 'order', duplicates = 'first'",
+            CORRECTED + "; update quality.delivery_dates set business_date = business_date + 1 where delivery_id = 2",
+            CORRECTED + "; delete from quality.duplicate_events where reason = 'superseded'",
+        ),
     ),
     Rule(
         "trust_ratios_are_as_usual",
@@ -1430,6 +1475,11 @@ def test_a_contract_reports_the_day_on_which_its_rule_is_broken(
                 **{"platform": "taobao", "level": "shop", "missing": 1, "expected": 2},
                 **{"figure": "visitors", "last_date": "2026-06-09"},
             },
+        ),
+        (
+            "corrections_are_newest",
+            CORRECTED,
+            {"family": "figure", "file": "b.csv", "rows_not_used": 1, "newer_file": "a.csv"},
         ),
         (
             "figures_stay_as_taken",

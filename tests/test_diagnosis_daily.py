@@ -271,7 +271,7 @@ def test_too_little_history_is_said_and_nothing_is_claimed() -> None:
     world = World()
     world.add_days(1, 5, coupon_loss=0.0)
     world.diagnose(1, 5)
-    assert world.state(5) == ("no_baseline", "4 comparable days before this one, 24 more are needed")
+    assert world.state(5) == ("no_baseline", "4 comparable days before this one, still needed: 24")
     assert world.rows("findings", 5) == []
     assert world.rows("contributions", 5)
 

@@ -144,6 +144,21 @@ def test_in_an_expression_such_a_field_is_empty_and_the_ledger_names_it(shop: Sh
     assert shop.column("coupon") == ["none"]
 
 
+def test_a_field_that_a_type_cannot_have_fits_into_every_expression(shop: Shop) -> None:
+    """The export of another year has other fields below its columns."""
+    records = [{"at": AT, "id": "1", "item": {"price": 5.0}, "things": [{"price": 5.0}], "sum": 9}]
+    expressions = {
+        "amount": "coalesce(item.price * item.quantity, sum)",
+        "coupon": "nullif(item.coupon, '(none)') || 'x'",
+        "sku": '"things.0.variant"',
+        "quantity": 'case when "things.0.color" is null then 2 else 3 end',
+    }
+    told = shop.deliver(parquet(records), source({"order_id": "id"}, expressions=expressions), "events.parquet")
+    assert (told.status, told.rows_loaded) == ("loaded", 1)
+    assert "item.quantity" in told.message
+    assert (shop.column("amount"), shop.column("quantity"), shop.column("sku")) == ([9], [2], [None])
+
+
 def test_a_day_without_such_events_may_lack_their_fields(shop: Shop) -> None:
     mapped = source({"product_id": "deal.sku"}, where="kind = 'sale'", lines="deal.goods")
     told = shop.deliver(json_lines([{"at": AT, "kind": "view"}]), mapped, "e.jsonl")

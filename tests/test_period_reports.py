@@ -257,7 +257,7 @@ def test_a_week_without_any_day_is_blocked(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("language", "told"),
     [
-        ("en", "No baseline yet on the last day of the week: 20 comparable days before this one, 8 more are needed."),
+        ("en", "No baseline yet on the last day of the week: 20 comparable days before this one, still needed: 8."),
         ("zh", "本周最后一天尚无基线：此前只有 20 个可比日，还需 8 个。"),
     ],
 )

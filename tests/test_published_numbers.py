@@ -996,7 +996,7 @@ def test_the_first_days_of_a_shop_are_a_short_read(home: Home, language: str) ->
     edition = find_or_print_report(home.settings, day(3), language)
     pages = PdfReader(edition.pdf).pages
     assert len(pages) <= 11
-    assert ("26 more are needed" if language == "en" else "还需 26 个") in "".join(pages[0].extract_text().splitlines())
+    assert ("still needed: 26" if language == "en" else "还需 26 个") in "".join(pages[0].extract_text().splitlines())
 
 
 def test_the_bridge_and_the_factors_print_the_same_usual_values(

@@ -167,7 +167,7 @@ def test_a_folder_without_a_known_report_writes_nothing(folder: Path, monkeypatc
     (folder / "notes.csv").write_text("what,who\nx,y\n")
     code, out = run("init", str(folder), "--language", "en")
     assert code == 1
-    assert "notes.csv is not recognised. No layout has a name of its header." in out
+    assert "notes.csv is not recognised. No layout is like it." in out
     assert not (folder.parent / "funnelscope.yaml").exists()
     assert run("init", str(folder / "missing"))[0] == 1
 
@@ -356,6 +356,34 @@ def test_the_same_file_under_two_names_counts_once(folder: Path) -> None:
     assert found.file_count == 2
 
 
+@pytest.mark.parametrize(
+    "copy", ["副本-客服绩效_2026-06-03.xlsx", "副本-客服绩效.xlsx", "客服绩效.xlsx", "客服 copy.xlsx"]
+)
+@pytest.mark.parametrize("is_saved_again", [False, True])
+def test_a_copy_never_takes_the_place_of_the_dated_file(folder: Path, copy: str, is_saved_again: bool) -> None:
+    example = EXAMPLES["service_agents"]
+    dated = example.write(folder, "客服绩效_2026-06-03.xlsx")
+    (folder / copy).write_bytes(dated.read_bytes())
+    if is_saved_again:
+        write_workbook(folder / copy, {"Sheet": [*example.above, tuple(example.names), *example.rows, *example.below]})
+    settings = settle(draft(folder), folder)
+    example.write(folder, "客服绩效_2026-06-04.xls")
+    found = check(settings)["service_agents"]
+    assert (found.file, found.problem) == (str(folder / "客服绩效_2026-06-04.xls"), "")
+    assert str(found.delivered_on) == "2026-06-04"
+    assert settings.sources[0].delivery_date != "modified"
+
+
+def test_a_source_reads_workbooks_of_either_ending(folder: Path) -> None:
+    EXAMPLES["sycm_shop"].write(folder, "店铺-整体_2026-06-03_2026-06-03.xlsx")
+    settings = settle(draft(folder), folder)
+    EXAMPLES["sycm_shop"].write(folder, "店铺-整体_2026-06-04_2026-06-04.xls")
+    (folder / "店铺-整体_2026-06-05_2026-06-05.xlsx.crdownload").touch()
+    (found,) = check(settings).values()
+    assert (found.problem, found.file_count, str(found.delivered_on)) == ("", 2, "2026-06-04")
+    assert found.accepted == 1
+
+
 def test_several_shops_are_said(folder: Path) -> None:
     EXAMPLES["sycm_shop"].write(folder)
     path = EXAMPLES["qianniu_orders"].write(folder)
@@ -423,8 +451,8 @@ def test_columns_that_a_user_did_not_tick_are_left_out(folder: Path) -> None:
     ("names", "pattern", "day"),
     [
         (["orders_20260603.csv", "orders_20260604.csv"], "orders_*.csv", "2026-06-04"),
-        (["a_2026-05-01_2026-06-03.xls"], "a_*.xls", DAY),
-        (["店 商品20260601-20260603 09_36_23.xlsx"], "店 商品*.xlsx", DAY),
+        (["a_2026-05-01_2026-06-03.xls"], "a_*.xls*", DAY),
+        (["店 商品20260601-20260603 09_36_23.xlsx"], "店 商品*.xls*", DAY),
         (["ExportOrderList20260603101112.csv"], "ExportOrderList*.csv", DAY),
         (["x_2026-06-03.xls", "平台_x_2026-06-04 (1).xlsx"], "*x_*.xls*", "2026-06-04"),
         (["2026.06.03 orders.csv.gz"], "* orders*.csv.gz", DAY),
@@ -572,3 +600,113 @@ def test_the_order_and_the_blanks_of_the_columns_do_not_matter(name: str, folder
     recognition = recognize(read_export(turned.write(folder)), LAYOUTS)
     assert recognition.match
     assert recognition.match.layout.name == name
+
+
+def test_orders_and_visits_that_no_key_joins_are_asked_about(folder: Path) -> None:
+    EXAMPLES["ga4_parquet"].write(folder)
+    orders = EXAMPLES["shopify_orders"]
+    orders.write(folder)
+    assert "no order names its visitor" not in asked(draft(folder))
+    written = orders.write(folder).read_text()
+    (folder / orders.name).write_text(written.replace("ga_client_id", "wish"))
+    said = asked(draft(folder))
+    assert "no order names its visitor" in said
+    assert "ga_client_id" in said
+    (folder / orders.name).write_text(written.replace("Note Attributes", "Notes"))
+    assert "no order names its visitor" in asked(draft(folder))
+
+
+def test_inquiries_and_orders_that_name_customers_otherwise_are_guesses(folder: Path) -> None:
+    for name in ("zendesk_tickets", "shopify_orders"):
+        EXAMPLES[name].write(folder)
+    assert "names customers by requester_id" in "\n".join(draft(folder).list_said(Sureness.GUESSED))
+
+
+@pytest.mark.parametrize("name", ["shopify_orders", "qianniu_orders"])
+def test_refunds_that_have_no_time_of_their_own_are_guesses(name: str, folder: Path) -> None:
+    EXAMPLES[name].write(folder)
+    assert "refunded, which is dated by" in "\n".join(draft(folder).list_said(Sureness.GUESSED)).replace(
+        "cancelled, ", ""
+    )
+
+
+def test_people_who_write_are_told_apart_from_those_who_ask_before_buying(folder: Path) -> None:
+    layout = next(source for source in LAYOUTS["sycm_shop"].sources if source["family"] == "figure")
+    assert layout["columns"]["consulting_users"] == "咨询人数"
+    assert "inquirers" not in layout["columns"]
+
+
+def test_events_of_ga4_whose_fields_are_those_of_another_year_are_read(folder: Path) -> None:
+    records = [
+        {
+            **{key: value for key, value in record.items() if key != "collected_traffic_source"},
+            "traffic_source": {"source": "(direct)", "medium": "(none)", "name": "(direct)"},
+            "device": {"language": "de"},
+            "geo": None,
+            "items": [{"item_id": "p1", "price": 10.0, "quantity": 2}],
+            "ecommerce": {"transaction_id": record["ecommerce"]["transaction_id"], "purchase_revenue": 20.0},
+        }
+        for record in EXAMPLES["ga4_parquet"].records
+    ]
+    records.append({**records[-1], "event_timestamp": 1780480900_000000, "items": []})
+    records[-1]["ecommerce"] = {"transaction_id": "T2", "purchase_revenue": 7.0}
+    records.append({**records[-1], "ecommerce": {"transaction_id": "(not set)", "purchase_revenue": 7.0}})
+    replace(EXAMPLES["ga4_parquet"], records=records).write(folder)
+    drafted = draft(folder)
+    checks = check(settle(drafted, folder))
+    for name, found in checks.items():
+        assert (name, found.problem, found.refusals, found.warnings) == (name, "", [], [])
+    assert checks["ga4_visits"].rows[0].mapped["channel"] == "(direct) / (none)"
+    orders = {row.mapped["order_id"]: row.mapped for row in checks["ga4_created"].rows}
+    assert {order: shorten(row["amount"]) for order, row in orders.items()} == {"T1": "20", "T2": "7"}
+    assert "sku" not in orders["T1"]
+    assert "items.item_variant" in "\n".join(map(str, checks["ga4_created"].notes))
+
+
+@pytest.mark.parametrize("stray", ["万相台_2020-12-01.csv", "店铺-整体_2020-12-01_2020-12-01.xlsx"])
+@pytest.mark.parametrize("days", [3, 20])
+def test_a_file_of_another_year_does_not_begin_the_data(folder: Path, stray: str, days: int) -> None:
+    for day in range(1, days + 1):
+        for name, ending in (("sycm_shop", "xlsx"), ("wanxiangtai_items", "csv")):
+            kind = {
+                "sycm_shop": "店铺-整体_2026-04-{0:02d}_2026-04-{0:02d}",
+                "wanxiangtai_items": "万相台_2026-04-{0:02d}",
+            }
+            write_of_day(name, f"2026-04-{day:02d}", folder, f"{kind[name].format(day)}.{ending}")
+    write_of_day("sycm_shop" if stray.endswith("xlsx") else "wanxiangtai_items", "2020-12-01", folder, stray)
+    drafted = draft(folder)
+    assert str(settle(drafted, folder).start_date) == "2026-04-01"
+    assert f"{stray} (days 2020-12-01 to 2020-12-01) lies long before" in asked(drafted)
+
+
+def test_a_long_history_is_part_of_the_data(folder: Path) -> None:
+    for month in range(1, 13):
+        write_of_day(
+            "sycm_shop", f"2025-{month:02d}-15", folder, f"店铺-整体_2025-{month:02d}-15_2025-{month:02d}-15.xlsx"
+        )
+    drafted = draft(folder)
+    assert (str(settle(drafted, folder).start_date), asked(drafted)) == ("2025-01-15", "")
+
+
+def test_names_that_any_table_has_make_no_layout_near(folder: Path) -> None:
+    (folder / "customers.csv").write_text("id,created_at,updated_at,first_name\n1,2026-06-03,2026-06-03,x\n")
+    assert "No layout is like it" in asked(draft(folder))
+
+
+def write_of_day(name: str, day: str, folder: Path, file: str) -> None:
+    example = EXAMPLES[name]
+    rows = [tuple(day if cell == DAY else cell for cell in row) for row in example.rows]
+    replace(example, rows=rows).write(folder, file)
+
+
+def test_a_table_in_html_is_refused_with_what_to_do_and_read_once_it_is_saved(folder: Path) -> None:
+    for day in ("2026-06-03", "2026-06-04"):
+        write_of_day("sycm_shop", day, folder, f"店铺-整体_{day}_{day}.xls")
+    (folder / "店铺-整体_2026-06-05_2026-06-05.xls").write_text(
+        "<meta charset=gbk><table><tr><td>访客数</td></tr></table>"
+    )
+    drafted = draft(folder)
+    assert "open it in Excel and save it as an Excel workbook (.xlsx)" in asked(drafted)
+    write_of_day("sycm_shop", "2026-06-05", folder, "店铺-整体_2026-06-05_2026-06-05.xlsx")
+    (found,) = check(settle(drafted, folder)).values()
+    assert found.file.endswith("2026-06-05.xlsx")

@@ -45,7 +45,7 @@ def test_every_class_of_fault_has_a_name_and_a_next_step(language: str) -> None:
 
 @pytest.mark.parametrize(
     ("language", "told"),
-    [("en", "9 comparable days before this one, 19 more are needed"), ("zh", "此前只有 9 个可比日，还需 19 个")],
+    [("en", "9 comparable days before this one, still needed: 19"), ("zh", "此前只有 9 个可比日，还需 19 个")],
 )
 def test_why_a_day_has_no_diagnosis_is_told_in_the_report_s_language(language: str, told: str) -> None:
     playbook = load_playbook(load_settings(), language)

@@ -87,6 +87,7 @@ FIGURES = {
             inquirers="people who asked before buying",
             inquirers_paid="inquirers who paid",
             served_users="people whom the service answered",
+            consulting_users="people who wrote to the service, whether before buying or after",
         ),
         *_define(
             FigureKind.MONEY,

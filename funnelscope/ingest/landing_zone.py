@@ -21,7 +21,7 @@ from funnelscope.settings import MODIFIED, Format, Settings, Source
 from funnelscope.settings.patterns import Pattern, PatternTooSlowError
 
 DELIVERY_FOLDER = re.compile(r"dt=(\d{4}-\d{2}-\d{2})(?=/|$)")
-UNFINISHED = (".tmp", ".part")
+UNFINISHED = (".tmp", ".part", ".crdownload", ".download")
 SNIFFED_BYTES = 1_000
 WILDCARD = re.compile(r"[*?\[]")
 LIKE_ESCAPED = re.compile(r"\\(?=x[0-9a-f]{2})")

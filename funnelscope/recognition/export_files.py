@@ -96,7 +96,7 @@ def find_exports(folder: Path, excluded: Sequence[Path] = ()) -> FoundExports:
         folders[:] = sorted(one for one in kept if not (here / one).is_symlink()) if depth < FOLDERS_DEEP else []
         for one in sorted(files):
             path = here / one
-            if one.startswith((".", "_", "~$")) or one.lower().endswith((*UNFINISHED, ".crdownload", ".download")):
+            if one.startswith((".", "_", "~$")) or one.lower().endswith(UNFINISHED):
                 continue
             if path.is_symlink():
                 found.links.append(path)

@@ -23,6 +23,20 @@ ENDING = r"(?: ?\(\d+\))?\.[\w.]+$"
 COMPACT, SEPARATED = r"\d{8}", r"\d{4}-\d{2}-\d{2}"
 
 
+WORKBOOK_ENDINGS = ("xls", "xlsx")
+COPY = re.compile(r"副本|复制|备份|\bcopy\b|\(\d+\)", re.IGNORECASE)
+
+
+def is_copy(name: str) -> bool:
+    """Whether a name is that of a copy made by hand, or of a second download."""
+    return bool(COPY.search(name))
+
+
+def has_day(file: Path) -> bool:
+    """Whether the name of the file, or its folder, says a day."""
+    return bool(find_days(f"{file.parent.name}/{file.name}"))
+
+
 def build_template(name: str) -> str:
     """The name with WILDCARD where a later download differs: days, times, long numbers, (1)."""
     stem, dot, ending = _split_ending(name)
@@ -49,6 +63,8 @@ def build_glob(files: Sequence[Path], others: Sequence[Path]) -> tuple[str, list
     folder = Path(os.path.commonpath(folders))
     place = glob.escape(folder.as_posix()) + ("/" if folders == [folder] else "/**/")
     globs = [place + glob.escape(template).replace(WILDCARD, wild) for wild in ("*", "[0-9]*")]
+    if len(files) == 1 and not find_days(files[0].name):
+        globs.append(place + glob.escape(files[0].name))
     caught: list[list[Path]] = []
     for one in globs:
         if all(_matches(file, one, folder, folders) for file in files):
@@ -67,6 +83,8 @@ def _join_templates(templates: Sequence[str]) -> str:
         rest = [one[len(stem) :] for one in stems]
         stem += WILDCARD + _find_common_start([one[::-1] for one in rest])[::-1]
     ending = _find_common_start(endings) + (WILDCARD if len(endings) > 1 else "")
+    if ending.lower() in WORKBOOK_ENDINGS:  # the platform's own, or as a person saved it
+        ending = ending[: len("xls")] + WILDCARD
     return f"{BETWEEN.sub(WILDCARD, stem)}.{ending}"
 
 

@@ -60,7 +60,7 @@ def draft_folder(
     draft.language = language or _guess_language(facts, chosen)
     for one in unrecognized:
         tell_unrecognized(one, draft, folder)
-    draft_settings(facts, draft, folder, home, chosen)
+    draft_settings(facts, draft, folder, home, chosen, sorted({*found.files} - {*chosen}))
     return draft
 
 

@@ -60,6 +60,7 @@ class Layout(BaseModel):
     shop: tuple[str, ...] = Field((), description="columns that name the shop")
     currency: tuple[str, ...] = Field((), description="columns that name the currency")
     from_file_name: dict[str, str] = Field({}, description="constant to a regular expression that finds it in the name")
+    link: dict[str, str] = Field({}, description="column to a regular expression of values that lead to a visit")
     report: str = Field("", description="one word for all layouts that tell of the same, of which one is read")
     note: LayoutText | None = Field(None, description="what a user should know")
     sources: tuple[dict[str, Any], ...] = Field((), description="as in funnelscope.yaml, without files; may be none")
@@ -69,7 +70,7 @@ class Layout(BaseModel):
     def _pattern(cls, pattern: str) -> str:
         return _check_pattern(pattern)
 
-    @field_validator("values", "from_file_name")
+    @field_validator("values", "from_file_name", "link")
     @classmethod
     def _patterns(cls, patterns: dict[str, str]) -> dict[str, str]:
         for key, pattern in patterns.items():

@@ -22,6 +22,8 @@ from funnelscope.recognition.file_patterns import (
     build_glob,
     build_template,
     find_period,
+    has_day,
+    is_copy,
     read_delivery_day,
 )
 from funnelscope.recognition.header_names import (
@@ -39,6 +41,8 @@ from funnelscope.settings import MODIFIED, Format
 SHOWN_AT_MOST = 3
 LINE_WIDTH = 110
 NAMES_IN_COMMON = 2  # at least, for a layout to be called near
+NAMES_OF_ANYTHING = {"id", "name", "type", "status", "date", "email", "created_at", "updated_at", "user_id"}
+DAYS_APART = 60  # between files, for those before to be no part of the bulk of the data
 ISO_TIME = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}(?!\d)(?!\s*[~至])")
 TIMES_LOOKED_AT = 200
 CHINA = "Asia/Shanghai"
@@ -46,6 +50,7 @@ EXCEL_DAYS = "Excel's day numbers"
 SHOP_LINE = re.compile(r"店铺(?:名称)?\s*[:：]\s*(\S[^,，;；]*)")
 SHOP_IN_NAME = re.compile(r"([^\s_\-【】]+?(?:旗舰店|专卖店|专营店))")
 CURRENCY_IN_JSON = re.compile(r'"currency(?:Code)?"[^{}]{0,40}?(?:\{[^{}]*?"string_value":\s*)?"([A-Za-z]{3})"')
+TYPES_DATED_BY_OTHERS = ("refunded", "cancelled")  # of which few reports have the time
 OFFSET = re.compile(r"\d{2}:\d{2}\s?([+-]\d{2}):?(\d{2})$")
 ZONES = {  # offset in hours, winter or summer, to the most likely zone of a shop; a guess that is told
     -8: "America/Los_Angeles",
@@ -130,6 +135,7 @@ class FileFacts:
     offsets: Counter[int] = field(default_factory=Counter)
     odd_times: list[tuple[int, str]] = field(default_factory=list)  # row and text that is no ISO 8601
     has_iso_times: bool = False
+    is_linked: bool = True  # a value leads to a visit, where the layout says which do
 
     @property
     def skipped(self) -> set[str]:
@@ -196,7 +202,8 @@ def tell_unrecognized(recognition: Recognition, draft: SettingsDraft, folder: Pa
         draft.say(Sureness.ASKED, LocalizedMessage("sheets_fit", file=shown, sheets=", ".join(recognition.sheets)))
     else:
         nearest = recognition.nearest
-        if nearest and len(nearest.found) >= NAMES_IN_COMMON:
+        telling = {*map(str.lower, nearest.found)} - NAMES_OF_ANYTHING if nearest else set()
+        if nearest and telling and len(nearest.found) >= NAMES_IN_COMMON:
             hints = [
                 LocalizedMessage("nearest_layout", layout=nearest.layout.title.say(language), why=why)
                 for why in [describe_difference(nearest)]
@@ -273,6 +280,11 @@ def _read_values(match: Match, facts: FileFacts, draft: SettingsDraft, shown: st
     read = sorted(day for text in days if (day := read_day(text, zone)))
     if read:
         facts.days = (read[0], read[-1])
+    facts.is_linked = not layout.link or any(
+        compile_pattern(pattern).search(text)
+        for column, pattern in layout.link.items()
+        for _, text in read_column(column)
+    )
     for wanted in layout.shop:
         facts.shops.update(text for _, text in read_column(wanted))
     for row in match.table.rows[: match.header_row - 1]:
@@ -313,25 +325,33 @@ def _show_path(path: Path, folder: Path) -> str:
 
 
 def draft_settings(
-    facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path, home: Path, every_file: Sequence[Path]
+    facts: Sequence[FileFacts],
+    draft: SettingsDraft,
+    folder: Path,
+    home: Path,
+    every_file: Sequence[Path],
+    unopened: Sequence[Path] = (),
 ) -> None:
     """Writes the settings into the draft, with what there is to say about them.
 
     Args:
         every_file: the files that were opened, recognised or not, which no other source's glob may match.
+        unopened: files that are taken for the same reports as those of like names.
     """
     groups: dict[tuple[Any, ...], list[FileFacts]] = {}
+    _tell_copies(facts, draft, folder)
+    facts = list(_leave_out_copies(facts))
     for one in facts:
         groups.setdefault(one.group, []).append(one)
     groups = dict(_split_by_name(groups, every_file))
-    _tell_copies(facts, draft, folder)
     present = {
         name: [one for one in facts if one.layout.name == name] for name in sorted({one.layout.name for one in facts})
     }
     blocks: list[tuple[str, list[dict[str, Any]]]] = []
     names: Counter[str] = Counter()
     taken: dict[str, list[list[FileFacts]]] = {}
-    for group in sorted(groups.values(), key=lambda group: (group[0].layout.name, -len(group), group[0].path)):
+    declared: list[tuple[Sequence[FileFacts], Mapping[str, Any]]] = []
+    for group in sorted(groups.values(), key=_rank):
         group.sort(key=lambda one: (_find_last_day(one), one.path.as_posix()))
         layout = group[0].layout
         report = layout.report or layout.name
@@ -348,16 +368,41 @@ def draft_settings(
             declaration["name"] = name if names[name] == 1 else f"{name}_{names[name]}"
         if declarations:
             blocks.append((_describe_group(group, draft.language), declarations))
+            declared += [(group, declaration) for declaration in declarations]
+    _tell_missing_links(declared, draft)
     if blocks:
         draft.source_count = sum(len(declarations) for _, declarations in blocks)
-        draft.text = _write_settings(facts, draft, folder, blocks)
+        draft.text = _write_settings(facts, draft, folder, blocks, unopened)
+
+
+def _rank(group: Sequence[FileFacts]) -> tuple[Any, ...]:
+    """What comes first is declared, where two groups tell of the same: names that lead to the next download."""
+    is_dated = all(has_day(one.path) for one in group)
+    return group[0].layout.name, not is_dated, -len(group), is_copy(group[0].path.name), group[0].path
+
+
+def _leave_out_copies(facts: Sequence[FileFacts]) -> Iterator[FileFacts]:
+    """The files without copies whose names do not lead to the next download as well as the other's does."""
+    best: dict[str, FileFacts] = {}
+    for one in sorted(facts, key=lambda one: (not has_day(one.path), is_copy(one.path.name), one.path)):
+        best.setdefault(one.content_hash, one)
+    for one in facts:
+        other = best[one.content_hash]
+        if one is other or (has_day(one.path) and build_template(one.path.name) == build_template(other.path.name)):
+            yield one
 
 
 def _split_by_name(
     groups: Mapping[tuple[Any, ...], list[FileFacts]], every_file: Sequence[Path]
 ) -> Iterator[tuple[tuple[Any, ...], list[FileFacts]]]:
-    """The groups, each in parts of like names where no one glob would match all of its files and no other."""
+    """The groups, with and without a day in the name apart, and each in parts of like names where no one glob would
+    match all of its files and no other.
+    """
+    apart: dict[tuple[Any, ...], list[FileFacts]] = {}
     for key, group in groups.items():
+        for one in group:
+            apart.setdefault((*key, has_day(one.path)), []).append(one)
+    for key, group in apart.items():
         files = [one.path for one in group]
         templates = {build_template(path.name) for path in files}
         if len(templates) == 1 or not build_glob(files, [path for path in every_file if path not in files])[1]:
@@ -404,6 +449,36 @@ def _tell_copies(facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path)
             draft.say(Sureness.SURE, LocalizedMessage("same_file_twice", file=first, other=second))
 
 
+def _tell_missing_links(
+    declared: Sequence[tuple[Sequence[FileFacts], Mapping[str, Any]]], draft: SettingsDraft
+) -> None:
+    """Says which families no key joins: what one made of the other will be no data."""
+
+    of_visit, of_person = ("session_id", "visitor_id"), ("customer_id", "visitor_id")
+
+    def list_titles(families: tuple[str, ...], keys: tuple[str, ...]) -> dict[str, str]:
+        """Title to the column of its key, for layouts of the families that map one."""
+        found: dict[str, str] = {}
+        for group, source in declared:
+            mapped = {**source.get("expressions", {}), **source.get("columns", {})}
+            key = next((mapped[key] for key in keys if key in mapped), "")
+            if source["family"] in families and (key or not keys):
+                is_linked = keys != of_visit or any(one.is_linked for one in group)
+                found.update({group[0].layout.title.say(draft.language): key} if is_linked else {})
+        return found
+
+    orders, visits = list_titles(("order",), ()), list_titles(("page", "traffic"), of_visit)
+    if orders and visits and not list_titles(("order",), of_visit):
+        values = {"orders": ", ".join(orders), "visits": ", ".join(visits)}
+        draft.say(Sureness.ASKED, LocalizedMessage("orders_lead_to_no_visit", **values))
+    buyers, inquirers = list_titles(("order",), of_person), list_titles(("service",), of_person)
+    for inquiries, key in inquirers.items():
+        other = next(((title, column) for title, column in buyers.items() if column != key), None)
+        if other and key not in buyers.values():
+            values = {"inquiries": inquiries, "key": key, "orders": other[0], "other": other[1]}
+            draft.say(Sureness.GUESSED, LocalizedMessage("inquirers_may_be_unknown", **values))
+
+
 def _declare(
     group: Sequence[FileFacts],
     draft: SettingsDraft,
@@ -428,6 +503,7 @@ def _declare(
     if told_elsewhere:
         sources = ", ".join(told_elsewhere)
         draft.say(Sureness.GUESSED, LocalizedMessage("sources_told_elsewhere", layout=title, sources=sources))
+    _tell_times_of_others(drafts, title, draft)
     if not drafts:
         draft.say(Sureness.ASKED, LocalizedMessage("nothing_is_mapped", file=shown, layout=title))
         return []
@@ -464,6 +540,24 @@ def _declare(
         )
         for one in drafts
     ]
+
+
+def _tell_times_of_others(drafts: Sequence[SourceDraft], title: str, draft: SettingsDraft) -> None:
+    """Says which events have no time of their own in the report, and by which they are dated."""
+    dated: dict[tuple[str, ...], list[str]] = {}
+    declared = [one.declaration for one in drafts]
+    first = {one.get("columns", {}).get("event_time"): one.get("event_types") for one in reversed(declared)}
+    for source in declared:
+        type_, column = source.get("event_types"), source.get("columns", {}).get("event_time")
+        if type_ not in TYPES_DATED_BY_OTHERS:
+            continue
+        expression = source.get("expressions", {}).get("event_time", "")
+        others = [column] if column and first[column] != type_ else re.findall(r'"([^"]+)"', expression)
+        if others:
+            dated.setdefault(tuple(dict.fromkeys(others)), []).append(str(type_))
+    for columns, types in dated.items():
+        values = {"layout": title, "types": ", ".join(types), "columns": ", ".join(columns)}
+        draft.say(Sureness.GUESSED, LocalizedMessage("times_of_others", **values))
 
 
 def _write_pattern(pattern: str, home: Path) -> str:
@@ -593,13 +687,17 @@ def _write_comment(text: str) -> str:
 
 
 def _write_settings(
-    facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path, blocks: Sequence[tuple[str, list[dict[str, Any]]]]
+    facts: Sequence[FileFacts],
+    draft: SettingsDraft,
+    folder: Path,
+    blocks: Sequence[tuple[str, list[dict[str, Any]]]],
+    unopened: Sequence[Path],
 ) -> str:
     words = load_words(draft.language)
 
     shop_lines = [
         f"{_dump({key: value}).rstrip()}{'  # ' + remark if remark else ''}\n"
-        for key, value, remark in _guess_shop_keys(facts, draft, folder)
+        for key, value, remark in _guess_shop_keys(facts, draft, folder, unopened)
     ]
     comments = [words.text("init", key, folder=folder.as_posix()) for key in ("head", "head_next", "head_docs")]
     for sureness, title in ((Sureness.GUESSED, "guessed_here"), (Sureness.ASKED, "asked")):
@@ -625,7 +723,9 @@ def _join_names(names: Counter[str]) -> Counter[str]:
     return kept
 
 
-def _guess_shop_keys(facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path) -> Iterator[tuple[str, Any, str]]:
+def _guess_shop_keys(
+    facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path, unopened: Sequence[Path]
+) -> Iterator[tuple[str, Any, str]]:
     """Key, value and remark of the settings of the shop as a whole; tells what is guessed."""
     words = load_words(draft.language)
     guessed = words.text("init", "guessed")
@@ -656,9 +756,40 @@ def _guess_shop_keys(facts: Sequence[FileFacts], draft: SettingsDraft, folder: P
     elif not currencies:
         draft.say(Sureness.GUESSED, LocalizedMessage("currency_guessed", currency=currency))
     yield "language", draft.language, ""
-    firsts = [one.days[0] for one in facts if one.days] or [
-        _find_last_day(one) for one in facts if _find_last_day(one) > date.min
-    ]
-    first = min(firsts, default=date.today().replace(day=1))
+    first = _find_start(facts, draft, folder, unopened)
     yield "start_date", first, words.text("init", "first_day")
     draft.say(Sureness.GUESSED, LocalizedMessage("start_of_data", day=str(first)))
+
+
+def _find_start(facts: Sequence[FileFacts], draft: SettingsDraft, folder: Path, unopened: Sequence[Path]) -> date:
+    """The first day of the bulk of the data; tells which files lie long before it."""
+    layouts = {(one.path.parent, build_template(one.path.name)): one.layout.name for one in facts}
+    spans = [(*one.days, one.layout.name, one.path) for one in facts if one.days] or [
+        (_find_last_day(one), _find_last_day(one), one.layout.name, one.path)
+        for one in facts
+        if _find_last_day(one) > date.min
+    ]
+    for path in unopened:
+        layout = layouts.get((path.parent, build_template(path.name)), "")
+        if layout and (named := [day for day, _, _ in find_days(path.name)]):
+            spans.append((min(named), max(named), layout, path))
+    if not spans:
+        return date.today().replace(day=1)
+    stretches: list[list[tuple[date, date, str, Path]]] = []
+    end = date.min
+    for span in sorted(spans, key=lambda span: (span[0], span[3])):
+        if not stretches or (span[0] - end).days > DAYS_APART:
+            stretches.append([])
+        stretches[-1].append(span)
+        end = max(end, span[1])
+
+    def weigh(stretch: list[tuple[date, date, str, Path]]) -> tuple[int, int, int]:
+        days = (max(last for _, last, _, _ in stretch) - stretch[0][0]).days
+        return len({layout for _, _, layout, _ in stretch}), len(stretch), days
+
+    bulk = max(stretches, key=weigh)
+    start = bulk[0][0]
+    for first, last, _, path in (span for stretch in stretches[: stretches.index(bulk)] for span in stretch):
+        values = {"file": _show_path(path, folder), "first": str(first), "last": str(last), "day": str(start)}
+        draft.say(Sureness.ASKED, LocalizedMessage("file_lies_apart", **values))
+    return start

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from funnelscope.events.figures import FIGURES
+from funnelscope.ingest.mapping.field_names import LINE_NUMBER
 from funnelscope.recognition.header_names import find_name, is_pattern, list_alternatives, match_pattern, normalize_name
 from funnelscope.recognition.layouts_read import DELIVERY_DATE, OWN_KEYS, Layout, list_expression_columns
 
@@ -125,10 +126,13 @@ class _Resolver:
         return {"layout": layout, "on": key if key == other_key else {key: other_key}}
 
     def _find(self, wanted: Any) -> str:
-        """The column of the header; empty if it has none of the alternatives."""
+        """The column of the header, or the field of one; empty if it has none of the alternatives."""
         for one in list_alternatives(wanted):
             if name := find_name(self.layout.resolve_alias(one), self.header):
                 return name
+            holder, dot, field = one.partition(".")
+            if field and (name := find_name(holder, self.header)):
+                return name + dot + field
         return ""
 
     def _find_expression(self, wanted: Any) -> str:
@@ -136,7 +140,7 @@ class _Resolver:
         for expression in (str(one) for one in list_alternatives(wanted)):
             resolved: str | None = expression
             for column in list_expression_columns(expression):
-                name = column if column == DELIVERY_DATE else self._find(column)
+                name = column if column in (DELIVERY_DATE, LINE_NUMBER) else self._find(column)
                 if not name:
                     resolved = None
                     break

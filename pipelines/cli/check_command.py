@@ -1,7 +1,9 @@
 """`funnelscope check`: what the settings make of the newest file of each source, without building anything."""
 
+import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
 VALUE_WIDTH = 60
 CONTENT_WIDTH = 200
 TYPES_SHOWN = 10
+ROUTINE_NOTES = (
+    "left_out_by_where",
+    "left_out_by_skip_lines",
+    "lines_of_records",
+    "types_left_out",
+    "columns_not_read",
+)
 DAYS_AWAITED = 14
 """A source whose newest file is older delivers no more, or holds a history."""
 
@@ -30,14 +39,15 @@ def check(
 ) -> None:
     """Maps the newest file of each source, in seconds, and shows what comes of it. Nothing is built or stored.
 
-    For each source: five rows as they came and as they are mapped, with times on the shop's clock; how many rows are
-    accepted and refused, and why; the expression that fails, with its line in funnelscope.yaml; event types that nobody
-    maps; columns that nothing reads; times that look misread. If no file matches, the nearest that exist.
+    One line for each source that is fine. For others, and for the one that is named: five rows as they came and as they
+    are mapped, with times on the shop's clock; how many rows are accepted and refused, and why; the expression that
+    fails, with its line in funnelscope.yaml; event types that nobody maps; unused columns; times that look misread. If
+    no file matches, the nearest that exist.
 
     \b
     Write a source, then repeat until nothing is left to do:
-      funnelscope check orders_paid     one source
       funnelscope check                 all of them
+      funnelscope check orders_paid     one source, with rows
       funnelscope run                   then build
 
     Exit code 1 if a file is missing or unreadable, rows are refused, or something looks misread; else 0.
@@ -61,9 +71,57 @@ def check(
             if source in (None, one.name):
                 found = check_source(settings, one)
                 are_fine.append(found.is_fine)
-                for line in _describe(found, settings, words, position):
+                is_brief = found.is_fine and bool(found.file) and source is None and len(names) > 1
+                for line in (_describe_fine if is_brief else _describe)(found, settings, words, position):
                     echo(line)
+        if source is None and len(names) > 1:
+            echo(words.text("source_check", "show_rows"))
     raise typer.Exit(0 if all(are_fine) and are_fine else 1)
+
+
+def _describe_fine(found: "SourceCheck", settings: "Settings", words: "Words", position: int) -> "Iterator[str]":
+    """A line, and what a user should know all the same."""
+    ends = [found.first_time, found.last_time] if found.first_time else []
+    is_of_day = found.source.family == "figure"
+    values = {
+        "source": found.source.name,
+        "family": words.text("families", found.source.family),
+        "file": _show_file(found, settings),
+        "day": str(found.delivered_on or words.no_data),
+        "rows": _count_rows(found, words),
+        "times": " – ".join(str(end)[: 10 if is_of_day else None] for end in ends) or words.no_data,
+    }
+    yield f"{words.text('source_check', 'fine')} {words.text('source_check', 'fine_file', **values)}"
+    yield from _tell_awaited(found, settings, words)
+    yield from (f"  {_translate(note, words)}" for note in found.notes if _get_key(note) not in ROUTINE_NOTES)
+
+
+def _tell_awaited(found: "SourceCheck", settings: "Settings", words: "Words") -> "Iterator[str]":
+    yesterday = datetime.now(settings.zone).date() - timedelta(days=1)
+    if found.source.required and found.delivered_on and 0 < (yesterday - found.delivered_on).days <= DAYS_AWAITED:
+        yield f"  {words.text('source_check', 'awaited', day=str(yesterday))}"
+
+
+def _count_rows(found: "SourceCheck", words: "Words") -> str:
+    refused = sum(refusal.count for refusal in found.refusals)
+    counts = {"read": found.rows_read, "accepted": found.accepted, "duplicates": found.duplicates, "refused": refused}
+    return words.text("source_check", "rows", **{name: f"{count:,}" for name, count in counts.items()})
+
+
+def _show_file(found: "SourceCheck", settings: "Settings") -> str:
+    """The file's name in the home folder, or in the folder of its source."""
+    from funnelscope.ingest.landing_zone import split_pattern
+
+    path = Path(os.path.normpath(settings.home / found.file))
+    root = Path(os.path.normpath(split_pattern(settings, found.source.pattern)[0]))
+    base = next((each for each in (Path(os.path.normpath(settings.home)), root) if path.is_relative_to(each)), None)
+    return path.relative_to(base).as_posix() if base else found.file
+
+
+def _get_key(note: object) -> str:
+    from funnelscope.messages.check_observations import LocalizedMessage
+
+    return str(note.record["key"]) if isinstance(note, LocalizedMessage) else ""
 
 
 def _describe(found: "SourceCheck", settings: "Settings", words: "Words", position: int) -> "Iterator[str]":
@@ -73,21 +131,19 @@ def _describe(found: "SourceCheck", settings: "Settings", words: "Words", positi
     family = words.text("families", found.source.family)
     state = say("fine" if found.is_fine else "bad")
     if not found.file:
-        yield f"{state} " + say("no_file", source=found.source.name, pattern=settings.home / found.source.pattern)
+        pattern = os.path.normpath(settings.home / found.source.pattern)
+        yield f"{state} " + say("no_file", source=found.source.name, pattern=pattern)
         yield from (f"  {say('nearest', file=file)}" for file in found.nearest)
         return
-    values = {"source": found.source.name, "family": family, "file": found.file, "files": f"{found.file_count:,}"}
+    values = {"source": found.source.name, "family": family, "file": _show_file(found, settings)}
+    values["files"] = f"{found.file_count:,}"
     yield f"{state} " + say("file", **values, day=found.delivered_on or words.no_data)
-    yesterday = datetime.now(settings.zone).date() - timedelta(days=1)
-    if found.source.required and found.delivered_on and 0 < (yesterday - found.delivered_on).days <= DAYS_AWAITED:
-        yield f"  {say('awaited', day=yesterday)}"
+    yield from _tell_awaited(found, settings, words)
     if found.problem:
         yield f"  {say('problem', problem=_translate(found.problem, words))}"
         yield from _locate(found.place, position)
         return
-    refused = sum(refusal.count for refusal in found.refusals)
-    counts = {"read": found.rows_read, "accepted": found.accepted, "duplicates": found.duplicates, "refused": refused}
-    yield f"  {say('rows', **{name: f'{count:,}' for name, count in counts.items()})}"
+    yield f"  {_count_rows(found, words)}"
     if found.superseded:
         yield f"  {say('superseded', count=f'{found.superseded:,}', duplicates=found.source.duplicates)}"
     if found.first_time:

@@ -4,7 +4,7 @@
 -- severity: warn
 with versions as (
     select
-        delivered.business_date, delivered.event_id, deliveries.loaded_at, delivered.event_type as level,
+        delivered.business_date, delivered.event_id, delivered.dt, deliveries.loaded_at, delivered.event_type as level,
         coalesce(delivered.platform, '') as platform, coalesce(delivered.object, '') as object,
         row_number() over (
             partition by delivered.business_date, delivered.event_id
@@ -38,16 +38,16 @@ figures as (
 
 dated as (
     select
-        business_date, event_id, metric, figure_value, version,
+        business_date, event_id, metric, figure_value, dt, version,
         min(loaded_at) over (partition by business_date, event_id, metric, figure_value) as stated_at
     from figures
 ),
 
--- As they are stated now, and since when.
+-- As they are stated now, by the newest file, and since when.
 current_figures as (
     select business_date, event_id, metric, figure_value, stated_at as loaded_at
     from dated
-    qualify row_number() over (partition by business_date, event_id, metric order by version desc) = 1
+    qualify row_number() over (partition by business_date, event_id, metric order by dt desc, version desc) = 1
 ),
 
 -- What one run takes is told at once: only what came an hour later has changed anything that was told.

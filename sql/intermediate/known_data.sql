@@ -4,6 +4,9 @@
 -- declared family without any event so far has delivered that nothing happened: all of it is known. Visitors are known on
 -- days on which nine human sessions in ten name theirs: with fewer, nothing may be divided by them.
 --
+-- Two sources of which no key ever meets are apart: what one made of the other is not known. Orders are also apart on a
+-- day on which none has a session, where ten would have one by their share to date.
+--
 -- grain: business_date
 -- history: all
 -- owner: data
@@ -46,6 +49,58 @@ named as (
     from intermediate.session_days
     where is_human and business_date between $from_date and $to_date
     group by business_date
+),
+
+order_days as (
+    select business_date, count(*) as orders, count(session_id) as linked_orders
+    from intermediate.orders
+    where excluded_reason is null and business_date <= $to_date
+    group by business_date
+),
+
+order_links as (
+    select
+        days.business_date,
+        sum(orders) as orders,
+        sum(linked_orders) as linked_orders,
+        coalesce(sum(orders) filter (where order_days.business_date = days.business_date), 0) as orders_of_day,
+        coalesce(sum(linked_orders) filter (where order_days.business_date = days.business_date), 0) as linked_of_day
+    from days
+    inner join order_days on order_days.business_date <= days.business_date
+    group by days.business_date
+),
+
+inquirers as (
+    select 'customer' as kind, customer_id as person_id, min(business_date) as first_date
+    from intermediate.inquiries
+    where customer_id is not null and business_date <= $to_date
+    group by customer_id
+    union all
+    select 'visitor', visitor_id, min(business_date)
+    from intermediate.inquiries
+    where visitor_id is not null and business_date <= $to_date
+    group by visitor_id
+),
+
+payers as (
+    select 'customer' as kind, customer_id as person_id, min(business_date) as first_date
+    from intermediate.payments
+    where customer_id is not null and business_date <= $to_date
+    group by customer_id
+    union all
+    select 'visitor', visitor_id, min(business_date)
+    from intermediate.payments
+    where visitor_id is not null and business_date <= $to_date
+    group by visitor_id
+),
+
+inquiry_links as (
+    select
+        (select min(business_date) from intermediate.inquiries) as first_inquiry_date,
+        (select min(business_date) from intermediate.payments) as first_payment_date,
+        min(greatest(inquirers.first_date, payers.first_date)) as first_linked_date
+    from inquirers
+    inner join payers using (kind, person_id)
 )
 
 select
@@ -119,8 +174,17 @@ select
     coalesce(bool_or(family = 'service' and event_type in ('contact_lost', 'opted_out', '*')), false)
         as has_contact_losses, -- contacts lost
     coalesce(bool_or(family = 'service' and event_type in ('question_answered', 'review_replied', '*')), false)
-        as has_question_answers -- answers to questions and reviews
+        as has_question_answers, -- answers to questions and reviews
+    coalesce(bool_and(
+        orders > 0 and (linked_orders = 0 or linked_of_day = 0 and orders_of_day * linked_orders >= 10 * orders)
+    ), false) as are_orders_apart, -- no key of the orders meets a session
+    coalesce(bool_and(
+        first_inquiry_date <= business_date and first_payment_date <= business_date
+        and coalesce(first_linked_date > business_date, true)
+    ), false) as are_inquiries_apart -- nobody who asked is known among those who pay
 from days
 left join known using (business_date)
 left join named using (business_date)
+left join order_links using (business_date)
+cross join inquiry_links
 group by business_date

@@ -35,6 +35,13 @@ presales as (
     group by business_date
 ),
 
+-- Before, ids of clicks and of sessions have never met: whether a click arrived is not known.
+first_arrival as (
+    select min(business_date) as first_arrival_date
+    from marts.arrival_cube
+    where arrived_clicks > 0 and business_date <= $to_date
+),
+
 advertising as (
     select
         business_date,
@@ -150,9 +157,10 @@ measures as (
         {'metric': 'click_rate', 'numerator': case when has_clicks and has_impressions then clicks end,
             'denominator': impressions},
         {'metric': 'arrival_rate', 'numerator': case when has_clicks and has_sessions and identified_clicks > 0
-            then arrived_clicks end,
+            and business_date >= first_arrival_date then arrived_clicks end,
             'denominator': identified_clicks},
-        {'metric': 'visits_per_click', 'numerator': case when has_clicks and has_sessions and identified_clicks = 0
+        {'metric': 'visits_per_click', 'numerator': case when has_clicks and has_sessions
+            and (identified_clicks = 0 or coalesce(business_date < first_arrival_date, true))
             then advertised_sessions end,
             'denominator': clicks},
         {'metric': 'cost_per_engaged_session', 'numerator': case when has_pages and has_costs then cost end,
@@ -160,7 +168,9 @@ measures as (
         {'metric': 'return_on_ad_spend', 'numerator': case
             when paid_amount is null or cost is null or not has_costs then null
             when is_advertised then advertised_amount
-            when identified_clicks > 0 then 0 end, 'denominator': cost},
+            when identified_clicks > 0 and business_date >= first_arrival_date and same_day_orders is not null
+                then 0 end,
+            'denominator': cost},
         {'metric': 'acquisition_cost', 'numerator': case when has_costs then cost end,
             'denominator': first_time_buyers}
     ], recursive := true)
@@ -168,6 +178,7 @@ measures as (
     inner join advertising using (business_date)
     left join landing using (business_date)
     left join advertised using (business_date)
+    cross join first_arrival
     where impressions > 0 or clicks > 0 or cost > 0
     union all
     select business_date, unnest([

@@ -1,6 +1,7 @@
 -- The shop's day in one row: the factors of the same-day money, the headline rate and the platform's counts beside it.
 --
--- What event types or columns would tell that the shop has not delivered by the end of the day is null, never zero.
+-- What event types or columns would tell that the shop has not delivered by the end of the day is null, never zero; so
+-- is what its sessions paid, where no key of the orders meets a session.
 --
 -- grain: business_date
 -- history: all
@@ -123,7 +124,7 @@ select
         as returning_sessions, -- human sessions whose customer had purchased before
     case when has_product_views then coalesce(qualified_sessions, 0) end
         as qualified_sessions, -- human sessions that reached a qualified product view
-    case when has_sessions and has_payments then coalesce(paying_sessions, 0) end
+    case when has_sessions and has_payments and are_orders_apart is not true then coalesce(paying_sessions, 0) end
         as paying_sessions, -- human sessions paid by the end of the day they entered
     case when has_page_views then coalesce(page_views, 0)::BIGINT end
         as page_views, -- pages opened in human sessions
@@ -144,10 +145,10 @@ select
         as paid_units, -- units in them; null where none says how many
     case when has_amounts and not coalesce(is_amount_unknown, false) then coalesce(paid_amount, 0)::DECIMAL(18, 2) end
         as paid_amount, -- paid, postage in, later refunds not deducted; null where no payment says how much
-    case when has_sessions and has_payments then coalesce(same_day_orders, 0) end
+    case when has_sessions and has_payments and are_orders_apart is not true then coalesce(same_day_orders, 0) end
         as same_day_orders, -- orders paid on the day their session entered
     case
-        when has_sessions and has_amounts and not coalesce(is_amount_unknown, false)
+        when has_sessions and has_amounts and not coalesce(is_amount_unknown, false) and are_orders_apart is not true
             then coalesce(same_day_amount, case when coalesce(unpriced_same_day, 0) = 0 then 0 end)::DECIMAL(18, 2)
     end
         as same_day_amount, -- amount paid for them
@@ -155,10 +156,10 @@ select
         when has_refunds and not coalesce(is_refund_unknown, false) then coalesce(refunded_amount, 0)::DECIMAL(18, 2)
     end
         as refunded_amount, -- refunded on the day, for payments of any day; deposits out
-    case when has_payments then paying_sessions / nullif(human_sessions, 0) end
+    case when has_payments and are_orders_apart is not true then paying_sessions / nullif(human_sessions, 0) end
         as same_day_session_rate, -- headline: paying / human sessions
     case
-        when has_payments
+        when has_payments and are_orders_apart is not true
             then coalesce((expected_paying / weight)::DOUBLE, paying_sessions / nullif(human_sessions, 0))
     end as standardised_session_rate, -- the same, each entry hour weighted as in the 28 days before
     case when has_payments and has_buyers and has_visitors then coalesce(buyers, 0) / nullif(visitors, 0) end

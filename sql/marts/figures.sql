@@ -53,6 +53,7 @@ with stated as (
         inquirers::DECIMAL(24, 6) as inquirers,
         inquirers_paid::DECIMAL(24, 6) as inquirers_paid,
         served_users::DECIMAL(24, 6) as served_users,
+        consulting_users::DECIMAL(24, 6) as consulting_users,
         order_amount::DECIMAL(24, 6) as order_amount,
         paid_amount::DECIMAL(24, 6) as paid_amount,
         returning_paid_amount::DECIMAL(24, 6) as returning_paid_amount,
@@ -89,8 +90,8 @@ figures as (
             viewers, visitors, new_visitors, search_visitors, product_impression_users, product_click_users,
             product_visitors, favorite_users, cart_users, order_buyers, paying_buyers, new_paying_buyers,
             returning_paying_buyers, search_paying_buyers, refunding_buyers, inquirers, inquirers_paid,
-            served_users, order_amount, paid_amount, returning_paid_amount, refunded_amount, cost,
-            attributed_amount, click_rate, bounce_rate, order_rate, pay_rate, inquiry_pay_rate, reply_rate,
+            served_users, consulting_users, order_amount, paid_amount, returning_paid_amount, refunded_amount,
+            cost, attributed_amount, click_rate, bounce_rate, order_rate, pay_rate, inquiry_pay_rate, reply_rate,
             response_rate_3min, satisfaction_rate, refund_rate, amount_per_buyer, return_on_spend, stay_seconds,
             watch_seconds, first_response_seconds, average_response_seconds
         )

@@ -1,9 +1,10 @@
 -- The four stages step by step: how many took each step on the day.
 --
 -- Landing and decision are split by entry type and add up over it; the other stages have the one entry type `all`.
--- Arrival in the traffic stage counts clicks that arrived; where no click carries an id, all human sessions. A step is
--- left out while the shop has not delivered its events: rates run between the steps that are there. Without sessions, the
--- decision stage has the orders of the day and those of them that were paid, under the entry type `all`.
+-- Arrival in the traffic stage counts clicks that arrived; where no id of a click has ever met a session, all human
+-- sessions. A step is left out while the shop has not delivered its events, and an order or payment where no key of the
+-- orders meets a session: rates run between the steps that are there. Without sessions, the decision stage has the orders
+-- of the day and those of them that were paid, under the entry type `all`.
 --
 -- grain: business_date, stage, step_number, step, entry_type
 -- history: all
@@ -14,13 +15,21 @@ with known as (
     where business_date between $from_date and $to_date
 ),
 
+first_arrival as (
+    select min(business_date) as first_arrival_date
+    from marts.arrival_cube
+    where arrived_clicks > 0 and business_date <= $to_date
+),
+
 advertising as (
     select
         business_date,
         sum(impressions) as impressions,
         sum(clicks) as clicks,
-        case when sum(identified_clicks) > 0 then sum(arrived_clicks) else sum(sessions) end as arrivals
+        case when sum(identified_clicks) > 0 and business_date >= min(first_arrival_date) then sum(arrived_clicks)
+            else sum(sessions) end as arrivals
     from marts.arrival_cube
+    cross join first_arrival
     where business_date between $from_date and $to_date
     group by business_date
 ),
@@ -124,11 +133,11 @@ steps as (
     union all
     select business_date, 'decision', 4, 'order', entry_type, observed_order, reached_order
     from sessions inner join known using (business_date)
-    where has_creations
+    where has_creations and are_orders_apart is not true
     union all
     select business_date, 'decision', 5, 'paid', entry_type, observed_paid, reached_paid
     from sessions inner join known using (business_date)
-    where has_payments
+    where has_payments and are_orders_apart is not true
     union all
     select business_date, 'decision', 4, 'order', 'all', orders, orders
     from orders inner join known using (business_date)

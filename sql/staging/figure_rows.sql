@@ -59,6 +59,7 @@ select
     inquirers, -- people who asked before buying
     inquirers_paid, -- inquirers who paid
     served_users, -- people whom the service answered
+    consulting_users, -- people who wrote to the service, whether before buying or after
     order_amount, -- amount of the orders created
     paid_amount, -- amount paid
     returning_paid_amount, -- of it, by people who had paid before

@@ -183,6 +183,11 @@ class RowCheck:
     detail: str
 
 
+def _is_time(kind: str) -> bool:
+    """Whether a value of the type is a time already, however the source says that its times are written."""
+    return kind == "DATE" or kind.startswith("TIMESTAMP")
+
+
 class SourceMapping:
     """Maps the rows of one delivery to rows of its family.
 
@@ -292,7 +297,7 @@ class SourceMapping:
     def _refuse_untimed(self, warehouse: Warehouse) -> None:
         """Raises DeliveryError if event_time is of a type from which no time follows, such as a number."""
         kind = self.types["event_time"]
-        if self.source.time_format in EPOCH_UNITS or kind in ("VARCHAR", "DATE") or kind.startswith("TIMESTAMP"):
+        if self.source.time_format in EPOCH_UNITS or kind == "VARCHAR" or _is_time(kind):
             return
         text = self._text("event_time")
         query = f"{self._with_trimmed_only(['event_time'])} select {text} from trimmed where {text} is not null limit "
@@ -468,7 +473,7 @@ class SourceMapping:
         """UTC, as TIMESTAMP. A time without an offset is read in the source's time zone."""
         given, text, kind = f"given_{column}", self._text(column), self.types[column]
         form = self.source.time_format
-        if form in EPOCH_UNITS:
+        if form in EPOCH_UNITS and not _is_time(kind):
             microseconds = f"try_cast({text} as DECIMAL(38, 6)) * {EPOCH_UNITS[form]}"
             return f"try(make_timestamp(({microseconds})::BIGINT))"  # beyond the year 294,247 it raises an error
         if form and kind == "VARCHAR" and "%z" in form:
@@ -486,10 +491,10 @@ class SourceMapping:
         """The source's local time as TIMESTAMP; NULL for times with an offset and for invalid times."""
         given, text, kind = f"given_{column}", self._text(column), self.types[column]
         form = self.source.time_format
-        if form in EPOCH_UNITS or "%z" in form or kind == "TIMESTAMP WITH TIME ZONE":
-            return "NULL::TIMESTAMP"
         if kind == "TIMESTAMP":
             return given
+        if (form in EPOCH_UNITS and not _is_time(kind)) or "%z" in form or kind == "TIMESTAMP WITH TIME ZONE":
+            return "NULL::TIMESTAMP"
         if kind.startswith("TIMESTAMP") or kind == "DATE":
             return f"try_cast({given} as TIMESTAMP)"
         if form:
@@ -525,7 +530,7 @@ class SourceMapping:
                 checks.append(RowCheck(name, QuarantineReason.UNKNOWN_EVENT_TYPE, self._build_is_other_sql(), words))
             elif column.kind in (Kind.TEXT, Kind.IDENTIFIER):
                 checks += self._text_checks(column) if kind == "VARCHAR" else self._other_type_checks(column)
-            elif kind == column.sql_type != "DOUBLE":
+            elif kind == column.sql_type != "DOUBLE" and column.kind is not Kind.TIME:
                 continue
             else:
                 good = f"isfinite({typed})" if column.kind in (Kind.NUMBER, Kind.TIME) else f"{typed} is not null"
@@ -645,7 +650,7 @@ class SourceMapping:
 
         A number whose date is absurd as the declared epoch counts as unreadable.
         """
-        is_epoch = self.source.time_format in EPOCH_UNITS
+        is_epoch = self.source.time_format in EPOCH_UNITS and not _is_time(self.types["event_time"])
         if self.types["event_time"] != "VARCHAR" and not is_epoch:
             return {}, 0
         text = self._text("event_time")

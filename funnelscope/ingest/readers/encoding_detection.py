@@ -21,6 +21,7 @@ OTHER_FORMATS = {  # first bytes to the key of the message about such a file
     b"<!doctype": "web_page",
     b"<html": "html",
     b"<table": "html_table",
+    **dict.fromkeys((b"<head", b"<meta", b"<style", b"<!--"), "html"),
     b"<?xml": "xml",
 }
 TAR_MARK, TAR_MARK_PLACE = b"ustar", 257
@@ -33,8 +34,9 @@ def detect_other_format(start: bytes) -> str:
     """The key of the message about bytes that are not text; empty if they may be text."""
     if start[TAR_MARK_PLACE:].startswith(TAR_MARK):
         return "tar_archive"
-    begun = start.lstrip().lower()
-    return next((key for mark, key in OTHER_FORMATS.items() if begun.startswith(mark.lower())), "")
+    begun = start.removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    found = next((key for mark, key in OTHER_FORMATS.items() if begun.startswith(mark.lower())), "")
+    return "html" if found == "web_page" and b"<table" in begun and b"password" not in begun else found
 
 
 def detect_marked_encoding(start: bytes) -> str:

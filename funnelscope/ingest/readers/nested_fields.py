@@ -278,13 +278,17 @@ def _add_fields(warehouse: Warehouse, rows: DeliveryRows, names: Sequence[str], 
     kinds = {name: kind for name, kind, *_ in warehouse.rows(f"describe temp.{table}")}
     missing = _list_never_true(warehouse, f"temp.{table}", [f"is_there_{n}_" for n in range(len(is_there))])
     absent = {name: _list_names_below(name, columns) for name, field in resolved.items() if field is None}
+    # What the type of a column cannot have is empty, and of no type, so that it fits into every expression.
+    delivered = {column.lower() for column in columns}
+    untyped = [name for name in absent if name.partition(".")[0].lower() in delivered]
+    added = "".join(f", null as {quote_identifier(name)}" for name in untyped)
     for name in (list(is_there)[number] for number in missing):
         field = next(field for field in fields if field.name == name)
         keys = _list_distinct(warehouse, rows.relation, field.keys) if field.keys else ()
         absent[name] = keys or steps.list_names_beside(warehouse, relation, name)
     return replace(
-        rows.place_in(f"temp.{table}"),
-        fields=rows.fields | {name: kinds[name] for name in taken},
+        rows.place_in(f"(select *{added} from temp.{table})" if added else f"temp.{table}"),
+        fields=rows.fields | {name: kinds[name] for name in taken} | dict.fromkeys(untyped, "VARCHAR"),
         absent=rows.absent | absent,
     )
 

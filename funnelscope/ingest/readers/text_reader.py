@@ -282,7 +282,7 @@ def _stage_csv(stage: RecordStage, text: Iterable[str], source: Source, is_tabbe
             problem = build_problem("field_count", fields=str(len(fields)), columns=str(len(header)))
             stage.add_bad(first_line, QuarantineReason.WRONG_FIELD_COUNT, problem, record)
     if skipped_count:
-        stage.notes.append(f"{skipped_count} lines left out by skip_lines")
+        stage.notes.append(LocalizedMessage("left_out_by_skip_lines", count=skipped_count))
 
 
 def _describe_long_line() -> LocalizedMessage:
@@ -373,6 +373,9 @@ SHOWN_OF_A_KEY = 100
 # Numbers stay as they are written: 1.10 must give the same event as in a CSV file.
 _JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_build_object)
 
+# One for all values: to make it takes as long as to write one. What was just parsed holds no circle.
+_WRITER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, check_circular=False)
+
 
 def _stage_json(stage: RecordStage, text: Iterable[str]) -> None:
     for line_number, line in enumerate(text, start=1):
@@ -427,4 +430,4 @@ def _format_values(value: dict[str, object]) -> list[str | None]:
 def _format_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return _WRITER.encode(value)

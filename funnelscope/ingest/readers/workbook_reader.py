@@ -209,7 +209,7 @@ def _stage_rows(stage: RecordStage, rows: Sequence[Sequence[Cell]], source: Sour
             problem = build_problem("field_count", fields=str(len(fields)), columns=str(len(header)))
             stage.add_bad(number, QuarantineReason.WRONG_FIELD_COUNT, problem, record)
     if skipped_count:
-        stage.notes.append(f"{skipped_count} lines left out by skip_lines")
+        stage.notes.append(LocalizedMessage("left_out_by_skip_lines", count=skipped_count))
 
 
 def _write_cell(cell: Cell, time_format: str) -> str:

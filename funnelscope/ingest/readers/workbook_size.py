@@ -30,6 +30,7 @@ UNPACKED_AT_ONCE = 2**20
 LONGEST_PLACE = 40
 MEMORY_OF_AN_OLD_WORKBOOK = 3 * 2**30
 SECONDS_OF_AN_OLD_WORKBOOK = 120
+OLD_WORKBOOK_MARK = b"\xd0\xcf\x11\xe0"
 PANICS = "pyo3_runtime"  # the module of the exceptions, no subclass of Exception, that calamine raises of its defects
 _PLACE = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{0,3})(\d{1,9})["']""")
 _MEASURE = """
@@ -61,11 +62,13 @@ def refuse_giant_workbook(path: Path) -> None:
 
 
 def open_workbook(path: Path) -> CalamineWorkbook:
-    """The workbook. Raises CalamineError and OSError."""
-    if is_clean(str(path)):
-        return CalamineWorkbook.from_path(path)
-    with path.open("rb") as stream:  # a name that is no UTF-8 means nothing to calamine
-        return CalamineWorkbook.from_filelike(stream)
+    """The workbook, of the kind that its content is: platforms name an .xlsx .xls. Raises CalamineError and OSError."""
+    with path.open("rb") as stream:
+        is_old = stream.read(len(OLD_WORKBOOK_MARK)) == OLD_WORKBOOK_MARK
+        if is_clean(str(path)) and is_old == (path.suffix.lower() == ".xls"):
+            return CalamineWorkbook.from_path(path)
+        stream.seek(0)
+        return CalamineWorkbook.from_filelike(stream)  # a name that is no UTF-8 means nothing to calamine
 
 
 @contextmanager
