@@ -10,7 +10,17 @@ from math import floor, log10
 
 from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, choose_baseline_digits, format_signed
-from reports.model import Bridge, DayPoint, Figure, Finding, Platform, Report, Stage, StageStep
+from reports.model import (
+    Bridge,
+    DayPoint,
+    Figure,
+    Finding,
+    Platform,
+    Report,
+    Stage,
+    StageStep,
+    select_told_findings,
+)
 from reports.pages.finding_blocks import write_finding_title
 from reports.pages.platform_pages import find_amount, name_platform
 from reports.pictures.bridge import write_bar_value
@@ -21,7 +31,7 @@ from reports.pictures.trend import find_promotion_runs, has_trend, select_trends
 WIDTH, HEIGHT = 360, 150
 TOP, BOTTOM, SIDE = 16, 20, 6
 CHARACTER = 6.2
-SPARK_HEIGHT = 40
+SPARK_HEIGHT, LANE = 40, 12
 BAR_WIDTH, BAR_HEIGHT = 100, 12
 MOST_TICKS = 4
 
@@ -34,6 +44,8 @@ def draw_charts(report: Report, words: Words) -> dict[str, str]:
             charts[f"spark_{headline.figure.key}"] = draw_spark(headline.figure.trend)
     for figure in select_trends(report):
         charts[f"trend_{figure.key}"] = draw_trend(figure, words)
+    if report.daily is not None:
+        charts["daily"] = draw_daily(report.daily, select_told_findings(report), words)
     if report.bridge is not None:
         charts["bridge"] = draw_bridge(report.bridge, words)
     for stage in report.stages:
@@ -83,6 +95,49 @@ def draw_trend(figure: Figure, words: Words, name: str = "") -> str:
     if any(point.usual_low is not None for point in figure.trend) or figure.usual_low is not None:
         title += words.text("pictures", "grey_band")
     return _draw_line(figure, title, words)
+
+
+def draw_daily(figure: Figure, findings: Sequence[Finding], words: Words) -> str:
+    """A bar for each day of a week or month before its usual range, and a lane with the days of each finding."""
+    points = figure.trend
+    known = [float(end) for point in points for end in (point.value, point.usual, point.usual_high) if end is not None]
+    scale = _Scale([0.0, *known], len(points), HEIGHT, TOP, BOTTOM)
+    ticks = _write_ticks(figure.unit, scale, words)
+    width = (WIDTH - SIDE) / (len(points) + 1)
+    scale.left = max([len(written) for written in ticks.values()] + [0]) * CHARACTER + 2 * SIDE + width / 2
+    scale.right = WIDTH - SIDE - width / 2
+    parts = [*_draw_axes(points, ticks, scale)]
+    for place, point in enumerate(points):
+        parts += _draw_day(place, point, figure.unit, scale, words)
+    for number, finding in enumerate(findings):
+        y = HEIGHT + LANE * number
+        parts.append(f'<text class="since" x="{SIDE}" y="{y + 9}">{escape(words.plain(number + 1))}</text>')
+        parts += [
+            _rectangle("lane", scale.x(place) - scale.step / 2, y + 3, scale.step, 5)
+            for place, point in enumerate(points)
+            if point.day in finding.found_on
+        ]
+    return f"<div class='line'>{_frame(HEIGHT + LANE * len(findings), ''.join(parts), 'line')}</div>"
+
+
+def _draw_day(place: int, point: DayPoint, unit: Unit, scale: "_Scale", words: Words) -> Iterable[str]:
+    """A day's usual range, its bar that tells its value under the pointer, and its usual value."""
+    middle, zero = scale.x(place), scale.y(0.0)
+    if point.promotion:
+        yield _rectangle("promotion", middle - scale.step / 2, TOP, scale.step, scale.depth)
+    if point.usual_low is not None and point.usual_high is not None:
+        top, bottom = scale.y(float(point.usual_high)), scale.y(float(point.usual_low))
+        yield _rectangle("band", middle - scale.step * 0.47, top, scale.step * 0.94, bottom - top)
+    if point.value is not None:
+        told = escape(f"{point.day:%m-%d} {words.value(point.value, unit, 0)}")
+        x, width, top = middle - scale.step * 0.3, scale.step * 0.6, scale.y(float(point.value))
+        yield (
+            f'<rect class="bar" x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{zero - top:.1f}">'
+            f"<title>{told}</title></rect>"
+        )
+    if point.usual is not None:
+        y, reach = scale.y(float(point.usual)), scale.step * 0.47
+        yield f'<line class="mark" x1="{middle - reach:.1f}" x2="{middle + reach:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
 
 
 def draw_spark(points: Sequence[DayPoint]) -> str:
@@ -141,11 +196,11 @@ class _Scale:
         spread = (high - low) or abs(high) or 1.0
         self.low, self.high = low - spread * 0.05, high + spread * 0.05
         self.depth, self.bottom = height - top - bottom, height - bottom
-        self.count, self.left = count, left
+        self.count, self.left, self.right = count, left, float(WIDTH - SIDE)
 
     @property
     def step(self) -> float:
-        return (WIDTH - SIDE - self.left) / max(self.count - 1, 1)
+        return (self.right - self.left) / max(self.count - 1, 1)
 
     def x(self, place: float) -> float:
         return self.left + self.step * place

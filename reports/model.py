@@ -19,6 +19,7 @@ from funnelscope.messages.wording import Words, load_words
 from reports.campaign_review import CampaignReview
 
 FULL_BASELINE_DAYS = 28
+FINDINGS_ON_THE_FIRST_PAGE = 3
 
 
 class ReportVerdict(StrEnum):
@@ -76,7 +77,8 @@ class Mark(StrEnum):
 class DayPoint:
     """One day of a series. `value` is None if the day has no usable number; `promotion` names the promotion of the day.
 
-    `usual_low` and `usual_high` bound the usual range of that weekday, if it is known.
+    `usual` is what the comparable days let expect of it; `usual_low` and `usual_high` bound the usual range of that
+    weekday, if it is known.
     """
 
     day: date
@@ -84,6 +86,7 @@ class DayPoint:
     promotion: str | None = None
     usual_low: Number | None = None
     usual_high: Number | None = None
+    usual: Number | None = None
 
 
 @dataclass(frozen=True)
@@ -225,8 +228,9 @@ class Finding:
     `kind` names the class of fault for machines, `title` for readers. `named` is the one object to open, as (dimension,
     value). `effect` is the change of the slice's rate relative to the expected rate (-0.45 = 45 % below). Orders and
     money are losses: positive if something was lost. `mix` and `rate` are the slice's two parts of the change of the
-    stage's rate, 0 to 1. For a week or month they are sums over `days` days. `stability` (0 to 1) is the share of
-    resamples that name the same slice. `question` and `next_step` are complete sentences in the report's language.
+    stage's rate, 0 to 1. In a week or month it is of the days `found_on`: losses are sums, rates pooled. `stability`
+    (0 to 1) is the share of resamples that name the same slice. `question` and `next_step` are complete sentences in
+    the report's language.
 
     `step` is the step or figure that fewer reach, `entered` how many came to it on the day. `trend` is the slice's rate
     by day, or its figure where no rate is known (`is_figure`). What was lost so far counts all days since it was found,
@@ -260,7 +264,7 @@ class Finding:
     question: str = ""
     next_step: str = ""
     recheck_date: date | None = None
-    days: int | None = None
+    found_on: tuple[date, ...] = ()
     status_reason: str = ""
     finding_id: str = ""
     step: str = ""
@@ -275,6 +279,11 @@ class Finding:
     rows: tuple[FindingRow, ...] = ()
     row_count: int | None = None
     link: str = ""
+
+    @property
+    def days(self) -> int | None:
+        """On how many days of a week or month it was found; None in the report of a day."""
+        return len(self.found_on) or None
 
 
 @dataclass(frozen=True)
@@ -315,7 +324,8 @@ class OtherMove:
 class Diagnosis:
     """The diagnosis of the day. `state` is a key of the words' `diagnosis_states`, `reason` explains it.
 
-    `comparison` says with what a promotion day is compared; empty for other days.
+    `comparison` says with what a promotion day is compared; empty for other days. Of a week or month, `judged_days` is
+    the number of its days on which findings were looked for.
     """
 
     state: str
@@ -326,6 +336,7 @@ class Diagnosis:
     comparison: str = ""
     gains: tuple[OtherMove, ...] = ()
     by_mix: tuple[OtherMove, ...] = ()
+    judged_days: int | None = None
 
 
 @dataclass(frozen=True)
@@ -770,7 +781,8 @@ class Report:
     """One edition of the report of a day, a week, a month or a campaign.
 
     `business_date` is the day, or the last one of the period that `period` and `name` give ("2026-W24", "2026-06").
-    `days` lists the period's days; "usual" then means as many usual days. A daily report has neither name nor days.
+    `days` lists the period's days; "usual" then means as many usual days. `daily` is the main figure on each of them. A
+    daily report has neither name nor days.
     `days_of_weekday` is the number of comparable days of its weekday, if these make up what is usual.
 
     `language` names a file of `messages/texts`; `currency` is printed with money; `edition` counts from 1 and rises
@@ -797,6 +809,7 @@ class Report:
     period: PeriodKind = PeriodKind.DAY
     name: str = ""
     days: tuple[DayInPeriod, ...] = ()
+    daily: Figure | None = None
     verdict_reasons: tuple[Message, ...] = ()
     last_good_date: date | None = None
     promotion: str | None = None
@@ -858,6 +871,12 @@ def select_findings_of_stage(report: Report, stage: str) -> tuple[Finding, ...]:
         return ()
     findings = report.diagnosis.findings
     return tuple(each for each in findings if each.stage == stage and get_platform(each) is None)
+
+
+def select_told_findings(report: Report) -> tuple[Finding, ...]:
+    """The findings that the first page tells, the worst first; those that people know are told in one line."""
+    findings = report.diagnosis.findings if report.diagnosis else ()
+    return tuple(each for each in findings if not each.is_quiet)[:FINDINGS_ON_THE_FIRST_PAGE]
 
 
 def count_days_so_far(finding: Finding, day: date) -> int | None:

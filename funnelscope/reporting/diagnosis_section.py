@@ -9,7 +9,7 @@ import reports
 from funnelscope.diagnosis.diagnosis_tables import read_records
 from funnelscope.diagnosis.narrative import describe_data_check
 from funnelscope.diagnosis.playbook import Playbook, load_playbook
-from funnelscope.diagnosis.records import EvidenceRecord, FindingRecord, FindingRowRecord
+from funnelscope.diagnosis.records import EvidenceRecord, FindingRecord, FindingRowRecord, WeekFindingRecord
 from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis, read_diagnosis
 from funnelscope.events.metrics import METRICS
@@ -93,7 +93,8 @@ def _describe_promotion(stored: StoredDiagnosis, playbook: Playbook) -> str:
 def _read_diagnosis_of_days(published: Published) -> reports.Diagnosis | None:
     """What the days' diagnoses found, each finding once: as its last day tells it, with what all its days cost.
 
-    The ends of the days' intervals are added up: they share the usual rates, so their errors do not cancel out.
+    The ends of the days' intervals are added up: they share the usual rates, so their errors do not cancel out. What
+    had ended before the first day is none of the period's.
     """
     days = [stored for day in published.dates if (stored := read_diagnosis(published.connection, day)).day]
     if not days:
@@ -107,14 +108,19 @@ def _read_diagnosis_of_days(published: Published) -> reports.Diagnosis | None:
             for finding in stored.week_findings:
                 found.setdefault(finding.finding_id, []).append((finding, stored))
     findings = sorted(
-        (_convert_finding_of_days(published, each, playbook) for each in found.values()),
+        (
+            _convert_finding_of_days(published, each, playbook)
+            for each in found.values()
+            if any(record.status != "recovered" for record, _ in each)
+        ),
         key=_rank_by_cost,
         reverse=True,
     )
+    judged = sum(stored.state == "diagnosed" for stored in days)
     if findings:
-        return reports.Diagnosis("found", findings=tuple(findings))
-    if any(stored.state == "diagnosed" for stored in days):
-        return reports.Diagnosis("calm")
+        return reports.Diagnosis("found", findings=tuple(findings), judged_days=judged)
+    if judged:
+        return reports.Diagnosis("calm", judged_days=judged)
     return reports.Diagnosis(days[-1].state, reason=_describe_reason(days[-1], playbook))
 
 
@@ -124,18 +130,47 @@ def _convert_finding_of_days(
     """One finding from its records of several days. The day of its recovery costs nothing and describes nothing."""
     last = found[-1][0]
     open_days = [each for each in found if each[0].status != "recovered"]
-    described, stored = open_days[-1] if open_days else found[-1]
+    described, stored = open_days[-1]
     sums = {name: _add_up(getattr(record, name) for record, _ in found) for name in _LOSSES}
+    is_of_week = isinstance(described, WeekFindingRecord)
     return replace(
         _convert_finding(
             published,
-            replace(described, **sums),  # type: ignore[arg-type]
+            replace(_pool_rates([record for record, _ in open_days]), **sums),  # type: ignore[arg-type]
             stored.select_evidence(described),
             playbook,
         ),
         status=reports.FindingStatus(last.status),
         is_ongoing=last.is_ongoing,
-        days=len(open_days),
+        found_on=tuple(published.dates) if is_of_week else tuple(each.business_date for _, each in open_days),
+    )
+
+
+def _pool_rates(records: Sequence[FindingRecord]) -> FindingRecord:
+    """The last record with the counts and the effect of all days; as it is where those of a day are not known.
+
+    The ends of the effect's interval are weighted as the effect itself is: by what was expected.
+    """
+    last = records[-1]
+    expected = _add_up(each.expected for each in records)
+    if not expected or any(None in (each.passed, each.expected, each.effect) for each in records):
+        return last
+
+    def weigh(ends: Sequence[float | None]) -> float | None:
+        weights = [each.expected or 0.0 for each in records]
+        known = [end * weight for end, weight in zip(ends, weights, strict=True) if end is not None]
+        return sum(known) / expected if len(known) == len(ends) else None
+
+    entered = [each.entered for each in records if each.entered is not None]
+    passed = sum(each.passed or 0 for each in records)
+    return replace(
+        last,
+        entered=sum(entered) if len(entered) == len(records) else None,
+        passed=passed,
+        expected=expected,
+        effect=passed / expected - 1,
+        effect_low=weigh([each.effect_low for each in records]),
+        effect_high=weigh([each.effect_high for each in records]),
     )
 
 
@@ -190,7 +225,7 @@ def _convert_finding(
         evidence=tuple(_convert_evidence(each, finding.since_date, playbook) for each in evidence),
         question=playbook.questions[finding.stage],
         next_step=texts.next_step,
-        recheck_date=max(published.dates) + RECHECK_AFTER,
+        recheck_date=published.last_date + RECHECK_AFTER,
         status_reason=_describe_status(published, finding, playbook),
         step=finding.step,
         entered=finding.entered,
@@ -232,15 +267,17 @@ def _locate_finding(published: Published, finding: FindingRecord) -> str:
 
 
 def _read_trend(published: Published, finding: FindingRecord) -> tuple[reports.DayPoint, ...]:
-    """The slice's rate over five weeks; days without entries have none."""
-    if not published.is_day or finding.status == "recovered":
+    """The slice's rate over the last five weeks; days without entries have none."""
+    if finding.status == "recovered":
         return ()
-    first = published.business_date - timedelta(days=CHART_DAYS - 1)
-    rates = read_finding_rates(published, published.settings, first, published.business_date, finding)
+    first = published.last_date - timedelta(days=CHART_DAYS - 1)
+    rates = read_finding_rates(published, published.settings, first, published.last_date, finding)
     days = [first + timedelta(days=number) for number in range(CHART_DAYS)]
     known = [day for day in days if rates.get(day) is not None]
     return tuple(
-        reports.DayPoint(day, rates.get(day), published.promotion(day)) for day in days if known and day >= known[0]
+        reports.DayPoint(day, rates.get(day), published.promotion(day, day))
+        for day in days
+        if known and day >= known[0]
     )
 
 

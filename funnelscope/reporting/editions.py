@@ -36,7 +36,7 @@ from funnelscope.reporting.data_section import (
     read_verdict_reasons,
 )
 from funnelscope.reporting.diagnosis_section import read_diagnosis_section
-from funnelscope.reporting.headline import build_bridge, read_headlines
+from funnelscope.reporting.headline import build_bridge, read_daily_figure, read_headlines
 from funnelscope.reporting.marks import mark_headlines
 from funnelscope.reporting.money_section import read_money
 from funnelscope.reporting.own_funnel_section import read_own_funnels
@@ -138,6 +138,7 @@ def build_report(
         period=published.period.kind,
         name="" if published.is_day else published.period.name,
         days=read_days_of_period(published, editions),
+        daily=read("headline", read_daily_figure, None) if has_events else None,
         verdict_reasons=(
             *read_verdict_reasons(published),
             *(Message("part_unread", {"part": each.part, "problem": each.problem}) for each in unread),

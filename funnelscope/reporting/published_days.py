@@ -140,6 +140,11 @@ class Published:
         return {found for (found,) in rows}
 
     @property
+    def last_date(self) -> date:
+        """The last day whose numbers are in the report; that of the period, if there is none."""
+        return max(self.dates, default=self.business_date)
+
+    @property
     def usual_dates(self) -> list[date]:
         """The comparable days that make up what is usual on these dates."""
         usual = self.yardstick.fit(dict.fromkeys(self.yardstick.days, (0.0, None)))
@@ -281,6 +286,16 @@ class Published:
             rule=None if self.is_day else _find_rule(metric_key),
             mean_of_days=today.get("mean_of_days"),
         )
+
+    def list_daily_values(self, key: str) -> dict[date, Number | None]:
+        """The metric on each day up to the period's last one with numbers; None on a day that is left out."""
+        known = self.daily.get(key, {})
+        days = [day for day in self.period.days if day <= self.last_date]
+        return {day: known[day]["value"] if day in self.dates and day in known else None for day in days}
+
+    def fit_days(self, key: str) -> UsualFigure:
+        """What the comparable days let expect of the metric on any day."""
+        return self._fit(key, "value")
 
     def _fit(self, key: str, field: str) -> UsualFigure:
         unit = _find_unit(key)

@@ -14,8 +14,7 @@ from reports.campaign_review import (
     name_phase,
 )
 from reports.model import Report, ReportVerdict
-from reports.pages.summary_page import write_runs_of_days
-from reports.pages.table_blocks import Content, build_section, build_table, write_column_heads
+from reports.pages.table_blocks import Content, build_section, build_table, write_column_heads, write_runs_of_days
 
 WHOLE_WIDTHS = (None, 28, 28, 22, 28, 22)
 PHASE_WIDTHS = (None, 11, 22, 19, 20, 16, 16, 20, 16)
@@ -47,6 +46,7 @@ def build_campaign_summary(report: Report, review: CampaignReview, words: Words)
         "day": words.text("campaign", "days", days=dates, time_zone=report.time_zone, date=review.known_to.isoformat()),
         "families": build_strip(review, words),
         "verdict": build_campaign_verdict(report, review, words),
+        "daily": None,
         "findings": None,
         "headline": None,
         "headline_notes": [],

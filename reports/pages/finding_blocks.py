@@ -1,6 +1,7 @@
 """The findings of the diagnosis in sentences: the verdict of the day, the findings in brief and in full."""
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, format_signed
@@ -15,6 +16,7 @@ from reports.model import (
     list_doubtful_figures,
     list_marked_figures,
     list_marked_platform_figures,
+    select_told_findings,
 )
 from reports.pages.table_blocks import (
     Content,
@@ -23,12 +25,14 @@ from reports.pages.table_blocks import (
     build_table,
     name_figure,
     write_marked_value,
+    write_runs_of_days,
 )
 from reports.pictures.finding_picture import WIDTH_MM, name_picture
 from reports.pictures.trend import has_trend
 
-FINDINGS_ON_THE_FIRST_PAGE = 3
 FINDING_WIDTHS: Widths = (48, None)
+AFFECTED_PEOPLE = ("purchased", "other")
+"""Whom a week or month may hold several times: they are never added up."""
 
 
 def write_day_sentence(report: Report, words: Words) -> str:
@@ -100,7 +104,60 @@ def write_summary_sentence(report: Report, words: Words) -> str:
     diagnosis = report.diagnosis
     if diagnosis is None:
         return words.text("diagnosis_states", "not_run")
-    return " ".join((_write_summary(report, diagnosis, words), *_write_context(diagnosis, words)))
+    of_period = write_period_sentences(report, words) if report.days else []
+    return " ".join((*of_period, _write_summary(report, diagnosis, words), *_write_context(diagnosis, words)))
+
+
+def write_period_sentences(report: Report, words: Words) -> list[str]:
+    """What a week or month sold, against what is usual and the one before, and its promotion days beside the others."""
+    paid = next((each for each in report.headline if each.figure.key == "paid_amount"), None)
+    if paid is None or paid.figure.value is None:
+        return []
+    against = {"against_usual": paid.figure.baseline, "before_that": paid.before, "earlier_that": paid.year_before}
+    compared = [
+        f"{words.text('columns', key)} {words.change(paid.figure.value, other, Unit.MONEY)}"
+        for key, other in against.items()
+        if other
+    ]
+    money = words.text("labels", "money", currency=report.currency, value=write_whole(paid.figure.value, words))
+    told = words.text("labels", "separator").join((money, *compared))
+    return [words.text("verdict_sentences", "period_amount", told=told), *_write_promotion_days(report, words)]
+
+
+def _write_promotion_days(report: Report, words: Words) -> list[str]:
+    """The mean amount of the promotion days beside that of the others; empty unless both are known."""
+    points = report.daily.trend if report.daily and report.daily.key == "paid_amount" else ()
+    known = [(point.promotion is not None, float(point.value)) for point in points if point.value is not None]
+    of_kind = {is_sale: [value for sale, value in known if sale is is_sale] for is_sale in (True, False)}
+    if not all(of_kind.values()):
+        return []
+    values = {
+        f"{name}_{part}": written
+        for is_sale, name in ((True, "sale"), (False, "plain"))
+        for part, written in (
+            ("days", words.plain(len(of_kind[is_sale]))),
+            ("amount", write_whole(fmean(of_kind[is_sale]), words)),
+        )
+    }
+    return [words.text("verdict_sentences", "promotion_days", **values)]
+
+
+def _write_standing(report: Report, acting: Sequence[Finding], words: Words) -> list[str]:
+    """How many of a week's or month's findings have ended, and how many days could be judged."""
+    if not report.days:
+        return []
+    told = []
+    if acting:
+        over = sum(each.status is FindingStatus.RECOVERED or not each.is_ongoing for each in acting)
+        counts = {"over": words.plain(over), "ongoing": words.plain(len(acting) - over)}
+        key = "all_over" if over == len(acting) else "of_which" if over else "all_ongoing"
+        told.append(words.text("verdict_sentences", key, **counts))
+    counted = sum(day.is_counted for day in report.days)
+    judged = report.diagnosis.judged_days if report.diagnosis else None
+    if judged is not None and judged < counted:
+        days = {"judged": words.plain(judged), "days": words.plain(counted)}
+        told.append(words.text("verdict_sentences", "judged_days", **days))
+    return told
 
 
 def _write_summary(report: Report, diagnosis: Diagnosis, words: Words) -> str:
@@ -110,7 +167,12 @@ def _write_summary(report: Report, diagnosis: Diagnosis, words: Words) -> str:
         if not each.is_quiet and (report.days or each.status is not FindingStatus.RECOVERED)
     ]
     if not acting:
-        return write_calm_sentence(report, diagnosis, words)
+        return " ".join((write_calm_sentence(report, diagnosis, words), *_write_standing(report, (), words)))
+    return " ".join((_write_cost_together(report, acting, words), *_write_standing(report, acting, words)))
+
+
+def _write_cost_together(report: Report, acting: Sequence[Finding], words: Words) -> str:
+    """How many findings there are, and what they cost together where that is known of each."""
     count = words.plain(len(acting))
     amounts = [each.lost_amount for each in acting if not each.is_overlapping]
     orders = [each.lost_orders for each in acting if not each.is_overlapping]
@@ -210,9 +272,8 @@ def build_finding_briefs(report: Report, words: Words) -> Content | None:
     """At most three findings, each as a title and short lines."""
     if report.diagnosis is None or not report.diagnosis.findings:
         return None
-    told = [each for each in report.diagnosis.findings if not each.is_quiet]
-    shown = told[:FINDINGS_ON_THE_FIRST_PAGE]
-    rest = len(told) - len(shown)
+    shown = select_told_findings(report)
+    rest = sum(not each.is_quiet for each in report.diagnosis.findings) - len(shown)
     notes = [words.text("notes", "more_findings", count=words.plain(rest))] if rest else []
     if quiet := [each for each in report.diagnosis.findings if each.is_quiet]:
         named = words.text("labels", "and_then").join(
@@ -296,26 +357,30 @@ def write_finding_facts(finding: Finding, report: Report, words: Words) -> str:
     if finding.strongest_part:
         facts.append(words.text("finding_facts", "most_in", part=words.format_slice(finding.strongest_part)))
     facts.append(write_duration(finding, report, words))
-    if finding.entered:
-        key = finding.step if finding.step in words.sections["affected"] else "other"
+    key = finding.step if finding.step in words.sections["affected"] else "other"
+    if finding.entered and not (report.days and key in AFFECTED_PEOPLE):
         facts.append(words.text("affected", key, count=words.plain(finding.entered)))
     if finding.owner and (not finding.next_step or finding.status is FindingStatus.RECOVERED):
         facts.append(words.text("finding_facts", "owner", owner=name_owner(finding, words)))
     if finding.mark is not None:
         facts.append(write_mark_of(finding.mark, words))
-    if finding.status is not FindingStatus.CONFIRMED:
+    is_told = report.days and finding.status is FindingStatus.RECOVERED  # by its duration
+    if finding.status is not FindingStatus.CONFIRMED and not is_told:
         facts.append(words.text("finding_states", finding.status.value))
     return words.text("labels", "dot").join(facts)
 
 
 def write_duration(finding: Finding, report: Report, words: Words) -> str:
-    """The day of the fault; of a week or month since when it lasts, and on how many days it was seen."""
-    if finding.since is None or report.days or finding.status is FindingStatus.RECOVERED:
-        since = write_since(finding, words)
-        if finding.days is None:
-            return since
-        seen = words.text("labels", "days_seen", count=words.plain(finding.days))
-        return words.text("labels", "dot").join((since, seen))
+    """The day of the fault; of a week or month the days on which it was found, and whether it has ended."""
+    if finding.days is not None:
+        dates = words.text("labels", "separator").join(write_runs_of_days(finding.found_on, words))
+        found_on = words.text("finding_facts", "found_on", count=words.plain(finding.days), dates=dates)
+        is_older = finding.since is not None and finding.since < report.days[0].day
+        begun = [words.text("finding_facts", "since", since=f"{finding.since:%m-%d}")] if is_older else []
+        state = words.text("finding_facts", "ongoing" if finding.is_ongoing else "over")
+        return words.text("labels", "dot").join((*begun, found_on, state))
+    if finding.since is None or finding.status is FindingStatus.RECOVERED:
+        return write_since(finding, words)
     number = (report.business_date - finding.since).days + 1
     key = "first_day" if number == 1 else "day"
     return words.text("finding_facts", key, number=words.plain(number), since=f"{finding.since:%m-%d}")

@@ -1,7 +1,7 @@
 """Shared by all pages: the blocks that page.typ lays out, and figures as table rows."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from funnelscope.messages.message_types import Number, Unit
@@ -120,6 +120,22 @@ def _build_figures_against(
             rows.append([name, "", words.value(figure.mean_of_days, figure.unit), "", ""])
     head = write_column_heads(words, "figure", "counts", "value", key, "change")
     return build_compared_table(head, rows, FIGURE_WIDTHS, 2, any(other is not None for other in others))
+
+
+def write_runs_of_days(days: Sequence[date], words: Words) -> list[str]:
+    """Sorted days, consecutive ones as a range: "06-03", "06-08 to 06-12"."""
+    runs: list[list[date]] = []
+    for day in days:
+        if runs and runs[-1][-1] == day - timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return [
+        f"{run[0]:%m-%d}"
+        if len(run) == 1
+        else words.text("labels", "date_range", first=f"{run[0]:%m-%d}", last=f"{run[-1]:%m-%d}")
+        for run in runs
+    ]
 
 
 def write_promotions_note(trend: Sequence[DayPoint], words: Words) -> str | None:
