@@ -13,7 +13,7 @@ from typing import Any
 from reports.pages.table_blocks import Content
 
 HEADINGS = ("heading", "title", "name")
-SILENT = ("anchor", "begins_page", "compared", "finding", "link", "widths")
+SILENT = ("anchor", "begins_page", "compared", "finding", "is_half", "link", "widths")
 """Keys that say how a block is laid out or reached, and are no text."""
 WITHOUT_HEADINGS = ("families",)
 """Lists of cells whose names are no headings."""

@@ -907,6 +907,23 @@ def has_events(report: Report) -> bool:
     return bool(report.stages) or not is_only_figures
 
 
+def select_told_indicators(report: Report, stage: Stage) -> tuple[Figure, ...]:
+    """The operational figures of a stage that are printed: all of them beside a finding, or where nobody looked.
+
+    Elsewhere those that are within their usual range are folded away.
+    """
+    if not is_diagnosed(report) or select_findings_of_stage(report, stage.key):
+        return stage.indicators
+    return tuple(figure for figure in stage.indicators if figure.mark or not is_usual(figure))
+
+
+def is_usual(figure: Figure) -> bool:
+    """Whether the figure is known to be within its usual range."""
+    if figure.value is None or figure.usual_low is None or figure.usual_high is None:
+        return False
+    return float(figure.usual_low) <= float(figure.value) <= float(figure.usual_high)
+
+
 def list_told_stages(report: Report) -> list[Stage]:
     """The stages to print; where platforms state figures, those without events of the shop are left out."""
     return [stage for stage in report.stages if not (report.platforms and _is_never_delivered(stage))]
@@ -933,6 +950,11 @@ def list_told_deliveries(report: Report) -> list[FamilyDelivery]:
 def is_diagnosed(report: Report) -> bool:
     """Whether findings were looked for, so that no finding means that nothing is wrong."""
     return report.diagnosis is not None and report.diagnosis.state in ("calm", "found")
+
+
+def is_calm(report: Report) -> bool:
+    """Whether findings were looked for and there is none, so that the first page leaves room."""
+    return report.diagnosis is not None and is_diagnosed(report) and not report.diagnosis.findings
 
 
 def list_marked_figures(report: Report) -> list[Figure]:

@@ -16,6 +16,7 @@ from reports import (
     Figure,
     FindingStatus,
     Headline,
+    Mark,
     OtherMove,
     OwnCohort,
     OwnFunnel,
@@ -35,7 +36,7 @@ from reports import (
 from reports.fonts import MissingGlyphError
 from reports.model import lacks_comparable_days
 from reports.pages.finding_blocks import write_day_sentence
-from reports.pages.stage_pages import pool_rows, split_largest
+from reports.pages.stage_pages import build_indicators_section, pool_rows, split_largest
 from reports.pages.summary_page import write_baseline_sentence
 
 HOSTILE = ("$x^2$", '#let x = 1; #read("a")', "<b>bold</b>", "back\\slash \\n", "{date} {0} %s", "*star* _under_ = [x]")
@@ -341,6 +342,51 @@ def test_a_calm_day_gives_a_shorter_report(busy_pdf: bytes) -> None:
     assert len(PdfReader(BytesIO(render(replace(BUSY, diagnosis=CALM)))).pages) < len(
         PdfReader(BytesIO(busy_pdf)).pages
     )
+
+
+def in_range(key: str, value: float, mark: Mark | None = None) -> Figure:
+    return Figure(key, Unit.COUNT, value, baseline=100.0, usual_low=80, usual_high=120, mark=mark)
+
+
+def test_on_a_calm_stage_only_what_is_beyond_its_range_is_printed_and_the_rest_folded_away() -> None:
+    """In the HTML edition with its meaning; beside a finding, and where nobody looked, all is printed."""
+    figures = (
+        in_range("presale_conversations", 111),
+        in_range("care_sent", 131),
+        in_range("bot_sessions", 99, Mark.ABOVE),
+        Figure("members_joined", Unit.COUNT, 77, baseline=80.0),
+    )
+    calm = replace(BUSY, stages=(Stage("landing", indicators=figures, rate=LANDING.rate),), diagnosis=CALM)
+    words = load_words("en")
+    (section,) = build_indicators_section(calm.stages[0], calm, words)
+    assert [row[2] for row in section["table"]["rows"]] == ["131", "▲ 99", "77"]
+    assert [row[2] for row in section["behind"]["table"]["rows"]] == ["111"]
+    assert section["note"].startswith("1 more")
+    assert words.define_figure("presale_conversations") in section["behind"]["meanings"][0]
+    assert words.define_figure("presale_conversations") not in printed(calm)
+    for diagnosis in (DIAGNOSIS, None):
+        (section,) = build_indicators_section(calm.stages[0], replace(calm, diagnosis=diagnosis), words)
+        assert len(section["table"]["rows"]) == len(figures)
+        assert "behind" not in section
+
+
+def test_no_stage_leaves_half_a_page_empty(busy_pdf: bytes) -> None:
+    """A stage begins where the one before ends: eight pages for a busy day, five for a calm one."""
+    assert len(PdfReader(BytesIO(busy_pdf)).pages) <= 8
+    calm = without_marks(replace(BUSY, diagnosis=CALM))
+    assert len(PdfReader(BytesIO(render(calm))).pages) <= 6
+    first = PdfReader(BytesIO(render(calm))).pages[0].extract_text()
+    assert "The money" in first, "a calm first page leaves room for it"
+    assert "The money" not in PdfReader(BytesIO(busy_pdf)).pages[0].extract_text()
+
+
+def test_a_stage_is_no_owner_where_the_settings_name_nobody() -> None:
+    finding = replace(FINDING, owner="landing")
+    report = replace(SHORT, diagnosis=replace(DIAGNOSIS, findings=(finding,)))
+    brief = write_digest(report)
+    assert f"   {FINDING.next_step} Re-check on 06-23." in brief
+    assert "Owner: nobody named." in write_day_sentence(report, load_words("en"))
+    assert "Owner: Page team." in write_day_sentence(replace(report, diagnosis=DIAGNOSIS), load_words("en"))
 
 
 def test_a_day_whose_findings_have_all_recovered_is_calm() -> None:

@@ -19,6 +19,7 @@ from funnelscope.diagnosis.comparable_days import (
 from funnelscope.diagnosis.finding_marks import read_marks
 from funnelscope.events.metrics import METRICS, Metric, SeveralDays
 from funnelscope.messages.message_types import Number, PeriodKind, Unit
+from funnelscope.messages.wording import load_words
 from funnelscope.reporting.periods import AROUND_DAYS, Period
 from funnelscope.reporting.usual import Chance, Counts, Usual, UsualFigure, Yardstick
 from funnelscope.settings import Settings
@@ -344,12 +345,15 @@ class Published:
         first = first or begins.get(last, last)
         return next(
             (
-                f"{self.labels.get(promotion.name, promotion.name)} {self.labels.get(promotion.phase, promotion.phase)}"
+                f"{self.labels.get(promotion.name, promotion.name)} {self._name_phase(promotion.phase)}"
                 for promotion in self.settings.calendar
                 if convert_to_date(promotion.starts) <= last and first <= convert_to_date(promotion.ends)
             ),
             None,
         )
+
+    def _name_phase(self, phase: str) -> str:
+        return self.labels.get(phase) or load_words(self.language).translate_or_keep("phases", phase)
 
     def is_known(self, key: str) -> bool:
         """Whether the metric of a printed figure is known on any day."""

@@ -16,6 +16,7 @@ from reports.model import (
     TrustLine,
     has_events,
     select_drawn_parts,
+    select_told_indicators,
 )
 from reports.pages.platform_pages import name_platform, write_stated
 from reports.pages.table_blocks import Content, Widths, build_section, build_table, name_figure, write_column_heads
@@ -41,8 +42,7 @@ def build_data_chapter(report: Report, words: Words) -> Content:
             ),
             *build_figure_sources_sections(report, words),
             *([build_section(None, None, note)] if (note := write_missing_types(report.deliveries, words)) else []),
-            build_checks_section(report, words),
-            build_quarantine_section(report, words),
+            *pair_short_sections([build_checks_section(report, words), build_quarantine_section(report, words)]),
             *(
                 [build_section(None, None, write_derived_stays_note(report.derived_stays, words))]
                 if report.derived_stays
@@ -51,6 +51,12 @@ def build_data_chapter(report: Report, words: Words) -> Content:
             *([build_section(None, None, words.text("notes", "spelled_out"))] if is_spelled_out(report) else []),
         ],
     }
+
+
+def pair_short_sections(sections: list[Content]) -> list[Content]:
+    """The sections side by side, if none has a table."""
+    is_short = not any(section["table"] for section in sections)
+    return [section | {"is_half": is_short} for section in sections]
 
 
 def select_deliveries(report: Report) -> list[FamilyDelivery]:
@@ -250,7 +256,7 @@ def list_printed_figures(report: Report) -> list[Figure]:
     if report.money:
         figures += report.money.factors
     for stage in report.stages:
-        figures += ([stage.rate] if stage.rate else []) + list(stage.indicators)
+        figures += ([stage.rate] if stage.rate else []) + list(select_told_indicators(report, stage))
         figures += [figure for pair in select_drawn_parts(report, stage).pairs for figure in (pair.cause, pair.effect)]
     for platform in report.platforms:
         figures += [compared.figure for compared in (*platform.figures, *platform.others)]

@@ -30,7 +30,7 @@ from reports.pages.table_blocks import (
 from reports.pictures.finding_picture import WIDTH_MM, name_picture
 from reports.pictures.trend import has_trend
 
-FINDING_WIDTHS: Widths = (48, None)
+FINDING_WIDTHS: Widths = (36, None)
 AFFECTED_PEOPLE = ("purchased", "other")
 """Whom a week or month may hold several times: they are never added up."""
 
@@ -300,10 +300,13 @@ def write_mark_of(mark: FindingMark | None, words: Words) -> str:
 
 
 def name_owner(finding: Finding, words: Words) -> str:
-    """Who acts; the stage's own team by the stage's name, where the settings name nobody."""
-    if not finding.owner:
-        return words.text("labels", "no_owner")
-    return words.translate_or_keep("stages", finding.owner)
+    """Who acts; of a stage for which the settings name nobody, the record holds the stage, which is no owner."""
+    return finding.owner if has_owner(finding) else words.text("labels", "no_owner")
+
+
+def has_owner(finding: Finding) -> bool:
+    """Whether the settings name who acts."""
+    return finding.owner not in ("", finding.stage)
 
 
 def build_finding_brief(number: int, finding: Finding, report: Report, words: Words) -> Content:
@@ -314,21 +317,30 @@ def build_finding_brief(number: int, finding: Finding, report: Report, words: Wo
     if finding.status_reason:
         lines.append(finding.status_reason)
     lines += [write_evidence(evidence, words) for evidence in select_moved_evidence(finding)[:1]]
-    step = "" if finding.status is FindingStatus.RECOVERED else finding.next_step
-    if step:
-        step = words.text("finding_facts", "step", owner=name_owner(finding, words), step=step)
-    if step and finding.recheck_date:
-        step = words.text("labels", "next_step", step=step, date=f"{finding.recheck_date:%m-%d}")
     picture = {"file": f"{name_picture(finding, number)}.svg", "alt": write_finding_alternative(finding, words)}
     return {
         "number": words.plain(number),
         "title": write_finding_title(finding, words),
         "lines": lines,
-        "step": step,
+        "step": write_next_step(finding, words)
+        if finding.next_step and finding.status is not FindingStatus.RECOVERED
+        else "",
         "finding": finding.finding_id,
         "link": finding.link,
         "picture": picture if has_trend(finding.trend) else None,
     }
+
+
+def write_next_step(finding: Finding, words: Words) -> str:
+    """Who does what, and when to look again; the owner alone where there is nothing to do."""
+    if not finding.next_step:
+        return words.text("finding_facts", "owner", owner=finding.owner) if has_owner(finding) else ""
+    step = finding.next_step
+    if has_owner(finding):
+        step = words.text("finding_facts", "step", owner=finding.owner, step=step)
+    if finding.recheck_date is None:
+        return step
+    return words.text("labels", "next_step", step=step, date=f"{finding.recheck_date:%m-%d}")
 
 
 def _name_moved(finding: Finding, words: Words) -> str:
@@ -360,8 +372,8 @@ def write_finding_facts(finding: Finding, report: Report, words: Words) -> str:
     key = finding.step if finding.step in words.sections["affected"] else "other"
     if finding.entered and not (report.days and key in AFFECTED_PEOPLE):
         facts.append(words.text("affected", key, count=words.plain(finding.entered)))
-    if finding.owner and (not finding.next_step or finding.status is FindingStatus.RECOVERED):
-        facts.append(words.text("finding_facts", "owner", owner=name_owner(finding, words)))
+    if has_owner(finding) and (not finding.next_step or finding.status is FindingStatus.RECOVERED):
+        facts.append(words.text("finding_facts", "owner", owner=finding.owner))
     if finding.mark is not None:
         facts.append(write_mark_of(finding.mark, words))
     is_told = report.days and finding.status is FindingStatus.RECOVERED  # by its duration
@@ -497,7 +509,8 @@ def build_finding_sections(findings: Sequence[Finding], report: Report, words: W
             section["picture"] = {
                 "file": file,
                 "alt": write_finding_alternative(finding, words),
-                "width": WIDTH_MM * 1.4,
+                "width": WIDTH_MM,
+                "is_beside": True,
             }
         sections.append(section)
     return sections
@@ -531,11 +544,11 @@ def build_finding_rows(finding: Finding, words: Words) -> Content | None:
 
 def build_finding_table(finding: Finding, currency: str, words: Words) -> Content:
     """The table of one finding."""
-    known: list[tuple[str, str]] = [
-        ("status", words.text("finding_states", finding.status.value)),
-        ("since", write_since(finding, words)),
-        ("owner", name_owner(finding, words)),
-    ]
+    status = [words.text("finding_states", finding.status.value), write_since(finding, words)]
+    known = [("status", words.text("labels", "dot").join(status))]
+    if finding.days is not None:
+        dates = words.text("labels", "separator").join(write_runs_of_days(finding.found_on, words))
+        known.append(("days", words.text("finding_facts", "found_on", count=words.plain(finding.days), dates=dates)))
     if finding.observed is not None and finding.expected is not None:
         observed = words.value(finding.observed, Unit.RATE)
         expected = words.value(finding.expected, Unit.RATE)
@@ -556,11 +569,7 @@ def build_finding_table(finding: Finding, currency: str, words: Words) -> Conten
     if finding.strongest_part:
         known.append(("strongest_part", words.format_slice(finding.strongest_part)))
     known += [("evidence", write_evidence(evidence, words)) for evidence in select_moved_evidence(finding)]
-    known += [(key, text) for key, text in (("status_reason", finding.status_reason), ("question", finding.question),
-                                            ("next_step", finding.next_step)) if text]  # fmt: skip
-    if finding.days is not None:
-        known.insert(2, ("days", words.plain(finding.days)))
-    if finding.recheck_date is not None:
-        known.append(("recheck", finding.recheck_date.isoformat()))
+    told = (("status_reason", finding.status_reason), ("next_step", write_next_step(finding, words)))
+    known += [(key, text) for key, text in told if text]
     rows = [[words.text("finding_parts", key), text] for key, text in known]
     return build_table(None, rows, FINDING_WIDTHS, left=2)

@@ -111,7 +111,8 @@ def list_amounts_drawn_first(report: Report) -> list[int]:
 def build_amount_section(number: int, platform: Platform, heading: str | None, words: Words) -> Content:
     """The trend of the platform's paid amount, else of the cost of advertising."""
     alternative = write_trend_alternative(find_amount(platform), words)
-    return build_section(heading, None, None, {"file": f"platform_{number}_amount.svg", "alt": alternative})
+    drawn = build_section(heading, None, None, {"file": f"platform_{number}_amount.svg", "alt": alternative})
+    return drawn | {"is_half": True}
 
 
 def build_figures_section(platform: Platform, report: Report, words: Words) -> Content:

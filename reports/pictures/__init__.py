@@ -9,7 +9,7 @@ from funnelscope.messages.wording import Words
 from reports.failures import SetAside, make_part
 from reports.fonts import FAMILY, spell_out
 from reports.model import Report, Stage, select_drawn_parts, select_findings_of_stage, select_told_findings
-from reports.pictures.bars import draw_money, draw_windows
+from reports.pictures.bars import draw_money
 from reports.pictures.bridge import draw_bridge
 from reports.pictures.campaign_picture import draw_campaign
 from reports.pictures.canvas import apply_drawing_style, save_svg
@@ -90,10 +90,6 @@ def _list_stage_drawings(stage: Stage, report: Report, words: Words) -> dict[str
     drawings: dict[str, Draw] = {}
     if stage.steps:
         drawings[key] = lambda: draw_stage(stage, words)
-    if stage.windows:
-        drawings[f"{key}_windows"] = lambda: draw_windows(stage.windows, words)
-    if stage.inquiry_windows:
-        drawings[f"{key}_inquiry_windows"] = lambda: draw_windows(stage.inquiry_windows, words)
     if (heat_map := stage.heat_map) is not None:
         drawings[f"{key}_heat_map"] = lambda: draw_heat_map(heat_map, words)
     if stage.pairs:

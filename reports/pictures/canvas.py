@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 PAGE_WIDTH_MM = 174.0
+HALF_WIDTH_MM = 84.0
+"""Of what stands beside another on the page."""
 MM_PER_INCH = 25.4
 INK = "#1f1f1f"
 QUIET = "#6b6b6b"
@@ -27,8 +29,8 @@ SHADES = ("#0072b2", "#5aa5d1", "#a9cfe6", "#dfeaf1")  # dark to light, so that 
 COLOURS = 64  # of a PNG: the few drawn colours, and their blended edges
 TEXT_POINTS = 7.5
 SMALL_POINTS = 6.5
-ROW_MM = 6.5
-HEADER_MM = 6.0
+ROW_MM = 5.4
+HEADER_MM = 5.4
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The picture of a stage: the funnel of the day above the trend of its main rate."""
+"""The picture of a stage: the funnel of the day beside the trend of its main rate."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,6 @@ from reports.pictures.canvas import (
     BLUE,
     HEADER_MM,
     INK,
-    PAGE_WIDTH_MM,
     QUIET,
     ROW_MM,
     SMALL_POINTS,
@@ -26,16 +25,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-FUNNEL_LEFT_MM, FUNNEL_BAR_MM = 38.0, 58.0
-RATE_COLUMNS_MM = (124.0, 142.0, PAGE_WIDTH_MM)
+FUNNEL_LEFT_MM, FUNNEL_BAR_MM = 31.0, 20.0
+RATE_COLUMNS_MM = (77.0, 88.0, 110.0)
+TREND_LEFT_MM = 115.0
+"""Where the trend begins beside a funnel; without one it has the whole width."""
 
 
 def draw_stage(stage: Stage, words: Words, title: Sequence[str] = ()) -> "Canvas":
-    """The day's funnel with baseline rates, and the main rate's trend below it, under the lines of `title`."""
+    """The day's funnel with baseline rates, and the main rate's trend beside it, under the lines of `title`."""
     title_mm = ROW_MM * len(title)
     funnel_mm = HEADER_MM + ROW_MM * len(stage.steps) if stage.steps else 0.0
-    trend_mm = compute_trend_height(stage.rate)
-    canvas = create_canvas(title_mm + funnel_mm + trend_mm)
+    canvas = create_canvas(title_mm + max(funnel_mm, compute_trend_height(stage.rate)))
     if title:
         sheet = add_text_sheet(canvas, 0, title_mm)
         for number, line in enumerate(title):
@@ -43,7 +43,7 @@ def draw_stage(stage: Stage, words: Words, title: Sequence[str] = ()) -> "Canvas
     if stage.steps:
         _draw_funnel(canvas, stage.steps, words, title_mm)
     if stage.rate is not None:
-        draw_trend(canvas, stage.rate, words, title_mm + funnel_mm)
+        draw_trend(canvas, stage.rate, words, title_mm, TREND_LEFT_MM if stage.steps else 0.0)
     return canvas
 
 

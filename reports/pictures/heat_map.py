@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 LABEL_MM = 40.0
-CELL_HEIGHT_MM = 7.6
+CELL_HEIGHT_MM = 6.6
 WIDEST_CELL_MM = 26.0
 HEAD_MM = 6.0
 FULL_COLOUR_AT = 0.30  # relative change with the full colour
@@ -77,5 +77,5 @@ def _draw_cell(sheet: "Axes", left: float, top: float, width: float, cell: HeatC
         )  # fmt: skip
         mark = "" if abs(z) < NOTABLE_STANDARD_ERRORS else words.text("labels", "below" if z < 0 else "above") + " "
         below = f"{mark}{format_signed((rate - usual) * 100, 1)}"
-        sheet.text(middle, centre + 1.7, below, ha="center", va="center", color=INK, fontsize=SMALL_POINTS - 0.5)
+        sheet.text(middle, centre + 1.6, below, ha="center", va="center", color=INK, fontsize=SMALL_POINTS - 0.5)
     sheet.text(middle, centre - (1.5 if usual else 0), words.value(rate, Unit.RATE), ha="center", va="center")
