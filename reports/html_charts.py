@@ -24,9 +24,9 @@ from reports.model import (
 from reports.pages.finding_blocks import write_finding_title
 from reports.pages.platform_pages import find_amount, name_platform
 from reports.pictures.bridge import write_bar_value
-from reports.pictures.funnel_picture import write_mark
 from reports.pictures.platform_picture import convert_to_stage
 from reports.pictures.trend import find_promotion_runs, has_trend, select_trends
+from reports.tones import Tone, find_tone, write_mark
 
 WIDTH, HEIGHT = 360, 150
 TOP, BOTTOM, SIDE = 16, 20, 6
@@ -300,13 +300,13 @@ def draw_steps(steps: Sequence[StageStep], words: Words) -> str:
         bar = _draw_bar(0, step.count or 0, largest, step.baseline_count)
         is_first = step.rate_from_previous is None and step.baseline_rate is None
         rate = "" if is_first else words.value(step.rate_from_previous, Unit.RATE)
-        mark = write_mark(step.mark, words)
+        mark = write_mark(step.mark, step.key, words)
         cells = [f"{bar}<span>{escape(words.value(step.count, Unit.COUNT))}</span>", escape(f"{mark} {rate}".strip())]
         if has_usual:
             cells.append("" if is_first else escape(words.value(step.baseline_rate, Unit.RATE)))
         if has_range:
             cells.append(_write_range(step.usual_low, step.usual_high, words))
-        rows.append((escape(words.name_step(step.key)), cells, bool(mark)))
+        rows.append((escape(words.name_step(step.key)), cells, find_tone(step.mark, step.key) if step.mark else None))
     return _write_bar_table(head, rows)
 
 
@@ -316,18 +316,21 @@ def draw_bridge(bridge: Bridge, words: Words) -> str:
     head = ["", *(words.text("pictures", key) for key in ("bridge_change", "usual", "today"))]
     rows = []
     for bar in (*bridge.bars, bridge.whole, *((bridge.excluded,) if bridge.excluded else ())):
-        drawn = _draw_bar(-reach, float(bar.change), 2 * reach) if bar in bridge.bars else ""
+        drawn = _draw_bar(-reach, float(bar.change), 2 * reach, kind="more") if bar in bridge.bars else ""
         change = format_signed(float(bar.change), 0)
         change = words.text("labels", "no_comparison") if bar is bridge.excluded else change
         values = [escape(write_bar_value(value, bar, words)) for value in (bar.usual, bar.today)]
-        rows.append((escape(words.text("bridge", bar.key)), [f"{drawn}<span>{escape(change)}</span>", *values], False))
+        rows.append((escape(words.text("bridge", bar.key)), [f"{drawn}<span>{escape(change)}</span>", *values], None))
     return _write_bar_table(head, rows)
 
 
-def _draw_bar(low: float, value: float, span: float, usual: float | None = None) -> str:
-    """A bar from zero to the value on a scale that begins at `low`, with a line at what is usual."""
+def _draw_bar(low: float, value: float, span: float, usual: float | None = None, kind: str = "") -> str:
+    """A bar from zero to the value on a scale that begins at `low`, with a line at what is usual.
+
+    A positive one is of the kind.
+    """
     zero, end = ((place - low) / span * BAR_WIDTH for place in (0.0, value))
-    kind = "bar less" if value < 0 else "bar"
+    kind = f"bar {'less' if value < 0 else kind}".strip()
     parts = [f'<rect class="{kind}" x="{min(zero, end):.1f}" y="1" width="{abs(end - zero):.1f}" height="10"/>']
     if usual is not None:
         x = min((usual - low) / span * BAR_WIDTH, BAR_WIDTH - 0.5)
@@ -344,18 +347,18 @@ def _write_range(low: Number | None, high: Number | None, words: Words) -> str:
     return escape(f"{words.value(low, Unit.RATE)} – {words.value(high, Unit.RATE)}")
 
 
-def _write_bar_table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str], bool]]) -> str:
-    """Rows of a name, cells that are HTML already, and whether the row is marked."""
+def _write_bar_table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str], Tone | None]]) -> str:
+    """Rows of a name, cells that are HTML already, and what the mark of the row means."""
     heads = "".join(
         f"<th scope='col' class='{'left' if place < 2 else 'right'}'>{escape(name)}</th>" if name else "<td></td>"
         for place, name in enumerate(head)
     )
     body = "\n".join(
-        f"<tr class='{'marked' if is_marked else 'plain'}'><th scope='row'>{name}</th>"
+        f"<tr class='{tone or 'plain'}'><th scope='row'>{name}</th>"
         + f"<td><div class='drawn'>{cells[0]}</div></td>"
         + "".join(f"<td class='number'>{cell}</td>" for cell in cells[1:])
         + "</tr>"
-        for name, cells, is_marked in rows
+        for name, cells, tone in rows
     )
     table = f"<table class='steps'><thead><tr>{heads}</tr></thead><tbody>\n{body}\n</tbody></table>"
     return f"<div class='table'>{table}</div>"

@@ -23,8 +23,8 @@ from reports.pages.table_blocks import (
     write_column_heads,
     write_trend_alternative,
 )
-from reports.pictures.funnel_picture import write_mark
 from reports.pictures.trend import has_trend
+from reports.tones import SIGNS, write_mark
 
 MOST_ROWS_IN_FULL, ROWS_OF_A_FINDING = 30, 4
 """With more figures the first page has one line a platform, and the comparisons stand on their own pages."""
@@ -423,7 +423,8 @@ def write_usual(figure: Figure, words: Words) -> str:
 def write_cell(figure: Figure, words: Words, beside: Number | None = None) -> str:
     """The value with its mark, and with the decimals of the largest amount of its column."""
     of_column = beside if figure.unit is Unit.MONEY else None
-    return f"{write_mark(figure.mark, words)} {write_stated(figure.value, figure.unit, words, of_column)}".strip()
+    mark = write_mark(figure.mark, figure.key, words)
+    return f"{mark} {write_stated(figure.value, figure.unit, words, of_column)}".strip()
 
 
 def measure_column(cells: Sequence[str]) -> int:
@@ -435,7 +436,7 @@ def measure_column(cells: Sequence[str]) -> int:
 
 def is_wide(char: str) -> bool:
     """Whether the character is as wide as high: Chinese, and the signs of marks."""
-    return char > "⺀" or char in "▲▼"
+    return char > "⺀" or char in "".join(SIGNS.values())
 
 
 def fit_widths(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int | None]:

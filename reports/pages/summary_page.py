@@ -30,8 +30,8 @@ from reports.pages.table_blocks import (
     write_marked_value,
     write_runs_of_days,
 )
-from reports.pictures.funnel_picture import write_mark
 from reports.pictures.trend import has_trend
+from reports.tones import find_tone, write_mark
 
 WHOLE_MONEY = ("paid_amount", "expected_net_amount", "cost")
 """Amounts of a day, which are told without cents."""
@@ -198,7 +198,7 @@ def build_headline_table(report: Report, words: Words) -> Content | None:
     cells = [[row["name"], row["counts"], row["value"], *(row["cells"][key] for key in kept)] for row in rows]
     return {
         **build_table(head, cells, [None] * len(head)),
-        "marked": [row["is_marked"] for row in rows],
+        "tones": [row["tone"] for row in rows],
         "pictures": [row["picture"] for row in rows],
     }
 
@@ -224,13 +224,13 @@ def build_headline_row(figure: Figure, headline: Headline | None, report: Report
         "change": compare(figure.baseline),
         "target": compare(headline.target) if headline else "",
     }
-    mark = write_mark(figure.mark, words)
+    mark = write_mark(figure.mark, figure.key, words)
     whole = 0 if unit is Unit.MONEY and figure.key in WHOLE_MONEY else None
     return {
         "name": name_figure(figure, report.currency, words),
         "counts": words.counts(figure) if figure.denominator is not None else "",
         "value": f"{mark} {words.value(figure.value, unit, whole)}".strip(),
-        "is_marked": figure.mark is not None,
+        "tone": find_tone(figure.mark, figure.key).value if figure.mark else "",
         "cells": cells,
         "picture": build_sparkline(figure, words),
     }

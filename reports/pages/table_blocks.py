@@ -7,8 +7,8 @@ from typing import Any
 from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, choose_baseline_digits
 from reports.model import DayPoint, Figure
-from reports.pictures.funnel_picture import write_mark
 from reports.pictures.trend import find_promotion_runs
+from reports.tones import write_mark
 
 Content = dict[str, Any]
 Widths = Sequence[int | None]
@@ -86,7 +86,7 @@ def write_earlier(figure: Figure, words: Words) -> dict[str, tuple[str, str]]:
 
 def write_marked_value(figure: Figure, words: Words) -> str:
     """The value, marked if chance hardly explains it."""
-    mark = write_mark(figure.mark, words)
+    mark = write_mark(figure.mark, figure.key, words)
     return f"{mark} {words.value(figure.value, figure.unit)}".strip()
 
 

@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from reports.fonts import FAMILY, find_font_file, require_glyphs
+from reports.tones import Tone
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +26,9 @@ QUIET = "#6b6b6b"
 PALE = "#dcdcdc"
 BLUE = "#0072b2"
 ALARM = "#b34700"
+GOOD, GOOD_FILL = "#00735f", "#5bb5a2"
+"""Of what is better than usual, as a text and as a field: lighter than alarm, so that they differ in grey."""
+TONE_COLOURS = {Tone.BAD: ALARM, Tone.GOOD: GOOD, Tone.NEITHER: INK}
 SHADES = ("#0072b2", "#5aa5d1", "#a9cfe6", "#dfeaf1")  # dark to light, so that order survives printing in grey
 COLOURS = 64  # of a PNG: the few drawn colours, and their blended edges
 TEXT_POINTS = 7.5

@@ -5,21 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
-from reports.model import Mark, Report, Stage, StageStep
+from reports.model import Report, Stage, StageStep
 from reports.pictures.canvas import (
-    ALARM,
     BLUE,
     HEADER_MM,
     INK,
     QUIET,
     ROW_MM,
     SMALL_POINTS,
+    TONE_COLOURS,
     add_text_sheet,
     apply_drawing_style,
     create_canvas,
     save_png,
 )
 from reports.pictures.trend import compute_trend_height, draw_trend
+from reports.tones import find_tone, write_mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,9 +80,9 @@ def _draw_step(sheet: "Axes", step: StageStep, y: float, scale: float, words: Wo
     if step.rate_from_previous is None and step.baseline_rate is None:
         return
     today_x, usual_x, range_x = RATE_COLUMNS_MM
-    mark = write_mark(step.mark, words)
+    mark = write_mark(step.mark, step.key, words)
     written = words.value(step.rate_from_previous, Unit.RATE)
-    colour = ALARM if mark else INK
+    colour = TONE_COLOURS[find_tone(step.mark, step.key)] if step.mark else INK
     sheet.text(today_x, y, f"{mark} {written}".strip(), ha="right", va="center", color=colour)
     if not has_usual:
         return
@@ -89,11 +90,6 @@ def _draw_step(sheet: "Axes", step: StageStep, y: float, scale: float, words: Wo
     if step.usual_low is not None and step.usual_high is not None:
         bounds = f"{words.value(step.usual_low, Unit.RATE)} – {words.value(step.usual_high, Unit.RATE)}"
         sheet.text(range_x, y, bounds, ha="right", va="center", color=QUIET)
-
-
-def write_mark(mark: Mark | None, words: Words) -> str:
-    """The sign of a mark; empty for none."""
-    return words.text("labels", mark.value) if mark else ""
 
 
 def draw_stage_png(stage: Stage, report: Report, words: Words) -> bytes:
