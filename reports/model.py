@@ -873,6 +873,20 @@ def select_findings_of_stage(report: Report, stage: str) -> tuple[Finding, ...]:
     return tuple(each for each in findings if each.stage == stage and get_platform(each) is None)
 
 
+def find_first_day(report: Report) -> date:
+    """The first day of the report."""
+    if report.campaign is not None:
+        return report.campaign.whole.from_date
+    return report.days[0].day if report.days else report.business_date
+
+
+def count_days(report: Report) -> int | None:
+    """How many days count in a week, a month or a campaign; None in the report of a day."""
+    if report.campaign is not None:
+        return len(report.campaign.whole.counted)
+    return sum(day.is_counted for day in report.days) if report.days else None
+
+
 def select_told_findings(report: Report) -> tuple[Finding, ...]:
     """The findings that the first page tells, the worst first; those that people know are told in one line."""
     findings = report.diagnosis.findings if report.diagnosis else ()
@@ -945,6 +959,13 @@ def list_told_headlines(report: Report) -> list[Headline]:
 def list_told_deliveries(report: Report) -> list[FamilyDelivery]:
     """The families of the first page, without those that the shop does not deliver."""
     return [each for each in report.deliveries if each.state is not DeliveryState.ABSENT]
+
+
+def has_history(report: Report) -> bool:
+    """Whether a figure is known of a day, or a period, before this one."""
+    figures = [headline.figure for headline in report.headline]
+    figures += [compared.figure for platform in report.platforms for compared in platform.figures]
+    return any(point.value is not None for figure in figures for point in figure.trend[:-1])
 
 
 def is_diagnosed(report: Report) -> bool:

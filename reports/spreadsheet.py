@@ -389,9 +389,10 @@ def _write_bridge(book: _Book, bridge: Bridge, words: Words) -> None:
 
 
 FINDING_COLUMNS = (
-    *("finding", "finding_id", "stage", "slice", "state", "owner", "since", "day_number", "observed_rate"),
-    *("expected_rate", "lost_orders", "lost_orders_low", "lost_orders_high", "lost_amount", "lost_amount_low"),
-    *("lost_amount_high", "lost_net_amount", "lost_orders_so_far", "lost_amount_so_far", "next_step", "link"),
+    *("finding", "finding_id", "stage", "slice", "state", "owner", "since", "day_number", "found_days"),
+    *("observed_rate", "expected_rate", "lost_orders", "lost_orders_low", "lost_orders_high", "lost_amount"),
+    *("lost_amount_low", "lost_amount_high", "lost_net_amount", "lost_orders_so_far", "lost_amount_so_far"),
+    *("next_step", "link"),
 )
 
 
@@ -404,7 +405,8 @@ def _write_finding_row(finding: Finding, report: Report, words: Words) -> Sequen
         words.text("finding_states", finding.status.value),
         name_owner(finding, words),
         finding.since,
-        _format_count(count_days_so_far(finding, report.business_date)),
+        _format_count(None if finding.found_on else count_days_so_far(finding, report.business_date)),
+        _format_count(finding.days),
         _format_rate(finding.observed),
         _format_rate(finding.expected),
         *_write_interval(finding.lost_orders, MEAN_FORMAT),

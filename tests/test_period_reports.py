@@ -27,7 +27,9 @@ from funnelscope.reporting import (
     print_report,
     read_report,
 )
+from funnelscope.reporting.diagnosis_section import read_diagnosis_of_days
 from funnelscope.reporting.periods import Period, find_ended_periods, get_day, get_month, get_week
+from funnelscope.reporting.published_days import Published
 from funnelscope.settings import Promotion, Settings
 from pipelines.cli.app import main
 from reports import Figure, FindingStatus, Report, select_findings_of_stage
@@ -154,8 +156,6 @@ def test_distinct_people_are_counted_anew_and_never_added(settings: Settings) ->
     report = read_report(settings, parse_week(LAST_WEEK))
     visitors = [figure for day in report.days for figure in day.figures if figure.key == "visitors"]
     assert len(visitors) == 7
-    from funnelscope.reporting.published_days import Published
-
     with open_published(settings.published) as connection:
         period = Published(connection, settings, parse_week(LAST_WEEK), "en")
         figure = period.figure("visitors")
@@ -164,8 +164,6 @@ def test_distinct_people_are_counted_anew_and_never_added(settings: Settings) ->
 
 
 def test_a_duration_is_the_mean_of_all_cases_not_of_the_days(settings: Settings) -> None:
-    from funnelscope.reporting.published_days import Published
-
     with open_published(settings.published) as connection:
         figure = Published(connection, settings, parse_week(LAST_WEEK), "en").figure("first_screen_mean_ms")
     numbers = range(29, 36)
@@ -252,6 +250,27 @@ def test_what_ended_before_the_week_is_none_of_its_findings(settings: Settings, 
     assert not [each for each in report.diagnosis.findings if ("coupon", "WELCOME10") in each.slice]
 
 
+def test_a_campaign_has_the_findings_of_its_days_and_of_no_other(settings: Settings, world: World) -> None:
+    """The fault stood for four days; the sale is held on the last two of them and the day after."""
+    days = [world.day(number) for number in (32, 33, 34)]
+    with open_published(settings.published) as connection:
+        published = Published(
+            connection, settings, Period(PeriodKind.WEEK, days[0], days[-1] + timedelta(days=3)), "en"
+        )
+        diagnosis = read_diagnosis_of_days(published, days)
+    assert diagnosis is not None
+    finding = next(each for each in diagnosis.findings if ("coupon", "WELCOME10") in each.slice)
+    rows = world.warehouse.rows(
+        "select business_date, lost_orders from diagnosis.findings where slice like '%WELCOME10%' "
+        "and list_contains($days, business_date) and status != 'recovered' order by 1",
+        days=days,
+    )
+    assert finding.found_on == tuple(day for day, _ in rows)
+    assert finding.lost_orders is not None
+    assert finding.lost_orders.value == pytest.approx(sum(lost for _, lost in rows))
+    assert diagnosis.judged_days == 3
+
+
 # --- The first page ---
 
 
@@ -329,15 +348,11 @@ def test_a_week_that_lacks_a_day_says_so_on_top_and_is_compared_without_that_day
     assert "Partial: 6 of 7 days" in text
     assert "2026-04-01 is blocked and left out." in text
     assert "mean of the days (platforms' rule)" in text
-    from funnelscope.reporting.published_days import Published
-
     with open_published(settings.published) as connection:
         assert Published(connection, settings, parse_week(LAST_WEEK), "en").figure("visitors").value is None
 
 
 def test_a_week_that_is_not_over_has_the_people_up_to_its_last_day(settings: Settings) -> None:
-    from funnelscope.reporting.published_days import Published
-
     for day in (4, 5):
         change_verdict(settings, date(2026, 4, day), "blocked")
     with open_published(settings.published) as connection:

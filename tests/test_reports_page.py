@@ -12,6 +12,8 @@ from funnelscope.messages.message_types import Message, Unit
 from funnelscope.messages.wording import UnknownWordError, load_words
 from reports import (
     CheckState,
+    ComparedFigure,
+    DayPoint,
     Diagnosis,
     Figure,
     FindingStatus,
@@ -21,6 +23,7 @@ from reports import (
     OwnCohort,
     OwnFunnel,
     OwnStep,
+    Platform,
     Question,
     QuestionAnswer,
     RelevanceCell,
@@ -36,6 +39,7 @@ from reports import (
 from reports.fonts import MissingGlyphError
 from reports.model import lacks_comparable_days
 from reports.pages.finding_blocks import write_day_sentence
+from reports.pages.platform_pages import write_platform_line
 from reports.pages.stage_pages import build_indicators_section, pool_rows, split_largest
 from reports.pages.summary_page import write_baseline_sentence
 
@@ -128,6 +132,31 @@ def test_a_blocked_day_without_an_earlier_good_one_says_that() -> None:
 def test_a_short_history_says_how_many_days_it_has() -> None:
     assert "Only 12 comparable days so far" in printed(replace(EMPTY, baseline_days=12))
     assert "No history yet" in printed(replace(EMPTY, baseline_days=0))
+
+
+def test_a_day_like_no_other_is_not_said_to_be_without_history() -> None:
+    words = load_words("en")
+    known = Figure("visitors", Unit.COUNT, 5, trend=(DayPoint(date(2026, 6, 19), 4), DayPoint(date(2026, 6, 20), 5)))
+    sale = replace(EMPTY, baseline_days=0, headline=(Headline(known),), diagnosis=Diagnosis("not_comparable", "a sale"))
+    assert write_baseline_sentence(sale, words) == words.text("baseline", "nothing_alike")
+    first = replace(sale, headline=(Headline(replace(known, trend=known.trend[1:])),))
+    assert write_baseline_sentence(first, words) == words.text("baseline", "none")
+
+
+def test_a_platform_that_states_nothing_of_the_day_is_told_as_no_data() -> None:
+    platform = Platform("抖音", figures=(ComparedFigure(Figure("stated_paid_amount", Unit.MONEY, None)),))
+    report = replace(EMPTY, platforms=(platform,), language="zh")
+    assert write_platform_line(platform, report, load_words("zh")) == "抖音：无数据"
+    assert "抖音：无数据" in write_digest(report).splitlines()
+
+
+def test_no_heading_stands_above_nothing() -> None:
+    """A day of which nothing is known defines nothing, and has no deliveries to list."""
+    nothing = replace(EMPTY, headline=(), money=None, stages=(), deliveries=())
+    text = printed(nothing)
+    assert load_words("en").text("headings", "definitions") not in text
+    assert "Rows read" not in text
+    assert "Rows read" in printed(EMPTY)
 
 
 def test_a_stage_without_data_says_so_and_why() -> None:

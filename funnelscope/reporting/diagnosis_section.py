@@ -46,7 +46,7 @@ def read_diagnosis_section(published: Published) -> reports.Diagnosis | None:
     if not published.has_table("diagnosis", "days"):
         return None
     if not published.is_day:
-        return _read_diagnosis_of_days(published)
+        return read_diagnosis_of_days(published, published.dates)
     stored = read_diagnosis(published.connection, published.business_date)
     if stored.day is None:
         return None
@@ -61,8 +61,8 @@ def read_diagnosis_section(published: Published) -> reports.Diagnosis | None:
     follow_ups = _read_follow_ups(published, playbook)
     return reports.Diagnosis(
         state=state,
-        reason=_describe_reason(stored, playbook),
-        comparison=_describe_promotion(stored, playbook),
+        reason=_describe_reason(published, stored, playbook),
+        comparison=_describe_promotion(published, stored, playbook),
         gains=_convert_moves(stored, "gain"),
         by_mix=_convert_moves(stored, "mix"),
         findings=findings,
@@ -71,8 +71,15 @@ def read_diagnosis_section(published: Published) -> reports.Diagnosis | None:
     )
 
 
-def _describe_reason(stored: StoredDiagnosis, playbook: Playbook) -> str:
-    return playbook.describe_reason(stored.reason) if stored.reason else ""
+def _describe_reason(published: Published, stored: StoredDiagnosis, playbook: Playbook) -> str:
+    return playbook.describe_reason(_name_promotion(published, stored.reason)) if stored.reason else ""
+
+
+def _name_promotion(published: Published, reason: StatedReason) -> StatedReason:
+    """The reason with the promotion and its phase by the names that readers know."""
+    named = {"name": published.name_promotion, "phase": published.name_phase}
+    told = {key: named[key](str(value)) if key in named else value for key, value in reason.values.items()}
+    return replace(reason, values=told) if "phase" in reason.values else reason
 
 
 def _convert_moves(stored: StoredDiagnosis, kind: str) -> tuple[reports.OtherMove, ...]:
@@ -83,20 +90,23 @@ def _convert_moves(stored: StoredDiagnosis, kind: str) -> tuple[reports.OtherMov
     )
 
 
-def _describe_promotion(stored: StoredDiagnosis, playbook: Playbook) -> str:
+def _describe_promotion(published: Published, stored: StoredDiagnosis, playbook: Playbook) -> str:
     """With what a promotion day is compared; empty for a regular day, and for one that is not judged."""
     comparison = stored.day.stated_comparison if stored.day and stored.state == "diagnosed" else None
-    is_promotion = comparison is not None and comparison.key in ("promotion", "regular_rates")
-    return playbook.describe_comparison(comparison) if is_promotion else ""
+    if comparison is None or comparison.key not in ("promotion", "regular_rates"):
+        return ""
+    return playbook.describe_comparison(_name_promotion(published, comparison))
 
 
-def _read_diagnosis_of_days(published: Published) -> reports.Diagnosis | None:
+def read_diagnosis_of_days(published: Published, dates: Sequence[date]) -> reports.Diagnosis | None:
     """What the days' diagnoses found, each finding once: as its last day tells it, with what all its days cost.
 
     The ends of the days' intervals are added up: they share the usual rates, so their errors do not cancel out. What
     had ended before the first day is none of the period's.
     """
-    days = [stored for day in published.dates if (stored := read_diagnosis(published.connection, day)).day]
+    if not published.has_table("diagnosis", "days"):
+        return None
+    days = [stored for day in dates if (stored := read_diagnosis(published.connection, day)).day]
     if not days:
         return None
     playbook = load_playbook(published.settings, published.language)
@@ -121,7 +131,7 @@ def _read_diagnosis_of_days(published: Published) -> reports.Diagnosis | None:
         return reports.Diagnosis("found", findings=tuple(findings), judged_days=judged)
     if judged:
         return reports.Diagnosis("calm", judged_days=judged)
-    return reports.Diagnosis(days[-1].state, reason=_describe_reason(days[-1], playbook))
+    return reports.Diagnosis(days[-1].state, reason=_describe_reason(published, days[-1], playbook), judged_days=0)
 
 
 def _convert_finding_of_days(

@@ -35,7 +35,7 @@ from funnelscope.reporting.data_section import (
     read_verdict,
     read_verdict_reasons,
 )
-from funnelscope.reporting.diagnosis_section import read_diagnosis_section
+from funnelscope.reporting.diagnosis_section import read_diagnosis_of_days, read_diagnosis_section
 from funnelscope.reporting.headline import build_bridge, read_daily_figure, read_headlines
 from funnelscope.reporting.marks import mark_headlines
 from funnelscope.reporting.money_section import read_money
@@ -185,6 +185,7 @@ def _build_campaign_report(published: Published, edition: int, snapshot: str) ->
         name=f"{name} {published.period.from_date}",
         verdict_reasons=read_verdict_reasons(published, campaign.days),
         last_good_date=find_last_good_date(published),
+        diagnosis=read_diagnosis_of_days(published, [day for day in published.dates if day in campaign.days]),
         campaign=CampaignReader(published, campaign, known_to).read(),
         labels=tuple(published.labels.items()),
     )

@@ -345,14 +345,19 @@ class Published:
         first = first or begins.get(last, last)
         return next(
             (
-                f"{self.labels.get(promotion.name, promotion.name)} {self._name_phase(promotion.phase)}"
+                f"{self.name_promotion(promotion.name)} {self.name_phase(promotion.phase)}"
                 for promotion in self.settings.calendar
                 if convert_to_date(promotion.starts) <= last and first <= convert_to_date(promotion.ends)
             ),
             None,
         )
 
-    def _name_phase(self, phase: str) -> str:
+    def name_promotion(self, name: str) -> str:
+        """The shop's own name of a promotion of the calendar."""
+        return self.labels.get(name, name)
+
+    def name_phase(self, phase: str) -> str:
+        """The shop's own name of a phase, else that of the words."""
         return self.labels.get(phase) or load_words(self.language).translate_or_keep("phases", phase)
 
     def is_known(self, key: str) -> bool:

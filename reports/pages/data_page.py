@@ -31,14 +31,15 @@ TRUST_WIDTHS: Widths = (34, None, 28, 28, 22, 26)
 
 def build_data_chapter(report: Report, words: Words) -> Content:
     """The chapter about deliveries, checks and quarantine."""
+    deliveries = select_deliveries(report)
     return {
         "anchor": "data",
         "heading": words.text("headings", "data"),
         "sections": [
             build_section(
                 words.text("headings", "deliveries"),
-                build_deliveries_table(select_deliveries(report), words),
-                write_restated_note(report.restated_days, words),
+                build_deliveries_table(deliveries, words) if deliveries else None,
+                write_restated_note(report.restated_days, words) or (None if deliveries else words.no_data),
             ),
             *build_figure_sources_sections(report, words),
             *([build_section(None, None, note)] if (note := write_missing_types(report.deliveries, words)) else []),
@@ -264,8 +265,8 @@ def list_printed_figures(report: Report) -> list[Figure]:
     return figures
 
 
-def build_definitions_chapter(report: Report, words: Words) -> Content:
-    """The definitions of all printed figures and parts of the money."""
+def build_definitions_chapter(report: Report, words: Words) -> Content | None:
+    """The definitions of all printed figures and parts of the money; None where none is printed."""
     terms = [("metrics", key) for key in dict.fromkeys(figure.key for figure in list_printed_figures(report))]
     if report.money and report.money.paid_amount is not None:
         terms += [("money_parts", key) for key in (*report.money.parts, "excluded")]
@@ -281,4 +282,6 @@ def build_definitions_chapter(report: Report, words: Words) -> Content:
         if key.startswith(STATED) and has_events(report):  # beside ours of the same name
             term = words.text("labels", "as_stated", name=term)
         terms_of.append({"term": term, "meaning": f"{defined} {explained}".strip()})
+    if not terms_of:
+        return None
     return {"anchor": "definitions", "heading": words.text("headings", "definitions"), "terms": terms_of}

@@ -13,6 +13,8 @@ from reports.model import (
     FindingMark,
     FindingStatus,
     Report,
+    count_days,
+    find_first_day,
     list_doubtful_figures,
     list_marked_figures,
     list_marked_platform_figures,
@@ -81,7 +83,7 @@ def _write_other_moves(diagnosis: Diagnosis, words: Words) -> list[str]:
 
 def _write_judgement(report: Report, diagnosis: Diagnosis, words: Words) -> str:
     # Recovered findings count in a week or month, because their loss is part of it.
-    acting = [each for each in diagnosis.findings if report.days or each.status is not FindingStatus.RECOVERED]
+    acting = [each for each in diagnosis.findings if each.found_on or each.status is not FindingStatus.RECOVERED]
     if not acting:
         return write_calm_sentence(report, diagnosis, words)
     first = acting[0]
@@ -144,7 +146,8 @@ def _write_promotion_days(report: Report, words: Words) -> list[str]:
 
 def _write_standing(report: Report, acting: Sequence[Finding], words: Words) -> list[str]:
     """How many of a week's or month's findings have ended, and how many days could be judged."""
-    if not report.days:
+    counted = count_days(report)
+    if counted is None:
         return []
     told = []
     if acting:
@@ -152,7 +155,6 @@ def _write_standing(report: Report, acting: Sequence[Finding], words: Words) -> 
         counts = {"over": words.plain(over), "ongoing": words.plain(len(acting) - over)}
         key = "all_over" if over == len(acting) else "of_which" if over else "all_ongoing"
         told.append(words.text("verdict_sentences", key, **counts))
-    counted = sum(day.is_counted for day in report.days)
     judged = report.diagnosis.judged_days if report.diagnosis else None
     if judged is not None and judged < counted:
         days = {"judged": words.plain(judged), "days": words.plain(counted)}
@@ -164,10 +166,11 @@ def _write_summary(report: Report, diagnosis: Diagnosis, words: Words) -> str:
     acting = [
         each
         for each in diagnosis.findings
-        if not each.is_quiet and (report.days or each.status is not FindingStatus.RECOVERED)
+        if not each.is_quiet and (each.found_on or each.status is not FindingStatus.RECOVERED)
     ]
     if not acting:
-        return " ".join((write_calm_sentence(report, diagnosis, words), *_write_standing(report, (), words)))
+        standing = _write_standing(report, (), words) if diagnosis.state == "calm" else []
+        return " ".join((write_calm_sentence(report, diagnosis, words), *standing))
     return " ".join((_write_cost_together(report, acting, words), *_write_standing(report, acting, words)))
 
 
@@ -370,13 +373,13 @@ def write_finding_facts(finding: Finding, report: Report, words: Words) -> str:
         facts.append(words.text("finding_facts", "most_in", part=words.format_slice(finding.strongest_part)))
     facts.append(write_duration(finding, report, words))
     key = finding.step if finding.step in words.sections["affected"] else "other"
-    if finding.entered and not (report.days and key in AFFECTED_PEOPLE):
+    if finding.entered and not (finding.found_on and key in AFFECTED_PEOPLE):
         facts.append(words.text("affected", key, count=words.plain(finding.entered)))
     if has_owner(finding) and (not finding.next_step or finding.status is FindingStatus.RECOVERED):
         facts.append(words.text("finding_facts", "owner", owner=finding.owner))
     if finding.mark is not None:
         facts.append(write_mark_of(finding.mark, words))
-    is_told = report.days and finding.status is FindingStatus.RECOVERED  # by its duration
+    is_told = finding.found_on and finding.status is FindingStatus.RECOVERED  # by its duration
     if finding.status is not FindingStatus.CONFIRMED and not is_told:
         facts.append(words.text("finding_states", finding.status.value))
     return words.text("labels", "dot").join(facts)
@@ -387,7 +390,7 @@ def write_duration(finding: Finding, report: Report, words: Words) -> str:
     if finding.days is not None:
         dates = words.text("labels", "separator").join(write_runs_of_days(finding.found_on, words))
         found_on = words.text("finding_facts", "found_on", count=words.plain(finding.days), dates=dates)
-        is_older = finding.since is not None and finding.since < report.days[0].day
+        is_older = finding.since is not None and finding.since < find_first_day(report)
         begun = [words.text("finding_facts", "since", since=f"{finding.since:%m-%d}")] if is_older else []
         state = words.text("finding_facts", "ongoing" if finding.is_ongoing else "over")
         return words.text("labels", "dot").join((*begun, found_on, state))

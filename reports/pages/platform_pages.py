@@ -214,7 +214,7 @@ def write_platform_line(platform: Platform, report: Report, words: Words) -> str
             change = words.change(figure.value, figure.baseline, figure.unit)
             told = words.text("labels", "with_unit", name=told, unit=f"{words.text('columns', 'against')} {change}")
         parts.append(told)
-    line = words.text("labels", "separator").join(parts)
+    line = words.text("labels", "separator").join(parts) or words.no_data
     return words.text("labels", "main_rate", name=name_platform(platform, words), value=line)
 
 

@@ -12,6 +12,7 @@ from reports.model import (
     ReportVerdict,
     Stage,
     has_events,
+    has_history,
     list_told_deliveries,
     list_told_headlines,
     list_told_stages,
@@ -127,7 +128,9 @@ def write_baseline_sentence(report: Report, words: Words) -> str:
         weekday = words.text("weekdays", str(report.business_date.isoweekday()))
         return words.text("baseline", "weekday", days=str(days), same=str(report.days_of_weekday), weekday=weekday)
     is_short = report.period is PeriodKind.DAY and days < FULL_BASELINE_DAYS
-    key = "none" if days == 0 else "short" if is_short else "full"
+    if days == 0:
+        return words.text("baseline", "nothing_alike" if has_history(report) else "none")
+    key = "short" if is_short else "full"
     return words.text("baseline", key, days=str(days), full=str(FULL_BASELINE_DAYS))
 
 
