@@ -41,7 +41,7 @@ from funnelscope.reporting.marks import mark_headlines
 from funnelscope.reporting.money_section import read_money
 from funnelscope.reporting.own_funnel_section import read_own_funnels
 from funnelscope.reporting.periods import AROUND_DAYS, PERIODS_OF, Period, find_ended_periods, get_day
-from funnelscope.reporting.platform_sections import read_platforms
+from funnelscope.reporting.platform_sections import build_daily_amount, read_platforms
 from funnelscope.reporting.published_days import Published
 from funnelscope.reporting.restatements import find_restated_since
 from funnelscope.reporting.stage_sections import STAGES, read_stage
@@ -138,7 +138,11 @@ def build_report(
         period=published.period.kind,
         name="" if published.is_day else published.period.name,
         days=read_days_of_period(published, editions),
-        daily=read("headline", read_daily_figure, None) if has_events else None,
+        daily=read(
+            "headline",
+            lambda each: read_daily_figure(each) if has_events else build_daily_amount(each, platforms),
+            None,
+        ),
         verdict_reasons=(
             *read_verdict_reasons(published),
             *(Message("part_unread", {"part": each.part, "problem": each.problem}) for each in unread),

@@ -31,16 +31,11 @@ TRUST_WIDTHS: Widths = (34, None, 28, 28, 22, 26)
 
 def build_data_chapter(report: Report, words: Words) -> Content:
     """The chapter about deliveries, checks and quarantine."""
-    deliveries = select_deliveries(report)
     return {
         "anchor": "data",
         "heading": words.text("headings", "data"),
         "sections": [
-            build_section(
-                words.text("headings", "deliveries"),
-                build_deliveries_table(deliveries, words) if deliveries else None,
-                write_restated_note(report.restated_days, words) or (None if deliveries else words.no_data),
-            ),
+            *build_deliveries_section(report, words),
             *build_figure_sources_sections(report, words),
             *([build_section(None, None, note)] if (note := write_missing_types(report.deliveries, words)) else []),
             *pair_short_sections([build_checks_section(report, words), build_quarantine_section(report, words)]),
@@ -52,6 +47,15 @@ def build_data_chapter(report: Report, words: Words) -> Content:
             *([build_section(None, None, words.text("notes", "spelled_out"))] if is_spelled_out(report) else []),
         ],
     }
+
+
+def build_deliveries_section(report: Report, words: Words) -> list[Content]:
+    """What the families delivered, and which earlier days were restated; empty where there is neither."""
+    deliveries, note = select_deliveries(report), write_restated_note(report.restated_days, words)
+    if not deliveries and note is None:
+        return []
+    body = build_deliveries_table(deliveries, words) if deliveries else None
+    return [build_section(words.text("headings", "deliveries"), body, note)]
 
 
 def pair_short_sections(sections: list[Content]) -> list[Content]:

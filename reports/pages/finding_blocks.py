@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from funnelscope.messages.message_types import Number, Unit
-from funnelscope.messages.wording import Words, format_signed
+from funnelscope.messages.wording import STATED, Words, format_signed
 from reports.model import (
     Diagnosis,
     Estimate,
@@ -12,6 +12,7 @@ from reports.model import (
     Finding,
     FindingMark,
     FindingStatus,
+    Headline,
     Report,
     count_days,
     find_first_day,
@@ -112,7 +113,7 @@ def write_summary_sentence(report: Report, words: Words) -> str:
 
 def write_period_sentences(report: Report, words: Words) -> list[str]:
     """What a week or month sold, against what is usual and the one before, and its promotion days beside the others."""
-    paid = next((each for each in report.headline if each.figure.key == "paid_amount"), None)
+    paid = find_period_amount(report)
     if paid is None or paid.figure.value is None:
         return []
     against = {"against_usual": paid.figure.baseline, "before_that": paid.before, "earlier_that": paid.year_before}
@@ -126,9 +127,22 @@ def write_period_sentences(report: Report, words: Words) -> list[str]:
     return [words.text("verdict_sentences", "period_amount", told=told), *_write_promotion_days(report, words)]
 
 
+def find_period_amount(report: Report) -> Headline | None:
+    """The paid amount of the period: the shop's own, else that of all platforms, or of the only one."""
+    for headline in report.headline:
+        if headline.figure.key == "paid_amount":
+            return headline
+    alone = report.platforms[0].figures if len(report.platforms) == 1 else ()
+    for compared in (*report.platform_total, *alone):
+        if compared.figure.key == f"{STATED}paid_amount":
+            return Headline(compared.figure, before=compared.before, year_before=compared.earlier)
+    return None
+
+
 def _write_promotion_days(report: Report, words: Words) -> list[str]:
     """The mean amount of the promotion days beside that of the others; empty unless both are known."""
-    points = report.daily.trend if report.daily and report.daily.key == "paid_amount" else ()
+    is_amount = report.daily is not None and report.daily.key.removeprefix(STATED) == "paid_amount"
+    points = report.daily.trend if report.daily is not None and is_amount else ()
     known = [(point.promotion is not None, float(point.value)) for point in points if point.value is not None]
     of_kind = {is_sale: [value for sale, value in known if sale is is_sale] for is_sale in (True, False)}
     if not all(of_kind.values()):
