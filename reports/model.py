@@ -973,9 +973,10 @@ def is_diagnosed(report: Report) -> bool:
     return report.diagnosis is not None and report.diagnosis.state in ("calm", "found")
 
 
-def is_calm(report: Report) -> bool:
-    """Whether findings were looked for and there is none, so that the first page leaves room."""
-    return report.diagnosis is not None and is_diagnosed(report) and not report.diagnosis.findings
+def has_room(report: Report) -> bool:
+    """Whether the first page tells no finding, so that the next chapter begins on it; a blocked one stands alone."""
+    has_findings = report.diagnosis is not None and bool(report.diagnosis.findings)
+    return not has_findings and report.verdict is not ReportVerdict.BLOCKED
 
 
 def list_marked_figures(report: Report) -> list[Figure]:

@@ -322,8 +322,8 @@ def test_a_sale_that_is_judged_by_rates_alone_has_no_usual_figures() -> None:
     assert not lacks_comparable_days(replace(rates_alone, diagnosis=Diagnosis("calm")))
     of_sale = replace(rates_alone, promotion="618")
     assert "618 without the same day of a last time" in write_baseline_sentence(of_sale, load_words("en"))
-    without_history = replace(of_sale, diagnosis=Diagnosis("not_comparable"))
-    assert "No history yet" in write_baseline_sentence(without_history, load_words("en"))
+    alone = replace(of_sale, diagnosis=Diagnosis("not_comparable"))
+    assert "No earlier day is like this one" in write_baseline_sentence(alone, load_words("en"))
 
 
 @pytest.mark.parametrize("state", ["no_baseline", "not_comparable"])

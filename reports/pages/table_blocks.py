@@ -56,7 +56,7 @@ def name_figure(figure: Figure, currency: str, words: Words) -> str:
 def write_baseline_and_change(figure: Figure, words: Words, weekday: str | None = None) -> tuple[str, str]:
     """The figure's baseline in words, that of a weekday by its name, and the change; empty without a baseline."""
     if figure.baseline is None:
-        return words.text("labels", "usual", value=words.no_data), ""
+        return "", ""
     digits = choose_baseline_digits(figure.value, figure.unit)
     value = words.value(figure.baseline, figure.unit, digits)
     usual = words.text("labels", "usual_weekday" if weekday else "usual", value=value, weekday=weekday or "")
