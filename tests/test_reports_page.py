@@ -40,7 +40,7 @@ from reports.fonts import MissingGlyphError
 from reports.model import lacks_comparable_days
 from reports.pages.finding_blocks import write_day_sentence
 from reports.pages.platform_pages import write_platform_line
-from reports.pages.stage_pages import build_indicators_section, pool_rows, split_largest
+from reports.pages.stage_pages import build_indicators_section, pool_rows, split_largest, write_stage_notes
 from reports.pages.summary_page import write_baseline_sentence
 
 HOSTILE = ("$x^2$", '#let x = 1; #read("a")', "<b>bold</b>", "back\\slash \\n", "{date} {0} %s", "*star* _under_ = [x]")
@@ -592,3 +592,14 @@ def test_the_matrix_of_creatives_and_pages_is_drawn_where_one_fails() -> None:
         RelevanceCell(cell.creative, cell.landing_page, cell.sessions, 0.3, True) for cell in TRAFFIC.relevance
     )
     assert heading not in printed(replace(BUSY, stages=(replace(TRAFFIC, relevance=fitting),)))
+
+
+def test_promotions_of_a_trend_that_is_not_drawn_are_not_told() -> None:
+    assert LANDING.rate is not None
+    rate = replace(LANDING.rate, trend=LANDING.rate.trend[-3:])
+    alone = tuple(replace(point, promotion="618", value=point.value if place else None)
+                  for place, point in enumerate(rate.trend[-2:]))  # fmt: skip
+    words = load_words("en")
+    report = replace(EMPTY, stages=())
+    assert write_stage_notes(replace(LANDING, rate=replace(rate, trend=alone)), report, words)[1:] == []
+    assert "618" in write_stage_notes(LANDING, report, words)[1]

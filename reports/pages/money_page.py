@@ -17,7 +17,7 @@ from reports.pages.table_blocks import (
 from reports.pictures.trend import select_trends
 
 SHARE_DIGITS = 1
-DAY_FIGURE_WIDTHS = (23, 14, 18, 18, 17, 19)
+DAY_FIGURE_WIDTHS = (22, 13, 17, 17, 15, 18)
 MONEY_WIDTHS: Widths = (None, 32, 17, 20, 32, 20)
 
 

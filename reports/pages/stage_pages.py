@@ -35,7 +35,7 @@ from reports.pages.table_blocks import (
     write_promotions_note,
     write_trend_alternative,
 )
-from reports.pictures.trend import select_trends
+from reports.pictures.trend import has_trend, select_trends
 
 SLICE_ROWS_SHOWN = 8
 WINDOW_WIDTHS: Widths = (24, None, 24, 24, 24, 23)
@@ -245,7 +245,8 @@ def write_stage_notes(stage: Stage, report: Report, words: Words) -> list[str]:
     notes = []
     if any(each.mark for each in (*stage.steps, *stage.indicators, stage.rate) if each is not None):
         notes.append(words.text("pictures", "outside"))
-    trend = stage.rate.trend if stage.rate and not select_trends(report) else ()
+    is_drawn = stage.rate is not None and has_trend(stage.rate.trend)
+    trend = stage.rate.trend if stage.rate and is_drawn and not select_trends(report) else ()
     promotions = write_promotions_note(trend, words)
     return [*notes, promotions] if promotions else notes
 
