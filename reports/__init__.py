@@ -87,6 +87,7 @@ from reports.printing import (
     render_stage_png,
 )
 from reports.spreadsheet import write_spreadsheet
+from reports.tones import is_worse_above
 
 __all__ = [
     "FULL_BASELINE_DAYS",
@@ -154,6 +155,7 @@ __all__ = [
     "Window",
     "describe_error",
     "draw_table_days",
+    "is_worse_above",
     "make_part",
     "reduce_colours",
     "render",

@@ -11,9 +11,10 @@ from html import escape
 from typing import Any
 
 from reports.pages.table_blocks import Content
+from reports.tones import find_tone_of_text
 
 HEADINGS = ("heading", "title", "name")
-SILENT = ("anchor", "begins_page", "compared", "finding", "link", "widths")
+SILENT = ("anchor", "begins_page", "compared", "finding", "is_half", "link", "tones", "widths")
 """Keys that say how a block is laid out or reached, and are no text."""
 WITHOUT_HEADINGS = ("families",)
 """Lists of cells whose names are no headings."""
@@ -132,9 +133,8 @@ class BlockWriter:
 
     def _write_row(self, row: Sequence[str], sides: Sequence[str]) -> str:
         first = f"<th scope='row'>{self.write_term(row[0])}</th>"
-        rest = "".join(
-            f"<td class='{side}'>{write_breakable(cell)}</td>" for cell, side in zip(row[1:], sides[1:], strict=True)
-        )
+        cells = zip(row[1:], sides[1:], strict=True)
+        rest = "".join(f"<td class='{side}{_name_tone(cell)}'>{write_breakable(cell)}</td>" for cell, side in cells)
         return f"<tr>{first}{rest}</tr>"
 
     def write_picture(self, picture: Content) -> str:
@@ -150,6 +150,12 @@ class BlockWriter:
             f"<figure class='paper' tabindex='0' role='group' aria-label='{spoken}'>"
             f"<img alt='{spoken}' src='data:image/svg+xml;base64,{content}'></figure>\n"
         )
+
+
+def _name_tone(cell: str) -> str:
+    """The class of a cell that begins with the sign of a mark."""
+    tone = find_tone_of_text(cell)
+    return f" {tone.value}" if tone else ""
 
 
 def name_finding_anchor(finding_id: str) -> str:

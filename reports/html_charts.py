@@ -10,18 +10,28 @@ from math import floor, log10
 
 from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, choose_baseline_digits, format_signed
-from reports.model import Bridge, DayPoint, Figure, Finding, Platform, Report, Stage, StageStep
+from reports.model import (
+    Bridge,
+    DayPoint,
+    Figure,
+    Finding,
+    Platform,
+    Report,
+    Stage,
+    StageStep,
+    select_told_findings,
+)
 from reports.pages.finding_blocks import write_finding_title
 from reports.pages.platform_pages import find_amount, name_platform
 from reports.pictures.bridge import write_bar_value
-from reports.pictures.funnel_picture import write_mark
 from reports.pictures.platform_picture import convert_to_stage
 from reports.pictures.trend import find_promotion_runs, has_trend, select_trends
+from reports.tones import Tone, find_tone, write_mark
 
 WIDTH, HEIGHT = 360, 150
 TOP, BOTTOM, SIDE = 16, 20, 6
 CHARACTER = 6.2
-SPARK_HEIGHT = 40
+SPARK_HEIGHT, LANE = 40, 12
 BAR_WIDTH, BAR_HEIGHT = 100, 12
 MOST_TICKS = 4
 
@@ -34,6 +44,8 @@ def draw_charts(report: Report, words: Words) -> dict[str, str]:
             charts[f"spark_{headline.figure.key}"] = draw_spark(headline.figure.trend)
     for figure in select_trends(report):
         charts[f"trend_{figure.key}"] = draw_trend(figure, words)
+    if report.daily is not None:
+        charts["daily"] = draw_daily(report.daily, select_told_findings(report), words)
     if report.bridge is not None:
         charts["bridge"] = draw_bridge(report.bridge, words)
     for stage in report.stages:
@@ -83,6 +95,49 @@ def draw_trend(figure: Figure, words: Words, name: str = "") -> str:
     if any(point.usual_low is not None for point in figure.trend) or figure.usual_low is not None:
         title += words.text("pictures", "grey_band")
     return _draw_line(figure, title, words)
+
+
+def draw_daily(figure: Figure, findings: Sequence[Finding], words: Words) -> str:
+    """A bar for each day of a week or month before its usual range, and a lane with the days of each finding."""
+    points = figure.trend
+    known = [float(end) for point in points for end in (point.value, point.usual, point.usual_high) if end is not None]
+    scale = _Scale([0.0, *known], len(points), HEIGHT, TOP, BOTTOM)
+    ticks = _write_ticks(figure.unit, scale, words)
+    width = (WIDTH - SIDE) / (len(points) + 1)
+    scale.left = max([len(written) for written in ticks.values()] + [0]) * CHARACTER + 2 * SIDE + width / 2
+    scale.right = WIDTH - SIDE - width / 2
+    parts = [*_draw_axes(points, ticks, scale)]
+    for place, point in enumerate(points):
+        parts += _draw_day(place, point, figure.unit, scale, words)
+    for number, finding in enumerate(findings):
+        y = HEIGHT + LANE * number
+        parts.append(f'<text class="since" x="{SIDE}" y="{y + 9}">{escape(words.plain(number + 1))}</text>')
+        parts += [
+            _rectangle("lane", scale.x(place) - scale.step / 2, y + 3, scale.step, 5)
+            for place, point in enumerate(points)
+            if point.day in finding.found_on
+        ]
+    return f"<div class='line'>{_frame(HEIGHT + LANE * len(findings), ''.join(parts), 'line')}</div>"
+
+
+def _draw_day(place: int, point: DayPoint, unit: Unit, scale: "_Scale", words: Words) -> Iterable[str]:
+    """A day's usual range, its bar that tells its value under the pointer, and its usual value."""
+    middle, zero = scale.x(place), scale.y(0.0)
+    if point.promotion:
+        yield _rectangle("promotion", middle - scale.step / 2, TOP, scale.step, scale.depth)
+    if point.usual_low is not None and point.usual_high is not None:
+        top, bottom = scale.y(float(point.usual_high)), scale.y(float(point.usual_low))
+        yield _rectangle("band", middle - scale.step * 0.47, top, scale.step * 0.94, bottom - top)
+    if point.value is not None:
+        told = escape(f"{point.day:%m-%d} {words.value(point.value, unit, 0)}")
+        x, width, top = middle - scale.step * 0.3, scale.step * 0.6, scale.y(float(point.value))
+        yield (
+            f'<rect class="bar" x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{zero - top:.1f}">'
+            f"<title>{told}</title></rect>"
+        )
+    if point.usual is not None:
+        y, reach = scale.y(float(point.usual)), scale.step * 0.47
+        yield f'<line class="mark" x1="{middle - reach:.1f}" x2="{middle + reach:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
 
 
 def draw_spark(points: Sequence[DayPoint]) -> str:
@@ -141,11 +196,11 @@ class _Scale:
         spread = (high - low) or abs(high) or 1.0
         self.low, self.high = low - spread * 0.05, high + spread * 0.05
         self.depth, self.bottom = height - top - bottom, height - bottom
-        self.count, self.left = count, left
+        self.count, self.left, self.right = count, left, float(WIDTH - SIDE)
 
     @property
     def step(self) -> float:
-        return (WIDTH - SIDE - self.left) / max(self.count - 1, 1)
+        return (self.right - self.left) / max(self.count - 1, 1)
 
     def x(self, place: float) -> float:
         return self.left + self.step * place
@@ -245,13 +300,13 @@ def draw_steps(steps: Sequence[StageStep], words: Words) -> str:
         bar = _draw_bar(0, step.count or 0, largest, step.baseline_count)
         is_first = step.rate_from_previous is None and step.baseline_rate is None
         rate = "" if is_first else words.value(step.rate_from_previous, Unit.RATE)
-        mark = write_mark(step.mark, words)
+        mark = write_mark(step.mark, step.key, words)
         cells = [f"{bar}<span>{escape(words.value(step.count, Unit.COUNT))}</span>", escape(f"{mark} {rate}".strip())]
         if has_usual:
             cells.append("" if is_first else escape(words.value(step.baseline_rate, Unit.RATE)))
         if has_range:
             cells.append(_write_range(step.usual_low, step.usual_high, words))
-        rows.append((escape(words.name_step(step.key)), cells, bool(mark)))
+        rows.append((escape(words.name_step(step.key)), cells, find_tone(step.mark, step.key) if step.mark else None))
     return _write_bar_table(head, rows)
 
 
@@ -261,18 +316,21 @@ def draw_bridge(bridge: Bridge, words: Words) -> str:
     head = ["", *(words.text("pictures", key) for key in ("bridge_change", "usual", "today"))]
     rows = []
     for bar in (*bridge.bars, bridge.whole, *((bridge.excluded,) if bridge.excluded else ())):
-        drawn = _draw_bar(-reach, float(bar.change), 2 * reach) if bar in bridge.bars else ""
+        drawn = _draw_bar(-reach, float(bar.change), 2 * reach, kind="more") if bar in bridge.bars else ""
         change = format_signed(float(bar.change), 0)
         change = words.text("labels", "no_comparison") if bar is bridge.excluded else change
         values = [escape(write_bar_value(value, bar, words)) for value in (bar.usual, bar.today)]
-        rows.append((escape(words.text("bridge", bar.key)), [f"{drawn}<span>{escape(change)}</span>", *values], False))
+        rows.append((escape(words.text("bridge", bar.key)), [f"{drawn}<span>{escape(change)}</span>", *values], None))
     return _write_bar_table(head, rows)
 
 
-def _draw_bar(low: float, value: float, span: float, usual: float | None = None) -> str:
-    """A bar from zero to the value on a scale that begins at `low`, with a line at what is usual."""
+def _draw_bar(low: float, value: float, span: float, usual: float | None = None, kind: str = "") -> str:
+    """A bar from zero to the value on a scale that begins at `low`, with a line at what is usual.
+
+    A positive one is of the kind.
+    """
     zero, end = ((place - low) / span * BAR_WIDTH for place in (0.0, value))
-    kind = "bar less" if value < 0 else "bar"
+    kind = f"bar {'less' if value < 0 else kind}".strip()
     parts = [f'<rect class="{kind}" x="{min(zero, end):.1f}" y="1" width="{abs(end - zero):.1f}" height="10"/>']
     if usual is not None:
         x = min((usual - low) / span * BAR_WIDTH, BAR_WIDTH - 0.5)
@@ -289,18 +347,18 @@ def _write_range(low: Number | None, high: Number | None, words: Words) -> str:
     return escape(f"{words.value(low, Unit.RATE)} – {words.value(high, Unit.RATE)}")
 
 
-def _write_bar_table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str], bool]]) -> str:
-    """Rows of a name, cells that are HTML already, and whether the row is marked."""
+def _write_bar_table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str], Tone | None]]) -> str:
+    """Rows of a name, cells that are HTML already, and what the mark of the row means."""
     heads = "".join(
         f"<th scope='col' class='{'left' if place < 2 else 'right'}'>{escape(name)}</th>" if name else "<td></td>"
         for place, name in enumerate(head)
     )
     body = "\n".join(
-        f"<tr class='{'marked' if is_marked else 'plain'}'><th scope='row'>{name}</th>"
+        f"<tr class='{tone or 'plain'}'><th scope='row'>{name}</th>"
         + f"<td><div class='drawn'>{cells[0]}</div></td>"
         + "".join(f"<td class='number'>{cell}</td>" for cell in cells[1:])
         + "</tr>"
-        for name, cells, is_marked in rows
+        for name, cells, tone in rows
     )
     table = f"<table class='steps'><thead><tr>{heads}</tr></thead><tbody>\n{body}\n</tbody></table>"
     return f"<div class='table'>{table}</div>"

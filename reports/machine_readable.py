@@ -99,6 +99,19 @@ def _convert_review(report: Report, review: CampaignReview) -> dict[str, object]
             }
             for each in review.days
         ],
+        "findings": [
+            {
+                "finding_id": each.finding_id,
+                "title": each.title,
+                "slice": _convert_slice(each.slice),
+                "status": each.status.value,
+                "found_on": [day.isoformat() for day in each.found_on],
+                "is_ongoing": each.is_ongoing,
+                "lost_orders": _convert_estimate(each.lost_orders),
+                "lost_amount": _convert_estimate(each.lost_amount),
+            }
+            for each in (report.diagnosis.findings if report.diagnosis else ())
+        ],
     }
 
 

@@ -19,6 +19,7 @@ from funnelscope.messages.wording import Words, load_words
 from reports.campaign_review import CampaignReview
 
 FULL_BASELINE_DAYS = 28
+FINDINGS_ON_THE_FIRST_PAGE = 3
 
 
 class ReportVerdict(StrEnum):
@@ -76,7 +77,8 @@ class Mark(StrEnum):
 class DayPoint:
     """One day of a series. `value` is None if the day has no usable number; `promotion` names the promotion of the day.
 
-    `usual_low` and `usual_high` bound the usual range of that weekday, if it is known.
+    `usual` is what the comparable days let expect of it; `usual_low` and `usual_high` bound the usual range of that
+    weekday, if it is known.
     """
 
     day: date
@@ -84,6 +86,7 @@ class DayPoint:
     promotion: str | None = None
     usual_low: Number | None = None
     usual_high: Number | None = None
+    usual: Number | None = None
 
 
 @dataclass(frozen=True)
@@ -225,8 +228,9 @@ class Finding:
     `kind` names the class of fault for machines, `title` for readers. `named` is the one object to open, as (dimension,
     value). `effect` is the change of the slice's rate relative to the expected rate (-0.45 = 45 % below). Orders and
     money are losses: positive if something was lost. `mix` and `rate` are the slice's two parts of the change of the
-    stage's rate, 0 to 1. For a week or month they are sums over `days` days. `stability` (0 to 1) is the share of
-    resamples that name the same slice. `question` and `next_step` are complete sentences in the report's language.
+    stage's rate, 0 to 1. In a week or month it is of the days `found_on`: losses are sums, rates pooled. `stability`
+    (0 to 1) is the share of resamples that name the same slice. `question` and `next_step` are complete sentences in
+    the report's language.
 
     `step` is the step or figure that fewer reach, `entered` how many came to it on the day. `trend` is the slice's rate
     by day, or its figure where no rate is known (`is_figure`). What was lost so far counts all days since it was found,
@@ -260,7 +264,7 @@ class Finding:
     question: str = ""
     next_step: str = ""
     recheck_date: date | None = None
-    days: int | None = None
+    found_on: tuple[date, ...] = ()
     status_reason: str = ""
     finding_id: str = ""
     step: str = ""
@@ -275,6 +279,11 @@ class Finding:
     rows: tuple[FindingRow, ...] = ()
     row_count: int | None = None
     link: str = ""
+
+    @property
+    def days(self) -> int | None:
+        """On how many days of a week or month it was found; None in the report of a day."""
+        return len(self.found_on) or None
 
 
 @dataclass(frozen=True)
@@ -315,7 +324,8 @@ class OtherMove:
 class Diagnosis:
     """The diagnosis of the day. `state` is a key of the words' `diagnosis_states`, `reason` explains it.
 
-    `comparison` says with what a promotion day is compared; empty for other days.
+    `comparison` says with what a promotion day is compared; empty for other days. Of a week or month, `judged_days` is
+    the number of its days on which findings were looked for.
     """
 
     state: str
@@ -326,6 +336,7 @@ class Diagnosis:
     comparison: str = ""
     gains: tuple[OtherMove, ...] = ()
     by_mix: tuple[OtherMove, ...] = ()
+    judged_days: int | None = None
 
 
 @dataclass(frozen=True)
@@ -770,7 +781,8 @@ class Report:
     """One edition of the report of a day, a week, a month or a campaign.
 
     `business_date` is the day, or the last one of the period that `period` and `name` give ("2026-W24", "2026-06").
-    `days` lists the period's days; "usual" then means as many usual days. A daily report has neither name nor days.
+    `days` lists the period's days; "usual" then means as many usual days. `daily` is the main figure on each of them. A
+    daily report has neither name nor days.
     `days_of_weekday` is the number of comparable days of its weekday, if these make up what is usual.
 
     `language` names a file of `messages/texts`; `currency` is printed with money; `edition` counts from 1 and rises
@@ -797,6 +809,7 @@ class Report:
     period: PeriodKind = PeriodKind.DAY
     name: str = ""
     days: tuple[DayInPeriod, ...] = ()
+    daily: Figure | None = None
     verdict_reasons: tuple[Message, ...] = ()
     last_good_date: date | None = None
     promotion: str | None = None
@@ -860,6 +873,26 @@ def select_findings_of_stage(report: Report, stage: str) -> tuple[Finding, ...]:
     return tuple(each for each in findings if each.stage == stage and get_platform(each) is None)
 
 
+def find_first_day(report: Report) -> date:
+    """The first day of the report."""
+    if report.campaign is not None:
+        return report.campaign.whole.from_date
+    return report.days[0].day if report.days else report.business_date
+
+
+def count_days(report: Report) -> int | None:
+    """How many days count in a week, a month or a campaign; None in the report of a day."""
+    if report.campaign is not None:
+        return len(report.campaign.whole.counted)
+    return sum(day.is_counted for day in report.days) if report.days else None
+
+
+def select_told_findings(report: Report) -> tuple[Finding, ...]:
+    """The findings that the first page tells, the worst first; those that people know are told in one line."""
+    findings = report.diagnosis.findings if report.diagnosis else ()
+    return tuple(each for each in findings if not each.is_quiet)[:FINDINGS_ON_THE_FIRST_PAGE]
+
+
 def count_days_so_far(finding: Finding, day: date) -> int | None:
     """On which day of its fault the finding stands: 1 on the first."""
     return (day - finding.since).days + 1 if finding.since else None
@@ -888,6 +921,23 @@ def has_events(report: Report) -> bool:
     return bool(report.stages) or not is_only_figures
 
 
+def select_told_indicators(report: Report, stage: Stage) -> tuple[Figure, ...]:
+    """The operational figures of a stage that are printed: all of them beside a finding, or where nobody looked.
+
+    Elsewhere those that are within their usual range are folded away.
+    """
+    if not is_diagnosed(report) or select_findings_of_stage(report, stage.key):
+        return stage.indicators
+    return tuple(figure for figure in stage.indicators if figure.mark or not is_usual(figure))
+
+
+def is_usual(figure: Figure) -> bool:
+    """Whether the figure is known to be within its usual range."""
+    if figure.value is None or figure.usual_low is None or figure.usual_high is None:
+        return False
+    return float(figure.usual_low) <= float(figure.value) <= float(figure.usual_high)
+
+
 def list_told_stages(report: Report) -> list[Stage]:
     """The stages to print; where platforms state figures, those without events of the shop are left out."""
     return [stage for stage in report.stages if not (report.platforms and _is_never_delivered(stage))]
@@ -911,9 +961,22 @@ def list_told_deliveries(report: Report) -> list[FamilyDelivery]:
     return [each for each in report.deliveries if each.state is not DeliveryState.ABSENT]
 
 
+def has_history(report: Report) -> bool:
+    """Whether a figure is known of a day, or a period, before this one."""
+    figures = [headline.figure for headline in report.headline]
+    figures += [compared.figure for platform in report.platforms for compared in platform.figures]
+    return any(point.value is not None for figure in figures for point in figure.trend[:-1])
+
+
 def is_diagnosed(report: Report) -> bool:
     """Whether findings were looked for, so that no finding means that nothing is wrong."""
     return report.diagnosis is not None and report.diagnosis.state in ("calm", "found")
+
+
+def has_room(report: Report) -> bool:
+    """Whether the first page tells no finding, so that the next chapter begins on it; a blocked one stands alone."""
+    has_findings = report.diagnosis is not None and bool(report.diagnosis.findings)
+    return not has_findings and report.verdict is not ReportVerdict.BLOCKED
 
 
 def list_marked_figures(report: Report) -> list[Figure]:

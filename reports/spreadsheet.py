@@ -34,6 +34,7 @@ from reports.pages.data_page import list_printed_figures, write_check_row
 from reports.pages.finding_blocks import name_owner
 from reports.pages.platform_pages import name_platform
 from reports.pages.table_blocks import EARLIER_DAYS, find_earlier
+from reports.tones import write_mark
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -233,7 +234,7 @@ def _write_compared_row(whose: str, each: ComparedFigure, currency: str, words: 
         *(Cell(value, usual) for value in (figure.baseline, figure.usual_low, figure.usual_high)),
         Cell(each.peers, shown),
         Cell(each.target, shown),
-        words.text("labels", figure.mark.value) if figure.mark else "",
+        write_mark(figure.mark, figure.key, words),
         words.text("several_days", figure.rule) if figure.rule else "",
     )
 
@@ -281,7 +282,7 @@ def _write_object_figure(figure: Figure, currency: str, words: Words) -> Sequenc
         Cell(figure.value, shown),
         name_unit(figure.unit, currency, words),
         Cell(figure.baseline, MEAN_FORMAT if figure.unit is Unit.COUNT else shown),
-        words.text("labels", figure.mark.value) if figure.mark else "",
+        write_mark(figure.mark, figure.key, words),
     )
 
 
@@ -388,9 +389,10 @@ def _write_bridge(book: _Book, bridge: Bridge, words: Words) -> None:
 
 
 FINDING_COLUMNS = (
-    *("finding", "finding_id", "stage", "slice", "state", "owner", "since", "day_number", "observed_rate"),
-    *("expected_rate", "lost_orders", "lost_orders_low", "lost_orders_high", "lost_amount", "lost_amount_low"),
-    *("lost_amount_high", "lost_net_amount", "lost_orders_so_far", "lost_amount_so_far", "next_step", "link"),
+    *("finding", "finding_id", "stage", "slice", "state", "owner", "since", "day_number", "found_days"),
+    *("observed_rate", "expected_rate", "lost_orders", "lost_orders_low", "lost_orders_high", "lost_amount"),
+    *("lost_amount_low", "lost_amount_high", "lost_net_amount", "lost_orders_so_far", "lost_amount_so_far"),
+    *("next_step", "link"),
 )
 
 
@@ -403,7 +405,8 @@ def _write_finding_row(finding: Finding, report: Report, words: Words) -> Sequen
         words.text("finding_states", finding.status.value),
         name_owner(finding, words),
         finding.since,
-        _format_count(count_days_so_far(finding, report.business_date)),
+        _format_count(None if finding.found_on else count_days_so_far(finding, report.business_date)),
+        _format_count(finding.days),
         _format_rate(finding.observed),
         _format_rate(finding.expected),
         *_write_interval(finding.lost_orders, MEAN_FORMAT),
@@ -582,7 +585,7 @@ def _write_figure_rows(section: str, figures: Iterable[Figure], report: Report, 
             *(Cell(value, usual) for value in (figure.baseline, figure.usual_low, figure.usual_high)),
             *(Cell(earlier.get(key), shown) for key in EARLIER_DAYS),
             _format_rate(figure.coverage),
-            words.text("labels", figure.mark.value) if figure.mark else "",
+            write_mark(figure.mark, figure.key, words),
         )
 
 
@@ -595,7 +598,7 @@ def _write_step_row(stage: str, step: StageStep, words: Words) -> Sequence[Value
         stage,
         Cell(step.baseline_count, MEAN_FORMAT),
         *map(_format_rate, rates),
-        words.text("labels", step.mark.value) if step.mark else "",
+        write_mark(step.mark, step.key, words),
     )
 
 

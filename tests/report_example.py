@@ -5,12 +5,13 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from math import sin
 
-from funnelscope.messages.message_types import Message, Unit
+from funnelscope.messages.message_types import Message, PeriodKind, Unit
 from reports import (
     Bridge,
     BridgeBar,
     CheckResult,
     CheckState,
+    DayInPeriod,
     DayPoint,
     DeliveryState,
     Diagnosis,
@@ -463,4 +464,53 @@ EMPTY = Report(
         ),
     ),
     deliveries=(FamilyDelivery("order", DeliveryState.MISSING), FamilyDelivery("traffic", DeliveryState.ABSENT)),
+)
+
+WEEK_DAYS = tuple(BUSINESS_DATE - timedelta(days=back) for back in range(6, -1, -1))
+WEEK = replace(
+    BUSY,
+    period=PeriodKind.WEEK,
+    name="2026-W25",
+    restated_days=(),
+    own_funnels=(),
+    daily=Figure(
+        "paid_amount",
+        Unit.MONEY,
+        None,
+        trend=tuple(
+            DayPoint(day, None if place == 2 else 1_700_000 + 10_417 * place, None, 1_650_000, 2_050_000, 1_846_000)
+            for place, day in enumerate(WEEK_DAYS)
+        ),
+    ),
+    days=tuple(
+        DayInPeriod(
+            day,
+            ReportVerdict.BLOCKED if place == 2 else ReportVerdict.PASS,
+            place != 2,
+            figures=(Figure("paid_amount", Unit.MONEY, None if place == 2 else Decimal(1_700_000 + 10_417 * place)),),
+        )
+        for place, day in enumerate(WEEK_DAYS)
+    ),
+    headline=(replace(HEADLINE[0], month_to_date=None, same_phase=None, before=12_404_118.0), *HEADLINE[1:]),
+    diagnosis=replace(
+        DIAGNOSIS,
+        findings=(
+            replace(FINDING, found_on=(*WEEK_DAYS[3:5], WEEK_DAYS[6]), since=WEEK_DAYS[3]),
+            replace(
+                FINDING,
+                finding_id="5d1c07aa9e12",
+                title="Coupon refused",
+                stage="decision",
+                slice=(("coupon", "SHOP20"),),
+                status=FindingStatus.RECOVERED,
+                is_ongoing=False,
+                since=WEEK_DAYS[0] - timedelta(days=4),
+                found_on=WEEK_DAYS[:2],
+                lost_amount=Estimate(9_411.0, 7_018.0, 11_906.0),
+                lost_orders=Estimate(41, 30, 52),
+            ),
+        ),
+        follow_ups=(),
+        judged_days=5,
+    ),
 )

@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 from campaign_shop import END, FIRST, SECOND, WEEK, calendar_of, open_shop
 from pypdf import PdfReader
+from report_example import FINDING
 from test_html_edition import Text
 from test_printed_numbers import numbers_in, picture_texts, texts_in
 
@@ -27,6 +28,7 @@ from funnelscope.reporting.periods import Period
 from funnelscope.settings import Promotion, Settings
 from funnelscope.warehouse.connection import open_in_memory_warehouse
 from pipelines.cli.app import main
+from reports import Diagnosis
 from reports.campaign_review import CampaignFigure, CampaignPart, CampaignReview
 from reports.pages import build_content
 
@@ -276,6 +278,41 @@ def test_people_of_two_platforms_are_not_added_up(tmp_path: Path) -> None:
 
 
 # --- Printed -------------------------------------------------------------------------------------
+
+
+FOUND = replace(FINDING, found_on=(SECOND + timedelta(days=1), END), since=SECOND + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", ["Findings during the campaign: 1.", "All still going on.", "4 of the 6 days could be judged.",
+                "2 days (06-16, 06-20)"]),
+        ("zh", ["活动期间发现 1 个问题，", "均仍在持续。", "6 天中有 4 天可以判断是否异常。", "2 天（06-16，06-20）"]),
+    ],
+)  # fmt: skip
+def test_what_was_found_during_the_fair_is_told_with_its_days(mature: Settings, language: str, told: list[str]) -> None:
+    report = replace(
+        read_report(mature, FAIR, language), diagnosis=Diagnosis("found", findings=(FOUND,), judged_days=4)
+    )
+    text = text_of(report)
+    assert all("".join(part.split()) in "".join(text.split()) for part in told)
+    page = reports.render_html(report).decode()
+    assert f"id='finding-{FOUND.finding_id}'" in page
+    assert f"href='#finding-{FOUND.finding_id}'" in page
+    (found,) = json.loads(reports.write_review_json(report))["findings"]
+    assert found["found_on"] == [day.isoformat() for day in FOUND.found_on]
+    sheet = openpyxl.load_workbook(BytesIO(reports.write_spreadsheet(report))).worksheets
+    assert [each.cell(2, 9).value for each in sheet if each.title in ("Findings", "问题")] == [2]
+
+
+def test_a_fair_of_which_no_day_could_be_judged_says_so(mature: Settings) -> None:
+    report = replace(
+        read_report(mature, FAIR, "en"), diagnosis=Diagnosis("not_comparable", "no like day", judged_days=0)
+    )
+    text = text_of(report)
+    assert "No day of the campaign had days to compare it with: nothing was judged." in text
+    assert "could be judged" not in text
 
 
 @pytest.mark.parametrize("language", list_languages())

@@ -98,7 +98,7 @@ def test_pdf_and_html_hold_the_same_numbers(name: str, language: str) -> None:
     """What stands in the body of the one stands in that of the other, number by number and as often."""
     page = page_of(name, language)
     report = report_of(name, language)
-    document = build_content(report, load_words(language))["document"]
+    document = build_content(report, load_words(language, report.period))["document"]
     pdf = pages_of(name, language)
     around = numbers_in(text for text, _ in picture_texts_of(name, language))
     for number in range(1, len(pdf) + 1):

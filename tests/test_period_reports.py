@@ -27,8 +27,10 @@ from funnelscope.reporting import (
     print_report,
     read_report,
 )
+from funnelscope.reporting.diagnosis_section import read_diagnosis_of_days
 from funnelscope.reporting.periods import Period, find_ended_periods, get_day, get_month, get_week
-from funnelscope.settings import Settings
+from funnelscope.reporting.published_days import Published
+from funnelscope.settings import Promotion, Settings
 from pipelines.cli.app import main
 from reports import Figure, FindingStatus, Report, select_findings_of_stage
 
@@ -154,8 +156,6 @@ def test_distinct_people_are_counted_anew_and_never_added(settings: Settings) ->
     report = read_report(settings, parse_week(LAST_WEEK))
     visitors = [figure for day in report.days for figure in day.figures if figure.key == "visitors"]
     assert len(visitors) == 7
-    from funnelscope.reporting.published_days import Published
-
     with open_published(settings.published) as connection:
         period = Published(connection, settings, parse_week(LAST_WEEK), "en")
         figure = period.figure("visitors")
@@ -164,8 +164,6 @@ def test_distinct_people_are_counted_anew_and_never_added(settings: Settings) ->
 
 
 def test_a_duration_is_the_mean_of_all_cases_not_of_the_days(settings: Settings) -> None:
-    from funnelscope.reporting.published_days import Published
-
     with open_published(settings.published) as connection:
         figure = Published(connection, settings, parse_week(LAST_WEEK), "en").figure("first_screen_mean_ms")
     numbers = range(29, 36)
@@ -216,6 +214,125 @@ def test_the_findings_of_a_week_cost_what_its_days_lost_and_say_how_they_stand(
     assert not finding.is_ongoing
 
 
+def test_the_rate_of_a_finding_is_that_of_all_its_days_and_not_of_the_last(settings: Settings, world: World) -> None:
+    """Of a week, day by day: what was lost, seen and expected on the days on which it was found."""
+    report = read_report(settings, parse_week(LAST_WEEK))
+    finding = next(
+        each for each in select_findings_of_stage(report, "decision") if ("coupon", "WELCOME10") in each.slice
+    )
+    rows = world.warehouse.rows(
+        "select business_date, entered, passed, expected from diagnosis.findings where slice like '%WELCOME10%' "
+        "and business_date between date '2026-03-30' and date '2026-04-05' and status != 'recovered' order by 1"
+    )
+    days, entered, passed, expected = zip(*rows, strict=True)
+    assert finding.found_on == days
+    assert finding.entered == sum(entered)
+    assert finding.observed == pytest.approx(sum(passed) / sum(entered))
+    assert finding.expected == pytest.approx(sum(expected) / sum(entered))
+    assert finding.observed != pytest.approx(passed[-1] / entered[-1]), "or the last day could not be told apart"
+    assert finding.effect is not None
+    assert finding.effect.value == pytest.approx(sum(passed) / sum(expected) - 1)
+    assert float(finding.effect.low or 0) < float(finding.effect.value) < float(finding.effect.high or 0)
+    assert [point.day for point in finding.trend][-1] == date(2026, 4, 5)
+
+
+def test_what_ended_before_the_week_is_none_of_its_findings(settings: Settings, world: World) -> None:
+    """The day after the last one of a fault holds its recovery, which alone makes no finding of a week."""
+    last = max(world.day(number) for number in BROKEN_COUPON)
+    after = Period(PeriodKind.WEEK, last + timedelta(days=1), last + timedelta(days=7))
+    recovered = world.warehouse.rows(
+        "select count(*) from diagnosis.findings where business_date >= $day and status = 'recovered'",
+        day=after.from_date,
+    )
+    assert recovered[0][0] > 0, "or there would be nothing to leave out"
+    report = read_report(settings, after)
+    assert report.diagnosis is not None
+    assert not [each for each in report.diagnosis.findings if ("coupon", "WELCOME10") in each.slice]
+
+
+def test_a_campaign_has_the_findings_of_its_days_and_of_no_other(settings: Settings, world: World) -> None:
+    """The fault stood for four days; the sale is held on the last two of them and the day after."""
+    days = [world.day(number) for number in (32, 33, 34)]
+    with open_published(settings.published) as connection:
+        published = Published(
+            connection, settings, Period(PeriodKind.WEEK, days[0], days[-1] + timedelta(days=3)), "en"
+        )
+        diagnosis = read_diagnosis_of_days(published, days)
+    assert diagnosis is not None
+    finding = next(each for each in diagnosis.findings if ("coupon", "WELCOME10") in each.slice)
+    rows = world.warehouse.rows(
+        "select business_date, lost_orders from diagnosis.findings where slice like '%WELCOME10%' "
+        "and list_contains($days, business_date) and status != 'recovered' order by 1",
+        days=days,
+    )
+    assert finding.found_on == tuple(day for day, _ in rows)
+    assert finding.lost_orders is not None
+    assert finding.lost_orders.value == pytest.approx(sum(lost for _, lost in rows))
+    assert diagnosis.judged_days == 3
+
+
+# --- The first page ---
+
+
+def test_a_week_is_drawn_day_by_day_before_what_is_usual_of_each_weekday(settings: Settings) -> None:
+    report = read_report(settings, parse_week(LAST_WEEK))
+    assert report.daily is not None
+    assert report.daily.key == "paid_amount"
+    assert [(point.day, float(point.value or 0)) for point in report.daily.trend] == [
+        (date(2026, 3, 30) + timedelta(days=number), 100 * (29 + number) + 0.25) for number in range(7)
+    ]
+    monday, *_, sunday = report.daily.trend
+    assert monday.usual == pytest.approx(fmean(100 * n + 0.25 for n in (1, 8, 15, 22)))
+    assert sunday.usual == pytest.approx(fmean(100 * n + 0.25 for n in (7, 14, 21, 28)))
+    assert read_report(settings, get_day(date(2026, 4, 5))).daily is None
+
+
+def test_a_day_that_is_left_out_is_drawn_without_a_bar(settings: Settings) -> None:
+    change_verdict(settings, date(2026, 4, 1), "blocked")
+    daily = read_report(settings, parse_week(LAST_WEEK)).daily
+    assert daily is not None
+    assert [point.day for point in daily.trend if point.value is None] == [date(2026, 4, 1)]
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        (
+            "en",
+            [
+                "The week's paid amount: CNY 22,402, vs usual",
+                "vs last week",
+                "All have ended.",
+                "4 days (03-31 to 04-03)",
+            ],
+        ),
+        ("zh", ["本周支付金额22,402CNY，较平时", "较上周", "均已结束。", "4天（03-31至04-03）"]),
+    ],
+)
+def test_the_first_page_of_a_week_speaks_of_the_week(settings: Settings, language: str, told: list[str]) -> None:
+    pages = PdfReader(BytesIO(reports.render(read_report(settings, parse_week(LAST_WEEK), language)))).pages
+    first = "".join(pages[0].extract_text().split())
+    for part in told:
+        assert "".join(part.split()) in first, part
+    places = [first.index(f"03-{day}") for day in (30, 31)]
+    assert places == sorted(places)
+
+
+def test_a_month_of_which_few_days_can_be_judged_says_how_many(settings: Settings) -> None:
+    words = load_words("en", PeriodKind.MONTH)
+    told = reports.write_digest(read_report(settings, parse_month("2026-03"), "en"))
+    assert words.text("verdict_sentences", "judged_days", judged="2", days="30") in told, told
+
+
+def test_promotion_days_stand_beside_the_others_and_close_no_story(settings: Settings) -> None:
+    sale = Promotion(name="618", phase="main", starts=date(2026, 4, 4), ends=date(2026, 4, 5))
+    report = read_report(settings.model_copy(update={"calendar": (sale,)}), parse_week(LAST_WEEK), "en")
+    told = reports.write_digest(report)
+    assert "Promotion days (2) had 3,450 each on average, the other 5 days 3,100." in told
+    assert "Without" not in told
+    assert "Without" in reports.write_digest(read_report(settings, parse_week(LAST_WEEK), "en"))
+
+
 # --- Missing days --------------------------------------------------------------------------------
 
 
@@ -231,15 +348,11 @@ def test_a_week_that_lacks_a_day_says_so_on_top_and_is_compared_without_that_day
     assert "Partial: 6 of 7 days" in text
     assert "2026-04-01 is blocked and left out." in text
     assert "mean of the days (platforms' rule)" in text
-    from funnelscope.reporting.published_days import Published
-
     with open_published(settings.published) as connection:
         assert Published(connection, settings, parse_week(LAST_WEEK), "en").figure("visitors").value is None
 
 
 def test_a_week_that_is_not_over_has_the_people_up_to_its_last_day(settings: Settings) -> None:
-    from funnelscope.reporting.published_days import Published
-
     for day in (4, 5):
         change_verdict(settings, date(2026, 4, day), "blocked")
     with open_published(settings.published) as connection:

@@ -283,6 +283,24 @@ def test_a_week_adds_amounts_and_has_the_mean_of_days_of_people(week: Report, as
     assert f"Visitors, mean of days {visitors.figure.value:,.0f} 7 of 7" in text
 
 
+def test_a_week_of_figures_is_drawn_day_by_day_with_the_amounts_of_all_platforms(week: Report, ask: Ask) -> None:
+    """A day is drawn where each platform that states amounts does; people are never drawn."""
+    assert week.daily is not None
+    assert week.daily.key == "stated_paid_amount"
+    stated = [
+        [figure.value for day in each.days for figure in day.figures if figure.key == "stated_paid_amount"]
+        for each in week.platforms
+    ]
+    columns = [column for column in stated if any(value is not None for value in column)]
+    assert len(columns) > 1
+    assert [point.day for point in week.daily.trend] == WEEK.days
+    for point, values in zip(week.daily.trend, zip(*columns, strict=True), strict=True):
+        assert point.value == (None if None in values else pytest.approx(sum(map(float, values))))
+    assert any(point.value is not None for point in week.daily.trend)
+    first = PdfReader(BytesIO(reports.render(week))).pages[0].extract_text()
+    assert load_words(week.language).text("headings", "daily", name="").strip() in first
+
+
 def test_json_workbook_and_message_carry_the_figures(home: Home, report: Report, ask: Ask) -> None:
     edition = print_report(home.settings, LAST_DAY)
     written = json.loads(edition.findings.read_text(encoding="utf-8"))

@@ -20,15 +20,15 @@ from xml.etree import ElementTree
 
 import pytest
 from pypdf import PdfReader
-from report_example import BLOCKED, BUSY, CALM, EMPTY
+from report_example import BLOCKED, BUSY, CALM, EMPTY, WEEK
 
 from funnelscope.messages.wording import list_languages, load_words
-from reports import MoneySplit, Report, SliceRow, SliceTable, render, render_pictures
+from reports import Diagnosis, MoneySplit, Report, SliceRow, SliceTable, render, render_pictures
 from reports.pages import build_content
 from reports.pages.stage_pages import SLICE_ROWS_SHOWN
 from reports.printing import make_drawable
 
-REPORTS = {"busy": BUSY, "calm": replace(BUSY, diagnosis=CALM), "blocked": BLOCKED, "empty": EMPTY}
+REPORTS = {"busy": BUSY, "calm": replace(BUSY, diagnosis=CALM), "blocked": BLOCKED, "empty": EMPTY, "week": WEEK}
 CASES = [pytest.param(name, language, id=f"{name}-{language}") for name in REPORTS for language in list_languages()]
 
 NUMBER = re.compile(r"\d+(?:[,.:\-]\d+)*")
@@ -75,7 +75,7 @@ def texts_in(value: Any, key: str = "") -> Iterator[str]:
 
 def body_texts(report: Report) -> list[str]:
     """What stands on the pages once: everything but head, foot and page number."""
-    page = build_content(report, load_words(report.language))
+    page = build_content(report, load_words(report.language, report.period))
     return [text for name, part in page.items() if name != "document" for text in texts_in(part)]
 
 
@@ -105,7 +105,7 @@ def numbers_in(texts: Any) -> Counter[str]:
 @pytest.mark.parametrize(("name", "language"), CASES)
 def test_the_pdf_holds_every_number_that_was_set_as_often_and_no_other(name: str, language: str) -> None:
     report, pages = report_of(name, language), pages_of(name, language)
-    words = build_content(report, load_words(language))["document"]
+    words = build_content(report, load_words(language, report.period))["document"]
     wanted = numbers_in(body_texts(report)) + numbers_in(text for text, _ in picture_texts_of(name, language))
     for number in range(1, len(pages) + 1):
         of_the_page = words["page"].format(page=number, pages=len(pages))
@@ -165,6 +165,19 @@ def following(thing: Any) -> Iterator[float]:
         yield from (float(part.amount / thing.paid_amount) for part in parts if part.amount is not None)
     if isinstance(thing, SliceTable) and len(thing.rows) > SLICE_ROWS_SHOWN:
         yield from following_of_the_rest(thing)
+    if isinstance(thing, Report) and thing.diagnosis is not None:
+        yield from following_of_the_findings(thing, thing.diagnosis)
+
+
+def following_of_the_findings(report: Report, diagnosis: Diagnosis) -> Iterator[float]:
+    """What the findings cost together, and what the paid amount is without them, also against what is usual."""
+    for name in ("lost_orders", "lost_amount"):
+        losses = [float(loss.value) for each in diagnosis.findings if (loss := getattr(each, name))]
+        yield sum(losses)
+    paid = next((each.figure for each in report.headline if each.figure.key == "paid_amount"), None)
+    if paid is not None and paid.value is not None and paid.baseline is not None:
+        without = float(paid.value) + sum(losses)
+        yield from (without, without - float(paid.baseline))
 
 
 def following_of_the_rest(table: SliceTable) -> Iterator[float]:

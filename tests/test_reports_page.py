@@ -12,14 +12,18 @@ from funnelscope.messages.message_types import Message, Unit
 from funnelscope.messages.wording import UnknownWordError, load_words
 from reports import (
     CheckState,
+    ComparedFigure,
+    DayPoint,
     Diagnosis,
     Figure,
     FindingStatus,
     Headline,
+    Mark,
     OtherMove,
     OwnCohort,
     OwnFunnel,
     OwnStep,
+    Platform,
     Question,
     QuestionAnswer,
     RelevanceCell,
@@ -35,7 +39,8 @@ from reports import (
 from reports.fonts import MissingGlyphError
 from reports.model import lacks_comparable_days
 from reports.pages.finding_blocks import write_day_sentence
-from reports.pages.stage_pages import pool_rows, split_largest
+from reports.pages.platform_pages import write_platform_line
+from reports.pages.stage_pages import build_indicators_section, pool_rows, split_largest, write_stage_notes
 from reports.pages.summary_page import write_baseline_sentence
 
 HOSTILE = ("$x^2$", '#let x = 1; #read("a")', "<b>bold</b>", "back\\slash \\n", "{date} {0} %s", "*star* _under_ = [x]")
@@ -127,6 +132,31 @@ def test_a_blocked_day_without_an_earlier_good_one_says_that() -> None:
 def test_a_short_history_says_how_many_days_it_has() -> None:
     assert "Only 12 comparable days so far" in printed(replace(EMPTY, baseline_days=12))
     assert "No history yet" in printed(replace(EMPTY, baseline_days=0))
+
+
+def test_a_day_like_no_other_is_not_said_to_be_without_history() -> None:
+    words = load_words("en")
+    known = Figure("visitors", Unit.COUNT, 5, trend=(DayPoint(date(2026, 6, 19), 4), DayPoint(date(2026, 6, 20), 5)))
+    sale = replace(EMPTY, baseline_days=0, headline=(Headline(known),), diagnosis=Diagnosis("not_comparable", "a sale"))
+    assert write_baseline_sentence(sale, words) == words.text("baseline", "nothing_alike")
+    first = replace(sale, headline=(Headline(replace(known, trend=known.trend[1:])),))
+    assert write_baseline_sentence(first, words) == words.text("baseline", "none")
+
+
+def test_a_platform_that_states_nothing_of_the_day_is_told_as_no_data() -> None:
+    platform = Platform("抖音", figures=(ComparedFigure(Figure("stated_paid_amount", Unit.MONEY, None)),))
+    report = replace(EMPTY, platforms=(platform,), language="zh")
+    assert write_platform_line(platform, report, load_words("zh")) == "抖音：无数据"
+    assert "抖音：无数据" in write_digest(report).splitlines()
+
+
+def test_no_heading_stands_above_nothing() -> None:
+    """A day of which nothing is known defines nothing, and has no deliveries to list."""
+    nothing = replace(EMPTY, headline=(), money=None, stages=(), deliveries=())
+    text = printed(nothing)
+    assert load_words("en").text("headings", "definitions") not in text
+    assert "Rows read" not in text
+    assert "Rows read" in printed(EMPTY)
 
 
 def test_a_stage_without_data_says_so_and_why() -> None:
@@ -292,8 +322,8 @@ def test_a_sale_that_is_judged_by_rates_alone_has_no_usual_figures() -> None:
     assert not lacks_comparable_days(replace(rates_alone, diagnosis=Diagnosis("calm")))
     of_sale = replace(rates_alone, promotion="618")
     assert "618 without the same day of a last time" in write_baseline_sentence(of_sale, load_words("en"))
-    without_history = replace(of_sale, diagnosis=Diagnosis("not_comparable"))
-    assert "No history yet" in write_baseline_sentence(without_history, load_words("en"))
+    alone = replace(of_sale, diagnosis=Diagnosis("not_comparable"))
+    assert "No earlier day is like this one" in write_baseline_sentence(alone, load_words("en"))
 
 
 @pytest.mark.parametrize("state", ["no_baseline", "not_comparable"])
@@ -341,6 +371,51 @@ def test_a_calm_day_gives_a_shorter_report(busy_pdf: bytes) -> None:
     assert len(PdfReader(BytesIO(render(replace(BUSY, diagnosis=CALM)))).pages) < len(
         PdfReader(BytesIO(busy_pdf)).pages
     )
+
+
+def in_range(key: str, value: float, mark: Mark | None = None) -> Figure:
+    return Figure(key, Unit.COUNT, value, baseline=100.0, usual_low=80, usual_high=120, mark=mark)
+
+
+def test_on_a_calm_stage_only_what_is_beyond_its_range_is_printed_and_the_rest_folded_away() -> None:
+    """In the HTML edition with its meaning; beside a finding, and where nobody looked, all is printed."""
+    figures = (
+        in_range("presale_conversations", 111),
+        in_range("care_sent", 131),
+        in_range("bot_sessions", 99, Mark.ABOVE),
+        Figure("members_joined", Unit.COUNT, 77, baseline=80.0),
+    )
+    calm = replace(BUSY, stages=(Stage("landing", indicators=figures, rate=LANDING.rate),), diagnosis=CALM)
+    words = load_words("en")
+    (section,) = build_indicators_section(calm.stages[0], calm, words)
+    assert [row[2] for row in section["table"]["rows"]] == ["131", "▲ 99", "77"]
+    assert [row[2] for row in section["behind"]["table"]["rows"]] == ["111"]
+    assert section["note"].startswith("1 more")
+    assert words.define_figure("presale_conversations") in section["behind"]["meanings"][0]
+    assert words.define_figure("presale_conversations") not in printed(calm)
+    for diagnosis in (DIAGNOSIS, None):
+        (section,) = build_indicators_section(calm.stages[0], replace(calm, diagnosis=diagnosis), words)
+        assert len(section["table"]["rows"]) == len(figures)
+        assert "behind" not in section
+
+
+def test_no_stage_leaves_half_a_page_empty(busy_pdf: bytes) -> None:
+    """A stage begins where the one before ends: eight pages for a busy day, five for a calm one."""
+    assert len(PdfReader(BytesIO(busy_pdf)).pages) <= 8
+    calm = without_marks(replace(BUSY, diagnosis=CALM))
+    assert len(PdfReader(BytesIO(render(calm))).pages) <= 6
+    first = PdfReader(BytesIO(render(calm))).pages[0].extract_text()
+    assert "The money" in first, "a calm first page leaves room for it"
+    assert "The money" not in PdfReader(BytesIO(busy_pdf)).pages[0].extract_text()
+
+
+def test_a_stage_is_no_owner_where_the_settings_name_nobody() -> None:
+    finding = replace(FINDING, owner="landing")
+    report = replace(SHORT, diagnosis=replace(DIAGNOSIS, findings=(finding,)))
+    brief = write_digest(report)
+    assert f"   {FINDING.next_step} Re-check on 06-23." in brief
+    assert "Owner: nobody named." in write_day_sentence(report, load_words("en"))
+    assert "Owner: Page team." in write_day_sentence(replace(report, diagnosis=DIAGNOSIS), load_words("en"))
 
 
 def test_a_day_whose_findings_have_all_recovered_is_calm() -> None:
@@ -517,3 +592,14 @@ def test_the_matrix_of_creatives_and_pages_is_drawn_where_one_fails() -> None:
         RelevanceCell(cell.creative, cell.landing_page, cell.sessions, 0.3, True) for cell in TRAFFIC.relevance
     )
     assert heading not in printed(replace(BUSY, stages=(replace(TRAFFIC, relevance=fitting),)))
+
+
+def test_promotions_of_a_trend_that_is_not_drawn_are_not_told() -> None:
+    assert LANDING.rate is not None
+    rate = replace(LANDING.rate, trend=LANDING.rate.trend[-3:])
+    alone = tuple(replace(point, promotion="618", value=point.value if place else None)
+                  for place, point in enumerate(rate.trend[-2:]))  # fmt: skip
+    words = load_words("en")
+    report = replace(EMPTY, stages=())
+    assert write_stage_notes(replace(LANDING, rate=replace(rate, trend=alone)), report, words)[1:] == []
+    assert "618" in write_stage_notes(LANDING, report, words)[1]

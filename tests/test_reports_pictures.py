@@ -23,7 +23,7 @@ def texts(picture: bytes) -> list[str]:
 
 def test_each_stage_with_numbers_has_its_pictures() -> None:
     names = set(render_pictures(BUSY))
-    assert {"money", "traffic", "landing", "decision", "repurchase", "decision_windows", "repurchase_windows"} <= names
+    assert {"money", "traffic", "landing", "decision", "repurchase", "landing_heat_map", "landing_pairs"} <= names
     assert "traffic" not in render_pictures(BLOCKED), "its data is absent"
     assert "money" not in render_pictures(EMPTY)
 

@@ -9,7 +9,7 @@ import reports
 from funnelscope.diagnosis.diagnosis_tables import read_records
 from funnelscope.diagnosis.narrative import describe_data_check
 from funnelscope.diagnosis.playbook import Playbook, load_playbook
-from funnelscope.diagnosis.records import EvidenceRecord, FindingRecord, FindingRowRecord
+from funnelscope.diagnosis.records import EvidenceRecord, FindingRecord, FindingRowRecord, WeekFindingRecord
 from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis, read_diagnosis
 from funnelscope.events.metrics import METRICS
@@ -46,7 +46,7 @@ def read_diagnosis_section(published: Published) -> reports.Diagnosis | None:
     if not published.has_table("diagnosis", "days"):
         return None
     if not published.is_day:
-        return _read_diagnosis_of_days(published)
+        return read_diagnosis_of_days(published, published.dates)
     stored = read_diagnosis(published.connection, published.business_date)
     if stored.day is None:
         return None
@@ -61,8 +61,8 @@ def read_diagnosis_section(published: Published) -> reports.Diagnosis | None:
     follow_ups = _read_follow_ups(published, playbook)
     return reports.Diagnosis(
         state=state,
-        reason=_describe_reason(stored, playbook),
-        comparison=_describe_promotion(stored, playbook),
+        reason=_describe_reason(published, stored, playbook),
+        comparison=_describe_promotion(published, stored, playbook),
         gains=_convert_moves(stored, "gain"),
         by_mix=_convert_moves(stored, "mix"),
         findings=findings,
@@ -71,8 +71,15 @@ def read_diagnosis_section(published: Published) -> reports.Diagnosis | None:
     )
 
 
-def _describe_reason(stored: StoredDiagnosis, playbook: Playbook) -> str:
-    return playbook.describe_reason(stored.reason) if stored.reason else ""
+def _describe_reason(published: Published, stored: StoredDiagnosis, playbook: Playbook) -> str:
+    return playbook.describe_reason(_name_promotion(published, stored.reason)) if stored.reason else ""
+
+
+def _name_promotion(published: Published, reason: StatedReason) -> StatedReason:
+    """The reason with the promotion and its phase by the names that readers know."""
+    named = {"name": published.name_promotion, "phase": published.name_phase}
+    told = {key: named[key](str(value)) if key in named else value for key, value in reason.values.items()}
+    return replace(reason, values=told) if "phase" in reason.values else reason
 
 
 def _convert_moves(stored: StoredDiagnosis, kind: str) -> tuple[reports.OtherMove, ...]:
@@ -83,19 +90,23 @@ def _convert_moves(stored: StoredDiagnosis, kind: str) -> tuple[reports.OtherMov
     )
 
 
-def _describe_promotion(stored: StoredDiagnosis, playbook: Playbook) -> str:
+def _describe_promotion(published: Published, stored: StoredDiagnosis, playbook: Playbook) -> str:
     """With what a promotion day is compared; empty for a regular day, and for one that is not judged."""
     comparison = stored.day.stated_comparison if stored.day and stored.state == "diagnosed" else None
-    is_promotion = comparison is not None and comparison.key in ("promotion", "regular_rates", "siblings")
-    return playbook.describe_comparison(comparison) if is_promotion else ""
+    if comparison is None or comparison.key not in ("promotion", "regular_rates", "siblings"):
+        return ""
+    return playbook.describe_comparison(_name_promotion(published, comparison))
 
 
-def _read_diagnosis_of_days(published: Published) -> reports.Diagnosis | None:
+def read_diagnosis_of_days(published: Published, dates: Sequence[date]) -> reports.Diagnosis | None:
     """What the days' diagnoses found, each finding once: as its last day tells it, with what all its days cost.
 
-    The ends of the days' intervals are added up: they share the usual rates, so their errors do not cancel out.
+    The ends of the days' intervals are added up: they share the usual rates, so their errors do not cancel out. What
+    had ended before the first day is none of the period's.
     """
-    days = [stored for day in published.dates if (stored := read_diagnosis(published.connection, day)).day]
+    if not published.has_table("diagnosis", "days"):
+        return None
+    days = [stored for day in dates if (stored := read_diagnosis(published.connection, day)).day]
     if not days:
         return None
     playbook = load_playbook(published.settings, published.language)
@@ -107,15 +118,20 @@ def _read_diagnosis_of_days(published: Published) -> reports.Diagnosis | None:
             for finding in stored.week_findings:
                 found.setdefault(finding.finding_id, []).append((finding, stored))
     findings = sorted(
-        (_convert_finding_of_days(published, each, playbook) for each in found.values()),
+        (
+            _convert_finding_of_days(published, each, playbook)
+            for each in found.values()
+            if any(record.status != "recovered" for record, _ in each)
+        ),
         key=_rank_by_cost,
         reverse=True,
     )
+    judged = sum(stored.state == "diagnosed" for stored in days)
     if findings:
-        return reports.Diagnosis("found", findings=tuple(findings))
-    if any(stored.state == "diagnosed" for stored in days):
-        return reports.Diagnosis("calm")
-    return reports.Diagnosis(days[-1].state, reason=_describe_reason(days[-1], playbook))
+        return reports.Diagnosis("found", findings=tuple(findings), judged_days=judged)
+    if judged:
+        return reports.Diagnosis("calm", judged_days=judged)
+    return reports.Diagnosis(days[-1].state, reason=_describe_reason(published, days[-1], playbook), judged_days=0)
 
 
 def _convert_finding_of_days(
@@ -124,18 +140,47 @@ def _convert_finding_of_days(
     """One finding from its records of several days. The day of its recovery costs nothing and describes nothing."""
     last = found[-1][0]
     open_days = [each for each in found if each[0].status != "recovered"]
-    described, stored = open_days[-1] if open_days else found[-1]
+    described, stored = open_days[-1]
     sums = {name: _add_up(getattr(record, name) for record, _ in found) for name in _LOSSES}
+    is_of_week = isinstance(described, WeekFindingRecord)
     return replace(
         _convert_finding(
             published,
-            replace(described, **sums),  # type: ignore[arg-type]
+            replace(_pool_rates([record for record, _ in open_days]), **sums),  # type: ignore[arg-type]
             stored.select_evidence(described),
             playbook,
         ),
         status=reports.FindingStatus(last.status),
         is_ongoing=last.is_ongoing,
-        days=len(open_days),
+        found_on=tuple(published.dates) if is_of_week else tuple(each.business_date for _, each in open_days),
+    )
+
+
+def _pool_rates(records: Sequence[FindingRecord]) -> FindingRecord:
+    """The last record with the counts and the effect of all days; as it is where those of a day are not known.
+
+    The ends of the effect's interval are weighted as the effect itself is: by what was expected.
+    """
+    last = records[-1]
+    expected = _add_up(each.expected for each in records)
+    if not expected or any(None in (each.passed, each.expected, each.effect) for each in records):
+        return last
+
+    def weigh(ends: Sequence[float | None]) -> float | None:
+        weights = [each.expected or 0.0 for each in records]
+        known = [end * weight for end, weight in zip(ends, weights, strict=True) if end is not None]
+        return sum(known) / expected if len(known) == len(ends) else None
+
+    entered = [each.entered for each in records if each.entered is not None]
+    passed = sum(each.passed or 0 for each in records)
+    return replace(
+        last,
+        entered=sum(entered) if len(entered) == len(records) else None,
+        passed=passed,
+        expected=expected,
+        effect=passed / expected - 1,
+        effect_low=weigh([each.effect_low for each in records]),
+        effect_high=weigh([each.effect_high for each in records]),
     )
 
 
@@ -190,7 +235,7 @@ def _convert_finding(
         evidence=tuple(_convert_evidence(each, finding.since_date, playbook) for each in evidence),
         question=playbook.questions[finding.stage],
         next_step=texts.next_step,
-        recheck_date=max(published.dates) + RECHECK_AFTER,
+        recheck_date=published.last_date + RECHECK_AFTER,
         status_reason=_describe_status(published, finding, playbook),
         step=finding.step,
         entered=finding.entered,
@@ -232,15 +277,17 @@ def _locate_finding(published: Published, finding: FindingRecord) -> str:
 
 
 def _read_trend(published: Published, finding: FindingRecord) -> tuple[reports.DayPoint, ...]:
-    """The slice's rate over five weeks; days without entries have none."""
-    if not published.is_day or finding.status == "recovered":
+    """The slice's rate over the last five weeks; days without entries have none."""
+    if finding.status == "recovered":
         return ()
-    first = published.business_date - timedelta(days=CHART_DAYS - 1)
-    rates = read_finding_rates(published, published.settings, first, published.business_date, finding)
+    first = published.last_date - timedelta(days=CHART_DAYS - 1)
+    rates = read_finding_rates(published, published.settings, first, published.last_date, finding)
     days = [first + timedelta(days=number) for number in range(CHART_DAYS)]
     known = [day for day in days if rates.get(day) is not None]
     return tuple(
-        reports.DayPoint(day, rates.get(day), published.promotion(day)) for day in days if known and day >= known[0]
+        reports.DayPoint(day, rates.get(day), published.promotion(day, day))
+        for day in days
+        if known and day >= known[0]
     )
 
 
@@ -294,7 +341,11 @@ def _describe_status_reason(
     warning = warnings.get((str(reason.values.get("table")), str(reason.values.get("check"))))
     if reason.key in ("family_missing", "family_growing"):
         warning = Message(reason.key, {"family": str(reason.values["family"])})
-    return translate_message(warning, published.language) if warning else playbook.describe_reason(reason)
+    return (
+        translate_message(warning, published.language)
+        if warning
+        else playbook.describe_reason(_name_promotion(published, reason))
+    )
 
 
 def name_slice(conditions: Mapping[str, str]) -> Slice:

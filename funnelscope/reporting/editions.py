@@ -35,13 +35,13 @@ from funnelscope.reporting.data_section import (
     read_verdict,
     read_verdict_reasons,
 )
-from funnelscope.reporting.diagnosis_section import read_diagnosis_section
-from funnelscope.reporting.headline import build_bridge, read_headlines
+from funnelscope.reporting.diagnosis_section import read_diagnosis_of_days, read_diagnosis_section
+from funnelscope.reporting.headline import build_bridge, read_daily_figure, read_headlines
 from funnelscope.reporting.marks import mark_headlines
 from funnelscope.reporting.money_section import read_money
 from funnelscope.reporting.own_funnel_section import read_own_funnels
 from funnelscope.reporting.periods import AROUND_DAYS, PERIODS_OF, Period, find_ended_periods, get_day
-from funnelscope.reporting.platform_sections import read_platforms
+from funnelscope.reporting.platform_sections import build_daily_amount, read_platforms
 from funnelscope.reporting.published_days import Published
 from funnelscope.reporting.restatements import find_restated_since
 from funnelscope.reporting.stage_sections import STAGES, read_stage
@@ -138,6 +138,11 @@ def build_report(
         period=published.period.kind,
         name="" if published.is_day else published.period.name,
         days=read_days_of_period(published, editions),
+        daily=read(
+            "headline",
+            lambda each: read_daily_figure(each) if has_events else build_daily_amount(each, platforms),
+            None,
+        ),
         verdict_reasons=(
             *read_verdict_reasons(published),
             *(Message("part_unread", {"part": each.part, "problem": each.problem}) for each in unread),
@@ -184,6 +189,7 @@ def _build_campaign_report(published: Published, edition: int, snapshot: str) ->
         name=f"{name} {published.period.from_date}",
         verdict_reasons=read_verdict_reasons(published, campaign.days),
         last_good_date=find_last_good_date(published),
+        diagnosis=read_diagnosis_of_days(published, [day for day in published.dates if day in campaign.days]),
         campaign=CampaignReader(published, campaign, known_to).read(),
         labels=tuple(published.labels.items()),
     )

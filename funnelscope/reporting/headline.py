@@ -1,6 +1,7 @@
 """The first page's numbers with target, month and comparable promotion, and the steps from the baseline amount."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from math import isclose, prod
@@ -13,6 +14,8 @@ from funnelscope.reporting.published_days import Published, convert_to_date, poo
 
 CENT = Decimal("0.01")
 FINAL_REFUND_AGE = "30d"
+MAIN_FIGURES = ("paid_amount", "orders", "visitors")
+"""Of these the first that the shop delivers is drawn day by day."""
 
 
 def read_headlines(published: Published) -> tuple[reports.Headline, ...]:
@@ -25,6 +28,26 @@ def read_headlines(published: Published) -> tuple[reports.Headline, ...]:
         _build_headline(published, "amount_per_buyer"),
         _build_headline(published, "cost", second=published.figure("return_on_ad_spend")),
     )
+
+
+def read_daily_figure(published: Published) -> reports.Figure | None:
+    """The main figure on each day of a week or month, with what is usual for the day; None where nothing is known."""
+    if published.is_day:
+        return None
+    for key in MAIN_FIGURES:
+        values = published.list_daily_values(key)
+        if all(value is None for value in values.values()):
+            continue
+        fitted = published.fit_days(key)
+        points = []
+        for day, value in values.items():
+            point = reports.DayPoint(day, value, published.promotion(day, day))
+            usual = fitted.estimate([day])
+            points.append(
+                replace(point, usual=usual.value, usual_low=usual.low, usual_high=usual.high) if usual else point
+            )
+        return reports.Figure(key, Unit(METRICS[key].unit.value), None, trend=tuple(points))
+    return None
 
 
 def _build_headline(published: Published, key: str, second: reports.Figure | None = None) -> reports.Headline:

@@ -7,6 +7,7 @@ from statistics import median
 
 import reports
 from funnelscope.events.figures import FIGURES, FUNNELS, LEVELS
+from funnelscope.messages.message_types import Number
 from funnelscope.messages.wording import STATED
 from funnelscope.reporting.marks import mark_objects, mark_platforms
 from funnelscope.reporting.periods import Period, get_day
@@ -34,7 +35,8 @@ ADVERTISING_FIGURES = ("cost", "impressions", "clicks", "click_rate", "cost_per_
 """Of an advertising platform. What it claims stands with its window in the table, and is never added up."""
 ADVERTISING_OF = {"wanxiangtai": "taobao", "qianchuan": "douyin"}
 """Advertising platforms, and the platform whose paid amount their cost is a share of."""
-DRAWN = ("paid_amount", "pay_rate", "cost")
+MAIN_AMOUNT = "paid_amount"
+DRAWN = (MAIN_AMOUNT, "pay_rate", "cost")
 TARGETS = {"pay_rate": "visitor_pay_rate"}
 """The target of a figure, where the settings call it otherwise."""
 COLUMNS = {
@@ -144,16 +146,46 @@ def _read_days(stated: Stated, series: Mapping[str, Series]) -> tuple[reports.St
     published = stated.published
     if published.is_day or not series:
         return ()
-    return tuple(
-        reports.StatedDay(
-            day,
-            tuple(
-                reports.Figure(f"{STATED}{key}", find_unit(key), stated.read_value(key, days, [day]))
-                for key, days in series.items()
-            ),
-        )
-        for day in published.period.days
-    )
+    days = published.period.days
+    columns = [stated.build_days(key, known, days) for key, known in series.items()]
+    return tuple(reports.StatedDay(day, figures) for day, figures in zip(days, zip(*columns, strict=True), strict=True))
+
+
+def build_daily_amount(published: Published, platforms: Sequence[reports.Platform]) -> reports.Figure | None:
+    """The paid amount of all platforms together on each day of a week or month; None where none states any.
+
+    A day is known where each of those that state amounts does; the range only of one platform alone.
+    """
+    key = f"{STATED}{MAIN_AMOUNT}"
+    all_columns = [_select_daily(platform, key) for platform in platforms]
+    columns = [column for column in all_columns if any(each.value is not None for each in column)]
+    if not columns:
+        return None
+    points = []
+    for day, of_day in zip(published.period.days, zip(*columns, strict=True), strict=True):
+        if day <= published.last_date:
+            one = of_day[0] if len(of_day) == 1 else None
+            points.append(
+                reports.DayPoint(
+                    day,
+                    add_known([each.value for each in of_day]),
+                    published.promotion(day, day),
+                    one.usual_low if one else None,
+                    one.usual_high if one else None,
+                    add_known([each.baseline for each in of_day]),
+                )
+            )
+    return reports.Figure(key, find_unit(MAIN_AMOUNT), None, trend=tuple(points))
+
+
+def _select_daily(platform: reports.Platform, key: str) -> list[reports.Figure]:
+    return [figure for day in platform.days for figure in day.figures if figure.key == key]
+
+
+def add_known(values: Sequence[Number | None]) -> Number | None:
+    """The sum; None if one of them is not known."""
+    known = [float(value) for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def _is_claim(key: str) -> bool:

@@ -19,6 +19,7 @@ from funnelscope.diagnosis.comparable_days import (
 from funnelscope.diagnosis.finding_marks import read_marks
 from funnelscope.events.metrics import METRICS, Metric, SeveralDays
 from funnelscope.messages.message_types import Number, PeriodKind, Unit
+from funnelscope.messages.wording import load_words
 from funnelscope.reporting.periods import AROUND_DAYS, Period
 from funnelscope.reporting.usual import Chance, Counts, Usual, UsualFigure, Yardstick
 from funnelscope.settings import Settings
@@ -138,6 +139,11 @@ class Published:
             oldest=day - timedelta(days=BASELINE_DAYS),
         )
         return {found for (found,) in rows}
+
+    @property
+    def last_date(self) -> date:
+        """The last day whose numbers are in the report; that of the period, if there is none."""
+        return max(self.dates, default=self.business_date)
 
     @property
     def usual_dates(self) -> list[date]:
@@ -282,6 +288,16 @@ class Published:
             mean_of_days=today.get("mean_of_days"),
         )
 
+    def list_daily_values(self, key: str) -> dict[date, Number | None]:
+        """The metric on each day up to the period's last one with numbers; None on a day that is left out."""
+        known = self.daily.get(key, {})
+        days = [day for day in self.period.days if day <= self.last_date]
+        return {day: known[day]["value"] if day in self.dates and day in known else None for day in days}
+
+    def fit_days(self, key: str) -> UsualFigure:
+        """What the comparable days let expect of the metric on any day."""
+        return self._fit(key, "value")
+
     def _fit(self, key: str, field: str) -> UsualFigure:
         unit = _find_unit(key)
         chance = Chance.SHARE if unit is Unit.RATE else Chance.COUNT if unit is Unit.COUNT else Chance.NONE
@@ -329,12 +345,20 @@ class Published:
         first = first or begins.get(last, last)
         return next(
             (
-                f"{self.labels.get(promotion.name, promotion.name)} {self.labels.get(promotion.phase, promotion.phase)}"
+                f"{self.name_promotion(promotion.name)} {self.name_phase(promotion.phase)}"
                 for promotion in self.settings.calendar
                 if convert_to_date(promotion.starts) <= last and first <= convert_to_date(promotion.ends)
             ),
             None,
         )
+
+    def name_promotion(self, name: str) -> str:
+        """The shop's own name of a promotion of the calendar."""
+        return self.labels.get(name, name)
+
+    def name_phase(self, phase: str) -> str:
+        """The shop's own name of a phase, else that of the words."""
+        return self.labels.get(phase) or load_words(self.language).translate_or_keep("phases", phase)
 
     def is_known(self, key: str) -> bool:
         """Whether the metric of a printed figure is known on any day."""

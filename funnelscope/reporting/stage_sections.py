@@ -158,40 +158,44 @@ SLICES = {
 
 @dataclass(frozen=True)
 class QuestionSource:
-    """A question of a stage, the figures that can answer it, and whether higher values are worse.
+    """A question of a stage, and the figures that can answer it.
 
     A finding of one of the `faults` answers it with no, whatever the figure of the whole shop.
     """
 
     key: str
     figures: tuple[str, ...]  # the first known one is used
-    is_worse_above: bool
     faults: tuple[str, ...] = ()
+
+    @property
+    def is_worse_above(self) -> bool:
+        """Whether higher values are worse."""
+        return reports.is_worse_above(self.figures[0])
 
 
 QUESTIONS = {
     "traffic": (
-        QuestionSource("right_people", ("session_bounce_rate",), True),
-        QuestionSource("engaged_cost", ("cost_per_engaged_session",), True),
+        QuestionSource("right_people", ("session_bounce_rate",)),
+        QuestionSource("engaged_cost", ("cost_per_engaged_session",)),
     ),
     "landing": (
-        QuestionSource("three_seconds", ("three_second_rate",), False),
-        QuestionSource("fast_enough", ("first_screen_p75_ms", "first_screen_mean_ms"), True, ("slow_first_screen",)),
-        QuestionSource("detail_clear", ("deep_read_rate",), False),
+        QuestionSource("three_seconds", ("three_second_rate",)),
+        QuestionSource("fast_enough", ("first_screen_p75_ms", "first_screen_mean_ms"), ("slow_first_screen",)),
+        QuestionSource("detail_clear", ("deep_read_rate",)),
     ),
     "decision": (
-        QuestionSource("reviews_good", ("negative_review_rate",), True, ("bad_reviews",)),
-        QuestionSource("reviews_answered", ("answered_24h_rate",), False),
-        QuestionSource("promotion_works", ("coupon_error_rate",), True, ("broken_coupon",)),
+        QuestionSource("reviews_good", ("negative_review_rate",), ("bad_reviews",)),
+        QuestionSource("reviews_answered", ("answered_24h_rate",)),
+        QuestionSource("promotion_works", ("coupon_error_rate",), ("broken_coupon",)),
         QuestionSource(
-            "service_fast", ("first_response_median_seconds", "first_response_mean_seconds"), True, ("late_answers",)
+            "service_fast", ("first_response_median_seconds", "first_response_mean_seconds"), ("late_answers",)
         ),
-        QuestionSource("service_sells", ("inquiry_pay_rate",), False, ("service_loss",)),
+        QuestionSource("service_sells", ("inquiry_pay_rate",), ("service_loss",)),
     ),
     "repurchase": (
-        QuestionSource("care_sent", ("care_sent",), False, ("care_stopped",)),
-        QuestionSource("members_grow", ("members_joined",), False),
-        QuestionSource("return", ("daily_repurchase_rate",), False, ("repurchase_loss",)),
+        QuestionSource("care_sent", ("care_sent",), ("care_stopped",)),
+        QuestionSource("members_grow", ("members_joined",)),
+        QuestionSource("return", ("daily_repurchase_rate",), ("repurchase_loss",)),
     ),
 }
 _RATE_OF_CUBE = {"arrival_cube": "arrival_rate", "landing_cube": "landing_rate", "decision_cube": "decision_rate"}

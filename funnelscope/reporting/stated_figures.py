@@ -345,6 +345,19 @@ class Stated:
             return make_printable(divide(add_up(series[day] for day in days)), find_unit(key), False)
         return make_printable(fmean(divide(series[day]) for day in days), find_unit(key), True)
 
+    def build_days(self, key: str, series: Series, days: Sequence[date]) -> list[reports.Figure]:
+        """The figure on each of the days, with what is usual for that day."""
+        fitted = self.published.yardstick.fit(dict(series), find_chance(key, False))
+        figures = []
+        for day in days:
+            figure = reports.Figure(f"{STATED}{key}", find_unit(key), self.read_value(key, series, [day]))
+            usual = fitted.estimate([day])
+            known = (
+                replace(figure, baseline=usual.value, usual_low=usual.low, usual_high=usual.high) if usual else figure
+            )
+            figures.append(known)
+        return figures
+
     def _is_mean(self, key: str) -> bool:
         """Whether several days have a mean: of people, durations, rates of people, and what is stated as a rate."""
         if self.published.is_day:

@@ -9,7 +9,7 @@ from reports.campaign_review import CampaignReview
 from reports.failures import PartFailure, SetAside, describe_error, make_part
 from reports.fonts import require_glyphs, spell_out
 from reports.model import DeliveryState, Report, ReportVerdict, Stage, has_events, list_told_stages
-from reports.pages.campaign_page import build_campaign_definitions, build_campaign_summary
+from reports.pages.campaign_page import build_campaign_definitions, build_campaign_findings, build_campaign_summary
 from reports.pages.data_page import build_changes_chapter, build_data_chapter, build_definitions_chapter
 from reports.pages.money_page import build_money_chapter
 from reports.pages.own_funnel_page import build_own_funnels_chapter
@@ -70,6 +70,7 @@ def build_content(report: Report, words: Words, aside: SetAside | None = None) -
 
 def _build_review(report: Report, review: CampaignReview, words: Words) -> Content:
     """The pages of a campaign: one chapter of its own in place of a day's, then changes and definitions."""
+    found = build_campaign_findings(report, words)
     changes = next(iter(build_changes_chapter(report, words)), None)
     return {
         "document": build_document(report, words),
@@ -77,7 +78,7 @@ def _build_review(report: Report, review: CampaignReview, words: Words) -> Conte
         "money": None,
         "platforms": [],
         "stages": [],
-        "chapters": [each for each in (changes, build_campaign_definitions(review, words)) if each],
+        "chapters": [each for each in (found, changes, build_campaign_definitions(review, words)) if each],
     }
 
 

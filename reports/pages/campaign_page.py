@@ -14,8 +14,8 @@ from reports.campaign_review import (
     name_phase,
 )
 from reports.model import Report, ReportVerdict
-from reports.pages.summary_page import write_runs_of_days
-from reports.pages.table_blocks import Content, build_section, build_table, write_column_heads
+from reports.pages.finding_blocks import build_finding_briefs, build_finding_sections, write_summary_sentence
+from reports.pages.table_blocks import Content, build_section, build_table, write_column_heads, write_runs_of_days
 
 WHOLE_WIDTHS = (None, 28, 28, 22, 28, 22)
 PHASE_WIDTHS = (None, 11, 22, 19, 20, 16, 16, 20, 16)
@@ -47,7 +47,8 @@ def build_campaign_summary(report: Report, review: CampaignReview, words: Words)
         "day": words.text("campaign", "days", days=dates, time_zone=report.time_zone, date=review.known_to.isoformat()),
         "families": build_strip(review, words),
         "verdict": build_campaign_verdict(report, review, words),
-        "findings": None,
+        "daily": None,
+        "findings": build_finding_briefs(report, words),
         "headline": None,
         "headline_notes": [],
         "platforms": sections,
@@ -97,7 +98,7 @@ def build_campaign_verdict(report: Report, review: CampaignReview, words: Words)
     return {
         "state": report.verdict.value,
         "sentence": write_campaign_sentence(report, review, words) if is_usable else data,
-        "story": write_pulled_forward(report, review, words) if is_usable else None,
+        "story": " ".join(write_campaign_story(report, review, words)) if is_usable else None,
         "data": data if is_usable and report.verdict is not ReportVerdict.PASS else None,
         "reasons": [words.message(reason) for reason in report.verdict_reasons],
         "baseline": None,
@@ -137,6 +138,12 @@ def write_campaign_sentence(report: Report, review: CampaignReview, words: Words
     else:
         said.append(words.text("campaign", "no_plain"))
     return words.text("campaign", "between").join(said)
+
+
+def write_campaign_story(report: Report, review: CampaignReview, words: Words) -> list[str]:
+    """What was pulled forward, and what was found on the days of the campaign."""
+    found = [write_summary_sentence(report, words)] if report.diagnosis is not None else []
+    return [write_pulled_forward(report, review, words), *found]
 
 
 def write_pulled_forward(report: Report, review: CampaignReview, words: Words) -> str:
@@ -326,6 +333,14 @@ def build_moves_section(moves: CampaignMoves, report: Report, review: CampaignRe
     heading = "largest" if key == "size" else "moves"
     heading = words.text("campaign", heading, dimension=dimension, measure=measure)
     return build_section(heading, _build_compared(head, rows, MOVE_WIDTHS, review), note)
+
+
+def build_campaign_findings(report: Report, words: Words) -> Content | None:
+    """The findings of the campaign's days in full; None without any."""
+    if report.diagnosis is None or not report.diagnosis.findings:
+        return None
+    sections = build_finding_sections(report.diagnosis.findings, report, words)
+    return {"anchor": "findings", "heading": words.text("headings", "findings"), "sections": sections}
 
 
 def build_campaign_definitions(review: CampaignReview, words: Words) -> Content:

@@ -16,6 +16,7 @@ from reports.model import (
     TrustLine,
     has_events,
     select_drawn_parts,
+    select_told_indicators,
 )
 from reports.pages.platform_pages import name_platform, write_stated
 from reports.pages.table_blocks import Content, Widths, build_section, build_table, name_figure, write_column_heads
@@ -34,15 +35,10 @@ def build_data_chapter(report: Report, words: Words) -> Content:
         "anchor": "data",
         "heading": words.text("headings", "data"),
         "sections": [
-            build_section(
-                words.text("headings", "deliveries"),
-                build_deliveries_table(select_deliveries(report), words),
-                write_restated_note(report.restated_days, words),
-            ),
+            *build_deliveries_section(report, words),
             *build_figure_sources_sections(report, words),
             *([build_section(None, None, note)] if (note := write_missing_types(report.deliveries, words)) else []),
-            build_checks_section(report, words),
-            build_quarantine_section(report, words),
+            *pair_short_sections([build_checks_section(report, words), build_quarantine_section(report, words)]),
             *(
                 [build_section(None, None, write_derived_stays_note(report.derived_stays, words))]
                 if report.derived_stays
@@ -51,6 +47,21 @@ def build_data_chapter(report: Report, words: Words) -> Content:
             *([build_section(None, None, words.text("notes", "spelled_out"))] if is_spelled_out(report) else []),
         ],
     }
+
+
+def build_deliveries_section(report: Report, words: Words) -> list[Content]:
+    """What the families delivered, and which earlier days were restated; empty where there is neither."""
+    deliveries, note = select_deliveries(report), write_restated_note(report.restated_days, words)
+    if not deliveries and note is None:
+        return []
+    body = build_deliveries_table(deliveries, words) if deliveries else None
+    return [build_section(words.text("headings", "deliveries"), body, note)]
+
+
+def pair_short_sections(sections: list[Content]) -> list[Content]:
+    """The sections side by side, if none has a table."""
+    is_short = not any(section["table"] for section in sections)
+    return [section | {"is_half": is_short} for section in sections]
 
 
 def select_deliveries(report: Report) -> list[FamilyDelivery]:
@@ -250,7 +261,7 @@ def list_printed_figures(report: Report) -> list[Figure]:
     if report.money:
         figures += report.money.factors
     for stage in report.stages:
-        figures += ([stage.rate] if stage.rate else []) + list(stage.indicators)
+        figures += ([stage.rate] if stage.rate else []) + list(select_told_indicators(report, stage))
         figures += [figure for pair in select_drawn_parts(report, stage).pairs for figure in (pair.cause, pair.effect)]
     for platform in report.platforms:
         figures += [compared.figure for compared in (*platform.figures, *platform.others)]
@@ -258,8 +269,8 @@ def list_printed_figures(report: Report) -> list[Figure]:
     return figures
 
 
-def build_definitions_chapter(report: Report, words: Words) -> Content:
-    """The definitions of all printed figures and parts of the money."""
+def build_definitions_chapter(report: Report, words: Words) -> Content | None:
+    """The definitions of all printed figures and parts of the money; None where none is printed."""
     terms = [("metrics", key) for key in dict.fromkeys(figure.key for figure in list_printed_figures(report))]
     if report.money and report.money.paid_amount is not None:
         terms += [("money_parts", key) for key in (*report.money.parts, "excluded")]
@@ -275,4 +286,6 @@ def build_definitions_chapter(report: Report, words: Words) -> Content:
         if key.startswith(STATED) and has_events(report):  # beside ours of the same name
             term = words.text("labels", "as_stated", name=term)
         terms_of.append({"term": term, "meaning": f"{defined} {explained}".strip()})
+    if not terms_of:
+        return None
     return {"anchor": "definitions", "heading": words.text("headings", "definitions"), "terms": terms_of}

@@ -1,9 +1,10 @@
 """The findings of the diagnosis in sentences: the verdict of the day, the findings in brief and in full."""
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from funnelscope.messages.message_types import Number, Unit
-from funnelscope.messages.wording import Words, format_signed
+from funnelscope.messages.wording import STATED, Words, format_signed
 from reports.model import (
     Diagnosis,
     Estimate,
@@ -11,10 +12,14 @@ from reports.model import (
     Finding,
     FindingMark,
     FindingStatus,
+    Headline,
     Report,
+    count_days,
+    find_first_day,
     list_doubtful_figures,
     list_marked_figures,
     list_marked_platform_figures,
+    select_told_findings,
 )
 from reports.pages.table_blocks import (
     Content,
@@ -23,12 +28,14 @@ from reports.pages.table_blocks import (
     build_table,
     name_figure,
     write_marked_value,
+    write_runs_of_days,
 )
 from reports.pictures.finding_picture import WIDTH_MM, name_picture
 from reports.pictures.trend import has_trend
 
-FINDINGS_ON_THE_FIRST_PAGE = 3
-FINDING_WIDTHS: Widths = (48, None)
+FINDING_WIDTHS: Widths = (36, None)
+AFFECTED_PEOPLE = ("purchased", "other")
+"""Whom a week or month may hold several times: they are never added up."""
 
 
 def write_day_sentence(report: Report, words: Words) -> str:
@@ -77,7 +84,7 @@ def _write_other_moves(diagnosis: Diagnosis, words: Words) -> list[str]:
 
 def _write_judgement(report: Report, diagnosis: Diagnosis, words: Words) -> str:
     # Recovered findings count in a week or month, because their loss is part of it.
-    acting = [each for each in diagnosis.findings if report.days or each.status is not FindingStatus.RECOVERED]
+    acting = [each for each in diagnosis.findings if each.found_on or each.status is not FindingStatus.RECOVERED]
     if not acting:
         return write_calm_sentence(report, diagnosis, words)
     first = acting[0]
@@ -100,17 +107,89 @@ def write_summary_sentence(report: Report, words: Words) -> str:
     diagnosis = report.diagnosis
     if diagnosis is None:
         return words.text("diagnosis_states", "not_run")
-    return " ".join((_write_summary(report, diagnosis, words), *_write_context(diagnosis, words)))
+    of_period = write_period_sentences(report, words) if report.days else []
+    return " ".join((*of_period, _write_summary(report, diagnosis, words), *_write_context(diagnosis, words)))
+
+
+def write_period_sentences(report: Report, words: Words) -> list[str]:
+    """What a week or month sold, against what is usual and the one before, and its promotion days beside the others."""
+    paid = find_period_amount(report)
+    if paid is None or paid.figure.value is None:
+        return []
+    against = {"against_usual": paid.figure.baseline, "before_that": paid.before, "earlier_that": paid.year_before}
+    compared = [
+        f"{words.text('columns', key)} {words.change(paid.figure.value, other, Unit.MONEY)}"
+        for key, other in against.items()
+        if other
+    ]
+    money = words.text("labels", "money", currency=report.currency, value=write_whole(paid.figure.value, words))
+    told = words.text("labels", "separator").join((money, *compared))
+    return [words.text("verdict_sentences", "period_amount", told=told), *_write_promotion_days(report, words)]
+
+
+def find_period_amount(report: Report) -> Headline | None:
+    """The paid amount of the period: the shop's own, else that of all platforms, or of the only one."""
+    for headline in report.headline:
+        if headline.figure.key == "paid_amount":
+            return headline
+    alone = report.platforms[0].figures if len(report.platforms) == 1 else ()
+    for compared in (*report.platform_total, *alone):
+        if compared.figure.key == f"{STATED}paid_amount":
+            return Headline(compared.figure, before=compared.before, year_before=compared.earlier)
+    return None
+
+
+def _write_promotion_days(report: Report, words: Words) -> list[str]:
+    """The mean amount of the promotion days beside that of the others; empty unless both are known."""
+    is_amount = report.daily is not None and report.daily.key.removeprefix(STATED) == "paid_amount"
+    points = report.daily.trend if report.daily is not None and is_amount else ()
+    known = [(point.promotion is not None, float(point.value)) for point in points if point.value is not None]
+    of_kind = {is_sale: [value for sale, value in known if sale is is_sale] for is_sale in (True, False)}
+    if not all(of_kind.values()):
+        return []
+    values = {
+        f"{name}_{part}": written
+        for is_sale, name in ((True, "sale"), (False, "plain"))
+        for part, written in (
+            ("days", words.plain(len(of_kind[is_sale]))),
+            ("amount", write_whole(fmean(of_kind[is_sale]), words)),
+        )
+    }
+    return [words.text("verdict_sentences", "promotion_days", **values)]
+
+
+def _write_standing(report: Report, acting: Sequence[Finding], words: Words) -> list[str]:
+    """How many of a week's or month's findings have ended, and how many days could be judged."""
+    counted = count_days(report)
+    if counted is None:
+        return []
+    told = []
+    if acting:
+        over = sum(each.status is FindingStatus.RECOVERED or not each.is_ongoing for each in acting)
+        counts = {"over": words.plain(over), "ongoing": words.plain(len(acting) - over)}
+        key = "all_over" if over == len(acting) else "of_which" if over else "all_ongoing"
+        told.append(words.text("verdict_sentences", key, **counts))
+    judged = report.diagnosis.judged_days if report.diagnosis else None
+    if judged is not None and judged < counted:
+        days = {"judged": words.plain(judged), "days": words.plain(counted)}
+        told.append(words.text("verdict_sentences", "judged_days", **days))
+    return told
 
 
 def _write_summary(report: Report, diagnosis: Diagnosis, words: Words) -> str:
     acting = [
         each
         for each in diagnosis.findings
-        if not each.is_quiet and (report.days or each.status is not FindingStatus.RECOVERED)
+        if not each.is_quiet and (each.found_on or each.status is not FindingStatus.RECOVERED)
     ]
     if not acting:
-        return write_calm_sentence(report, diagnosis, words)
+        standing = _write_standing(report, (), words) if diagnosis.state == "calm" else []
+        return " ".join((write_calm_sentence(report, diagnosis, words), *standing))
+    return " ".join((_write_cost_together(report, acting, words), *_write_standing(report, acting, words)))
+
+
+def _write_cost_together(report: Report, acting: Sequence[Finding], words: Words) -> str:
+    """How many findings there are, and what they cost together where that is known of each."""
     count = words.plain(len(acting))
     amounts = [each.lost_amount for each in acting if not each.is_overlapping]
     orders = [each.lost_orders for each in acting if not each.is_overlapping]
@@ -210,9 +289,8 @@ def build_finding_briefs(report: Report, words: Words) -> Content | None:
     """At most three findings, each as a title and short lines."""
     if report.diagnosis is None or not report.diagnosis.findings:
         return None
-    told = [each for each in report.diagnosis.findings if not each.is_quiet]
-    shown = told[:FINDINGS_ON_THE_FIRST_PAGE]
-    rest = len(told) - len(shown)
+    shown = select_told_findings(report)
+    rest = sum(not each.is_quiet for each in report.diagnosis.findings) - len(shown)
     notes = [words.text("notes", "more_findings", count=words.plain(rest))] if rest else []
     if quiet := [each for each in report.diagnosis.findings if each.is_quiet]:
         named = words.text("labels", "and_then").join(
@@ -239,10 +317,13 @@ def write_mark_of(mark: FindingMark | None, words: Words) -> str:
 
 
 def name_owner(finding: Finding, words: Words) -> str:
-    """Who acts; the stage's own team by the stage's name, where the settings name nobody."""
-    if not finding.owner:
-        return words.text("labels", "no_owner")
-    return words.translate_or_keep("stages", finding.owner)
+    """Who acts; of a stage for which the settings name nobody, the record holds the stage, which is no owner."""
+    return finding.owner if has_owner(finding) else words.text("labels", "no_owner")
+
+
+def has_owner(finding: Finding) -> bool:
+    """Whether the settings name who acts."""
+    return finding.owner not in ("", finding.stage)
 
 
 def build_finding_brief(number: int, finding: Finding, report: Report, words: Words) -> Content:
@@ -253,21 +334,30 @@ def build_finding_brief(number: int, finding: Finding, report: Report, words: Wo
     if finding.status_reason:
         lines.append(finding.status_reason)
     lines += [write_evidence(evidence, words) for evidence in select_moved_evidence(finding)[:1]]
-    step = "" if finding.status is FindingStatus.RECOVERED else finding.next_step
-    if step:
-        step = words.text("finding_facts", "step", owner=name_owner(finding, words), step=step)
-    if step and finding.recheck_date:
-        step = words.text("labels", "next_step", step=step, date=f"{finding.recheck_date:%m-%d}")
     picture = {"file": f"{name_picture(finding, number)}.svg", "alt": write_finding_alternative(finding, words)}
     return {
         "number": words.plain(number),
         "title": write_finding_title(finding, words),
         "lines": lines,
-        "step": step,
+        "step": write_next_step(finding, words)
+        if finding.next_step and finding.status is not FindingStatus.RECOVERED
+        else "",
         "finding": finding.finding_id,
         "link": finding.link,
         "picture": picture if has_trend(finding.trend) else None,
     }
+
+
+def write_next_step(finding: Finding, words: Words) -> str:
+    """Who does what, and when to look again; the owner alone where there is nothing to do."""
+    if not finding.next_step:
+        return words.text("finding_facts", "owner", owner=finding.owner) if has_owner(finding) else ""
+    step = finding.next_step
+    if has_owner(finding):
+        step = words.text("finding_facts", "step", owner=finding.owner, step=step)
+    if finding.recheck_date is None:
+        return step
+    return words.text("labels", "next_step", step=step, date=f"{finding.recheck_date:%m-%d}")
 
 
 def _name_moved(finding: Finding, words: Words) -> str:
@@ -296,26 +386,30 @@ def write_finding_facts(finding: Finding, report: Report, words: Words) -> str:
     if finding.strongest_part:
         facts.append(words.text("finding_facts", "most_in", part=words.format_slice(finding.strongest_part)))
     facts.append(write_duration(finding, report, words))
-    if finding.entered:
-        key = finding.step if finding.step in words.sections["affected"] else "other"
+    key = finding.step if finding.step in words.sections["affected"] else "other"
+    if finding.entered and not (finding.found_on and key in AFFECTED_PEOPLE):
         facts.append(words.text("affected", key, count=words.plain(finding.entered)))
-    if finding.owner and (not finding.next_step or finding.status is FindingStatus.RECOVERED):
-        facts.append(words.text("finding_facts", "owner", owner=name_owner(finding, words)))
+    if has_owner(finding) and (not finding.next_step or finding.status is FindingStatus.RECOVERED):
+        facts.append(words.text("finding_facts", "owner", owner=finding.owner))
     if finding.mark is not None:
         facts.append(write_mark_of(finding.mark, words))
-    if finding.status is not FindingStatus.CONFIRMED:
+    is_told = finding.found_on and finding.status is FindingStatus.RECOVERED  # by its duration
+    if finding.status is not FindingStatus.CONFIRMED and not is_told:
         facts.append(words.text("finding_states", finding.status.value))
     return words.text("labels", "dot").join(facts)
 
 
 def write_duration(finding: Finding, report: Report, words: Words) -> str:
-    """The day of the fault; of a week or month since when it lasts, and on how many days it was seen."""
-    if finding.since is None or report.days or finding.status is FindingStatus.RECOVERED:
-        since = write_since(finding, words)
-        if finding.days is None:
-            return since
-        seen = words.text("labels", "days_seen", count=words.plain(finding.days))
-        return words.text("labels", "dot").join((since, seen))
+    """The day of the fault; of a week or month the days on which it was found, and whether it has ended."""
+    if finding.days is not None:
+        dates = words.text("labels", "separator").join(write_runs_of_days(finding.found_on, words))
+        found_on = words.text("finding_facts", "found_on", count=words.plain(finding.days), dates=dates)
+        is_older = finding.since is not None and finding.since < find_first_day(report)
+        begun = [words.text("finding_facts", "since", since=f"{finding.since:%m-%d}")] if is_older else []
+        state = words.text("finding_facts", "ongoing" if finding.is_ongoing else "over")
+        return words.text("labels", "dot").join((*begun, found_on, state))
+    if finding.since is None or finding.status is FindingStatus.RECOVERED:
+        return write_since(finding, words)
     number = (report.business_date - finding.since).days + 1
     key = "first_day" if number == 1 else "day"
     return words.text("finding_facts", key, number=words.plain(number), since=f"{finding.since:%m-%d}")
@@ -432,7 +526,8 @@ def build_finding_sections(findings: Sequence[Finding], report: Report, words: W
             section["picture"] = {
                 "file": file,
                 "alt": write_finding_alternative(finding, words),
-                "width": WIDTH_MM * 1.4,
+                "width": WIDTH_MM,
+                "is_beside": True,
             }
         sections.append(section)
     return sections
@@ -466,11 +561,11 @@ def build_finding_rows(finding: Finding, words: Words) -> Content | None:
 
 def build_finding_table(finding: Finding, currency: str, words: Words) -> Content:
     """The table of one finding."""
-    known: list[tuple[str, str]] = [
-        ("status", words.text("finding_states", finding.status.value)),
-        ("since", write_since(finding, words)),
-        ("owner", name_owner(finding, words)),
-    ]
+    status = [words.text("finding_states", finding.status.value), write_since(finding, words)]
+    known = [("status", words.text("labels", "dot").join(status))]
+    if finding.days is not None:
+        dates = words.text("labels", "separator").join(write_runs_of_days(finding.found_on, words))
+        known.append(("days", words.text("finding_facts", "found_on", count=words.plain(finding.days), dates=dates)))
     if finding.observed is not None and finding.expected is not None:
         observed = words.value(finding.observed, Unit.RATE)
         expected = words.value(finding.expected, Unit.RATE)
@@ -491,11 +586,7 @@ def build_finding_table(finding: Finding, currency: str, words: Words) -> Conten
     if finding.strongest_part:
         known.append(("strongest_part", words.format_slice(finding.strongest_part)))
     known += [("evidence", write_evidence(evidence, words)) for evidence in select_moved_evidence(finding)]
-    known += [(key, text) for key, text in (("status_reason", finding.status_reason), ("question", finding.question),
-                                            ("next_step", finding.next_step)) if text]  # fmt: skip
-    if finding.days is not None:
-        known.insert(2, ("days", words.plain(finding.days)))
-    if finding.recheck_date is not None:
-        known.append(("recheck", finding.recheck_date.isoformat()))
+    told = (("status_reason", finding.status_reason), ("next_step", write_next_step(finding, words)))
+    known += [(key, text) for key, text in told if text]
     rows = [[words.text("finding_parts", key), text] for key, text in known]
     return build_table(None, rows, FINDING_WIDTHS, left=2)

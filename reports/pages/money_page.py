@@ -2,7 +2,7 @@
 
 from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words, format_signed
-from reports.model import MoneyPart, MoneySplit, Report
+from reports.model import MoneyPart, MoneySplit, Report, has_room
 from reports.pages.table_blocks import (
     Content,
     Widths,
@@ -17,7 +17,7 @@ from reports.pages.table_blocks import (
 from reports.pictures.trend import select_trends
 
 SHARE_DIGITS = 1
-DAY_FIGURE_WIDTHS = (23, 14, 18, 18, 17, 19)
+DAY_FIGURE_WIDTHS = (22, 13, 17, 17, 15, 18)
 MONEY_WIDTHS: Widths = (None, 32, 17, 20, 32, 20)
 
 
@@ -32,6 +32,7 @@ def build_money_chapter(report: Report, words: Words) -> Content | None:
     is_known = money.paid_amount is not None
     return {
         "heading": words.text("headings", "money_chapter"),
+        "begins_page": not has_room(report),
         "no_data": None if is_known else words.no_data,
         "sections": [
             *([bridge] if (bridge := build_bridge_section(report, words)) else []),
@@ -56,15 +57,16 @@ def build_bridge_section(report: Report, words: Words) -> Content | None:
 
 
 def build_trend_sections(report: Report, words: Words) -> list[Content]:
-    """The figures of the chapter day by day; the first page shows them small."""
+    """The figures of the chapter day by day, small on the first page. The first names the promotions of both."""
     return [
         build_section(
             None,
             None,
-            write_promotions_note(figure.trend, words),
+            None if number else write_promotions_note(figure.trend, words),
             {"file": f"trend_{figure.key}.svg", "alt": write_trend_alternative(figure, words)},
         )
-        for figure in select_trends(report)
+        | {"is_half": True}
+        for number, figure in enumerate(select_trends(report))
     ]
 
 

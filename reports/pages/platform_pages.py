@@ -23,8 +23,8 @@ from reports.pages.table_blocks import (
     write_column_heads,
     write_trend_alternative,
 )
-from reports.pictures.funnel_picture import write_mark
 from reports.pictures.trend import has_trend
+from reports.tones import SIGNS, write_mark
 
 MOST_ROWS_IN_FULL, ROWS_OF_A_FINDING = 30, 4
 """With more figures the first page has one line a platform, and the comparisons stand on their own pages."""
@@ -111,7 +111,8 @@ def list_amounts_drawn_first(report: Report) -> list[int]:
 def build_amount_section(number: int, platform: Platform, heading: str | None, words: Words) -> Content:
     """The trend of the platform's paid amount, else of the cost of advertising."""
     alternative = write_trend_alternative(find_amount(platform), words)
-    return build_section(heading, None, None, {"file": f"platform_{number}_amount.svg", "alt": alternative})
+    drawn = build_section(heading, None, None, {"file": f"platform_{number}_amount.svg", "alt": alternative})
+    return drawn | {"is_half": True}
 
 
 def build_figures_section(platform: Platform, report: Report, words: Words) -> Content:
@@ -213,7 +214,7 @@ def write_platform_line(platform: Platform, report: Report, words: Words) -> str
             change = words.change(figure.value, figure.baseline, figure.unit)
             told = words.text("labels", "with_unit", name=told, unit=f"{words.text('columns', 'against')} {change}")
         parts.append(told)
-    line = words.text("labels", "separator").join(parts)
+    line = words.text("labels", "separator").join(parts) or words.no_data
     return words.text("labels", "main_rate", name=name_platform(platform, words), value=line)
 
 
@@ -422,7 +423,8 @@ def write_usual(figure: Figure, words: Words) -> str:
 def write_cell(figure: Figure, words: Words, beside: Number | None = None) -> str:
     """The value with its mark, and with the decimals of the largest amount of its column."""
     of_column = beside if figure.unit is Unit.MONEY else None
-    return f"{write_mark(figure.mark, words)} {write_stated(figure.value, figure.unit, words, of_column)}".strip()
+    mark = write_mark(figure.mark, figure.key, words)
+    return f"{mark} {write_stated(figure.value, figure.unit, words, of_column)}".strip()
 
 
 def measure_column(cells: Sequence[str]) -> int:
@@ -434,7 +436,7 @@ def measure_column(cells: Sequence[str]) -> int:
 
 def is_wide(char: str) -> bool:
     """Whether the character is as wide as high: Chinese, and the signs of marks."""
-    return char > "⺀" or char in "▲▼"
+    return char > "⺀" or char in "".join(SIGNS.values())
 
 
 def fit_widths(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int | None]:

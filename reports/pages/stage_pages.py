@@ -18,6 +18,7 @@ from reports.model import (
     lacks_comparable_days,
     select_drawn_parts,
     select_findings_of_stage,
+    select_told_indicators,
 )
 from reports.pages.finding_blocks import build_finding_sections
 from reports.pages.table_blocks import (
@@ -34,6 +35,7 @@ from reports.pages.table_blocks import (
     write_promotions_note,
     write_trend_alternative,
 )
+from reports.pictures.trend import has_trend, select_trends
 
 SLICE_ROWS_SHOWN = 8
 WINDOW_WIDTHS: Widths = (24, None, 24, 24, 24, 23)
@@ -57,11 +59,11 @@ def build_stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
     }
     if stage.no_data is not None:
         reason = words.message(stage.no_data)
-        tables = [*build_indicators_section(stage, report.currency, words), *build_responses_section(stage, words)]
+        tables = [*build_indicators_section(stage, report, words), *build_responses_section(stage, words)]
         return chapter | {"no_data": words.text("labels", "no_data_because", reason=reason), "tables": tables}
     if stage.rate is not None:
         chapter["rate"] = build_stage_rate(stage.rate, words)
-        chapter["notes"] = write_stage_notes(stage, words)
+        chapter["notes"] = write_stage_notes(stage, report, words)
     if stage.steps:
         chapter["picture"] = {"file": f"{stage.key}.svg", "alt": write_stage_alternative(stage, words)}
     filled = [slices for slices in select_printed_slices(stage, report) if slices.rows]
@@ -69,12 +71,12 @@ def build_stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
     chapter["tables"] = [
         *build_questions_section(stage, words),
         *build_findings_sections(stage, report, words),
+        *build_drawn_section(stage, "pairs", bool(stage.pairs), words.text("headings", "pairs"), words),
         *build_drawn_section(
             stage, "heat_map", stage.heat_map is not None, write_heat_map_heading(stage, words), words
         ),
         *build_drawn_section(stage, "relevance", is_relevance_drawn(stage), words.text("headings", "relevance"), words),
-        *build_drawn_section(stage, "pairs", bool(stage.pairs), words.text("headings", "pairs"), words),
-        *build_indicators_section(stage, report.currency, words),
+        *build_indicators_section(stage, report, words),
         *build_windows_sections(stage, words),
         *build_responses_section(stage, words),
         *(
@@ -199,11 +201,27 @@ def build_drawn_section(stage: Stage, part: str, is_drawn: bool, heading: str, w
     return [build_section(heading, None, words.text("notes", part), picture)]
 
 
-def build_indicators_section(stage: Stage, currency: str, words: Words) -> list[Content]:
-    """The table of the operational figures; empty without any."""
+def build_indicators_section(stage: Stage, report: Report, words: Words) -> list[Content]:
+    """The table of the operational figures; empty without any. What is as usual is folded away, with its meaning."""
     if not stage.indicators:
         return []
-    return [build_section(words.text("headings", "indicators"), build_figures_table(stage.indicators, currency, words))]
+    told = select_told_indicators(report, stage)
+    rest = [figure for figure in stage.indicators if figure not in told]
+    note = words.text("notes", "usual_indicators", count=words.plain(len(rest))) if rest else None
+    body = build_figures_table(told, report.currency, words) if told else None
+    section = build_section(words.text("headings", "indicators"), body, note)
+    if rest:
+        section["behind"] = {
+            "anchor": f"usual-{stage.key}",
+            "summary": words.text("headings", "usual_indicators"),
+            "table": build_figures_table(rest, report.currency, words),
+            "meanings": [
+                words.text("labels", "main_rate", name=words.name_figure(figure.key), value=defined)
+                for figure in rest
+                if (defined := words.define_figure(figure.key))
+            ],
+        }
+    return [section]
 
 
 def build_stage_rate(rate: Figure, words: Words) -> Content:
@@ -222,12 +240,14 @@ def build_stage_rate(rate: Figure, words: Words) -> Content:
     }
 
 
-def write_stage_notes(stage: Stage, words: Words) -> list[str]:
-    """The notes below the picture of the stage."""
+def write_stage_notes(stage: Stage, report: Report, words: Words) -> list[str]:
+    """The notes below the picture of the stage; of promotions where the chapter on money does not name them."""
     notes = []
     if any(each.mark for each in (*stage.steps, *stage.indicators, stage.rate) if each is not None):
         notes.append(words.text("pictures", "outside"))
-    promotions = write_promotions_note(stage.rate.trend, words) if stage.rate else None
+    is_drawn = stage.rate is not None and has_trend(stage.rate.trend)
+    trend = stage.rate.trend if stage.rate and is_drawn and not select_trends(report) else ()
+    promotions = write_promotions_note(trend, words)
     return [*notes, promotions] if promotions else notes
 
 
@@ -244,15 +264,14 @@ def write_stage_alternative(stage: Stage, words: Words) -> str:
 
 
 def build_windows_sections(stage: Stage, words: Words) -> list[Content]:
-    """The outcomes of earlier entries, and of presale inquiries."""
+    """The outcomes of earlier entries, and of presale inquiries, as tables."""
     head = write_column_heads(words, "window", "entered_between", "converted", "lost", "pending", "rate")
     sections = []
     for part, windows in (("windows", stage.windows), ("inquiry_windows", stage.inquiry_windows)):
         if windows:
-            picture = {"file": f"{stage.key}_{part}.svg", "alt": words.text("alternatives", "windows")}
             rows = [write_window_row(window, words) for window in windows]
             body = build_table(head, rows, WINDOW_WIDTHS, left=2)
-            sections.append(build_section(words.text("headings", part), body, picture=picture))
+            sections.append(build_section(words.text("headings", part), body))
     return sections
 
 

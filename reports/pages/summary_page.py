@@ -1,8 +1,5 @@
 """The first page: what a reader with ten minutes must know."""
 
-from collections.abc import Sequence
-from datetime import date, timedelta
-
 from funnelscope.messages.message_types import Number, PeriodKind, Unit
 from funnelscope.messages.wording import Words, choose_baseline_digits
 from reports.model import (
@@ -15,23 +12,27 @@ from reports.model import (
     ReportVerdict,
     Stage,
     has_events,
+    has_history,
     list_told_deliveries,
     list_told_headlines,
     list_told_stages,
+    select_told_findings,
 )
 from reports.pages.finding_blocks import build_finding_briefs, build_follow_ups_section, write_summary_sentence
 from reports.pages.platform_pages import build_platform_sections, build_platform_strip
 from reports.pages.table_blocks import (
     Content,
+    build_section,
     build_table,
     name_figure,
     write_baseline_and_change,
     write_column_heads,
     write_earlier,
     write_marked_value,
+    write_runs_of_days,
 )
-from reports.pictures.funnel_picture import write_mark
 from reports.pictures.trend import has_trend
+from reports.tones import find_tone, write_mark
 
 WHOLE_MONEY = ("paid_amount", "expected_net_amount", "cost")
 """Amounts of a day, which are told without cents."""
@@ -53,6 +54,7 @@ def build_summary(report: Report, words: Words) -> Content:
         "day": write_day_line(report, words),
         "families": strip,
         "verdict": build_verdict(report, words),
+        "daily": build_daily_section(report, words),
         "findings": build_finding_briefs(report, words),
         "headline_heading": words.text("headings", "headline"),
         "headline": build_headline_table(report, words),
@@ -76,36 +78,25 @@ def write_day_line(report: Report, words: Words) -> str:
 
 
 def build_days_strip(report: Report, words: Words) -> list[Content]:
-    """Which days of the period are included, have warnings, are left out, or were restated."""
+    """Which days of the period are included, have warnings, are left out, or were restated; empty if all are in order.
+
+    The verdict then says so.
+    """
     groups = {
         "counted": [day.day for day in report.days if day.is_counted],
         "warned": [day.day for day in report.days if day.is_counted and day.verdict is ReportVerdict.WARN],
         "left_out": [day.day for day in report.days if not day.is_counted],
         "restated": [day.day for day in report.days if day.editions > 1],
     }
-    cells = []
+    cells: list[Content] = []
+    if len(groups["counted"]) == len(report.days) and not groups["warned"] and not groups["restated"]:
+        return cells
     for key, days in groups.items():
         named = "" if key == "counted" else words.text("labels", "separator").join(write_runs_of_days(days, words))
         whole = {"numerator": words.plain(len(days)), "denominator": words.plain(len(report.days))}
         state = words.text("labels", "of", **whole)
         cells.append({"name": words.text("days_strip", key), "state": state, "detail": named})
     return cells
-
-
-def write_runs_of_days(days: Sequence[date], words: Words) -> list[str]:
-    """Sorted days, consecutive ones as a range: "06-03", "06-08 to 06-12"."""
-    runs: list[list[date]] = []
-    for day in days:
-        if runs and runs[-1][-1] == day - timedelta(days=1):
-            runs[-1].append(day)
-        else:
-            runs.append([day])
-    return [
-        f"{run[0]:%m-%d}"
-        if len(run) == 1
-        else words.text("labels", "date_range", first=f"{run[0]:%m-%d}", last=f"{run[-1]:%m-%d}")
-        for run in runs
-    ]
 
 
 def build_verdict(report: Report, words: Words) -> Content:
@@ -137,8 +128,32 @@ def write_baseline_sentence(report: Report, words: Words) -> str:
         weekday = words.text("weekdays", str(report.business_date.isoweekday()))
         return words.text("baseline", "weekday", days=str(days), same=str(report.days_of_weekday), weekday=weekday)
     is_short = report.period is PeriodKind.DAY and days < FULL_BASELINE_DAYS
-    key = "none" if days == 0 else "short" if is_short else "full"
+    if days == 0:
+        return words.text("baseline", "nothing_alike" if has_history(report) else "none")
+    key = "short" if is_short else "full"
     return words.text("baseline", key, days=str(days), full=str(FULL_BASELINE_DAYS))
+
+
+def build_daily_section(report: Report, words: Words) -> Content | None:
+    """The main figure of a week or month day by day, with the days of its findings; None where nothing is known."""
+    daily = report.daily
+    if daily is None:
+        return None
+    known = [point for point in daily.trend if point.value is not None]
+    if not known:
+        return None
+    low, high = (choose(known, key=lambda point: float(point.value or 0)) for choose in (min, max))
+    name = name_figure(daily, report.currency, words)
+    alternative = words.text(
+        "alternatives", "daily", name=name, days=words.plain(len(known)),
+        low=words.value(low.value, daily.unit, 0), low_day=low.day.isoformat(),
+        high=words.value(high.value, daily.unit, 0), high_day=high.day.isoformat(),
+    )  # fmt: skip
+    notes = ["daily_usual"] if any(point.usual is not None for point in known) else []
+    notes += ["daily_findings"] if select_told_findings(report) else []
+    note = " ".join(words.text("notes", key) for key in notes)
+    picture = {"file": "daily.svg", "alt": alternative}
+    return build_section(words.text("headings", "daily", name=name), None, note or None, picture)
 
 
 def name_usual_weekday(report: Report, words: Words) -> str | None:
@@ -186,7 +201,7 @@ def build_headline_table(report: Report, words: Words) -> Content | None:
     cells = [[row["name"], row["counts"], row["value"], *(row["cells"][key] for key in kept)] for row in rows]
     return {
         **build_table(head, cells, [None] * len(head)),
-        "marked": [row["is_marked"] for row in rows],
+        "tones": [row["tone"] for row in rows],
         "pictures": [row["picture"] for row in rows],
     }
 
@@ -212,13 +227,13 @@ def build_headline_row(figure: Figure, headline: Headline | None, report: Report
         "change": compare(figure.baseline),
         "target": compare(headline.target) if headline else "",
     }
-    mark = write_mark(figure.mark, words)
+    mark = write_mark(figure.mark, figure.key, words)
     whole = 0 if unit is Unit.MONEY and figure.key in WHOLE_MONEY else None
     return {
         "name": name_figure(figure, report.currency, words),
         "counts": words.counts(figure) if figure.denominator is not None else "",
         "value": f"{mark} {words.value(figure.value, unit, whole)}".strip(),
-        "is_marked": figure.mark is not None,
+        "tone": find_tone(figure.mark, figure.key).value if figure.mark else "",
         "cells": cells,
         "picture": build_sparkline(figure, words),
     }
@@ -251,15 +266,17 @@ def write_comparisons(headline: Headline, report: Report, words: Words) -> list[
 def write_story(report: Report, words: Words) -> str | None:
     """What the paid amount would have been without the findings, beside what is usual.
 
-    None where a loss is unknown, or counted in another one.
+    None where a loss is unknown, or counted in another one, and for a week or month with a promotion.
     """
     paid = next((each.figure for each in report.headline if each.figure.key == "paid_amount"), None)
-    if report.days or paid is None or paid.value is None or paid.baseline is None or report.diagnosis is None:
+    if paid is None or paid.value is None or paid.baseline is None or report.diagnosis is None:
+        return None
+    if any(day.promotion for day in report.days):
         return None
     lost = [
         each.lost_amount
         for each in report.diagnosis.findings
-        if each.status is not FindingStatus.RECOVERED and not each.is_overlapping
+        if (report.days or each.status is not FindingStatus.RECOVERED) and not each.is_overlapping
     ]
     losses = [float(each.value) for each in lost if each is not None]
     if not losses or len(losses) < len(lost) or sum(losses) <= 0:

@@ -1,14 +1,14 @@
 """Shared by all pages: the blocks that page.typ lays out, and figures as table rows."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, choose_baseline_digits
 from reports.model import DayPoint, Figure
-from reports.pictures.funnel_picture import write_mark
 from reports.pictures.trend import find_promotion_runs
+from reports.tones import write_mark
 
 Content = dict[str, Any]
 Widths = Sequence[int | None]
@@ -56,7 +56,7 @@ def name_figure(figure: Figure, currency: str, words: Words) -> str:
 def write_baseline_and_change(figure: Figure, words: Words, weekday: str | None = None) -> tuple[str, str]:
     """The figure's baseline in words, that of a weekday by its name, and the change; empty without a baseline."""
     if figure.baseline is None:
-        return words.text("labels", "usual", value=words.no_data), ""
+        return "", ""
     digits = choose_baseline_digits(figure.value, figure.unit)
     value = words.value(figure.baseline, figure.unit, digits)
     usual = words.text("labels", "usual_weekday" if weekday else "usual", value=value, weekday=weekday or "")
@@ -86,7 +86,7 @@ def write_earlier(figure: Figure, words: Words) -> dict[str, tuple[str, str]]:
 
 def write_marked_value(figure: Figure, words: Words) -> str:
     """The value, marked if chance hardly explains it."""
-    mark = write_mark(figure.mark, words)
+    mark = write_mark(figure.mark, figure.key, words)
     return f"{mark} {words.value(figure.value, figure.unit)}".strip()
 
 
@@ -120,6 +120,22 @@ def _build_figures_against(
             rows.append([name, "", words.value(figure.mean_of_days, figure.unit), "", ""])
     head = write_column_heads(words, "figure", "counts", "value", key, "change")
     return build_compared_table(head, rows, FIGURE_WIDTHS, 2, any(other is not None for other in others))
+
+
+def write_runs_of_days(days: Sequence[date], words: Words) -> list[str]:
+    """Sorted days, consecutive ones as a range: "06-03", "06-08 to 06-12"."""
+    runs: list[list[date]] = []
+    for day in days:
+        if runs and runs[-1][-1] == day - timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return [
+        f"{run[0]:%m-%d}"
+        if len(run) == 1
+        else words.text("labels", "date_range", first=f"{run[0]:%m-%d}", last=f"{run[-1]:%m-%d}")
+        for run in runs
+    ]
 
 
 def write_promotions_note(trend: Sequence[DayPoint], words: Words) -> str | None:

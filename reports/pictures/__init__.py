@@ -8,11 +8,12 @@ from xml.sax.saxutils import escape
 from funnelscope.messages.wording import Words
 from reports.failures import SetAside, make_part
 from reports.fonts import FAMILY, spell_out
-from reports.model import Report, Stage, select_drawn_parts, select_findings_of_stage
-from reports.pictures.bars import draw_money, draw_windows
+from reports.model import Report, Stage, select_drawn_parts, select_findings_of_stage, select_told_findings
+from reports.pictures.bars import draw_money
 from reports.pictures.bridge import draw_bridge
 from reports.pictures.campaign_picture import draw_campaign
 from reports.pictures.canvas import apply_drawing_style, save_svg
+from reports.pictures.daily_picture import draw_daily
 from reports.pictures.finding_picture import draw_finding, name_picture
 from reports.pictures.funnel_picture import draw_stage
 from reports.pictures.heat_map import draw_heat_map
@@ -30,7 +31,7 @@ Draw = Callable[[], "Canvas"]
 
 
 def draw_pictures(report: Report, words: Words, aside: SetAside | None = None) -> dict[str, bytes]:
-    """SVG by name: `campaign`, `bridge`, `money`, `spark_<figure>`, `finding_<id>`, and what platforms and stages have.
+    """SVG by name: `campaign`, `daily`, `bridge`, `money`, `spark_<figure>`, `finding_<id>`, and those of the parts.
 
     These are `platform_<number>`, and for a stage with numbers `<stage>` and `<stage>_<part>`.
 
@@ -40,6 +41,8 @@ def draw_pictures(report: Report, words: Words, aside: SetAside | None = None) -
     drawings: dict[str, Draw] = {}
     if (review := report.campaign) is not None and any(each.paid_amount is not None for each in review.days):
         drawings["campaign"] = lambda: draw_campaign(review, words)
+    if (daily := report.daily) is not None:
+        drawings["daily"] = lambda: draw_daily(daily, select_told_findings(report), words)
     if (bridge := report.bridge) is not None:
         drawings["bridge"] = lambda: draw_bridge(bridge, words)
     if (money := report.money) is not None and money.paid_amount is not None:
@@ -87,10 +90,6 @@ def _list_stage_drawings(stage: Stage, report: Report, words: Words) -> dict[str
     drawings: dict[str, Draw] = {}
     if stage.steps:
         drawings[key] = lambda: draw_stage(stage, words)
-    if stage.windows:
-        drawings[f"{key}_windows"] = lambda: draw_windows(stage.windows, words)
-    if stage.inquiry_windows:
-        drawings[f"{key}_inquiry_windows"] = lambda: draw_windows(stage.inquiry_windows, words)
     if (heat_map := stage.heat_map) is not None:
         drawings[f"{key}_heat_map"] = lambda: draw_heat_map(heat_map, words)
     if stage.pairs:

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, choose_baseline_digits, format_signed
 from reports.model import Bridge, BridgeBar
-from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, add_text_sheet, create_canvas
+from reports.pictures.canvas import (
+    ALARM,
+    GOOD_FILL,
+    INK,
+    PAGE_WIDTH_MM,
+    QUIET,
+    SMALL_POINTS,
+    add_text_sheet,
+    create_canvas,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +36,7 @@ def draw_bridge(bridge: Bridge, words: Words) -> "Canvas":
     reached = 0.0
     for number, bar in enumerate(bridge.bars, start=1):
         y = BAR_ROW_MM * (number + 0.5)
-        _draw_bar(sheet, y, place(reached), place(reached + float(bar.change)), ALARM if bar.change < 0 else BLUE)
+        _draw_bar(sheet, y, place(reached), place(reached + float(bar.change)), ALARM if bar.change < 0 else GOOD_FILL)
         reached += float(bar.change)
         _write_row(sheet, y, bar, words)
     last = BAR_ROW_MM * (len(bridge.bars) + 1.5)

@@ -11,24 +11,30 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from reports.fonts import FAMILY, find_font_file, require_glyphs
+from reports.tones import Tone
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 PAGE_WIDTH_MM = 174.0
+HALF_WIDTH_MM = 84.0
+"""Of what stands beside another on the page."""
 MM_PER_INCH = 25.4
 INK = "#1f1f1f"
 QUIET = "#6b6b6b"
 PALE = "#dcdcdc"
 BLUE = "#0072b2"
 ALARM = "#b34700"
+GOOD, GOOD_FILL = "#00735f", "#5bb5a2"
+"""Of what is better than usual, as a text and as a field: lighter than alarm, so that they differ in grey."""
+TONE_COLOURS = {Tone.BAD: ALARM, Tone.GOOD: GOOD, Tone.NEITHER: INK}
 SHADES = ("#0072b2", "#5aa5d1", "#a9cfe6", "#dfeaf1")  # dark to light, so that order survives printing in grey
 COLOURS = 64  # of a PNG: the few drawn colours, and their blended edges
 TEXT_POINTS = 7.5
 SMALL_POINTS = 6.5
-ROW_MM = 6.5
-HEADER_MM = 6.0
+ROW_MM = 5.4
+HEADER_MM = 5.4
 
 
 @contextmanager

@@ -1,41 +1,42 @@
-"""The picture of a stage: the funnel of the day above the trend of its main rate."""
+"""The picture of a stage: the funnel of the day beside the trend of its main rate."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
-from reports.model import Mark, Report, Stage, StageStep
+from reports.model import Report, Stage, StageStep
 from reports.pictures.canvas import (
-    ALARM,
     BLUE,
     HEADER_MM,
     INK,
-    PAGE_WIDTH_MM,
     QUIET,
     ROW_MM,
     SMALL_POINTS,
+    TONE_COLOURS,
     add_text_sheet,
     apply_drawing_style,
     create_canvas,
     save_png,
 )
 from reports.pictures.trend import compute_trend_height, draw_trend
+from reports.tones import find_tone, write_mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-FUNNEL_LEFT_MM, FUNNEL_BAR_MM = 38.0, 58.0
-RATE_COLUMNS_MM = (124.0, 142.0, PAGE_WIDTH_MM)
+FUNNEL_LEFT_MM, FUNNEL_BAR_MM = 31.0, 20.0
+RATE_COLUMNS_MM = (77.0, 88.0, 110.0)
+TREND_LEFT_MM = 115.0
+"""Where the trend begins beside a funnel; without one it has the whole width."""
 
 
 def draw_stage(stage: Stage, words: Words, title: Sequence[str] = ()) -> "Canvas":
-    """The day's funnel with baseline rates, and the main rate's trend below it, under the lines of `title`."""
+    """The day's funnel with baseline rates, and the main rate's trend beside it, under the lines of `title`."""
     title_mm = ROW_MM * len(title)
     funnel_mm = HEADER_MM + ROW_MM * len(stage.steps) if stage.steps else 0.0
-    trend_mm = compute_trend_height(stage.rate)
-    canvas = create_canvas(title_mm + funnel_mm + trend_mm)
+    canvas = create_canvas(title_mm + max(funnel_mm, compute_trend_height(stage.rate)))
     if title:
         sheet = add_text_sheet(canvas, 0, title_mm)
         for number, line in enumerate(title):
@@ -43,7 +44,7 @@ def draw_stage(stage: Stage, words: Words, title: Sequence[str] = ()) -> "Canvas
     if stage.steps:
         _draw_funnel(canvas, stage.steps, words, title_mm)
     if stage.rate is not None:
-        draw_trend(canvas, stage.rate, words, title_mm + funnel_mm)
+        draw_trend(canvas, stage.rate, words, title_mm, TREND_LEFT_MM if stage.steps else 0.0)
     return canvas
 
 
@@ -79,9 +80,9 @@ def _draw_step(sheet: "Axes", step: StageStep, y: float, scale: float, words: Wo
     if step.rate_from_previous is None and step.baseline_rate is None:
         return
     today_x, usual_x, range_x = RATE_COLUMNS_MM
-    mark = write_mark(step.mark, words)
+    mark = write_mark(step.mark, step.key, words)
     written = words.value(step.rate_from_previous, Unit.RATE)
-    colour = ALARM if mark else INK
+    colour = TONE_COLOURS[find_tone(step.mark, step.key)] if step.mark else INK
     sheet.text(today_x, y, f"{mark} {written}".strip(), ha="right", va="center", color=colour)
     if not has_usual:
         return
@@ -89,11 +90,6 @@ def _draw_step(sheet: "Axes", step: StageStep, y: float, scale: float, words: Wo
     if step.usual_low is not None and step.usual_high is not None:
         bounds = f"{words.value(step.usual_low, Unit.RATE)} – {words.value(step.usual_high, Unit.RATE)}"
         sheet.text(range_x, y, bounds, ha="right", va="center", color=QUIET)
-
-
-def write_mark(mark: Mark | None, words: Words) -> str:
-    """The sign of a mark; empty for none."""
-    return words.text("labels", mark.value) if mark else ""
 
 
 def draw_stage_png(stage: Stage, report: Report, words: Words) -> bytes:

@@ -5,14 +5,23 @@ from typing import TYPE_CHECKING
 from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words, format_signed
 from reports.model import HeatCell, HeatMap
-from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, add_text_sheet, create_canvas
+from reports.pictures.canvas import (
+    ALARM,
+    GOOD_FILL,
+    INK,
+    PAGE_WIDTH_MM,
+    QUIET,
+    SMALL_POINTS,
+    add_text_sheet,
+    create_canvas,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 LABEL_MM = 40.0
-CELL_HEIGHT_MM = 7.6
+CELL_HEIGHT_MM = 6.6
 WIDEST_CELL_MM = 26.0
 HEAD_MM = 6.0
 FULL_COLOUR_AT = 0.30  # relative change with the full colour
@@ -73,9 +82,10 @@ def _draw_cell(sheet: "Axes", left: float, top: float, width: float, cell: HeatC
         strength = min(abs(change) / FULL_COLOUR_AT, 1.0) * sureness * 0.6
         sheet.barh(
             centre, width - 0.6, left=left + 0.3, height=CELL_HEIGHT_MM - 0.6, linewidth=0,
-            color=ALARM if change < 0 else BLUE, alpha=strength,
+            color=ALARM if change < 0 else GOOD_FILL, alpha=strength,
         )  # fmt: skip
-        mark = "" if abs(z) < NOTABLE_STANDARD_ERRORS else words.text("labels", "below" if z < 0 else "above") + " "
-        below = f"{mark}{format_signed((rate - usual) * 100, 1)}"
-        sheet.text(middle, centre + 1.7, below, ha="center", va="center", color=INK, fontsize=SMALL_POINTS - 0.5)
+        sign = "below_bad" if z < 0 else "above_good"
+        mark = "" if abs(z) < NOTABLE_STANDARD_ERRORS else words.text("labels", sign)
+        below = f"{mark} {format_signed((rate - usual) * 100, 1)}".strip()
+        sheet.text(middle, centre + 1.6, below, ha="center", va="center", color=INK, fontsize=SMALL_POINTS - 0.5)
     sheet.text(middle, centre - (1.5 if usual else 0), words.value(rate, Unit.RATE), ha="center", va="center")

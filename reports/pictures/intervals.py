@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING
 
 from funnelscope.messages.wording import Words, format_signed
 from reports.model import Finding, FindingStatus
-from reports.pictures.canvas import ALARM, BLUE, INK, PAGE_WIDTH_MM, PALE, QUIET, ROW_MM, add_text_sheet, create_canvas
+from reports.pictures.canvas import (
+    ALARM,
+    GOOD_FILL,
+    INK,
+    PAGE_WIDTH_MM,
+    PALE,
+    QUIET,
+    ROW_MM,
+    add_text_sheet,
+    create_canvas,
+)
 from reports.pictures.heat_map import shorten
 
 if TYPE_CHECKING:
@@ -34,7 +44,7 @@ def draw_effects(findings: Sequence[Finding], words: Words) -> "Canvas":
         effect = finding.effect
         assert effect is not None
         y = ROW_MM * (number + 0.5)
-        colour = ALARM if effect.value < 0 else BLUE
+        colour = ALARM if effect.value < 0 else GOOD_FILL
         is_sure = finding.status is FindingStatus.CONFIRMED
         if effect.low is not None and effect.high is not None:
             ends_mm = [LEFT_MM + (float(end) - low) * scale for end in (effect.low, effect.high)]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-PANEL_MM = 13.0
+PANEL_MM = 10.0
 TITLE_MM = 5.0
 DAYS_MM = 5.0
 BETWEEN_MM = 12.0

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from funnelscope.messages.wording import Words, format_signed
 from reports.model import RelevanceCell
-from reports.pictures.canvas import ALARM, BLUE, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, add_text_sheet, create_canvas
+from reports.pictures.canvas import ALARM, GOOD_FILL, PAGE_WIDTH_MM, QUIET, SMALL_POINTS, add_text_sheet, create_canvas
 from reports.pictures.heat_map import shorten
 
 if TYPE_CHECKING:
@@ -38,12 +38,13 @@ def draw_relevance(cells: Sequence[RelevanceCell], words: Words) -> "Canvas":
             if cell is None:
                 continue
             strength = min(abs(cell.log_odds) / FULL_COLOUR_AT, 1.0) * 0.6
-            colour = ALARM if cell.log_odds < 0 else BLUE
+            colour = ALARM if cell.log_odds < 0 else GOOD_FILL
             sheet.barh(
                 centre, width - 0.6, left=left + 0.3, height=CELL_MM - 0.6, color=colour, alpha=strength, linewidth=0
             )
-            mark = words.text("labels", "below" if cell.log_odds < 0 else "above") + " " if cell.is_notable else ""
-            text = f"{mark}{format_signed(cell.log_odds, 2)}"
+            sign = "below_bad" if cell.log_odds < 0 else "above_good"
+            mark = words.text("labels", sign) if cell.is_notable else ""
+            text = f"{mark} {format_signed(cell.log_odds, 2)}".strip()
             sheet.text(left + width / 2, centre, text, ha="center", va="center", fontsize=SMALL_POINTS)
     return canvas
 

@@ -8,8 +8,9 @@ from funnelscope.messages.wording import STATED, Words
 from reports.model import DayPoint, Figure, Report
 from reports.pictures.canvas import (
     BLUE,
+    HALF_WIDTH_MM,
     INK,
-    PAGE_WIDTH_MM,
+    MM_PER_INCH,
     QUIET,
     SMALL_POINTS,
     add_axes,
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-TREND_MM, LOW_TREND_MM = 36.0, 28.0
+TREND_MM = 23.0
 AXIS_MM = 5.0
-GAP_MM = 11.0
+GAP_MM = 12.0
 TRENDS = ("paid_amount", "visitor_pay_rate")  # headline figures, drawn large next to the money
-LEFT_MM, RIGHT_MM = 18.0, 32.0  # space for the axis's numbers, and for the labels at the line's end
+NARROW_LEFT_MM, NARROW_RIGHT_MM = 10.0, 18.0  # the same for rates
+LEFT_MM, RIGHT_MM = 16.0, 27.0  # space for the axis's numbers, and for the labels at the line's end
 
 
 def select_trends(report: Report) -> list[Figure]:
@@ -36,9 +38,9 @@ def select_trends(report: Report) -> list[Figure]:
 
 
 def draw_trend_alone(figure: Figure, words: Words) -> "Canvas":
-    """The trend of one figure, alone."""
-    canvas = create_canvas(compute_trend_height(figure, LOW_TREND_MM))
-    draw_trend(canvas, figure, words, 0, LOW_TREND_MM)
+    """The trend of one figure, half as wide as the page."""
+    canvas = create_canvas(compute_trend_height(figure), HALF_WIDTH_MM)
+    draw_trend(canvas, figure, words, 0)
     return canvas
 
 
@@ -47,25 +49,32 @@ def has_trend(points: Sequence[DayPoint]) -> bool:
     return sum(point.value is not None for point in points) >= 2
 
 
-def compute_trend_height(rate: Figure | None, line_mm: float = TREND_MM) -> float:
+def compute_trend_height(rate: Figure | None) -> float:
     """The height of the trend in millimetres: the line with its axis, or the sentence that there is none yet."""
     if rate is None:
         return 0.0
-    return GAP_MM + line_mm + AXIS_MM if has_trend(rate.trend) else GAP_MM
+    return GAP_MM + TREND_MM + AXIS_MM if has_trend(rate.trend) else GAP_MM
 
 
-def draw_trend(canvas: "Canvas", rate: Figure, words: Words, top: float, line_mm: float = TREND_MM) -> None:
-    """Draws the trend with title, baseline range and promotions at `top` millimetres; a sentence without a trend."""
+def draw_trend(canvas: "Canvas", rate: Figure, words: Words, top: float, left: float = 0.0) -> None:
+    """Draws the trend with title, baseline range and promotions from `left` on at `top`, in millimetres.
+
+    A sentence without a trend.
+    """
     sheet = add_text_sheet(canvas, top, GAP_MM)
     if not has_trend(rate.trend):
-        sheet.text(0, GAP_MM - 3, words.text("pictures", "no_trend"), va="center", color=QUIET)
+        sheet.text(left, GAP_MM - 3, words.text("pictures", "no_trend"), va="center", color=QUIET)
         return
     name = words.name_figure(rate.key)
     title = words.text("pictures", "trend", name=name, days=str(len(rate.trend)))
+    sheet.text(left, GAP_MM - 9.4, title, va="center")
     if any(point.usual_low is not None for point in rate.trend) or rate.usual_low is not None:
-        title += words.text("pictures", "grey_band")
-    sheet.text(0, GAP_MM - 7, title, va="center")
-    axes = add_axes(canvas, LEFT_MM, top + GAP_MM, PAGE_WIDTH_MM - LEFT_MM - RIGHT_MM, line_mm)
+        band = words.text("pictures", "grey_band").strip()
+        sheet.text(left, GAP_MM - 6, band, va="center", color=QUIET, fontsize=SMALL_POINTS)
+    width = float(canvas.get_size_inches()[0]) * MM_PER_INCH - left
+    inner = LEFT_MM if rate.unit is Unit.MONEY else NARROW_LEFT_MM
+    outer = RIGHT_MM if rate.unit is Unit.MONEY else NARROW_RIGHT_MM
+    axes = add_axes(canvas, left + inner, top + GAP_MM, width - inner - outer, TREND_MM)
     axes.set_axis_on()
     draw_promotions(axes, rate.trend, words)
     draw_baseline(axes, rate)
@@ -127,14 +136,15 @@ def _draw_line(axes: "Axes", rate: Figure, words: Words) -> None:
 
 
 def _write_value(value: Number | None, rate: Figure, words: Words) -> str:
-    """The value; an amount that a platform states as its pages write it, without cents."""
-    return words.value(value, rate.unit, 0 if rate.unit is Unit.MONEY and rate.key.startswith(STATED) else None)
+    """The value; amounts of a day, the shop's own and those that a platform states, without cents."""
+    is_whole = rate.unit is Unit.MONEY and (rate.key in TRENDS or rate.key.startswith(STATED))
+    return words.value(value, rate.unit, 0 if is_whole else None)
 
 
 def _write_apart(axes: "Axes", labels: list[tuple[float, str, str]], last: int) -> None:
     """Writes labels right of the line at their heights, moved apart where they would overlap."""
     low, high = axes.get_ylim()
-    least_gap = (high - low) * 0.12
+    least_gap = (high - low) * 0.16
     labels = sorted(labels)
     heights = [height for height, _, _ in labels]
     if len(heights) == 2 and heights[1] - heights[0] < least_gap:
@@ -149,7 +159,7 @@ def _mark_axes(axes: "Axes", rate: Figure, words: Words) -> None:
 
     days = [point.day for point in rate.trend]
     spacing = (days[-1] - days[-2]).days
-    marked = list(range(len(days) - 1, -1, -7 if spacing == 1 else -3))[::-1]
+    marked = list(range(len(days) - 1, -1, -14 if spacing == 1 else -3))[::-1]
     margin = len(days) * 0.018  # the labels at the line's end are right of the axes
     axes.set_xlim(-margin, len(days) - 1 + margin)
     axes.set_xticks(marked, [days[position].strftime("%Y-%m" if spacing > 7 else "%m-%d") for position in marked])
