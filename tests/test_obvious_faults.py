@@ -270,6 +270,21 @@ def test_findings_of_a_day_whose_data_are_in_doubt_are_withheld() -> None:
     assert check("staging.order_events", "volume_is_usual") is None
 
 
+def test_where_no_order_is_linked_the_steps_of_sessions_that_order_are_withheld() -> None:
+    warehouse = open_in_memory_warehouse()
+    gate.create_tables(warehouse)
+    warehouse.execute("create table intermediate.known_data (business_date DATE, are_orders_apart BOOLEAN)")
+    write_verdict(warehouse, "marts.daily_summary", "paid_orders_have_sessions")
+
+    def list_withheld(is_apart: bool) -> set[str]:
+        warehouse.execute("delete from intermediate.known_data")
+        insert_rows(warehouse, "intermediate.known_data", [(FIRST, is_apart)])
+        return {step.key for step in STEPS if find_data_fault(warehouse, step, {}, FIRST, ())}
+
+    assert list_withheld(True) == {"decision_cube.order", "decision_cube.paid", "checkout_cube.order"}
+    assert list_withheld(False) == set()
+
+
 def write_verdict(warehouse: Warehouse, table: str, name: str) -> None:
     reason = (
         f'{{"key": "expectation", "subject": "{table}: {name}", "observed": "o", "expected": "e", "severity": "warn", '

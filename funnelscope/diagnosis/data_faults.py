@@ -42,6 +42,8 @@ _OF_THE_WHOLE_DAY = (
     "clocks_are_as_usual",
 )
 """Checks of the gate that, on events or the cube itself, leave no number of the day to be believed."""
+_ORDERS_APART = "paid_orders_have_sessions"
+"""Check of the gate that, on a day on which no order is linked, leaves no count of sessions that ordered."""
 _TRUST = "marts.trust_ratios"
 """Where events and a platform drift apart, it is the events that are in doubt."""
 
@@ -73,7 +75,7 @@ def find_data_fault(
     """Events that were lost on their way: later steps go on while an earlier one, or all page events, are gone."""
     if warned := _find_slice_warning(warehouse, slice_, business_date):
         return warned
-    if warned := _find_whole_warning(warehouse, business_date, step.cube):
+    if warned := _find_whole_warning(warehouse, business_date, step):
         return warned
     if not slice_ or not set(slice_) <= {*VISIT, "first_category"}:
         return None
@@ -142,13 +144,22 @@ def _find_slice_warning(warehouse: Warehouse, slice_: Mapping[str, str], busines
     return None
 
 
-def _find_whole_warning(warehouse: Warehouse, business_date: date, cube: str) -> DataFault | None:
+def _find_whole_warning(warehouse: Warehouse, business_date: date, step: FunnelStep) -> DataFault | None:
     """A warning of the gate that the events of the day, or the cube, are another day's, another shop's or no shop's."""
     for warning in _read_warnings(warehouse, business_date):
-        is_about = warning.table.startswith("staging.") or cube in warning.table
-        if warning.check in _OF_THE_WHOLE_DAY and _is_of_events(warning) and is_about:
+        is_about = warning.table.startswith("staging.") or step.cube in warning.table
+        is_whole = warning.check in _OF_THE_WHOLE_DAY and _is_of_events(warning) and is_about
+        if is_whole or (warning.check == _ORDERS_APART and _counts_orders_of_sessions(warehouse, step, business_date)):
             return DataFault(warning.check, _state_warning(warning))
     return None
+
+
+def _counts_orders_of_sessions(warehouse: Warehouse, step: FunnelStep, business_date: date) -> bool:
+    """Whether the step counts sessions that ordered, on a day on which no order is linked to any."""
+    if step.cube not in ("decision_cube", "checkout_cube") or step.name not in ("order", "paid"):
+        return False
+    apart = "select coalesce(bool_or(are_orders_apart), false) from intermediate.known_data where business_date = $day"
+    return bool(warehouse.columns("intermediate.known_data") and warehouse.value(apart, day=business_date))
 
 
 def is_bot_flood(entered: float, passed: float, usual_entered: float, usual_passed: float) -> bool:
