@@ -2,8 +2,8 @@
 
 The day is built by the pipeline: late and repeated rows, refused ones, two faults with what they cost. It is read as it
 was printed, and as it is printed where nobody looked for findings: with every table by slice and every heat map, also
-of the stages in which nothing was found. The PDF's text is read line by line, in both languages; names come from the
-words files, numbers from nowhere but the SQL written here.
+of the stages in which nothing was found. The PDF's text is read line by line, in both languages, and so are the tables
+that the HTML edition folds away; names come from the words files, numbers from nowhere but the SQL written here.
 """
 
 import json
@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from html import unescape
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -136,13 +137,15 @@ class Place:
 
 @dataclass
 class Printed:
-    """The text of a PDF: `front` is the first page in reading order, `lines` all pages as they lie.
+    """The text of a report: `folded` is what only the HTML edition has, by stage; the other `lines` are the PDF's.
 
-    `is_diagnosed` says that findings were looked for, so that a stage without any is short.
+    `front` is the first page in reading order, without the chapter that may begin on it; what follows is as it lies.
+    `was_looked_into` says that findings were looked for, so that a stage without any is short.
     """
 
     words: Words
     lines: list[str]
+    folded: dict[str, range]
     front: range
     was_looked_into: bool
     claimed: set[tuple[int, int]] = field(default_factory=set)
@@ -150,20 +153,29 @@ class Printed:
     @classmethod
     def of_the_day(cls, home: Home, language: str) -> "Printed":
         """The report as it was printed."""
-        return cls._read(find_or_print_report(home.settings, DAY, language).pdf.read_bytes(), language, True)
+        edition = find_or_print_report(home.settings, DAY, language)
+        return cls._read(edition.pdf.read_bytes(), edition.html.read_text(encoding="utf-8"), language, True)
 
     @classmethod
     def with_everything(cls, home: Home, language: str) -> "Printed":
         """The report as it is printed where nobody looked for findings."""
         report = replace(read_report(home.settings, DAY, language), diagnosis=None)
-        return cls._read(reports.render(report), language, False)
+        return cls._read(reports.render(report), reports.render_html(report).decode(), language, False)
 
     @classmethod
-    def _read(cls, pdf: bytes, language: str, was_looked_into: bool) -> "Printed":
+    def _read(cls, pdf: bytes, page: str, language: str, was_looked_into: bool) -> "Printed":
+        words = load_words(language)
+        lines: list[str] = []
+        folded = {}
+        for stage, rows in folded_rows(page).items():
+            folded[stage] = range(len(lines), len(lines) + len(rows))
+            lines += rows
         pages = PdfReader(BytesIO(pdf)).pages
-        front = kept_lines(pages[0].extract_text())
-        rest = [line for page in pages[1:] for line in kept_lines(page.extract_text(extraction_mode="layout"))]
-        return cls(load_words(language), [*front, *rest], range(len(front)), was_looked_into)
+        first, money = kept_lines(pages[0].extract_text()), words.text("headings", "money_chapter")
+        front = first[: first.index(money)] if money in first else first
+        rest = [line for page in pages for line in kept_lines(page.extract_text(extraction_mode="layout"))]
+        rest = rest[rest.index(money) :]
+        return cls(words, [*lines, *front, *rest], folded, range(len(lines), len(lines) + len(front)), was_looked_into)
 
     def numbers(self, place: Place) -> list[tuple[tuple[int, int], str]]:
         """The numbers of a place, each with its line and column."""
@@ -216,12 +228,12 @@ class Printed:
         """The first cell of a line."""
         return re.split(r"\s{2,}", self.lines[line])[0]
 
-    def row(self, lines: range, label: str, holding: str = "") -> Place:
+    def row(self, lines: range, label: str) -> Place:
         """The line whose first cell is the label, or the beginning of one that goes on below."""
         for line in lines:
             cell = self.cell(line)
             is_broken = line + 1 in lines and f"{cell} {self.cell(line + 1)}" == label
-            if (cell == label or is_broken) and holding in self.lines[line]:
+            if cell == label or is_broken:
                 return Place([(line, len(cell))])
         raise AssertionError(f"no row {label!r}")
 
@@ -266,16 +278,32 @@ class Printed:
         return Place([(line, len(label))])
 
     def block(self, lines: range, first: str, until: Sequence[str]) -> Place:
-        """The lines between one that is `first` and the next that is one of `until`."""
-        start = next(line for line in lines if self.lines[line] == first)
-        stop = next((line for line in lines if line > start and self.lines[line] in until), lines.stop)
-        return Place([(line, 0) for line in range(start + 1, stop)])
+        """From the line that is `first`, or begins with it as a cell, to the next that is or does so of `until`."""
+
+        def begins(line: int, name: str) -> bool:
+            return f"{self.lines[line]} ".startswith(f"{name} ")
+
+        start = next(line for line in lines if begins(line, first))
+        rest = range(start + 1, lines.stop)
+        stop = next((line for line in rest if any(begins(line, name) for name in until)), lines.stop)
+        return Place([(start, len(first)), *((line, 0) for line in range(start + 1, stop))])
 
 
 def kept_lines(text: str) -> list[str]:
     """Lines without the foot of the page; two blanks or more part cells."""
     lines = (line.strip() for line in text.splitlines())
     return [line for line in lines if line and not line.startswith("Test shop  |")]
+
+
+def folded_rows(page: str) -> dict[str, list[str]]:
+    """The rows of figures that an HTML edition folds away, by stage, written as the lines of a PDF are."""
+    rows = {}
+    for stage, block in re.findall(r"<details class='rows' id='usual-(\w+)'>(.*?)</details>", page, re.DOTALL):
+        usual = block[block.index("<tbody>") : block.index("</tbody>")]  # the first; others are against earlier days
+        cells = [re.split(r"</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", usual)]
+        texts = [[unescape(re.sub(r"<[^>]*>", "", cell)) for cell in row] for row in cells]
+        rows[stage] = ["  ".join(text for text in row if text) for row in texts]
+    return rows
 
 
 def agrees(text: str, value: float) -> bool:
@@ -618,7 +646,9 @@ def the_steps(printed: Printed, tables: Tables) -> Iterator[Wanted]:
         for step, count, rate_today, usual_rate, previous, days in found:
             place = printed.row(printed.stage(stage), printed.words.text("steps", step))
             bounds = range_of_a_share(days, float(usual_rate), float(previous)) if usual_rate else ()
-            yield Wanted(f"{stage}: step {step}", place, known(count, rate_today, usual_rate, *bounds))
+            values = known(count, rate_today, usual_rate, *bounds)
+            beside_the_trend = replace(place, most=len(values))
+            yield Wanted(f"{stage}: step {step}", beside_the_trend, values)
         rate = MAIN_RATES[stage]
         numerator, denominator, value, usual = tables.metric(rate)
         label = printed.words.text("labels", "main_rate", name=printed.words.text("metrics", rate), value="")
@@ -641,20 +671,29 @@ def range_of_a_share(days: Sequence[tuple[date, float, float]], usual: float, en
 
 
 def the_operational_figures(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    """Those of the page, those that the HTML edition folds away, and how many the page says that these are."""
     names = {printed.words.text("metrics", key): key for key in printed.words.sections["metrics"]}
     with_unit = {printed.words.text("labels", "with_unit", name=name, unit="CNY"): key for name, key in names.items()}
     for stage in STAGES:
         part = printed.part(printed.stage(stage), printed.words.text("headings", "indicators"))
-        cells = [printed.cell(line) for line in part]
-        labels = [*cells, *(" ".join(pair) for pair in pairwise(cells))]  # a name may go on below
-        rows = {key: label for label in labels if (key := (names | with_unit).get(label))}
-        rows_with_numbers = [line for line in part if printed.numbers(Place([(line, len(printed.cell(line)))]))]
-        assert len(rows) == len(rows_with_numbers) > 5, cells
-        for key, label in rows.items():
-            numerator, denominator, value, usual = tables.metric(key)
-            measured = tables.metric(COVERED_BY[key])[2] if key in COVERED_BY else None
-            values = known(numerator, denominator, measured, value, usual, change(value, usual, is_rate(key)))
-            yield Wanted(f"{stage}: {key}", printed.row(part, label), values)
+        folded = printed.folded.get(stage, range(0))
+        assert not folded or is_calm(printed, tables, stage), "all are printed beside a finding"
+        note = printed.words.text("notes", "usual_indicators", count=str(len(folded)))
+        assert printed.holds(part, note) is bool(folded)
+        told = 0
+        for lines in (part, folded):
+            cells = [printed.cell(line) for line in lines]
+            labels = [*cells, *(" ".join(pair) for pair in pairwise(cells))]  # a name may go on below
+            rows = {key: label for label in labels if (key := (names | with_unit).get(label))}
+            rows_with_numbers = [line for line in lines if printed.numbers(Place([(line, len(printed.cell(line)))]))]
+            assert len(rows) == len(rows_with_numbers), cells
+            told += len(rows)
+            for key, label in rows.items():
+                numerator, denominator, value, usual = tables.metric(key)
+                measured = tables.metric(COVERED_BY[key])[2] if key in COVERED_BY else None
+                values = known(numerator, denominator, measured, value, usual, change(value, usual, is_rate(key)))
+                yield Wanted(f"{stage}: {key}", printed.row(lines, label), values)
+        assert told > 5
 
 
 def the_questions_and_pairs(printed: Printed, tables: Tables) -> Iterator[Wanted]:
@@ -798,19 +837,32 @@ def the_later_outcomes(printed: Printed, tables: Tables) -> Iterator[Wanted]:
         part = printed.part(printed.stage(stage), printed.words.text("headings", key))
         for days, *values in tables.rows(sql):
             label = printed.words.text("labels", "window", days=str(days))
-            place = printed.row(part, label, holding=DAY.isoformat()[:4])
-            yield Wanted(f"{stage}: {key} {days}", place, known(*values))
-            whole = sum(values[:3])
-            in_the_bar = tuple(value for value in values[:3] if value / whole >= 0.07)  # narrower ones have no room
-            yield Wanted(f"{stage}: bar {key} {days}", printed.row(part, label), in_the_bar)
+            yield Wanted(f"{stage}: {key} {days}", printed.row(part, label), known(*values))
+
+
+def the_answers_to_inquiries(printed: Printed, tables: Tables) -> Iterator[Wanted]:
+    """Who was answered within each window, and after how long half of all were."""
+    part = printed.part(printed.stage("decision"), printed.words.text("headings", "response_windows"))
+    for days, *values, entered in tables.rows(
+        "select window_days, sum(answered), sum(unanswered), sum(pending), sum(answered) filter (is_mature) / "
+        "sum(entered) filter (is_mature), sum(entered) from marts.response_windows "
+        "where window_days > 0 and entry_date between $day - 28 and $day group by all order by 1"
+    ):
+        (half,) = tables.row(
+            f"select response_seconds from marts.response_outcomes, range(inquiries) where age_days <= {days} "
+            f"and entry_date between $day - 28 and $day order by 1 limit 1 offset {(entered - 1) // 2}"
+        )
+        label = printed.words.text("labels", "window", days=str(days))
+        yield Wanted(f"decision: answers {days}", printed.row(part, label), known(*values, half))
 
 
 def the_findings(printed: Printed, tables: Tables) -> Iterator[Wanted]:
-    """Lost orders and money with their intervals, on the first page and on the stage's; rates and evidence there."""
+    """Rates, losses with their intervals, and how sure the slice is, on the first page and on the stage's."""
     found = tables.rows(
         """
-        select stage, fault_class, slice, lost_orders, lost_orders_low, lost_orders_high, lost_amount, lost_amount_low,
-            lost_amount_high, lost_amount_net / lost_amount, passed / entered, expected / entered, stability, status
+        select stage, fault_class, step, since_date, entered, passed / entered, expected / entered, stability,
+            lost_orders, lost_orders_low, lost_orders_high, lost_amount, lost_amount_low, lost_amount_high,
+            lost_amount_net / nullif(lost_amount, 0), status
         from diagnosis.findings where business_date = $day
         order by rank
         """
@@ -819,16 +871,23 @@ def the_findings(printed: Printed, tables: Tables) -> Iterator[Wanted]:
     assert losses, "or nothing is compared"
     label = printed.words.text("finding_facts", "orders", orders="#").partition("#")[0]
     lines = [line for line in printed.front if label in printed.lines[line]]
-    for line, (stage, kind, _, *values) in zip(lines, losses, strict=True):
-        orders, money, (kept, seen, expected, stability, _) = values[:3], values[3:6], values[6:]
-        net = [each * kept for each in money]
-        yield Wanted(f"first page: {kind}", Place([(line, 0), (line + 1, 0)], most=6), (*orders, *money))
+    for line, (_, kind, *values) in zip(lines, losses, strict=True):
+        yield Wanted(f"first page: {kind}", Place([(line, 0), (line + 1, 0)], most=6), tuple(values[6:12]))
+    for stage, kind, step, since, entered, seen, expected, stability, *lost, kept, status in found:
+        name, days = printed.words.text("steps", step), (DAY - since).days + 1
+        day_told = (days,) if days > 1 else map(float, NUMBER.findall(printed.words.text("finding_facts", "first_day")))
+        facts = (expected, seen, *day_told, entered)
+        begun = [line for line in printed.front if printed.lines[line].startswith(f"{name} ")]
+        (line,) = (line for line in begun if " → " in printed.lines[line])
+        yield Wanted(f"first page: {kind} rate", Place([(line, 0), (line + 1, 0)], most=len(facts)), facts)
         chapter = printed.stage(stage)
-        rows = (("observed_rate", (seen, expected)), ("lost_orders", orders), ("lost_amount", money),
-                ("lost_net_amount", net), ("stability", (stability,)))  # fmt: skip
-        for key, wanted in rows:
-            name = printed.words.text("finding_parts", key)
-            yield Wanted(f"{stage}: {kind} {key}", printed.row(chapter, name), tuple(wanted))
+        rows = {"observed_rate": (seen, expected), "stability": (stability,)}
+        if status != "withheld":
+            orders, money = lost[:3], lost[3:]
+            rows |= {"lost_orders": orders, "lost_amount": money, "lost_net_amount": [each * kept for each in money]}
+        for key, wanted in rows.items():
+            beside_the_chart = replace(printed.row(chapter, printed.words.text("finding_parts", key)), most=len(wanted))
+            yield Wanted(f"{stage}: {kind} {key}", beside_the_chart, tuple(wanted))
     acting = [row for row in found if row[-1] != "recovered"]
     yield Wanted("verdict", verdict_place(printed), (len(acting),))
 
@@ -837,12 +896,12 @@ def the_evidence(printed: Printed, tables: Tables) -> Iterator[Wanted]:
     """The effect of each finding with its interval, what moved with it, and its two parts of the step's change."""
     found = tables.rows(
         """
-        select stage, slice, effect, effect_low, effect_high, finding_id
+        select stage, slice, effect, effect_low, effect_high, finding_id, cube, step
         from diagnosis.findings where business_date = $day and effect is not null
         """
     )
     assert found
-    for stage, slice_text, *effect, finding in found:
+    for stage, slice_text, *effect, finding, cube, step in found:
         heading = printed.words.text("headings", "effects")
         if printed.holds(printed.stage(stage), heading):  # drawn where a stage has several findings
             name = printed.words.format_slice(tuple(json.loads(slice_text).items()))
@@ -856,8 +915,18 @@ def the_evidence(printed: Printed, tables: Tables) -> Iterator[Wanted]:
             cell = printed.words.text("finding_parts", "evidence")
             lines = [line for line in printed.stage(stage) if printed.cell(line) == cell]
             (line,) = (line for line in lines if label in printed.lines[line])
-            place = printed.after(range(line, line + 1), label)
+            place = printed.after(range(line, line + 1), label, most=2)
             yield Wanted(f"{stage}: evidence {series}", place, (today, usual))
+        named = json.loads(slice_text)
+        if len(named) == 1:  # parts of a change are known of slices of one dimension
+            ((dimension, value),) = named.items()
+            parts = tables.rows(
+                "select contribution * 100 from diagnosis.contributions where business_date = $day "
+                f"and subject = 'rate' and cube = '{cube}' and step = '{step}' "
+                f"and dimension = '{dimension}' and value = '{value}' order by part = 'mix'"
+            )
+            row = replace(printed.row(printed.stage(stage), printed.words.text("finding_parts", "parts")), most=2)
+            yield Wanted(f"{stage}: parts {value}", row, tuple(part for (part,) in parts))
 
 
 def verdict_place(printed: Printed) -> Place:
@@ -899,7 +968,7 @@ def the_data(printed: Printed, tables: Tables) -> Iterator[Wanted]:
     wanted = [float(number) for number in re.findall(r"\d+", warned[0])]
     title = printed.words.text("checks", "little_is_in_quarantine")
     line = next(line for line in printed.front if title in printed.lines[line])
-    after = Place([(line, printed.lines[line].index(title) + len(title))])
+    after = Place([(line, printed.lines[line].index(title) + len(title)), (line + 1, 0)], most=len(wanted))
     found = printed.numbers(after)
     turned = [number for pair in zip(wanted[1::2], wanted[::2], strict=True) for number in pair]  # "of 9 rows 2"
     yield Wanted("check that warns", after, tuple(wanted if agrees(found[0][1], wanted[0]) else turned))
@@ -917,6 +986,7 @@ PARTS: tuple[Part, ...] = (
     the_heat_maps,
     the_slices,
     the_later_outcomes,
+    the_answers_to_inquiries,
     the_findings,
     the_evidence,
     the_data,
@@ -992,10 +1062,38 @@ def test_every_heat_map_and_every_table_by_slice_is_compared(
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_figure_that_is_not_printed_is_folded_away_and_as_usual(
+    prints: dict[str, Printed], tables: Tables, language: str
+) -> None:
+    day_print, everything = prints[f"day {language}"], prints[f"everything {language}"]
+    told, whole = (
+        {each.what for each in the_operational_figures(print_, tables)} for print_ in (day_print, everything)
+    )
+    assert told == whole
+    assert not everything.folded
+    assert list(day_print.folded) == [stage for stage in STAGES if is_calm(day_print, tables, stage)] != []
+    names = {day_print.cell(line) for lines in day_print.folded.values() for line in lines}
+    words = day_print.words
+    rates = [key for key in words.sections["metrics"] if is_rate(key) and words.text("metrics", key) in names]
+    assert len(rates) > 2
+    for key in rates:
+        days = tables.rows(
+            f"select business_date, value, denominator from marts.daily_metrics where metric = '{key}' "
+            "and business_date in (from compared_days) and value is not null"
+        )
+        _, entered, value, usual = tables.metric(key)
+        assert value is not None
+        assert usual is not None
+        assert entered is not None
+        low, high = range_of_a_share(days, usual, entered)
+        assert low <= value <= high, key
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_first_days_of_a_shop_are_a_short_read(home: Home, language: str) -> None:
     edition = find_or_print_report(home.settings, day(3), language)
     pages = PdfReader(edition.pdf).pages
-    assert len(pages) <= 11
+    assert len(pages) <= 7
     assert ("still needed: 26" if language == "en" else "还需 26 个") in "".join(pages[0].extract_text().splitlines())
 
 
@@ -1018,11 +1116,11 @@ def test_nearly_every_number_of_the_pages_is_compared(compared: tuple[Printed, d
     places = {
         (line, match.start())
         for line, text in enumerate(printed.lines)
-        if line not in words
+        if line >= printed.front.start and line not in words
         for match in NUMBER.finditer(text, len(printed.cell(line)))
     }
-    assert len(places) > (650 if printed.was_looked_into else 1_250)
-    assert len(places - printed.claimed) < 0.1 * len(places)
+    assert len(places) > (590 if printed.was_looked_into else 1_250)
+    assert len(places - printed.claimed) < 0.08 * len(places)
 
 
 # Each turns the numbers of a table, of the day alone, so that no printed one is right any more.
@@ -1042,16 +1140,20 @@ PERTURBED = {
     "marts.repurchase_cube": "purchased = purchased + 1",
     "diagnosis.findings": "lost_orders = lost_orders + 1, lost_amount = lost_amount + 9, passed = passed + 3",
     "diagnosis.evidence": "today = today * 1.1",
+    "diagnosis.contributions": "contribution = contribution * 1.1",
     "quality.family_days": "rows_read = rows_read + 1, rows_accepted = rows_accepted + 1",
 }
 
 
-@pytest.mark.parametrize("table", PERTURBED)
+READ_FROM = [(table, "day" if table.startswith("diagnosis.") else "everything") for table in PERTURBED]
+
+
+@pytest.mark.parametrize(("table", "kind"), [*READ_FROM, ("marts.daily_metrics", "day")])  # also what is folded away
 def test_a_table_that_says_otherwise_is_noticed(
-    home: Home, prints: dict[str, Printed], tables: Tables, tmp_path: Path, table: str
+    home: Home, prints: dict[str, Printed], tables: Tables, tmp_path: Path, table: str, kind: str
 ) -> None:
     """Every comparison can fail: with another table behind the same print, those that read it do."""
-    printed = prints["day en" if table.startswith("diagnosis.") else "everything en"]
+    printed = prints[f"{kind} en"]
     before = [each for part in parts_of(printed) for each in part(printed, tables)]
     copy = tmp_path / "copy.duckdb"
     shutil.copy(home.settings.published / "current" / "funnelscope.duckdb", copy)
