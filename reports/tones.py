@@ -38,7 +38,7 @@ WORSE_ABOVE = frozenset(
 WITHOUT_TONE = frozenset(
     (
         *("amount_per_unit", "average_stay_seconds", "conversations", "cost", "coupon_claims", "coupon_uses"),
-        *("derived_stay_share", "inquirers", "measured_stay_share", "messages"),
+        *("consulting_users", "derived_stay_share", "inquirers", "measured_stay_share", "messages"),
         *("presale_conversations", "private_domain_share", "returning_buyer_share", "served_users", "stay_seconds"),
         *("stock_units", "visits_per_click", "watch_seconds"),
     )
