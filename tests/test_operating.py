@@ -160,7 +160,7 @@ def test_replayed_rows_end_in_the_tables_of_a_shop_that_was_right_at_once(refuse
     punctual = copied(shop, refused.folder.with_name("punctual"), lambda file: delivery_day(file) <= day(2))
     build_days(punctual, day(1), day(2))
     assert_same_export(refused.export(), punctual.export())
-    assert "no day changed" in funnelscope(refused, "quarantine", "replay").out
+    assert "Built: no day." in funnelscope(refused, "quarantine", "replay").out
 
 
 def test_the_messages_of_the_on_call_table_are_those_of_the_code() -> None:

@@ -315,7 +315,9 @@ def _observe_slices(
     if not cases:
         return _build_observation("values_are_there", expectation, count=int(considered))
     first = list(rows.itertuples())[:5]
-    metrics = [LocalizedMessage("metric", metric=str(row.value)).record for row in first if row.dimension == "metric"]
+    metrics = [
+        LocalizedMessage("volume_of_metric", metric=str(row.value)).record for row in first if row.dimension == "metric"
+    ]
     if metrics:
         return CheckObservation("metrics_are_gone", {"found": metrics})
     found = [_name_slice(str(row.dimension), str(row.value), row.volume).record for row in first]
