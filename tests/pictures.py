@@ -37,7 +37,7 @@ def report_picture(settings: Settings, day: date, language: str) -> bytes:
     report = read_report(settings, day, language)
     heading = load_words(language).text("stages", "decision")
     texts = [page.extract_text() for page in PdfReader(BytesIO(reports.render(report))).pages]
-    number = next(number for number, text in enumerate(texts) if text.startswith(heading))
+    number = next(number for number, text in enumerate(texts) if number and heading in text.splitlines())
     pages = reports.render_pages(report, DOTS_PER_INCH)
     one, other = (Image.open(BytesIO(pages[place])) for place in (0, number))
     both = Image.new("RGB", (one.width + GAP + other.width, one.height), GAP_COLOUR)
