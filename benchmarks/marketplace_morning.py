@@ -25,7 +25,7 @@ SIZE = ShopSize(visitors=215_000, products=2_000, customers=300_000)  # 5,000 or
 def main() -> None:
     """Builds the days before, adds the files of one morning, runs it, and prints a line of Markdown."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--days", type=int, default=31, help="of history before the morning")
+    parser.add_argument("--days", type=int, default=33, help="of history before the morning, by default a Wednesday's")
     parser.add_argument("--folder", type=Path, help="where to work; a temporary folder if left out")
     chosen = parser.parse_args()
     folder = (chosen.folder or Path(tempfile.mkdtemp(prefix="funnelscope-bench-"))).absolute()

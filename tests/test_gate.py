@@ -130,16 +130,23 @@ def test_a_family_without_an_event_is_told_once(
         for table in ("marts.payment_cube", "staging.page_events")
     ]
     both = " union all ".join(of_day.format(number) for number in (1, 2))
-    use(monkeypatch, {empty: of_day.format(1)} | dict.fromkeys(scale, both))
+    gone = [
+        Contract("nothing_is_gone", table, Severity.WARN, "", "")
+        for table in ("marts.payment_cube", "marts.daily_money", "marts.landing_cube")
+    ]
+    use(monkeypatch, {empty: of_day.format(1)} | dict.fromkeys([*scale, *gone], both))
     for number in (1, 2):
         deliver_all(warehouse, day(number))
     verdicts = judged(warehouse, settings, day(1), day(2))
     assert {each.day: {reason.table for reason in verdicts[each].reasons} for each in verdicts} == {
         1: {"staging.order_events", "staging.page_events"},
-        2: {"marts.payment_cube", "staging.page_events"},
+        2: {"marts.payment_cube", "staging.page_events", "marts.landing_cube"},
     }
+    assert [reason.check for reason in verdicts[day(2)].reasons if reason.table == "marts.payment_cube"] == [
+        "volume_keeps_its_scale"
+    ]
     kept = "select count(*) from quality.results where not is_passed and table_name = 'marts.payment_cube'"
-    assert warehouse.value(kept) == 2
+    assert warehouse.value(kept) == 4
 
 
 def test_a_blocking_case_blocks_its_own_day_only_and_all_reasons_are_kept(

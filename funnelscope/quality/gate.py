@@ -32,8 +32,10 @@ class Verdict(StrEnum):
 
 MOST_NAMED = 10  # violations of a check that a day names
 EMPTY = "days_between_have_events"
-_FOLLOW_FROM_EMPTY = ("nothing_is_gone", "volume_is_usual", "volume_keeps_its_scale")
+_GONE, _SCALE = "nothing_is_gone", "volume_keeps_its_scale"
+_FOLLOW_FROM_EMPTY = (_GONE, "volume_is_usual", _SCALE)
 """What a family without an event does to the tables that are made of its events: no news, and not told again."""
+_MADE_OF = {"marts.daily_money": "marts.payment_cube"}
 PUBLISHABLE = (Verdict.PASS, Verdict.WARN, Verdict.HISTORY)
 
 
@@ -466,13 +468,19 @@ def _read_failed_checks(warehouse: Warehouse, from_date: date, to_date: date) ->
 
 
 def _leave_out_consequences(reasons: Sequence[VerdictReason]) -> list[VerdictReason]:
-    """Without what only repeats, of a table, that a family has no event on the day; quality.results keeps it."""
+    """Without what only repeats, of a table, that a family has no event, or the table next to nothing.
+
+    quality.results keeps it.
+    """
     is_empty = any(reason.check == EMPTY for reason in reasons)
-    return [
-        reason
-        for reason in reasons
-        if not (is_empty and reason.check in _FOLLOW_FROM_EMPTY and reason.table.startswith("marts."))
-    ]
+    off_scale = {reason.table for reason in reasons if reason.check == _SCALE}
+
+    def is_told(reason: VerdictReason) -> bool:
+        if is_empty and reason.check in _FOLLOW_FROM_EMPTY and reason.table.startswith("marts."):
+            return True
+        return reason.check == _GONE and not off_scale.isdisjoint((reason.table, _MADE_OF.get(reason.table, "")))
+
+    return [reason for reason in reasons if not is_told(reason)]
 
 
 def read_verdicts(warehouse: Warehouse, from_date: date, to_date: date) -> list[DayVerdict]:
