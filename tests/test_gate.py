@@ -119,6 +119,13 @@ def test_a_warning_is_published_with_its_reason(
     assert reason.say_in("zh") == "staging.page_events：「rarely_low」不成立：7（应为：at least 9）"
 
 
+def test_a_reason_that_an_earlier_version_stored_is_told_as_it_stands() -> None:
+    (old,) = gate._parse_reasons(
+        [{"key": "contract", "subject": "t: c", "observed": "7", "expected": "9", "severity": "warn"}]
+    )
+    assert old.say_in("zh") == "t: c: 7"
+
+
 def test_a_family_without_an_event_is_told_once(
     warehouse: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,10 @@ from datetime import date
 import pytest
 import typer
 
+from funnelscope.quality.gate import DayVerdict, Verdict, VerdictReason
 from funnelscope.settings import Settings
+from funnelscope.warehouse.checks import Severity
+from pipelines.cli.app import _print_verdicts
 from pipelines.cli.console import echo, explain_errors
 from pipelines.cli.quarantine_commands import _print_counts
 
@@ -36,6 +39,18 @@ def test_the_table_of_the_quarantine_takes_a_name_for_text(
     printed = capsys.readouterr().out
     assert SHOWN in printed
     assert "数据类" in printed, "the headings are in the shop's language"
+
+
+def test_the_end_of_a_run_counts_days_and_says_why_in_the_shop_s_language(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = Settings.model_validate({"shop": "x", "timezone": "UTC", "start_date": date(2026, 1, 5), "sources": []})
+    missing = VerdictReason("family_missing", "order", "missing: a.csv: cut off", "delivered", Severity.BLOCK)
+    _print_verdicts(
+        settings,
+        [DayVerdict(date(2026, 1, 6), Verdict.BLOCKED, (missing,)), DayVerdict(date(2026, 1, 7), Verdict.PASS, ())],
+    )
+    printed = capsys.readouterr()
+    assert printed.out == "结果：1 天被拦截，1 天通过\n"
+    assert printed.err == "2026-01-06 被拦截：订单：没有送达: a.csv: cut off\n"
 
 
 @pytest.mark.parametrize(("number", "words"), [(errno.ENAMETOOLONG, "longer than a file"), (errno.ELOOP, "to itself")])

@@ -67,6 +67,8 @@ class VerdictReason:
     def say_in(self, language: str) -> str:
         """The reason in a language: what is missing, or which check does not hold, with what was found."""
         words = load_words(language)
+        if not self.table and not self.key.startswith("family_"):  # as an earlier version stored a check
+            return f"{self.subject}: {self.observed}"
         if not self.table:
             family = words.translate_or_keep("families", self.subject)
             told = words.text("terminal", self.key, family=family)
