@@ -175,3 +175,28 @@ def test_the_movement_of_healthy_slices_is_measured_as_large_as_it_is() -> None:
         options = ScanOptions(leaf_overdispersion=1e-4)
         measured.append(scan(leaves, ["page", "agent"], options=options).slice_overdispersion)
     assert np.median(measured) == pytest.approx(0.02, abs=0.003)
+
+
+@pytest.mark.parametrize(
+    ("nats", "back", "named"),
+    [
+        (None, 40, {"page": "p0", "visitor": "new"}),
+        (2.0, 40, {"page": "p0"}),
+        (2.0, 400, {"page": "p0", "visitor": "new"}),
+    ],
+)
+def test_a_slice_that_is_nearly_all_of_another_goes_by_the_shorter_name_unless_the_rest_clearly_kept_still(
+    nats: float | None, back: int, named: dict[str, str]
+) -> None:
+    leaves = pd.DataFrame(
+        {
+            "page": np.repeat(["p0", "p1", "p2", "p3"], 2),
+            "visitor": ["new", "back"] * 4,
+            "entered": [4000.0, back] * 4,
+            "observed": [1960.0, 0.7 * back] + [2800, 0.7 * back] * 3,
+        }
+    )
+    leaves["expected"] = leaves["entered"] * 0.7
+    leaves["variance"] = leaves["expected"] * 0.3
+    found = scan(leaves, ["page", "visitor"], {}, ScanOptions(contradiction_of_most=nats)).findings
+    assert [each.slice for each in found] == [named]

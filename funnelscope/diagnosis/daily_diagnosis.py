@@ -28,6 +28,7 @@ from funnelscope.diagnosis.follow_up import (
     measure_effect_in_leaves,
     read_open_findings,
 )
+from funnelscope.diagnosis.lasting_names import name_lasting_slices
 from funnelscope.diagnosis.other_moves import find_other_moves
 from funnelscope.diagnosis.overdispersion import learn_overdispersion, write_slice_days
 from funnelscope.diagnosis.playbook import get_table_playbook
@@ -149,7 +150,15 @@ def _diagnose_events(
     overdispersion = learn_overdispersion(warehouse, day, learnt_from)
     if compared.regular_days:
         overdispersion = adjust_to_promotion(warehouse, day, compared, overdispersion)
-    step_days = scan_steps(warehouse, day, compared, overdispersion)
+    step_days = name_lasting_slices(
+        warehouse,
+        settings,
+        day,
+        compared,
+        overdispersion,
+        scan_steps(warehouse, day, compared, overdispersion),
+        open_findings,
+    )
     findings, followed = _diagnose_steps(warehouse, settings, day, compared, step_days, open_findings)
     records += diagnose_week(warehouse, settings, day, findings)
     records += [*followed, *find_other_moves(step_days, [] if compared.is_promotion else contributions)]

@@ -119,13 +119,18 @@ def _score_likeness(
     step, old_step = _STEPS[finding.cube, finding.step], _STEPS[old.cube, old.step]
     if step.segment != old_step.segment or bool(finding.slice) != bool(old.slice):
         return None
-    is_nested = overlap(finding.slice, old.slice)
     if step != old_step:
         conditions, old_conditions = set(finding.slice.items()), set(old.slice.items())
         shared = len(conditions & old_conditions) / max(len(conditions | old_conditions), 1)
-        return (False, shared) if is_nested else None
-    share = _measure_common_share(leaves[step.key], finding.slice, old.slice)
-    return (True, share) if is_nested or share >= _SAME_FAULT_SHARE else None
+        return (False, shared) if overlap(finding.slice, old.slice) else None
+    share = measure_likeness(leaves[step.key], finding.slice, old.slice)
+    return (True, share) if share is not None else None
+
+
+def measure_likeness(leaves: pd.DataFrame, one: SliceConditions, other: SliceConditions) -> float | None:
+    """The share of entries that two slices of a step have in common; None where that is two faults."""
+    share = _measure_common_share(leaves, one, other)
+    return share if overlap(one, other) or share >= _SAME_FAULT_SHARE else None
 
 
 def _measure_common_share(leaves: pd.DataFrame, one: SliceConditions, other: SliceConditions) -> float:

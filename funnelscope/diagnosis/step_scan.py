@@ -32,6 +32,9 @@ _SEGMENTS_OF_ROBOTS = ("arrival", "qualified_product_view", "favorite_or_cart")
 _HABITS_OF_ROBOTS = ("is_returning", "first_category", "inquiry_class")
 """They are new, look around and ask nothing: that tells them from people, not where they come from."""
 _SAME_VISITS = 0.95
+_CONTRADICTION_OF_MOST = 2.0
+"""Nats, seven to one: a slice that holds nine tenths of another goes by the shorter name unless the rest clearly kept
+still. Most dimensions of a stage cube are habits of visitors, of whom one kind is nearly all."""
 _LEAST_PLAIN_Z = 3.0
 """Of a slice's passes as they are counted: its weighted score alone may rest on one leaf that hardly varied before."""
 
@@ -175,6 +178,7 @@ def scan_step(
         slice_overdispersion=of_slices,
         leaf_overdispersion=of_slices,  # learnt from days: in a small cube a fault could pass for noise of the leaves
         level_overdispersion=None if is_thin else of_whole,
+        contradiction_of_most=_CONTRADICTION_OF_MOST,
     )
     dimensions = [name for name in cube_day.dimensions if present[name].nunique() > 1]
     scanned = scan(present, dimensions, cube_day.hierarchy, options) if dimensions else None

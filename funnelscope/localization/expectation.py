@@ -15,6 +15,7 @@ from funnelscope.localization.arrays import Floats, Integers
 
 _ROUNDS = 4  # of raking; the margins have settled to a few per cent of their noise by then
 _PRIOR_PASSES = 5.0  # what a margin is drawn towards the whole by, in passes
+_PRIOR_FREEDOM = 4.0  # degrees of freedom of the leaves around the main effects
 _SPREAD_BOUNDS = (1e-4, 0.5)  # of the squared coefficient of variation of leaf rates around the main effects
 
 
@@ -31,8 +32,9 @@ def shrink_rates(
 ) -> BaselineRates:
     """Leaf rates over the whole baseline, each drawn towards what the dimensions of the leaf predict.
 
-    r̂ = (k₀ + κm) / (n₀ + κ): m is raked to the margins of every dimension in `codes`; κ follows from the spread of the
-    leaves around m that chance does not explain (method of moments).
+    r̂ = (k₀ + κm) / (n₀ + κ): m is raked to the margins of every dimension in `codes`, in passes or in failures, by
+    whichever foretells the baseline better; κ follows from the spread of the leaves around m that chance does not
+    explain (method of moments), and is less for a leaf that is far from m.
 
     Args:
         with_pairs: m also follows pairs of dimensions as far as they differ from their main effects, and r̂ keeps the
@@ -41,16 +43,38 @@ def shrink_rates(
     prior = _estimate_main_effects(passed, entered, codes)
     if with_pairs:
         prior = _add_pair_effects(passed, entered, codes, prior)
+    else:
+        of_failures = 1 - _estimate_main_effects(entered - passed, entered, codes)
+        prior = max((prior, of_failures), key=lambda rate: _measure_likelihood(passed, entered, rate))
     mean = entered * prior
     if with_pairs:
         spread = _measure_squared_spread(passed, mean, prior)
     else:
         spread = _estimate_squared_spread(passed, mean, prior, codes)
-    strength = (1 - prior) / (prior * np.clip(spread, *_SPREAD_BOUNDS))
+    spread = float(np.clip(spread, *_SPREAD_BOUNDS))
+    strength = (1 - prior) / (prior * spread) * _relax_priors(passed, entered, prior, spread)
     rate = (passed + strength * prior) / (entered + strength)
     if with_pairs:
         rate = _rake_rates(passed, entered, codes, rate)
     return BaselineRates(rate, entered + strength)
+
+
+def _measure_likelihood(passed: Floats, entered: Floats, rate: Floats) -> float:
+    """Binomial log-likelihood of the passes, but for a constant."""
+    rate = np.clip(rate, 1e-6, 1 - 1e-6)
+    return float(passed @ np.log(rate) + (entered - passed) @ np.log1p(-rate))
+
+
+def _relax_priors(passed: Floats, entered: Floats, prior: Floats, spread: float) -> Floats:
+    """How far every leaf is drawn towards its prior, as a share of what the spread asks: 1 near it, less far from it.
+
+    The leaves around the main effects have the tails of Student's t: few are far away, and those speak for themselves.
+    Each share is the expected precision of a normal deviate that is mixed so (Lange, Little and Taylor).
+    """
+    entered = np.maximum(entered, 1e-9)
+    variance = prior * (1 - prior) / entered + spread * prior**2
+    distance = (passed / entered - prior) ** 2 / variance
+    return np.asarray(np.minimum((_PRIOR_FREEDOM + 1) / (_PRIOR_FREEDOM + distance), 1.0))
 
 
 def _measure_squared_spread(passed: Floats, mean: Floats, rate: Floats) -> float:
