@@ -26,10 +26,10 @@ from funnelscope.diagnosis.playbook import FaultText, load_playbook
 from funnelscope.diagnosis.rate_decomposition import decompose_amount, decompose_rate
 from funnelscope.diagnosis.records import FindingRecord, decode_records, encode_record, list_columns
 from funnelscope.diagnosis.stated_reasons import StatedReason
-from funnelscope.diagnosis.step_scan import StepDay, find_robot_source, select_losses
+from funnelscope.diagnosis.step_scan import StepDay, find_robot_source
 from funnelscope.diagnosis.steps import STEPS, FunnelStep
 from funnelscope.diagnosis.stored_diagnosis import read_diagnosis
-from funnelscope.localization.scan import LocalizedSlice, Scan
+from funnelscope.localization.scan import LocalizedSlice
 from funnelscope.settings import SettingsError, load_settings
 
 COUNTS = arrays(np.int64, 6, elements=st.integers(0, 10**6))
@@ -135,34 +135,6 @@ def test_repurchase_is_asked_for_drifts_once_its_customers_of_180_days_are_compl
     drifting = found(180)
     assert drifting is not None
     assert drifting.effect == pytest.approx(-0.1)
-
-
-def test_where_most_pass_a_handful_of_failures_is_chance_however_far_it_is_in_passes() -> None:
-    def found(passed: int, entered: int) -> list[dict[str, str]]:
-        expected = 0.9 * entered
-        leaves = pd.DataFrame(
-            {
-                "page": ["a"],
-                "entered": [entered],
-                "observed": [passed],
-                "variance": [0.1 * expected],
-                "expected": [expected],
-            }
-        )
-        finding = LocalizedSlice(
-            {"page": "a"}, passed / expected, 0, 1, 5.3, 1e-5, 14.0, passed, expected, 1.0, None, 0.0
-        )
-        return [each.slice for each in select_losses(Scan((finding,), 1.0, 0.0, 0.0, 0.012, 500), leaves, 0.012)]
-
-    assert found(passed=7, entered=13) == []
-    assert found(passed=70, entered=130) == [{"page": "a"}]
-
-
-def test_a_slice_that_only_weights_make_conspicuous_is_none() -> None:
-    """Weights rest on what a leaf usually does; after a single day to compare with, that may be very little."""
-    leaves = pd.DataFrame({"page": ["a"], "entered": [28], "observed": [9], "variance": [7.0], "expected": [13.2]})
-    finding = LocalizedSlice({"page": "a"}, 0.26, 0, 1, 5.4, 1e-4, 14.0, 9.0, 13.2, 1.0, None, 0.0)
-    assert select_losses(Scan((finding,), 1.0, 0.0, 0.0, 0.012, 500), leaves, 0.012) == ()
 
 
 def test_a_sale_that_begins_hours_earlier_is_compared_by_its_own_days_its_eve_and_another_sale_with_none() -> None:

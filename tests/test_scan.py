@@ -200,3 +200,53 @@ def test_a_slice_that_is_nearly_all_of_another_goes_by_the_shorter_name_unless_t
     leaves["variance"] = leaves["expected"] * 0.3
     found = scan(leaves, ["page", "visitor"], {}, ScanOptions(contradiction_of_most=nats)).findings
     assert [each.slice for each in found] == [named]
+
+
+QUIET = ScanOptions(slice_overdispersion=0.012, leaf_overdispersion=0.012, family_wise_error=0.005)
+
+
+def pages(first: dict[str, list[float]], rate: float, pages: int = 40) -> pd.DataFrame:
+    """The leaves of the first page, and those of others at their usual level; `variance` by chance of the day alone."""
+    usual = {"entered": [1000.0], "expected": [1000.0 * rate], "observed": [1000.0 * rate]}
+    frames = [pd.DataFrame(first).assign(page="a")] + [pd.DataFrame(usual).assign(page=f"p{n}") for n in range(pages)]
+    leaves = pd.concat(frames, ignore_index=True)
+    if "variance" not in leaves:
+        leaves["variance"] = leaves["expected"] * (1 - leaves["expected"] / leaves["entered"])
+    leaves["variance"] = leaves["variance"].fillna(leaves["expected"] * (1 - rate))
+    return leaves.assign(device=[f"d{n % 3}" for n in range(len(leaves))])
+
+
+def first_page(found: Scan) -> bool:
+    return any(each.slice.get("page") == "a" for each in found.findings)
+
+
+@pytest.mark.parametrize(("entered", "passed", "is_found"), [(13, 7, False), (130, 70, True)])
+def test_where_most_pass_a_handful_of_failures_is_chance_however_far_it_is_in_passes(
+    entered: float, passed: float, is_found: bool
+) -> None:
+    leaves = pages({"entered": [entered], "expected": [0.9 * entered], "observed": [passed]}, 0.9)
+    assert first_page(scan(leaves, ["page", "device"], {}, QUIET)) == is_found
+
+
+@pytest.mark.parametrize(("baselines", "is_found"), [(0.01, True), (1.0, False)])
+def test_failures_that_few_foretell_are_as_uncertain_as_those_few(baselines: float, is_found: bool) -> None:
+    """Of 100 entries one usually fails, and eight do; known from a hundred days, or from one."""
+    variance = 99 * 0.01 * (1 + baselines)
+    first = {"entered": [100.0], "expected": [99.0], "observed": [92.0], "variance": [variance]}
+    leaves = pages(first, 0.99)
+    options = ScanOptions(
+        slice_overdispersion=0.005, leaf_overdispersion=0.0, family_wise_error=0.005, min_failure_effect=0.5
+    )
+    assert first_page(scan(leaves, ["page", "device"], {}, options)) == is_found
+
+
+def test_a_slice_that_only_weights_make_conspicuous_is_none() -> None:
+    """A leaf that hardly varied before weighs much; of the slice as it is counted that says little."""
+    first = {
+        "entered": [28.0, 400.0],
+        "expected": [14.0, 200.0],
+        "observed": [2.0, 196.0],
+        "variance": [0.5, 400.0],
+    }
+    assert not first_page(scan(pages(first, 0.5), ["page"], {}, QUIET))
+    assert first_page(scan(pages(first | {"observed": [2.0, 100.0]}, 0.5), ["page"], {}, QUIET))

@@ -116,9 +116,9 @@ def test_an_argument_of_the_shop_s_own_expectation_is_told_by_its_name() -> None
 def told_keys() -> set[str]:
     """Every key that the code tells something by."""
     keys = {*OTHER_FORMATS.values(), *(f"asked_{name}" for name in TRANSLATED_ARGUMENTS)}
-    for file in (REPOSITORY / "funnelscope").rglob("*.py"):
+    for file in (each for room in ("funnelscope", "pipelines") for each in (REPOSITORY / room).rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            makers = ("LocalizedMessage", "build_problem")
+            makers = ("LocalizedMessage", "build_problem", "CubeError")
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in makers and node.args:
                 keys |= {each.value for each in ast.walk(node.args[0]) if isinstance(each, ast.Constant)}
     return keys - {"asked_", ""}

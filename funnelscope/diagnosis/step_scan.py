@@ -7,14 +7,14 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom, norm
+from scipy.stats import norm
 
 from funnelscope.diagnosis.baseline import CubeDay, estimate_leaves, load_cube_day
 from funnelscope.diagnosis.comparable_days import BASELINE_DAYS, ComparableDays
 from funnelscope.diagnosis.data_faults import is_bot_flood
 from funnelscope.diagnosis.overdispersion import Overdispersion
 from funnelscope.diagnosis.steps import CUBES, SOURCE, STEPS, FunnelStep, get_steps
-from funnelscope.localization.scan import LocalizedSlice, Scan, ScanOptions, scan
+from funnelscope.localization.scan import LocalizedSlice, ScanOptions, scan
 from funnelscope.warehouse.connection import Warehouse
 
 DAILY_ERROR = 0.005
@@ -35,8 +35,6 @@ _SAME_VISITS = 0.95
 _CONTRADICTION_OF_MOST = 2.0
 """Nats, seven to one: a slice that holds nine tenths of another goes by the shorter name unless the rest clearly kept
 still. Most dimensions of a stage cube are habits of visitors, of whom one kind is nearly all."""
-_LEAST_PLAIN_Z = 3.0
-"""Of a slice's passes as they are counted: its weighted score alone may rest on one leaf that hardly varied before."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +180,7 @@ def scan_step(
     )
     dimensions = [name for name in cube_day.dimensions if present[name].nunique() > 1]
     scanned = scan(present, dimensions, cube_day.hierarchy, options) if dimensions else None
+    found = scanned.findings if scanned else ()
     return StepDay(
         step,
         leaves,
@@ -190,45 +189,8 @@ def scan_step(
         scale,
         scanned.reference_level if scanned else _measure_level(present),
         scanned.reference_error if scanned else 0.0,
-        select_losses(scanned, present, of_slices, error) if scanned else (),
-        _select_gains(scanned, present, of_slices) if scanned else (),
-    )
-
-
-def select_losses(
-    scanned: Scan, leaves: pd.DataFrame, slice_overdispersion: float, error: float = DAILY_ERROR
-) -> tuple[LocalizedSlice, ...]:
-    """The findings that lose. Where most pass, those who fail are the rare counts: their own tail must say so too.
-
-    The scan's statistic is that of many passes; of a dozen entries of which one usually fails, five may fail by chance,
-    and of a dozen expected passes ten.
-    """
-    kept = []
-    for found in scanned.findings:
-        inside = select_inside(leaves, found.slice)
-        entered, passed = float(inside["entered"].sum()), float(inside["observed"].sum())
-        variance = float(inside["variance"].sum()) + (slice_overdispersion * found.expected) ** 2
-        if found.expected - passed < _LEAST_PLAIN_Z * np.sqrt(variance):
-            continue
-        rate = min(found.expected / entered, 0.999)
-        by_chance = found.expected * (1 - rate)
-        z = -norm.ppf(binom.cdf(passed, entered, rate)) * np.sqrt(min(by_chance / variance, 1.0))
-        is_rare = norm.sf(z) * _LAYERS * scanned.slices_looked_at <= error / len(STEPS)
-        if (rate <= 0.5 and found.expected >= _FEWEST_NORMAL) or is_rare:
-            kept.append(found)
-    return tuple(kept)
-
-
-def _select_gains(scanned: Scan, leaves: pd.DataFrame, slice_overdispersion: float) -> tuple[LocalizedSlice, ...]:
-    """The findings that gain, as they are counted plainly too."""
-    return tuple(
-        found
-        for found in scanned.findings
-        if found.observed - found.expected
-        >= _LEAST_PLAIN_Z
-        * np.hypot(
-            np.sqrt(float(select_inside(leaves, found.slice)["variance"].sum())), slice_overdispersion * found.expected
-        )
+        tuple(each for each in found if each.lost > 0),
+        tuple(each for each in found if each.lost < 0),
     )
 
 

@@ -45,29 +45,32 @@ class Localization:
 
 
 class CubeError(ValueError):
-    """Nothing can be said about this cube; the message says why."""
+    """Nothing can be said about this cube; `message` says why, in any language of the words files."""
+
+    def __init__(self, key: str, /, **values: str | int | Sequence[LocalizedMessage]) -> None:
+        self.message = LocalizedMessage(key, **values)
+        super().__init__(self.message)
 
 
 def read_cube(path: Path) -> pd.DataFrame:
     """A cube from a CSV file (gzip too) or a Parquet file; dimension values stay text. Raises CubeError."""
     try:
         if not path.exists() or path.stat().st_size == 0:
-            raise CubeError(f"{path}: {'the file is empty' if path.exists() else 'there is no such file'}")
+            raise CubeError("cube_empty_file" if path.exists() else "cube_no_file", file=str(path))
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         header = pd.read_csv(path, nrows=0).columns
         if len(header) == 1 and (found := [mark for mark in (";", "\t", "|") if mark in header[0]]):
-            raise CubeError(f"{path}: its columns stand between {found[0]!r}; write them between commas, or as Parquet")
+            raise CubeError("cube_other_separator", file=str(path), mark=repr(found[0]))
         texts = {name: str for name in header if name not in (*RATIO, *ADDITIVE)}
         return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values={name: [""] for name in header})
     except CubeError:
         raise
     except UnicodeDecodeError as error:
-        raise CubeError(f"{path} is not UTF-8 (byte {error.start + 1}): save it as UTF-8 or Parquet") from None
+        raise CubeError("cube_not_utf8", file=str(path), byte=error.start + 1) from None
     except (ValueError, OSError, EOFError) as error:
-        raise CubeError(
-            f"{path} cannot be read as {'Parquet' if path.suffix == '.parquet' else 'CSV'}: {error}"
-        ) from None
+        format_ = "Parquet" if path.suffix == ".parquet" else "CSV"
+        raise CubeError("cube_unreadable", file=str(path), format=format_, error=str(error)) from None
 
 
 def localize(
@@ -125,42 +128,40 @@ def _find_measures(
     _check_dimensions(held, dimensions, hierarchy)
     _check_hierarchy(hierarchy)
     if not 0 < baseline_periods < np.inf:
-        raise CubeError(f"the baseline has {baseline_periods:g} periods; without any there is nothing to compare with")
+        raise CubeError("cube_no_baseline_periods", periods=f"{baseline_periods:g}")
     if cube.empty:
-        raise CubeError("the cube has no rows")
+        raise CubeError("cube_no_rows")
     for columns in (RATIO, ADDITIVE):
         missing = [name for name in columns if name not in held]
         if not missing:
             return columns
         if len(missing) < len(columns):
-            raise CubeError(
-                f"the cube lacks {', '.join(missing)}: without a real and a predicted value nothing can be said"
-            )
-    raise CubeError(f"the cube has neither {', '.join(RATIO)} nor {', '.join(ADDITIVE)}; it has {', '.join(held)}")
+            raise CubeError("cube_lacks_measures", missing=", ".join(missing))
+    raise CubeError("cube_no_measures", ratio=", ".join(RATIO), sums=", ".join(ADDITIVE), held=", ".join(held))
 
 
 def _check_dimensions(held: Sequence[str], dimensions: Sequence[str], hierarchy: Hierarchy) -> None:
     """Raises CubeError where a dimension is a measure, is no column, is missing from the list, or none is named."""
     for name in dimensions:
         if name in (*RATIO, *ADDITIVE):
-            raise CubeError(f"'{name}' is a measure, not a dimension")
+            raise CubeError("cube_measure_as_dimension", name=name)
     mentioned = [*hierarchy, *(above for names in hierarchy.values() for above in names)]
     for name in [*dimensions, *mentioned]:
         if name not in held:
-            raise CubeError(f"the cube has no column '{name}'; it has {', '.join(held)}")
+            raise CubeError("cube_no_column", name=name, held=", ".join(held))
     for name in mentioned:
         if name not in dimensions:
-            raise CubeError(f"the hierarchy names '{name}', which is not among the dimensions {', '.join(dimensions)}")
+            raise CubeError("cube_hierarchy_beside", name=name, dimensions=", ".join(dimensions))
     if not dimensions:
         names = [name for name in held if name not in (*RATIO, *ADDITIVE)]
-        raise CubeError(f"no dimension was named: name some of {', '.join(names)} with --dims")
+        raise CubeError("cube_no_dimension", names=", ".join(names))
 
 
 def _check_hierarchy(hierarchy: Hierarchy) -> None:
     """Raises CubeError where a dimension would determine itself."""
     for name in hierarchy:
         if name in _find_all_above(name, hierarchy):
-            raise CubeError(f"the hierarchy goes in a circle: '{name}' would determine itself")
+            raise CubeError("cube_hierarchy_circle", name=name)
 
 
 def _select_sound_rows(
@@ -188,14 +189,14 @@ def _select_sound_rows(
             )
         unsound |= where
     if unsound.all():
-        raise CubeError(f"no row can be used: {'; '.join(remarks)}")
+        raise CubeError("cube_no_sound_row", remarks=tuple(remarks))
     rows = rows[~unsound]
     baseline = "predict_den" if columns == RATIO else "predict"
     if empty := [name for name in columns if name.startswith("predict") and (rows[name] == 0).all()]:
         name = "predict_den" if "predict_den" in empty else empty[0]
-        raise CubeError(f"{name} is 0 in every row: there is no baseline to compare with")
+        raise CubeError("cube_no_baseline", name=name)
     if columns == RATIO and rows["real_den"].sum() <= 0:
-        raise CubeError("real_den is 0 in every row: nothing was observed")
+        raise CubeError("cube_nothing_observed")
     without = int((rows[baseline] == 0).sum())
     if without:
         is_ratio = columns == RATIO

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
-from scipy.special import gammainc, gammaincc, xlogy
+from scipy.special import betainc, gammainc, gammaincc, xlogy
 from scipy.stats import norm
 
 from funnelscope.localization.arrays import Booleans, Floats, Integers
@@ -243,28 +243,43 @@ class _RatioSearch:
         self.seen_of = self.slices.sum_over(self.observed * self.weight)
         self.passes_of = self.slices.sum_over(self.expected * self.weight)
         self.total_seen = float(self.observed @ self.weight) + self.history
-        self._count_failures(variance)
+        self._count_rarer_outcome(variance)
         self.total_expected = float(self.expected @ self.weight) + self.history * level
 
-    def _count_failures(self, variance: Floats) -> None:
-        """Of every slice where most pass: entries, failures and those expected, as many as their variance is worth."""
-        self.fails = self.expected_of * self.reference > 0.5 * self.entered_of
-        expected = np.minimum(self.expected, _HIGHEST_RATE * self.entered)
-        self.worth = np.minimum(1, expected * (1 - expected / self.entered) / variance)
-        self.worth_of = self.slices.sum_over(self.worth * self.entered)
-        self.failed_of = self.slices.sum_over(self.worth * (self.entered - self.observed))
-        self.expected_fails_of = self.slices.sum_over(self.worth * (self.entered - expected))
+    def _count_rarer_outcome(self, variance: Floats) -> None:
+        """Of every slice those who fail where most pass, else those who pass; how many should, and how surely."""
+        self.binomial_expected = np.minimum(self.expected, _HIGHEST_RATE * self.entered)
+        passes = self.slices.sum_over(self.binomial_expected)
+        unsure = np.maximum(variance - self.binomial_expected * (1 - self.binomial_expected / self.entered), 0)
+        self.fails = passes > 0.5 * self.entered_of
+        self.rarer_of = np.where(self.fails, self.entered_of - self.observed_of, self.observed_of)
+        self.expected_rarer_of = np.where(self.fails, self.entered_of - passes, passes)
+        self.unsure_of = self.slices.sum_over(unsure)
 
-    def _score_failures(self, numbers: Integers, roots: list[_RatioRoot]) -> Floats:
-        """z of slices by those who fail, where most pass, as few vary more than many; infinite elsewhere."""
-        entered, failed, expected = (each[numbers] for each in (self.worth_of, self.failed_of, self.expected_fails_of))
+    def _score_counts(self, numbers: Integers, roots: list[_RatioRoot]) -> Floats:
+        """z of slices by the exact tail of the rarer outcome as it is counted.
+
+        How many were to be expected is itself known from a few, as a gamma variate: so today's number is negative
+        binomial, but for what many entries vary less. Weighted passes may rest on a leaf that hardly varied before.
+        """
+        entered, counted, expected, unsure = (
+            each[numbers] for each in (self.entered_of, self.rarer_of, self.expected_rarer_of, self.unsure_of)
+        )
         if roots:
             touched = np.unique(np.concatenate([root.leaves for root in roots]))
-            change = (1 - self._combine_levels(roots)[touched]) * (self.worth * self.expected)[touched]
-            expected = expected + self.slices.sum_over(change, touched)[numbers]
+            change = (self._combine_levels(roots)[touched] - 1) * self.binomial_expected[touched]
+            passes = self.slices.sum_over(change, touched)[numbers]
+            expected = expected + np.where(self.fails[numbers], -passes, passes)
         expected = np.clip(expected, (1 - _HIGHEST_RATE) * entered, entered)
-        deviance = xlogy(failed, failed / expected) + xlogy(entered - failed, (entered - failed) / (entered - expected))
-        return np.where(self.fails[numbers], np.sqrt(2 * np.maximum(deviance, 0)), np.inf)
+        ratio = np.maximum(unsure / expected, _TINY)
+        size = expected / ratio
+        tail = np.where(
+            counted > expected,
+            betainc(np.maximum(counted, _TINY), size, ratio / (1 + ratio)),
+            betainc(size, counted + 1, 1 / (1 + ratio)),
+        )
+        chance = np.maximum(expected * (1 - expected / entered), _TINY)
+        return np.asarray(norm.isf(tail) * np.sqrt((expected + unsure) / (chance + unsure)))
 
     def _add_history(self, level_overdispersion: float) -> None:
         """Takes the usual level as so many passes more, outside every slice, unless the whole has clearly moved.
@@ -413,7 +428,7 @@ class _RatioSearch:
         z = np.sqrt(2 * np.maximum(deviance, 0) / (1 + movement**2 * precision))
         effect = np.abs(seen / passes - rest_seen / rest_passes)
         accepted = np.flatnonzero(usable & (z >= self.least_z_of) & (effect >= self.least_effect_of))
-        z[accepted] = np.minimum(z[accepted], self._score_failures(accepted, roots))
+        z[accepted] = np.minimum(z[accepted], self._score_counts(accepted, roots))
         z[accepted] = np.minimum(
             z[accepted], self._score_tails(accepted, seen, passes, rest_seen / rest_passes, movement)
         )
@@ -526,7 +541,7 @@ class _RatioSearch:
             others = [other for other in roots if other is not root]
             scores = self._score_slices(others)
             numbers = np.array([root.number, root.noticed])
-            z = np.minimum(scores.z[numbers], self._score_failures(numbers, others))
+            z = np.minimum(scores.z[numbers], self._score_counts(numbers, others))
             certain = int(np.argmax(z))
             if z[certain] >= self.least_z_of[numbers[certain]]:
                 findings.append(self._report_root(root, float(z[certain]), numbers[certain], scores))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.messages.wording import MINUS, Words, load_words
 from pipelines.cli.console import echo, show_controls
 
@@ -72,7 +73,7 @@ def diagnose_cubes(
     """
     is_good = True
     for cube in cubes:
-        answer = _answer(cube, question)
+        answer = _answer(cube, question, language)
         is_good = is_good and not answer.mistake
         if as_json:
             echo(json.dumps(_as_json(answer), ensure_ascii=False))
@@ -87,7 +88,7 @@ def diagnose_cubes(
         raise typer.Exit(1)
 
 
-def _answer(cube: Path, question: CubeQuestion) -> CubeAnswer:
+def _answer(cube: Path, question: CubeQuestion, language: str) -> CubeAnswer:
     from funnelscope.localization.localize import CubeError, Localization, localize, read_cube
 
     try:
@@ -95,9 +96,10 @@ def _answer(cube: Path, question: CubeQuestion) -> CubeAnswer:
         found = localize(read_cube(cube), question.dimensions, hierarchy, question.baseline_periods)
         return CubeAnswer(cube, found, None)
     except CubeError as error:
-        mistake = str(error) if str(error).startswith(str(cube)) else f"{cube}: {error}"
+        said = error.message.say_in(language)
+        mistake = said if said.startswith(str(cube)) else f"{cube}: {said}"
     except MemoryError:
-        mistake = f"{cube} does not fit in memory: name fewer dimensions, or sum its rows over fewer"
+        mistake = LocalizedMessage("cube_too_large", file=str(cube)).say_in(language)
     return CubeAnswer(cube, Localization((), 0.0, ()), mistake)
 
 
@@ -109,7 +111,7 @@ def _hierarchy(text: str) -> dict[str, list[str]]:
     for pair in filter(None, (part.strip() for part in text.split(","))):
         inner, colon, outer = (part.strip() for part in pair.partition(":"))
         if not (inner and colon and outer):
-            raise CubeError(f"--hierarchy: '{pair}' is not a pair; write INNER:OUTER, such as campaign:channel")
+            raise CubeError("cube_no_pair", pair=pair)
         above.setdefault(inner, []).append(outer)
     return above
 
