@@ -6,8 +6,7 @@ from typing import Any, Literal
 from funnelscope.events.schema import FAMILIES, FIGURE
 from funnelscope.settings import Settings, Source
 from funnelscope.warehouse.connection import Warehouse
-
-ROWS_OF_A_CUT_EXPORT = 100_000  # there, platforms cut their exports off
+from funnelscope.warehouse.models import DEFAULT_PARAMETERS
 
 Presence = Literal["present", "missing", "absent", "growing"]
 
@@ -126,7 +125,7 @@ _VERSIONS = f"""
                     -- A database that is down has changed nothing.
                     case when deliveries.status = 'unreachable' then 'loaded' else deliveries.status end,
                     array_to_string(deliveries.delivered_columns, chr(29)), deliveries.warning,
-                    deliveries.rows_read = {ROWS_OF_A_CUT_EXPORT},
+                    deliveries.rows_read = {DEFAULT_PARAMETERS["rows_of_a_cut_export"]},
                     case when not is_known then deliveries.content_hash end,
                     case when not is_known then deliveries.file end,
                     case when not is_known then deliveries.rows_loaded end
