@@ -256,6 +256,10 @@ class Source(_Export):
     query: str = Field("", description="SQL on the attached database instead of files")
     attach: str = Field("", description="DuckDB, SQLite or Parquet file that the query reads")
     join: Join | None = None
+    records: str = Field(
+        "",
+        description="list of a JSON file that holds the records, such as data.orders; found by its columns by default",
+    )
     lines: str = Field("", description="a list in each record; every element of it is a row, readable as lines.field")
     where: str = Field("", description="SQL condition over the source columns; rows that do not meet it are left out")
     format: Format | None = None
