@@ -58,8 +58,7 @@ FIELDS = """\
     columns: {event_id: uuid, event_time: ts, visitor_id: user.device, session_id: context.visit,
               page: context.page.url, page_type: context.page.kind}
     expressions: {customer_id: user.login, product_id: params.item, dwell_ms: params.stay, scroll_ratio: params.depth}
-    event_types: {column: action.name, values: {page_view: page_view, page_leave: page_leave,
-                  product_view: product_view}, others: leave_out}
+    event_types: {column: action.name}
 """
 WORKBOOK = """\
   - family: order
@@ -133,7 +132,9 @@ def deliver(folder: Path) -> None:
                 ],
                 lambda each: each.value is not null
             ) as params
-        from (from {pages} limit {CSV_ROWS // 5})
+        from (
+            from {pages} where event_type in ('page_view', 'page_leave', 'product_view') limit {CSV_ROWS // 5}
+        )
     """
     copy(nested, folder / "fields", "pages.jsonl", "format json")
     some = f"from (from {pages} limit {CSV_ROWS})"

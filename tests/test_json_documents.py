@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from intake_helpers import Shop, Told
 
 from funnelscope.ingest.readers.json_documents import JsonError, find_lists, read_records
 from funnelscope.warehouse.connection import open_in_memory_warehouse
-from tests.intake_helpers import Shop, Told
 
 LONGEST = 16 * 2**20
 ORDERS = [
