@@ -105,6 +105,10 @@ DOUBTFUL = {
         FORMS["within an object over lines"][:-60],
         "is damaged JSON from line 42 on: Unterminated string starting at; download it again",
     ),
+    "cut off behind an object on a line": (
+        "[\n" + ",\n".join(map(json.dumps, ORDERS)),
+        "is damaged JSON from line 4 on: Expecting ',' or ']'; download it again",
+    ),
     "two lists": (
         write_spread({"orders": ORDERS, "cancelled": ORDERS}),
         "has several lists that may be meant: orders, cancelled; declare one of them as records",

@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from itertools import islice
+from operator import and_
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,7 @@ LONGEST_LINE = 16 * 2**20  # in characters; what is longer is a bad record, of w
 # Compressed text that expands more is no export: not once in a hundred does one reach a tenth of it.
 LARGEST_EXPANSION, EXPANDED_IN_ANY_CASE = 200, 128 * 2**20
 LINE_COUNTS_FOR = 16  # characters more, so that blank lines come to an end
+LINES_LOOKED_AT = 1_000
 PARTS_SPLIT_IN_VAIN = 3  # then the rest of the file is read record by record
 
 
@@ -407,16 +410,15 @@ def _find_record_list(open_again: OpenText, source: Source) -> str:
         DeliveryError: the text is no JSON, lacks the declared list, or has several that may be meant.
     """
     with open_again() as text:
-        filled = (line for line in _read_lines(text) if not line.isspace())
-        first, second = next(filled, ""), next(filled, "")
+        first = next((line for line in _read_lines(text) if not line.isspace()), "")
     if not source.records and (not first.lstrip().startswith(("{", "[")) or _is_record(first, source)):
         return ""
     try:
         with open_again() as text:
             found = find_lists(text, LONGEST_LINE)
     except JsonError as error:
-        if not source.records and _parse_object(second) is not None:
-            return ""  # lines, of which the first is damaged
+        if not source.records and _has_objects_on_lines(open_again):
+            return ""  # of which the first is damaged
         message = LocalizedMessage("json_is_damaged", line=str(error.line), error=str(error))
         raise DeliveryError(QuarantineReason.UNREADABLE, message) from None
     likely = [source.records] if source.records else _select_likely_lists(found, source)
@@ -427,6 +429,14 @@ def _find_record_list(open_again: OpenText, source: Source) -> str:
         message = LocalizedMessage("no_such_list", list=source.records, lists=lists)
         raise DeliveryError(QuarantineReason.UNREADABLE, message, ("records",))
     return likely[0]
+
+
+def _has_objects_on_lines(open_again: OpenText) -> bool:
+    """Whether two lines that follow each other are objects: between those of a list there is a comma."""
+    with open_again() as text:
+        filled = (line for line in _read_lines(text) if not line.isspace())
+        are_objects = [_parse_object(line) is not None for line in islice(filled, LINES_LOOKED_AT)]
+    return any(map(and_, are_objects, are_objects[1:]))
 
 
 def _parse_object(line: str) -> dict[str, Any] | None:
