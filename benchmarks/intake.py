@@ -51,6 +51,15 @@ MAPPED = """\
     expressions: {page_type: "coalesce(kind, 'other')", scroll_ratio: depth / 100}
     empty_values: ["-"]
 """
+# The same events as a tracker logs them: objects within objects, and a list of parameters by key.
+FIELDS = """\
+  - family: page
+    timezone: UTC
+    columns: {event_id: uuid, event_time: ts, visitor_id: user.device, session_id: context.visit,
+              page: context.page.url, page_type: context.page.kind}
+    expressions: {customer_id: user.login, product_id: params.item, dwell_ms: params.stay, scroll_ratio: params.depth}
+    event_types: {column: action.name}
+"""
 WORKBOOK = """\
   - family: order
     columns: {order_id: 订单编号, event_time: 付款时间, customer_id: 买家, amount: 实付金额, quantity: 数量}
@@ -63,6 +72,7 @@ KINDS = {
     "mapped": ("one large Parquet file, mapped", MAPPED, 100_000),
     "csv": ("CSV, contract names", PAGES, 80_000),
     "json": ("JSON lines, contract names", PAGES, 0),
+    "fields": ("JSON lines, fields within objects", FIELDS, 50_000),
     "workbook": (f"workbook, {WORKBOOK_ROWS:,} × {WORKBOOK_COLUMNS}", WORKBOOK, 5_000),
 }
 
@@ -108,6 +118,25 @@ def deliver(folder: Path) -> None:
     """
     copy(f"from {pages} order by event_time", folder / "large", "pages.parquet", "format parquet, compression zstd")
     copy(own_names, folder / "mapped", "pages.parquet", "format parquet, compression zstd")
+    nested = f"""
+        select
+            event_id as uuid, event_time::TIMESTAMP::VARCHAR as ts,
+            {{'device': visitor_id, 'login': customer_id}} as user,
+            {{'visit': session_id, 'page': {{'url': page, 'kind': page_type}}}} as context,
+            {{'name': event_type}} as action,
+            list_filter(
+                [
+                    {{'key': 'item', 'value': product_id::VARCHAR}},
+                    {{'key': 'stay', 'value': dwell_ms::VARCHAR}},
+                    {{'key': 'depth', 'value': scroll_ratio::VARCHAR}}
+                ],
+                lambda each: each.value is not null
+            ) as params
+        from (
+            from {pages} where event_type in ('page_view', 'page_leave', 'product_view') limit {CSV_ROWS // 5}
+        )
+    """
+    copy(nested, folder / "fields", "pages.jsonl", "format json")
     some = f"from (from {pages} limit {CSV_ROWS})"
     copy(some, folder / "csv", "pages.csv", "format csv, header")
     copy(some, folder / "json", "pages.jsonl", "format json")

@@ -16,6 +16,7 @@ from assets.common import (
     make_asset_key,
 )
 from funnelscope.ingest.build_state import begin_rebuilding, end_rebuilding, read_build_state
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.quality.gate import DayVerdict, read_verdicts
 from funnelscope.settings import Settings
 from funnelscope.settings.yaml_source import suggest_nearest
@@ -61,7 +62,7 @@ def rebuild_tables(settings: Settings, name: str | None = None) -> Rebuilt:
 
     models = [_find(name)] if name else []
     if not settings.warehouse_path.exists():
-        raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet. Run: funnelscope run --date YYYY-MM-DD")
+        raise FileNotFoundError(LocalizedMessage("no_warehouse", file=str(settings.warehouse_path)))
     with open_warehouse(
         settings.warehouse_path, wait_seconds=settings.lock_wait_seconds, is_upgraded_by_caller=not name
     ) as warehouse:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from funnelscope.ingest import read_pruned_days
 from funnelscope.ingest.build_state import read_build_state
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.publication.erasure import find_unfinished
 from funnelscope.publication.publish import open_published, read_published_days
 from funnelscope.quality import gate
@@ -35,7 +36,7 @@ def print_status(settings: Settings) -> None:
         FileNotFoundError: nothing has ever run here.
     """
     if not settings.warehouse_path.exists():
-        raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet. Run: funnelscope run --date YYYY-MM-DD")
+        raise FileNotFoundError(LocalizedMessage("no_warehouse", file=str(settings.warehouse_path)))
     console = Console()
     published = read_published_days(settings.published)
     try:

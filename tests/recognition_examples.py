@@ -573,6 +573,42 @@ EXAMPLES: dict[str, Example] = {
             "shopify_paid": {"event_id": "41 paid", "event_time": PAID},
         },
     ),
+    "shopify_order_line_table": Example(
+        "order_line_2026-06-03.csv",
+        "id order_id product_id variant_id title name sku quantity price total_discount",
+        [("91", "41", "55", "66", "Hat", "Hat red", "h-1", "2", "12.50", "0.00")],
+        {
+            "shopify_lines": {
+                "event_id": "91 line",
+                "event_time": CREATED,
+                "order_id": "#1001",
+                "customer_id": "7",
+                "product_id": "55",
+                "quantity": "2",
+                "line": "91",
+            },
+            "shopify_created": {"event_id": "41 created", "amount": "24"},
+        },
+        joined="shopify_order_table",
+    ),
+    "shopify_transaction_table": Example(
+        "transaction_2026-06-03.csv",
+        "id order_id kind status amount currency created_at processed_at gateway",
+        [
+            ("81", "41", "sale", "success", "24.00", "EUR", PAID, PAID, "paypal"),
+            ("82", "41", "refund", "success", "4.00", "EUR", PAID, f"{DAY} 12:00:00", "paypal"),
+            ("83", "41", "refund", "failure", "5.00", "EUR", PAID, PAID, "paypal"),
+        ],
+        {
+            "shopify_refunded": {
+                "event_id": "82 refunded",
+                "event_time": f"{DAY} 12:00:00",
+                "order_id": "#1001",
+                "amount": "4",
+            }
+        },
+        joined="shopify_order_table",
+    ),
     "shopify_pixel": Example(
         "pixel_20260603.jsonl",
         "",

@@ -429,24 +429,6 @@ FILES: dict[str, tuple[str, str | bytes, str, str]] = {
         "bad_encoding",
         "was encoded as UTF-8 twice, so that no letter beyond ASCII is what it was; export it anew",
     ),
-    "a JSON array": (
-        "a.json",
-        '[{"event_time": 1}]',
-        "unreadable",
-        "holds a JSON array; deliver JSON lines, one object a line",
-    ),
-    "a JSON array over several lines": (
-        "a.json",
-        '[\n{"event_time": "2026-01-06 10:00:00"}\n]',
-        "unreadable",
-        "holds a JSON array; deliver JSON lines, one object a line",
-    ),
-    "one JSON object over several lines": (
-        "a.json",
-        '{\n "orders": [\n ]\n}',
-        "unreadable",
-        "holds one JSON object over several lines; deliver JSON lines, one object a line",
-    ),
     "CSV under another name": ("a.jsonl", GOOD, "unreadable", "holds no JSON; if it is CSV, name it .csv"),
     "JSON lines under another name": (
         "a.csv",
@@ -479,11 +461,6 @@ JSON_RECORDS: dict[str, tuple[str, int, list[tuple[int, str, str]]]] = {
             *((number, "bad_record", "not a JSON object") for number in (2, 3, 4, 5)),
             (6, "bad_record", "an object without any key"),
         ],
-    ),
-    "a first line in brackets": (
-        f'[{{{JSON_START}}}]\n{{{JSON_START}, "amount": 5}}\n',
-        1,
-        [(1, "bad_record", "not a JSON object")],
     ),
     "a key that stands twice": (
         f'{{{JSON_START}, "amount": 5}}\n{{{JSON_START}, "amount": 5, "amount": 6}}\n',

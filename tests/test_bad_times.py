@@ -1,5 +1,6 @@
 """Times that are written otherwise than declared, or that no clock showed: what is read, refused, and said."""
 
+import io
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -366,3 +367,20 @@ def test_a_query_whose_times_lie_before_the_epoch_is_taken_apart_row_by_row(shop
     told = shop.take(source)
     assert (told.status, told.rows_loaded) == ("loaded", 1)
     assert [(line, reason) for line, reason, _ in told.quarantine] == [(1, "before_start_date"), (3, "bad_time")]
+
+
+def test_a_time_that_is_empty_in_every_row_is_a_missing_time_of_those_rows(shop: Shop) -> None:
+    """Parquet has no type for it: a table of orders of which none was cancelled."""
+    orders = pa.table({"id": ["1", "2"], "cancelled_at": pa.nulls(2)})
+    content = io.BytesIO()
+    pq.write_table(orders, content)
+    source = {
+        "family": "order",
+        "columns": {"order_id": "id", "event_time": "cancelled_at"},
+        "event_types": "cancelled",
+        "where": "cancelled_at is not null",
+    }
+    told = shop.deliver(content.getvalue(), source, "orders.parquet")
+    assert (told.status, told.rows_loaded, told.quarantine) == ("loaded", 0, [])
+    told = shop.deliver(content.getvalue(), {**source, "where": ""}, "orders.parquet")
+    assert [reason for _, reason, _ in told.quarantine] == ["missing_value", "missing_value"]

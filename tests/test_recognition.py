@@ -1,6 +1,7 @@
 """`funnelscope init`: a folder of downloads becomes settings that read it, and says what it does not know."""
 
 import io
+import json
 import os
 import sys
 import zipfile
@@ -710,3 +711,25 @@ def test_a_table_in_html_is_refused_with_what_to_do_and_read_once_it_is_saved(fo
     write_of_day("sycm_shop", "2026-06-05", folder, "店铺-整体_2026-06-05_2026-06-05.xlsx")
     (found,) = check(settle(drafted, folder)).values()
     assert found.file.endswith("2026-06-05.xlsx")
+
+
+@pytest.mark.parametrize("form", ["an array", "an object", "deep", "objects", "a file of one"])
+def test_orders_of_shopify_are_known_in_every_form_of_json(form: str, folder: Path) -> None:
+    records = EXAMPLES["shopify_order_documents"].records
+    text, name = {
+        "an array": (json.dumps(records), None),
+        "an object": (json.dumps({"orders": records, "errors": []}), "orders"),
+        "deep": (json.dumps({"data": {"count": 1, "orders": records}}, indent=2), "data.orders"),
+        "objects": ("\n".join(json.dumps(record, indent=2) for record in [*records, *records]), None),
+        "a file of one": (json.dumps(records[0]), None),
+    }[form]
+    (folder / "orders_20260604.json").write_text("\ufeff" + text)
+    settings = settle(draft(folder), folder)
+    assert {source.records for source in settings.sources} == {name or ""}
+    checked = check(settings)
+    assert {"shopify_created", "shopify_paid"} <= checked.keys()
+    expected = EXAMPLES["shopify_order_documents"].expected["shopify_paid"]
+    mapped = checked["shopify_paid"].rows[0].mapped
+    assert {column: shorten(mapped[column]) for column in expected} == {
+        column: shorten(value) for column, value in expected.items()
+    }

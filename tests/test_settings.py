@@ -230,3 +230,16 @@ def test_loading_settings_is_light() -> None:
     code = "import sys, funnelscope.settings; print({'duckdb', 'pandas', 'dagster', 'sqlglot'} & set(sys.modules))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert printed.strip() == "set()"
+
+
+@pytest.mark.parametrize("end", ["2026-06-19 00:00", "2026-06-19 00:00:00", '"2026-06-19T00:00"'])
+def test_a_promotion_does_not_end_at_midnight(end: str, tmp_path: Path) -> None:
+    """It may be the end of the day before, or that day may belong to it."""
+    path = tmp_path / "funnelscope.yaml"
+    text = f"shop: x\nstart_date: 2026-01-01\ncalendar:\n  - {{name: sale, from: 2026-06-18 20:00, to: {end}}}\n"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match="is midnight: write 2026-06-18 if it ends there, 2026-06-19 if that day"):
+        load_settings(path)
+    for other in ("2026-06-18", "2026-06-19", "2026-06-19 00:01"):
+        path.write_text(text.replace(end, other))
+        load_settings(path)

@@ -22,7 +22,10 @@ def test_a_line_shows_control_characters_as_they_are_written(capsys: pytest.Capt
     assert capsys.readouterr().out == f"{SHOWN}\n\t店铺 é\n"
 
 
-def test_an_error_that_repeats_a_value_shows_them_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_that_repeats_a_value_shows_them_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FUNNELSCOPE_CONFIG", "nowhere.yaml")
     with pytest.raises(typer.Exit), explain_errors():
         raise ValueError(f"{HOSTILE}: no such file")
     assert capsys.readouterr().err == f"Error: {SHOWN}: no such file\n"

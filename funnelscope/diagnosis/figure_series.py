@@ -161,15 +161,16 @@ def _read_series(warehouse: Warehouse, day: date, regular: Sequence[date]) -> pd
             from series
             where level = 'shop' and object = '' and device = '' and business_date = $day
         ),
+        holders as (
+            select distinct platform, shop, level, object as parent, device, passed_metric, business_date
+            from series semi join (select distinct parent as object from series) using (object)
+        ),
         pooled as (
             select platform, shop, level, '' as object, '' as parent, device, passed_metric, business_date,
                 '' as object_name, entered_metric, sum(entered) as entered, sum(passed) as passed
             from series
             anti join wholes using (platform, shop, passed_metric)
-            anti join (
-                select distinct platform, shop, level, object as parent, device, passed_metric, business_date
-                from series
-            ) as holders using (platform, shop, level, parent, device, passed_metric, business_date)
+            anti join holders using (platform, shop, level, parent, device, passed_metric, business_date)
             where object != '' and entered_metric != ''
             group by all
             having count(*) > 1

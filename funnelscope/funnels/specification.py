@@ -333,7 +333,7 @@ class FunnelFile:
         try:
             self.spec = FunnelSpec.model_validate(content)
         except ValidationError as error:
-            raise SettingsError("\n".join(self._document.problem(details) for details in error.errors())) from None
+            raise SettingsError(*(self._document.problem(details) for details in error.errors())) from None
 
     def entered(self, first: date, last: date) -> "FunnelFile":
         """The same funnel for the units that entered on these days, both included."""

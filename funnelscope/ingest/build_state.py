@@ -9,7 +9,7 @@ again.
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import date, timedelta
 
 from funnelscope.ingest import create_tables, read_versions
@@ -35,14 +35,14 @@ class BuildState:
         changed: days of which the deliveries say something else since.
         near_stale: days of which one of the few days before them was rebuilt since.
         past_stale: days of which any day before them was rebuilt since.
-        repeated: days that were delivered again since, with nothing new; they are not stale.
+        repeated: days that were delivered again since, with nothing new, and the families of which; they are not stale.
     """
 
     built: frozenset[date] = frozenset()
     changed: frozenset[date] = frozenset()
     near_stale: frozenset[date] = frozenset()
     past_stale: frozenset[date] = frozenset()
-    repeated: frozenset[date] = frozenset()
+    repeated: Mapping[date, frozenset[str]] = field(default_factory=dict)
 
     @property
     def stale_days(self) -> frozenset[date]:
@@ -84,12 +84,20 @@ def read_build_state(warehouse: Warehouse) -> BuildState:
     return BuildState(
         built=frozenset(notes),
         changed=frozenset(day for day, versions in notes.items() if versions.input != now[day][0]),
-        repeated=frozenset(
-            day for day, versions in notes.items() if versions.input == now[day][0] and versions.delivery != now[day][1]
-        ),
+        repeated={
+            day: _find_other_families(versions.delivery or "", now[day][1])
+            for day, versions in notes.items()
+            if versions.input == now[day][0] and versions.delivery != now[day][1]
+        },
         near_stale=frozenset(day for day, versions in notes.items() if versions.near != expected[day].near),
         past_stale=frozenset(day for day, versions in notes.items() if versions.past != expected[day].past),
     )
+
+
+def _find_other_families(noted: str, now: str) -> frozenset[str]:
+    """The families of which two versions of the deliveries differ; all that are delivered if one is of an old home."""
+    before, after = ({part for part in text.split() if ":" in part} for text in (noted, now))
+    return frozenset(part.partition(":")[0] for part in before ^ after)
 
 
 def record_built(warehouse: Warehouse, from_date: date, to_date: date, tables: Collection[str]) -> None:

@@ -1,5 +1,6 @@
 """Finds rows of raw that repeat an event already delivered."""
 
+from collections.abc import Collection
 from datetime import date
 
 from funnelscope.events.schema import FAMILIES, FIGURE, Family
@@ -9,7 +10,13 @@ from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import Warehouse
 
 
-def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date, settings: Settings | None = None) -> None:
+def find_duplicates(
+    warehouse: Warehouse,
+    from_date: date,
+    to_date: date,
+    settings: Settings | None = None,
+    families: Collection[Family] = tuple(FAMILIES.values()),
+) -> None:
     """Rebuilds `quality.duplicate_events` for the business dates from `from_date` to `to_date`, both included.
 
     One event is one (event_id, business date). The row of the earliest delivery day wins, then the smallest md5 of the
@@ -36,11 +43,13 @@ def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date, settin
         ):
             warehouse.execute(
                 f"delete from {table} where business_date between $from_date and $to_date and {condition} "
-                "and business_date not in (select business_date from quality.pruned_days)",
+                "and business_date not in (select business_date from quality.pruned_days) "
+                "and list_contains($families, family)",
                 from_date=from_date,
                 to_date=to_date,
+                families=[family.name for family in families],
             )
-        for family in FAMILIES.values():
+        for family in families:
             warehouse.execute(_build_losing_query(family), from_date=from_date, to_date=to_date)
             warehouse.execute(_build_conflicting_query(family), from_date=from_date, to_date=to_date)
         warehouse.execute(
@@ -59,26 +68,40 @@ def find_duplicates(warehouse: Warehouse, from_date: date, to_date: date, settin
 def _build_losing_query(family: Family) -> str:
     said = [column.name for column in family.columns] + ([CLAIM_AGE] if family == FIGURE else [])
     content = ", ".join(f"coalesce(({each})::VARCHAR, chr(30))" for each in said)
+    content_hash = f"hash({', '.join(said)})"
     is_restated = " and delivery_id != winning_delivery_id" if family.key else ""
     return f"""
         insert into quality.duplicate_events (family, business_date, delivery_id, row_number, reason)
         with
-        repeated as (
-            select event_id, business_date
+        repeated as materialized (
+            select event_id, business_date, min({content_hash}) = max({content_hash}) as is_same
             from raw.{family.table}
             where business_date between $from_date and $to_date
             group by event_id, business_date
             having count(*) > 1
         ),
+        placed_same as (
+            -- Nearly all: of rows that say the same, the first wins, whatever the sources declare.
+            select
+                business_date, delivery_id, row_number,
+                row_number() over (
+                    partition by event_id, business_date order by dt, file, row_number, source
+                ) as place
+            from raw.{family.table}
+            join (select event_id, business_date from repeated where is_same) using (event_id, business_date)
+            join (select delivery_id, file, source from quality.deliveries) using (delivery_id)
+            where business_date between $from_date and $to_date
+        ),
         candidates as (
             select
-                raw_events.*, md5(concat_ws(chr(31), {content})) as content_md5, deliveries.file, deliveries.source,
+                event_id, business_date, delivery_id, row_number, dt,
+                md5(concat_ws(chr(31), {content})) as content_md5, deliveries.file, deliveries.source,
                 coalesce(deliveries.duplicates, 'drop') as policy
-            from raw.{family.table} as raw_events
-            join repeated using (event_id, business_date)
+            from raw.{family.table}
+            join (select event_id, business_date from repeated where not is_same) using (event_id, business_date)
             join (select delivery_id, file, source, duplicates from quality.deliveries) as deliveries
                 using (delivery_id)
-            where raw_events.business_date between $from_date and $to_date
+            where business_date between $from_date and $to_date
         ),
         numbered as (
             select
@@ -120,6 +143,10 @@ def _build_losing_query(family: Family) -> str:
             from ranked
             window same_event as (partition by event_id, business_date)
         )
+        select '{family.name}', business_date, delivery_id, row_number, 'duplicate'
+        from placed_same
+        where place > 1
+        union all
         select
             '{family.name}', business_date, delivery_id, row_number,
             case

@@ -214,6 +214,7 @@ def _find_dated_others(settings: Settings, source: Source) -> list[tuple[FoundFi
         "constants": {},
         "event_types": None,
         "lines": "",
+        "records": "",
         "join": None,
         "names": (),
     }

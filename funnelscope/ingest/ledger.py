@@ -6,8 +6,7 @@ from typing import Any, Literal
 from funnelscope.events.schema import FAMILIES, FIGURE
 from funnelscope.settings import Settings, Source
 from funnelscope.warehouse.connection import Warehouse
-
-ROWS_OF_A_CUT_EXPORT = 100_000  # there, platforms cut their exports off
+from funnelscope.warehouse.models import DEFAULT_PARAMETERS
 
 Presence = Literal["present", "missing", "absent", "growing"]
 
@@ -126,7 +125,7 @@ _VERSIONS = f"""
                     -- A database that is down has changed nothing.
                     case when deliveries.status = 'unreachable' then 'loaded' else deliveries.status end,
                     array_to_string(deliveries.delivered_columns, chr(29)), deliveries.warning,
-                    deliveries.rows_read = {ROWS_OF_A_CUT_EXPORT},
+                    deliveries.rows_read = {DEFAULT_PARAMETERS["rows_of_a_cut_export"]},
                     case when not is_known then deliveries.content_hash end,
                     case when not is_known then deliveries.file end,
                     case when not is_known then deliveries.rows_loaded end
@@ -144,32 +143,43 @@ _VERSIONS = f"""
     ),
     identities as (
         select
-            business_date,
+            business_date, family,
             md5(concat_ws(chr(31), statement, dt)) as identity,
             md5(concat_ws(chr(31), statement, dt, file)) as delivery,
             case when is_latest then statement is distinct from statement_before else place = 1 end as is_new
         from placed
         union all
-        select business_date, version, version, true
+        select business_date, '', version, version, true
         from quality.exclusion_changes
     ),
     -- What is known of the rows of a delivery is gone when it is taken again, even if they are the same.
     known_rows as (
-        select business_date, count(*) as row_count
+        select business_date, family, count(*) as row_count
         from (
-            select business_date from quality.duplicate_events
+            select business_date, family from quality.duplicate_events
             union all
-            select business_date from quality.excluded_events
+            select business_date, family from quality.excluded_events
         )
+        group by business_date, family
+    ),
+    deliveries_of as (
+        select
+            business_date, family,
+            md5(concat(string_agg(delivery, '' order by delivery), coalesce(any_value(row_count), 0))) as version
+        from identities
+        left join known_rows using (business_date, family)
+        group by business_date, family
+    ),
+    inputs as (
+        select
+            business_date, md5(string_agg(identity, '' order by identity) filter (where is_new)) as input_version
+        from identities
         group by business_date
     )
-    select
-        business_date,
-        md5(string_agg(identity, '' order by identity) filter (where is_new)) as input_version,
-        md5(concat(string_agg(delivery, '' order by delivery), coalesce(any_value(row_count), 0))) as delivery_version
-    from identities
-    left join known_rows using (business_date)
-    group by business_date
+    select business_date, input_version, string_agg(family || ':' || version, ' ' order by family)
+    from inputs
+    join deliveries_of using (business_date)
+    group by business_date, input_version
 """
 
 
@@ -182,6 +192,7 @@ def read_versions(warehouse: Warehouse) -> dict[date, tuple[str, str]]:
     changes if someone seen on the date is added to or removed from the exclusions.
 
     The version of the deliveries changes with each delivery that touches the date, and where rows of one that was taken
-    again are not yet known to be repeated.
+    again are not yet known to be repeated. It is a text of `family:version`, separated by blanks; the exclusions have
+    no family.
     """
     return {day: (of_input, of_deliveries) for day, of_input, of_deliveries in warehouse.rows(_VERSIONS)}

@@ -22,6 +22,7 @@ from funnelscope.events.schema import FAMILIES
 from funnelscope.funnels.answer_table import TABLE as OWN_FUNNELS
 from funnelscope.funnels.answer_table import create_table as create_own_funnels_table
 from funnelscope.ingest import create_tables as create_ingest_tables
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.quality.gate import DayVerdict, Verdict
 from funnelscope.quality.gate import create_tables as create_gate_tables
 from funnelscope.warehouse.bulk_insert import insert_rows
@@ -49,7 +50,7 @@ def open_published(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     snapshot = find_current_snapshot(published)
     if snapshot is None:
-        raise FileNotFoundError(f"{published} holds no snapshot yet. Run: funnelscope run --date YYYY-MM-DD")
+        raise FileNotFoundError(LocalizedMessage("no_snapshot", folder=str(published)))
     connection = duckdb.connect(str(snapshot / DATABASE), read_only=True)
     try:
         yield connection

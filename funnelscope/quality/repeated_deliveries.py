@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from datetime import date, timedelta
 
+from funnelscope.events.schema import FAMILIES
 from funnelscope.ingest import find_duplicates, find_excluded
 from funnelscope.ingest.build_state import read_build_state, record_repeated
 from funnelscope.quality.gate import recount_rows
@@ -12,13 +13,15 @@ from funnelscope.warehouse.connection import Warehouse
 
 def settle_repeated_deliveries(warehouse: Warehouse, settings: Settings) -> frozenset[date]:
     """Finds the repeated rows of such days and counts them. Returns the days; a second call finds none."""
-    days = read_build_state(warehouse).repeated
-    for from_date, to_date in list_stretches(days):
-        find_duplicates(warehouse, from_date, to_date, settings)
+    repeated = read_build_state(warehouse).repeated
+    for family in FAMILIES.values():
+        for from_date, to_date in list_stretches([day for day in repeated if family.name in repeated[day]]):
+            find_duplicates(warehouse, from_date, to_date, settings, [family])
+    for from_date, to_date in list_stretches(repeated):
         find_excluded(warehouse, from_date, to_date)
         recount_rows(warehouse, from_date, to_date)
-    record_repeated(warehouse, days)
-    return days
+    record_repeated(warehouse, repeated)
+    return frozenset(repeated)
 
 
 def list_stretches(days: Collection[date]) -> Iterator[tuple[date, date]]:

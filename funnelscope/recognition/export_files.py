@@ -9,9 +9,12 @@ import io
 import json
 import os
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +27,9 @@ from funnelscope.ingest.landing_zone import COMPRESSIONS, FORMATS, UNFINISHED
 from funnelscope.ingest.mapping.source_mapping import DeliveryError
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.ingest.readers import encoding_detection
+from funnelscope.ingest.readers.json_documents import TOP, JsonError, find_lists, read_records
 from funnelscope.ingest.readers.record_stage import MAXIMUM_COLUMNS
-from funnelscope.ingest.readers.text_reader import EXPANDED_IN_ANY_CASE, LARGEST_EXPANSION
+from funnelscope.ingest.readers.text_reader import EXPANDED_IN_ANY_CASE, LARGEST_EXPANSION, LONGEST_LINE, open_text
 from funnelscope.ingest.readers.workbook_size import open_workbook, refuse_giant_workbook, set_panics_aside
 from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.settings import Format
@@ -34,6 +38,7 @@ FILES_AT_MOST = 2_000
 FOLDERS_DEEP = 6
 HEAD_BYTES, TAIL_BYTES = 8_000_000, 1_000_000
 RECORDS_AT_MOST = 2_000  # of JSON lines and Parquet, at the beginning and at the end
+LISTS_AT_MOST = 10  # of a JSON file
 RECORDS_AT_ONCE = 20  # of Parquet, which may repeat a giant value in a few bytes
 DELIMITERS = ",\t;|"
 HEADER_SOUGHT_IN_ROWS = 30
@@ -42,9 +47,9 @@ WORKBOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 @dataclass(frozen=True)
 class Table:
-    """A sheet, or the content of a text file: rows of text from the first line on.
+    """A sheet, a list of a JSON file, or the content of a text file: rows of text from the first line on.
 
-    `is_keyed` tables (JSON lines, Parquet) have their names in the first row.
+    `is_keyed` tables (JSON, Parquet) have their names in the first row.
     """
 
     rows: Sequence[Sequence[str]]
@@ -139,16 +144,20 @@ def read_export(path: Path) -> ExportFile:
         encoding = marked or encoding_detection.guess_encoding(start)
         text = _read_text(path, compression, encoding or "utf-8")
         read_as: Format
+        tables: tuple[Table, ...]
         if named is Format.JSON_LINES:
-            table, delimiter, read_as = _read_json_lines(text), ",", named
+            is_of_lines = _has_json_lines(text)
+            tables = (_read_json_lines(text),) if is_of_lines else _read_json_lists(path, compression, encoding)
+            delimiter, read_as = ",", named
         else:
             delimiter = "\t" if path.suffix.lower() == ".tsv" else _detect_delimiter(text)
-            table, read_as = Table(_read_rows(text, delimiter)), Format.CSV
-        _refuse_wide_table(table)
-        if not table.rows:
+            tables, read_as = (Table(_read_rows(text, delimiter)),), Format.CSV
+        for table in tables:
+            _refuse_wide_table(table)
+        if not any(table.rows for table in tables):
             return ExportFile(path, problem=LocalizedMessage("file_has_no_rows"))
         declared = "" if marked or encoding in ("", "utf-8") else encoding
-        return ExportFile(path, read_as, read_as is not named, declared, delimiter, (table,), content_hash=hashed)
+        return ExportFile(path, read_as, read_as is not named, declared, delimiter, tables, content_hash=hashed)
     except PasswordError:
         return ExportFile(path, problem=LocalizedMessage("workbook_locked"))
     except DeliveryError as error:
@@ -237,6 +246,33 @@ def _read_json_lines(text: str) -> Table:
         lines = lines[:RECORDS_AT_MOST] + lines[-RECORDS_AT_MOST:]
     records = [record for line in lines if isinstance(record := _parse(line), dict)]
     return _make_keyed_table(records)
+
+
+def _has_json_lines(text: str) -> bool:
+    """Whether each line is an object of its own: several lines, of which one of the first two is one."""
+    lines = list(islice((line for line in text.splitlines() if line.strip()), 2))
+    return len(lines) == 2 and any(isinstance(_parse(line), dict) for line in lines)
+
+
+def _read_json_lists(path: Path, compression: str, encoding: str) -> tuple[Table, ...]:
+    """A table of each list that has records, the values themselves first, without a name."""
+    open_again = partial(open_text, path, compression, "utf-8-sig" if encoding in ("", "utf-8") else encoding)
+    try:
+        with open_again() as text:
+            found = find_lists(text, LONGEST_LINE)
+        filled = [name for name, each in found.items() if each.names]
+        tables = []
+        for name in sorted(filled, key=lambda name: name != TOP)[:LISTS_AT_MOST]:
+            with open_again() as text:
+                records = read_records(text, name, LONGEST_LINE)
+                first = list(islice(records, RECORDS_AT_MOST))
+                last = deque(records, RECORDS_AT_MOST)
+            values = [value for record in (*first, *last) if isinstance(value := _parse(record.text), dict)]
+            tables.append(replace(_make_keyed_table(values), sheet="" if name == TOP else name))
+    except JsonError as error:
+        message = LocalizedMessage("json_is_damaged", line=str(error.line), error=str(error))
+        raise DeliveryError(QuarantineReason.UNREADABLE, message) from None
+    return tuple(tables)
 
 
 def _parse(line: str) -> Any:

@@ -156,7 +156,7 @@ def read_layout(path: Path) -> Layout:
             {"sources": [{"attach" if "query" in one else "files": "*", **one} for one in declared]}
         )
     except ValidationError as error:
-        raise SettingsError("\n".join(document.problem(details) for details in error.errors())) from None
+        raise SettingsError(*(document.problem(details) for details in error.errors())) from None
     except KeyError as missing:
         words = "stands for no name; write it under names, or without $"
         raise SettingsError(document.message(("sources",), f"${missing.args[0]}", words)) from None

@@ -120,6 +120,7 @@ def recognize(file: ExportFile, layouts: Mapping[str, Layout], told: str = "") -
         if fitting:
             fits[table.sheet] = fitting
     nearest = max(near, key=lambda one: one.share, default=None)
+    fits = {"": fits[""]} if "" in fits else fits  # records of JSON before the lists that they hold
     if not fits:
         return Recognition(file, nearest=nearest, hidden_sheets=tuple(hidden))
     if len(fits) > 1:

@@ -75,6 +75,7 @@ KEY_ORDER = (
     "encoding",
     "delimiter",
     "sheet",
+    "records",
     "header_row",
     "skip_lines",
     "timezone",
@@ -123,7 +124,7 @@ class FileFacts:
     is_named_otherwise: bool
     encoding: str
     delimiter: str
-    sheet: str  # where the workbook has several
+    sheet: str  # where the workbook has several; the list of a JSON file
     sheet_name: str
     header: tuple[str, ...]
     header_row: int
@@ -169,7 +170,7 @@ def collect_facts(recognition: Recognition, draft: SettingsDraft, folder: Path) 
         file.is_named_otherwise,
         file.encoding,
         file.delimiter,
-        match.table.sheet if sum(table.is_visible for table in file.tables) > 1 else "",
+        match.table.sheet if _is_one_of_several(match) else "",
         match.table.sheet or "-",
         match.header,
         match.header_row,
@@ -186,6 +187,12 @@ def collect_facts(recognition: Recognition, draft: SettingsDraft, folder: Path) 
             values = {"file": shown, "sheet": match.table.sheet or "-", "row": str(match.header_row)}
             draft.say(Sureness.ASKED, LocalizedMessage("column_stands_twice", column=name, **values))
     return facts
+
+
+def _is_one_of_several(match: Match) -> bool:
+    """Whether the table has to be named; a list of a JSON file always, because on another day it may be empty."""
+    file = match.file
+    return file.format is Format.JSON_LINES or sum(table.is_visible for table in file.tables) > 1
 
 
 def tell_unrecognized(recognition: Recognition, draft: SettingsDraft, folder: Path) -> None:
@@ -619,7 +626,7 @@ def _describe_reading(
         if one.header_row > 1:
             reading["header_row"] = one.header_row
     if one.sheet:
-        reading["sheet"] = one.sheet
+        reading["records" if one.format is Format.JSON_LINES else "sheet"] = one.sheet
     return reading
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from funnelscope.events.figures import FIGURES
 from funnelscope.ingest.mapping.field_names import LINE_NUMBER
+from funnelscope.ingest.readers.joined_files import JOINED
 from funnelscope.recognition.header_names import find_name, is_pattern, list_alternatives, match_pattern, normalize_name
 from funnelscope.recognition.layouts_read import DELIVERY_DATE, OWN_KEYS, Layout, list_expression_columns
 
@@ -123,6 +124,7 @@ class _Resolver:
             return None
         own = {normalize_name(name) for name in self.header}
         self.header += [name for name in other if normalize_name(name) not in own]
+        self.header += [JOINED + name for name in other]
         return {"layout": layout, "on": key if key == other_key else {key: other_key}}
 
     def _find(self, wanted: Any) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.messages.message_types import PeriodKind
 from funnelscope.quality.gate import list_days
 
@@ -92,7 +93,7 @@ def parse_week(text: str) -> Period:
     try:
         return get_week(date.fromisocalendar(int(found[1]), int(found[2]), 1) if found else date.fromisoformat(text))
     except ValueError:
-        raise ValueError(f"'{text}' is no week; write 2026-W24, or any day of it as 2026-06-12") from None
+        raise ValueError(LocalizedMessage("no_week", text=text)) from None
 
 
 def parse_month(text: str) -> Period:
@@ -101,7 +102,7 @@ def parse_month(text: str) -> Period:
     try:
         return get_month(date(int(found[1]), int(found[2]), 1) if found else date.fromisoformat(text))
     except ValueError:
-        raise ValueError(f"'{text}' is no month; write 2026-06, or any day of it as 2026-06-12") from None
+        raise ValueError(LocalizedMessage("no_month", text=text)) from None
 
 
 def find_ended_periods(kinds: Sequence[PeriodKind], from_date: date, to_date: date) -> list[Period]:

@@ -80,7 +80,7 @@ JUDGED_OBJECTS = 20
 
 def read_platforms(published: Published) -> tuple[tuple[reports.Platform, ...], tuple[reports.ComparedFigure, ...]]:
     """What each platform states, those with a funnel and most money first, and the amounts of all together."""
-    stated = Stated(published)
+    stated = Stated(published, {level: (*COLUMNS[level], *RATES[level]) for level in SIZES})
     several = {name for name, _ in stated.places if sum(other == name for other, _ in stated.places) > 1}
     found = _read_findings(published)
     platforms = [_read_platform(stated, name, shop, found, name in several) for name, shop in stated.places]

@@ -4,7 +4,7 @@ Amounts and counts of events are summed over days; people, durations and rates o
 their mean is stated, and called so.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -140,6 +140,13 @@ class StatedObjectDays:
         }
 
 
+def list_metrics(keys: Iterable[str]) -> list[str]:
+    """The figures that are stated, of figures and quotients."""
+    quotients = [QUOTIENTS[key] for key in keys if key in QUOTIENTS]
+    parts = [name for each in quotients for name in (*each.numerators, *each.denominators)]
+    return sorted({*(key for key in keys if key not in QUOTIENTS), *parts})
+
+
 def build_series(values: Mapping[str, Mapping[date, float]], key: str) -> Series:
     """Day → value, or numerator and denominator of a quotient whose figures are stated."""
     quotient = QUOTIENTS.get(key)
@@ -162,7 +169,12 @@ class Stated:
         newest: (platform, shop, level) → the newest day that is stated, and the day it was delivered on.
     """
 
-    def __init__(self, published: Published) -> None:
+    def __init__(self, published: Published, printed: Mapping[str, Collection[str]]) -> None:
+        """Reads the figures.
+
+        Args:
+            printed: the figures and quotients that are printed of the objects of a level.
+        """
         self.published = published
         self.is_known = published.has_table("marts", "figures")
         self.objects: dict[Place, StatedObjectDays] = {}
@@ -172,7 +184,7 @@ class Stated:
         if self.is_known:
             self._read_newest()
         if self.newest:
-            self._read_objects()
+            self._read_objects(printed)
             self._read_sums()
 
     @property
@@ -207,20 +219,31 @@ class Stated:
         ):
             self.newest[platform, shop, level] = (newest, delivered)
 
-    def _read_objects(self) -> None:
+    def _read_objects(self, printed: Mapping[str, Collection[str]]) -> None:
         sizes = ", ".join(
             f"('{level}', '{metric}', {place})"
             for level, metrics in SIZES.items()
             for place, metric in enumerate(metrics)
         )
+        wanted = ", ".join(
+            f"('{level}', '{metric}')"
+            for level, keys in printed.items()
+            for metric in list_metrics([*keys, *SIZES.get(level, ())])
+        )
         days = sorted({*self.published.dates, *self.published.yardstick.days})
         read = self.published.rows(
             f"""
             with sizes(level, metric, place) as (values {sizes}),
+            wanted(level, metric) as (values {wanted}),
+            days as (select unnest($days::DATE[]) as business_date),
+            printed as materialized (
+                select *
+                from marts.figures semi join wanted using (level, metric) semi join days using (business_date)
+                where business_date between list_min($days::DATE[]) and list_max($days::DATE[])
+            ),
             measured as (
                 select platform, shop, level, metric
-                from marts.figures inner join sizes using (level, metric)
-                where list_contains($days, business_date)
+                from printed inner join sizes using (level, metric)
                 group by platform, shop, level, metric
                 qualify row_number() over (partition by platform, shop, level order by min(place)) = 1
             ),
@@ -228,53 +251,65 @@ class Stated:
                 select
                     platform, shop, level, object, parent, device,
                     max(figure_value) filter (where figures.metric = measured.metric) as size
-                from marts.figures as figures inner join measured using (platform, shop, level)
+                from printed as figures inner join measured using (platform, shop, level)
                 where list_contains($usual_and_these, business_date)
                 group by platform, shop, level, object, parent, device
                 qualify row_number() over (
                     partition by platform, shop, level order by size desc nulls last, object, parent, device
                 ) <= {MOST_OBJECTS}
+            ),
+            every as (
+                select *
+                from marts.figures
+                where level in ('shop', 'peers') and business_date between $first and $to_date
+                union all
+                select * from printed semi join sized using (platform, shop, level, object, parent, device)
             )
             select
-                platform, shop, level, object, parent, device, metric, business_date, figure_value::DOUBLE,
-                coalesce(object_name, ''), delivered_on, attribution_days
-            from marts.figures
-            where level in ('shop', 'peers') and business_date between $first and $to_date
-            union all
-            select
-                platform, shop, level, object, parent, device, metric, business_date, figure_value::DOUBLE,
-                coalesce(object_name, ''), delivered_on, attribution_days
-            from marts.figures semi join sized using (platform, shop, level, object, parent, device)
-            where list_contains($days, business_date)
-            order by all
+                platform, shop, level, object, parent, device, metric,
+                list(business_date order by business_date), list(figure_value::DOUBLE order by business_date),
+                coalesce(arg_max(object_name, business_date) filter (where object_name != ''), ''),
+                max(business_date) filter (where object_name != ''),
+                list(delivered_on order by business_date), list(attribution_days order by business_date),
+                count(attribution_days) > 0
+            from every
+            group by platform, shop, level, object, parent, device, metric
+            order by platform, shop, level, object, parent, device, metric
             """,
             days=days,
             usual_and_these=sorted({*self.published.dates, *self.published.usual_dates}),
             first=self._first_date,
         )
         names: dict[Place, tuple[date, str]] = {}
-        for *place, metric, day, value, name, delivered, attribution_days in read:
+        for *place, metric, dates, values, name, named_on, delivered, attribution_days, has_attribution in read:
             at = Place(*place)
             found = self.objects.setdefault(at, StatedObjectDays(at, "", {}, {}, {}))
-            found.values.setdefault(metric, {})[day] = value
-            found.delivered[day] = max(delivered, found.delivered.get(day, delivered))
-            if attribution_days is not None:
-                found.attribution_days[day] = attribution_days
-            if name and day >= names.get(at, (day, ""))[0]:
-                names[at] = (day, name)
+            found.values[metric] = dict(zip(dates, values, strict=True))
+            for day, delivered_on in zip(dates, delivered, strict=True):
+                if found.delivered.get(day, date.min) < delivered_on:
+                    found.delivered[day] = delivered_on
+            if has_attribution:
+                stated = zip(dates, attribution_days, strict=True)
+                found.attribution_days |= {day: count for day, count in stated if count is not None}
+            if name and named_on >= names.get(at, (named_on, ""))[0]:
+                names[at] = (named_on, name)
         for at, found in self.objects.items():
             found.name = names[at][1] if at in names else at.object
         self.counts = {
             (platform, shop, level): count
             for platform, shop, level, count in self.published.rows(
                 "select platform, shop, level, count(distinct (object, parent, device)) from marts.figures "
-                "where list_contains($dates, business_date) group by all"
+                "where list_contains($dates, business_date) and business_date >= list_min($dates) group by all"
             )
         }
 
     def _read_sums(self) -> None:
-        """Sums over the objects of a level, without rows that are sums themselves."""
+        """Sums over the objects of a level, without rows that are sums themselves.
+
+        Of a shop of which the platform states the whole, only the cost, which may be stated of the parts alone.
+        """
         metrics = [figure.name for figure in FIGURES.values() if figure.is_additive]
+        whole = [f"{platform}\n{shop}" for platform, shop in self.places if self.find_whole(platform, shop, "shop")]
         for platform, shop, level, metric, day, value in self.published.rows(
             """
             with parents as (
@@ -283,23 +318,32 @@ class Stated:
                 where parent != '' and business_date between $first and $to_date
             ),
             parts as (
-                select
-                    *,
-                    max(list_contains($all, device)) over (
-                        partition by business_date, platform, shop, level, object, parent
-                    ) as has_whole
+                select *
                 from marts.figures anti join parents using (platform, shop, level, business_date, object)
-                where list_contains($levels, level) and list_contains($metrics, metric)
-                    and business_date between $first and $to_date and not list_contains($words, lower(object))
+                where list_contains($levels, level) and business_date between $first and $to_date
+                    and (metric = 'cost' or not list_contains($whole::VARCHAR[], platform || chr(10) || shop))
+                    and list_contains($metrics, metric) and not list_contains($words, lower(object))
+            ),
+            totals as (
+                select distinct platform, shop, level, business_date, object, parent
+                from parts
+                where list_contains($all, device)
             )
             select platform, shop, level, metric, business_date, sum(figure_value)::DOUBLE
-            from parts
-            where not has_whole or list_contains($all, device)
+            from (
+                select platform, shop, level, metric, business_date, figure_value
+                from parts
+                where list_contains($all, device)
+                union all
+                select platform, shop, level, metric, business_date, figure_value
+                from parts anti join totals using (platform, shop, level, business_date, object, parent)
+            )
             group by all
             """,
             first=self._first_date,
             levels=list(SUMMED_LEVELS),
             metrics=metrics,
+            whole=whole,
             all=list(WORDS_FOR_ALL),
             words=[word for word in WORDS_FOR_ALL if word],
         ):

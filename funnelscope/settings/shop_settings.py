@@ -9,7 +9,7 @@ import csv
 import os
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from funnelscope.events.metrics import METRICS
 from funnelscope.events.schema import FAMILIES, REQUIRED
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.settings.patterns import Pattern
 from funnelscope.settings.service_hours import list_service_periods, read_service_hours
 from funnelscope.settings.yaml_source import KeyPath, SettingsError, YamlSource
@@ -168,7 +169,7 @@ class _Export(_SettingsModel):
     @classmethod
     def _path_of_this_machine(cls, path: str) -> str:
         if "://" in path:
-            _reject((), path, "is an address; write the path of a file on this machine, and copy what it holds there")
+            _reject((), path, LocalizedMessage("is_an_address"))
         return path
 
     @field_validator("encoding", check_fields=False)
@@ -177,7 +178,7 @@ class _Export(_SettingsModel):
         try:
             codecs.lookup(name)
         except LookupError:
-            _reject((), name, "is not an encoding that Python knows; use for example utf-8, gbk, gb18030, utf-16")
+            _reject((), name, LocalizedMessage("no_encoding"))
         return name
 
     @field_validator("delimiter", check_fields=False)
@@ -256,6 +257,10 @@ class Source(_Export):
     query: str = Field("", description="SQL on the attached database instead of files")
     attach: str = Field("", description="DuckDB, SQLite or Parquet file that the query reads")
     join: Join | None = None
+    records: str = Field(
+        "",
+        description="list of a JSON file that holds the records, such as data.orders; found by its columns by default",
+    )
     lines: str = Field("", description="a list in each record; every element of it is a row, readable as lines.field")
     where: str = Field("", description="SQL condition over the source columns; rows that do not meet it are left out")
     format: Format | None = None
@@ -332,18 +337,20 @@ class Source(_Export):
         for field in ("columns", "expressions", "constants"):
             for column in getattr(self, field):
                 if column not in names:
-                    text = f"is not a column of family {self.family}; {_nearest(column, names)}"
+                    text: str = LocalizedMessage("no_column_of", family_name=self.family, near=_nearest(column, names))
                     if field == "columns" and (meant := self.columns[column]) in names:
-                        text = f"is not a column of family {self.family}, but {meant} is: write {meant}: {column}"
+                        told = {"family_name": self.family, "meant": meant, "column": column}
+                        text = LocalizedMessage("column_is_the_other_way_round", **told)
                     _reject((field, column), column, text)
                 if column in seen:
-                    _reject((field, column), column, "is mapped twice; keep one of columns, expressions, constants")
+                    _reject((field, column), column, LocalizedMessage("mapped_twice"))
                 seen.add(column)
         if self.event_types and "event_type" in seen:
             _reject(("event_types",), "event_type", "is mapped twice; keep event_types")
         for path, event_type in self._declared_event_types():
             if event_type not in family.event_types:
-                text = f"is not an event type of family {self.family}; {_nearest(event_type, family.event_types)}"
+                near = _nearest(event_type, family.event_types)
+                text = LocalizedMessage("no_event_type_of", family_name=self.family, near=near)
                 _reject(path, event_type, text)
         for path, expression in self._declared_expressions():
             if problem := _find_expression_problem(expression):
@@ -365,8 +372,8 @@ class Source(_Export):
         if self.columns:  # the only columns read, so the required ones must be among them
             for column in REQUIRED:
                 if column not in seen and not (column == "event_type" and self.event_types):
-                    also = ", or declare event_types" if column == "event_type" else ""
-                    text = f"has no {column}; add it with the name of your column: {column}: …{also}"
+                    key = "lacks_event_type" if column == "event_type" else "lacks_column"
+                    text = LocalizedMessage(key, column=column)
                     _reject(("columns",), ", ".join(self.columns), text)
         return self
 
@@ -393,7 +400,10 @@ class Source(_Export):
 
 
 class Promotion(_SettingsModel):
-    """A phase of a promotion, in the shop's local time. A plain date as `to` includes that whole day."""
+    """A phase of a promotion, in the shop's local time.
+
+    A plain date as `to` includes that whole day, a time ends it. Midnight may mean either, and is refused.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -402,10 +412,23 @@ class Promotion(_SettingsModel):
     ends: date | datetime = Field(alias="to")
     phase: Literal["preheat", "deposit", "balance", "opening", "main", "after"] = "main"
 
+    @field_validator("ends", mode="before")
+    @classmethod
+    def _ends_on_a_day_or_within_it(cls, given: Any) -> Any:
+        try:
+            moment = given if isinstance(given, datetime) else datetime.fromisoformat(given.strip())
+        except (AttributeError, ValueError):
+            return given
+        is_day = isinstance(given, str) and len(given.strip()) <= len("2026-06-18")
+        if moment.time() == time() and not is_day:
+            before = moment.date() - timedelta(days=1)
+            _reject((), str(given), LocalizedMessage("ends_at_midnight", before=str(before), day=str(moment.date())))
+        return given
+
     @model_validator(mode="after")
     def _in_order(self) -> "Promotion":
         if str(self.ends)[:10] < str(self.starts)[:10]:
-            _reject(("to",), str(self.ends), f"is before its start, {self.starts}")
+            _reject(("to",), str(self.ends), LocalizedMessage("before_its_start", start=str(self.starts)))
         return self
 
 
@@ -544,7 +567,7 @@ class Settings(_SettingsModel):
     @classmethod
     def _three_letters(cls, code: str) -> str:
         if not re.fullmatch("[A-Z]{3}", code):
-            _reject((), code, "is not an ISO 4217 code: three capital letters, such as CNY, EUR or USD")
+            _reject((), code, LocalizedMessage("no_currency"))
         return code
 
     @field_validator("latest", mode="before")
@@ -557,7 +580,7 @@ class Settings(_SettingsModel):
             hours, minutes = given.split(":")
             return time(int(hours), int(minutes))
         if not isinstance(given, time):
-            _reject((), given, "is not a time of the day; write HH:MM, such as 10:30")
+            _reject((), given, LocalizedMessage("no_time_of_day"))
         return given
 
     @field_validator("service_hours", mode="before")
@@ -584,21 +607,25 @@ class Settings(_SettingsModel):
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
         if self.opening_date < self.start_date:
-            _reject(("opening_date",), str(self.opening_date), f"is before start_date, {self.start_date}")
+            _reject(
+                ("opening_date",),
+                str(self.opening_date),
+                LocalizedMessage("before_start_date", start=str(self.start_date)),
+            )
         for stage in self.owners:
             if stage not in STAGES:
-                _reject(("owners", stage), stage, f"is not a stage; {_nearest(stage, STAGES)}")
+                _reject(("owners", stage), stage, LocalizedMessage("no_stage", near=_nearest(stage, STAGES)))
         for key in self.targets:
             if key not in METRICS:
-                _reject(("targets", key), key, f"is not a metric; {_nearest(key, sorted(METRICS))}")
+                _reject(("targets", key), key, LocalizedMessage("no_metric", near=_nearest(key, sorted(METRICS))))
         names = [source.name for source in self.sources]
         for position, name in enumerate(names):
             if name in names[:position]:
-                _reject(("sources", position, "name"), name, "is the name of another source; names must differ")
+                _reject(("sources", position, "name"), name, LocalizedMessage("name_of_another_source"))
         channels = [channel.name for channel in self.delivery]
         for position, name in enumerate(channels):
             if name in channels[:position]:
-                _reject(("delivery", position, "name"), name, "is the name of another channel; names must differ")
+                _reject(("delivery", position, "name"), name, LocalizedMessage("name_of_another_channel"))
         for position, channel in enumerate(self.delivery):
             if channel.attach == "link" and not (channel.link or self.link):
                 text = (
@@ -696,11 +723,13 @@ def load_settings(path: Path | None = None) -> Settings:
         SettingsError: the file is missing or wrong; names every error with its line.
     """
     path = path or Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_NAME).expanduser()
-    remedy = f"Start in the folder that holds {CONFIG_NAME}, or set {CONFIG_VARIABLE}."
+    remedy = LocalizedMessage("start_beside_settings", name=CONFIG_NAME, variable=CONFIG_VARIABLE)
     document = YamlSource(path, Settings, _MODELS_BELOW, remedy)
     content = document.mapping()
     if "home" in content:
-        raise SettingsError(document.message(("home",), content["home"], f"is set by {HOME_VARIABLE}, not here"))
+        raise SettingsError(
+            document.message(("home",), content["home"], LocalizedMessage("home_is_set_by", variable=HOME_VARIABLE))
+        )
     calendar = content.get("calendar")
     if isinstance(calendar, str):
         content["calendar"] = _read_calendar(path.parent / Path(calendar).expanduser())
@@ -712,7 +741,7 @@ def load_settings(path: Path | None = None) -> Settings:
     if isinstance(expectations := content.get("expectations"), str):
         content["expectations"] = path.absolute().parent / Path(expectations).expanduser()
         if not content["expectations"].is_dir():
-            words = "is not a folder; create it, or remove the key"
+            words = LocalizedMessage("no_folder_for_key")
             raise SettingsError(document.message(("expectations",), expectations, words))
     try:
         settings = Settings.model_validate(content)
@@ -721,7 +750,7 @@ def load_settings(path: Path | None = None) -> Settings:
         problems = [
             details for details in error.errors() if details["loc"] != ("opening_date",) or "opening_date" in content
         ]
-        raise SettingsError("\n".join(document.problem(details) for details in problems)) from None
+        raise SettingsError(*(document.problem(details) for details in problems)) from None
     settings._folder = path.absolute().parent
     return settings
 
@@ -743,7 +772,7 @@ def _read_calendar(path: Path) -> list[dict[str, Any]]:
     try:
         calendar = _CalendarFile.model_validate({"promotions": promotions})
     except ValidationError as error:
-        raise SettingsError("\n".join(document.problem(details) for details in error.errors())) from None
+        raise SettingsError(*(document.problem(details) for details in error.errors())) from None
     return [promotion.model_dump(by_alias=True) for promotion in calendar.promotions]
 
 
@@ -754,10 +783,12 @@ def _read_change_log(path: Path) -> list[Change]:
             reader = csv.DictReader(file)
             missing = {"date", "kind", "object"} - set(reader.fieldnames or ())
             if missing:
-                raise SettingsError(f"{path}, line 1: has no column {', '.join(sorted(missing))}")
+                raise SettingsError(
+                    LocalizedMessage("change_log_lacks", file=str(path), columns=", ".join(sorted(missing)))
+                )
             return [_parse_change(path, reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError) as problem:
-        raise SettingsError(f"{path}: the change log cannot be read as UTF-8 text: {problem}") from None
+        raise SettingsError(LocalizedMessage("no_utf_8", file=str(path), error=str(problem))) from None
 
 
 def _parse_change(path: Path, line: int, row: Mapping[str, str]) -> Change:

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.messages.secrets import hide_secrets
 
 KeyPath = tuple[str | int, ...]
@@ -21,7 +22,23 @@ MOST_VALUES = 100_000  # in a file that people write, aliases unfolded
 
 
 class SettingsError(ValueError):
-    """A file that people write is wrong. The text names file, line, key and value, and says how to correct it."""
+    """A file that people write is wrong. The text names file, line, key and value, and says how to correct it.
+
+    Each of the `messages` is a line; as a string, the error is in English.
+    """
+
+    def __init__(self, *messages: str) -> None:
+        super().__init__("\n".join(messages))
+        self.messages = messages
+
+    def say_in(self, language: str) -> str:
+        """The text in a language, as far as its sentences are known in it."""
+        return "\n".join(say_in_language(each, language) for each in self.messages)
+
+
+def say_in_language(text: str, language: str) -> str:
+    """The text in a language, if it is known in others than its own."""
+    return text.say_in(language) if isinstance(text, LocalizedMessage) else text
 
 
 def reject(path: KeyPath, found: object, message: str) -> NoReturn:
@@ -33,8 +50,11 @@ def reject(path: KeyPath, found: object, message: str) -> NoReturn:
 def suggest_nearest(name: str, accepted: Sequence[str]) -> str:
     """A suggestion for a wrong name: the nearest accepted one, and all accepted ones if there are at most 40."""
     close = difflib.get_close_matches(name, accepted, n=1, cutoff=0.6)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}accepted: {', '.join(accepted)}" if len(accepted) <= 40 else hint.strip()
+    values = {"nearest": repr(close[0])} if close else {}
+    if len(accepted) <= 40:
+        key = "nearest_of_accepted" if close else "accepted_names"
+        return LocalizedMessage(key, accepted=", ".join(accepted), **values)
+    return LocalizedMessage("did_you_mean", **values) if close else ""
 
 
 @cache
@@ -42,7 +62,9 @@ def check_timezone(name: str) -> str:
     """`name`, if it is a known time zone. Cached, because listing all zones takes a tenth of a second."""
     if name != "UTC" and name not in (zones := available_timezones()):
         near = suggest_nearest(name, sorted(zones))
-        reject((), name, f"is not an IANA time zone such as Asia/Shanghai; {near}".rstrip("; "))
+        reject(
+            (), name, LocalizedMessage("no_time_zone", near=near) if near else LocalizedMessage("no_time_zone_alike")
+        )
     return name
 
 
@@ -84,9 +106,12 @@ class YamlSource:
         try:
             text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
-            raise SettingsError(f"{path}: no such file. {way_out}".rstrip()) from None
+            missing = LocalizedMessage("no_such_file", file=str(path))
+            raise SettingsError(
+                LocalizedMessage("two_sentences", first=missing, second=way_out) if way_out else missing
+            ) from None
         except (OSError, UnicodeDecodeError) as problem:
-            raise SettingsError(f"{path}: cannot be read as UTF-8 text: {problem}") from None
+            raise SettingsError(LocalizedMessage("no_utf_8", file=str(path), error=str(problem))) from None
         language = "JSON" if path.suffix == ".json" else "YAML"
         try:
             json_content = _parse_json(text)
@@ -97,19 +122,24 @@ class YamlSource:
             self.content: Any = yaml.load(text, Loader=_Loader) if json_content is None else json_content
         except yaml.MarkedYAMLError as problem:
             mark = problem.problem_mark or problem.context_mark
-            line = f", line {mark.line + 1}" if mark else ""
-            raise SettingsError(f"{path}{line}: is not {language}: {problem.problem or problem.context}") from None
+            told = {"format": language, "error": str(problem.problem or problem.context)}
+            raise SettingsError(
+                LocalizedMessage("line_is_not_of_format", file=str(path), line=mark.line + 1, **told)
+                if mark
+                else LocalizedMessage("is_not_of_format", file=str(path), **told)
+            ) from None
         except yaml.YAMLError as problem:
-            raise SettingsError(f"{path}: is not {language}: {problem}") from None
+            message = LocalizedMessage("is_not_of_format", file=str(path), format=language, error=str(problem))
+            raise SettingsError(message) from None
         except RecursionError:
-            raise SettingsError(f"{path}: is nested too deeply to be settings") from None
+            raise SettingsError(LocalizedMessage("nested_too_deeply", file=str(path))) from None
         self._reject_repeated_keys(self.root)
 
     def mapping(self) -> dict[str, Any]:
         """The content as keys and values. Raises SettingsError if the file holds anything else."""
         if not isinstance(self.content, dict):
             found = type(self.content).__name__ if self.content is not None else "nothing"
-            raise SettingsError(f"{self.path}, line 1: must hold keys and values such as 'name: value'; found {found}")
+            raise SettingsError(LocalizedMessage("must_hold_keys", file=str(self.path), found=found))
         return dict(self.content)
 
     def problem(self, details: ErrorDetails) -> str:
@@ -121,20 +151,25 @@ class YamlSource:
             case "settings":
                 return self._message(path, context["found"], context["text"])
             case "extra_forbidden":
-                name = str(path[-1])
-                return self._message(path, "", f"unknown key; {suggest_nearest(name, self._siblings(path))}")
+                near = suggest_nearest(str(path[-1]), self._siblings(path))
+                return self._message(path, "", LocalizedMessage("unknown_key", near=near))
             case "missing":
-                return self._message(path, "", "is missing")
+                return self._message(path, "", LocalizedMessage("key_is_missing"))
             case "tuple_type" | "list_type":
-                return self._message(path, str(found), "must be a list" + (f": [{found}]" if _is_plain(found) else ""))
+                text = (
+                    LocalizedMessage("must_be_list_such_as", example=hide_secrets(f"[{found}]"))
+                    if _is_plain(found)
+                    else LocalizedMessage("must_be_list")
+                )
+                return self._message(path, str(found), text)
             case "model_type" | "dict_type":
-                return self._message(path, str(found), "must be keys and values: {key: value}")
+                return self._message(path, str(found), LocalizedMessage("must_be_keys"))
             case "literal_error" | "enum":
                 accepted = re.findall(r"'([^']+)'", str(context["expected"]))
                 near = suggest_nearest(str(found), accepted)
-                return self._message(path, repr(found), f"is not accepted; {near}")
+                return self._message(path, repr(found), LocalizedMessage("not_accepted", near=near))
             case kind if kind.startswith("date_"):
-                return self._message(path, repr(found), "is not a date; write YYYY-MM-DD, such as 2026-06-01")
+                return self._message(path, repr(found), LocalizedMessage("no_date"))
         words = details["msg"][0].lower() + details["msg"][1:]
         return self._message(path, repr(found), words)
 
@@ -144,9 +179,13 @@ class YamlSource:
 
     def _message(self, path: KeyPath, found: str, text: str) -> str:
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
-        found, text = hide_secrets(found), hide_secrets(text)
+        found = hide_secrets(found)
+        text = text if isinstance(text, LocalizedMessage) else hide_secrets(text)
         shown = found if len(found) <= 200 else found[:197] + "..."
-        return f"{self.path}, line {self.find_line(path)}: {key}: {shown + ' ' if shown else ''}{text}"
+        place: dict[str, str | int] = {"file": str(self.path), "line": self.find_line(path), "key": key}
+        if not shown:
+            return LocalizedMessage("at_key", problem=text, **place)
+        return LocalizedMessage("at_key_found", found=shown, problem=text, **place)
 
     def find_line(self, path: KeyPath) -> int:
         """Line (from 1) of the key at `path`, or of its nearest parent. A merged key (`<<`) is where it was written."""
@@ -183,7 +222,8 @@ class YamlSource:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if key.value in seen:
-                raise SettingsError(f"{self.path}, line {line}: {key.value}: also on line {seen[key.value]}; keep one")
+                told = {"key": str(key.value), "line": line, "first": seen[key.value]}
+                raise SettingsError(LocalizedMessage("key_stands_twice", file=str(self.path), **told))
             seen[key.value] = line
             self._reject_repeated_keys(value)
 

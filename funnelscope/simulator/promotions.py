@@ -119,11 +119,13 @@ class PromotionCalendar:
 
 
 def _format_phase(phase: Phase, clock: Clock) -> dict[str, date | datetime]:
-    """`from` and `to`: whole days as dates, the last one included; else local times."""
+    """`from` and `to`: local times; at midnight the day, the last one included."""
     starts, ends = (
         datetime.fromtimestamp(instant // MICROSECONDS, clock.zone).replace(tzinfo=None)
         for instant in (phase.starts, phase.ends)
     )
-    if starts.time() == ends.time() == datetime.min.time():
-        return {"from": starts.date(), "to": ends.date() - timedelta(days=1)}
-    return {"from": starts, "to": ends}
+    midnight = datetime.min.time()
+    return {
+        "from": starts.date() if starts.time() == midnight else starts,
+        "to": ends.date() - timedelta(days=1) if ends.time() == midnight else ends,
+    }

@@ -287,6 +287,7 @@ DEFAULT_PARAMETERS: dict[str, Any] = {
     "order_lifetime_days": 60,  # events of one order number lie at most so far apart
     # metrics with a denominator
     "rates_and_means": [key for key, metric in METRICS.items() if metric.several_days is SeveralDays.POOLED],
+    "rows_of_a_cut_export": 100_000,  # there, platforms cut their exports off
     "service_periods": [ALWAYS],  # UTC, when the service answers; one for each stretch of the days and the week before
     "shortest_stay_ms": 3000,  # a visitor who stays less has not looked
 }

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.messages.secrets import hide_secrets
 from funnelscope.messages.wording import load_words
 from funnelscope.project_files import find_project_path
 from pipelines.cli.backup_commands import backup, restore
 from pipelines.cli.check_command import check
-from pipelines.cli.console import echo, explain_errors, load_shop_settings, show_progress
+from pipelines.cli.console import echo, explain_errors, load_shop_settings, say_option, show_progress
 from pipelines.cli.diagnose_command import (
     CubeOption,
     CubeQuestion,
@@ -94,7 +95,7 @@ def _parse_business_date(text: str | date) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"'{text}' is not a date; write it as YYYY-MM-DD, such as 2026-06-14") from None
+        raise typer.BadParameter(say_option("no_date_option", text=text)) from None
 
 
 DateOption = Annotated[
@@ -206,7 +207,7 @@ def backfill(
         first = from_date or settings.opening_date
         last = to_date or _find_last_day(settings)
         if from_date and first > last:
-            raise ValueError(f"--from {first} is after --to {last}")
+            raise ValueError(LocalizedMessage("from_after_to", first=str(first), last=str(last)))
         result = _run(settings, first, last)
         _print_outcome(settings, result, last, language)
     raise typer.Exit(result.outcome)
@@ -526,7 +527,7 @@ def _choose_period(
 
     given = (None if campaign else business_date, week, month, campaign)
     if sum(option is not None for option in given) > 1:
-        raise ValueError("--date, --week, --month and --campaign name one report each; give one of them")
+        raise ValueError(LocalizedMessage("one_report_each"))
     if campaign is not None:
         return parse_campaign(settings.calendar, campaign, find_last_run(settings), business_date)
     return parse_week(week) if week else parse_month(month) if month else business_date
@@ -565,15 +566,12 @@ def _run(settings: "Settings", from_date: date, to_date: date) -> "DaysRun":
     from pipelines.runs import run_days
 
     if settings.opening_date > _find_yesterday(settings):
-        raise ValueError(
-            f"the opening day of funnelscope.yaml, {settings.opening_date}, is not over yet, so no day can be run"
-        )
+        raise ValueError(LocalizedMessage("opening_day_is_not_over", day=str(settings.opening_date)))
     if min(from_date, to_date) < settings.opening_date:
-        raise ValueError(
-            f"{min(from_date, to_date)} is before the opening day {settings.opening_date} of funnelscope.yaml"
-        )
+        early = str(min(from_date, to_date))
+        raise ValueError(LocalizedMessage("before_opening_day", day=early, opening=str(settings.opening_date)))
     if to_date > _find_yesterday(settings):
-        raise ValueError(f"{to_date} is not over yet in the shop's time zone ({settings.timezone})")
+        raise ValueError(LocalizedMessage("day_is_not_over", day=str(to_date), zone=settings.timezone))
     return run_days(settings, from_date, to_date)
 
 

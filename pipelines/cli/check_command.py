@@ -54,18 +54,21 @@ def check(
     """
     with explain_errors():
         from funnelscope.ingest.source_check import check_source
+        from funnelscope.messages.check_observations import LocalizedMessage
         from funnelscope.messages.wording import list_languages, load_words
         from funnelscope.settings import SettingsError, suggest_nearest
 
         settings = load_shop_settings()
         if language and language not in list_languages():
-            raise ValueError(f"--language {language}: choose one of {', '.join(list_languages())}")
+            raise ValueError(LocalizedMessage("no_language", language=language, languages=", ".join(list_languages())))
         words = load_words(language or settings.language)
         names = [one.name for one in settings.sources]
         if not names:
-            raise SettingsError("no sources: name at least one family under sources; docs/contract.md shows how")
+            raise SettingsError(LocalizedMessage("no_sources"))
         if source and source not in names:
-            raise SettingsError(f"no source is called {source!r}; {suggest_nearest(source, names)}")
+            raise SettingsError(
+                LocalizedMessage("no_such_source", source=repr(source), near=suggest_nearest(source, names))
+            )
         are_fine = []
         for position, one in enumerate(settings.sources):
             if source in (None, one.name):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipelines.cli.errors import explain_error
+from pipelines.cli.errors import list_error_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,11 +45,20 @@ def explain_errors() -> "Iterator[None]":
     try:
         yield
     except Exception as error:
-        words = explain_error(error)
-        if words is None:
+        lines = list_error_lines(error)
+        if not lines:
             raise
-        echo(f"Error: {words}", err=True)
+        for line in lines:
+            echo(line, err=True)
         raise typer.Exit(1) from None
+
+
+def say_option(key: str, **values: str) -> str:
+    """What is wrong with an option: in the shop's language, or in each if it is not known."""
+    from funnelscope.messages.check_observations import LocalizedMessage
+    from pipelines.cli.errors import find_languages
+
+    return "\n".join(LocalizedMessage(key, **values).say_in(language) for language in find_languages())
 
 
 def load_shop_settings() -> "Settings":

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,16 +28,56 @@ _ANY_CAUSE = (
     "failed to offload data block",
 )
 _MOST_SHOWN = 4_096
+_LANGUAGE = re.compile(r"""^language:\s*["']?(\w+)""", re.MULTILINE)
 _LITTLE = 16 * 1024 * 1024  # bytes free: a file that did not fit may be gone again
 
 
-def explain_error(error: Exception) -> str | None:
+def explain_error(error: Exception, language: str = "en") -> str | None:
     """The text for a user about the error; None for an error that needs its stack trace."""
     if words := _explain_home(error):
         return words
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
         return f"{str(error.filename or 'a file')[:_MOST_SHOWN]} {_OF_THE_MACHINE[error.errno]}."
-    return hide_secrets(str(error)) if _is_fixable(error) else None
+    return hide_secrets(_say_error(error, language)) if _is_fixable(error) else None
+
+
+def list_error_lines(error: Exception) -> list[str]:
+    """What the terminal says of the error: in the shop's language, or in each if it is not known; else nothing."""
+    from funnelscope.messages.wording import load_words
+
+    told = {language: explain_error(error, language) for language in find_languages()}
+    lines = {text: language for language, text in told.items() if text is not None}
+    return [load_words(language).text("terminal", "error", text=text) for text, language in lines.items()]
+
+
+def _say_error(error: Exception, language: str) -> str:
+    from funnelscope.messages.check_observations import LocalizedMessage
+    from funnelscope.settings import SettingsError
+
+    if isinstance(error, SettingsError):
+        return error.say_in(language)
+    text = error.args[0] if len(error.args) == 1 else None
+    return text.say_in(language) if isinstance(text, LocalizedMessage) else str(error)
+
+
+def find_languages() -> list[str]:
+    """The shop's language, even if its settings are wrong; all, without settings or a language in them.
+
+    English is the last: where all say the same, it is told as English.
+    """
+    from funnelscope.messages.wording import list_languages
+    from funnelscope.settings import find_config_path, load_settings
+
+    try:
+        return [load_settings().language]
+    except (OSError, ValueError):
+        pass
+    every = sorted(list_languages(), reverse=True)
+    try:
+        declared = _LANGUAGE.search(find_config_path().read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return every
+    return [declared[1]] if declared and declared[1] in every else every
 
 
 def _explain_home(error: Exception) -> str | None:
@@ -78,14 +119,9 @@ def _find_trouble(home: Path) -> str | None:
 
 
 def _say(key: str, home: Path) -> str:
-    from funnelscope.messages.wording import list_languages, load_words
-    from funnelscope.settings import load_settings
+    from funnelscope.messages.wording import load_words
 
-    try:
-        languages: list[str] = [load_settings().language]
-    except (OSError, ValueError):
-        languages = list_languages()
-    return "\n".join(load_words(language).text("home", key, home=str(home)) for language in languages)
+    return "\n".join(load_words(language).text("home", key, home=str(home)) for language in find_languages())
 
 
 def _is_fixable(error: Exception) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from funnelscope.messages.check_observations import LocalizedMessage
 from pipelines.cli.console import echo, explain_errors
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def init(
         from funnelscope.settings import find_config_path
 
         if language and language not in list_languages():
-            raise ValueError(f"--language {language}: choose one of {', '.join(list_languages())}")
+            raise ValueError(LocalizedMessage("no_language", language=language, languages=", ".join(list_languages())))
         target = (output or find_config_path()).expanduser().absolute()
         own = layouts or target.parent / "layouts"
         if layouts and not layouts.is_dir():
@@ -72,7 +73,7 @@ def init(
         elif folder:
             is_good = _write(folder.expanduser().absolute(), target, known, told or [], language)
         else:
-            raise ValueError("give the folder of your exports: funnelscope init FOLDER")
+            raise ValueError(LocalizedMessage("give_a_folder"))
     raise typer.Exit(0 if is_good else 1)
 
 
@@ -85,7 +86,7 @@ def _write(
     from funnelscope.settings import find_home_folder
 
     if not folder.is_dir():
-        raise ValueError(f"{folder}: is not a folder; give the folder that holds your exports")
+        raise ValueError(LocalizedMessage("no_folder_of_exports", folder=str(folder)))
     if target.exists():
         remedy = "is there already and is not overwritten; write beside it with --output FILE, or move it away"
         raise ValueError(f"{target}: {remedy}")
@@ -149,7 +150,7 @@ def _explain(path: Path, known: "Mapping[str, Layout]", language: str | None) ->
     from funnelscope.settings.patterns import PatternTooSlowError
 
     if not path.is_file():
-        raise ValueError(f"{path}: is not a file")
+        raise ValueError(LocalizedMessage("is_no_file", file=str(path)))
     file = read_export(path)
     words = load_words(language or ("zh" if _is_chinese(file) else "en"))
     if file.problem:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.messages.wording import load_words
 from pipelines.cli.console import echo, explain_errors, load_shop_settings, show_controls
 from pipelines.terminal import list_words, tell
@@ -215,7 +216,7 @@ def _open_warehouse() -> "Iterator[Warehouse]":
 
     settings = load_shop_settings()
     if not settings.warehouse_path.exists():
-        raise FileNotFoundError(f"{settings.warehouse_path} does not exist yet. Run: funnelscope run --date YYYY-MM-DD")
+        raise FileNotFoundError(LocalizedMessage("no_warehouse", file=str(settings.warehouse_path)))
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
         create_tables(warehouse)
         yield warehouse

@@ -1,4 +1,4 @@
--- No delivery of figures has exactly 100,000 rows: there, platforms cut their exports off.
+-- No delivery of figures has exactly as many rows as platforms cut their exports off at.
 --
 -- table: marts.figures
 -- severity: warn
@@ -9,5 +9,5 @@ select distinct
 from quality.deliveries
 inner join quality.delivery_dates on deliveries.delivery_id = delivery_dates.delivery_id
 where deliveries.family = 'figure'
-    and deliveries.rows_read = 100000
+    and deliveries.rows_read = $rows_of_a_cut_export
     and delivery_dates.business_date between $from_date and $to_date

@@ -82,15 +82,26 @@ inquirers as (
     group by visitor_id
 ),
 
-payers as (
-    select 'customer' as kind, customer_id as person_id, min(business_date) as first_date
+-- Who orders and does not pay shows as well that the keys meet.
+ordered as (
+    select customer_id, visitor_id, business_date
     from intermediate.payments
-    where customer_id is not null and business_date <= $to_date
+    where business_date <= $to_date
+    union all
+    select customer_id, visitor_id, business_date
+    from intermediate.orders
+    where business_date <= $to_date
+),
+
+buyers as (
+    select 'customer' as kind, customer_id as person_id, min(business_date) as first_date
+    from ordered
+    where customer_id is not null
     group by customer_id
     union all
     select 'visitor', visitor_id, min(business_date)
-    from intermediate.payments
-    where visitor_id is not null and business_date <= $to_date
+    from ordered
+    where visitor_id is not null
     group by visitor_id
 ),
 
@@ -98,9 +109,9 @@ inquiry_links as (
     select
         (select min(business_date) from intermediate.inquiries) as first_inquiry_date,
         (select min(business_date) from intermediate.payments) as first_payment_date,
-        min(greatest(inquirers.first_date, payers.first_date)) as first_linked_date
+        min(greatest(inquirers.first_date, buyers.first_date)) as first_linked_date
     from inquirers
-    inner join payers using (kind, person_id)
+    inner join buyers using (kind, person_id)
 )
 
 select
@@ -181,7 +192,7 @@ select
     coalesce(bool_and(
         first_inquiry_date <= business_date and first_payment_date <= business_date
         and coalesce(first_linked_date > business_date, true)
-    ), false) as are_inquiries_apart -- nobody who asked is known among those who pay
+    ), false) as are_inquiries_apart -- nobody who asked is known among those who order
 from days
 left join known using (business_date)
 left join named using (business_date)

@@ -43,6 +43,7 @@ LOCAL_PATTERN = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d*)
 FIRST_CREDIBLE_DATE = "DATE '2000-01-01'"  # earlier ones, such as 1970, come from a clock or a number that was not set
 UNREAD_TIMES_SHOWN = 1_000
 DELIVERY_DATE = "delivery_date"
+NOTHING = '"NULL"'  # DuckDB's type of a column of Parquet that is empty in every row
 # Of each row, where the files of several deliveries are read as one relation: its delivery, the day of that, and the
 # first instant that is too late for it.
 PLACES = ("delivery_id_", "dt_", "end_")
@@ -297,7 +298,7 @@ class SourceMapping:
     def _refuse_untimed(self, warehouse: Warehouse) -> None:
         """Raises DeliveryError if event_time is of a type from which no time follows, such as a number."""
         kind = self.types["event_time"]
-        if self.source.time_format in EPOCH_UNITS or kind == "VARCHAR" or _is_time(kind):
+        if self.source.time_format in EPOCH_UNITS or kind in ("VARCHAR", NOTHING) or _is_time(kind):
             return
         text = self._text("event_time")
         query = f"{self._with_trimmed_only(['event_time'])} select {text} from trimmed where {text} is not null limit "

@@ -168,14 +168,15 @@ def _build_key_sql(pair: str) -> str:
     return f"coalesce({names})"
 
 
-def _build_step_sql(holder: str, part: str) -> str:
-    """SQL of what a part of a name leads to."""
-    opened = _build_opened_sql(holder)
-    pointer = quote_literal("/" + part.replace("~", "~0").replace("/", "~1"))
-    pairs = (
-        f"list_filter(json_extract({opened}, '$[*]'), lambda each: {_build_key_sql('each')} = {quote_literal(part)})"
-    )
-    return f"coalesce(json_extract({opened}, {pointer}), json_extract(({pairs})[1], '$.value'))"
+def _build_pairs_sql(opened: str) -> str:
+    """SQL of the records of a list as pairs of a key and a value; NULL if it is no list."""
+    pair = f"{{'key': {_build_key_sql('each')}, 'value': json_extract(each, '$.value')}}"
+    listed = f"list_transform(json_extract({opened}, '$[*]'), lambda each: {pair})"
+    return f"case when json_type({opened}) = 'ARRAY' then {listed} end"
+
+
+def _build_pointer(part: str) -> str:
+    return quote_literal("/" + part.replace("~", "~0").replace("/", "~1"))
 
 
 def _build_text_sql(found: str) -> str:
@@ -193,30 +194,67 @@ def _build_is_damaged_sql(text: str) -> str:
 class _JsonSteps:
     """The selects that take fields out of JSON, one step of their names at a time.
 
-    Where several parts are left, they may also be one key with dots in it: that is tried first.
+    Where several parts are left, they may also be one key with dots in it: that is tried first. What names have in
+    common is parsed once for all of them.
     """
 
     def __init__(self, fields: Sequence[_Field]) -> None:
         self.fields = {field.name: field for field in fields if field.parts}
-        values = dict.fromkeys(field.value for field in self.fields.values())
-        self.holders = {value: f"json_{number}_" for number, value in enumerate(values)}
-        self.numbers = {name: number for number, name in enumerate(self.fields)}
+        self.holders: dict[tuple[str, tuple[str, ...]], str] = {}  # a value and the parts that lead into it
+        self.sought: dict[str, list[str]] = {}  # what is looked up in each holder
+        for field in self.fields.values():
+            for depth in range(len(field.parts) + 1):
+                holder = self.holders.setdefault((field.value, field.parts[:depth]), f"json_{len(self.holders)}_")
+                left = field.parts[depth:]
+                sought = self.sought.setdefault(holder, [])
+                sought += [part for part in dict.fromkeys((".".join(left), *left[:1])) if part and part not in sought]
 
     def build_relation_sql(self, relation: str) -> str:
         """The relation with a column for every step."""
-        added = [f"{_build_json_sql(value)} as {holder}" for value, holder in self.holders.items()]
+        added = [f"{_build_json_sql(value)} as {name}" for (value, parts), name in self.holders.items() if not parts]
         depth = 0
         while added:
             relation = f"(select *, {', '.join(added)} from {relation})"
-            added = [each for name in self.fields for each in self._list_steps(name, depth)]
+            at_depth = {name: self.sought[name] for (_, parts), name in self.holders.items() if len(parts) == depth}
+            searched = {name: sought for name, sought in at_depth.items() if sought}
+            if searched:
+                opened = [f"{_build_opened_sql(name)} as opened_{name}" for name in searched]
+                relation = f"(select *, {', '.join(opened)} from {relation})"
+                looked_up = [
+                    look
+                    for name, sought in searched.items()
+                    for look in (
+                        f"json_extract(opened_{name}, [{', '.join(map(_build_pointer, sought))}]) as values_{name}",
+                        f"{_build_pairs_sql(f'opened_{name}')} as pairs_{name}",
+                    )
+                ]
+                relation = f"(select *, {', '.join(looked_up)} from {relation})"
+            added = [
+                f"{self._build_step_sql(self.holders[value, parts[:-1]], parts[-1])} as {name}"
+                for (value, parts), name in self.holders.items()
+                if len(parts) == depth + 1
+            ]
             depth += 1
-        return relation
+        found = [f"{self._build_found_sql(name)} as {self.name_found(name)}" for name in self.fields]
+        return f"(select *, {', '.join(found)} from {relation})" if found else relation
 
-    def build_found_sql(self, name: str) -> str:
-        """SQL of the JSON that a name leads to; NULL if the row has no such field."""
-        last = len(self.fields[name].parts)
-        wholes = [f"whole_{self.numbers[name]}_{depth}_" for depth in range(last - 1)]
-        return f"coalesce({', '.join([*wholes, self._name_step(name, last)])})"
+    def name_found(self, name: str) -> str:
+        """The column of the JSON that a name leads to; NULL if the row has no such field."""
+        return f"found_{list(self.fields).index(name)}_"
+
+    def _build_found_sql(self, name: str) -> str:
+        parts = self.fields[name].parts
+        wholes = [
+            self._build_step_sql(self._name_step(name, depth), ".".join(parts[depth:]))
+            for depth in range(len(parts) - 1)
+        ]
+        return f"coalesce({', '.join([*wholes, self._name_step(name, len(parts))])})"
+
+    def _build_step_sql(self, holder: str, part: str) -> str:
+        """SQL of what a part of a name leads to."""
+        place = self.sought[holder].index(part) + 1
+        pair = f"list_filter(pairs_{holder}, lambda each: each.key = {quote_literal(part)})[1].value"
+        return f"coalesce(values_{holder}[{place}], {pair})"
 
     def list_names_beside(self, warehouse: Warehouse, relation: str, name: str) -> tuple[str, ...]:
         """The names that rows have in place of one that none has, where it leaves what they have."""
@@ -236,14 +274,8 @@ class _JsonSteps:
         return ()
 
     def _name_step(self, name: str, depth: int) -> str:
-        return f"step_{self.numbers[name]}_{depth}_" if depth else self.holders[self.fields[name].value]
-
-    def _list_steps(self, name: str, depth: int) -> list[str]:
-        left = self.fields[name].parts[depth:]
-        holder, number = self._name_step(name, depth), self.numbers[name]
-        steps = [f"{_build_step_sql(holder, left[0])} as {self._name_step(name, depth + 1)}"] if left else []
-        whole = [f"{_build_step_sql(holder, '.'.join(left))} as whole_{number}_{depth}_"] if len(left) > 1 else []
-        return steps + whole
+        field = self.fields[name]
+        return self.holders[field.value, field.parts[:depth]]
 
 
 # -- fields
@@ -257,14 +289,14 @@ def _add_fields(warehouse: Warehouse, rows: DeliveryRows, names: Sequence[str], 
     resolved = {name: _resolve(name, columns) for name in names}
     fields = [field for field in resolved.values() if field]
     steps = _JsonSteps(fields)
-    found = {name: steps.build_found_sql(name) for name in steps.fields}
+    found = {name: steps.name_found(name) for name in steps.fields}
     taken = {field.name: _build_text_sql(found[field.name]) if field.parts else field.value for field in fields}
     certain = {field.name: field.is_there for field in fields if field.is_there and not field.parts}
     is_there = {**{name: f"{sql} is not null" for name, sql in found.items()}, **certain}
     damages = [
         (_build_is_damaged_sql(quote_identifier(name)), quote_literal(f"{name} is no valid JSON"))
         for name in columns
-        if quote_identifier(name) in steps.holders
+        if (quote_identifier(name), ()) in steps.holders
     ]
     damages += [(f"contains({taken[name]}, chr(0))", quote_literal(f"{name} holds zero bytes")) for name in found]
     selected = [
@@ -326,13 +358,13 @@ def _split_lines(
     if not is_text and not field.kind.endswith("]"):
         message = LocalizedMessage("no_list", column=repr(source.lines), type=field.kind)
         raise DeliveryError(QuarantineReason.BAD_TYPE, message, ("lines",))
-    if field.parts and _list_never_true(warehouse, relation, [f"{steps.build_found_sql(field.name)} is not null"]):
+    if field.parts and _list_never_true(warehouse, relation, [f"{steps.name_found(field.name)} is not null"]):
         beside = steps.list_names_beside(warehouse, relation, field.name)
         return _note_absent_lines(rows, source, beside), row_count
     listed, damages, element = field.value, [], "element_"
     if is_text:
         value = build_value_or_null_sql(field.value, source.empty_values)
-        given = steps.build_found_sql(field.name) if field.parts else _build_json_sql(value)
+        given = steps.name_found(field.name) if field.parts else _build_json_sql(value)
         opened = _build_opened_sql(f"({given})")
         is_given = f"{value} is not null" if not field.parts else f"({given} ->> '$') <> ''"
         is_list = f"coalesce(json_type({opened}) in ('ARRAY', 'NULL'), false)"

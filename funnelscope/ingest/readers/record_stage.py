@@ -64,6 +64,13 @@ def has_wanted_columns(header: Iterable[str], source: Source) -> bool:
     return all(not names.isdisjoint(_list_beginnings(name)) for name in wanted)
 
 
+def count_wanted_columns(names: Iterable[str], source: Source) -> int:
+    """How many of the columns that a file of the source must have are among the names, or fields below them."""
+    known = {name.lower() for name in names}
+    wanted = {*_list_wanted_columns(source), *([source.lines.lower()] if source.lines else [])}
+    return sum(not known.isdisjoint(_list_beginnings(name)) for name in wanted)
+
+
 def _list_beginnings(name: str) -> list[str]:
     """The columns that may hold what a name means: `a.b.c`, and the fields `b.c` of `a.b` and `a`."""
     parts = name.split(".")

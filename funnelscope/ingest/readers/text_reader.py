@@ -1,4 +1,4 @@
-"""CSV and JSON lines, decoded and split in Python so that every bad record keeps its line, then staged for SQL.
+"""CSV and JSON, decoded and split in Python so that every bad record keeps its line, then staged for SQL.
 
 Python is used because DuckDB decodes no GBK without a download, has no line numbers and drops bad JSON silently. All
 values stay text; SQL casts them by the same rules as those of a Parquet file.
@@ -11,7 +11,11 @@ import io
 import json
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from itertools import islice
+from operator import and_
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ from funnelscope.events.schema import BLANKS
 from funnelscope.ingest.mapping.source_mapping import DeliveryError, DeliveryRows
 from funnelscope.ingest.quarantine_reasons import QuarantineReason
 from funnelscope.ingest.readers import encoding_detection
+from funnelscope.ingest.readers.json_documents import DECODER, TOP, JsonError, JsonList, find_lists, read_records
 from funnelscope.ingest.readers.plain_csv import split_plain_lines
 from funnelscope.ingest.readers.record_stage import (
     CHUNK_CHARACTERS,
@@ -29,9 +34,11 @@ from funnelscope.ingest.readers.record_stage import (
     SHOWN_CHARACTERS,
     RecordStage,
     build_problem,
+    count_wanted_columns,
     fit_fields,
     has_wanted_columns,
     is_clean,
+    is_read,
     name_columns,
 )
 from funnelscope.messages.check_observations import LocalizedMessage
@@ -46,6 +53,7 @@ LONGEST_LINE = 16 * 2**20  # in characters; what is longer is a bad record, of w
 # Compressed text that expands more is no export: not once in a hundred does one reach a tenth of it.
 LARGEST_EXPANSION, EXPANDED_IN_ANY_CASE = 200, 128 * 2**20
 LINE_COUNTS_FOR = 16  # characters more, so that blank lines come to an end
+LINES_LOOKED_AT = 1_000
 PARTS_SPLIT_IN_VAIN = 3  # then the rest of the file is read record by record
 
 
@@ -75,14 +83,12 @@ def read_text(
         stage = RecordStage(warehouse, _describe_wrong_encoding(start, source))
         if encoding != _get_declared_encoding(source):
             stage.notes.append(f"read as {encoding.removesuffix('-sig')}, as its byte-order mark says")
-        with _open_decompressed(path, compression) as stream:
-            text = io.TextIOWrapper(stream, encoding=encoding, errors=UNREADABLE_BYTES, newline="")
-            most = max(path.stat().st_size * LARGEST_EXPANSION, EXPANDED_IN_ANY_CASE) if compression else 0
-            lines = _read_lines(text, most)
-            if file_format is Format.CSV:
-                _stage_csv(stage, lines, source, ".tsv" in path.suffixes)
-            else:
-                _stage_json(stage, lines)
+        open_again = partial(open_text, path, compression, encoding)
+        if file_format is Format.CSV:
+            with open_again() as text:
+                _stage_csv(stage, _read_lines(text), source, ".tsv" in path.suffixes)
+        else:
+            _stage_json(stage, open_again, source)
     except PatternTooSlowError as error:
         raise DeliveryError(
             QuarantineReason.UNREADABLE, LocalizedMessage("pattern_too_slow", pattern=str(error)), ("skip_lines",)
@@ -101,38 +107,60 @@ def _open_decompressed(path: Path, compression: str) -> Any:
     return path.open("rb")
 
 
+@contextmanager
+def open_text(path: Path, compression: str, encoding: str) -> Iterator["BoundedText"]:
+    """The text of a file, from its beginning."""
+    with _open_decompressed(path, compression) as stream:
+        text = io.TextIOWrapper(stream, encoding=encoding, errors=UNREADABLE_BYTES, newline="")
+        most = max(path.stat().st_size * LARGEST_EXPANSION, EXPANDED_IN_ANY_CASE) if compression else 0
+        yield BoundedText(text, most)
+
+
+OpenText = Callable[[], AbstractContextManager["BoundedText"]]
+"""Opens a text at its beginning."""
+
+
+class BoundedText:
+    """A text that is read piece by piece.
+
+    Raises DeliveryError once it holds more than `most_characters`, which are 0 for what is not compressed.
+    """
+
+    def __init__(self, text: io.TextIOWrapper, most_characters: int) -> None:
+        self.text = text
+        self.most_characters = most_characters
+        self.count = 0
+
+    def read(self, size: int = -1) -> str:
+        """The next characters; empty at the end."""
+        return self._count(self.text.read(size))
+
+    def read_line(self) -> str:
+        """The next line, or as much of it as is read at once; empty at the end."""
+        line = self.text.readline(LONGEST_LINE)
+        self.count += LINE_COUNTS_FOR if line else 0
+        return self._count(line)
+
+    def _count(self, part: str) -> str:
+        self.count += len(part)
+        if 0 < self.most_characters < self.count:
+            message = LocalizedMessage("expands_too_far", megabytes=f"{self.most_characters >> 20:,}")
+            raise DeliveryError(QuarantineReason.UNREADABLE, message)
+        return part
+
+
 class CutLine(str):
     """The beginning of a line that is longer than LONGEST_LINE; still too long for a field of CSV."""
 
 
-def _read_lines(text: io.TextIOWrapper, most_characters: int) -> Iterator[str]:
-    """The lines of a text, in bounded memory.
-
-    Args:
-        most_characters: what compressed text may hold; 0 for what is not compressed.
-
-    Raises:
-        DeliveryError: it holds more.
-    """
-    read = 0
-    line: str
-    while line := text.readline(LONGEST_LINE):
-        read += len(line) + LINE_COUNTS_FOR
+def _read_lines(text: BoundedText) -> Iterator[str]:
+    """The lines of a text, in bounded memory."""
+    while line := text.read_line():
         if len(line) == LONGEST_LINE and not line.endswith(("\n", "\r")):
             rest, line = line, CutLine(line[:SHOWN_CHARACTERS])
             while rest and not rest.endswith(("\n", "\r")):
-                _refuse_expansion(read, most_characters)
-                rest = text.readline(LONGEST_LINE)
-                read += len(rest)
-        _refuse_expansion(read, most_characters)
+                rest = text.read_line()
         yield line
-
-
-def _refuse_expansion(read: int, most_characters: int) -> None:
-    if 0 < most_characters < read:
-        raise DeliveryError(
-            QuarantineReason.UNREADABLE, LocalizedMessage("expands_too_far", megabytes=f"{most_characters >> 20:,}")
-        )
 
 
 # -- encoding
@@ -354,73 +382,120 @@ def _find_header_elsewhere(lines: _Lines, header: list[str], dialect: Any, sourc
     return None
 
 
-# -- JSON lines
-
-
-def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object. It must not repeat a key: it would be unclear which value is meant."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        seen: set[str] = set()
-        repeated = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ValueError(f"key {repeated[:SHOWN_OF_A_KEY]!r} appears twice")
-    return found
-
-
-SHOWN_OF_A_KEY = 100
-
-# Numbers stay as they are written: 1.10 must give the same event as in a CSV file.
-_JSON = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_build_object)
+# -- JSON
 
 # One for all values: to make it takes as long as to write one. What was just parsed holds no circle.
 _WRITER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, check_circular=False)
 
 
-def _stage_json(stage: RecordStage, text: Iterable[str]) -> None:
+def _stage_json(stage: RecordStage, open_again: OpenText, source: Source) -> None:
+    """Stages JSON lines, by the numbers of the lines, or the records of a list, which are counted from 1."""
+    wanted = _find_record_list(open_again, source)
+    with open_again() as text:
+        if not wanted:
+            _stage_json_lines(stage, _read_lines(text))
+            return
+        for number, record in enumerate(read_records(text, wanted, LONGEST_LINE), start=1):
+            if record.problem:
+                problem = build_problem("not_json", error=record.problem)
+                stage.add_bad(number, QuarantineReason.BAD_RECORD, problem, record.text)
+            else:
+                _stage_value(stage, number, record.value, record.text)
+
+
+def _find_record_list(open_again: OpenText, source: Source) -> str:
+    """The name of the list that holds the records; empty for JSON lines.
+
+    Raises:
+        DeliveryError: the text is no JSON, lacks the declared list, or has several that may be meant.
+    """
+    with open_again() as text:
+        first = next((line for line in _read_lines(text) if not line.isspace()), "")
+    if not source.records and (not first.lstrip().startswith(("{", "[")) or _is_record(first, source)):
+        return ""
+    try:
+        with open_again() as text:
+            found = find_lists(text, LONGEST_LINE)
+    except JsonError as error:
+        if not source.records and _has_objects_on_lines(open_again):
+            return ""  # of which the first is damaged
+        message = LocalizedMessage("json_is_damaged", line=str(error.line), error=str(error))
+        raise DeliveryError(QuarantineReason.UNREADABLE, message) from None
+    likely = [source.records] if source.records else _select_likely_lists(found, source)
+    lists = ", ".join(sorted(found))
+    if len(likely) > 1:
+        raise DeliveryError(QuarantineReason.UNREADABLE, LocalizedMessage("several_lists", lists=", ".join(likely)))
+    if likely[0] not in found:
+        message = LocalizedMessage("no_such_list", list=source.records, lists=lists)
+        raise DeliveryError(QuarantineReason.UNREADABLE, message, ("records",))
+    return likely[0]
+
+
+def _has_objects_on_lines(open_again: OpenText) -> bool:
+    """Whether two lines that follow each other are objects: between those of a list there is a comma."""
+    with open_again() as text:
+        filled = (line for line in _read_lines(text) if not line.isspace())
+        are_objects = [_parse_object(line) is not None for line in islice(filled, LINES_LOOKED_AT)]
+    return any(map(and_, are_objects, are_objects[1:]))
+
+
+def _parse_object(line: str) -> dict[str, Any] | None:
+    try:
+        value = DECODER.decode(line.strip())
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _is_record(line: str, source: Source) -> bool:
+    """Whether a line is an object that may itself be meant, and not only a list that it holds."""
+    if _parse_object(line) is None:
+        return False
+    return TOP in _select_likely_lists(find_lists(io.StringIO(line), LONGEST_LINE), source)
+
+
+def _select_likely_lists(found: Mapping[str, JsonList], source: Source) -> list[str]:
+    """The lists whose records have most of the columns that the source reads."""
+    counts = {name: count_wanted_columns(each.names, source) for name, each in found.items()}
+    if not any(counts.values()):  # all is said in SQL
+        counts = {name: sum(is_read(column, source) for column in each.names) for name, each in found.items()}
+        counts = {TOP: counts[TOP]} if counts[TOP] else counts
+    if most := max(counts.values()):
+        return [name for name, count in counts.items() if count == most]
+    empty = [name for name, each in found.items() if not each.count]
+    return empty if len(empty) == 1 and found[TOP].names == {*empty} else [TOP]
+
+
+def _stage_json_lines(stage: RecordStage, text: Iterable[str]) -> None:
     for line_number, line in enumerate(text, start=1):
         if isinstance(line, CutLine):
             stage.add_bad(line_number, QuarantineReason.BAD_RECORD, _describe_long_line(), line)
             continue
         if line.isspace():
             continue
-        if stage.row_count == 0:
-            stage.otherwise = _describe_other_json(line.strip())
-        if "\0" in line or "\\u0000" in line:
-            stage.add_bad(line_number, QuarantineReason.BAD_RECORD, build_problem("zero_bytes"), line)
-            continue
+        if stage.row_count == 0 and "," in line and "{" not in line:
+            stage.otherwise = LocalizedMessage("no_json")
         try:
-            value = _JSON.decode(line.strip())
-            fields = _format_values(value) if isinstance(value, dict) else []
+            value = DECODER.decode(line.strip())
         except (ValueError, RecursionError) as error:
-            stage.add_bad(line_number, QuarantineReason.BAD_RECORD, build_problem("not_json", error=str(error)), line)
-            continue
-        if value == {}:
-            stage.add_bad(line_number, QuarantineReason.BAD_RECORD, build_problem("no_key"), line)
-        elif isinstance(value, dict) and len(value) > MAXIMUM_COLUMNS:
-            problem = build_problem("too_many_keys", keys=f"{len(value):,}", most=f"{MAXIMUM_COLUMNS:,}")
+            problem = build_problem("zero_bytes") if "\0" in line else build_problem("not_json", error=str(error))
             stage.add_bad(line_number, QuarantineReason.BAD_RECORD, problem, line)
-        elif isinstance(value, dict):
-            stage.add(line_number, tuple(value), fields, line)
-        else:
-            stage.add_bad(line_number, QuarantineReason.BAD_RECORD, build_problem("no_object"), line)
+            continue
+        _stage_value(stage, line_number, value, line)
 
 
-def _describe_other_json(first: str) -> LocalizedMessage | None:
-    """What a file without any readable object is, judged by its first line; None if that is unclear.
-
-    Raises:
-        DeliveryError: it is an array over several lines. Its last object may be on a line of its own and must not be
-            loaded alone.
-    """
-    array = LocalizedMessage("json_array")
-    if first == "[" or (first.startswith("[") and first.endswith(",")):
-        raise DeliveryError(QuarantineReason.UNREADABLE, array)
-    if first.startswith("["):
-        return array  # or one damaged line, with good ones below it
-    if first == "{":
-        return LocalizedMessage("json_over_lines")
-    return LocalizedMessage("no_json") if "," in first and "{" not in first else None
+def _stage_value(stage: RecordStage, number: int, value: Any, text: str) -> None:
+    if "\0" in text or "\\u0000" in text:
+        stage.add_bad(number, QuarantineReason.BAD_RECORD, build_problem("zero_bytes"), text)
+    elif value == {}:
+        stage.add_bad(number, QuarantineReason.BAD_RECORD, build_problem("no_key"), text)
+    elif isinstance(value, dict) and len(value) > MAXIMUM_COLUMNS:
+        problem = build_problem("too_many_keys", keys=f"{len(value):,}", most=f"{MAXIMUM_COLUMNS:,}")
+        stage.add_bad(number, QuarantineReason.BAD_RECORD, problem, text)
+    elif isinstance(value, dict):
+        stage.add(number, tuple(value), _format_values(value), text)
+    else:
+        stage.add_bad(number, QuarantineReason.BAD_RECORD, build_problem("no_object"), text)
 
 
 def _format_values(value: dict[str, object]) -> list[str | None]:

@@ -162,7 +162,7 @@ def _read_file(path: Path) -> tuple[SuiteFile, YamlSource]:
     try:
         return SuiteFile.model_validate(document.mapping()), document
     except ValidationError as error:
-        raise SettingsError("\n".join(document.problem(details) for details in error.errors())) from None
+        raise SettingsError(*(document.problem(details) for details in error.errors())) from None
 
 
 def _list_files(settings: Settings) -> list[Path]:
