@@ -83,7 +83,7 @@ def diagnose_cubes(
             if not answer.mistake:
                 _print(answer.found, load_words(language), with_details)
         if answer.mistake:
-            echo(f"Error: {answer.mistake}", err=True)
+            echo(load_words(language).text("terminal", "error", text=answer.mistake), err=True)
     if not is_good:
         raise typer.Exit(1)
 
