@@ -94,15 +94,6 @@ def home(three_days: Home, tmp_path: Path) -> Home:
     return cloned(three_days, tmp_path / "shop")
 
 
-@pytest.fixture
-def quick_printing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pages are not the point here: a report is printed as its text."""
-    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_pictures", lambda *_: {})
-    monkeypatch.setattr("funnelscope.reporting.editions.reports.render", lambda report, *_: repr(report).encode())
-    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_html", lambda report, *_: b"")
-    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_stage_png", lambda stage, report: b"")
-
-
 def published_rows(home: Home, table: str, business_date: date) -> list[tuple[object, ...]]:
     with open_published(home.settings.published) as connection:
         statement = f"select * from {table} where business_date = $1 order by all"
