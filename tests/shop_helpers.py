@@ -2,7 +2,7 @@
 
 import difflib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -156,10 +156,14 @@ def delivery_day(file: Path) -> date:
 
 def build_days(home: Home, from_date: date, to_date: date, *, is_published: bool = False) -> list[Piece]:
     """What `run_days` does, with the same plan and the same steps, but without Dagster; returns what was built."""
-    settings = home.settings
+    return bring_up_to_date(home.settings, gate.list_days(from_date, to_date), is_published=is_published)
+
+
+def bring_up_to_date(settings: Settings, requested: Sequence[date], *, is_published: bool = False) -> list[Piece]:
+    """What the function of this name in `pipelines.runs` does, without Dagster."""
     with open_shop(settings) as shop:
         take_deliveries(shop.warehouse, settings)
-        pieces = plan_runs(gate.list_days(from_date, to_date), read_build_state(shop.warehouse), settings.opening_date)
+        pieces = plan_runs(requested, read_build_state(shop.warehouse), settings.opening_date)
         for piece in pieces:
             build_piece(shop, piece, is_published=is_published)
     return pieces

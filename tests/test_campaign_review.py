@@ -319,12 +319,12 @@ def test_a_fair_of_which_no_day_could_be_judged_says_so(mature: Settings) -> Non
 def test_pdf_and_html_hold_every_number_once_and_the_same(mature: Settings, language: str) -> None:
     report = read_report(mature, FAIR, language)
     content = build_content(report, load_words(language, PeriodKind.CAMPAIGN))
-    document = content["document"]
-    pages = [page.extract_text() for page in PdfReader(BytesIO(reports.render(report))).pages]
-    around = numbers_in(text for text, _ in picture_texts(report))
+    document, pictures = content["document"], reports.render_pictures(report)
+    pages = [page.extract_text() for page in PdfReader(BytesIO(reports.render(report, pictures=pictures))).pages]
+    around = numbers_in(text for text, _ in picture_texts(pictures))
     for number in range(1, len(pages) + 1):
         around += numbers_in([document["footer"], document["page"].format(page=number, pages=len(pages))])
-    of_html = numbers_in(Text(reports.render_html(report).decode()).body)
+    of_html = numbers_in(Text(reports.render_html(report, pictures=pictures).decode()).body)
     texts = [text for name, part in content.items() if name != "document" for text in texts_in(part)]
     wanted = numbers_in(texts)
     assert numbers_in(pages) - around == wanted

@@ -95,7 +95,7 @@ def test_what_dagster_builds_is_what_the_plain_steps_build(ran: Home, tmp_path: 
     assert pdf.read_bytes().startswith(b"%PDF")
 
 
-def test_status_lists_every_day_and_what_to_do(home: Home) -> None:
+def test_status_lists_every_day_and_what_to_do(home: Home, quick_printing: None, no_expectations: None) -> None:
     shutil.rmtree(home.settings.landing / "page" / "dt=2026-05-03")
     done = funnelscope(home, "run", "--date", "2026-05-03")
     assert done.code == 2, done.out + done.errors
@@ -290,7 +290,9 @@ def test_before_a_shop_opens_no_command_runs_a_day_and_each_says_why(ran: Home, 
     assert "BAD  settings" in funnelscope(home, "doctor").out
 
 
-def test_a_rebuild_that_blocks_a_day_says_so_and_ends_like_a_run(home: Home) -> None:
+def test_a_rebuild_that_blocks_a_day_says_so_and_ends_like_a_run(
+    home: Home, quick_printing: None, no_expectations: None
+) -> None:
     shutil.rmtree(home.settings.landing / "page" / "dt=2026-05-02")
     with open_shop(home.settings) as shop:
         take_deliveries(shop.warehouse, home.settings)
@@ -300,7 +302,9 @@ def test_a_rebuild_that_blocks_a_day_says_so_and_ends_like_a_run(home: Home) -> 
     assert "2026-05-02 blocked: Pages: missing" in done.errors
 
 
+@pytest.mark.slow
 def test_rebuilding_a_model_changes_nothing_of_the_tables_and_of_what_is_published(home: Home) -> None:
+    """In the fast tests, test_clocks.py drops models and builds them again by the plain steps."""
     before, days = home.export(), read_published_days(home.settings.published)
     done = funnelscope(home, "rebuild", "session_days")
     assert done.code == 0, done.errors

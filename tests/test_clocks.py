@@ -155,8 +155,8 @@ def test_a_model_dropped_and_built_again_is_the_same(shop: Home, at_once: dict[s
 
 def test_chunks_of_a_range_do_not_show(shop: Home, at_once: dict[str, str]) -> None:
     with open_warehouse(shop.settings.warehouse_path) as warehouse, pytest.MonkeyPatch.context() as patch:
-        one_by_one = [(day(number), day(number)) for number in range(1 - 3, DAYS + 1)]
-        patch.setattr(Shop, "chunks", lambda self, from_date, to_date: one_by_one)
+        uneven = [(day(-2), day(-1)), (day(0), day(3)), (day(4), day(4)), (day(5), LAST)]
+        patch.setattr(Shop, "chunks", lambda self, from_date, to_date: uneven)
         opened = Shop()
         opened._settings, opened._warehouse = shop.settings, warehouse
         build_piece(opened, Piece(DAILY, FIRST, LAST))

@@ -315,8 +315,8 @@ def clean(home: Home) -> None:
 @pytest.mark.parametrize(
     ("step", "calls_before"),
     [
-        ("_scrub_published", 0),
-        ("rewrite_database", 0),  # of the published copy
+        pytest.param("_scrub_published", 0, marks=pytest.mark.slow),
+        pytest.param("rewrite_database", 0, marks=pytest.mark.slow),  # of the published copy
         ("rewrite_database", 1),  # of the warehouse, when quality.forgetting is gone
         ("remove_erasure_note", 0),
     ],

@@ -205,8 +205,18 @@ def check(
         assert list(counted(plan, rows, connection)) == [step["units"] for step in wanted["steps"]]
 
 
+@pytest.mark.parametrize(("last_event", "is_mature"), [(5 * SECOND, True), (5 * SECOND - 1, False)])
+def test_a_window_that_ends_with_the_last_event_is_over(last_event: int, is_mature: bool) -> None:
+    spec = {"unit": "unit", "window": 5, "steps": [{"event": "a"}, {"event": "b"}]}
+    nothing = dict.fromkeys(PROPERTIES)
+    rows = [Event("u", 0, "a", nothing), Event("v", last_event, "b", nothing)]
+    check(spec, rows)
+    (day,) = computed(FunnelSpec.model_validate(spec).plan, rows, CONNECTION)["trend"]
+    assert day["mature"] == is_mature
+
+
 FEW = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-SOME = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+SOME = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 MANY = settings(max_examples=2_000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 

@@ -93,9 +93,8 @@ def _judge(
         warehouse.connection.close()
 
 
-@pytest.mark.parametrize("first", range(0, 20, 10))
-def test_good_files_are_taken_whatever_lies_beside_them(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for seed in range(first, first + 10):
+def test_good_files_are_taken_whatever_lies_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(10):
         judge_round(seed, monkeypatch)
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +13,16 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 from report_example import BUSINESS_DATE, BUSY, CALM, DIAGNOSIS, FINDING
-from test_printed_numbers import CASES, NUMBER, body_texts, numbers_in, pages_of, picture_texts_of, report_of
+from test_printed_numbers import (
+    CASES,
+    NUMBER,
+    body_texts,
+    numbers_in,
+    pages_of,
+    picture_texts_of,
+    pictures_of,
+    report_of,
+)
 
 from funnelscope.messages.wording import list_languages, load_words
 from funnelscope.reporting import Edition, editions
@@ -25,7 +35,6 @@ from reports import (
     PageLinks,
     render,
     render_html,
-    render_pictures,
     show_neighbour,
     write_announcement,
 )
@@ -90,7 +99,12 @@ class Text(HTMLParser):
 
 
 def page_of(name: str, language: str) -> Text:
-    return Text(render_html(report_of(name, language), LINKS).decode())
+    return Text(render_html(report_of(name, language), LINKS, pictures_of(name, language)).decode())
+
+
+@cache
+def page_of_report() -> str:
+    return render_html(REPORT, LINKS).decode()
 
 
 @pytest.mark.parametrize(("name", "language"), CASES)
@@ -123,7 +137,7 @@ def test_charts_tell_the_numbers_of_the_printed_pictures(language: str) -> None:
 
 def _labels_of_reused(language: str) -> Iterator[str]:
     """The texts of printed pictures that the page shows as they are."""
-    for name, svg in render_pictures(report_of("busy", language)).items():
+    for name, svg in pictures_of("busy", language).items():
         if re.search(r"heat_map|effects|relevance|windows|money", name):
             yield from re.findall(r">([^<>]+)</text>", svg.decode())
 
@@ -173,7 +187,7 @@ def test_nothing_of_the_shops_data_becomes_markup() -> None:
 
 
 def test_a_finding_leads_to_its_chart_its_rows_and_back() -> None:
-    page = render_html(REPORT, LINKS).decode()
+    page = page_of_report()
     text = Text(page)
     anchor = f"finding-{FINDING.finding_id}"
     assert f"<a href='#{anchor}'>" in page
@@ -187,7 +201,7 @@ def test_a_finding_leads_to_its_chart_its_rows_and_back() -> None:
 
 
 def test_every_row_of_a_person_is_a_line_that_can_be_taken_out() -> None:
-    page = render_html(REPORT, LINKS).decode()
+    page = page_of_report()
     lines = [line for line in page.split("\n") if str(ROWS[1].row_id) in line]
     assert len(lines) == 1
     assert lines[0].startswith("<tr>")
@@ -195,7 +209,7 @@ def test_every_row_of_a_person_is_a_line_that_can_be_taken_out() -> None:
 
 
 def test_links_to_days_that_are_not_there_are_hidden_until_they_are() -> None:
-    page = render_html(REPORT, LINKS).decode()
+    page = page_of_report()
     assert "<a rel='prev' href='../2026-06-19/page.html'>" in page
     assert "<a rel='next' href='../2026-06-21/page.html' hidden>" in page
     shown = show_neighbour(page, "next")

@@ -76,7 +76,7 @@ def _corrupted(content: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
 
 @pytest.mark.parametrize("name", FILES)
 def test_corruption_never_loses_a_row(name: str, shop: Shop) -> None:
-    _corrupt_at_random(name, shop, cases=10)
+    _corrupt_at_random(name, shop, cases=5)
 
 
 @pytest.mark.slow
@@ -117,7 +117,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("cases", [12, pytest.param(350, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cases", [6, pytest.param(350, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.jsonl"])
 def test_the_lines_that_were_not_touched_are_read_as_before(name: str, cases: int, shop: Shop) -> None:
     take = _taker(name, shop)

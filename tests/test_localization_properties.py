@@ -115,6 +115,13 @@ def test_findings_come_by_what_they_explain_the_most_first() -> None:
     assert named(sums) == [{"a": "a1"}, {"b": "b2", "c": "c0"}]
 
 
+@pytest.mark.parametrize(("factor", "is_told"), [(1e-3, True), (1e-9, False)])
+def test_beside_a_large_amount_rounding_is_no_finding(factor: float, is_told: bool) -> None:
+    amounts = amounts_of(6, {slice_of(a="a1"): 0.4, slice_of(b="b2"): 0.6})
+    amounts.loc[amounts["b"] == "b2", ["real", "predict"]] *= factor
+    assert named(scan_sums(amounts, ("a", "b", "c"))) == [{"a": "a1"}, *([{"b": "b2"}] if is_told else [])]
+
+
 @pytest.mark.parametrize("factor", [1e-3, 1e4])
 def test_the_unit_of_amounts_changes_nothing(factor: float) -> None:
     amounts = amounts_of(7, {slice_of(a="a1"): 0.6, slice_of(b="b2", c="c0"): 1.7})

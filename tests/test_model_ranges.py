@@ -217,7 +217,7 @@ UNHURRIED = settings(
 
 
 @given(shops())
-@settings(UNHURRIED, max_examples=3)
+@settings(UNHURRIED, max_examples=1)
 def test_days_make_the_range_and_see_nothing_of_the_days_after(warehouse: Warehouse, events: list[Event]) -> None:
     prove(warehouse, events, DAYS)
 

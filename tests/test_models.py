@@ -18,9 +18,9 @@ import yaml
 
 from funnelscope.events.schema import EVENT_FAMILIES, Family
 from funnelscope.warehouse.connection import Warehouse, open_in_memory_warehouse
+from funnelscope.warehouse.lineage import list_table_columns
 from funnelscope.warehouse.models import (
     build_query_parameters,
-    create_inputs,
     derive_schemas,
     load_models,
     materialize_model,
@@ -57,11 +57,7 @@ def repeated(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def columns_of(table: str) -> list[tuple[str, str]]:
     """Columns and types of `schema.table`, whether a model makes it or ingest."""
-    if table in derive_schemas():
-        return derive_schemas()[table]
-    inputs = open_in_memory_warehouse()
-    create_inputs(inputs)
-    return inputs.columns(table)
+    return list(list_table_columns()[table].items())
 
 
 def create_and_fill(warehouse: Warehouse, table: str, columns: Sequence[tuple[str, str]], rows: Rows) -> None:

@@ -149,7 +149,9 @@ def test_the_quarantine_is_counted_and_shown_with_the_way_out(refused: Home, mon
     assert "'no_such' is not a reason" in funnelscope(refused, "quarantine", "list", "--reason", "no_such").errors
 
 
-def test_replayed_rows_end_in_the_tables_of_a_shop_that_was_right_at_once(refused: Home, shop: Home) -> None:
+def test_replayed_rows_end_in_the_tables_of_a_shop_that_was_right_at_once(
+    refused: Home, shop: Home, plain_runs: None
+) -> None:
     with open_shop(refused.settings) as opened:
         assert take_deliveries(opened.warehouse, refused.settings).unchanged  # the ledger sees no reason to read again
     assert refused.export() != shop.export()

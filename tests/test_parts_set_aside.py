@@ -13,7 +13,7 @@ import reports
 import reports.pages
 import reports.pictures
 from funnelscope.reporting import editions
-from reports import PartFailure, render
+from reports import PartFailure, render, render_pictures
 
 BREAKS = {  # what is broken -> (module, name, the part that is told)
     "a stage": (reports.pages, "build_stage_chapter", "Landing"),
@@ -32,12 +32,20 @@ def fail(*_: Any, **__: Any) -> Any:
     raise ZeroDivisionError("broken on purpose")
 
 
+@pytest.fixture(scope="module")
+def pictures() -> dict[str, bytes]:
+    return render_pictures(BUSY)
+
+
 @pytest.mark.parametrize("case", BREAKS)
-def test_what_fails_is_set_aside_and_the_rest_is_printed(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_fails_is_set_aside_and_the_rest_is_printed(
+    case: str, monkeypatch: pytest.MonkeyPatch, pictures: dict[str, bytes]
+) -> None:
     module, name, part = BREAKS[case]
     monkeypatch.setattr(module, name, fail)
+    drawn = pictures if module is reports.pages else None  # else they are what fails
     failures: list[PartFailure] = []
-    text = text_of(render(BUSY, failures))
+    text = text_of(render(BUSY, failures, drawn))
     assert part in [each.part for each in failures]
     assert {each.problem for each in failures} == {"ZeroDivisionError: broken on purpose"}
     assert "Parts of this report could not be made: " in text
@@ -47,7 +55,7 @@ def test_what_fails_is_set_aside_and_the_rest_is_printed(case: str, monkeypatch:
     for heading in ("The four stages", "Traffic", "Repurchase", "What changed since the last edition"):
         assert heading in text
     with pytest.raises(ZeroDivisionError):
-        render(BUSY)
+        render(BUSY, pictures=drawn)
 
 
 def test_the_first_page_is_printed_without_what_breaks_it(monkeypatch: pytest.MonkeyPatch) -> None:

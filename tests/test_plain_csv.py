@@ -82,7 +82,7 @@ def repeat(cases: int, check: Callable[..., None], **source: Any) -> None:
     is_alike()
 
 
-@pytest.mark.parametrize("cases", [40, pytest.param(3_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cases", [15, pytest.param(3_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("source", [{}, {"header": "none", "names": ["event_id", "event_time", "event_type"]}], ids=str)
 def test_files_are_staged_in_parts_as_record_by_record(cases: int, source: dict[str, Any]) -> None:
     repeat(cases, compare, **source)

@@ -54,9 +54,15 @@ def report_of(name: str, language: str) -> Report:
 
 
 @cache
+def pictures_of(name: str, language: str) -> dict[str, bytes]:
+    return render_pictures(report_of(name, language))
+
+
+@cache
 def pages_of(name: str, language: str) -> tuple[str, ...]:
     """The text of each page as a reader of the PDF gets it."""
-    return tuple(page.extract_text() for page in PdfReader(BytesIO(render(report_of(name, language)))).pages)
+    pdf = render(report_of(name, language), pictures=pictures_of(name, language))
+    return tuple(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages)
 
 
 def texts_in(value: Any, key: str = "") -> Iterator[str]:
@@ -82,11 +88,11 @@ def body_texts(report: Report) -> list[str]:
 @cache
 def picture_texts_of(name: str, language: str) -> tuple[tuple[str, bool], ...]:
     """Each text of a picture, and whether it labels an axis."""
-    return tuple(picture_texts(report_of(name, language)))
+    return tuple(picture_texts(pictures_of(name, language)))
 
 
-def picture_texts(report: Report) -> Iterator[tuple[str, bool]]:
-    for svg in render_pictures(report).values():
+def picture_texts(pictures: dict[str, bytes]) -> Iterator[tuple[str, bool]]:
+    for svg in pictures.values():
         root = ElementTree.fromstring(svg)
         ticks = {
             id(text)

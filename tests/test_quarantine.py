@@ -322,7 +322,7 @@ def test_a_day_that_warns_of_a_given_up_file_is_built_again_without_the_warning(
 
 
 def test_a_backfill_ends_with_the_last_day_of_which_a_delivery_tells(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plain_runs: None, quick_printing: None
 ) -> None:
     home = small_shop(tmp_path / "shop")
     for name, value in home.environment.items():

@@ -98,7 +98,10 @@ def _read_newer_records(
     connection: duckdb.DuckDBPyConnection, record_type: type[R], business_date: date
 ) -> tuple[R, ...]:
     """Records in the order of writing; none from a copy that was published before they were written down."""
-    table = "select 1 from duckdb_tables() where schema_name = 'diagnosis' and table_name = $1"
+    table = (
+        "select 1 from duckdb_tables() "
+        "where database_name = current_database() and schema_name = 'diagnosis' and table_name = $1"
+    )
     if not connection.execute(table, [record_type.table]).fetchall():
         return ()
     return tuple(read_records(connection, record_type, business_date, "order by rowid"))

@@ -50,8 +50,11 @@ def find_duplicates(
                 families=[family.name for family in families],
             )
         for family in families:
-            warehouse.execute(_build_losing_query(family), from_date=from_date, to_date=to_date)
-            warehouse.execute(_build_conflicting_query(family), from_date=from_date, to_date=to_date)
+            has_rows = f"select exists(from raw.{family.table} where business_date between $from_date and $to_date)"
+            if not warehouse.value(has_rows, from_date=from_date, to_date=to_date):
+                continue  # planning the queries takes longer than answering this
+            if warehouse.value(_build_losing_query(family), from_date=from_date, to_date=to_date):
+                warehouse.execute(_build_conflicting_query(family), from_date=from_date, to_date=to_date)
         warehouse.execute(
             "update quality.quarantine set dropped_at = known.dropped_at, content = known.content, "
             "detail = case when known.dropped_at is null then detail end "

@@ -101,6 +101,7 @@ def _list_declared_columns() -> dict[str, list[str]]:
         columns[table] = present[table]
     for table in _BOOKKEEPING_TABLES:
         columns[table] = present[f"published.{table}"]
+    warehouse.execute("detach published")
     return {table: [name for name, _ in types] for table, types in columns.items()}
 
 

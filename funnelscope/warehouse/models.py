@@ -206,13 +206,15 @@ _EMPTY_INPUTS = (
 
 def create_inputs(warehouse: Warehouse) -> None:
     """Creates, if absent, the tables that the staging models read: raw events, duplicates, exclusions."""
+    present = warehouse.columns_by_table()
     for statement in _EMPTY_INPUTS:
         warehouse.execute(statement)
     for family in FAMILIES.values():
-        for column in family.columns:  # columns added to the schema after the table was created
-            warehouse.execute(
-                f'alter table raw.{family.table} add column if not exists "{column.name}" {column.sql_type}'
-            )
+        if table := present.get(f"raw.{family.table}"):
+            names = {name for name, _ in table}
+            for column in family.columns:  # columns added to the schema after the table was created
+                if column.name not in names:
+                    warehouse.execute(f'alter table raw.{family.table} add column "{column.name}" {column.sql_type}')
 
 
 def create_table(warehouse: Warehouse, model: Model, parameters: Mapping[str, Any]) -> None:

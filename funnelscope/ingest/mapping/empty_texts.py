@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-import duckdb
-
 from funnelscope.ingest.mapping.value_casts import build_value_or_null_sql
+from funnelscope.warehouse.connection import open_scratch
 from funnelscope.warehouse.quoting import quote_identifier
 
 
@@ -41,7 +40,7 @@ def keep_questions_for_empty(expression: str, empty_values: tuple[str, ...]) -> 
     empty = {"", *empty_values}
     if not any(f"'{text}'" in expression for text in empty):
         return expression
-    with duckdb.connect() as connection:
+    with open_scratch().cursor() as connection:
         ((tree,),) = connection.execute("select json_serialize_sql($1)", [f"select ({expression}\n)"]).fetchall()
         document = json.loads(tree)
         if not sum(_guard_operand(node, empty) for node in list(_walk(document))):

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-import duckdb
-
 from funnelscope.ingest.mapping.empty_texts import keep_questions_for_empty
 from funnelscope.settings import Source
+from funnelscope.warehouse.connection import open_scratch
 
 LINE_NUMBER = "line_number"
 
@@ -53,7 +52,7 @@ def list_names(expression: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1_000)
 def _join_names(expression: str) -> tuple[str, tuple[str, ...]]:
     """The expression with `a.b` written as `"a.b"`, and the names in it."""
-    with duckdb.connect() as connection:
+    with open_scratch().cursor() as connection:
         ((tree,),) = connection.execute("select json_serialize_sql($1)", [f"select ({expression}\n)"]).fetchall()
         document = json.loads(tree)
         references = list(_walk_references(document, frozenset()))
