@@ -54,7 +54,7 @@ def draw_charts(report: Report, words: Words) -> dict[str, str]:
         charts[f"{stage.key}_pairs"] = "".join(draw_trend(figure, words) for figure in pairs.values())
     for number, platform in enumerate(report.platforms, start=1):
         charts |= _draw_platform(number, platform, words)
-    for finding in report.diagnosis.findings if report.diagnosis else ():
+    for finding in report.findings:
         if has_trend(finding.trend):
             charts[f"finding_{finding.finding_id}"] = draw_finding(finding, words)
     return charts

@@ -833,6 +833,17 @@ class Report:
     labels: tuple[tuple[str, str], ...] = ()
 
     @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is to be told of, the worst first: nothing on a day whose data are blocked, whatever was found in them.
+        """
+        return self.diagnosis.findings if self.diagnosis and self.verdict is not ReportVerdict.BLOCKED else ()
+
+    @property
+    def follow_ups(self) -> tuple[FollowUp, ...]:
+        """What became of earlier findings; nothing where the data are blocked, which cannot tell it."""
+        return self.diagnosis.follow_ups if self.diagnosis and self.verdict is not ReportVerdict.BLOCKED else ()
+
+    @property
     def label(self) -> str:
         """The name of the day or period in titles: 2026-06-14, 2026-W24, 2026-06, 618 2026-06-01."""
         return self.name or self.business_date.isoformat()
@@ -867,10 +878,7 @@ class PageLinks:
 
 def select_findings_of_stage(report: Report, stage: str) -> tuple[Finding, ...]:
     """The day's findings in one stage, the worst first. Those about a platform's figures are on the platform's page."""
-    if report.diagnosis is None:
-        return ()
-    findings = report.diagnosis.findings
-    return tuple(each for each in findings if each.stage == stage and get_platform(each) is None)
+    return tuple(each for each in report.findings if each.stage == stage and get_platform(each) is None)
 
 
 def find_first_day(report: Report) -> date:
@@ -889,8 +897,7 @@ def count_days(report: Report) -> int | None:
 
 def select_told_findings(report: Report) -> tuple[Finding, ...]:
     """The findings that the first page tells, the worst first; those that people know are told in one line."""
-    findings = report.diagnosis.findings if report.diagnosis else ()
-    return tuple(each for each in findings if not each.is_quiet)[:FINDINGS_ON_THE_FIRST_PAGE]
+    return tuple(each for each in report.findings if not each.is_quiet)[:FINDINGS_ON_THE_FIRST_PAGE]
 
 
 def count_days_so_far(finding: Finding, day: date) -> int | None:
@@ -905,11 +912,9 @@ def get_platform(finding: Finding) -> str | None:
 
 def select_findings_of_platform(report: Report, platform: Platform) -> tuple[Finding, ...]:
     """The findings about the figures of the platform."""
-    if report.diagnosis is None:
-        return ()
     return tuple(
         each
-        for each in report.diagnosis.findings
+        for each in report.findings
         if get_platform(each) == platform.name and platform.shop in ("", dict(each.slice).get("shop", report.shop))
     )
 
@@ -922,13 +927,18 @@ def has_events(report: Report) -> bool:
 
 
 def select_told_indicators(report: Report, stage: Stage) -> tuple[Figure, ...]:
-    """The operational figures of a stage that are printed: all of them beside a finding, or where nobody looked.
+    """The operational figures of a stage that are printed: those beyond their usual range, and what a finding names.
 
-    Elsewhere those that are within their usual range are folded away.
+    Those within it are folded away. Where nobody looked for findings, all are printed.
     """
-    if not is_diagnosed(report) or select_findings_of_stage(report, stage.key):
+    if not is_diagnosed(report):
         return stage.indicators
-    return tuple(figure for figure in stage.indicators if figure.mark or not is_usual(figure))
+    moved = {each.name for finding in select_findings_of_stage(report, stage.key) for each in finding.evidence}
+    return tuple(
+        figure
+        for figure in stage.indicators
+        if figure.mark or not is_usual(figure) or any(_is_of_series(figure.key, name) for name in moved)
+    )
 
 
 def is_usual(figure: Figure) -> bool:
@@ -971,12 +981,6 @@ def has_history(report: Report) -> bool:
 def is_diagnosed(report: Report) -> bool:
     """Whether findings were looked for, so that no finding means that nothing is wrong."""
     return report.diagnosis is not None and report.diagnosis.state in ("calm", "found")
-
-
-def has_room(report: Report) -> bool:
-    """Whether the first page tells no finding, so that the next chapter begins on it; a blocked one stands alone."""
-    has_findings = report.diagnosis is not None and bool(report.diagnosis.findings)
-    return not has_findings and report.verdict is not ReportVerdict.BLOCKED
 
 
 def list_marked_figures(report: Report) -> list[Figure]:

@@ -1,20 +1,36 @@
 """The printed day: every figure is on the page, absent numbers say so, and nothing in the data can change the page."""
 
+import json
 from dataclasses import replace
 from datetime import date
 from io import BytesIO
 
 import pytest
+from PIL import Image
 from pypdf import PdfReader
-from report_example import BLOCKED, BRIDGE, BUSY, CALM, DIAGNOSIS, EMPTY, FINDING, LANDING, LONG_NAME, TRAFFIC
+from report_example import (
+    BLOCKED,
+    BRIDGE,
+    BUSINESS_DATE,
+    BUSY,
+    CALM,
+    DIAGNOSIS,
+    EMPTY,
+    FINDING,
+    LANDING,
+    LONG_NAME,
+    TRAFFIC,
+    WEEK,
+)
 
 from funnelscope.messages.message_types import Message, Unit
-from funnelscope.messages.wording import UnknownWordError, load_words
+from funnelscope.messages.wording import UnknownWordError, list_languages, load_words
 from reports import (
     CheckState,
     ComparedFigure,
     DayPoint,
     Diagnosis,
+    Evidence,
     Figure,
     FindingStatus,
     Headline,
@@ -33,8 +49,12 @@ from reports import (
     SliceTable,
     Stage,
     render,
+    render_html,
+    render_pages,
     render_pictures,
+    write_announcement,
     write_digest,
+    write_findings_json,
 )
 from reports.fonts import MissingGlyphError
 from reports.model import lacks_comparable_days
@@ -377,8 +397,8 @@ def in_range(key: str, value: float, mark: Mark | None = None) -> Figure:
     return Figure(key, Unit.COUNT, value, baseline=100.0, usual_low=80, usual_high=120, mark=mark)
 
 
-def test_on_a_calm_stage_only_what_is_beyond_its_range_is_printed_and_the_rest_folded_away() -> None:
-    """In the HTML edition with its meaning; beside a finding, and where nobody looked, all is printed."""
+def test_only_figures_beyond_their_range_are_printed_and_the_rest_folded_away() -> None:
+    """In the HTML edition with its meaning. What a finding names is printed too, and all where nobody looked."""
     figures = (
         in_range("presale_conversations", 111),
         in_range("care_sent", 131),
@@ -393,20 +413,66 @@ def test_on_a_calm_stage_only_what_is_beyond_its_range_is_printed_and_the_rest_f
     assert section["note"].startswith("1 more")
     assert words.define_figure("presale_conversations") in section["behind"]["meanings"][0]
     assert words.define_figure("presale_conversations") not in printed(calm)
-    for diagnosis in (DIAGNOSIS, None):
+    (section,) = build_indicators_section(calm.stages[0], replace(calm, diagnosis=DIAGNOSIS), words)
+    assert len(section["behind"]["table"]["rows"]) == 1
+    moved = replace(FINDING, evidence=(Evidence("series", "presale_conversations"),))
+    for diagnosis in (replace(DIAGNOSIS, findings=(moved,)), None):
         (section,) = build_indicators_section(calm.stages[0], replace(calm, diagnosis=diagnosis), words)
         assert len(section["table"]["rows"]) == len(figures)
         assert "behind" not in section
 
 
-def test_no_stage_leaves_half_a_page_empty(busy_pdf: bytes) -> None:
-    """A stage begins where the one before ends: eight pages for a busy day, five for a calm one."""
-    assert len(PdfReader(BytesIO(busy_pdf)).pages) <= 8
-    calm = without_marks(replace(BUSY, diagnosis=CALM))
-    assert len(PdfReader(BytesIO(render(calm))).pages) <= 6
-    first = PdfReader(BytesIO(render(calm))).pages[0].extract_text()
-    assert "The money" in first, "a calm first page leaves room for it"
-    assert "The money" not in PdfReader(BytesIO(busy_pdf)).pages[0].extract_text()
+def measure_fill(page: bytes) -> float:
+    """How far down a page is printed, of what lies between its margins."""
+    picture = Image.open(BytesIO(page)).convert("L")
+    margin = round(picture.height * 16 / 297) + 1
+    body = picture.crop((0, margin, picture.width, picture.height - margin))
+    box = body.point(lambda light: 255 * (light < 245)).getbbox()
+    return box[3] / body.height if box else 0.0
+
+
+KINDS = {
+    "busy": (BUSY, 7),
+    "calm": (without_marks(replace(BUSY, diagnosis=CALM)), 5),
+    "blocked": (BLOCKED, 5),
+    "week": (WEEK, 6),
+    "nothing yet": (EMPTY, 1),
+}
+
+
+@pytest.mark.parametrize("language", list_languages())
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_page_of_any_kind_is_half_empty(kind: str, language: str) -> None:
+    report, most = KINDS[kind]
+    fills = [measure_fill(page) for page in render_pages(replace(report, language=language), 40)]
+    assert len(fills) <= most, fills
+    assert min(fills) > 0.5, fills
+
+
+def test_a_stage_with_a_finding_is_on_one_page() -> None:
+    pages = [page.extract_text() for page in PdfReader(BytesIO(render(BUSY))).pages]
+    (landing,) = [page for page in pages if "Do home page, main image and video" in page]
+    assert "By landing page" in landing, "the last of the stage"
+
+
+def test_a_blocked_day_tells_nothing_to_do() -> None:
+    """Whatever was found in data that are blocked: on no page, in no message, in no file."""
+    report = replace(BLOCKED, language="en", diagnosis=DIAGNOSIS)
+    told = FINDING.next_step
+    assert told in printed(BUSY)
+    assert told not in printed(report)
+    assert "What to act on" not in printed(report)
+    for written in (write_digest(report), write_announcement(report, "x").text, render_html(report).decode()):
+        assert FINDING.title not in written
+    assert json.loads(write_findings_json(report))["findings"] == []
+
+
+def test_stages_without_data_for_one_reason_say_it_once() -> None:
+    reason = Message("not_published", {"day": BUSINESS_DATE})
+    stages = tuple(Stage(key, no_data=reason) for key in ("traffic", "landing", "decision"))
+    text = printed(replace(BUSY, stages=(*stages, Stage("repurchase", no_data=Message("no_customers")))))
+    assert text.count("has not been published") == 1
+    assert "Traffic, Landing, Decision" in text
 
 
 def test_a_stage_is_no_owner_where_the_settings_name_nobody() -> None:

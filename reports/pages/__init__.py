@@ -63,9 +63,23 @@ def build_content(report: Report, words: Words, aside: SetAside | None = None) -
             lambda: require_all_glyphs(build_platform_chapters(report, words)),
             lambda why: [_explain(words.text("headings", "platforms"), why, words)],
         ),
-        "stages": list(map(build_stage, list_told_stages(report))),
+        "stages": join_empty_stages(list(map(build_stage, list_told_stages(report))), words),
         "chapters": [built for key, build in chapters.items() if (built := build_chapter(key, build))],
     }
+
+
+def join_empty_stages(stages: list[Content], words: Words) -> list[Content]:
+    """The stages; those that lack data for one and the same reason, and have nothing else, as one that says it once."""
+    joined: list[Content] = []
+    for stage in stages:
+        before = joined[-1] if joined else None
+        is_same = before is not None and stage["no_data"] is not None and stage["no_data"] == before["no_data"]
+        if before is not None and is_same and not before["tables"] and not stage["tables"]:
+            names = words.text("labels", "separator").join((before["name"], stage["name"]))
+            joined[-1] = before | {"name": names, "question": ""}
+        else:
+            joined.append(stage)
+    return joined
 
 
 def _build_review(report: Report, review: CampaignReview, words: Words) -> Content:
@@ -115,7 +129,6 @@ def _explain(title: str, why: str, words: Words) -> Content:
         "heading": title,
         "name": title,
         "question": "",
-        "begins_page": True,
         "no_data": None,
         "sections": [section],
     }

@@ -287,12 +287,12 @@ def write_whole(value: Number, words: Words) -> str:
 
 def build_finding_briefs(report: Report, words: Words) -> Content | None:
     """At most three findings, each as a title and short lines."""
-    if report.diagnosis is None or not report.diagnosis.findings:
+    if not report.findings:
         return None
     shown = select_told_findings(report)
-    rest = sum(not each.is_quiet for each in report.diagnosis.findings) - len(shown)
+    rest = sum(not each.is_quiet for each in report.findings) - len(shown)
     notes = [words.text("notes", "more_findings", count=words.plain(rest))] if rest else []
-    if quiet := [each for each in report.diagnosis.findings if each.is_quiet]:
+    if quiet := [each for each in report.findings if each.is_quiet]:
         named = words.text("labels", "and_then").join(
             words.text(
                 "labels", "with_unit", name=write_finding_title(each, words), unit=write_mark_of(each.mark, words)
@@ -478,11 +478,9 @@ def write_evidence(evidence: Evidence, words: Words) -> str:
 
 def build_follow_ups_section(report: Report, words: Words) -> Content | None:
     """The present state of earlier findings; None without any."""
-    if report.diagnosis is None or not report.diagnosis.follow_ups:
-        return None
-    told = {finding.finding_id for finding in report.diagnosis.findings if finding.finding_id}
+    told = {finding.finding_id for finding in report.findings if finding.finding_id}
     lines = [summary] if (summary := write_worked_on(report, words)) else []
-    for follow_up in report.diagnosis.follow_ups:
+    for follow_up in report.follow_ups:
         if follow_up.finding_id in told:  # the finding itself says what became of it
             continue
         title = words.text("labels", "finding", title=follow_up.title, slice=words.format_slice(follow_up.slice))
@@ -498,8 +496,7 @@ def build_follow_ups_section(report: Report, words: Words) -> Content | None:
 
 def write_worked_on(report: Report, words: Words) -> str:
     """How many of the earlier findings were marked, by mark; empty where nobody ever marks."""
-    follow_ups = report.diagnosis.follow_ups if report.diagnosis else ()
-    marks = [each.mark.mark if each.mark else "unanswered" for each in follow_ups]
+    marks = [each.mark.mark if each.mark else "unanswered" for each in report.follow_ups]
     if all(mark == "unanswered" for mark in marks):
         return ""
     counts = [(key, marks.count(key)) for key in ("done", "known", "false", "unanswered") if key in marks]
@@ -512,7 +509,7 @@ def write_worked_on(report: Report, words: Words) -> str:
 
 def build_finding_sections(findings: Sequence[Finding], report: Report, words: Words) -> list[Content]:
     """A table for each finding of a stage, with everything known about it below its chart."""
-    numbers = {id(each): number for number, each in enumerate(report.diagnosis.findings if report.diagnosis else (), 1)}
+    numbers = {id(each): number for number, each in enumerate(report.findings, 1)}
     sections = []
     for finding in findings:
         section: Content = {

@@ -2,7 +2,7 @@
 
 from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words, format_signed
-from reports.model import MoneyPart, MoneySplit, Report, has_room
+from reports.model import MoneyPart, MoneySplit, Report
 from reports.pages.table_blocks import (
     Content,
     Widths,
@@ -32,7 +32,6 @@ def build_money_chapter(report: Report, words: Words) -> Content | None:
     is_known = money.paid_amount is not None
     return {
         "heading": words.text("headings", "money_chapter"),
-        "begins_page": not has_room(report),
         "no_data": None if is_known else words.no_data,
         "sections": [
             *([bridge] if (bridge := build_bridge_section(report, words)) else []),

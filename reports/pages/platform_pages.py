@@ -29,7 +29,6 @@ from reports.tones import SIGNS, write_mark
 MOST_ROWS_IN_FULL, ROWS_OF_A_FINDING = 30, 4
 """With more figures the first page has one line a platform, and the comparisons stand on their own pages."""
 OBJECTS_SHOWN = 10
-ROWS_OF_A_SHORT_CHAPTER = 36
 LEAST_WITHOUT_CENTS = 200
 LINE_FIGURES = ("paid_amount", "visitors", "viewers", "pay_rate", "amount_per_buyer", "refunded_amount", "cost")
 OVERLAPPING_LEVELS = ("shop", "product", "source", "keyword")
@@ -47,9 +46,8 @@ def is_in_full(report: Report) -> bool:
     """Whether the first page compares each platform's figures; the platforms' pages then leave them out."""
     if has_events(report):
         return False
-    findings = report.diagnosis.findings[:3] if report.diagnosis else ()
     rows = sum(len(each.figures) + 2 for each in report.platforms if each.figures)
-    return rows + len(findings) * ROWS_OF_A_FINDING <= MOST_ROWS_IN_FULL
+    return rows + len(report.findings[:3]) * ROWS_OF_A_FINDING <= MOST_ROWS_IN_FULL
 
 
 def is_stated(figures: Sequence[ComparedFigure]) -> bool:
@@ -102,8 +100,7 @@ def build_amount_sections(report: Report, words: Words) -> list[Content]:
 def list_amounts_drawn_first(report: Report) -> list[int]:
     """The platforms whose trend is on the first page: one, or two beside mere lines; findings take their place."""
     drawn = [number for number, platform in enumerate(report.platforms, start=1) if find_amount(platform)]
-    diagnosis = report.diagnosis
-    taken = len(diagnosis.findings) + bool(diagnosis.follow_ups) if diagnosis else 0
+    taken = len(report.findings) + bool(report.follow_ups)
     room = 2 if not is_in_full(report) else 1 if len(report.platforms) <= 2 else 0
     return [] if has_events(report) else drawn[: max(room - taken, 0)]
 
@@ -247,7 +244,7 @@ def build_platform_chapters(report: Report, words: Words) -> list[Content]:
         for number, each in enumerate(report.platforms, start=1)
         if is_stated((*each.figures, *each.others)) or any(map(has_values, each.tables))
     ]
-    return place_chapters([chapter for chapter in chapters if chapter["sections"]])
+    return [chapter for chapter in chapters if chapter["sections"]]
 
 
 def build_platform_chapter(number: int, platform: Platform, report: Report, words: Words) -> Content:
@@ -280,20 +277,6 @@ def build_days_section(platform: Platform, words: Words) -> list[Content]:
         for each in platform.days
     ]
     return [build_section(words.text("headings", "days"), build_table(head, rows, fit_widths(head, rows)))]
-
-
-def place_chapters(chapters: Sequence[Content]) -> list[Content]:
-    """The long chapters, each on a page of its own, then the short ones, each in one piece after the one before."""
-    long = [chapter for chapter in chapters if _count_rows(chapter) > ROWS_OF_A_SHORT_CHAPTER]
-    short = [chapter for chapter in chapters if chapter not in long]
-    return [chapter | {"begins_page": number == 0 or chapter in long} for number, chapter in enumerate([*long, *short])]
-
-
-def _count_rows(chapter: Content) -> int:
-    """How many rows of a table are about as high as the chapter."""
-    tables = [section["table"] for section in chapter["sections"] if section["table"]]
-    pictures = sum(section["picture"] is not None for section in chapter["sections"])
-    return 5 + 3 * len(chapter["sections"]) + 12 * pictures + sum(len(table["rows"]) + 1 for table in tables)
 
 
 def is_funnel_first(report: Report) -> bool:

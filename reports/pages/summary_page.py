@@ -275,7 +275,7 @@ def write_story(report: Report, words: Words) -> str | None:
         return None
     lost = [
         each.lost_amount
-        for each in report.diagnosis.findings
+        for each in report.findings
         if (report.days or each.status is not FindingStatus.RECOVERED) and not each.is_overlapping
     ]
     losses = [float(each.value) for each in lost if each is not None]
