@@ -929,7 +929,7 @@ def has_events(report: Report) -> bool:
 def select_told_indicators(report: Report, stage: Stage) -> tuple[Figure, ...]:
     """The operational figures of a stage that are printed: those beyond their usual range, and what a finding names.
 
-    Those within it are folded away. Where nobody looked for findings, all are printed.
+    Those within it are folded away, as those of which nothing is known. Where nobody looked for findings, all are printed.
     """
     if not is_diagnosed(report):
         return stage.indicators
@@ -937,8 +937,15 @@ def select_told_indicators(report: Report, stage: Stage) -> tuple[Figure, ...]:
     return tuple(
         figure
         for figure in stage.indicators
-        if figure.mark or not is_usual(figure) or any(_is_of_series(figure.key, name) for name in moved)
+        if figure.mark
+        or (is_known(figure) and not is_usual(figure))
+        or any(_is_of_series(figure.key, name) for name in moved)
     )
+
+
+def is_known(figure: Figure) -> bool:
+    """Whether there is anything to tell of the figure: a value, or that it is missing where there usually is one."""
+    return figure.value is not None or figure.baseline is not None
 
 
 def is_usual(figure: Figure) -> bool:

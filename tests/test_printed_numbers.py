@@ -34,7 +34,7 @@ CASES = [pytest.param(name, language, id=f"{name}-{language}") for name in REPOR
 NUMBER = re.compile(r"\d+(?:[,.:\-]\d+)*")
 PLAIN = re.compile(r"[\d,]+(?:\.\d+)?")
 UNPRINTED_TEXTS = ("alt", "file", "language", "author", "subject")  # keys of the page that are no text on it
-ONLY_IN_HTML = ("anchor", "behind", "chart", "compared", "finding", "link")  # keys that the typesetter leaves out
+ONLY_IN_HTML = ("anchor", "behind", "chart", "compared", "finding", "link", "told_first")  # keys that the typesetter leaves out
 
 # Values of the report that no page prints as numbers, and what becomes of them.
 ONLY_DRAWN = {

@@ -34,6 +34,8 @@ from reports.pictures.finding_picture import WIDTH_MM, name_picture
 from reports.pictures.trend import has_trend
 
 FINDING_WIDTHS: Widths = (36, None)
+TOLD_FIRST = ("status", "days", "observed_rate", "lost_orders", "lost_amount", "status_reason", "next_step")
+"""Facts of a finding that the first page tells."""
 AFFECTED_PEOPLE = ("purchased", "other")
 """Whom a week or month may hold several times: they are never added up."""
 
@@ -515,7 +517,8 @@ def build_finding_sections(findings: Sequence[Finding], report: Report, words: W
         section: Content = {
             "anchor": f"finding-{finding.finding_id}" if finding.finding_id else None,
             "link": finding.link,
-            **build_section(write_finding_title(finding, words), build_finding_table(finding, report.currency, words)),
+            **build_section(write_finding_title(finding, words), None),
+            **split_finding_table(finding, report, words),
             "behind": build_finding_rows(finding, words),
         }
         if has_trend(finding.trend):
@@ -556,8 +559,31 @@ def build_finding_rows(finding: Finding, words: Words) -> Content | None:
     }
 
 
-def build_finding_table(finding: Finding, currency: str, words: Words) -> Content:
-    """The table of one finding."""
+def split_finding_table(finding: Finding, report: Report, words: Words) -> Content:
+    """What is known of a finding; what the first page tells already stands apart, and is not printed again."""
+    known = list_finding_facts(finding, report.currency, words)
+    is_told = report.campaign is None and finding in select_told_findings(report)
+    evidence = [text for key, text in known if key == "evidence"][:1]
+    told = [(key, text) for key, text in known if is_told and (key in TOLD_FIRST or text in evidence)]
+    rest = [fact for fact in known if fact not in told]
+    if not rest or not told:
+        return {"table": build_facts_table(known, words)}
+    folded = {
+        "anchor": None,
+        "summary": words.text("headings", "told_first"),
+        "is_open": True,
+        "table": build_facts_table(told, words),
+    }
+    return {"table": build_facts_table(rest, words), "told_first": folded}
+
+
+def build_facts_table(known: Sequence[tuple[str, str]], words: Words) -> Content:
+    """Facts of a finding, a row each."""
+    return build_table(None, [[words.text("finding_parts", key), text] for key, text in known], FINDING_WIDTHS, left=2)
+
+
+def list_finding_facts(finding: Finding, currency: str, words: Words) -> list[tuple[str, str]]:
+    """Everything known of one finding: keys of the words' `finding_parts`, and texts."""
     status = [words.text("finding_states", finding.status.value), write_since(finding, words)]
     known = [("status", words.text("labels", "dot").join(status))]
     if finding.days is not None:
@@ -584,6 +610,4 @@ def build_finding_table(finding: Finding, currency: str, words: Words) -> Conten
         known.append(("strongest_part", words.format_slice(finding.strongest_part)))
     known += [("evidence", write_evidence(evidence, words)) for evidence in select_moved_evidence(finding)]
     told = (("status_reason", finding.status_reason), ("next_step", write_next_step(finding, words)))
-    known += [(key, text) for key, text in told if text]
-    rows = [[words.text("finding_parts", key), text] for key, text in known]
-    return build_table(None, rows, FINDING_WIDTHS, left=2)
+    return known + [(key, text) for key, text in told if text]

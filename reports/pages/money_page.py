@@ -10,6 +10,7 @@ from reports.pages.table_blocks import (
     build_figures_table,
     build_section,
     build_table,
+    fold_away,
     write_column_heads,
     write_promotions_note,
     write_trend_alternative,
@@ -38,7 +39,7 @@ def build_money_chapter(report: Report, words: Words) -> Content | None:
             *build_trend_sections(report, words),
             *([build_days_section(report, words)] if report.days else []),
             *([build_money_section(money, currency, words)] if is_known else []),
-            *([build_factors_section(money, currency, words)] if money.factors else []),
+            *build_factors_sections(report, money, words),
         ],
     }
 
@@ -147,6 +148,11 @@ def write_total_row_end(money: MoneySplit, words: Words) -> list[str]:
     ]
 
 
-def build_factors_section(money: MoneySplit, currency: str, words: Words) -> Content:
-    """The table of the factors of the same-day part."""
-    return build_section(words.text("headings", "factors"), build_figures_table(money.factors, currency, words))
+def build_factors_sections(report: Report, money: MoneySplit, words: Words) -> list[Content]:
+    """The table of the factors of the same-day part; folded away where the bridge prints the same values."""
+    if not money.factors:
+        return []
+    table = build_figures_table(money.factors, report.currency, words)
+    sections = [build_section(words.text("headings", "factors"), table)]
+    drawn = {bar.key for bar in report.bridge.bars} if report.bridge else set()
+    return fold_away(sections, "money", words) if drawn >= {factor.key for factor in money.factors} else sections

@@ -42,6 +42,23 @@ def build_section(
     return {"heading": heading, "table": body, "note": note, "picture": picture}
 
 
+def fold_away(sections: Sequence[Content], whose: str, words: Words) -> list[Content]:
+    """The sections as the HTML edition folds them away; print only names them, once."""
+    folded: list[Content] = []
+    for number, section in enumerate(sections, start=1):
+        behind = {
+            "anchor": f"more-{whose}-{number}",
+            "summary": section["heading"],
+            "table": section["table"],
+            "note": section["note"],
+        }
+        folded.append(build_section(None, None) | {"behind": behind})
+    if folded:
+        names = words.text("labels", "and_then").join(section["heading"] for section in sections)
+        folded[0] |= {"note": words.text("notes", "folded", names=names)}
+    return folded
+
+
 def write_column_heads(words: Words, *keys: str, **values: str) -> list[str]:
     """The headings of columns."""
     return [words.text("columns", key, **values) for key in keys]
