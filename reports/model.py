@@ -636,6 +636,36 @@ class StatedDay:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """What advertising cost on the day and claims to have sold within `days` after a click; `age` of them are over."""
+
+    cost: Number
+    attributed_amount: Number
+    days: int
+    age: int
+
+    @property
+    def return_on_spend(self) -> float | None:
+        """Claimed amount / cost."""
+        return float(self.attributed_amount) / float(self.cost) if self.cost else None
+
+
+@dataclass(frozen=True)
+class ShortStock:
+    """A product whose stock ends soon: units left, and units sold a day in the week before."""
+
+    platform: str
+    name: str
+    units: int
+    units_a_day: float
+
+    @property
+    def days(self) -> float:
+        """How many days the stock lasts."""
+        return self.units / self.units_a_day
+
+
+@dataclass(frozen=True)
 class TrustLine:
     """Ours against what the platform states of the same thing. `usual_ratio` is the median of 28 days before."""
 
@@ -656,7 +686,8 @@ class Platform:
 
     `name` is the platform as delivered; `shop` is set where it has several. `level` is what the figures are of: the
     shop, or all rooms, products or campaigns together where nothing is stated of the shop. `others` are the figures
-    that the first page leaves out, `days` the days of a week or month.
+    that the first page leaves out, `days` the days of a week or month. `claim` is what all of its advertising
+    claims of a day, where the window of that is stated.
     """
 
     name: str
@@ -669,6 +700,7 @@ class Platform:
     deliveries: tuple[StatedDelivery, ...] = ()
     trust: tuple[TrustLine, ...] = ()
     days: tuple[StatedDay, ...] = ()
+    claim: Claim | None = None
 
     def find_figure(self, key: str) -> Figure | None:
         """The figure of this key; None if it is not stated."""
@@ -790,10 +822,11 @@ class Report:
     is the latest day with usable numbers, given if the verdict is blocked. `promotion` names the promotion and phase of
     the day. `diagnosis` is None if none has run. `changes` lists differences from the previous edition,
     `late_deliveries` the files that came in between, `restated_days` the earlier days whose numbers have changed since
-    the previous report. `platforms` holds what platforms state, `platform_total` the amounts of all together; a shop
-    without events has no stages and no headline. `data_docs` is the path of the Data Docs pages, under the home folder.
-    `derived_stays` is the share of views whose stay had to be derived, None if there are none. `labels` are the shop's
-    own names, (value or `dimension.value`, name). A review of a campaign has `campaign` in place of a day's parts.
+    the previous report. `platforms` holds what platforms state, `platform_total` the amounts of all together,
+    `short_stock` the products whose stock ends within two days; a shop without events has no stages and no headline.
+    `data_docs` is the path of the Data Docs pages, under the home folder. `derived_stays` is the share of views whose
+    stay had to be derived, None if there are none. `labels` are the shop's own names, (value or `dimension.value`,
+    name). A review of a campaign has `campaign` in place of a day's parts.
     """
 
     shop: str
@@ -820,6 +853,7 @@ class Report:
     stages: tuple[Stage, ...] = ()
     platforms: tuple[Platform, ...] = ()
     platform_total: tuple[ComparedFigure, ...] = ()
+    short_stock: tuple[ShortStock, ...] = ()
     deliveries: tuple[FamilyDelivery, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     quarantine: tuple[QuarantineCount, ...] = ()
@@ -834,8 +868,7 @@ class Report:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is to be told of, the worst first: nothing on a day whose data are blocked, whatever was found in them.
-        """
+        """What is to be told of, the worst first; nothing where the data are blocked, whatever was found in them."""
         return self.diagnosis.findings if self.diagnosis and self.verdict is not ReportVerdict.BLOCKED else ()
 
     @property
@@ -929,7 +962,8 @@ def has_events(report: Report) -> bool:
 def select_told_indicators(report: Report, stage: Stage) -> tuple[Figure, ...]:
     """The operational figures of a stage that are printed: those beyond their usual range, and what a finding names.
 
-    Those within it are folded away, as those of which nothing is known. Where nobody looked for findings, all are printed.
+    Those within it, and those of which nothing is known, are folded away. Where nobody looked for findings, all are
+    printed.
     """
     if not is_diagnosed(report):
         return stage.indicators

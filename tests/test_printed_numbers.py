@@ -34,7 +34,9 @@ CASES = [pytest.param(name, language, id=f"{name}-{language}") for name in REPOR
 NUMBER = re.compile(r"\d+(?:[,.:\-]\d+)*")
 PLAIN = re.compile(r"[\d,]+(?:\.\d+)?")
 UNPRINTED_TEXTS = ("alt", "file", "language", "author", "subject")  # keys of the page that are no text on it
-ONLY_IN_HTML = ("anchor", "behind", "chart", "compared", "finding", "link", "told_first")  # keys that the typesetter leaves out
+# Keys that the typesetter leaves out.
+ONLY_IN_HTML = ("anchor", "behind", "chart", "compared", "finding", "link", "told_first")
+FOLDED = re.compile(r"<details class='rows'.*?</details>", re.DOTALL)
 
 # Values of the report that no page prints as numbers, and what becomes of them.
 ONLY_DRAWN = {
@@ -165,6 +167,10 @@ def following(thing: Any) -> Iterator[float]:
         yield from (float(part.amount / thing.paid_amount) for part in parts if part.amount is not None)
     if isinstance(thing, SliceTable) and len(thing.rows) > SLICE_ROWS_SHOWN:
         yield from following_of_the_rest(thing)
+    if isinstance(thing, Report):
+        values = {each.figure.key: each.figure.value for each in thing.headline}
+        if values.get("cost") and values.get("paid_amount"):
+            yield float(values["cost"]) / float(values["paid_amount"])  # type: ignore[arg-type]
     if isinstance(thing, Report) and thing.diagnosis is not None:
         yield from following_of_the_findings(thing, thing.diagnosis)
 

@@ -120,6 +120,11 @@ def _read_platform(
     if level == "shop":
         series |= _read_cost(stated, name, shop, series)
     first = FIRST_FIGURES if level != "campaign" else ADVERTISING_FIGURES
+    tables = [
+        table
+        for table_level in ("shop", *SIZES)
+        if (table := _read_table(stated, name, shop, table_level, found)) is not None
+    ]
     shown = [key for key in first if key in series and not (key == "viewers" and "visitors" in series)]
     others = [key for key in series if key not in shown and not _is_claim(key)]
     has_one = len(stated.places) == 1
@@ -130,15 +135,22 @@ def _read_platform(
         figures=tuple(_compare(stated, key, series[key], peers, has_target=has_one) for key in shown),
         others=tuple(_compare(stated, key, series[key], peers) for key in others),
         steps=_read_steps(stated, whole) if whole and level == "shop" else (),
-        tables=tuple(
-            table
-            for table_level in ("shop", *SIZES)
-            if (table := _read_table(stated, name, shop, table_level, found)) is not None
-        ),
+        tables=tuple(tables),
         deliveries=_read_deliveries(stated, name, shop),
         trust=_read_trust(stated.published, name) if level == "shop" else (),
         days=_read_days(stated, {key: series[key] for key in shown}),
+        claim=next(filter(None, (_read_claim(stated, name, shop, table) for table in tables)), None),
     )
+
+
+def _read_claim(stated: Stated, name: str, shop: str, table: reports.StatedTable) -> reports.Claim | None:
+    """What all campaigns cost on the day and claim; None where either or the window of the claims is not stated."""
+    day, sums = stated.published.business_date, stated.sums.get((name, shop, table.level), {})
+    cost, amount = (sums.get(key, {}).get(day) for key in ("cost", "attributed_amount"))
+    is_known = stated.published.is_day and table.level == "campaign" and bool(cost) and amount is not None
+    if not is_known or table.attribution_days is None or table.claim_age is None:
+        return None
+    return reports.Claim(cost or 0, amount or 0, table.attribution_days, table.claim_age)
 
 
 def _read_days(stated: Stated, series: Mapping[str, Series]) -> tuple[reports.StatedDay, ...]:

@@ -49,6 +49,7 @@ def build_campaign_summary(report: Report, review: CampaignReview, words: Words)
         "verdict": build_campaign_verdict(report, review, words),
         "daily": None,
         "findings": build_finding_briefs(report, words),
+        "stock": None,
         "headline": None,
         "headline_notes": [],
         "platforms": sections,

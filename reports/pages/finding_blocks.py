@@ -566,7 +566,7 @@ def split_finding_table(finding: Finding, report: Report, words: Words) -> Conte
     evidence = [text for key, text in known if key == "evidence"][:1]
     told = [(key, text) for key, text in known if is_told and (key in TOLD_FIRST or text in evidence)]
     rest = [fact for fact in known if fact not in told]
-    if not rest or not told:
+    if not told or not (rest or has_trend(finding.trend)):
         return {"table": build_facts_table(known, words)}
     folded = {
         "anchor": None,
@@ -574,7 +574,7 @@ def split_finding_table(finding: Finding, report: Report, words: Words) -> Conte
         "is_open": True,
         "table": build_facts_table(told, words),
     }
-    return {"table": build_facts_table(rest, words), "told_first": folded}
+    return {"table": build_facts_table(rest, words) if rest else None, "told_first": folded}
 
 
 def build_facts_table(known: Sequence[tuple[str, str]], words: Words) -> Content:

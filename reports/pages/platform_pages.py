@@ -30,7 +30,9 @@ MOST_ROWS_IN_FULL, ROWS_OF_A_FINDING = 30, 4
 """With more figures the first page has one line a platform, and the comparisons stand on their own pages."""
 OBJECTS_SHOWN = 10
 LEAST_WITHOUT_CENTS = 200
-LINE_FIGURES = ("paid_amount", "visitors", "viewers", "pay_rate", "amount_per_buyer", "refunded_amount", "cost")
+LINE_FIGURES = (
+    *("paid_amount", "visitors", "viewers", "pay_rate", "amount_per_buyer", "refunded_amount", "cost", "cost_share"),
+)
 OVERLAPPING_LEVELS = ("shop", "product", "source", "keyword")
 ROOM_STEPS = tuple(f"{STATED}{key}" for key in ("watch_rate", "product_click_rate", "click_pay_rate"))
 PAGE_MM, LEAST_NAME_MM, WIDE_MM = 174.0, 46.0, 2.9
@@ -79,12 +81,32 @@ def build_platform_sections(report: Report, words: Words) -> list[Content]:
         ]
     else:
         sections.append(build_lines_section(report, words))
+    sections += [build_section(None, None, line) for line in write_claims(report, words)]
     sections += build_amount_sections(report, words)
     if is_funnel_first(report):
         sections += build_funnel_sections(1, report.platforms[0], report, words)
     if not has_events(report):
         sections.append(build_section(None, None, words.text("notes", "no_page_events")))
     return sections
+
+
+def write_claims(report: Report, words: Words) -> list[str]:
+    """What advertising returned, a sentence a platform, with the window of what it claims."""
+    lines = []
+    for platform in report.platforms:
+        claim = platform.claim
+        if claim is None or claim.return_on_spend is None:
+            continue
+        figures = {
+            "platform": name_platform(platform, words),
+            "roi": words.value(claim.return_on_spend, Unit.RATIO),
+            "amount": write_stated(claim.attributed_amount, Unit.MONEY, words),
+            "cost": write_stated(claim.cost, Unit.MONEY, words),
+            "days": words.plain(claim.days),
+            "age": words.plain(claim.age),
+        }
+        lines.append(words.text("notes", "claim_growing" if claim.age < claim.days else "claim_final", **figures))
+    return lines
 
 
 def build_amount_sections(report: Report, words: Words) -> list[Content]:
@@ -184,8 +206,14 @@ def build_lines_section(report: Report, words: Words) -> Content:
             head.append(words.text("columns", "against"))
             for row, figure in zip(rows, figures, strict=True):
                 row.append(words.change(figure.value, figure.baseline, figure.unit) if figure else "")
+            peers = [next((each.peers for each in line.figures if each.figure is figure), None)
+                     for line, figure in zip(lines, figures, strict=True)]  # fmt: skip
+            if any(value is not None for value in peers):
+                head.append(words.text("columns", "peers"))
+                for row, value in zip(rows, peers, strict=True):
+                    row.append("" if value is None else write_stated(value, Unit.MONEY, words))
     note = words.text("notes", "platform_people") if has_events(report) else None
-    return build_section(words.text("headings", "platforms"), build_table(head, rows, fit_widths(head, rows)), note)
+    return build_section(words.text("headings", "platforms"), build_table(head, rows, fit_widths(head, rows, 9)), note)
 
 
 def find_stated(platform: Platform, key: str) -> Figure | None:
@@ -422,10 +450,10 @@ def is_wide(char: str) -> bool:
     return char > "⺀" or char in "".join(SIGNS.values())
 
 
-def fit_widths(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int | None]:
-    """The widths of a table whose first column takes what is left."""
+def fit_widths(head: Sequence[str], rows: Sequence[Sequence[str]], points: int = 8) -> list[int | None]:
+    """The widths of a table whose first column takes what is left, with letters of so many points."""
     columns = list(zip(head, *rows, strict=True))
-    return [None, *(measure_column(column) for column in columns[1:])]
+    return [None, *(measure_column(column) * points // 8 for column in columns[1:])]
 
 
 def name_object(each: StatedObject, words: Words) -> str:

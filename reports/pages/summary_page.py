@@ -36,6 +36,8 @@ from reports.tones import find_tone, write_mark
 
 WHOLE_MONEY = ("paid_amount", "expected_net_amount", "cost")
 """Amounts of a day, which are told without cents."""
+PRODUCTS_NAMED = 4
+"""Of those whose stock ends."""
 MONTHLY = ("paid_amount", "cost")
 """Of these the sum of the month so far is told; of the others where the month has a target."""
 
@@ -56,6 +58,7 @@ def build_summary(report: Report, words: Words) -> Content:
         "verdict": build_verdict(report, words),
         "daily": build_daily_section(report, words),
         "findings": build_finding_briefs(report, words),
+        "stock": write_short_stock(report, words),
         "headline_heading": words.text("headings", "headline"),
         "headline": build_headline_table(report, words),
         "headline_notes": write_headline_notes(report, words),
@@ -206,6 +209,25 @@ def build_headline_table(report: Report, words: Words) -> Content | None:
     }
 
 
+def write_short_stock(report: Report, words: Words) -> str | None:
+    """The products that are sold out soon, the best sellers first; None without any, or where the data are blocked."""
+    if not report.short_stock or report.verdict is ReportVerdict.BLOCKED:
+        return None
+    named = [
+        words.text(
+            "notes",
+            "stock_left",
+            name=each.name,
+            units=words.value(each.units, Unit.COUNT),
+            pace=words.value(each.units_a_day, Unit.COUNT, 0 if each.units_a_day >= 10 else 1),
+        )
+        for each in report.short_stock[:PRODUCTS_NAMED]
+    ]
+    rest = len(report.short_stock) - len(named)
+    named += [words.text("notes", "more_short_stock", count=words.plain(rest))] if rest else []
+    return words.text("notes", "short_stock", products=words.text("labels", "and_then").join(named))
+
+
 def write_headline_notes(report: Report, words: Words) -> list[str]:
     """What there is to say of the main figures beside their table."""
     return [line for headline in list_told_headlines(report) for line in write_comparisons(headline, report, words)]
@@ -231,12 +253,21 @@ def build_headline_row(figure: Figure, headline: Headline | None, report: Report
     whole = 0 if unit is Unit.MONEY and figure.key in WHOLE_MONEY else None
     return {
         "name": name_figure(figure, report.currency, words),
-        "counts": words.counts(figure) if figure.denominator is not None else "",
+        "counts": write_share_of_paid(figure, report, words)
+        or (words.counts(figure) if figure.denominator is not None else ""),
         "value": f"{mark} {words.value(figure.value, unit, whole)}".strip(),
         "tone": find_tone(figure.mark, figure.key).value if figure.mark else "",
         "cells": cells,
         "picture": build_sparkline(figure, words),
     }
+
+
+def write_share_of_paid(figure: Figure, report: Report, words: Words) -> str:
+    """The cost of advertising as a share of the paid amount; empty for other figures."""
+    paid = next((each.figure.value for each in report.headline if each.figure.key == "paid_amount"), None)
+    if figure.key != "cost" or figure.value is None or not paid or float(paid) <= 0:
+        return ""
+    return words.text("labels", "share_of_paid", value=words.value(float(figure.value) / float(paid), Unit.RATE))
 
 
 def write_comparisons(headline: Headline, report: Report, words: Words) -> list[str]:
