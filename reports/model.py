@@ -994,6 +994,18 @@ def list_told_stages(report: Report) -> list[Stage]:
     return [stage for stage in report.stages if not (report.platforms and _is_never_delivered(stage))]
 
 
+def group_told_stages(report: Report) -> list[list[Stage]]:
+    """The stages to print; those in a row that lack data for one reason, and have nothing else, stand together."""
+    groups: list[list[Stage]] = []
+    for stage in list_told_stages(report):
+        is_bare = stage.no_data is not None and not (stage.indicators or stage.response_windows)
+        if groups and is_bare and replace(groups[-1][0], key=stage.key) == stage:
+            groups[-1].append(stage)
+        else:
+            groups.append([stage])
+    return groups
+
+
 def _is_never_delivered(stage: Stage) -> bool:
     return stage.no_data is not None and stage.no_data.key == "family_not_declared"
 

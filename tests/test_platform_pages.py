@@ -385,8 +385,12 @@ def test_a_week_of_figures_is_drawn_day_by_day_with_the_amounts_of_all_platforms
     assert len(columns) > 1
     assert [point.day for point in week.daily.trend] == WEEK.days
     for point, values in zip(week.daily.trend, zip(*columns, strict=True), strict=True):
-        assert point.value == (None if None in values else pytest.approx(sum(map(float, values))))
+        known = None if point.value is None else float(point.value)
+        assert known == (None if None in values else pytest.approx(sum(map(float, values))))
     assert any(point.value is not None for point in week.daily.trend)
+    ranges = [(point.usual_low, point.usual, point.usual_high) for point in week.daily.trend if point.usual is not None]
+    assert ranges
+    assert all(low is not None and high is not None and low < usual < high for low, usual, high in ranges)
     first = PdfReader(BytesIO(reports.render(week))).pages[0].extract_text()
     assert load_words(week.language).text("headings", "daily", name="").strip() in first
 

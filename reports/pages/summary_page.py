@@ -1,5 +1,7 @@
 """The first page: what a reader with ten minutes must know."""
 
+from collections.abc import Sequence
+
 from funnelscope.messages.message_types import Number, PeriodKind, Unit
 from funnelscope.messages.wording import Words, choose_baseline_digits
 from reports.model import (
@@ -11,11 +13,11 @@ from reports.model import (
     Report,
     ReportVerdict,
     Stage,
+    group_told_stages,
     has_events,
     has_history,
     list_told_deliveries,
     list_told_headlines,
-    list_told_stages,
     select_told_findings,
 )
 from reports.pages.finding_blocks import build_finding_briefs, build_follow_ups_section, write_summary_sentence
@@ -25,6 +27,7 @@ from reports.pages.table_blocks import (
     build_section,
     build_table,
     name_figure,
+    name_stages,
     write_baseline_and_change,
     write_column_heads,
     write_earlier,
@@ -64,7 +67,7 @@ def build_summary(report: Report, words: Words) -> Content:
         "headline_notes": write_headline_notes(report, words),
         "platforms": build_platform_sections(report, words),
         "tiles_heading": words.text("headings", "stages"),
-        "tiles": [build_stage_tile(stage, report, words) for stage in list_told_stages(report)],
+        "tiles": [build_stage_tile(alike, report, words) for alike in group_told_stages(report)],
         "outside": write_outside_note(report, words),
         "follow_ups": build_follow_ups_section(report, words),
     }
@@ -353,9 +356,9 @@ def write_outside_note(report: Report, words: Words) -> str | None:
     return None
 
 
-def build_stage_tile(stage: Stage, report: Report, words: Words) -> Content:
-    """The tile of a stage: its main rate with counts, baseline and change."""
-    name = words.text("stages", stage.key)
+def build_stage_tile(alike: Sequence[Stage], report: Report, words: Words) -> Content:
+    """The tile of a stage: its main rate with counts, baseline and change. Of several, what they lack."""
+    stage, name = alike[0], name_stages(alike, words)
     if stage.no_data is not None or stage.rate is None:
         reason = words.message(stage.no_data) if stage.no_data else ""
         return {"name": name, "rate": words.no_data, "value": "", "lines": [reason] if reason else []}
