@@ -161,6 +161,14 @@ def test_a_short_history_says_how_many_days_it_has() -> None:
     assert "No history yet" in printed(replace(EMPTY, baseline_days=0))
 
 
+def test_a_short_history_says_whether_usual_is_the_weekday_s() -> None:
+    of_weekday = replace(BUSY, baseline_days=24, days_of_weekday=3)
+    sentence = write_baseline_sentence(of_weekday, load_words("en"))
+    assert sentence.startswith("Usual is the mean of the 3 comparable days so far that were a Saturday.")
+    assert "24" in sentence
+    assert "Saturday" not in write_baseline_sentence(replace(of_weekday, days_of_weekday=None), load_words("en"))
+
+
 def test_a_day_like_no_other_is_not_said_to_be_without_history() -> None:
     words = load_words("en")
     known = Figure("visitors", Unit.COUNT, 5, trend=(DayPoint(date(2026, 6, 19), 4), DayPoint(date(2026, 6, 20), 5)))
@@ -458,7 +466,8 @@ def test_no_page_of_any_kind_is_half_empty(kind: str, language: str) -> None:
 
 
 def test_a_stage_with_a_finding_is_on_one_page() -> None:
-    pages = [page.extract_text() for page in PdfReader(BytesIO(render(replace(BUSY, stages=BUSY.stages[1:])))).pages]
+    report = replace(BUSY, stages=(LANDING,), money=None, bridge=None)
+    pages = [page.extract_text() for page in PdfReader(BytesIO(render(report))).pages]
     (landing,) = [page for page in pages if "Do home page, main image and video" in page]
     assert "By landing page" in landing, "the last of the stage"
 

@@ -130,9 +130,11 @@ def write_baseline_sentence(report: Report, words: Words) -> str:
         return words.text("baseline", "promotion", promotion=report.promotion, days=str(days))
     if report.promotion is not None and report.diagnosis is not None and report.diagnosis.comparison:
         return words.text("baseline", "rates_alone", promotion=report.promotion)
-    if report.days_of_weekday and days >= FULL_BASELINE_DAYS:
+    if report.days_of_weekday and report.period is PeriodKind.DAY:
         weekday = words.text("weekdays", str(report.business_date.isoweekday()))
-        return words.text("baseline", "weekday", days=str(days), same=str(report.days_of_weekday), weekday=weekday)
+        known = {"days": str(days), "same": str(report.days_of_weekday), "full": str(FULL_BASELINE_DAYS)}
+        key = "weekday" if days >= FULL_BASELINE_DAYS else "short_weekday"
+        return words.text("baseline", key, weekday=weekday, **known)
     is_short = report.period is PeriodKind.DAY and days < FULL_BASELINE_DAYS
     if days == 0:
         return words.text("baseline", "nothing_alike" if has_history(report) else "none")
