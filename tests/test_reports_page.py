@@ -157,7 +157,9 @@ def test_a_blocked_day_without_an_earlier_good_one_says_that() -> None:
 
 
 def test_a_short_history_says_how_many_days_it_has() -> None:
-    assert "Only 12 comparable days so far" in printed(replace(EMPTY, baseline_days=12))
+    few = replace(SHORT, baseline_days=12, days_of_weekday=None)
+    assert "Only 12 comparable days so far" in printed(few)
+    assert "comparable days" not in printed(replace(EMPTY, baseline_days=12)), "there is nothing to compare"
     assert "No history yet" in printed(replace(EMPTY, baseline_days=0))
 
 
@@ -488,6 +490,7 @@ def test_stages_without_data_for_one_reason_say_it_once() -> None:
     reason = Message("not_published", {"day": BUSINESS_DATE})
     stages = tuple(Stage(key, no_data=reason) for key in ("traffic", "landing", "decision"))
     text = printed(replace(BUSY, stages=(*stages, Stage("repurchase", no_data=Message("no_customers")))))
+    assert "Do the right people come" not in text, "a question about one of them"
     assert text.count("has not been published") == 2, "on the first page, and in place of the stages"
     assert text.count("Traffic, Landing, Decision") == 2
 

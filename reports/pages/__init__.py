@@ -38,10 +38,11 @@ def build_content(report: Report, words: Words, aside: SetAside | None = None) -
 
     def build_stages(alike: Sequence[Stage]) -> Content:
         stage, name = alike[0], name_stages(alike, words)
+        together = {"name": name} | ({"question": ""} if len(alike) > 1 else {})
         return make_part(
             aside,
             name,
-            lambda: require_all_glyphs(build_stage_chapter(stage, report, words) | {"name": name}),
+            lambda: require_all_glyphs(build_stage_chapter(stage, report, words) | together),
             lambda why: _explain(name, why, words) | {"no_data": write_failure(why, words), "tables": []},
         )
 

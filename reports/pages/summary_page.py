@@ -119,8 +119,15 @@ def build_verdict(report: Report, words: Words) -> Content:
         "story": write_story(report, words) if is_usable else None,
         "data": data if is_usable else None,
         "reasons": [words.message(reason) for reason in report.verdict_reasons],
-        "baseline": write_baseline_sentence(report, words),
+        "baseline": write_baseline_sentence(report, words) if is_usable or has_values(report) else None,
     }
+
+
+def has_values(report: Report) -> bool:
+    """Whether any of the main figures is known, so that there is something to compare."""
+    figures = [headline.figure for headline in report.headline]
+    figures += [compared.figure for platform in report.platforms for compared in platform.figures]
+    return any(figure.value is not None for figure in figures)
 
 
 def write_baseline_sentence(report: Report, words: Words) -> str:
