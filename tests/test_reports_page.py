@@ -160,7 +160,8 @@ def test_a_short_history_says_how_many_days_it_has() -> None:
     few = replace(SHORT, baseline_days=12, days_of_weekday=None)
     assert "Only 12 comparable days so far" in printed(few)
     assert "comparable days" not in printed(replace(EMPTY, baseline_days=12)), "there is nothing to compare"
-    assert "No history yet" in printed(replace(EMPTY, baseline_days=0))
+    first = replace(few, baseline_days=0, headline=(Headline(Figure("paid_amount", Unit.MONEY, 5)),))
+    assert "No history yet" in printed(first)
 
 
 def test_a_short_history_says_whether_usual_is_the_weekday_s() -> None:
