@@ -33,7 +33,7 @@ def build_all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetC
         define_checks(days, settings),
         define_findings(days),
         define_snapshot(days, funnel_keys),
-        define_daily_report(days),
+        define_daily_report(days, settings),
         define_delivery(days),
         define_retention(days),
         define_outcome(days),

@@ -21,12 +21,12 @@ STAGE_MEANINGS = {
 }
 
 
-def define_daily_report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def define_daily_report(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:
     """The assets of the report and its stages, printed together."""
 
     @dg.multi_asset(
         name="print_report",
-        specs=[*map(_define_stage_spec, STAGES), _define_report_spec()],
+        specs=[*(_define_stage_spec(stage, settings) for stage in STAGES), _define_report_spec()],
         partitions_def=days,
         backfill_policy=SINGLE_RUN,
     )
@@ -69,13 +69,16 @@ def _print_beside(settings: Settings, other: reporting.Period | date) -> list[st
         return [f"{name}: {hide_secrets(repr(error))}"]
 
 
-def _define_stage_spec(stage: str) -> dg.AssetSpec:
+def _define_stage_spec(stage: str, settings: Settings) -> dg.AssetSpec:
+    """The stage, owned also by whom the settings name: of what the UI searches, owners alone may be Chinese."""
+    owner = settings.owners.get(stage)
+    named = [settings.list_labels(settings.language).get(owner, owner)] if owner else []
     return dg.AssetSpec(
         STAGES[stage],
         deps=[SNAPSHOT],
         group_name="stages",
         kinds={"png"},
-        owners=["team:analytics"],
+        owners=["team:analytics", *(f"team:{name}" for name in named)],
         description=f"The stage of the last day as the report prints it: the funnel {STAGE_MEANINGS[stage]}, each "
         "step with its baseline range, and four weeks of its rate.",
     )

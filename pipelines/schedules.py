@@ -9,6 +9,7 @@ import dagster as dg
 
 from assets.common import SNAPSHOT
 from funnelscope.ingest.landing_zone import DeliveryError, FoundFile, find_files
+from funnelscope.messages.wording import load_words
 from funnelscope.settings import Settings, Source
 from pipelines.jobs import AssetJob
 from pipelines.morning import build_cron, build_freshness_cron, find_last_look
@@ -25,6 +26,7 @@ def define_daily_schedule(settings: Settings, daily: AssetJob) -> dg.ScheduleDef
         name="every_morning",
         cron_schedule=build_cron(settings),
         execution_timezone=settings.timezone,
+        description=load_words(settings.language).text("automation", "every_morning"),
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     def every_morning(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:

@@ -9,6 +9,7 @@ import dagster as dg
 from funnelscope.ingest.build_state import read_build_state
 from funnelscope.ingest.landing_zone import find_files
 from funnelscope.messages.secrets import hide_secrets
+from funnelscope.messages.wording import load_words
 from funnelscope.settings import Settings
 from funnelscope.warehouse.connection import WarehouseLockedError, is_lock_held, open_warehouse
 from funnelscope.warehouse.home_version import HomeVersionError
@@ -36,6 +37,11 @@ def define_sensors(
     ]
 
 
+def _tell(settings: Settings, name: str) -> str:
+    """What the sensor does, and whether it starts runs, in the shop's language."""
+    return load_words(settings.language).text("automation", name)
+
+
 def _define_freshness_sensor(checks: list[dg.AssetChecksDefinition]) -> dg.SensorDefinition:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # see pipelines.schedules.freshness_checks
@@ -43,7 +49,9 @@ def _define_freshness_sensor(checks: list[dg.AssetChecksDefinition]) -> dg.Senso
 
 
 def _define_late_delivery_sensor(settings: Settings, jobs: list[AssetJob]) -> dg.SensorDefinition:
-    @dg.sensor(jobs=jobs, minimum_interval_seconds=60, default_status=RUNNING)
+    told = _tell(settings, "late_deliveries")
+
+    @dg.sensor(jobs=jobs, minimum_interval_seconds=60, description=told, default_status=RUNNING)
     def late_deliveries(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         """Takes in new or changed files, then reruns only the built days that they change."""
         if not settings.warehouse_path.exists():
@@ -95,7 +103,7 @@ def _request_run(piece: Piece, key: str) -> dg.RunRequest:
 
 
 def _define_dead_run_sensor(settings: Settings) -> dg.SensorDefinition:
-    @dg.sensor(minimum_interval_seconds=30, default_status=RUNNING)
+    @dg.sensor(minimum_interval_seconds=30, description=_tell(settings, "dead_runs"), default_status=RUNNING)
     def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         """Removes killed runs from the queue: they hold no lock but still count as started."""
         failed = fail_dead_runs(context.instance, settings)
@@ -105,7 +113,9 @@ def _define_dead_run_sensor(settings: Settings) -> dg.SensorDefinition:
 
 
 def _define_watch(settings: Settings) -> dg.SensorDefinition:
-    @dg.sensor(minimum_interval_seconds=SECONDS_BETWEEN_WATCHES, default_status=RUNNING)
+    told = _tell(settings, "missed_runs")
+
+    @dg.sensor(minimum_interval_seconds=SECONDS_BETWEEN_WATCHES, description=told, default_status=RUNNING)
     def missed_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         """Alerts if the day is late or blocked, or a run waits or lasts for ever. See `funnelscope status --alert`."""
         health = read_health(settings)
@@ -116,7 +126,9 @@ def _define_watch(settings: Settings) -> dg.SensorDefinition:
 
 
 def _define_failure_alert(settings: Settings) -> dg.SensorDefinition:
-    @dg.run_failure_sensor(name="failure_alert", default_status=RUNNING)
+    told = _tell(settings, "failure_alert")
+
+    @dg.run_failure_sensor(name="failure_alert", description=told, default_status=RUNNING)
     def failure_alert(context: dg.RunFailureSensorContext) -> None:
         """Appends every failed run to alerts.log in the home folder, for monitoring."""
         days = context.dagster_run.tags.get("dagster/partition") or " to ".join(

@@ -7,7 +7,7 @@ from reports.model import Report, load_report_words
 from reports.pages.campaign_page import build_campaign_verdict
 from reports.pages.finding_blocks import build_finding_briefs, write_day_sentence
 from reports.pages.platform_pages import write_platform_line
-from reports.pages.summary_page import build_headline_table, build_verdict
+from reports.pages.summary_page import build_headline_table, build_verdict, write_short_stock
 from reports.pages.table_blocks import Content
 
 
@@ -47,7 +47,8 @@ def write_announcement(report: Report, where: str, finding: str = "", page: str 
         lines.append(words.text("delivery", "finding", finding=finding))
     last = words.text("delivery", "report", where=where)
     if page:
-        lines += [*write_finding_lines(report, words, page), *write_headline_lines(report, words)]
+        lines += [*write_finding_lines(report, words, page), *filter(None, [write_short_stock(report, words)])]
+        lines += write_headline_lines(report, words)
         while len(lines) > 1 and len("\n".join([title, *lines, last]).encode()) > MOST_BYTES:
             lines.pop()
     return Announcement(title, "\n".join([*lines, last]))
@@ -75,6 +76,7 @@ def write_digest(report: Report) -> str:
             *(f"   {line}" for line in (*each["lines"], each["step"]) if line),
         ]
     lines += [findings["note"]] if findings else []
+    lines += [write_short_stock(report, words)]
     lines += [write_platform_line(each, report, words) for each in report.platforms if each.figures]
     return "\n".join(line for line in (*lines, *write_headline_lines(report, words)) if line)
 

@@ -14,7 +14,7 @@ from reports.pages.table_blocks import Content
 from reports.tones import find_tone_of_text
 
 HEADINGS = ("heading", "title", "name")
-SILENT = ("anchor", "begins_page", "compared", "finding", "is_half", "link", "tones", "widths")
+SILENT = ("anchor", "compared", "finding", "is_half", "link", "tones", "widths")
 """Keys that say how a block is laid out or reached, and are no text."""
 WITHOUT_HEADINGS = ("families",)
 """Lists of cells whose names are no headings."""
@@ -49,18 +49,20 @@ class BlockWriter:
             return f"<p class='{key}'>{self.write_term(value)}</p>"
         if isinstance(value, list):
             return self._write_list(key, value, level)
-        if key == "behind":
+        if key in ("behind", "told_first"):
             return self._write_rows(value, level)
         if "file" in value:
             return self.write_picture(value)
         return self.write_versions(key, value, level)
 
     def _write_rows(self, value: Content, level: int) -> str:
-        """Rows that are folded away until somebody asks for them."""
-        below = {name: each for name, each in value.items() if name not in ("anchor", "summary")}
+        """Rows that are folded away until somebody asks for them; open where they only are not told twice in print."""
+        below = {name: each for name, each in value.items() if name not in ("anchor", "summary", "is_open")}
         inner = "".join(self.write(name, each, level) for name, each in below.items())
         summary = escape(value["summary"])
-        return f"<details class='rows'{write_anchor(value['anchor'])}><summary>{summary}</summary>{inner}</details>"
+        shown = " open" if value.get("is_open") else ""
+        anchor = write_anchor(value["anchor"])
+        return f"<details class='rows'{anchor}{shown}><summary>{summary}</summary>{inner}</details>"
 
     def write_versions(self, key: str, value: Content, level: int) -> str:
         """A block in one version for each comparison that it knows; the switch of the page shows one of them."""

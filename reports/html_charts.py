@@ -19,6 +19,7 @@ from reports.model import (
     Report,
     Stage,
     StageStep,
+    select_drawn_parts,
     select_told_findings,
 )
 from reports.pages.finding_blocks import write_finding_title
@@ -50,11 +51,12 @@ def draw_charts(report: Report, words: Words) -> dict[str, str]:
         charts["bridge"] = draw_bridge(report.bridge, words)
     for stage in report.stages:
         charts[stage.key] = draw_stage_chart(stage, words)
-        pairs = {figure.key: figure for pair in stage.pairs for figure in (pair.effect, pair.cause)}
+        drawn = select_drawn_parts(report, stage).pairs
+        pairs = {figure.key: figure for pair in drawn for figure in (pair.effect, pair.cause)}
         charts[f"{stage.key}_pairs"] = "".join(draw_trend(figure, words) for figure in pairs.values())
     for number, platform in enumerate(report.platforms, start=1):
         charts |= _draw_platform(number, platform, words)
-    for finding in report.diagnosis.findings if report.diagnosis else ():
+    for finding in report.findings:
         if has_trend(finding.trend):
             charts[f"finding_{finding.finding_id}"] = draw_finding(finding, words)
     return charts

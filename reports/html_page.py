@@ -43,7 +43,7 @@ def write_html(
     definitions: Sequence[Mapping[str, str]] = next(
         (each["terms"] for each in content["chapters"] if "terms" in each), []
     )
-    findings = {each.finding_id for each in report.diagnosis.findings if each.finding_id} if report.diagnosis else set()
+    findings = {each.finding_id for each in report.findings if each.finding_id}
     writer = BlockWriter(
         draw_charts(report, words), pictures, _list_terms(definitions, report, words), labels, findings
     )
@@ -114,7 +114,7 @@ def _write_chapters(content: Content, writer: BlockWriter) -> Iterable[_Chapter]
 
 def _write_body(chapter: Content, writer: BlockWriter, left_out: Sequence[str]) -> str:
     """The parts of a chapter below its name."""
-    rest = {key: value for key, value in chapter.items() if key not in (*left_out, "anchor", "begins_page")}
+    rest = {key: value for key, value in chapter.items() if key not in (*left_out, "anchor")}
     return "".join(writer.write(key, value, 3) for key, value in rest.items())
 
 

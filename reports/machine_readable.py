@@ -34,7 +34,7 @@ def write_findings_json(report: Report) -> bytes:
         "snapshot": report.snapshot,
         "currency": report.currency,
         "data_verdict": report.verdict.value,
-        **_convert_diagnosis(report.diagnosis or Diagnosis("not_run"), report.business_date),
+        **_convert_diagnosis(report),
         "platforms": [_convert_platform(platform) for platform in report.platforms],
     }
     return json.dumps(document, ensure_ascii=False, indent=2).encode()
@@ -110,7 +110,7 @@ def _convert_review(report: Report, review: CampaignReview) -> dict[str, object]
                 "lost_orders": _convert_estimate(each.lost_orders),
                 "lost_amount": _convert_estimate(each.lost_amount),
             }
-            for each in (report.diagnosis.findings if report.diagnosis else ())
+            for each in report.findings
         ],
     }
 
@@ -138,12 +138,13 @@ def _convert_range(first: date | None, last: date | None) -> dict[str, object] |
     return {"from": first.isoformat(), "to": last.isoformat()} if first and last else None
 
 
-def _convert_diagnosis(diagnosis: Diagnosis, business_date: date) -> dict[str, object]:
+def _convert_diagnosis(report: Report) -> dict[str, object]:
+    diagnosis = report.diagnosis or Diagnosis("not_run")
     return {
         "state": diagnosis.state,
         "reason": diagnosis.reason,
-        "findings": [_convert_finding(finding, business_date) for finding in diagnosis.findings],
-        "follow_ups": [_convert_follow_up(follow_up) for follow_up in diagnosis.follow_ups],
+        "findings": [_convert_finding(finding, report.business_date) for finding in report.findings],
+        "follow_ups": [_convert_follow_up(follow_up) for follow_up in report.follow_ups],
         "smallest_visible_drops": {drop.stage: drop.drop for drop in diagnosis.visible_drops},
     }
 

@@ -636,6 +636,36 @@ class StatedDay:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """What advertising cost on the day and claims to have sold within `days` after a click; `age` of them are over."""
+
+    cost: Number
+    attributed_amount: Number
+    days: int
+    age: int
+
+    @property
+    def return_on_spend(self) -> float | None:
+        """Claimed amount / cost."""
+        return float(self.attributed_amount) / float(self.cost) if self.cost else None
+
+
+@dataclass(frozen=True)
+class ShortStock:
+    """A product whose stock ends soon: units left, and units sold a day in the week before."""
+
+    platform: str
+    name: str
+    units: int
+    units_a_day: float
+
+    @property
+    def days(self) -> float:
+        """How many days the stock lasts."""
+        return self.units / self.units_a_day
+
+
+@dataclass(frozen=True)
 class TrustLine:
     """Ours against what the platform states of the same thing. `usual_ratio` is the median of 28 days before."""
 
@@ -656,7 +686,8 @@ class Platform:
 
     `name` is the platform as delivered; `shop` is set where it has several. `level` is what the figures are of: the
     shop, or all rooms, products or campaigns together where nothing is stated of the shop. `others` are the figures
-    that the first page leaves out, `days` the days of a week or month.
+    that the first page leaves out, `days` the days of a week or month. `claim` is what all of its advertising
+    claims of a day, where the window of that is stated.
     """
 
     name: str
@@ -669,6 +700,7 @@ class Platform:
     deliveries: tuple[StatedDelivery, ...] = ()
     trust: tuple[TrustLine, ...] = ()
     days: tuple[StatedDay, ...] = ()
+    claim: Claim | None = None
 
     def find_figure(self, key: str) -> Figure | None:
         """The figure of this key; None if it is not stated."""
@@ -790,10 +822,11 @@ class Report:
     is the latest day with usable numbers, given if the verdict is blocked. `promotion` names the promotion and phase of
     the day. `diagnosis` is None if none has run. `changes` lists differences from the previous edition,
     `late_deliveries` the files that came in between, `restated_days` the earlier days whose numbers have changed since
-    the previous report. `platforms` holds what platforms state, `platform_total` the amounts of all together; a shop
-    without events has no stages and no headline. `data_docs` is the path of the Data Docs pages, under the home folder.
-    `derived_stays` is the share of views whose stay had to be derived, None if there are none. `labels` are the shop's
-    own names, (value or `dimension.value`, name). A review of a campaign has `campaign` in place of a day's parts.
+    the previous report. `platforms` holds what platforms state, `platform_total` the amounts of all together,
+    `short_stock` the products whose stock ends within two days; a shop without events has no stages and no headline.
+    `data_docs` is the path of the Data Docs pages, under the home folder. `derived_stays` is the share of views whose
+    stay had to be derived, None if there are none. `labels` are the shop's own names, (value or `dimension.value`,
+    name). A review of a campaign has `campaign` in place of a day's parts.
     """
 
     shop: str
@@ -820,6 +853,7 @@ class Report:
     stages: tuple[Stage, ...] = ()
     platforms: tuple[Platform, ...] = ()
     platform_total: tuple[ComparedFigure, ...] = ()
+    short_stock: tuple[ShortStock, ...] = ()
     deliveries: tuple[FamilyDelivery, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     quarantine: tuple[QuarantineCount, ...] = ()
@@ -831,6 +865,16 @@ class Report:
     derived_stays: Figure | None = None
     campaign: CampaignReview | None = None
     labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is to be told of, the worst first; nothing where the data are blocked, whatever was found in them."""
+        return self.diagnosis.findings if self.diagnosis and self.verdict is not ReportVerdict.BLOCKED else ()
+
+    @property
+    def follow_ups(self) -> tuple[FollowUp, ...]:
+        """What became of earlier findings; nothing where the data are blocked, which cannot tell it."""
+        return self.diagnosis.follow_ups if self.diagnosis and self.verdict is not ReportVerdict.BLOCKED else ()
 
     @property
     def label(self) -> str:
@@ -867,10 +911,7 @@ class PageLinks:
 
 def select_findings_of_stage(report: Report, stage: str) -> tuple[Finding, ...]:
     """The day's findings in one stage, the worst first. Those about a platform's figures are on the platform's page."""
-    if report.diagnosis is None:
-        return ()
-    findings = report.diagnosis.findings
-    return tuple(each for each in findings if each.stage == stage and get_platform(each) is None)
+    return tuple(each for each in report.findings if each.stage == stage and get_platform(each) is None)
 
 
 def find_first_day(report: Report) -> date:
@@ -889,8 +930,7 @@ def count_days(report: Report) -> int | None:
 
 def select_told_findings(report: Report) -> tuple[Finding, ...]:
     """The findings that the first page tells, the worst first; those that people know are told in one line."""
-    findings = report.diagnosis.findings if report.diagnosis else ()
-    return tuple(each for each in findings if not each.is_quiet)[:FINDINGS_ON_THE_FIRST_PAGE]
+    return tuple(each for each in report.findings if not each.is_quiet)[:FINDINGS_ON_THE_FIRST_PAGE]
 
 
 def count_days_so_far(finding: Finding, day: date) -> int | None:
@@ -905,11 +945,9 @@ def get_platform(finding: Finding) -> str | None:
 
 def select_findings_of_platform(report: Report, platform: Platform) -> tuple[Finding, ...]:
     """The findings about the figures of the platform."""
-    if report.diagnosis is None:
-        return ()
     return tuple(
         each
-        for each in report.diagnosis.findings
+        for each in report.findings
         if get_platform(each) == platform.name and platform.shop in ("", dict(each.slice).get("shop", report.shop))
     )
 
@@ -922,13 +960,26 @@ def has_events(report: Report) -> bool:
 
 
 def select_told_indicators(report: Report, stage: Stage) -> tuple[Figure, ...]:
-    """The operational figures of a stage that are printed: all of them beside a finding, or where nobody looked.
+    """The operational figures of a stage that are printed: those beyond their usual range, and what a finding names.
 
-    Elsewhere those that are within their usual range are folded away.
+    Those within it, and those of which nothing is known, are folded away. Where nobody looked for findings, all are
+    printed.
     """
-    if not is_diagnosed(report) or select_findings_of_stage(report, stage.key):
+    if not is_diagnosed(report):
         return stage.indicators
-    return tuple(figure for figure in stage.indicators if figure.mark or not is_usual(figure))
+    moved = {each.name for finding in select_findings_of_stage(report, stage.key) for each in finding.evidence}
+    return tuple(
+        figure
+        for figure in stage.indicators
+        if figure.mark
+        or (is_known(figure) and not is_usual(figure))
+        or any(_is_of_series(figure.key, name) for name in moved)
+    )
+
+
+def is_known(figure: Figure) -> bool:
+    """Whether there is anything to tell of the figure: a value, or that it is missing where there usually is one."""
+    return figure.value is not None or figure.baseline is not None
 
 
 def is_usual(figure: Figure) -> bool:
@@ -941,6 +992,18 @@ def is_usual(figure: Figure) -> bool:
 def list_told_stages(report: Report) -> list[Stage]:
     """The stages to print; where platforms state figures, those without events of the shop are left out."""
     return [stage for stage in report.stages if not (report.platforms and _is_never_delivered(stage))]
+
+
+def group_told_stages(report: Report) -> list[list[Stage]]:
+    """The stages to print; those in a row that lack data for one reason, and have nothing else, stand together."""
+    groups: list[list[Stage]] = []
+    for stage in list_told_stages(report):
+        is_bare = stage.no_data is not None and not (stage.indicators or stage.response_windows)
+        if groups and is_bare and replace(groups[-1][0], key=stage.key) == stage:
+            groups[-1].append(stage)
+        else:
+            groups.append([stage])
+    return groups
 
 
 def _is_never_delivered(stage: Stage) -> bool:
@@ -971,12 +1034,6 @@ def has_history(report: Report) -> bool:
 def is_diagnosed(report: Report) -> bool:
     """Whether findings were looked for, so that no finding means that nothing is wrong."""
     return report.diagnosis is not None and report.diagnosis.state in ("calm", "found")
-
-
-def has_room(report: Report) -> bool:
-    """Whether the first page tells no finding, so that the next chapter begins on it; a blocked one stands alone."""
-    has_findings = report.diagnosis is not None and bool(report.diagnosis.findings)
-    return not has_findings and report.verdict is not ReportVerdict.BLOCKED
 
 
 def list_marked_figures(report: Report) -> list[Figure]:

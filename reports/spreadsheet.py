@@ -181,8 +181,7 @@ def _write_report(book: _Book, report: Report, words: Words) -> None:
         (words.text("spreadsheet", "baseline_days"), _format_count(report.baseline_days)),
     ]
     book.add("report", ("what", "value"), about)
-    findings = report.diagnosis.findings if report.diagnosis else ()
-    book.add("findings", FINDING_COLUMNS, [_write_finding_row(each, report, words) for each in findings])
+    book.add("findings", FINDING_COLUMNS, [_write_finding_row(each, report, words) for each in report.findings])
     sections: list[tuple[str, Sequence[Figure]]] = [
         (words.text("headings", "headline"), _list_headline_figures(report))
     ]

@@ -100,7 +100,7 @@ def test_status_lists_every_day_and_what_to_do(home: Home, quick_printing: None,
     done = funnelscope(home, "run", "--date", "2026-05-03")
     assert done.code == 2, done.out + done.errors
     assert "Days: 1 blocked" in done.out
-    assert "2026-05-03 blocked: Pages: missing (expected: delivered)" in done.errors
+    assert "2026-05-03 blocked: Pages: declared, but nothing was delivered" in done.errors
     assert list((home.settings.reports / "2026-05-03").glob("*.pdf"))
     assert list((home.settings.reports / "2026-W18").glob("*.pdf")), "a Sunday's run prints the week, of the other days"
     with open_published(home.settings.published) as connection:

@@ -25,9 +25,12 @@ from assets.common import (
     SNAPSHOT,
     STAGES,
     VERDICT,
+    define_partitions,
     make_asset_key,
 )
+from assets.report_assets import define_daily_report
 from funnelscope.ingest.build_state import compute_near_reach_days, record_built
+from funnelscope.messages.wording import list_languages, load_words
 from funnelscope.warehouse.checks import load_contracts
 from funnelscope.warehouse.connection import hold_write_lock
 from funnelscope.warehouse.models import Model, derive_schemas, load_models
@@ -104,6 +107,31 @@ def test_every_asset_has_an_owner_a_group_a_description_and_days(repository: Rep
         assert definition.partitions_def.start == datetime(2026, 5, 1, tzinfo=definition.partitions_def.start.tzinfo)
         assert definition.partitions_def.timezone == "Asia/Shanghai"
         assert definition.backfill_policy == dg.BackfillPolicy.single_run(), key
+
+
+def test_what_starts_by_itself_says_so_in_the_shop_s_language(home: Home, repository: RepositoryDefinition) -> None:
+    language = home.settings.language
+    told = load_words(language).sections["automation"]
+    found = {each.name: each.description for each in (*repository.schedule_defs, *repository.sensor_defs)}
+    assert {name: text for name, text in found.items() if name in told} == told
+    assert [name for name in found if name not in told] == ["freshness_checks_sensor"], "Dagster describes its own"
+    for words in map(load_words, list_languages()):
+        starting = [name for name, text in words.sections["automation"].items() if "UI" in text or "界面" in text]
+        assert starting == ["every_morning", "late_deliveries"]
+
+
+def test_a_stage_is_found_by_the_name_of_its_owner(home: Home) -> None:
+    settings = home.settings.model_copy(
+        update={"owners": {"landing": "page"}, "labels": {"page": {"zh": "页面组", "en": "Pages"}}}
+    )
+    owned = {
+        stage: define_daily_report(define_partitions(settings), settings).specs_by_key[STAGES[stage]].owners
+        for stage in ("landing", "traffic")
+    }
+    assert owned == {
+        "landing": ["team:analytics", f"team:{settings.labels['page'][settings.language]}"],
+        "traffic": ["team:analytics"],
+    }
 
 
 @pytest.mark.parametrize("model", MODELS, ids=[model.table for model in MODELS])

@@ -59,7 +59,7 @@ def test_the_day_expected_by_now_decides(
     assert (health["state"], health["exit_code"], health["days_behind"]) == (state, code, behind)
     assert health["last_published_day"] == ("2026-05-01" if verdict == "blocked" else "2026-05-02")
     if state == "blocked":
-        assert health["reasons"] == ["Orders: missing (expected: delivered)"]
+        assert health["reasons"] == ["Orders: declared, but nothing was delivered"]
 
 
 def test_before_anything_was_published_the_day_is_late(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from reports import (
     show_neighbour,
     write_announcement,
 )
+from reports.html_charts import draw_charts
 from reports.pages import build_content
 
 LINKS = PageLinks(
@@ -133,6 +134,12 @@ def test_charts_tell_the_numbers_of_the_printed_pictures(language: str) -> None:
     drawn_as_picture = set(numbers_in(_labels_of_reused(language)))
     assert of_pictures - drawn_as_picture - shown == set()
     assert len(of_pictures & shown) > 40
+
+
+def test_charts_of_what_may_have_moved_a_rate_are_those_of_the_pdf() -> None:
+    words = load_words("en")
+    assert draw_charts(BUSY, words)["landing_pairs"]
+    assert draw_charts(replace(BUSY, diagnosis=CALM), words)["landing_pairs"] == "", "nothing moved it"
 
 
 def _labels_of_reused(language: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -30,6 +31,7 @@ from shop_helpers import Home, build_days
 import reports
 from funnelscope.diagnosis.figure_diagnosis import STAGE_OF_METRIC
 from funnelscope.events.figures import FIGURES, LEVELS
+from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import load_words
 from funnelscope.reporting import (
     diagnosis_section,
@@ -40,11 +42,13 @@ from funnelscope.reporting import (
     table_overview,
 )
 from funnelscope.reporting.editions import EditionRecord, _find_changes
+from funnelscope.reporting.short_stock import read_short_stock
 from funnelscope.reporting.stated_figures import QUOTIENTS, Place, StatedObjectDays
 from funnelscope.warehouse.connection import open_warehouse
 from funnelscope.warehouse.models import load_models
 from reports import Mark, Platform, Report, StatedObject, StatedTable
-from reports.pages.platform_pages import build_platform_strip
+from reports.pages.platform_pages import build_lines_section, build_platform_strip, write_claims
+from reports.pages.summary_page import write_short_stock
 
 YESTERDAY, WEEK_BEFORE = LAST_DAY - timedelta(days=1), LAST_DAY - timedelta(days=7)
 USUAL_DAYS = [LAST_DAY - timedelta(weeks=number) for number in range(1, 5)]
@@ -247,6 +251,92 @@ def test_claims_of_advertising_are_compared_at_the_same_age_only(report: Report,
     assert "点击后 15 天内认领的金额，数据到达时已过 1 天" in whole(pages)
 
 
+def test_the_first_page_tells_what_advertising_returned_with_its_window(report: Report, pages: list[str]) -> None:
+    claims = [(each, each.claim) for each in report.platforms if each.claim is not None]
+    assert claims
+    words = load_words("zh")
+    for each, claim in claims:
+        campaigns = table(report, each.name, "campaign")
+        summed = {
+            key: sum(float(cell(campaigns, row, key).value or 0) for row in campaigns.objects if not row.is_rollup)
+            for key in ("cost", "attributed_amount")
+        }
+        assert (float(claim.cost), float(claim.attributed_amount)) == pytest.approx(tuple(summed.values()))
+        assert f"ROI {words.value(claim.return_on_spend, Unit.RATIO)}" in whole(pages[:1])
+        assert f"点击后 {claim.days} 天口径，已过 {claim.age} 天，仍会增加" in whole(pages[:1])
+    over = replace(claims[0][0], claim=reports.Claim(100, 250, 15, 15))
+    (line,) = write_claims(replace(report, platforms=(over,)), words)
+    assert "ROI 2.50" in line
+    assert "口径，已满" in line
+    nothing = replace(over, claim=reports.Claim(0, 0, 15, 1))
+    assert write_claims(replace(report, platforms=(nothing,)), words) == []
+
+
+def test_comparable_shops_stand_in_the_line_of_a_shop_with_events(report: Report) -> None:
+    words = load_words("zh")
+    figure = platform(report, "taobao").figures[0]
+    assert figure.figure.key == "stated_paid_amount"
+    for peers, is_told in ((12_345.0, True), (None, False)):
+        told = replace(platform(report, "taobao"), figures=(replace(figure, peers=peers),))
+        body = build_lines_section(replace(report, platforms=(told,)), words)["table"]
+        assert (words.text("columns", "peers") in body["head"]) is is_told
+        assert ("12,345" in body["rows"][0]) is is_told
+
+
+STOCK = (  # object, parent, metric, days ago, value
+    *(("a", "", "paid_units", ago, 10) for ago in range(7)),
+    ("a", "", "stock_units", 1, 900),
+    ("a", "", "stock_units", 0, 20),  # two days at the pace of ten a day
+    *(("b", "", "paid_units", ago, 10) for ago in range(7)),
+    ("b", "", "stock_units", 0, 21),
+    ("c", "", "paid_units", 0, 70),
+    ("c", "", "stock_units", 0, 0),  # sold out
+    ("d", "", "paid_units", 0, 6),  # less than one a day
+    ("d", "", "stock_units", 0, 0),
+    *(("e", "", "paid_units", ago, 99) for ago in range(7)),  # the stock of the day is not known
+    ("e", "", "stock_units", 1, 3),
+    *(("f", "", "paid_units", ago, 99) for ago in range(8, 11)),  # before the week
+    ("f", "", "stock_units", 0, 3),
+    *(("g", "", "paid_units", ago, 30) for ago in range(7)),
+    ("g", "", "stock_units", 0, 5),  # the sum of its variants
+    *(("g1", "g", "paid_units", ago, 30) for ago in range(7)),
+    ("g1", "g", "stock_units", 0, 5),
+)
+
+
+def test_stock_that_ends_within_two_days_is_told_the_best_sellers_first(report: Report) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("create schema marts")
+        connection.execute(
+            "create table marts.figures(platform text, shop text, level text, object text, parent text, device text, "
+            "object_name text, metric text, business_date date, figure_value decimal(24, 6))"
+        )
+        for thing, parent, metric, ago, value in STOCK:
+            row = ["taobao", "", "product", thing, parent, "", f"Pot {thing}", metric, LAST_DAY - timedelta(ago), value]
+            connection.execute("insert into marts.figures values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        published = SimpleNamespace(
+            is_day=True,
+            business_date=LAST_DAY,
+            has_table=lambda schema, table: True,
+            rows=lambda statement, **given: connection.execute(statement, given | {"to_date": LAST_DAY}).fetchall(),
+        )
+        short = read_short_stock(published)  # type: ignore[arg-type]
+    assert [(each.name, each.units, each.units_a_day) for each in short] == [
+        ("Pot g1", 5, 30),
+        ("Pot a", 20, 10),
+        ("Pot c", 0, 10),
+    ]
+    words = load_words("zh")
+    told = write_short_stock(replace(report, short_stock=short), words)
+    assert told == "按近 7 天的销量，两天内售完：Pot g1（剩 5 件，日均售 30 件）；Pot a（剩 20 件，日均售 10 件）；" + (
+        "Pot c（剩 0 件，日均售 10 件）。"
+    )
+    assert write_short_stock(replace(report, short_stock=short * 2), words).endswith("；另有 2 款。")
+    assert write_short_stock(report, words) is None
+    blocked = replace(report, short_stock=short, verdict=reports.ReportVerdict.BLOCKED)
+    assert write_short_stock(blocked, words) is None
+
+
 def test_without_a_window_there_is_no_return() -> None:
     class Days:
         business_date, dates = LAST_DAY, (LAST_DAY,)
@@ -295,8 +385,12 @@ def test_a_week_of_figures_is_drawn_day_by_day_with_the_amounts_of_all_platforms
     assert len(columns) > 1
     assert [point.day for point in week.daily.trend] == WEEK.days
     for point, values in zip(week.daily.trend, zip(*columns, strict=True), strict=True):
-        assert point.value == (None if None in values else pytest.approx(sum(map(float, values))))
+        known = None if point.value is None else float(point.value)
+        assert known == (None if None in values else pytest.approx(sum(map(float, values))))
     assert any(point.value is not None for point in week.daily.trend)
+    ranges = [(point.usual_low, point.usual, point.usual_high) for point in week.daily.trend if point.usual is not None]
+    assert ranges
+    assert all(low is not None and high is not None and low < usual < high for low, usual, high in ranges)
     first = PdfReader(BytesIO(reports.render(week))).pages[0].extract_text()
     assert load_words(week.language).text("headings", "daily", name="").strip() in first
 

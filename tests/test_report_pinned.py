@@ -4,6 +4,7 @@ Names of fields and words are left out. `python tests/test_report_pinned.py` wri
 """
 
 import json
+import shutil
 from dataclasses import fields, is_dataclass
 from datetime import date
 from decimal import Decimal
@@ -13,6 +14,7 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import pytest
 from full_world import FullWorld
 from test_localization_pinned import assert_alike
@@ -20,6 +22,7 @@ from test_localization_pinned import assert_alike
 from funnelscope.publication.publish import open_published, publish
 from funnelscope.quality.gate import DayVerdict, Verdict
 from funnelscope.reporting import parse_month, parse_week, read_report
+from funnelscope.reporting.headline import read_headlines
 from funnelscope.reporting.periods import Period, get_day
 from funnelscope.reporting.published_days import Published
 from funnelscope.settings import Settings
@@ -139,6 +142,28 @@ def test_a_table_that_is_not_published_is_known_not_to_be(settings: Settings) ->
         published = Published(connection, settings, get_day(date(2026, 4, 4)), "en")
         assert published.has_table("marts", "people_to_date")
         assert not published.has_table("diagnosis", "people_to_date")
+
+
+def test_what_a_missing_family_would_count_is_no_zero_and_history_no_yesterday(
+    settings: Settings, tmp_path: Path
+) -> None:
+    day, buyers = date(2026, 4, 5), "business_date = date '2026-04-05' and metric = 'buyers'"
+    shutil.copy(settings.published / "current" / "funnelscope.duckdb", tmp_path / "copy.duckdb")
+    with duckdb.connect(str(tmp_path / "copy.duckdb")) as connection:
+
+        def read() -> Published:
+            return Published(connection, settings, get_day(day), "en")
+
+        assert read_headlines(read())[0].before is not None
+        connection.execute(f"update marts.daily_metrics set numerator = 0, value = 0 where {buyers}")
+        states = "update quality.family_days set state = '{}' where business_date = date '2026-04-05'"
+        connection.execute(states.format("present"))
+        assert read().figure("buyers").value == 0, "a day on which nobody bought"
+        connection.execute(states.format("missing"))
+        assert read().figure("buyers").value is None
+        assert read().figure("paid_amount").value is not None, "what was counted is known"
+        connection.execute("update quality.day_verdict set verdict = 'history' where business_date = '2026-04-04'")
+        assert read_headlines(read())[0].before is None
 
 
 if __name__ == "__main__":

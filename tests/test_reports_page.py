@@ -1,20 +1,37 @@
 """The printed day: every figure is on the page, absent numbers say so, and nothing in the data can change the page."""
 
+import json
 from dataclasses import replace
 from datetime import date
 from io import BytesIO
 
 import pytest
+from PIL import Image
 from pypdf import PdfReader
-from report_example import BLOCKED, BRIDGE, BUSY, CALM, DIAGNOSIS, EMPTY, FINDING, LANDING, LONG_NAME, TRAFFIC
+from report_example import (
+    BLOCKED,
+    BRIDGE,
+    BUSINESS_DATE,
+    BUSY,
+    CALM,
+    DIAGNOSIS,
+    EMPTY,
+    FINDING,
+    LANDING,
+    LONG_NAME,
+    TRAFFIC,
+    WEEK,
+)
+from test_printed_numbers import folded_text
 
 from funnelscope.messages.message_types import Message, Unit
-from funnelscope.messages.wording import UnknownWordError, load_words
+from funnelscope.messages.wording import UnknownWordError, list_languages, load_words
 from reports import (
     CheckState,
     ComparedFigure,
     DayPoint,
     Diagnosis,
+    Evidence,
     Figure,
     FindingStatus,
     Headline,
@@ -33,8 +50,12 @@ from reports import (
     SliceTable,
     Stage,
     render,
+    render_html,
+    render_pages,
     render_pictures,
+    write_announcement,
     write_digest,
+    write_findings_json,
 )
 from reports.fonts import MissingGlyphError
 from reports.model import lacks_comparable_days
@@ -84,28 +105,34 @@ def busy_text(busy_pdf: bytes) -> str:
     return text_of(busy_pdf)
 
 
-def test_every_figure_of_the_report_can_be_read_back(busy_text: str) -> None:
+@pytest.fixture(scope="module")
+def both_editions(busy_text: str) -> str:
+    """What is printed, and what the HTML edition folds away."""
+    return f"{busy_text} {' '.join(folded_text(BUSY).split())}"
+
+
+def test_every_figure_of_the_report_can_be_read_back(both_editions: str) -> None:
     words = load_words("en")
     figures = [headline.figure for headline in BUSY.headline] + list(BUSY.money.factors if BUSY.money else ())
     for stage in BUSY.stages:
         figures += [stage.rate, *stage.indicators] if stage.rate else []
     for figure in figures:
-        assert words.text("metrics", figure.key) in busy_text
-        assert words.value(figure.value, figure.unit) in busy_text, figure.key
-        assert words.counts(figure) in busy_text, figure.key
+        assert words.text("metrics", figure.key) in both_editions
+        assert words.value(figure.value, figure.unit) in both_editions, figure.key
+        assert words.counts(figure) in both_editions, figure.key
 
 
-def test_every_count_and_amount_can_be_read_back(busy_text: str) -> None:
+def test_every_count_and_amount_can_be_read_back(both_editions: str) -> None:
     assert BUSY.money is not None
     counts = [step.count for stage in BUSY.stages for step in stage.steps]
     counts += [count for stage in BUSY.stages for window in stage.windows for count in (window.converted, window.lost)]
     counts += [part.payments for part in BUSY.money.parts.values()]
     counts += [delivery.rows_read for delivery in BUSY.deliveries] + [count.rows for count in BUSY.quarantine]
     for count in counts:
-        assert f"{count:,}" in busy_text
+        assert f"{count:,}" in both_editions
     for part in (*BUSY.money.parts.values(), BUSY.money.excluded):
-        assert f"{part.amount:,.2f}" in busy_text
-    assert "12,345,678.90" in busy_text, "the parts add up to the paid amount, to the cent"
+        assert f"{part.amount:,.2f}" in both_editions
+    assert "12,345,678.90" in both_editions, "the parts add up to the paid amount, to the cent"
 
 
 def test_footer_names_shop_day_edition_and_snapshot_on_every_page(busy_pdf: bytes) -> None:
@@ -130,8 +157,19 @@ def test_a_blocked_day_without_an_earlier_good_one_says_that() -> None:
 
 
 def test_a_short_history_says_how_many_days_it_has() -> None:
-    assert "Only 12 comparable days so far" in printed(replace(EMPTY, baseline_days=12))
-    assert "No history yet" in printed(replace(EMPTY, baseline_days=0))
+    few = replace(SHORT, baseline_days=12, days_of_weekday=None)
+    assert "Only 12 comparable days so far" in printed(few)
+    assert "comparable days" not in printed(replace(EMPTY, baseline_days=12)), "there is nothing to compare"
+    first = replace(few, baseline_days=0, headline=(Headline(Figure("paid_amount", Unit.MONEY, 5)),))
+    assert "No history yet" in printed(first)
+
+
+def test_a_short_history_says_whether_usual_is_the_weekday_s() -> None:
+    of_weekday = replace(BUSY, baseline_days=24, days_of_weekday=3)
+    sentence = write_baseline_sentence(of_weekday, load_words("en"))
+    assert sentence.startswith("Usual is the mean of the 3 comparable days so far that were a Saturday.")
+    assert "24" in sentence
+    assert "Saturday" not in write_baseline_sentence(replace(of_weekday, days_of_weekday=None), load_words("en"))
 
 
 def test_a_day_like_no_other_is_not_said_to_be_without_history() -> None:
@@ -377,8 +415,8 @@ def in_range(key: str, value: float, mark: Mark | None = None) -> Figure:
     return Figure(key, Unit.COUNT, value, baseline=100.0, usual_low=80, usual_high=120, mark=mark)
 
 
-def test_on_a_calm_stage_only_what_is_beyond_its_range_is_printed_and_the_rest_folded_away() -> None:
-    """In the HTML edition with its meaning; beside a finding, and where nobody looked, all is printed."""
+def test_only_figures_beyond_their_range_are_printed_and_the_rest_folded_away() -> None:
+    """In the HTML edition with its meaning. What a finding names is printed too, and all where nobody looked."""
     figures = (
         in_range("presale_conversations", 111),
         in_range("care_sent", 131),
@@ -393,20 +431,69 @@ def test_on_a_calm_stage_only_what_is_beyond_its_range_is_printed_and_the_rest_f
     assert section["note"].startswith("1 more")
     assert words.define_figure("presale_conversations") in section["behind"]["meanings"][0]
     assert words.define_figure("presale_conversations") not in printed(calm)
-    for diagnosis in (DIAGNOSIS, None):
+    (section,) = build_indicators_section(calm.stages[0], replace(calm, diagnosis=DIAGNOSIS), words)
+    assert len(section["behind"]["table"]["rows"]) == 1
+    moved = replace(FINDING, evidence=(Evidence("series", "presale_conversations"),))
+    for diagnosis in (replace(DIAGNOSIS, findings=(moved,)), None):
         (section,) = build_indicators_section(calm.stages[0], replace(calm, diagnosis=diagnosis), words)
         assert len(section["table"]["rows"]) == len(figures)
         assert "behind" not in section
 
 
-def test_no_stage_leaves_half_a_page_empty(busy_pdf: bytes) -> None:
-    """A stage begins where the one before ends: eight pages for a busy day, five for a calm one."""
-    assert len(PdfReader(BytesIO(busy_pdf)).pages) <= 8
-    calm = without_marks(replace(BUSY, diagnosis=CALM))
-    assert len(PdfReader(BytesIO(render(calm))).pages) <= 6
-    first = PdfReader(BytesIO(render(calm))).pages[0].extract_text()
-    assert "The money" in first, "a calm first page leaves room for it"
-    assert "The money" not in PdfReader(BytesIO(busy_pdf)).pages[0].extract_text()
+def measure_fill(page: bytes) -> float:
+    """How far down a page is printed, of what lies between its margins."""
+    picture = Image.open(BytesIO(page)).convert("L")
+    margin = round(picture.height * 16 / 297) + 1
+    body = picture.crop((0, margin, picture.width, picture.height - margin))
+    box = body.point(lambda light: 255 * (light < 245)).getbbox()
+    return box[3] / body.height if box else 0.0
+
+
+KINDS = {
+    "busy": (BUSY, 6),
+    "calm": (without_marks(replace(BUSY, diagnosis=CALM)), 5),
+    "blocked": (BLOCKED, 5),
+    "week": (WEEK, 6),
+    "nothing yet": (EMPTY, 1),
+}
+
+
+@pytest.mark.parametrize("language", list_languages())
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_page_of_any_kind_is_half_empty(kind: str, language: str) -> None:
+    report, most = KINDS[kind]
+    fills = [measure_fill(page) for page in render_pages(replace(report, language=language), 40)]
+    assert len(fills) <= most, fills
+    assert min(fills[:-1], default=1) > 0.5, fills
+    assert fills[-1] > 0.4, fills
+
+
+def test_a_stage_with_a_finding_is_on_one_page() -> None:
+    report = replace(BUSY, stages=(LANDING,), money=None, bridge=None)
+    pages = [page.extract_text() for page in PdfReader(BytesIO(render(report))).pages]
+    (landing,) = [page for page in pages if "Do home page, main image and video" in page]
+    assert "By landing page" in landing, "the last of the stage"
+
+
+def test_a_blocked_day_tells_nothing_to_do() -> None:
+    """Whatever was found in data that are blocked: on no page, in no message, in no file."""
+    report = replace(BLOCKED, language="en", diagnosis=DIAGNOSIS)
+    told = FINDING.next_step
+    assert told in printed(BUSY)
+    assert told not in printed(report)
+    assert "What to act on" not in printed(report)
+    for written in (write_digest(report), write_announcement(report, "x").text, render_html(report).decode()):
+        assert FINDING.title not in written
+    assert json.loads(write_findings_json(report))["findings"] == []
+
+
+def test_stages_without_data_for_one_reason_say_it_once() -> None:
+    reason = Message("not_published", {"day": BUSINESS_DATE})
+    stages = tuple(Stage(key, no_data=reason) for key in ("traffic", "landing", "decision"))
+    text = printed(replace(BUSY, stages=(*stages, Stage("repurchase", no_data=Message("no_customers")))))
+    assert "Do the right people come" not in text, "a question about one of them"
+    assert text.count("has not been published") == 2, "on the first page, and in place of the stages"
+    assert text.count("Traffic, Landing, Decision") == 2
 
 
 def test_a_stage_is_no_owner_where_the_settings_name_nobody() -> None:
@@ -549,7 +636,7 @@ def test_a_missing_glyph_in_our_own_words_is_an_error(monkeypatch: pytest.Monkey
 
 
 def test_an_own_funnel_tells_what_is_final_from_what_may_still_come() -> None:
-    """The mature week with its picture, the days since below it; each with its own days and numbers."""
+    """The mature week with its picture; the days since are folded away, each with its own days and numbers."""
     mature = OwnCohort(
         date(2026, 6, 7),
         date(2026, 6, 13),
@@ -559,11 +646,13 @@ def test_an_own_funnel_tells_what_is_final_from_what_may_still_come() -> None:
     since = OwnCohort(date(2026, 6, 14), date(2026, 6, 20), False, (OwnStep("product_view", 987, 65, 0, 922),))
     report = replace(EMPTY, own_funnels=(OwnFunnel("view_to_payment", (mature, since)),))
     assert [name for name in render_pictures(report) if name.startswith("own_funnel")] == ["own_funnel_1"]
-    text = printed(report)
-    parts = ["last complete week", "4,321", "1,234", "3,087", "2026-06-07 to 2026-06-13"]
-    parts += ["who entered since", "987", "922", "2026-06-14 to 2026-06-20"]
-    places = [text.index(part, text.index("Your own funnels")) for part in parts]
-    assert places == sorted(places)
+    for text, parts in (
+        (printed(report), ["last complete week", "4,321", "1,234", "3,087", "2026-06-07 to 2026-06-13"]),
+        (folded_text(report), ["who entered since", "987", "922", "2026-06-14 to 2026-06-20"]),
+    ):
+        places = [text.index(part) for part in parts]
+        assert places == sorted(places)
+    assert "who entered since" in printed(report), "print names it"
 
 
 def test_what_a_check_found_is_told_in_the_language_of_the_report() -> None:

@@ -3,13 +3,15 @@
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from xml.etree import ElementTree
 
 import pytest
-from report_example import BLOCKED, BUSY, EMPTY, LANDING
+from report_example import BLOCKED, BUSINESS_DATE, BUSY, DIAGNOSIS, EMPTY, FINDING, LANDING
 
+from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import load_words
-from reports import render_pictures, render_stage_png
+from reports import DayPoint, render_pictures, render_stage_png
 from reports.fonts import MissingGlyphError
 from reports.pictures.canvas import apply_drawing_style, save_svg
 from reports.pictures.funnel_picture import draw_stage
@@ -35,6 +37,19 @@ def test_text_in_pictures_can_be_selected_and_shows_every_step() -> None:
     assert "▼ 90.2%" in shown, "below its usual range"
     assert "91.2% – 94.0%" in shown
     assert "usual 61.0%" in shown
+
+
+@pytest.mark.parametrize(("expected", "observed"), [(0.75, 0.53), (0.53, 0.21), (0.041, 0.035)])
+def test_a_finding_is_drawn_with_what_was_expected_and_what_came(expected: float, observed: float) -> None:
+    """Also where the two are so close that their labels make room for each other."""
+    days = [BUSINESS_DATE - timedelta(days=back) for back in range(10)][::-1]
+    trend = tuple(DayPoint(day, expected if place < 8 else observed) for place, day in enumerate(days))
+    finding = replace(FINDING, trend=trend, expected=expected, observed=observed)
+    report = replace(BUSY, stages=(), diagnosis=replace(DIAGNOSIS, findings=(finding,)))
+    shown = texts(render_pictures(report)[f"finding_{finding.finding_id}"])
+    words = load_words("en")
+    for rate in (expected, observed):
+        assert words.value(rate, Unit.RATE, 0 if rate >= 0.1 else None) in shown
 
 
 def test_the_same_report_gives_the_same_pictures() -> None:

@@ -53,7 +53,7 @@ def test_the_end_of_a_run_counts_days_and_says_why_in_the_shop_s_language(capsys
     )
     printed = capsys.readouterr()
     assert printed.out == "结果：1 天被拦截，1 天通过\n"
-    assert printed.err == "2026-01-06 被拦截：订单：没有送达: a.csv: cut off\n"
+    assert printed.err == "2026-01-06 被拦截：订单：已声明，但没有收到数据: a.csv: cut off\n"
 
 
 @pytest.mark.parametrize(("number", "words"), [(errno.ENAMETOOLONG, "longer than a file"), (errno.ELOOP, "to itself")])

@@ -12,6 +12,7 @@ import duckdb
 from funnelscope.events.schema import FAMILIES
 from funnelscope.ingest import find_family_presence, list_failures
 from funnelscope.messages.check_observations import CheckObservation, read_observation
+from funnelscope.messages.message_types import Message
 from funnelscope.messages.wording import load_words
 from funnelscope.quality import expectations
 from funnelscope.quality.expectations import Expectation, Judgement, Suite, load_suites
@@ -70,8 +71,7 @@ class VerdictReason:
         if not self.table and not self.key.startswith("family_"):  # as an earlier version stored a check
             return f"{self.subject}: {self.observed}"
         if not self.table:
-            family = words.translate_or_keep("families", self.subject)
-            told = words.text("terminal", self.key, family=family)
+            told = words.message(Message(self.key, {"family": self.subject})).rstrip(".。")
             _, _, problems = self.observed.partition(": ")
             return f"{told}: {problems}" if problems else told
         found = read_observation({"found": self.found, "observed": self.observed, "expected": self.expected})

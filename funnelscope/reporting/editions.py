@@ -44,6 +44,7 @@ from funnelscope.reporting.periods import AROUND_DAYS, PERIODS_OF, Period, find_
 from funnelscope.reporting.platform_sections import build_daily_amount, read_platforms
 from funnelscope.reporting.published_days import Published
 from funnelscope.reporting.restatements import find_restated_since
+from funnelscope.reporting.short_stock import read_short_stock
 from funnelscope.reporting.stage_sections import STAGES, read_stage
 from funnelscope.settings import Settings
 from funnelscope.warehouse.snapshots import find_current_snapshot
@@ -156,6 +157,7 @@ def build_report(
         stages=stages,
         platforms=platforms,
         platform_total=platform_total,
+        short_stock=read("platforms", read_short_stock, ()),
         own_funnels=own_funnels,
         deliveries=deliveries,
         checks=read_checks(published),

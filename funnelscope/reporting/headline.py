@@ -54,7 +54,8 @@ def _build_headline(published: Published, key: str, second: reports.Figure | Non
     figure = published.figure(key)
     target = published.settings.targets.get(key)
     same_phase_day = _find_same_phase_day(published)
-    same_phase = _read_value_on(published, key, same_phase_day) if same_phase_day else None
+    # Of years of which only orders are known, all else is counted as nothing.
+    same_phase = (_read_value_on(published, key, same_phase_day) or None) if same_phase_day else None
     is_sum = METRICS[key].several_days is SeveralDays.SUM
     if not published.is_day:
         return reports.Headline(
@@ -72,8 +73,8 @@ def _build_headline(published: Published, key: str, second: reports.Figure | Non
         month_target=target * published.business_date.day if target is not None and is_sum else target,
         same_phase=same_phase,
         same_phase_day=same_phase_day if same_phase is not None else None,
-        before=_read_value_on(published, key, published.business_date - timedelta(days=1)),
-        earlier=_read_value_on(published, key, published.business_date - timedelta(days=7)),
+        before=_read_usable_value(published, key, published.business_date - timedelta(days=1)),
+        earlier=_read_usable_value(published, key, published.business_date - timedelta(days=7)),
     )
 
 
@@ -133,6 +134,11 @@ def _find_same_phase_day(published: Published) -> date | None:
         and convert_to_date(entry.starts) + index <= convert_to_date(entry.ends)
     ]
     return max(before, default=(False, None))[1]
+
+
+def _read_usable_value(published: Published, key: str, day: date) -> Number | None:
+    """The metric on a day that may be compared with; None on any other."""
+    return _read_value_on(published, key, day) if published.is_usable(day) else None
 
 
 def _read_value_on(published: Published, key: str, day: date) -> Number | None:

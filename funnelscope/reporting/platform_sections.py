@@ -7,7 +7,6 @@ from statistics import median
 
 import reports
 from funnelscope.events.figures import FIGURES, FUNNELS, LEVELS
-from funnelscope.messages.message_types import Number
 from funnelscope.messages.wording import STATED
 from funnelscope.reporting.marks import mark_objects, mark_platforms
 from funnelscope.reporting.periods import Period, get_day
@@ -120,6 +119,11 @@ def _read_platform(
     if level == "shop":
         series |= _read_cost(stated, name, shop, series)
     first = FIRST_FIGURES if level != "campaign" else ADVERTISING_FIGURES
+    tables = [
+        table
+        for table_level in ("shop", *SIZES)
+        if (table := _read_table(stated, name, shop, table_level, found)) is not None
+    ]
     shown = [key for key in first if key in series and not (key == "viewers" and "visitors" in series)]
     others = [key for key in series if key not in shown and not _is_claim(key)]
     has_one = len(stated.places) == 1
@@ -130,15 +134,22 @@ def _read_platform(
         figures=tuple(_compare(stated, key, series[key], peers, has_target=has_one) for key in shown),
         others=tuple(_compare(stated, key, series[key], peers) for key in others),
         steps=_read_steps(stated, whole) if whole and level == "shop" else (),
-        tables=tuple(
-            table
-            for table_level in ("shop", *SIZES)
-            if (table := _read_table(stated, name, shop, table_level, found)) is not None
-        ),
+        tables=tuple(tables),
         deliveries=_read_deliveries(stated, name, shop),
         trust=_read_trust(stated.published, name) if level == "shop" else (),
         days=_read_days(stated, {key: series[key] for key in shown}),
+        claim=next(filter(None, (_read_claim(stated, name, shop, table) for table in tables)), None),
     )
+
+
+def _read_claim(stated: Stated, name: str, shop: str, table: reports.StatedTable) -> reports.Claim | None:
+    """What all campaigns cost on the day and claim; None where either or the window of the claims is not stated."""
+    day, sums = stated.published.business_date, stated.sums.get((name, shop, table.level), {})
+    cost, amount = (sums.get(key, {}).get(day) for key in ("cost", "attributed_amount"))
+    is_known = stated.published.is_day and table.level == "campaign" and bool(cost) and amount is not None
+    if not is_known or table.attribution_days is None or table.claim_age is None:
+        return None
+    return reports.Claim(cost or 0, amount or 0, table.attribution_days, table.claim_age)
 
 
 def _read_days(stated: Stated, series: Mapping[str, Series]) -> tuple[reports.StatedDay, ...]:
@@ -154,38 +165,26 @@ def _read_days(stated: Stated, series: Mapping[str, Series]) -> tuple[reports.St
 def build_daily_amount(published: Published, platforms: Sequence[reports.Platform]) -> reports.Figure | None:
     """The paid amount of all platforms together on each day of a week or month; None where none states any.
 
-    A day is known where each of those that state amounts does; the range only of one platform alone.
+    A day is known, and comparable, where each of those that state amounts does.
     """
     key = f"{STATED}{MAIN_AMOUNT}"
-    all_columns = [_select_daily(platform, key) for platform in platforms]
-    columns = [column for column in all_columns if any(each.value is not None for each in column)]
-    if not columns:
+    stated = Stated(published)
+    all_series = [_read_amount(stated, name, shop) for name, shop in stated.places]
+    known = [series for series in all_series if any(day in series for day in published.period.days)]
+    if not platforms or not known:
         return None
-    points = []
-    for day, of_day in zip(published.period.days, zip(*columns, strict=True), strict=True):
-        if day <= published.last_date:
-            one = of_day[0] if len(of_day) == 1 else None
-            points.append(
-                reports.DayPoint(
-                    day,
-                    add_known([each.value for each in of_day]),
-                    published.promotion(day, day),
-                    one.usual_low if one else None,
-                    one.usual_high if one else None,
-                    add_known([each.baseline for each in of_day]),
-                )
-            )
-    return reports.Figure(key, find_unit(MAIN_AMOUNT), None, trend=tuple(points))
+    days = [day for day in published.period.days if day <= published.last_date]
+    points = tuple(
+        reports.DayPoint(day, each.value, published.promotion(day, day), each.usual_low, each.usual_high, each.baseline)
+        for day, each in zip(days, stated.build_days(MAIN_AMOUNT, _add_series(known), days), strict=True)
+    )
+    return reports.Figure(key, find_unit(MAIN_AMOUNT), None, trend=points)
 
 
-def _select_daily(platform: reports.Platform, key: str) -> list[reports.Figure]:
-    return [figure for day in platform.days for figure in day.figures if figure.key == key]
-
-
-def add_known(values: Sequence[Number | None]) -> Number | None:
-    """The sum; None if one of them is not known."""
-    known = [float(value) for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
+def _read_amount(stated: Stated, name: str, shop: str) -> Series:
+    """The paid amounts of the platform by day; of advertising, none."""
+    level, whole = _find_level(stated, name, shop)
+    return whole.select_series(MAIN_AMOUNT, stated.published) if whole and level != "campaign" else {}
 
 
 def _is_claim(key: str) -> bool:

@@ -85,7 +85,7 @@ class Published:
             self.rows("select business_date, verdict from quality.day_verdict where business_date <= $to_date")
         )
         self.published = {day for (day,) in self.rows("select business_date from quality.published_days")}
-        self.dates = period.days if self.is_day else [day for day in period.days if self._is_usable(day)]
+        self.dates = period.days if self.is_day else [day for day in period.days if self.is_usable(day)]
         self.is_whole = self.dates == period.days
         count = EARLIER_PERIODS[period.kind]
         self.series = [period.before(number) for number in range(count, 0, -1)] + [period]
@@ -96,7 +96,8 @@ class Published:
         self.daily = self._read_daily()
         self.metrics = self.daily if self.is_day else self._pool()
 
-    def _is_usable(self, day: date) -> bool:
+    def is_usable(self, day: date) -> bool:
+        """Whether the day's numbers may be compared with: published, and not only history of orders."""
         return day in self.published and self.verdicts.get(day) in ("pass", "warn")
 
     def comparable_days(self, earlier: Period) -> list[date]:
@@ -107,7 +108,7 @@ class Published:
             if any(place >= len(days) for place in places):
                 return []
             days = [days[place] for place in places]
-        return days if all(map(self._is_usable, days)) else []
+        return days if all(map(self.is_usable, days)) else []
 
     def _find_yardstick(self) -> Yardstick:
         """The comparable days: those of the diagnosis, without days on which a fault stood.
@@ -185,11 +186,14 @@ class Published:
         return {last: sum(values) for last, values in self.by_period(days).items()}
 
     def _read_daily(self) -> dict[str, dict[date, Record]]:
+        """The records of each metric; where a family is missing, that nothing was counted tells nothing."""
         found: dict[str, dict[date, Record]] = {}
         names = ("numerator", "denominator", "value", "median", "p75", "p90")
         for metric, day, *values in self.rows(
             "select metric, business_date, numerator, denominator, value, median, p75, p90 from marts.daily_metrics "
-            "where business_date between $from_date and $to_date"
+            "where business_date between $from_date and $to_date "
+            "and (coalesce(numerator, 0) != 0 or coalesce(denominator, 0) != 0 or business_date not in ("
+            "select business_date from quality.family_days where state in ('missing', 'growing')))"
         ):
             found.setdefault(metric, {})[day] = dict(zip(names, values, strict=True))
         for day, value in (

@@ -1,6 +1,6 @@
 """The content of the pages of a report: plain dictionaries of finished texts, in the form that page.typ lays out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -8,7 +8,7 @@ from funnelscope.messages.wording import Words
 from reports.campaign_review import CampaignReview
 from reports.failures import PartFailure, SetAside, describe_error, make_part
 from reports.fonts import require_glyphs, spell_out
-from reports.model import DeliveryState, Report, ReportVerdict, Stage, has_events, list_told_stages
+from reports.model import DeliveryState, Report, ReportVerdict, Stage, group_told_stages, has_events
 from reports.pages.campaign_page import build_campaign_definitions, build_campaign_findings, build_campaign_summary
 from reports.pages.data_page import build_changes_chapter, build_data_chapter, build_definitions_chapter
 from reports.pages.money_page import build_money_chapter
@@ -16,7 +16,7 @@ from reports.pages.own_funnel_page import build_own_funnels_chapter
 from reports.pages.platform_pages import build_platform_chapters
 from reports.pages.stage_pages import build_stage_chapter
 from reports.pages.summary_page import build_summary
-from reports.pages.table_blocks import Content
+from reports.pages.table_blocks import Content, name_stages
 
 Anything = TypeVar("Anything")
 
@@ -36,12 +36,13 @@ def build_content(report: Report, words: Words, aside: SetAside | None = None) -
         title = words.text("headings", heading)
         return make_part(aside, title, lambda: require_all_glyphs(build()), lambda why: _explain(title, why, words))
 
-    def build_stage(stage: Stage) -> Content:
-        name = words.text("stages", stage.key)
+    def build_stages(alike: Sequence[Stage]) -> Content:
+        stage, name = alike[0], name_stages(alike, words)
+        together = {"name": name} | ({"question": ""} if len(alike) > 1 else {})
         return make_part(
             aside,
             name,
-            lambda: require_all_glyphs(build_stage_chapter(stage, report, words)),
+            lambda: require_all_glyphs(build_stage_chapter(stage, report, words) | together),
             lambda why: _explain(name, why, words) | {"no_data": write_failure(why, words), "tables": []},
         )
 
@@ -63,7 +64,7 @@ def build_content(report: Report, words: Words, aside: SetAside | None = None) -
             lambda: require_all_glyphs(build_platform_chapters(report, words)),
             lambda why: [_explain(words.text("headings", "platforms"), why, words)],
         ),
-        "stages": list(map(build_stage, list_told_stages(report))),
+        "stages": list(map(build_stages, group_told_stages(report))),
         "chapters": [built for key, build in chapters.items() if (built := build_chapter(key, build))],
     }
 
@@ -115,7 +116,6 @@ def _explain(title: str, why: str, words: Words) -> Content:
         "heading": title,
         "name": title,
         "question": "",
-        "begins_page": True,
         "no_data": None,
         "sections": [section],
     }

@@ -49,6 +49,7 @@ def build_campaign_summary(report: Report, review: CampaignReview, words: Words)
         "verdict": build_campaign_verdict(report, review, words),
         "daily": None,
         "findings": build_finding_briefs(report, words),
+        "stock": None,
         "headline": None,
         "headline_notes": [],
         "platforms": sections,
@@ -337,9 +338,9 @@ def build_moves_section(moves: CampaignMoves, report: Report, review: CampaignRe
 
 def build_campaign_findings(report: Report, words: Words) -> Content | None:
     """The findings of the campaign's days in full; None without any."""
-    if report.diagnosis is None or not report.diagnosis.findings:
+    if not report.findings:
         return None
-    sections = build_finding_sections(report.diagnosis.findings, report, words)
+    sections = build_finding_sections(report.findings, report, words)
     return {"anchor": "findings", "heading": words.text("headings", "findings"), "sections": sections}
 
 

@@ -34,6 +34,8 @@ from reports.pictures.finding_picture import WIDTH_MM, name_picture
 from reports.pictures.trend import has_trend
 
 FINDING_WIDTHS: Widths = (36, None)
+TOLD_FIRST = ("status", "days", "observed_rate", "lost_orders", "lost_amount", "status_reason", "next_step")
+"""Facts of a finding that the first page tells."""
 AFFECTED_PEOPLE = ("purchased", "other")
 """Whom a week or month may hold several times: they are never added up."""
 
@@ -287,12 +289,12 @@ def write_whole(value: Number, words: Words) -> str:
 
 def build_finding_briefs(report: Report, words: Words) -> Content | None:
     """At most three findings, each as a title and short lines."""
-    if report.diagnosis is None or not report.diagnosis.findings:
+    if not report.findings:
         return None
     shown = select_told_findings(report)
-    rest = sum(not each.is_quiet for each in report.diagnosis.findings) - len(shown)
+    rest = sum(not each.is_quiet for each in report.findings) - len(shown)
     notes = [words.text("notes", "more_findings", count=words.plain(rest))] if rest else []
-    if quiet := [each for each in report.diagnosis.findings if each.is_quiet]:
+    if quiet := [each for each in report.findings if each.is_quiet]:
         named = words.text("labels", "and_then").join(
             words.text(
                 "labels", "with_unit", name=write_finding_title(each, words), unit=write_mark_of(each.mark, words)
@@ -478,11 +480,9 @@ def write_evidence(evidence: Evidence, words: Words) -> str:
 
 def build_follow_ups_section(report: Report, words: Words) -> Content | None:
     """The present state of earlier findings; None without any."""
-    if report.diagnosis is None or not report.diagnosis.follow_ups:
-        return None
-    told = {finding.finding_id for finding in report.diagnosis.findings if finding.finding_id}
+    told = {finding.finding_id for finding in report.findings if finding.finding_id}
     lines = [summary] if (summary := write_worked_on(report, words)) else []
-    for follow_up in report.diagnosis.follow_ups:
+    for follow_up in report.follow_ups:
         if follow_up.finding_id in told:  # the finding itself says what became of it
             continue
         title = words.text("labels", "finding", title=follow_up.title, slice=words.format_slice(follow_up.slice))
@@ -498,8 +498,7 @@ def build_follow_ups_section(report: Report, words: Words) -> Content | None:
 
 def write_worked_on(report: Report, words: Words) -> str:
     """How many of the earlier findings were marked, by mark; empty where nobody ever marks."""
-    follow_ups = report.diagnosis.follow_ups if report.diagnosis else ()
-    marks = [each.mark.mark if each.mark else "unanswered" for each in follow_ups]
+    marks = [each.mark.mark if each.mark else "unanswered" for each in report.follow_ups]
     if all(mark == "unanswered" for mark in marks):
         return ""
     counts = [(key, marks.count(key)) for key in ("done", "known", "false", "unanswered") if key in marks]
@@ -512,13 +511,14 @@ def write_worked_on(report: Report, words: Words) -> str:
 
 def build_finding_sections(findings: Sequence[Finding], report: Report, words: Words) -> list[Content]:
     """A table for each finding of a stage, with everything known about it below its chart."""
-    numbers = {id(each): number for number, each in enumerate(report.diagnosis.findings if report.diagnosis else (), 1)}
+    numbers = {id(each): number for number, each in enumerate(report.findings, 1)}
     sections = []
     for finding in findings:
         section: Content = {
             "anchor": f"finding-{finding.finding_id}" if finding.finding_id else None,
             "link": finding.link,
-            **build_section(write_finding_title(finding, words), build_finding_table(finding, report.currency, words)),
+            **build_section(write_finding_title(finding, words), None),
+            **split_finding_table(finding, report, words),
             "behind": build_finding_rows(finding, words),
         }
         if has_trend(finding.trend):
@@ -559,8 +559,31 @@ def build_finding_rows(finding: Finding, words: Words) -> Content | None:
     }
 
 
-def build_finding_table(finding: Finding, currency: str, words: Words) -> Content:
-    """The table of one finding."""
+def split_finding_table(finding: Finding, report: Report, words: Words) -> Content:
+    """What is known of a finding; what the first page tells already stands apart, and is not printed again."""
+    known = list_finding_facts(finding, report.currency, words)
+    is_told = report.campaign is None and finding in select_told_findings(report)
+    evidence = [text for key, text in known if key == "evidence"][:1]
+    told = [(key, text) for key, text in known if is_told and (key in TOLD_FIRST or text in evidence)]
+    rest = [fact for fact in known if fact not in told]
+    if not told or not (rest or has_trend(finding.trend)):
+        return {"table": build_facts_table(known, words)}
+    folded = {
+        "anchor": None,
+        "summary": words.text("headings", "told_first"),
+        "is_open": True,
+        "table": build_facts_table(told, words),
+    }
+    return {"table": build_facts_table(rest, words) if rest else None, "told_first": folded}
+
+
+def build_facts_table(known: Sequence[tuple[str, str]], words: Words) -> Content:
+    """Facts of a finding, a row each."""
+    return build_table(None, [[words.text("finding_parts", key), text] for key, text in known], FINDING_WIDTHS, left=2)
+
+
+def list_finding_facts(finding: Finding, currency: str, words: Words) -> list[tuple[str, str]]:
+    """Everything known of one finding: keys of the words' `finding_parts`, and texts."""
     status = [words.text("finding_states", finding.status.value), write_since(finding, words)]
     known = [("status", words.text("labels", "dot").join(status))]
     if finding.days is not None:
@@ -587,6 +610,4 @@ def build_finding_table(finding: Finding, currency: str, words: Words) -> Conten
         known.append(("strongest_part", words.format_slice(finding.strongest_part)))
     known += [("evidence", write_evidence(evidence, words)) for evidence in select_moved_evidence(finding)]
     told = (("status_reason", finding.status_reason), ("next_step", write_next_step(finding, words)))
-    known += [(key, text) for key, text in told if text]
-    rows = [[words.text("finding_parts", key), text] for key, text in known]
-    return build_table(None, rows, FINDING_WIDTHS, left=2)
+    return known + [(key, text) for key, text in told if text]

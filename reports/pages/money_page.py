@@ -2,7 +2,7 @@
 
 from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words, format_signed
-from reports.model import MoneyPart, MoneySplit, Report, has_room
+from reports.model import MoneyPart, MoneySplit, Report
 from reports.pages.table_blocks import (
     Content,
     Widths,
@@ -10,6 +10,7 @@ from reports.pages.table_blocks import (
     build_figures_table,
     build_section,
     build_table,
+    fold_away,
     write_column_heads,
     write_promotions_note,
     write_trend_alternative,
@@ -32,14 +33,13 @@ def build_money_chapter(report: Report, words: Words) -> Content | None:
     is_known = money.paid_amount is not None
     return {
         "heading": words.text("headings", "money_chapter"),
-        "begins_page": not has_room(report),
         "no_data": None if is_known else words.no_data,
         "sections": [
             *([bridge] if (bridge := build_bridge_section(report, words)) else []),
             *build_trend_sections(report, words),
             *([build_days_section(report, words)] if report.days else []),
             *([build_money_section(money, currency, words)] if is_known else []),
-            *([build_factors_section(money, currency, words)] if money.factors else []),
+            *build_factors_sections(report, money, words),
         ],
     }
 
@@ -148,6 +148,11 @@ def write_total_row_end(money: MoneySplit, words: Words) -> list[str]:
     ]
 
 
-def build_factors_section(money: MoneySplit, currency: str, words: Words) -> Content:
-    """The table of the factors of the same-day part."""
-    return build_section(words.text("headings", "factors"), build_figures_table(money.factors, currency, words))
+def build_factors_sections(report: Report, money: MoneySplit, words: Words) -> list[Content]:
+    """The table of the factors of the same-day part; folded away where the bridge prints the same values."""
+    if not money.factors:
+        return []
+    table = build_figures_table(money.factors, report.currency, words)
+    sections = [build_section(words.text("headings", "factors"), table)]
+    drawn = {bar.key for bar in report.bridge.bars} if report.bridge else set()
+    return fold_away(sections, "money", words) if drawn >= {factor.key for factor in money.factors} else sections

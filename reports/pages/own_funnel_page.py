@@ -3,23 +3,26 @@
 from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import Words
 from reports.model import OwnCohort, OwnFunnel, Report
-from reports.pages.table_blocks import Content, Widths, build_section, build_table, write_column_heads
+from reports.pages.table_blocks import Content, Widths, build_section, build_table, fold_away, write_column_heads
 
 OWN_FUNNEL_WIDTHS: Widths = (None, 20, 20, 20, 20, 20, 20, 22)
 
 
 def build_own_funnels_chapter(report: Report, words: Words) -> Content:
-    """The chapter of the shop's own funnels, with a section for each cohort."""
+    """The chapter of the shop's own funnels: the first cohort of each; of the later ones windows are open."""
+    first = [
+        build_cohort_section(funnel, funnel.cohorts[0], words, _place_picture(funnel, number, words))
+        for number, funnel in enumerate(report.own_funnels, start=1)
+    ]
+    later = [
+        build_cohort_section(funnel, cohort, words, None)
+        for funnel in report.own_funnels
+        for cohort in funnel.cohorts[1:]
+    ]
     return {
         "anchor": "own-funnels",
         "heading": words.text("headings", "own_funnels"),
-        "sections": [
-            build_cohort_section(
-                funnel, cohort, words, _place_picture(funnel, number, words) if position == 0 else None
-            )
-            for number, funnel in enumerate(report.own_funnels, start=1)
-            for position, cohort in enumerate(funnel.cohorts)
-        ],
+        "sections": [*first, *fold_away(later, "own-funnels", words)],
     }
 
 

@@ -29,9 +29,10 @@ from reports.tones import SIGNS, write_mark
 MOST_ROWS_IN_FULL, ROWS_OF_A_FINDING = 30, 4
 """With more figures the first page has one line a platform, and the comparisons stand on their own pages."""
 OBJECTS_SHOWN = 10
-ROWS_OF_A_SHORT_CHAPTER = 36
 LEAST_WITHOUT_CENTS = 200
-LINE_FIGURES = ("paid_amount", "visitors", "viewers", "pay_rate", "amount_per_buyer", "refunded_amount", "cost")
+LINE_FIGURES = (
+    *("paid_amount", "visitors", "viewers", "pay_rate", "amount_per_buyer", "refunded_amount", "cost", "cost_share"),
+)
 OVERLAPPING_LEVELS = ("shop", "product", "source", "keyword")
 ROOM_STEPS = tuple(f"{STATED}{key}" for key in ("watch_rate", "product_click_rate", "click_pay_rate"))
 PAGE_MM, LEAST_NAME_MM, WIDE_MM = 174.0, 46.0, 2.9
@@ -47,9 +48,8 @@ def is_in_full(report: Report) -> bool:
     """Whether the first page compares each platform's figures; the platforms' pages then leave them out."""
     if has_events(report):
         return False
-    findings = report.diagnosis.findings[:3] if report.diagnosis else ()
     rows = sum(len(each.figures) + 2 for each in report.platforms if each.figures)
-    return rows + len(findings) * ROWS_OF_A_FINDING <= MOST_ROWS_IN_FULL
+    return rows + len(report.findings[:3]) * ROWS_OF_A_FINDING <= MOST_ROWS_IN_FULL
 
 
 def is_stated(figures: Sequence[ComparedFigure]) -> bool:
@@ -81,12 +81,32 @@ def build_platform_sections(report: Report, words: Words) -> list[Content]:
         ]
     else:
         sections.append(build_lines_section(report, words))
+    sections += [build_section(None, None, line) for line in write_claims(report, words)]
     sections += build_amount_sections(report, words)
     if is_funnel_first(report):
         sections += build_funnel_sections(1, report.platforms[0], report, words)
     if not has_events(report):
         sections.append(build_section(None, None, words.text("notes", "no_page_events")))
     return sections
+
+
+def write_claims(report: Report, words: Words) -> list[str]:
+    """What advertising returned, a sentence a platform, with the window of what it claims."""
+    lines = []
+    for platform in report.platforms:
+        claim = platform.claim
+        if claim is None or claim.return_on_spend is None:
+            continue
+        figures = {
+            "platform": name_platform(platform, words),
+            "roi": words.value(claim.return_on_spend, Unit.RATIO),
+            "amount": write_stated(claim.attributed_amount, Unit.MONEY, words),
+            "cost": write_stated(claim.cost, Unit.MONEY, words),
+            "days": words.plain(claim.days),
+            "age": words.plain(claim.age),
+        }
+        lines.append(words.text("notes", "claim_growing" if claim.age < claim.days else "claim_final", **figures))
+    return lines
 
 
 def build_amount_sections(report: Report, words: Words) -> list[Content]:
@@ -102,8 +122,7 @@ def build_amount_sections(report: Report, words: Words) -> list[Content]:
 def list_amounts_drawn_first(report: Report) -> list[int]:
     """The platforms whose trend is on the first page: one, or two beside mere lines; findings take their place."""
     drawn = [number for number, platform in enumerate(report.platforms, start=1) if find_amount(platform)]
-    diagnosis = report.diagnosis
-    taken = len(diagnosis.findings) + bool(diagnosis.follow_ups) if diagnosis else 0
+    taken = len(report.findings) + bool(report.follow_ups)
     room = 2 if not is_in_full(report) else 1 if len(report.platforms) <= 2 else 0
     return [] if has_events(report) else drawn[: max(room - taken, 0)]
 
@@ -187,8 +206,14 @@ def build_lines_section(report: Report, words: Words) -> Content:
             head.append(words.text("columns", "against"))
             for row, figure in zip(rows, figures, strict=True):
                 row.append(words.change(figure.value, figure.baseline, figure.unit) if figure else "")
+            peers = [next((each.peers for each in line.figures if each.figure is figure), None)
+                     for line, figure in zip(lines, figures, strict=True)]  # fmt: skip
+            if any(value is not None for value in peers):
+                head.append(words.text("columns", "peers"))
+                for row, value in zip(rows, peers, strict=True):
+                    row.append("" if value is None else write_stated(value, Unit.MONEY, words))
     note = words.text("notes", "platform_people") if has_events(report) else None
-    return build_section(words.text("headings", "platforms"), build_table(head, rows, fit_widths(head, rows)), note)
+    return build_section(words.text("headings", "platforms"), build_table(head, rows, fit_widths(head, rows, 9)), note)
 
 
 def find_stated(platform: Platform, key: str) -> Figure | None:
@@ -247,7 +272,7 @@ def build_platform_chapters(report: Report, words: Words) -> list[Content]:
         for number, each in enumerate(report.platforms, start=1)
         if is_stated((*each.figures, *each.others)) or any(map(has_values, each.tables))
     ]
-    return place_chapters([chapter for chapter in chapters if chapter["sections"]])
+    return [chapter for chapter in chapters if chapter["sections"]]
 
 
 def build_platform_chapter(number: int, platform: Platform, report: Report, words: Words) -> Content:
@@ -280,20 +305,6 @@ def build_days_section(platform: Platform, words: Words) -> list[Content]:
         for each in platform.days
     ]
     return [build_section(words.text("headings", "days"), build_table(head, rows, fit_widths(head, rows)))]
-
-
-def place_chapters(chapters: Sequence[Content]) -> list[Content]:
-    """The long chapters, each on a page of its own, then the short ones, each in one piece after the one before."""
-    long = [chapter for chapter in chapters if _count_rows(chapter) > ROWS_OF_A_SHORT_CHAPTER]
-    short = [chapter for chapter in chapters if chapter not in long]
-    return [chapter | {"begins_page": number == 0 or chapter in long} for number, chapter in enumerate([*long, *short])]
-
-
-def _count_rows(chapter: Content) -> int:
-    """How many rows of a table are about as high as the chapter."""
-    tables = [section["table"] for section in chapter["sections"] if section["table"]]
-    pictures = sum(section["picture"] is not None for section in chapter["sections"])
-    return 5 + 3 * len(chapter["sections"]) + 12 * pictures + sum(len(table["rows"]) + 1 for table in tables)
 
 
 def is_funnel_first(report: Report) -> bool:
@@ -439,10 +450,10 @@ def is_wide(char: str) -> bool:
     return char > "⺀" or char in "".join(SIGNS.values())
 
 
-def fit_widths(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int | None]:
-    """The widths of a table whose first column takes what is left."""
+def fit_widths(head: Sequence[str], rows: Sequence[Sequence[str]], points: int = 8) -> list[int | None]:
+    """The widths of a table whose first column takes what is left, with letters of so many points."""
     columns = list(zip(head, *rows, strict=True))
-    return [None, *(measure_column(column) for column in columns[1:])]
+    return [None, *(measure_column(column) * points // 8 for column in columns[1:])]
 
 
 def name_object(each: StatedObject, words: Words) -> str:

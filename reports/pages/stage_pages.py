@@ -1,4 +1,7 @@
-"""One chapter for each stage."""
+"""One chapter for each stage.
+
+With a finding it fits on a page: what does not bear on the finding is folded away in the HTML edition.
+"""
 
 from collections.abc import Sequence
 
@@ -28,6 +31,7 @@ from reports.pages.table_blocks import (
     build_figures_table,
     build_section,
     build_table,
+    fold_away,
     write_baseline_and_change,
     write_column_heads,
     write_earlier,
@@ -67,7 +71,12 @@ def build_stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
     if stage.steps:
         chapter["picture"] = {"file": f"{stage.key}.svg", "alt": write_stage_alternative(stage, words)}
     filled = [slices for slices in select_printed_slices(stage, report) if slices.rows]
+    drawn = [slices for slices in filled if is_drawn_by_heat_map(slices, stage) and is_diagnosed(report)]
+    filled = [slices for slices in filled if slices not in drawn]
     last_note = write_slices_note(stage, report, words)
+    outcomes = [*build_windows_sections(stage, words), *build_responses_section(stage, words)]
+    told = 0 if select_findings_of_stage(report, stage.key) else 1 if is_diagnosed(report) else len(outcomes)
+    folded = [*outcomes[told:], *(build_slice_section(slices, None, words) for slices in drawn)]
     chapter["tables"] = [
         *build_questions_section(stage, words),
         *build_findings_sections(stage, report, words),
@@ -77,12 +86,12 @@ def build_stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
         ),
         *build_drawn_section(stage, "relevance", is_relevance_drawn(stage), words.text("headings", "relevance"), words),
         *build_indicators_section(stage, report, words),
-        *build_windows_sections(stage, words),
-        *build_responses_section(stage, words),
+        *outcomes[:told],
         *(
             build_slice_section(slices, last_note if number == len(filled) else None, words)
             for number, slices in enumerate(filled, start=1)
         ),
+        *fold_away(folded, stage.key, words),
     ]
     return chapter
 
@@ -99,6 +108,12 @@ def select_printed_slices(stage: Stage, report: Report) -> Sequence[SliceTable]:
         return stage.slices
     named = {dimension for finding in select_findings_of_stage(report, stage.key) for dimension, _ in finding.slice}
     return [table for table in stage.slices if table.dimension in named]
+
+
+def is_drawn_by_heat_map(slices: SliceTable, stage: Stage) -> bool:
+    """Whether the heat map has the dimension."""
+    heat_map = stage.heat_map
+    return heat_map is not None and slices.dimension in (heat_map.row_dimension, heat_map.column_dimension)
 
 
 def write_slices_note(stage: Stage, report: Report, words: Words) -> str:
@@ -125,13 +140,16 @@ def is_relevance_drawn(stage: Stage) -> bool:
 
 
 def build_questions_section(stage: Stage, words: Words) -> list[Content]:
-    """The questions that an operator asks about the stage, answered from its figures."""
+    """The questions that an operator asks about the stage: a row for what is not normal, a line for the rest."""
     answered = [(question, answer) for question in stage.questions if (answer := find_answer(question))]
-    if not answered:
-        return []
-    rows = [write_question_row(question, answer, words) for question, answer in answered]
+    normal = [words.text("questions", question.key) for question, answer in answered if answer == "normal"]
+    rows = [write_question_row(question, answer, words) for question, answer in answered if answer != "normal"]
+    names = words.text("labels", "separator").join(normal)
+    note = words.text("notes", "normal", names=names) if normal else None
+    if not rows:
+        return [build_section(None, None, note)] if note else []
     head = write_column_heads(words, "question", "answer", "behind")
-    return [build_section(words.text("headings", "questions"), build_table(head, rows, QUESTION_WIDTHS, left=3))]
+    return [build_section(words.text("headings", "questions"), build_table(head, rows, QUESTION_WIDTHS, left=3), note)]
 
 
 def find_answer(question: Question) -> str:
@@ -207,9 +225,10 @@ def build_indicators_section(stage: Stage, report: Report, words: Words) -> list
         return []
     told = select_told_indicators(report, stage)
     rest = [figure for figure in stage.indicators if figure not in told]
-    note = words.text("notes", "usual_indicators", count=words.plain(len(rest))) if rest else None
+    key = "usual_indicators" if told else "all_usual_indicators"
+    note = words.text("notes", key, count=words.plain(len(rest))) if rest else None
     body = build_figures_table(told, report.currency, words) if told else None
-    section = build_section(words.text("headings", "indicators"), body, note)
+    section = build_section(words.text("headings", "indicators") if told else None, body, note)
     if rest:
         section["behind"] = {
             "anchor": f"usual-{stage.key}",

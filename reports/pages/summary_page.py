@@ -1,5 +1,7 @@
 """The first page: what a reader with ten minutes must know."""
 
+from collections.abc import Sequence
+
 from funnelscope.messages.message_types import Number, PeriodKind, Unit
 from funnelscope.messages.wording import Words, choose_baseline_digits
 from reports.model import (
@@ -11,11 +13,11 @@ from reports.model import (
     Report,
     ReportVerdict,
     Stage,
+    group_told_stages,
     has_events,
     has_history,
     list_told_deliveries,
     list_told_headlines,
-    list_told_stages,
     select_told_findings,
 )
 from reports.pages.finding_blocks import build_finding_briefs, build_follow_ups_section, write_summary_sentence
@@ -25,6 +27,7 @@ from reports.pages.table_blocks import (
     build_section,
     build_table,
     name_figure,
+    name_stages,
     write_baseline_and_change,
     write_column_heads,
     write_earlier,
@@ -36,6 +39,8 @@ from reports.tones import find_tone, write_mark
 
 WHOLE_MONEY = ("paid_amount", "expected_net_amount", "cost")
 """Amounts of a day, which are told without cents."""
+PRODUCTS_NAMED = 4
+"""Of those whose stock ends."""
 MONTHLY = ("paid_amount", "cost")
 """Of these the sum of the month so far is told; of the others where the month has a target."""
 
@@ -56,12 +61,13 @@ def build_summary(report: Report, words: Words) -> Content:
         "verdict": build_verdict(report, words),
         "daily": build_daily_section(report, words),
         "findings": build_finding_briefs(report, words),
+        "stock": write_short_stock(report, words),
         "headline_heading": words.text("headings", "headline"),
         "headline": build_headline_table(report, words),
         "headline_notes": write_headline_notes(report, words),
         "platforms": build_platform_sections(report, words),
         "tiles_heading": words.text("headings", "stages"),
-        "tiles": [build_stage_tile(stage, report, words) for stage in list_told_stages(report)],
+        "tiles": [build_stage_tile(alike, report, words) for alike in group_told_stages(report)],
         "outside": write_outside_note(report, words),
         "follow_ups": build_follow_ups_section(report, words),
     }
@@ -113,8 +119,15 @@ def build_verdict(report: Report, words: Words) -> Content:
         "story": write_story(report, words) if is_usable else None,
         "data": data if is_usable else None,
         "reasons": [words.message(reason) for reason in report.verdict_reasons],
-        "baseline": write_baseline_sentence(report, words),
+        "baseline": write_baseline_sentence(report, words) if is_usable or has_values(report) else None,
     }
+
+
+def has_values(report: Report) -> bool:
+    """Whether any of the main figures is known, so that there is something to compare."""
+    figures = [headline.figure for headline in report.headline]
+    figures += [compared.figure for platform in report.platforms for compared in platform.figures]
+    return any(figure.value is not None for figure in figures)
 
 
 def write_baseline_sentence(report: Report, words: Words) -> str:
@@ -124,9 +137,11 @@ def write_baseline_sentence(report: Report, words: Words) -> str:
         return words.text("baseline", "promotion", promotion=report.promotion, days=str(days))
     if report.promotion is not None and report.diagnosis is not None and report.diagnosis.comparison:
         return words.text("baseline", "rates_alone", promotion=report.promotion)
-    if report.days_of_weekday and days >= FULL_BASELINE_DAYS:
+    if report.days_of_weekday and report.period is PeriodKind.DAY:
         weekday = words.text("weekdays", str(report.business_date.isoweekday()))
-        return words.text("baseline", "weekday", days=str(days), same=str(report.days_of_weekday), weekday=weekday)
+        known = {"days": str(days), "same": str(report.days_of_weekday), "full": str(FULL_BASELINE_DAYS)}
+        key = "weekday" if days >= FULL_BASELINE_DAYS else "short_weekday"
+        return words.text("baseline", key, weekday=weekday, **known)
     is_short = report.period is PeriodKind.DAY and days < FULL_BASELINE_DAYS
     if days == 0:
         return words.text("baseline", "nothing_alike" if has_history(report) else "none")
@@ -206,6 +221,25 @@ def build_headline_table(report: Report, words: Words) -> Content | None:
     }
 
 
+def write_short_stock(report: Report, words: Words) -> str | None:
+    """The products that are sold out soon, the best sellers first; None without any, or where the data are blocked."""
+    if not report.short_stock or report.verdict is ReportVerdict.BLOCKED:
+        return None
+    named = [
+        words.text(
+            "notes",
+            "stock_left",
+            name=each.name,
+            units=words.value(each.units, Unit.COUNT),
+            pace=words.value(each.units_a_day, Unit.COUNT, 0 if each.units_a_day >= 10 else 1),
+        )
+        for each in report.short_stock[:PRODUCTS_NAMED]
+    ]
+    rest = len(report.short_stock) - len(named)
+    named += [words.text("notes", "more_short_stock", count=words.plain(rest))] if rest else []
+    return words.text("notes", "short_stock", products=words.text("labels", "and_then").join(named))
+
+
 def write_headline_notes(report: Report, words: Words) -> list[str]:
     """What there is to say of the main figures beside their table."""
     return [line for headline in list_told_headlines(report) for line in write_comparisons(headline, report, words)]
@@ -231,12 +265,21 @@ def build_headline_row(figure: Figure, headline: Headline | None, report: Report
     whole = 0 if unit is Unit.MONEY and figure.key in WHOLE_MONEY else None
     return {
         "name": name_figure(figure, report.currency, words),
-        "counts": words.counts(figure) if figure.denominator is not None else "",
+        "counts": write_share_of_paid(figure, report, words)
+        or (words.counts(figure) if figure.denominator is not None else ""),
         "value": f"{mark} {words.value(figure.value, unit, whole)}".strip(),
         "tone": find_tone(figure.mark, figure.key).value if figure.mark else "",
         "cells": cells,
         "picture": build_sparkline(figure, words),
     }
+
+
+def write_share_of_paid(figure: Figure, report: Report, words: Words) -> str:
+    """The cost of advertising as a share of the paid amount; empty for other figures."""
+    paid = next((each.figure.value for each in report.headline if each.figure.key == "paid_amount"), None)
+    if figure.key != "cost" or figure.value is None or not paid or float(paid) <= 0:
+        return ""
+    return words.text("labels", "share_of_paid", value=words.value(float(figure.value) / float(paid), Unit.RATE))
 
 
 def write_comparisons(headline: Headline, report: Report, words: Words) -> list[str]:
@@ -275,7 +318,7 @@ def write_story(report: Report, words: Words) -> str | None:
         return None
     lost = [
         each.lost_amount
-        for each in report.diagnosis.findings
+        for each in report.findings
         if (report.days or each.status is not FindingStatus.RECOVERED) and not each.is_overlapping
     ]
     losses = [float(each.value) for each in lost if each is not None]
@@ -322,9 +365,9 @@ def write_outside_note(report: Report, words: Words) -> str | None:
     return None
 
 
-def build_stage_tile(stage: Stage, report: Report, words: Words) -> Content:
-    """The tile of a stage: its main rate with counts, baseline and change."""
-    name = words.text("stages", stage.key)
+def build_stage_tile(alike: Sequence[Stage], report: Report, words: Words) -> Content:
+    """The tile of a stage: its main rate with counts, baseline and change. Of several, what they lack."""
+    stage, name = alike[0], name_stages(alike, words)
     if stage.no_data is not None or stage.rate is None:
         reason = words.message(stage.no_data) if stage.no_data else ""
         return {"name": name, "rate": words.no_data, "value": "", "lines": [reason] if reason else []}

@@ -6,7 +6,7 @@ from typing import Any
 
 from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, choose_baseline_digits
-from reports.model import DayPoint, Figure
+from reports.model import DayPoint, Figure, Stage
 from reports.pictures.trend import find_promotion_runs
 from reports.tones import write_mark
 
@@ -40,6 +40,28 @@ def build_section(
 ) -> Content:
     """A section of a page, with any of heading, table, note and picture."""
     return {"heading": heading, "table": body, "note": note, "picture": picture}
+
+
+def name_stages(stages: Sequence[Stage], words: Words) -> str:
+    """The names of stages that are told together."""
+    return words.text("labels", "separator").join(words.text("stages", stage.key) for stage in stages)
+
+
+def fold_away(sections: Sequence[Content], whose: str, words: Words) -> list[Content]:
+    """The sections as the HTML edition folds them away; print only names them, once."""
+    folded: list[Content] = []
+    for number, section in enumerate(sections, start=1):
+        behind = {
+            "anchor": f"more-{whose}-{number}",
+            "summary": section["heading"],
+            "table": section["table"],
+            "note": section["note"],
+        }
+        folded.append(build_section(None, None) | {"behind": behind})
+    if folded:
+        names = words.text("labels", "and_then").join(section["heading"] for section in sections)
+        folded[0] |= {"note": words.text("notes", "folded", names=names)}
+    return folded
 
 
 def write_column_heads(words: Words, *keys: str, **values: str) -> list[str]:

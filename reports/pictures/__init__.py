@@ -50,7 +50,7 @@ def draw_pictures(report: Report, words: Words, aside: SetAside | None = None) -
     for figure in [each for headline in report.headline for each in (headline.figure, headline.second) if each]:
         if has_trend(figure.trend):
             drawings[f"spark_{figure.key}"] = partial(draw_sparkline, figure.trend)
-    for number, finding in enumerate(report.diagnosis.findings if report.diagnosis else (), start=1):
+    for number, finding in enumerate(report.findings, start=1):
         if has_trend(finding.trend):
             drawings[name_picture(finding, number)] = partial(draw_finding, finding, words)
     for figure in select_trends(report):

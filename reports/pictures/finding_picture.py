@@ -46,7 +46,6 @@ def draw_finding(finding: Finding, words: Words) -> "Canvas":
     shift = (high - low) * 0.14 if is_close else 0.0
     labels.sort(key=lambda label: label[0])
     for (height, text, colour), move in zip(labels, (-shift, shift), strict=False):
-        axes.annotate(
-            text, (len(values) - 1, height + move), (5, 0), textcoords="offset points", va="center", color=colour
-        )
+        beside: dict[str, Any] = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
+        axes.annotate(text, (len(values) - 1, height + move), (5, 0), color=colour, **beside)
     return canvas

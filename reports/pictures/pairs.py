@@ -30,8 +30,9 @@ PER_ROW = 2
 
 
 def draw_pairs(pairs: Sequence[Pair], words: Words) -> "Canvas":
-    """Two pairs side by side, each with its cause above its effect."""
-    row_mm = 2 * (TITLE_MM + PANEL_MM) + DAYS_MM
+    """Two pairs side by side, each with its cause above its effect; of one pair both side by side."""
+    is_one = len(pairs) == 1
+    row_mm = (1 if is_one else 2) * (TITLE_MM + PANEL_MM) + DAYS_MM
     height = row_mm * -(-len(pairs) // PER_ROW)
     canvas = create_canvas(height)
     sheet = add_text_sheet(canvas, 0, height)
@@ -40,11 +41,13 @@ def draw_pairs(pairs: Sequence[Pair], words: Words) -> "Canvas":
         left = (number % PER_ROW) * (width + BETWEEN_MM)
         top = (number // PER_ROW) * row_mm
         for position, figure in enumerate((pair.cause, pair.effect)):
-            y = top + position * (TITLE_MM + PANEL_MM)
-            _write_title(sheet, left, y, width, figure, words)
-            axes = add_axes(canvas, left, y + TITLE_MM, width, PANEL_MM - 1)
+            x = left + position * (width + BETWEEN_MM) if is_one else left
+            y = top if is_one else top + position * (TITLE_MM + PANEL_MM)
+            _write_title(sheet, x, y, width, figure, words)
+            axes = add_axes(canvas, x, y + TITLE_MM, width, PANEL_MM - 1)
             _draw_panel(axes, figure, words)
-        _write_days(sheet, left, top + 2 * (TITLE_MM + PANEL_MM), width, pair.effect)
+            if is_one or position:
+                _write_days(sheet, x, y + TITLE_MM + PANEL_MM, width, figure)
     return canvas
 
 

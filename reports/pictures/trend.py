@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-TREND_MM = 23.0
+TREND_MM = 20.0
 AXIS_MM = 5.0
 GAP_MM = 12.0
 TRENDS = ("paid_amount", "visitor_pay_rate")  # headline figures, drawn large next to the money
