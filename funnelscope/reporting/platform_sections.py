@@ -168,7 +168,7 @@ def build_daily_amount(published: Published, platforms: Sequence[reports.Platfor
     A day is known, and comparable, where each of those that state amounts does.
     """
     key = f"{STATED}{MAIN_AMOUNT}"
-    stated = Stated(published)
+    stated = Stated(published, {"shop": (MAIN_AMOUNT,)})
     all_series = [_read_amount(stated, name, shop) for name, shop in stated.places]
     known = [series for series in all_series if any(day in series for day in published.period.days)]
     if not platforms or not known:
