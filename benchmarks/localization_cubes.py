@@ -33,8 +33,8 @@ from funnelscope.simulator.cubes import (
 from funnelscope.simulator.unequal_cubes import FAMILIES, generate_unequal_cube
 
 SEEDS = range(100, 120)
-UNEQUAL_SEEDS = range(420, 440)
-FIRST_CLEAN_SEED = 3000
+UNEQUAL_SEEDS = range(460, 480)
+FIRST_CLEAN_SEED = 9000
 FOLDS = 5
 SHUFFLES = 40
 CHOICES = {

@@ -113,7 +113,7 @@ def test_status_lists_every_day_and_what_to_do(home: Home, quick_printing: None,
     assert "published" in next(line for line in lines if line.startswith("2026-05-01 to 2026-05-02"))
     blocked = next(line for line in lines if line.startswith("2026-05-03"))
     assert "blocked" in blocked
-    assert "Pages: missing" in blocked
+    assert "Pages: declared, but" in blocked
 
 
 def test_status_shows_a_gap_and_names_the_command_that_fills_it(ran: Home, tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_a_rebuild_that_blocks_a_day_says_so_and_ends_like_a_run(
     done = funnelscope(home, "rebuild", "daily_money")
     assert done.code == 2, done.out + done.errors
     assert "Days: 1 blocked, 1 pass" in done.out
-    assert "2026-05-02 blocked: Pages: missing" in done.errors
+    assert "2026-05-02 blocked: Pages: declared, but nothing was delivered" in done.errors
 
 
 @pytest.mark.slow

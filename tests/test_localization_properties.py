@@ -202,18 +202,6 @@ def test_a_leaf_far_from_what_its_dimensions_say_speaks_for_itself() -> None:
     assert np.abs(np.delete(rate, 37) - 0.96).max() < 0.04
 
 
-@pytest.mark.parametrize("is_near_one", [True, False])
-def test_of_what_multiplies_passes_or_failures_the_likelier_foretells_the_thin_leaves(is_near_one: bool) -> None:
-    """Two values that each raise the rarer outcome eightfold raise it together 64-fold, not fifteenfold."""
-    raised = np.array([1, 1, 1, 1, 2, 3, 4, 8])
-    codes = [np.repeat(np.arange(8), 8), np.tile(np.arange(8), 8)]
-    rarer = 0.008 * raised[codes[0]] * raised[codes[1]]
-    entered = np.where(np.arange(64) == 63, 1.0, 5000.0)
-    happened = np.where(entered > 1, np.round(entered * rarer), 0.0)
-    rate = shrink_rates(entered - happened if is_near_one else happened, entered, codes).rate[63]
-    assert (1 - rate if is_near_one else rate) == pytest.approx(0.512, rel=0.25)
-
-
 # --- Cubes as people bring them ------------------------------------------------------------------
 
 

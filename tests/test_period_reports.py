@@ -474,7 +474,7 @@ def test_two_periods_at_once_are_refused(monkeypatch: pytest.MonkeyPatch, capsys
     with pytest.raises(SystemExit) as ended_with:
         main()
     assert ended_with.value.code == 1
-    assert "--date, --week, --month and --campaign name one report each" in capsys.readouterr().err
+    assert "--date、--week、--month、--campaign 各指一份报告" in capsys.readouterr().err
 
 
 def test_a_report_of_a_day_has_no_days() -> None:

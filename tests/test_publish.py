@@ -297,7 +297,7 @@ def test_a_reader_never_meets_an_error_or_half_a_run(delivered: Home, tmp_path: 
     assert reader.returncode == 0, errors
     reads, snapshots = map(int, out.split())
     assert reads > 10
-    assert snapshots >= 3
+    assert snapshots >= 2, "it met one run at least between two others"
 
 
 def test_nothing_published_yet_is_said_in_words(tmp_path: Path) -> None:

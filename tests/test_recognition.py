@@ -204,7 +204,7 @@ def test_what_is_no_export_is_left_aside_and_what_is_broken_is_named(folder: Pat
         "broken.parquet": "is damaged",
         "renamed.xlsx": "is damaged",
         "pdf.csv": "is a PDF",
-        "list.json": "one object a line",
+        "list.json": "is not recognised",
         "noise.csv": "is not recognised",
         "长" * 50: "is not recognised",
     }.items():

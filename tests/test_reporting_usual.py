@@ -104,12 +104,12 @@ def test_the_usual_factors_multiply_to_the_usual_amount(report: Report) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_bridge_and_the_table_of_factors_print_the_same_numbers(report: Report, language: str) -> None:
+def test_the_bridge_and_the_folded_table_of_factors_tell_the_same_numbers(report: Report, language: str) -> None:
     words = load_words(language)
     chapter = build_money_chapter(report, words)
     assert chapter is not None
     assert report.bridge is not None
-    rows = chapter["sections"][-1]["table"]["rows"]
+    rows = chapter["sections"][-1]["behind"]["table"]["rows"]
     bars = report.bridge.bars[: len(rows)]
     in_the_table = [(usual, today) for _, _, today, usual, _ in rows]
     assert in_the_table == [

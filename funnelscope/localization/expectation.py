@@ -32,9 +32,8 @@ def shrink_rates(
 ) -> BaselineRates:
     """Leaf rates over the whole baseline, each drawn towards what the dimensions of the leaf predict.
 
-    r̂ = (k₀ + κm) / (n₀ + κ): m is raked to the margins of every dimension in `codes`, in passes or in failures, by
-    whichever foretells the baseline better; κ follows from the spread of the leaves around m that chance does not
-    explain (method of moments), and is less for a leaf that is far from m.
+    r̂ = (k₀ + κm) / (n₀ + κ): m is raked to the margins of every dimension in `codes`; κ follows from the spread of the
+    leaves around m that chance does not explain (method of moments), and is less for a leaf that is far from m.
 
     Args:
         with_pairs: m also follows pairs of dimensions as far as they differ from their main effects, and r̂ keeps the
@@ -43,9 +42,6 @@ def shrink_rates(
     prior = _estimate_main_effects(passed, entered, codes)
     if with_pairs:
         prior = _add_pair_effects(passed, entered, codes, prior)
-    else:
-        of_failures = 1 - _estimate_main_effects(entered - passed, entered, codes)
-        prior = max((prior, of_failures), key=lambda rate: _measure_likelihood(passed, entered, rate))
     mean = entered * prior
     if with_pairs:
         spread = _measure_squared_spread(passed, mean, prior)
@@ -57,12 +53,6 @@ def shrink_rates(
     if with_pairs:
         rate = _rake_rates(passed, entered, codes, rate)
     return BaselineRates(rate, entered + strength)
-
-
-def _measure_likelihood(passed: Floats, entered: Floats, rate: Floats) -> float:
-    """Binomial log-likelihood of the passes, but for a constant."""
-    rate = np.clip(rate, 1e-6, 1 - 1e-6)
-    return float(passed @ np.log(rate) + (entered - passed) @ np.log1p(-rate))
 
 
 def _relax_priors(passed: Floats, entered: Floats, prior: Floats, spread: float) -> Floats:

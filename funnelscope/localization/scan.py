@@ -36,7 +36,7 @@ _WHOLE_MOVED: Final = 3.0  # standard deviations from which on the whole has mov
 _KNOWN_LEVEL: Final = 30**-0.5  # standard deviation by chance of a level that is known well enough: of thirty passes
 _LEAST_OUTSIDE: Final = 0.3  # of what is expected: less says nothing of the whole
 _LEAF_UNKNOWN: Final = 0.02  # what a leaf may wander beyond that, of which the cube knows one day only
-_CONTRADICTION: Final = float(np.log(2))  # two to one
+_CONTRADICTION: Final = float(np.log(2))  # nats against a parent that name it all the same, as its name is shorter
 _MOST_OF_PARENT: Final = 0.9
 _ENTRIES_PER_PASS: Final = 1e6  # where entries are not told: passes are then as good as Poisson
 _RIVALS: Final = 24
@@ -60,8 +60,8 @@ class ScanOptions:
     `slice_overdispersion`, `leaf_overdispersion`: standard deviations of the daily level of a healthy slice and leaf,
     as a share of it, beyond the variance given; None estimates them from the cube.
     `level_overdispersion`: the same of the whole cube, whose usual level is 1; None where nothing is known of it.
-    `contradiction`: nats by which its siblings must speak for a slice of its own, or its parent is named: that is
-    shorter. `contradiction_of_most`: the same of a slice that holds nine tenths of its parent; None for no difference.
+    `contradiction_of_most`: nats by which its siblings must speak for a slice that holds nine tenths of its parent, or
+    the parent is named; None for as much as for others.
     """
 
     max_dimensions: int = 3
@@ -75,7 +75,6 @@ class ScanOptions:
     slice_overdispersion: float | None = None
     leaf_overdispersion: float | None = None
     level_overdispersion: float | None = None
-    contradiction: float = _CONTRADICTION
     contradiction_of_most: float | None = None
 
 
@@ -486,7 +485,7 @@ class _RatioSearch:
         """Nats by which siblings must speak for the slice alone, or its parent is named."""
         of_most = self.options.contradiction_of_most
         is_most = self.expected_of[number] >= _MOST_OF_PARENT * self.expected_of[parent]
-        return self.options.contradiction if of_most is None or not is_most else of_most
+        return _CONTRADICTION if of_most is None or not is_most else of_most
 
     def _measure_support(self, number: int, members: Integers, children: Integers, roots: list[_RatioRoot]) -> float:
         """Nats by which its siblings speak for the parent of a slice; `children` is the slice of each member.

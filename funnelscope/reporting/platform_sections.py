@@ -167,6 +167,8 @@ def build_daily_amount(published: Published, platforms: Sequence[reports.Platfor
 
     A day is known, and comparable, where each of those that state amounts does.
     """
+    if published.is_day:
+        return None
     key = f"{STATED}{MAIN_AMOUNT}"
     stated = Stated(published, {"shop": (MAIN_AMOUNT,)})
     all_series = [_read_amount(stated, name, shop) for name, shop in stated.places]
