@@ -72,6 +72,7 @@ def test_the_same_day_twice_is_the_same_day(shop: Home, at_once: dict[str, str])
     assert_same_export(shop.export(), at_once)
 
 
+@pytest.mark.slow
 def test_a_range_is_its_days_one_by_one(delivered: Home, at_once: dict[str, str], tmp_path: Path) -> None:
     each = cloned(delivered, tmp_path / "each")
     for number in range(1, DAYS + 1):
@@ -106,6 +107,7 @@ def test_late_rows_come_to_what_punctual_ones_would(shop: Home, at_once: dict[st
     assert_same_export(home.export(), at_once)
 
 
+@pytest.mark.slow
 def test_a_day_that_comes_whole_after_the_others_restates_them(
     shop: Home, at_once: dict[str, str], tmp_path: Path
 ) -> None:
@@ -132,6 +134,7 @@ def test_a_delivery_that_is_replaced_leaves_nothing_of_the_first(
     assert_same_export(home.export(), at_once)
 
 
+@pytest.mark.slow
 def test_rows_may_come_in_any_order_and_in_any_files(shop: Home, at_once: dict[str, str], tmp_path: Path) -> None:
     home = copied(shop, tmp_path / "shuffled")
     for file in sorted(home.settings.landing.glob("*/dt=*/*")):

@@ -429,6 +429,7 @@ def test_a_mistake_in_a_channel_is_told_with_its_line(channels: list[dict[str, A
 # --- Secrets -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_secret_reaches_no_file_of_the_home_no_log_and_no_terminal(
     home: Home,
     web: Web,

@@ -50,6 +50,7 @@ def counted(home: Home) -> dict[str, list[str]]:
     return tables
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_a_shop_to_which_they_never_came(delivered: Home, built: Home, tmp_path: Path) -> None:
     people = traces(delivered, STAFF)
     assert people["order_id"]

@@ -223,6 +223,7 @@ def test_a_forgotten_person_is_nowhere_and_everybody_else_is_as_if_they_had_neve
         assert "somebody" in rows[0][0]
 
 
+@pytest.mark.slow
 def test_a_file_that_still_holds_them_is_read_again_without_them(
     delivered: Home, forgotten: Home, tmp_path: Path
 ) -> None:

@@ -178,6 +178,7 @@ def test_what_is_no_json_is_an_error(text: str) -> None:
         find_lists(io.StringIO(text), LONGEST)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_list() -> None:
     def measure(count: int) -> int:
         content = '{"orders": [' + ", ".join(json.dumps(ORDERS[0]) for _ in range(count)) + "]}"

@@ -54,6 +54,7 @@ def empty_home(shop: Home, folder: Path) -> Home:
     return home
 
 
+@pytest.mark.slow
 def test_a_backup_comes_back_as_it_was_and_the_next_day_runs(shop: Home, backup: Path, tmp_path: Path) -> None:
     home = empty_home(shop, tmp_path / "fresh")
     key = backup.with_name("identity.key")
@@ -149,6 +150,7 @@ def test_the_quarantine_is_counted_and_shown_with_the_way_out(refused: Home, mon
     assert "'no_such' is not a reason" in funnelscope(refused, "quarantine", "list", "--reason", "no_such").errors
 
 
+@pytest.mark.slow
 def test_replayed_rows_end_in_the_tables_of_a_shop_that_was_right_at_once(
     refused: Home, shop: Home, plain_runs: None
 ) -> None:

@@ -229,6 +229,7 @@ def test_a_blocked_day_keeps_its_last_good_version_and_says_so(home: Home) -> No
     assert report.last_good_date == day(2)
 
 
+@pytest.mark.slow
 def test_a_day_that_was_blocked_from_the_start_is_not_published_until_it_is_whole(delivered: Home, home: Home) -> None:
     shutil.rmtree(home.settings.landing / "page" / f"dt={day(4)}")
     build_days(home, day(4), day(5), is_published=True)
@@ -280,6 +281,7 @@ def test_new_columns_of_a_mart_keep_the_days_that_are_not_published_again(home: 
     assert published_rows(home, "marts.product_cube", day(1)) == [(*row, None) for row in before]
 
 
+@pytest.mark.slow
 def test_a_reader_never_meets_an_error_or_half_a_run(delivered: Home, tmp_path: Path) -> None:
     """It polls while two days are run one by one, then both again, and compares tables with each other."""
     home = copied(delivered, tmp_path / "polled")

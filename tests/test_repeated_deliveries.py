@@ -140,6 +140,7 @@ def days_before(morning: date) -> list[date]:
     return [morning - timedelta(days=back) for back in range(1, WINDOW + 1)]
 
 
+@pytest.mark.slow
 def test_a_warehouse_that_builds_only_what_is_new_is_the_one_that_builds_everything(tmp_path: Path) -> None:
     built, known = compare(0, tmp_path, mornings=4)
     assert built < known

@@ -29,6 +29,7 @@ def fingerprints() -> list[str]:
     return [hashlib.sha256(file).hexdigest() for file in files]
 
 
+@pytest.mark.slow
 def test_another_process_elsewhere_prints_the_same_bytes(tmp_path: Path) -> None:
     script = "import test_reports_repeatable; print(*test_reports_repeatable.fingerprints())"
     path = os.pathsep.join([str(TESTS), str(TESTS.parent)])

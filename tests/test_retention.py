@@ -119,6 +119,7 @@ def test_a_file_that_now_says_something_else_of_such_a_day_is_not_taken(built: H
     assert "what it said before stands" in message
 
 
+@pytest.mark.slow
 def test_a_person_is_forgotten_on_such_days_too(delivered: Home, home: Home) -> None:
     customer = "c6"
     wanted = [needle for needle in needles(delivered, home, customer) if len(needle.text) > 1]

@@ -131,6 +131,7 @@ def test_a_broken_coupon_takes_away_its_own_orders_and_nothing_else(tmp_path: Pa
     assert (clean / path).read_bytes() == (faulty / path).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_slow_first_screen_drives_away_a_quarter_of_its_slice_only(tmp_path: Path) -> None:
     size = {"days": 3, "sessions_per_day": 20_000, "history_days": 1}
     clean, faulty = run(tmp_path / "clean", **size), run(tmp_path / "faulty", faults=[SLOW], **size)

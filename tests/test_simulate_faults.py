@@ -285,6 +285,7 @@ def test_a_refused_payment_leaves_an_order_and_an_error(clean: Run, tmp_path: Pa
     assert broken.count(failed) - clean.count(failed) >= lost > 10
 
 
+@pytest.mark.slow
 def test_customers_without_care_buy_less_in_the_month_after(tmp_path: Path) -> None:
     size = {"days": 26, "sessions_per_day": 2500, "history_days": 40}
     clean = Run(tmp_path / "clean", [], **size)

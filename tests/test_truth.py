@@ -203,7 +203,8 @@ def test_every_number_of_every_day_is_what_happened(tmp_path: Path, seed: int, o
     assert_true(home, DAYS)
 
 
-@pytest.mark.parametrize("file_format", ["csv", pytest.param("jsonl.gz", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("file_format", ["csv", "jsonl.gz"])
 def test_text_files_tell_the_same(tmp_path: Path, file_format: str) -> None:
     options = {"file_format": file_format, "late_share": 0.1, "duplicate_share": 0.1}
     home = simulated_shop(tmp_path, days=2, history_days=1, seed=4, **options)
