@@ -235,6 +235,14 @@ def test_all_sources_are_checked_unless_one_is_named(folder: Folder) -> None:
     assert (code, out) == (1, "Error: --language fr: choose one of en, zh\n")
 
 
+def test_a_folder_without_a_fault_is_told_to_be_built_until_it_is(folder: Folder) -> None:
+    folder.write("exports/orders_20260107.csv", ORDERS.replace("about ten", "10"))
+    code, out = check()
+    assert (code, out.splitlines()[-1]) == (0, "Next: funnelscope backfill, which builds every day that there is")
+    (folder.path / "warehouse.duckdb").touch()
+    assert "Next:" not in check()[1]
+
+
 def test_files_beside_the_home_are_named_within_their_folder(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder.path / "home").mkdir()
     monkeypatch.setenv("FUNNELSCOPE_HOME", str(folder.path / "home"))

@@ -48,7 +48,7 @@ def check(
     Write a source, then repeat until nothing is left to do:
       funnelscope check                 all of them
       funnelscope check orders_paid     one source, with rows
-      funnelscope run                   then build
+      funnelscope backfill              then build all days that there are
 
     Exit code 1 if a file is missing or unreadable, rows are refused, or something looks misread; else 0.
     """
@@ -79,6 +79,8 @@ def check(
                     echo(line)
         if source is None and len(names) > 1:
             echo(words.text("source_check", "show_rows"))
+        if source is None and all(are_fine) and not settings.warehouse_path.exists():
+            echo(words.text("source_check", "build_next"))
     raise typer.Exit(0 if all(are_fine) and are_fine else 1)
 
 
