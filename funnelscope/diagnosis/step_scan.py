@@ -177,6 +177,7 @@ def scan_step(
         leaf_overdispersion=of_slices,  # learnt from days: in a small cube a fault could pass for noise of the leaves
         level_overdispersion=None if is_thin else of_whole,
         contradiction_of_most=_CONTRADICTION_OF_MOST,
+        scale=scale,
     )
     dimensions = [name for name in cube_day.dimensions if present[name].nunique() > 1]
     scanned = scan(present, dimensions, cube_day.hierarchy, options) if dimensions else None

@@ -31,6 +31,8 @@ _LEVEL_BOUNDS: Final = (0.1, 10.0)
 _MODE_STEPS: Final = 5
 _LEAST_EFFECT: Final = 0.01  # where few fail
 _TINY: Final = 1e-9
+_LEAST_TAIL: Final = 1e-300
+_LEAST_RATED_Z: Final = 0.5
 _LEAST_LEVEL: Final = 1e-3  # where nothing passes any more
 _WHOLE_MOVED: Final = 3.0  # standard deviations from which on the whole has moved, so that its history says nothing
 _KNOWN_LEVEL: Final = 30**-0.5  # standard deviation by chance of a level that is known well enough: of thirty passes
@@ -62,6 +64,7 @@ class ScanOptions:
     `level_overdispersion`: the same of the whole cube, whose usual level is 1; None where nothing is known of it.
     `contradiction_of_most`: nats by which its siblings must speak for a slice that holds nine tenths of its parent, or
     the parent is named; None for as much as for others.
+    `scale`: what calibration has multiplied every standard deviation by chance with, in the variances given.
     """
 
     max_dimensions: int = 3
@@ -76,6 +79,7 @@ class ScanOptions:
     leaf_overdispersion: float | None = None
     level_overdispersion: float | None = None
     contradiction_of_most: float | None = None
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -249,7 +253,8 @@ class _RatioSearch:
         """Of every slice those who fail where most pass, else those who pass; how many should, and how surely."""
         self.binomial_expected = np.minimum(self.expected, _HIGHEST_RATE * self.entered)
         passes = self.slices.sum_over(self.binomial_expected)
-        unsure = np.maximum(variance - self.binomial_expected * (1 - self.binomial_expected / self.entered), 0)
+        chance = self.binomial_expected * (1 - self.binomial_expected / self.entered)
+        unsure = np.maximum(variance / self.options.scale**2 - chance, 0)
         self.fails = passes > 0.5 * self.entered_of
         self.rarer_of = np.where(self.fails, self.entered_of - self.observed_of, self.observed_of)
         self.expected_rarer_of = np.where(self.fails, self.entered_of - passes, passes)
@@ -258,8 +263,9 @@ class _RatioSearch:
     def _score_counts(self, numbers: Integers, roots: list[_RatioRoot]) -> Floats:
         """z of slices by the exact tail of the rarer outcome as it is counted.
 
-        How many were to be expected is itself known from a few, as a gamma variate: so today's number is negative
-        binomial, but for what many entries vary less. Weighted passes may rest on a leaf that hardly varied before.
+        How many were to be expected is itself known from a few, as a gamma variate: a number without a limit would be
+        negative binomial. By as much as its z is less than that of Poisson's tail, the binomial one is less. Weighted
+        passes may rest on a leaf that hardly varied before.
         """
         entered, counted, expected, unsure = (
             each[numbers] for each in (self.entered_of, self.rarer_of, self.expected_rarer_of, self.unsure_of)
@@ -271,14 +277,18 @@ class _RatioSearch:
             expected = expected + np.where(self.fails[numbers], -passes, passes)
         expected = np.clip(expected, (1 - _HIGHEST_RATE) * entered, entered)
         ratio = np.maximum(unsure / expected, _TINY)
-        size = expected / ratio
-        tail = np.where(
-            counted > expected,
-            betainc(np.maximum(counted, _TINY), size, ratio / (1 + ratio)),
-            betainc(size, counted + 1, 1 / (1 + ratio)),
+        size, rate, is_more = expected / ratio, expected / entered, counted > expected
+        some, others = np.maximum(counted, _TINY), np.maximum(entered - counted, _TINY)
+        binomial, poisson, negative = (
+            norm.isf(np.maximum(np.where(is_more, above, below), _LEAST_TAIL))
+            for above, below in (
+                (betainc(some, others + 1, rate), betainc(others, counted + 1, 1 - rate)),
+                (gammainc(some, expected), gammaincc(counted + 1, expected)),
+                (betainc(some, size, ratio / (1 + ratio)), betainc(size, counted + 1, 1 / (1 + ratio))),
+            )
         )
-        chance = np.maximum(expected * (1 - expected / entered), _TINY)
-        return np.asarray(norm.isf(tail) * np.sqrt((expected + unsure) / (chance + unsure)))
+        known = np.divide(negative, poisson, out=np.ones_like(poisson), where=poisson > _LEAST_RATED_Z)
+        return np.asarray(binomial * np.minimum(known, 1) / self.options.scale)
 
     def _add_history(self, level_overdispersion: float) -> None:
         """Takes the usual level as so many passes more, outside every slice, unless the whole has clearly moved.
