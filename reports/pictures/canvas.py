@@ -30,7 +30,7 @@ GOOD, GOOD_FILL = "#00735f", "#5bb5a2"
 """Of what is better than usual, as a text and as a field: lighter than alarm, so that they differ in grey."""
 TONE_COLOURS = {Tone.BAD: ALARM, Tone.GOOD: GOOD, Tone.NEITHER: INK}
 SHADES = ("#0072b2", "#5aa5d1", "#a9cfe6", "#dfeaf1")  # dark to light, so that order survives printing in grey
-COLOURS = 64  # of a PNG: the few drawn colours, and their blended edges
+COLOURS = 128  # of a PNG: the few drawn colours, and their blended edges
 TEXT_POINTS = 7.5
 SMALL_POINTS = 6.5
 ROW_MM = 5.4
