@@ -94,6 +94,6 @@ def test_a_reason_that_an_older_version_stored_as_text_is_told_as_it_is() -> Non
 def test_what_a_day_is_compared_with_is_told_in_the_readers_language() -> None:
     chinese, english = (load_playbook(load_settings(), language) for language in ("zh", "en"))
     day = PromotionDay("member_week", "main", 2, 24.0).state_as("promotion")
-    assert chinese.describe_comparison(day) == "member_week 活动 main 阶段第 2 天"
+    assert chinese.describe_comparison(day) == "member_week main第 2 天"
     assert english.describe_comparison(day) == "member_week, main, day 2"
     assert chinese.describe_comparison(StatedReason("regular")) == "平常的日子"

@@ -4,17 +4,20 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
 from xml.etree import ElementTree
 
 import pytest
-from report_example import BLOCKED, BUSINESS_DATE, BUSY, DIAGNOSIS, EMPTY, FINDING, LANDING
+from PIL import Image, ImageColor
+from report_example import BLOCKED, BUSINESS_DATE, BUSY, DIAGNOSIS, EMPTY, FINDING, HEAT_MAP, LANDING
 
 from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import load_words
-from reports import DayPoint, render_pictures, render_stage_png
+from reports import DayPoint, Figure, OwnCohort, OwnFunnel, OwnStep, Pair, render_pictures, render_stage_png
 from reports.fonts import MissingGlyphError
-from reports.pictures.canvas import apply_drawing_style, save_svg
+from reports.pictures.canvas import ALARM, apply_drawing_style, reduce_colours, save_svg
 from reports.pictures.funnel_picture import draw_stage
+from reports.pictures.pairs import list_figures
 from reports.pictures.trend import find_promotion_runs
 
 
@@ -85,3 +88,29 @@ def test_importing_the_package_does_not_import_matplotlib_or_the_typesetter() ->
     )
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert finished.stdout.strip() == "[]"
+
+
+def test_a_rate_that_two_figures_may_have_moved_is_drawn_once() -> None:
+    used, failed, rate = (
+        Figure(key, Unit.RATE, 0.5) for key in ("coupon_use_rate", "coupon_error_rate", "decision_rate")
+    )
+    assert list_figures([Pair(used, rate), Pair(failed, rate)]) == [used, failed, rate]
+
+
+def test_rows_and_columns_of_a_heat_map_and_steps_of_own_funnels_bear_the_labels_of_the_shop() -> None:
+    row, column = HEAT_MAP.rows[0], HEAT_MAP.columns[0]
+    labels = ((row, "Hall"), (f"{HEAT_MAP.column_dimension}.{column}", "Small"), ("step.view", "Looked"))
+    cohort = OwnCohort(BUSINESS_DATE, BUSINESS_DATE, True, (OwnStep("view", 9, 5, 4, 0),))
+    pictures = render_pictures(replace(BUSY, labels=labels, own_funnels=(OwnFunnel("mine", (cohort,)),)))
+    assert {"Hall", "Small"} <= set(texts(pictures["landing_heat_map"]))
+    assert "Looked" in texts(pictures["own_funnel_1"])
+
+
+def test_fewer_colours_keep_that_of_a_single_mark() -> None:
+    picture = Image.new("RGB", (256, 40), "white")
+    picture.putdata([(place % 256,) * 3 for place in range(256 * 40)])
+    picture.paste(ALARM, (3, 3, 8, 8))
+    buffer = BytesIO()
+    picture.save(buffer, "png")
+    few = Image.open(BytesIO(reduce_colours(buffer.getvalue()))).convert("RGB").getpixel((5, 5))
+    assert few == pytest.approx(ImageColor.getrgb(ALARM), abs=20)

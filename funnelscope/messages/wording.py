@@ -193,12 +193,16 @@ class Words:
         return format_signed(difference / abs(float(baseline)) * 100, 1) + "%"
 
     def counts(self, figure: CountedFigure) -> str:
-        """ "numerator of denominator", followed by the share that could be measured; empty where neither is known."""
+        """ "numerator of denominator", followed by the share that could be measured; empty where neither is known.
+
+        Numbers from a thousand on have no decimals.
+        """
         parts = []
         if figure.numerator is not None and figure.denominator is not None:
             whole = {"numerator": figure.numerator, "denominator": figure.denominator}
             label = "of" if figure.unit in (Unit.RATE, Unit.COUNT) else "divided"
-            parts.append(self.text("labels", label, **{name: self.plain(number) for name, number in whole.items()}))
+            written = {name: self.plain(round(number) if number >= 1000 else number) for name, number in whole.items()}
+            parts.append(self.text("labels", label, **written))
         if figure.coverage is not None:
             parts.append(self.text("labels", "coverage", value=self.value(figure.coverage, Unit.RATE)))
         return self.text("labels", "separator").join(parts)

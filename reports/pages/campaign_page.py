@@ -18,7 +18,7 @@ from reports.pages.finding_blocks import build_finding_briefs, build_finding_sec
 from reports.pages.table_blocks import Content, build_section, build_table, write_column_heads, write_runs_of_days
 
 WHOLE_WIDTHS = (None, 28, 28, 22, 28, 22)
-PHASE_WIDTHS = (None, 11, 22, 19, 20, 16, 16, 20, 16)
+PHASE_WIDTHS = (None, 11, 20, 19, 20, 17, 17, 20, 16)
 PHASE_FIGURES = (
     *("paid_amount", "refunded_amount", "net_amount", "paid_orders", "visitors_a_day", "visitor_pay_rate"),
     "amount_per_buyer",

@@ -33,7 +33,7 @@ from reports.pages.table_blocks import (
 from reports.pictures.finding_picture import WIDTH_MM, name_picture
 from reports.pictures.trend import has_trend
 
-FINDING_WIDTHS: Widths = (36, None)
+FINDING_WIDTHS: Widths = (42, None)
 TOLD_FIRST = ("status", "days", "observed_rate", "lost_orders", "lost_amount", "status_reason", "next_step")
 """Facts of a finding that the first page tells."""
 AFFECTED_PEOPLE = ("purchased", "other")
@@ -425,10 +425,11 @@ def write_cost(finding: Finding, currency: str, words: Words) -> str:
     lost = turn(finding.lost_orders, is_gain)
     counted = words.text("finding_facts", "order_count", count=write_whole(lost.value, words))
     orders = add_interval(counted, lost, words)
-    parts = [words.text("finding_facts", "gained" if is_gain else "orders", orders=orders)]
+    key, told = "gained" if is_gain else "orders", {"orders": orders}
     if finding.lost_amount is not None:
-        money = write_money(turn(finding.lost_amount, is_gain), currency, words)
-        parts.append(words.text("finding_facts", "gained_amount" if is_gain else "amount", money=money))
+        key += "_and_amount"
+        told["money"] = write_money(turn(finding.lost_amount, is_gain), currency, words)
+    parts = [words.text("finding_facts", key, **told)]
     so_far, lost_amount = finding.lost_amount_so_far, finding.lost_amount
     if so_far and lost_amount is not None and float(so_far) > float(lost_amount.value) and finding.days is None:
         parts.append(words.text("finding_facts", "so_far", money=write_money(Estimate(so_far), currency, words)))
@@ -527,8 +528,9 @@ def build_finding_sections(findings: Sequence[Finding], report: Report, words: W
                 "file": file,
                 "alt": write_finding_alternative(finding, words),
                 "width": WIDTH_MM,
-                "is_beside": True,
+                "is_beside": section["table"] is not None,
             }
+            section["is_half"] = section["table"] is None
         sections.append(section)
     return sections
 

@@ -37,7 +37,7 @@ def build_cohort_section(funnel: OwnFunnel, cohort: OwnCohort, words: Words, pic
     )
     rows = [
         [
-            step.event,
+            words.translate_dimension_value("step", step.event),
             words.value(step.units, Unit.COUNT),
             words.value(step.rate_from_previous, Unit.RATE) if step.rate_from_previous is not None else "",
             words.value(step.rate_from_start, Unit.RATE) if step.rate_from_start is not None else "",
@@ -48,7 +48,7 @@ def build_cohort_section(funnel: OwnFunnel, cohort: OwnCohort, words: Words, pic
     ]
     days = {"from_date": cohort.entered_from.isoformat(), "to_date": cohort.entered_to.isoformat()}
     kind = "own_funnel_mature" if cohort.is_mature else "own_funnel_open"
-    heading = words.text("headings", kind, name=funnel.name)
+    heading = words.text("headings", kind, name=words.translate_dimension_value("funnel", funnel.name))
     return build_section(
         heading, build_table(head, rows, OWN_FUNNEL_WIDTHS), words.text("notes", kind, **days), picture
     )

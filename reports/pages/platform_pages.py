@@ -36,6 +36,7 @@ LINE_FIGURES = (
 OVERLAPPING_LEVELS = ("shop", "product", "source", "keyword")
 ROOM_STEPS = tuple(f"{STATED}{key}" for key in ("watch_rate", "product_click_rate", "click_pay_rate"))
 PAGE_MM, LEAST_NAME_MM, WIDE_MM = 174.0, 46.0, 2.9
+ROOM_STEP_MM = (24, 16)
 
 
 def name_platform(platform: Platform, words: Words) -> str:
@@ -402,7 +403,8 @@ def build_room_steps_section(table: StatedTable, words: Words) -> list[Content]:
         for figure in row:
             cells += [write_cell(figure, words), *([write_usual(figure, words)] if is_known else [])]
     heading = words.text("headings", "room_steps")
-    return [build_section(heading, build_table(head, rows, [None, *(20 for _ in head[1:])]))]
+    widths = [None, *(ROOM_STEP_MM if is_known else ROOM_STEP_MM[:1]) * len(keys)]
+    return [build_section(heading, build_table(head, rows, widths))]
 
 
 def find_figure(each: StatedObject, key: str, table: StatedTable) -> Figure:
@@ -438,11 +440,12 @@ def write_cell(figure: Figure, words: Words, beside: Number | None = None) -> st
     return f"{mark} {write_stated(figure.value, figure.unit, words, of_column)}".strip()
 
 
-def measure_column(cells: Sequence[str]) -> int:
-    """The width that the cells of a column need, in millimetres; its head may break."""
+def measure_column(cells: Sequence[str], points: int = 8) -> int:
+    """The width that the cells of a column need, in millimetres; its head, smaller below nine points, may break."""
+    larger, head_larger = points / 8, (points if points >= 9 else 7) / 9
     longest = max([sum(WIDE_MM if is_wide(char) else 1.6 for char in cell) for cell in cells[1:]] + [0.0])
-    head = max([sum(2.5 if is_wide(char) else 1.35 for char in word) for word in cells[0].split()] + [0.0])
-    return round(max(longest, min(head, 15.0)) + 4)
+    head = max([sum(3.2 if is_wide(char) else 1.75 for char in word) for word in cells[0].split()] + [0.0])
+    return round(max(longest * larger, min(head * head_larger, 16.0)) + 4)
 
 
 def is_wide(char: str) -> bool:
@@ -453,7 +456,7 @@ def is_wide(char: str) -> bool:
 def fit_widths(head: Sequence[str], rows: Sequence[Sequence[str]], points: int = 8) -> list[int | None]:
     """The widths of a table whose first column takes what is left, with letters of so many points."""
     columns = list(zip(head, *rows, strict=True))
-    return [None, *(measure_column(column) * points // 8 for column in columns[1:])]
+    return [None, *(measure_column(column, points) for column in columns[1:])]
 
 
 def name_object(each: StatedObject, words: Words) -> str:

@@ -99,14 +99,15 @@ def build_stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
 def select_printed_slices(stage: Stage, report: Report) -> Sequence[SliceTable]:
     """The tables by the dimensions that the stage's findings name; all of them if no diagnosis has run.
 
-    A stage without findings has none. On a day without comparable days, it has its main one, to show where its entries
-    come from. The workbook always has every table.
+    A stage without findings has none, but a week or month tells where its traffic came from. On a day without
+    comparable days, it has its main one, to show where its entries come from. The workbook always has every table.
     """
     if lacks_comparable_days(report):
         return stage.slices[:1]
     if not is_diagnosed(report):
         return stage.slices
     named = {dimension for finding in select_findings_of_stage(report, stage.key) for dimension, _ in finding.slice}
+    named |= {table.dimension for table in stage.slices[:1] if report.days and stage.key == "traffic"}
     return [table for table in stage.slices if table.dimension in named]
 
 
@@ -342,9 +343,10 @@ def build_slice_section(slices: SliceTable, note: str | None, words: Words) -> C
         name = words.text("labels", "other", count=words.plain(len(other)))
         rows.append(write_slice_row(pool_rows(other), name, digits, words))
     counted = [name_count(key, words) for key in (slices.entered, slices.passed)]
-    head = [words.text("dimensions", slices.dimension), *counted]
+    dimension = words.text("dimensions", slices.dimension)
+    head = [dimension[:1].upper() + dimension[1:], *counted]
     head += write_column_heads(words, "rate", "usual", "change", "against_usual")
-    heading = words.text("headings", "slices", dimension=words.text("dimensions", slices.dimension))
+    heading = words.text("headings", "slices", dimension=dimension)
     return build_section(heading, build_compared_table(head, rows, SLICE_WIDTHS, 3, has_baseline_rate(slices)), note)
 
 

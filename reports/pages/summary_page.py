@@ -252,7 +252,8 @@ def build_headline_row(figure: Figure, headline: Headline | None, report: Report
     def compare(other: Number | None) -> str:
         return words.change(figure.value, other, unit) if figure.value is not None and other is not None else ""
 
-    digits = 0 if unit is Unit.MONEY else choose_baseline_digits(figure.value, unit)
+    whole = 0 if unit is Unit.MONEY and figure.key in WHOLE_MONEY else None
+    digits = choose_baseline_digits(figure.value, unit) if whole is None else whole
     usual = words.value(figure.baseline, unit, digits) if figure.baseline is not None else ""
     cells = {
         "before": compare(headline.before) if headline else "",
@@ -262,7 +263,6 @@ def build_headline_row(figure: Figure, headline: Headline | None, report: Report
         "target": compare(headline.target) if headline else "",
     }
     mark = write_mark(figure.mark, figure.key, words)
-    whole = 0 if unit is Unit.MONEY and figure.key in WHOLE_MONEY else None
     return {
         "name": name_figure(figure, report.currency, words),
         "counts": write_share_of_paid(figure, report, words)
@@ -371,7 +371,7 @@ def build_stage_tile(alike: Sequence[Stage], report: Report, words: Words) -> Co
     if stage.no_data is not None or stage.rate is None:
         reason = words.message(stage.no_data) if stage.no_data else ""
         return {"name": name, "rate": words.no_data, "value": "", "lines": [reason] if reason else []}
-    usual, change = write_baseline_and_change(stage.rate, words, name_usual_weekday(report, words))
+    usual, change = write_baseline_and_change(stage.rate, words)
     maturity = words.message(stage.maturity) if stage.maturity else ""
     lines = [words.counts(stage.rate), usual, change, maturity]
     return {

@@ -75,14 +75,13 @@ def name_figure(figure: Figure, currency: str, words: Words) -> str:
     return words.text("labels", "with_unit", name=name, unit=currency) if figure.unit is Unit.MONEY else name
 
 
-def write_baseline_and_change(figure: Figure, words: Words, weekday: str | None = None) -> tuple[str, str]:
-    """The figure's baseline in words, that of a weekday by its name, and the change; empty without a baseline."""
+def write_baseline_and_change(figure: Figure, words: Words) -> tuple[str, str]:
+    """The figure's baseline in words, and the change; empty without a baseline."""
     if figure.baseline is None:
         return "", ""
     digits = choose_baseline_digits(figure.value, figure.unit)
     value = words.value(figure.baseline, figure.unit, digits)
-    usual = words.text("labels", "usual_weekday" if weekday else "usual", value=value, weekday=weekday or "")
-    return usual, words.change(figure.value, figure.baseline, figure.unit)
+    return words.text("labels", "usual", value=value), words.change(figure.value, figure.baseline, figure.unit)
 
 
 def find_earlier(figure: Figure) -> dict[str, Number | None]:

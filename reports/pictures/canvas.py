@@ -30,7 +30,7 @@ GOOD, GOOD_FILL = "#00735f", "#5bb5a2"
 """Of what is better than usual, as a text and as a field: lighter than alarm, so that they differ in grey."""
 TONE_COLOURS = {Tone.BAD: ALARM, Tone.GOOD: GOOD, Tone.NEITHER: INK}
 SHADES = ("#0072b2", "#5aa5d1", "#a9cfe6", "#dfeaf1")  # dark to light, so that order survives printing in grey
-COLOURS = 64  # of a PNG: the few drawn colours, and their blended edges
+COLOURS = 128  # of a PNG: the few drawn colours, and their blended edges
 TEXT_POINTS = 7.5
 SMALL_POINTS = 6.5
 ROW_MM = 5.4
@@ -76,10 +76,11 @@ def save_png(canvas: "Canvas", name: str, dots_per_inch: int = 144) -> bytes:
 
 
 def reduce_colours(picture: bytes) -> bytes:
-    """The same PNG with a palette: a fifth of the bytes."""
+    """The same PNG with a palette: a fifth of the bytes. Rare colours, as of a single mark, stay what they are."""
     from PIL import Image
 
-    few = Image.open(BytesIO(picture)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    whole = Image.open(BytesIO(picture)).convert("RGB")
+    few = whole.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     buffer = BytesIO()
     few.save(buffer, "png", optimize=True)
     return buffer.getvalue()

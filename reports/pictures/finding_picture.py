@@ -10,8 +10,8 @@ from reports.pictures.canvas import ALARM, BLUE, QUIET, SMALL_POINTS, add_axes, 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-WIDTH_MM, HEIGHT_MM = 58.0, 17.0
-LABEL_MM = 13.0
+WIDTH_MM, HEIGHT_MM = 46.0, 17.0
+LABEL_MM = 12.0
 
 
 def name_picture(finding: Finding, number: int) -> str:

@@ -37,11 +37,12 @@ def draw_heat_map(heat_map: HeatMap, words: Words) -> "Canvas":
     width = min(WIDEST_CELL_MM, (PAGE_WIDTH_MM - LABEL_MM) / max(len(heat_map.columns), 1))
     for number, name in enumerate(heat_map.columns):
         x = LABEL_MM + width * (number + 0.5)
-        label = shorten(name, int(width / 1.5))
+        label = shorten(words.translate_dimension_value(heat_map.column_dimension, name), int(width / 1.5))
         sheet.text(x, HEAD_MM / 2, label, ha="center", va="center", color=QUIET, fontsize=SMALL_POINTS)
     for row, (name, cells) in enumerate(zip(heat_map.rows, heat_map.cells, strict=True)):
         top = HEAD_MM + CELL_HEIGHT_MM * row
-        sheet.text(0, top + CELL_HEIGHT_MM / 2, shorten(name, LONGEST_LABEL), va="center")
+        label = shorten(words.translate_dimension_value(heat_map.row_dimension, name), LONGEST_LABEL)
+        sheet.text(0, top + CELL_HEIGHT_MM / 2, label, va="center")
         for column, cell in enumerate(cells):
             _draw_cell(sheet, LABEL_MM + width * column, top, width, cell, words)
     return canvas

@@ -41,7 +41,7 @@ def draw_own_funnel(cohort: OwnCohort, words: Words) -> "Canvas":
     scale = BAR_MM / max(*(step.units for step in cohort.steps), 1)
     for number, step in enumerate(cohort.steps):
         y = HEADER_MM + ROW_MM * (number + 0.5)
-        shown = step.event
+        shown = words.translate_dimension_value("step", step.event)
         if len(shown) > LONGEST_NAME:  # with its number, because what is cut off may be the difference
             shown = f"{number + 1} {shown}"[: LONGEST_NAME - 1] + "…"
         sheet.text(0, y, shown, va="center")

@@ -1,4 +1,4 @@
-"""Operational figures above the rates that they may influence, day by day on the same time axis."""
+"""Operational figures beside the rates that they may influence, day by day on the same time axis."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -25,30 +25,36 @@ if TYPE_CHECKING:
 PANEL_MM = 10.0
 TITLE_MM = 5.0
 DAYS_MM = 5.0
-BETWEEN_MM = 12.0
-PER_ROW = 2
+BETWEEN_MM = 10.0
+PER_ROW = 3
 
 
 def draw_pairs(pairs: Sequence[Pair], words: Words) -> "Canvas":
-    """Two pairs side by side, each with its cause above its effect; of one pair both side by side."""
-    is_one = len(pairs) == 1
-    row_mm = (1 if is_one else 2) * (TITLE_MM + PANEL_MM) + DAYS_MM
-    height = row_mm * -(-len(pairs) // PER_ROW)
+    """A panel for each figure, causes before the rate that they may influence; none is drawn twice."""
+    figures = list_figures(pairs)
+    per_row = PER_ROW - 1 if len(figures) in (2, 4) else PER_ROW
+    row_mm = TITLE_MM + PANEL_MM + DAYS_MM
+    height = row_mm * -(-len(figures) // per_row)
     canvas = create_canvas(height)
     sheet = add_text_sheet(canvas, 0, height)
-    width = (PAGE_WIDTH_MM - BETWEEN_MM) / PER_ROW
-    for number, pair in enumerate(pairs):
-        left = (number % PER_ROW) * (width + BETWEEN_MM)
-        top = (number // PER_ROW) * row_mm
-        for position, figure in enumerate((pair.cause, pair.effect)):
-            x = left + position * (width + BETWEEN_MM) if is_one else left
-            y = top if is_one else top + position * (TITLE_MM + PANEL_MM)
-            _write_title(sheet, x, y, width, figure, words)
-            axes = add_axes(canvas, x, y + TITLE_MM, width, PANEL_MM - 1)
-            _draw_panel(axes, figure, words)
-            if is_one or position:
-                _write_days(sheet, x, y + TITLE_MM + PANEL_MM, width, figure)
+    width = (PAGE_WIDTH_MM - (per_row - 1) * BETWEEN_MM) / per_row
+    for number, figure in enumerate(figures):
+        left, top = (number % per_row) * (width + BETWEEN_MM), (number // per_row) * row_mm
+        _write_title(sheet, left, top, width, figure, words)
+        _draw_panel(add_axes(canvas, left, top + TITLE_MM, width, PANEL_MM - 1), figure, words)
+        _write_days(sheet, left, top + TITLE_MM + PANEL_MM, width, figure)
     return canvas
+
+
+def list_figures(pairs: Sequence[Pair]) -> list[Figure]:
+    """The figures of all pairs, each once: those that influence one rate, then the rate."""
+    effects = {pair.effect.key: pair.effect for pair in pairs}
+    ordered = [each for key, effect in effects.items() for each in (*_list_causes(pairs, key), effect)]
+    return list({figure.key: figure for figure in ordered}.values())
+
+
+def _list_causes(pairs: Sequence[Pair], effect: str) -> list[Figure]:
+    return [pair.cause for pair in pairs if pair.effect.key == effect]
 
 
 def _write_title(sheet: "Axes", left: float, top: float, width: float, figure: Figure, words: Words) -> None:
