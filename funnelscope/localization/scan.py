@@ -260,12 +260,15 @@ class _RatioSearch:
         self.expected_rarer_of = np.where(self.fails, self.entered_of - passes, passes)
         self.unsure_of = self.slices.sum_over(unsure)
 
-    def _score_counts(self, numbers: Integers, roots: list[_RatioRoot]) -> Floats:
+    def _score_counts(self, numbers: Integers, roots: list[_RatioRoot], rest: Floats) -> Floats:
         """z of slices by the exact tail of the rarer outcome as it is counted.
 
         How many were to be expected is itself known from a few, as a gamma variate: a number without a limit would be
         negative binomial. By as much as its z is less than that of Poisson's tail, the binomial one is less. Weighted
         passes may rest on a leaf that hardly varied before.
+
+        Args:
+            rest: level of all that is beside each slice.
         """
         entered, counted, expected, unsure = (
             each[numbers] for each in (self.entered_of, self.rarer_of, self.expected_rarer_of, self.unsure_of)
@@ -275,6 +278,7 @@ class _RatioSearch:
             change = (self._combine_levels(roots)[touched] - 1) * self.binomial_expected[touched]
             passes = self.slices.sum_over(change, touched)[numbers]
             expected = expected + np.where(self.fails[numbers], -passes, passes)
+        expected = np.where(self.fails[numbers], entered - (entered - expected) * rest, expected * rest)
         expected = np.clip(expected, (1 - _HIGHEST_RATE) * entered, entered)
         ratio = np.maximum(unsure / expected, _TINY)
         size, rate, is_more = expected / ratio, expected / entered, counted > expected
@@ -437,7 +441,7 @@ class _RatioSearch:
         z = np.sqrt(2 * np.maximum(deviance, 0) / (1 + movement**2 * precision))
         effect = np.abs(seen / passes - rest_seen / rest_passes)
         accepted = np.flatnonzero(usable & (z >= self.least_z_of) & (effect >= self.least_effect_of))
-        z[accepted] = np.minimum(z[accepted], self._score_counts(accepted, roots))
+        z[accepted] = np.minimum(z[accepted], self._score_counts(accepted, roots, (rest_seen / rest_passes)[accepted]))
         z[accepted] = np.minimum(
             z[accepted], self._score_tails(accepted, seen, passes, rest_seen / rest_passes, movement)
         )
@@ -550,7 +554,8 @@ class _RatioSearch:
             others = [other for other in roots if other is not root]
             scores = self._score_slices(others)
             numbers = np.array([root.number, root.noticed])
-            z = np.minimum(scores.z[numbers], self._score_counts(numbers, others))
+            rest = np.maximum(scores.total_seen - scores.seen, 0) / (scores.total_passes - scores.passes)
+            z = np.minimum(scores.z[numbers], self._score_counts(numbers, others, rest[numbers]))
             certain = int(np.argmax(z))
             if z[certain] >= self.least_z_of[numbers[certain]]:
                 findings.append(self._report_root(root, float(z[certain]), numbers[certain], scores))
