@@ -23,11 +23,7 @@ steps have a quarter of it, the detection of slow changes, at one in a thousand 
 SMALLEST_EFFECT = 0.05
 INTERVAL = 1.645
 """Standard deviations to either end of a 90 % interval."""
-_LAYERS = 3
-"""Slices of one, two and three dimensions share the error of a scan."""
 _FEWEST_EXPECTED = 8
-_FEWEST_NORMAL = 25
-"""Expected passes, below which they are so few that their own tail must say so too."""
 _SEGMENTS_OF_ROBOTS = ("arrival", "qualified_product_view", "favorite_or_cart")
 _HABITS_OF_ROBOTS = ("is_returning", "first_category", "inquiry_class")
 """They are new, look around and ask nothing: that tells them from people, not where they come from."""
