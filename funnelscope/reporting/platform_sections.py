@@ -72,6 +72,7 @@ RATES = {
     "room": ("pay_rate",),
 }
 """Of each level, the figure that is held against its usual value; the first that is stated."""
+REFUNDED = "refunded_amount"
 TRUST_DAYS = 28
 JUDGED_OBJECTS = 20
 """Of each table, so many of the largest are marked where they moved: with all, nothing small could be seen."""
@@ -442,7 +443,10 @@ def _read_deliveries(stated: Stated, name: str, shop: str) -> tuple[reports.Stat
 
 
 def _read_trust(published: Published, name: str) -> tuple[reports.TrustLine, ...]:
-    """Ours against the platform's on the day, beside the median of the four weeks before."""
+    """Ours against the platform's on the day, beside the median of the four weeks before.
+
+    Refunds have no such median: those of earlier days have had longer to be told of.
+    """
     if not published.is_day or not published.has_table("marts", "trust_ratios"):
         return ()
     days: dict[str, dict[date, tuple[float | None, float | None]]] = {}
@@ -462,6 +466,6 @@ def _read_trust(published: Published, name: str) -> tuple[reports.TrustLine, ...
         ]
         ours, stated_value = values.get(published.business_date, (None, None))
         if ratios or ours is not None:  # a shop without events has nothing beside what is stated
-            usual = median(ratios) if ratios else None
+            usual = median(ratios) if ratios and metric != REFUNDED else None
             lines.append(reports.TrustLine(f"{STATED}{metric}", ours, stated_value, usual))
     return tuple(lines)

@@ -17,10 +17,50 @@ with ratios as (
     where business_date between $from_date - 56 and $to_date
 ),
 
+-- Exports of orders tell of a refund days after the day that it is dated by.
+refunds as (
+    select business_date, event_id, min(dt) as told_on
+    from raw.order_events
+    where event_type = 'refunded' and business_date between $from_date - 56 and $to_date
+    group by business_date, event_id
+),
+
+lags as (
+    select business_date, told_on - business_date as lag_days, count(*) as refund_count
+    from refunds
+    group by business_date, lag_days
+),
+
+ages as (
+    select days.business_date, max(deliveries.dt) - days.business_date as age_days
+    from (
+        select distinct business_date
+        from ratios
+        where business_date >= $from_date
+    ) as days
+    cross join quality.deliveries
+    where family = 'order'
+    group by days.business_date
+),
+
+-- The share of an earlier day's refunds that was known when it was as old as the judged day is now.
+shares_known as (
+    select
+        ages.business_date,
+        lags.business_date as before_date,
+        sum(case when lag_days <= age_days then refund_count else 0 end) / sum(refund_count) as share_known
+    from ages
+    inner join lags on lags.business_date between ages.business_date - 56 and ages.business_date - 1
+    group by ages.business_date, lags.business_date
+),
+
 earlier as (
     select
         ratios.business_date, ratios.platform, ratios.metric,
-        before.log_ratio,
+        before.log_ratio
+        + case
+            when ratios.metric = 'refunded_amount' then ln(greatest(coalesce(share_known, 1), 0.001)) else 0
+        end as log_ratio,
         row_number() over (
             partition by ratios.business_date, ratios.platform, ratios.metric order by before.business_date desc
         ) as place
@@ -29,6 +69,8 @@ earlier as (
         on ratios.platform = before.platform
         and ratios.metric = before.metric
         and before.business_date between ratios.business_date - 56 and ratios.business_date - 1
+    left join shares_known
+        on ratios.business_date = shares_known.business_date and before.business_date = before_date
     where ratios.business_date >= $from_date
 ),
 
@@ -62,7 +104,7 @@ select
     round(ours::DOUBLE, 2) as ours, -- by the shop's events
     round(stated::DOUBLE, 2) as stated, -- by the platform
     round(ours::DOUBLE / stated::DOUBLE, 3) as ratio, -- ours / the platform's
-    round(exp(usual), 3) as usual -- median of the same over 28 days
+    round(exp(usual), 3) as usual -- median of the same over 28 days, of refunds by what was known of them at that age
 from ratios
 inner join spreads
     on ratios.business_date = spreads.business_date
