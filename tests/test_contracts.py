@@ -1244,26 +1244,21 @@ RULES = (
             # Other orders, too few people, too few days.
             *(ratio(back, "paying_buyers", 4 if back else 9, 1000, platform="jd") for back in range(15)),
             *(ratio(back, "visitors", 15 if back else 5, 19) for back in range(15)),
-            *(ratio(back, "refunded_amount", 100 if back else 50, 100) for back in range(14)),
+            *(ratio(back, "refunded_amount", 100 if back else 25, 100) for back in range(14)),
             # Of ten refunds of a day, six are told of on the next day.
             *(ratio(back, "refunded_amount", 100 if back else 60, 100, platform="douyin") for back in range(15)),
             ratio(0, "paying_buyers", 100, 100, platform="douyin"),
             *rows(
-                "raw.order_events",
+                "marts.refund_arrivals",
                 *(
-                    {
-                        "event_id": number,
-                        "event_type": "refunded",
-                        "business_date": day,
-                        "dt": day + timedelta(days=lag),
-                    }
-                    for day in (DAY - timedelta(days=back) for back in range(1, 15))
-                    for number in range(10)
-                    for lag in (1, 5)
-                    if lag == 5 or number < 6
+                    {"business_date": DAY - timedelta(back), "lag_days": 1, "first_lag_days": 1, "refunds": 6}
+                    for back in range(57)
+                ),
+                *(
+                    {"business_date": DAY - timedelta(back), "lag_days": 5, "first_lag_days": 1, "refunds": 4}
+                    for back in range(5, 15)
                 ),
             ),
-            ("quality.deliveries", delivery(dt=DAY + timedelta(days=1))),
         ),
         (
             set_ratio("paying_buyers", 700),
@@ -1272,7 +1267,7 @@ RULES = (
             set_ratio("paid_amount", 700),
             f"update marts.trust_ratios set ours = 20 where platform = 'douyin' and business_date = '{DAY}'",
             # Older, the day should have all its refunds.
-            "update quality.deliveries set dt = dt + 4",
+            f"update marts.refund_arrivals set lag_days = 5 where business_date = '{DAY}'",
             "update marts.trust_ratios set stated = 60 where metric = 'visitors'; "
             "update marts.trust_ratios set ours = 50 where metric = 'visitors' and business_date < '2026-06-10'",
             "insert into marts.trust_ratios (business_date, platform, metric, ours, stated) "
@@ -1283,6 +1278,9 @@ RULES = (
             set_ratio("paying_buyers", 1250),
             "insert into marts.trust_ratios (business_date, platform, metric, ours, stated) "
             f"values ('{DAY - timedelta(days=57)}', 'taobao', 'refunded_amount', 100, 100)",
+            # Days that were delivered together do not tell how late refunds are.
+            "update marts.refund_arrivals set first_lag_days = 2; "
+            f"update marts.trust_ratios set ours = 20 where platform = 'douyin' and business_date = '{DAY}'",
             # Of few people chance alone may do as much.
             "update marts.trust_ratios set ours = ours / 40, stated = 25 where metric = 'paying_buyers' "
             "and platform = 'taobao'; " + set_ratio("paying_buyers", 18),

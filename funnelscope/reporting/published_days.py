@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from statistics import fmean
+from functools import cached_property
+from statistics import fmean, median
 from typing import Any
 
 import duckdb
@@ -51,6 +52,11 @@ COVERAGE = {
     "first_response_p90_seconds": "same_day_answer_rate",
     "first_response_mean_seconds": "same_day_answer_rate",
 }
+REFUNDS = tuple(key for key in METRICS if key.startswith("refund_amount"))
+WHOLE_REFUNDS = 0.95
+"""A day that usually has a smaller share of its refunds at its age is not yet compared."""
+FEWEST_ARRIVALS = 7
+"""Days on which refunds arrived, without which nobody knows how late they are."""
 
 Record = dict[str, Any]  # numerator, denominator, value; for durations median, p75, p90; for several days mean_of_days
 
@@ -249,6 +255,33 @@ class Published:
         )
         return bool(rows)
 
+    @cached_property
+    def known_refunds(self) -> float | None:
+        """The share of its refunds that a day usually has by now; None where that is as good as all, or not known.
+
+        Exports of orders tell of a refund days after the day that it is dated by. Earlier days say of how many, those
+        that were delivered as early as the last day of this period.
+        """
+        if not self.has_table("marts", "refund_arrivals"):
+            return None
+        shares = self.rows(
+            """
+            with ages as (
+                select max(business_date + lag_days) - $last::DATE as age_days
+                from marts.refund_arrivals
+            )
+            select sum(refunds) filter (where lag_days <= age_days) / sum(refunds)
+            from marts.refund_arrivals
+            cross join ages
+            where business_date between $last::DATE - $days::INTEGER and $last::DATE - 1 and first_lag_days <= age_days
+            group by business_date
+            """,
+            last=self.last_date,
+            days=2 * BASELINE_DAYS,
+        )
+        share = median(float(share or 0) for (share,) in shares) if len(shares) >= FEWEST_ARRIVALS else 1.0
+        return share if share < WHOLE_REFUNDS else None
+
     def has_delivered(self, condition: str) -> bool:
         """Whether the shop has delivered such event types or columns by the last day; where nobody tells, it may have.
 
@@ -272,9 +305,10 @@ class Published:
         days = self.metrics.get(metric_key, {})
         today = days.get(self.business_date, {})
         unit = _find_unit(metric_key)
-        usual = self._fit(metric_key, field)
-        found = self._estimate_usual(metric_key, field, today)
-        coverage = self.metrics.get(COVERAGE.get(key, ""), {}).get(self.business_date, {}).get("value")
+        known_refunds = self.known_refunds if metric_key in REFUNDS else None
+        usual = self._fit(metric_key, field) if known_refunds is None else None
+        found = self._estimate_usual(metric_key, field, today) if usual else None
+        coverage = known_refunds or self.metrics.get(COVERAGE.get(key, ""), {}).get(self.business_date, {}).get("value")
         is_share = field == "value" and today.get("denominator") is not None
         return reports.Figure(
             key=key,

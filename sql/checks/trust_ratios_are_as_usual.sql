@@ -18,49 +18,37 @@ with ratios as (
 ),
 
 -- Exports of orders tell of a refund days after the day that it is dated by.
-refunds as (
-    select business_date, event_id, min(dt) as told_on
-    from raw.order_events
-    where event_type = 'refunded' and business_date between $from_date - 56 and $to_date
-    group by business_date, event_id
-),
-
-lags as (
-    select business_date, told_on - business_date as lag_days, count(*) as refund_count
-    from refunds
-    group by business_date, lag_days
-),
-
 ages as (
-    select days.business_date, max(deliveries.dt) - days.business_date as age_days
+    select days.business_date, max(arrivals.business_date + lag_days) - days.business_date as age_days
     from (
         select distinct business_date
         from ratios
         where business_date >= $from_date
     ) as days
-    cross join quality.deliveries
-    where family = 'order'
+    cross join marts.refund_arrivals as arrivals
+    where arrivals.business_date <= $to_date
     group by days.business_date
 ),
 
--- The share of an earlier day's refunds that was known when it was as old as the judged day is now.
+-- The share of an earlier day's refunds that was known when it was as old as the judged day is now. A day that was
+-- delivered later than that does not tell.
 shares_known as (
     select
         ages.business_date,
-        lags.business_date as before_date,
-        sum(case when lag_days <= age_days then refund_count else 0 end) / sum(refund_count) as share_known
+        arrivals.business_date as before_date,
+        sum(case when lag_days <= age_days then refunds else 0 end) / sum(refunds) as share_known
     from ages
-    inner join lags on lags.business_date between ages.business_date - 56 and ages.business_date - 1
-    group by ages.business_date, lags.business_date
+    inner join marts.refund_arrivals as arrivals
+        on arrivals.business_date between ages.business_date - 56 and ages.business_date - 1
+        and first_lag_days <= age_days
+    group by ages.business_date, arrivals.business_date
 ),
 
 earlier as (
     select
         ratios.business_date, ratios.platform, ratios.metric,
         before.log_ratio
-        + case
-            when ratios.metric = 'refunded_amount' then ln(greatest(coalesce(share_known, 1), 0.001)) else 0
-        end as log_ratio,
+        + case when ratios.metric = 'refunded_amount' then ln(greatest(share_known, 0.001)) else 0 end as log_ratio,
         row_number() over (
             partition by ratios.business_date, ratios.platform, ratios.metric order by before.business_date desc
         ) as place
@@ -71,7 +59,7 @@ earlier as (
         and before.business_date between ratios.business_date - 56 and ratios.business_date - 1
     left join shares_known
         on ratios.business_date = shares_known.business_date and before.business_date = before_date
-    where ratios.business_date >= $from_date
+    where ratios.business_date >= $from_date and (ratios.metric != 'refunded_amount' or share_known is not null)
 ),
 
 medians as (
