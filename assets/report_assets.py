@@ -101,7 +101,10 @@ def define_delivery(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
 
     @define_daily_asset(days, DELIVERY, [REPORT], "report", owner="analytics")
     def delivery_of_reports(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult:
-        """Sends the report to the declared channels, once per edition. A failing channel does not fail the run."""
+        """Sends the report to the declared channels, a restated one only if it says something new.
+
+        A failing channel does not fail the run.
+        """
         from_date, to_date = read_date_range(context, shop)
         today = datetime.now(shop.settings.zone).date()
         span = (shop.warehouse, shop.settings, from_date, to_date, today)
@@ -111,7 +114,7 @@ def define_delivery(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         ]
         problems = []
         for day in days:
-            for sending in delivery.deliver(shop.warehouse, shop.settings, day):
+            for sending in delivery.deliver(shop.warehouse, shop.settings, day, only_news=True):
                 if sending.state is delivery.DeliveryOutcome.FAILED:
                     named = day.name if isinstance(day, reporting.Period) else day
                     problems.append(f"The report of {named} did not reach {sending.channel}: {sending.problem}")

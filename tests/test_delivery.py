@@ -22,7 +22,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 from shop_helpers import Home, build_days, cloned, day, open_shop, rewrite
 
-from funnelscope.reporting import delivery
+from funnelscope.reporting import Edition, delivery, has_news
 from funnelscope.reporting.delivery import (
     DeliveryOutcome,
     SentEdition,
@@ -30,7 +30,7 @@ from funnelscope.reporting.delivery import (
     find_days_to_send,
     find_periods_to_send,
 )
-from funnelscope.reporting.periods import get_week
+from funnelscope.reporting.periods import get_day, get_week
 from funnelscope.settings import SettingsError, load_settings
 from pipelines.cli.app import main
 from reports import render, render_pictures
@@ -256,6 +256,50 @@ def test_an_edition_is_sent_once_and_a_restated_day_again(home: Home, web: Web) 
         f"Test shop: daily funnel report of {day(2)}",
         f"Test shop: daily funnel report of {day(2)} (restated: edition 2)",
     ]
+
+
+def test_a_run_sends_a_restated_day_again_only_if_it_says_something_new(home: Home, web: Web) -> None:
+    declare(home, hook(web))
+    send(home)
+    file = home.settings.landing / "page" / f"dt={day(2)}" / "all.parquet"
+    rewrite(file, "select * replace (dwell_ms + 1 as dwell_ms) from delivered")
+    build_days(home, day(2), day(2), is_published=True)
+    assert states(send(home, only_news=True)) == {"hook": "nothing new"}
+    rewrite(file, "from delivered where hash(session_id) % 10 > 0")
+    build_days(home, day(2), day(2), is_published=True)
+    assert states(send(home, only_news=True)) == {"hook": "sent"}
+    assert [post["title"].rpartition(" ")[2] for _, post in web.posts] == [str(day(2)), "3)"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_news"),
+    [
+        ({}, False),
+        ({"figures": {"rate": "0.0502", "orders": "0"}}, False),
+        ({"figures": {"rate": "0.0506", "orders": "0"}}, True),
+        ({"figures": {"rate": "0.05", "orders": "1"}}, True),
+        ({"figures": {"rate": "0.05"}}, True),
+        ({"findings": ["F-1 provisional"]}, True),
+        ({"findings": []}, True),
+        ({"source": {"snapshot": "b-2", "verdict": "warn 1f"}}, True),
+        ({"source": {"snapshot": "b-2", "verdict": "pass 1f"}}, False),
+    ],
+)
+def test_news_are_a_verdict_a_finding_and_a_figure_by_one_percent(
+    changed: dict[str, Any], is_news: bool, home: Home
+) -> None:
+    record = {
+        "source": {"snapshot": "a-1", "verdict": "pass 0e"},
+        "figures": {"rate": "0.05", "orders": "0"},
+        "files": [],
+        "findings": ["F-1 confirmed"],
+    }
+    folder = home.settings.reports / str(day(1))
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, content in ((1, record), (2, record | changed)):
+        (folder / f"edition-{number}.json").write_text(json.dumps(content), encoding="utf-8")
+    edition = Edition(get_day(day(1)), 2, "b-2", folder / "x.pdf")
+    assert has_news(home.settings, edition, 1) is is_news
 
 
 def test_a_run_sends_its_last_day_and_restated_days_that_went_out_but_nothing_old(home: Home, web: Web) -> None:

@@ -25,6 +25,7 @@ from funnelscope.reporting import (
     Period,
     find_ended_periods,
     find_or_print_report,
+    has_news,
     list_touched_campaigns,
     read_report,
 )
@@ -55,6 +56,7 @@ class DeliveryOutcome(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     ALREADY_SENT = "already sent"
+    NO_NEWS = "nothing new"  # restated, with the same verdict, findings and, to one percent, figures
     NOT_WANTED = "not wanted"  # the channel only takes other verdicts
     TRIAL = "not sent, a trial"
 
@@ -87,6 +89,7 @@ def deliver(
     finding: str = "",
     is_again: bool = False,
     is_trial: bool = False,
+    only_news: bool = False,
 ) -> list[SentEdition]:
     """Sends the current edition of a day, week, month or campaign to every channel that wants it and does not have it.
 
@@ -96,6 +99,7 @@ def deliver(
         finding: the top finding in the channel's language.
         is_again: send it also to channels that have it.
         is_trial: send and record nothing.
+        only_news: leave out a restated edition that says the same as the one that the channel has.
 
     Raises:
         FileNotFoundError: nothing has been published yet.
@@ -104,7 +108,7 @@ def deliver(
     sendings = []
     for channel in settings.delivery if channels is None else channels:
         try:
-            sending = _deliver_to(warehouse, settings, channel, period, finding, is_again, is_trial)
+            sending = _deliver_to(warehouse, settings, channel, period, finding, is_again, is_trial, only_news)
         except FileNotFoundError:
             raise
         except Exception as error:  # what one channel needs, such as a report in its language, fails for it alone
@@ -122,16 +126,20 @@ def _deliver_to(
     finding: str,
     is_again: bool,
     is_trial: bool,
+    only_news: bool,
 ) -> SentEdition:
     language = channel.language or settings.language
     edition = find_or_print_report(settings, period, language)
+    last = _find_last_sent(warehouse, edition, channel.name)
+    if only_news and last and last < edition.number and not has_news(settings, edition, last):
+        return SentEdition(channel.name, DeliveryOutcome.NO_NEWS, edition.number)
     report = replace(read_report(settings, period, language), edition=edition.number)
     page = _locate_page(settings, channel, edition, language)
     message = reports.write_announcement(report, page or edition.pdf.name, finding, page)
     sending = SentEdition(channel.name, DeliveryOutcome.TRIAL, edition.number, message=message)
     if not channel.wants(report.verdict.value, report.period.value):
         return replace(sending, state=DeliveryOutcome.NOT_WANTED)
-    if not is_again and _is_sent(warehouse, edition, channel.name):
+    if not is_again and last == edition.number:
         return replace(sending, state=DeliveryOutcome.ALREADY_SENT)
     return sending if is_trial else _send_and_note(warehouse, channel, edition, sending)
 
@@ -210,16 +218,17 @@ def _name_kind(period: Period) -> str:
     return period.kind.value if period.kind is not PeriodKind.CAMPAIGN else f"{period.kind.value} {period.title}"
 
 
-def _is_sent(warehouse: Warehouse, edition: Edition, channel: str) -> bool:
-    count = warehouse.value(
-        "select count(*) from quality.sent_reports where business_date = $day and period = $period "
-        "and edition = $edition and channel = $channel and state = 'sent'",
+def _find_last_sent(warehouse: Warehouse, edition: Edition, channel: str) -> int:
+    """The number of the newest edition, up to this one, that the channel has; 0 if it has none."""
+    last = warehouse.value(
+        "select max(edition) from quality.sent_reports where business_date = $day and period = $period "
+        "and edition <= $edition and channel = $channel and state = 'sent'",
         day=edition.period.to_date,
         period=_name_kind(edition.period),
         edition=edition.number,
         channel=channel,
     )
-    return bool(count)
+    return last or 0
 
 
 def _send_and_note(warehouse: Warehouse, channel: Channel, edition: Edition, sending: SentEdition) -> SentEdition:

@@ -16,7 +16,7 @@ from funnelscope.events.schema import FIGURE
 from funnelscope.messages.message_types import Message, PeriodKind
 from funnelscope.messages.wording import load_words
 from funnelscope.publication.publish import open_published
-from funnelscope.quality.gate import list_days
+from funnelscope.quality.gate import Verdict, list_days
 from funnelscope.reporting.campaign_section import CampaignReader
 from funnelscope.reporting.campaigns import (
     find_campaigns_to_review,
@@ -50,6 +50,8 @@ from funnelscope.settings import Settings
 from funnelscope.warehouse.snapshots import find_current_snapshot
 
 Made = TypeVar("Made")
+NEWS_SHARE = 0.01
+"""The change of a figure from which on a restated edition is news."""
 KNOWN_TO = "known_to"
 """In the source of a campaign's edition: the last day that it counts."""
 
@@ -63,12 +65,18 @@ class EditionRecord:
         figures: the headline numbers and the main rates, as text, by key.
         files: deliveries with rows of its days.
         printed_from: the current snapshot when it was first printed.
+        findings: each with its status; None in records of earlier versions.
     """
 
     source: dict[str, str]
     figures: dict[str, str]
     files: list[str]
     printed_from: str = ""
+    findings: list[str] | None = None
+
+    def list_verdicts(self) -> list[str]:
+        """The verdict on each day of the source."""
+        return [part for text in self.source.values() for part in text.split(" ") if part in set(Verdict)]
 
 
 def build_report(
@@ -322,7 +330,8 @@ def print_report(settings: Settings, period: Period | date, language: str | None
     current = find_current_snapshot(settings.published)
     printed_from = records[number - 1].printed_from if number <= len(records) else current.name if current else ""
     figures = {key: str(figure.value) for key, (figure, _) in _select_remembered_figures(report).items()}
-    record = EditionRecord(source, figures, files, printed_from)
+    found = [f"{each.finding_id} {each.status.value}" for each in report.diagnosis.findings] if report.diagnosis else []
+    record = EditionRecord(source, figures, files, printed_from, sorted(found))
     _write(folder / f"edition-{number}.json", json.dumps(asdict(record), indent=2, ensure_ascii=False).encode())
     return replace(edition, failures=tuple(failures))
 
@@ -407,6 +416,25 @@ def find_or_print_report(settings: Settings, period: Period | date, language: st
         if edition.pdf.exists() and edition.html.exists():  # an earlier version printed no HTML
             return edition
     return print_report(settings, period, language)
+
+
+def has_news(settings: Settings, edition: Edition, since: int) -> bool:
+    """Whether an edition says other things than an earlier one: a verdict, a finding, or a figure by one percent.
+
+    Reviews of a campaign always do: each is due at a time of its own.
+    """
+    records = _read_editions(_locate_folder(settings, edition.period))
+    before, now = records[since - 1], records[edition.number - 1]
+    return (
+        edition.period.kind is PeriodKind.CAMPAIGN
+        or before.list_verdicts() != now.list_verdicts()
+        or before.findings != now.findings
+        or before.figures.keys() != now.figures.keys()
+        or any(
+            abs(float(now.figures[key]) - float(value)) > NEWS_SHARE * abs(float(value))
+            for key, value in before.figures.items()
+        )
+    )
 
 
 def _convert_to_period(period: Period | date) -> Period:
