@@ -96,9 +96,10 @@ class Figure:
     `numerator` and `denominator` are the counts behind a rate or a mean. `usual_low` and `usual_high` bound the usual
     range if one is known: nine healthy days in ten are within it. `surprise` is the probability that a healthy day is
     as far away as this one; None on a day that is not judged. `mark` is set where that is too small for chance, all
-    figures of the page considered. `coverage` (0 to 1) is the share of the population that could be measured. `trend`
-    ends with the business date. Over several days, `rule` is the aggregation rule (a key of the words' `several_days`),
-    and `mean_of_days` is the figure by the marketplaces' rule if that differs.
+    figures of the page considered. `coverage` (0 to 1) is the share of the population that could be measured, `arrived`
+    the share of the figure that is usually there by now, if that is not all. `trend` ends with the business date. Over
+    several days, `rule` is the aggregation rule (a key of the words' `several_days`), and `mean_of_days` is the figure
+    by the marketplaces' rule if that differs.
     """
 
     key: str
@@ -112,6 +113,7 @@ class Figure:
     surprise: float | None = None
     mark: Mark | None = None
     coverage: float | None = None
+    arrived: float | None = None
     trend: tuple[DayPoint, ...] = ()
     rule: str | None = None
     mean_of_days: Number | None = None

@@ -502,6 +502,7 @@ class Stub:
     """What a section asks of the published copy: one answer for every query."""
 
     business_date, is_day = LAST_DAY, True
+    known_refunds: float | None = None
 
     def __init__(self, *rows: tuple[Any, ...]) -> None:
         self.found = list(rows)
@@ -526,9 +527,10 @@ def test_the_trust_line_is_ours_over_the_platforms_beside_its_median() -> None:
     rows = [("visitors", day, ours, 100) for day, ours in zip(days, (80, 90, None), strict=True)]
     (line,) = platform_sections._read_trust(Stub(*rows, ("visitors", LAST_DAY, 40, 100)), "taobao")  # type: ignore[arg-type]
     assert (line.ratio, line.usual_ratio) == (0.4, pytest.approx(0.85))
-    refunds = [("refunded_amount", LAST_DAY - timedelta(days=back), 20 if back == 0 else 95, 100) for back in range(5)]
-    (late,) = platform_sections._read_trust(Stub(*refunds), "taobao")  # type: ignore[arg-type]
-    assert (late.ratio, late.usual_ratio) == (0.2, None)
+    refunds = Stub(*(("refunded_amount", LAST_DAY - timedelta(days=back), 90 - back, 100) for back in range(3)))
+    assert [line.usual_ratio for line in platform_sections._read_trust(refunds, "taobao")] == [0.885]  # type: ignore[arg-type]
+    refunds.known_refunds = 0.2
+    assert platform_sections._read_trust(refunds, "taobao") == ()  # type: ignore[arg-type]
     unknown = platform_sections._read_trust(Stub(("visitors", LAST_DAY, None, 100)), "taobao")  # type: ignore[arg-type]
     assert unknown == ()  # without events of its own the shop has nothing to compare
 

@@ -146,3 +146,31 @@ def test_amounts_and_counts_have_the_mean_of_the_days(report: Report) -> None:
     assert report.money.carried_over.baseline == pytest.approx(sum(100 * n for n in range(1, DAYS)) / (DAYS - 1))
     sessions = factors_of(report)["sessions"]
     assert sessions.baseline == pytest.approx(sum(day[0] for day in SAME_DAY[:-1]) / (DAYS - 1))
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_refunds_that_are_not_yet_there_are_compared_with_nothing(is_late: bool, tmp_path: Path) -> None:
+    world = world_of()
+    for number in range(1, DAYS + 1):
+        amount, told = (100, 8) if number < DAYS else (20, 0)
+        world.warehouse.execute(
+            "insert into marts.daily_metrics by name select $day as business_date, 'refund_amount' as metric, "
+            "$amount as numerator, $amount as value",
+            day=world.day(number),
+            amount=amount,
+        )
+        world.warehouse.execute(
+            "insert into marts.refund_arrivals by name select $day as business_date, unnest([1, $lag]) as lag_days, "
+            "1 as first_lag_days, unnest([2, $told]) as refunds",
+            day=world.day(number),
+            lag=3 if is_late else 1,
+            told=told,
+        )
+    world.warehouse.execute("delete from marts.refund_arrivals where refunds = 0")
+    found = report_of(world, tmp_path)
+    (figure,) = (each for stage in found.stages for each in stage.indicators if each.key == "refund_amount")
+    words = load_words("en")
+    if is_late:
+        assert (figure.baseline, figure.arrived, words.counts(figure)) == (None, 0.2, "usually 20% known by now")
+    else:
+        assert (figure.baseline, figure.arrived, words.counts(figure)) == (100, None, "")

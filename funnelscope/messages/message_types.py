@@ -54,6 +54,7 @@ class CountedFigure(Protocol):
         unit: how the figure is formatted.
         numerator, denominator: the counts whose ratio it is; None if unknown.
         coverage: share of the denominator that could be measured, 0 to 1; None if unknown.
+        arrived: share of the figure that is usually there by now, 0 to 1; None if it is all there.
     """
 
     @property
@@ -64,3 +65,5 @@ class CountedFigure(Protocol):
     def denominator(self) -> Number | None: ...
     @property
     def coverage(self) -> float | None: ...
+    @property
+    def arrived(self) -> float | None: ...

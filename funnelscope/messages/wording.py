@@ -193,7 +193,7 @@ class Words:
         return format_signed(difference / abs(float(baseline)) * 100, 1) + "%"
 
     def counts(self, figure: CountedFigure) -> str:
-        """ "numerator of denominator", followed by the share that could be measured; empty where neither is known.
+        """ "numerator of denominator", then the shares that could be measured and are there; empty where none is known.
 
         Numbers from a thousand on have no decimals.
         """
@@ -205,6 +205,8 @@ class Words:
             parts.append(self.text("labels", label, **written))
         if figure.coverage is not None:
             parts.append(self.text("labels", "coverage", value=self.value(figure.coverage, Unit.RATE)))
+        if figure.arrived is not None:
+            parts.append(self.text("labels", "arrived", value=self.value(figure.arrived, Unit.RATE, 0)))
         return self.text("labels", "separator").join(parts)
 
 

@@ -445,7 +445,7 @@ def _read_deliveries(stated: Stated, name: str, shop: str) -> tuple[reports.Stat
 def _read_trust(published: Published, name: str) -> tuple[reports.TrustLine, ...]:
     """Ours against the platform's on the day, beside the median of the four weeks before.
 
-    Refunds have no such median: those of earlier days have had longer to be told of.
+    Refunds are left out until those of the day are there.
     """
     if not published.is_day or not published.has_table("marts", "trust_ratios"):
         return ()
@@ -459,6 +459,8 @@ def _read_trust(published: Published, name: str) -> tuple[reports.TrustLine, ...
         days.setdefault(metric, {})[day] = (ours, stated)
     lines = []
     for metric, values in days.items():
+        if metric == REFUNDED and published.known_refunds is not None:
+            continue
         ratios = [
             float(ours) / float(stated)
             for day, (ours, stated) in values.items()
@@ -466,6 +468,6 @@ def _read_trust(published: Published, name: str) -> tuple[reports.TrustLine, ...
         ]
         ours, stated_value = values.get(published.business_date, (None, None))
         if ratios or ours is not None:  # a shop without events has nothing beside what is stated
-            usual = median(ratios) if ratios and metric != REFUNDED else None
+            usual = median(ratios) if ratios else None
             lines.append(reports.TrustLine(f"{STATED}{metric}", ours, stated_value, usual))
     return tuple(lines)

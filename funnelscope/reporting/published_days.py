@@ -308,7 +308,7 @@ class Published:
         known_refunds = self.known_refunds if metric_key in REFUNDS else None
         usual = self._fit(metric_key, field) if known_refunds is None else None
         found = self._estimate_usual(metric_key, field, today) if usual else None
-        coverage = known_refunds or self.metrics.get(COVERAGE.get(key, ""), {}).get(self.business_date, {}).get("value")
+        coverage = self.metrics.get(COVERAGE.get(key, ""), {}).get(self.business_date, {}).get("value")
         is_share = field == "value" and today.get("denominator") is not None
         return reports.Figure(
             key=key,
@@ -321,6 +321,7 @@ class Published:
             usual_high=found.high if found else None,
             surprise=found.surprise if found and self.yardstick.is_judged else None,
             coverage=coverage,
+            arrived=known_refunds,
             trend=self.trend(days, field, usual if self.is_day else None),
             rule=None if self.is_day else _find_rule(metric_key),
             mean_of_days=today.get("mean_of_days"),
