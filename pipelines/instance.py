@@ -36,6 +36,7 @@ retention:
   sensor:
     purge_after_days: {skipped: 7, failure: 30, success: -1}
 """
+EVENTS_STORED_TOGETHER = 1000
 SECONDS_TO_TAKE_THE_LOCK = 60
 SECONDS_TO_REPORT = 2
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -51,6 +52,7 @@ def prepare_home(settings: Settings) -> Path:
         draft.rename(home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_STORED_TOGETHER))
     return home
 
 

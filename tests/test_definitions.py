@@ -247,6 +247,39 @@ def test_events_are_stored_and_read_back_also_by_another_instance(home: Home, mo
         assert latest.asset_materialization.metadata["number"].value == 42
 
 
+def test_events_stored_together_are_read_as_if_stored_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = dg.DailyPartitionsDefinition(start_date=str(OPENING), end_date=str(OPENING + timedelta(days=5)))
+
+    @dg.asset(partitions_def=days, backfill_policy=dg.BackfillPolicy.single_run())
+    def counted(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        return dg.MaterializeResult(metadata={"days": len(context.partition_keys)})
+
+    ends = {RANGE_START: str(OPENING), RANGE_END: str(OPENING + timedelta(days=4))}
+    read = []
+    for size in ("0", "1000"):
+        monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", size)
+        monkeypatch.setenv("DAGSTER_HOME", "")
+        home = Home(tmp_path / size)
+        home.write_config(OPENING)
+        with open_instance(home.settings) as instance:
+            run_id = dg.materialize([counted], instance=instance, tags=ends).run_id
+            latest = instance.get_latest_materialization_event(counted.key)
+            assert latest
+            assert latest.run_id == run_id
+            read.append(
+                (
+                    latest.dagster_event.partition if latest.dagster_event else None,
+                    [each.partition_key for each in instance.fetch_materializations(counted.key, limit=9).records],
+                    [entry.dagster_event_type for entry in instance.all_logs(run_id)],
+                    sorted(instance.get_materialized_partitions(counted.key)),
+                )
+            )
+    assert len(read[0][1]) == 5
+    assert read[0] == read[1]
+
+
 def test_shops_that_open_on_different_days_run_in_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first one's days must not bind the second one's, whichever module was imported under whose settings."""
     from pipelines.runs import bring_up_to_date
