@@ -14,7 +14,7 @@ from reports.pages.table_blocks import Content
 from reports.tones import find_tone_of_text
 
 HEADINGS = ("heading", "title", "name")
-SILENT = ("anchor", "compared", "finding", "is_half", "link", "tones", "widths")
+SILENT = ("anchor", "compared", "finding", "is_half", "is_in_pairs", "link", "tones", "widths")
 """Keys that say how a block is laid out or reached, and are no text."""
 WITHOUT_HEADINGS = ("families",)
 """Lists of cells whose names are no headings."""

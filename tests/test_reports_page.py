@@ -288,7 +288,7 @@ def test_the_first_page_says_what_to_do_today(busy_pdf: bytes) -> None:
         f"Slow first screen: landing page {LONG_NAME}, device Android",
         "day 4, since 06-17",
         "First screen, slowest quarter: 2,910 ms instead of 1,990 ms since 2026-06-16, before the rate moved.",
-        "About 1,204 orders (1,011 to 1,398) and CNY 421,118 (353,000 to 489,000) lost",
+        "About 1,204 orders (1,011 to 1,398) and ¥421,118 (353,000 to 489,000) lost",
         "Page team: Open the page on an Android phone and look at the size of its first picture. Re-check on 06-23.",
         "withheld: data problem",
         "recovered",

@@ -124,7 +124,7 @@ def write_period_sentences(report: Report, words: Words) -> list[str]:
         for key, other in against.items()
         if other
     ]
-    money = words.text("labels", "money", currency=report.currency, value=write_whole(paid.figure.value, words))
+    money = words.amount(write_whole(paid.figure.value, words), report.currency)
     told = words.text("labels", "separator").join((money, *compared))
     return [words.text("verdict_sentences", "period_amount", told=told), *_write_promotion_days(report, words)]
 
@@ -191,20 +191,25 @@ def _write_summary(report: Report, diagnosis: Diagnosis, words: Words) -> str:
 
 
 def _write_cost_together(report: Report, acting: Sequence[Finding], words: Words) -> str:
-    """How many findings there are, and what they cost together where that is known of each."""
-    count = words.plain(len(acting))
-    amounts = [each.lost_amount for each in acting if not each.is_overlapping]
-    orders = [each.lost_orders for each in acting if not each.is_overlapping]
-    if len(amounts) < len(acting) or any(each is None for each in (*amounts, *orders)):
-        return words.text("verdict_sentences", "to_do", count=count)
-    lost = sum(float(each.value) for each in amounts if each is not None)
-    lost_orders = sum(float(each.value) for each in orders if each is not None)
-    if lost <= 0 or lost_orders <= 0:
-        return words.text("verdict_sentences", "to_do", count=count)
-    money = words.text("labels", "money", currency=report.currency, value=write_whole(lost, words))
-    return words.text(
-        "verdict_sentences", "to_do_and_cost", count=count, orders=write_whole(lost_orders, words), money=money
+    """How many findings there are, and what those cost together whose cost is known.
+
+    What is counted in the loss of another finding is not counted again.
+    """
+    to_do = words.text("verdict_sentences", "to_do", count=words.plain(len(acting)))
+    alone = [each for each in acting if not each.is_overlapping]
+    losses = [(each.lost_orders, each.lost_amount) for each in alone if each.lost_orders and each.lost_amount]
+    orders = sum(float(lost.value) for lost, _ in losses)
+    amount = sum(float(lost.value) for _, lost in losses)
+    if amount <= 0 or orders <= 0:
+        return to_do
+    cost = words.text(
+        "verdict_sentences",
+        "cost" if len(losses) == len(alone) else "cost_of_some",
+        known=words.plain(len(losses)),
+        orders=write_whole(orders, words),
+        money=words.amount(write_whole(amount, words), report.currency),
     )
+    return f"{to_do} {cost}"
 
 
 def write_calm_sentence(report: Report, diagnosis: Diagnosis, words: Words) -> str:
@@ -265,7 +270,7 @@ def write_money(estimate: Estimate | None, currency: str, words: Words) -> str:
     """An amount of money with its currency and interval."""
     if estimate is None:
         return words.no_data
-    value = words.text("labels", "money", currency=currency, value=write_whole(estimate.value, words))
+    value = words.amount(write_whole(estimate.value, words), currency)
     return add_interval(value, estimate, words)
 
 

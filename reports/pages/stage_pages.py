@@ -1,7 +1,4 @@
-"""One chapter for each stage.
-
-With a finding it fits on a page: what does not bear on the finding is folded away in the HTML edition.
-"""
+"""One chapter for each stage, which fits on a page: the rest is folded away in the HTML edition."""
 
 from collections.abc import Sequence
 
@@ -75,7 +72,7 @@ def build_stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
     filled = [slices for slices in filled if slices not in drawn]
     last_note = write_slices_note(stage, report, words)
     outcomes = [*build_windows_sections(stage, words), *build_responses_section(stage, words)]
-    told = 0 if select_findings_of_stage(report, stage.key) else 1 if is_diagnosed(report) else len(outcomes)
+    told = 0 if select_findings_of_stage(report, stage.key) else 1
     folded = [*outcomes[told:], *(build_slice_section(slices, None, words) for slices in drawn)]
     chapter["tables"] = [
         *build_questions_section(stage, words),

@@ -324,19 +324,23 @@ def write_story(report: Report, words: Words) -> str | None:
     losses = [float(each.value) for each in lost if each is not None]
     if not losses or len(losses) < len(lost) or sum(losses) <= 0:
         return None
+
+    def write_amount(value: Number) -> str:
+        return words.amount(words.value(value, Unit.MONEY, 0), report.currency)
+
     without = float(paid.value) + sum(losses)
     low, high = paid.usual_low, paid.usual_high
     is_usual = low is not None and high is not None and float(low) <= without <= float(high)
     weekday = name_usual_weekday(report, words)
-    usual = words.value(paid.baseline, Unit.MONEY, 0)
+    usual = write_amount(paid.baseline)
     return words.text(
         "story",
         "explained" if is_usual else "rest_is_low" if without < float(paid.baseline) else "rest_is_high",
-        without=words.value(without, Unit.MONEY, 0),
+        without=write_amount(without),
         usual=words.text("labels", "usual_weekday", weekday=weekday, value=usual)
         if weekday
         else words.text("labels", "usual", value=usual),
-        rest=words.value(abs(without - float(paid.baseline)), Unit.MONEY, 0),
+        rest=write_amount(abs(without - float(paid.baseline))),
     )
 
 

@@ -14,6 +14,9 @@ Content = dict[str, Any]
 Widths = Sequence[int | None]
 EARLIER_DAYS = {"day_before": 1, "week_before": 7}
 FIGURE_WIDTHS: Widths = (None, 56, 24, 23, 21)
+NARROW_FIGURE_WIDTHS: Widths = (None, 34, 20)
+LEAST_ROWS_IN_PAIRS = 6
+"""From so many rows on, figures without a comparison are printed side by side."""
 
 
 def build_table(head: Sequence[str] | None, rows: Sequence[Sequence[str]], widths: Widths, left: int = 1) -> Content:
@@ -72,7 +75,7 @@ def write_column_heads(words: Words, *keys: str, **values: str) -> list[str]:
 def name_figure(figure: Figure, currency: str, words: Words) -> str:
     """The figure's name, with the currency if it is money."""
     name = words.name_figure(figure.key)
-    return words.text("labels", "with_unit", name=name, unit=currency) if figure.unit is Unit.MONEY else name
+    return words.with_currency(name, currency) if figure.unit is Unit.MONEY else name
 
 
 def write_baseline_and_change(figure: Figure, words: Words) -> tuple[str, str]:
@@ -140,7 +143,11 @@ def _build_figures_against(
             name = words.text("labels", "by_platform", name=name_figure(figure, currency, words))
             rows.append([name, "", words.value(figure.mean_of_days, figure.unit), "", ""])
     head = write_column_heads(words, "figure", "counts", "value", key, "change")
-    return build_compared_table(head, rows, FIGURE_WIDTHS, 2, any(other is not None for other in others))
+    is_known = any(other is not None for other in others)
+    table = build_compared_table(head, rows, FIGURE_WIDTHS, 2, is_known)
+    if is_known or len(rows) < LEAST_ROWS_IN_PAIRS:
+        return table
+    return table | {"widths": NARROW_FIGURE_WIDTHS, "is_in_pairs": True}
 
 
 def write_runs_of_days(days: Sequence[date], words: Words) -> list[str]:
