@@ -389,7 +389,7 @@ def test_a_month_prints_in_both_languages_and_names_its_rules(settings: Settings
     text = text_of(report)
     words = load_words(language, PeriodKind.MONTH)
     assert words.text("report", "heading", shop="World").replace(" ", "") in text.replace(" ", "")
-    assert words.text("several_days", "pooled").replace(" ", "") in text.replace(" ", "")
+    assert words.text("several_days", "ordinary").replace(" ", "") in text.replace(" ", "")
 
 
 # --- Editions ------------------------------------------------------------------------------------

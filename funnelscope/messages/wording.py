@@ -23,6 +23,7 @@ TRANSLATED_VALUES = {
     "metric": "metrics",
     "dimension": "dimensions",
     "check": "checks",
+    "checked_table": "checked_tables",
     "figure": "stated_figures",
     "whole_figure": "stated_figures",
     "level": "levels",
@@ -183,7 +184,7 @@ class Words:
         return written
 
     def amount(self, written: str, currency: str) -> str:
-        """A formatted number of money with the sign of its currency, or with the ISO code where that is all there is."""
+        """A formatted number of money with the sign of its currency, or its ISO code where it has none."""
         sign = self._currency(currency).get("sign", f"{currency}\N{NO-BREAK SPACE}")
         return f"{MINUS}{sign}{written[1:]}" if written.startswith(MINUS) else f"{sign}{written}"
 

@@ -269,7 +269,7 @@ def _read_losses_so_far(published: Published, finding: FindingRecord) -> tuple[f
     return rows[0] if rows else (finding.lost_orders, finding.lost_amount)
 
 
-def _find_lasting_part(published: Published, finding: FindingRecord) -> dict[str, str]:
+def _find_lasting_part(published: Published, finding: FindingRecord) -> Mapping[str, str]:
     """What moved most inside the slice, if most days of the finding name it; empty where it may be chance."""
     part = finding.strongest_part
     if not part:

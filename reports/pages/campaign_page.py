@@ -18,7 +18,7 @@ from reports.pages.finding_blocks import build_finding_briefs, build_finding_sec
 from reports.pages.table_blocks import Content, build_section, build_table, write_column_heads, write_runs_of_days
 
 WHOLE_WIDTHS = (None, 28, 28, 22, 28, 22)
-PHASE_WIDTHS = (None, 11, 20, 19, 20, 17, 17, 20, 16)
+PHASE_WIDTHS = (None, 10, 18, 16, 18, 15, 16, 19, 15)
 PHASE_FIGURES = (
     *("paid_amount", "refunded_amount", "net_amount", "paid_orders", "visitors_a_day", "visitor_pay_rate"),
     "amount_per_buyer",
@@ -333,7 +333,8 @@ def build_moves_section(moves: CampaignMoves, report: Report, review: CampaignRe
     note = f"{words.define_figure(moves.measure)} {words.text('campaign', f'moves_by_{key}')}"
     heading = "largest" if key == "size" else "moves"
     heading = words.text("campaign", heading, dimension=dimension, measure=measure)
-    return build_section(heading, _build_compared(head, rows, MOVE_WIDTHS, review), note)
+    section = build_section(heading, _build_compared(head, rows, MOVE_WIDTHS, review), note)
+    return section | {"is_half": not (review.whole.last_days or review.plain_days)}
 
 
 def build_campaign_findings(report: Report, words: Words) -> Content | None:

@@ -1,6 +1,6 @@
 """The findings of the diagnosis in sentences: the verdict of the day, the findings in brief and in full."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from funnelscope.messages.message_types import Number, Unit
@@ -191,25 +191,30 @@ def _write_summary(report: Report, diagnosis: Diagnosis, words: Words) -> str:
 
 
 def _write_cost_together(report: Report, acting: Sequence[Finding], words: Words) -> str:
-    """How many findings there are, and what those cost together whose cost is known.
+    """How many findings there are, and what they cost together.
 
-    What is counted in the loss of another finding is not counted again.
+    That is at least so much where the cost of one is unknown, or where one may be counted in another: of those only the
+    costliest counts.
     """
     to_do = words.text("verdict_sentences", "to_do", count=words.plain(len(acting)))
-    alone = [each for each in acting if not each.is_overlapping]
-    losses = [(each.lost_orders, each.lost_amount) for each in alone if each.lost_orders and each.lost_amount]
-    orders = sum(float(lost.value) for lost, _ in losses)
-    amount = sum(float(lost.value) for _, lost in losses)
-    if amount <= 0 or orders <= 0:
+    alone = [each for each in acting if not each.is_overlapping or len(acting) == 1]
+    shared = [each for each in acting if each not in alone]
+
+    def total(losses: Callable[[Finding], Estimate | None]) -> float:
+        of_each = [float(lost.value) if (lost := losses(each)) else 0.0 for each in alone]
+        return max([sum(of_each), *(float(lost.value) for each in shared if (lost := losses(each)))])
+
+    orders, amount = total(lambda each: each.lost_orders), total(lambda each: each.lost_amount)
+    if orders <= 0 or amount < 0:
         return to_do
-    cost = words.text(
+    is_whole = not shared and all(each.lost_orders and (each.lost_amount or not amount) for each in alone)
+    lost = words.text(
         "verdict_sentences",
-        "cost" if len(losses) == len(alone) else "cost_of_some",
-        known=words.plain(len(losses)),
+        "lost_orders_and_amount" if amount else "lost_orders",
         orders=write_whole(orders, words),
         money=words.amount(write_whole(amount, words), report.currency),
     )
-    return f"{to_do} {cost}"
+    return f"{to_do} {words.text('verdict_sentences', 'cost' if is_whole else 'cost_at_least', lost=lost)}"
 
 
 def write_calm_sentence(report: Report, diagnosis: Diagnosis, words: Words) -> str:

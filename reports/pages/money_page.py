@@ -53,7 +53,9 @@ def build_bridge_section(report: Report, words: Words) -> Content | None:
         f"{words.text('bridge', bar.key)} {format_signed(float(bar.change), 0)}" for bar in bridge.bars
     )
     picture = {"file": "bridge.svg", "alt": words.text("alternatives", "bridge", parts=spoken)}
-    return build_section(words.text("headings", "bridge", currency=words.name_currency(report.currency)), None, picture=picture)
+    return build_section(
+        words.text("headings", "bridge", currency=words.name_currency(report.currency)), None, picture=picture
+    )
 
 
 def build_trend_sections(report: Report, words: Words) -> list[Content]:

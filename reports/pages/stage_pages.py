@@ -29,6 +29,7 @@ from reports.pages.table_blocks import (
     build_section,
     build_table,
     fold_away,
+    print_in_halves,
     write_baseline_and_change,
     write_column_heads,
     write_earlier,
@@ -72,7 +73,8 @@ def build_stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
     filled = [slices for slices in filled if slices not in drawn]
     last_note = write_slices_note(stage, report, words)
     outcomes = [*build_windows_sections(stage, words), *build_responses_section(stage, words)]
-    told = 0 if select_findings_of_stage(report, stage.key) else 1
+    is_short = is_diagnosed(report) or lacks_comparable_days(report)
+    told = 0 if select_findings_of_stage(report, stage.key) else 1 if is_short else len(outcomes)
     folded = [*outcomes[told:], *(build_slice_section(slices, None, words) for slices in drawn)]
     chapter["tables"] = [
         *build_questions_section(stage, words),
@@ -226,6 +228,8 @@ def build_indicators_section(stage: Stage, report: Report, words: Words) -> list
     key = "usual_indicators" if told else "all_usual_indicators"
     note = words.text("notes", key, count=words.plain(len(rest))) if rest else None
     body = build_figures_table(told, report.currency, words) if told else None
+    if body and lacks_comparable_days(report):
+        body = print_in_halves(body)
     section = build_section(words.text("headings", "indicators") if told else None, body, note)
     if rest:
         section["behind"] = {

@@ -14,9 +14,7 @@ Content = dict[str, Any]
 Widths = Sequence[int | None]
 EARLIER_DAYS = {"day_before": 1, "week_before": 7}
 FIGURE_WIDTHS: Widths = (None, 56, 24, 23, 21)
-NARROW_FIGURE_WIDTHS: Widths = (None, 34, 20)
-LEAST_ROWS_IN_PAIRS = 6
-"""From so many rows on, figures without a comparison are printed side by side."""
+LEAST_ROWS_IN_HALVES = 6
 
 
 def build_table(head: Sequence[str] | None, rows: Sequence[Sequence[str]], widths: Widths, left: int = 1) -> Content:
@@ -143,11 +141,16 @@ def _build_figures_against(
             name = words.text("labels", "by_platform", name=name_figure(figure, currency, words))
             rows.append([name, "", words.value(figure.mean_of_days, figure.unit), "", ""])
     head = write_column_heads(words, "figure", "counts", "value", key, "change")
-    is_known = any(other is not None for other in others)
-    table = build_compared_table(head, rows, FIGURE_WIDTHS, 2, is_known)
-    if is_known or len(rows) < LEAST_ROWS_IN_PAIRS:
+    return build_compared_table(head, rows, FIGURE_WIDTHS, 2, any(other is not None for other in others))
+
+
+def print_in_halves(table: Content) -> Content:
+    """A table of figures, printed as two halves side by side if it is long; the usual values are then in the change."""
+    if len(table["rows"]) < LEAST_ROWS_IN_HALVES:
         return table
-    return table | {"widths": NARROW_FIGURE_WIDTHS, "is_in_pairs": True}
+    is_compared = len(table["widths"]) == len(FIGURE_WIDTHS)
+    columns, widths = ([0, 1, 2, 4], [None, 24, 16, 18]) if is_compared else ([0, 1, 2], [None, 26, 19])
+    return table | {"halves": {"columns": columns, "widths": widths}}
 
 
 def write_runs_of_days(days: Sequence[date], words: Words) -> list[str]:
