@@ -231,7 +231,7 @@ def _convert_finding(
         rate=rate,
         stability=finding.stability,
         runner_up=_name_slice(published, finding.runner_up or {}),
-        strongest_part=_name_slice(published, _find_lasting_part(published, finding)),
+        strongest_part=_name_slice(published, find_lasting_part(published, finding)),
         evidence=tuple(_convert_evidence(each, finding.since_date, playbook) for each in evidence),
         question=playbook.questions[finding.stage],
         next_step=texts.next_step,
@@ -269,7 +269,7 @@ def _read_losses_so_far(published: Published, finding: FindingRecord) -> tuple[f
     return rows[0] if rows else (finding.lost_orders, finding.lost_amount)
 
 
-def _find_lasting_part(published: Published, finding: FindingRecord) -> Mapping[str, str]:
+def find_lasting_part(published: Published, finding: FindingRecord) -> Mapping[str, str]:
     """What moved most inside the slice, if most days of the finding name it; empty where it may be chance."""
     part = finding.strongest_part
     if not part:

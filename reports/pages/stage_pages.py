@@ -73,8 +73,8 @@ def build_stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
     filled = [slices for slices in filled if slices not in drawn]
     last_note = write_slices_note(stage, report, words)
     outcomes = [*build_windows_sections(stage, words), *build_responses_section(stage, words)]
-    is_short = is_diagnosed(report) or lacks_comparable_days(report)
-    told = 0 if select_findings_of_stage(report, stage.key) else 1 if is_short else len(outcomes)
+    has_more = bool(select_findings_of_stage(report, stage.key)) or lacks_comparable_days(report)
+    told = 0 if has_more else 1 if is_diagnosed(report) else len(outcomes)
     folded = [*outcomes[told:], *(build_slice_section(slices, None, words) for slices in drawn)]
     chapter["tables"] = [
         *build_questions_section(stage, words),
