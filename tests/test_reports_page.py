@@ -63,7 +63,7 @@ from reports import (
 from reports.fonts import MissingGlyphError
 from reports.model import lacks_comparable_days
 from reports.pages.data_page import build_deliveries_section
-from reports.pages.finding_blocks import write_day_sentence, write_summary_sentence
+from reports.pages.finding_blocks import write_cost, write_day_sentence, write_summary_sentence
 from reports.pages.platform_pages import write_platform_line
 from reports.pages.stage_pages import (
     build_indicators_section,
@@ -520,6 +520,12 @@ def test_page_1_says_what_is_at_stake_as_far_as_it_is_known(findings: tuple[Find
     summary = write_summary_sentence(report, load_words("en"))
     assert told in summary
     assert ("lost" in summary) == any(each.lost_orders for each in findings)
+
+
+def test_a_finding_that_costs_nothing_has_no_line_of_noughts() -> None:
+    costless = replace(FINDING, lost_orders=Estimate(0.0, 0.0, 0.0), lost_amount=Estimate(0.0, 0.0, 0.0))
+    assert write_cost(FINDING, "CNY", load_words("en"))
+    assert write_cost(costless, "CNY", load_words("en")) == ""
 
 
 def test_a_week_without_trouble_folds_its_deliveries_away() -> None:

@@ -18,7 +18,7 @@ from reports.pages.finding_blocks import build_finding_briefs, build_finding_sec
 from reports.pages.table_blocks import Content, build_section, build_table, write_column_heads, write_runs_of_days
 
 WHOLE_WIDTHS = (None, 28, 28, 22, 28, 22)
-PHASE_WIDTHS = (None, 10, 18, 16, 18, 15, 16, 19, 15)
+PHASE_WIDTHS = (None, 10, 18, 18, 18, 17, 17, 20, 15)
 PHASE_FIGURES = (
     *("paid_amount", "refunded_amount", "net_amount", "paid_orders", "visitors_a_day", "visitor_pay_rate"),
     "amount_per_buyer",

@@ -428,8 +428,10 @@ def write_duration(finding: Finding, report: Report, words: Words) -> str:
 
 
 def write_cost(finding: Finding, currency: str, words: Words) -> str:
-    """Orders and money that were lost, on the day and since the fault began; empty where nothing is known."""
-    if finding.lost_orders is None:
+    """Orders and money that were lost, on the day and since the fault began; empty where nothing is known or lost."""
+    if finding.lost_orders is None or not any(
+        (finding.lost_orders.value, finding.lost_orders.low, finding.lost_orders.high)
+    ):
         return ""
     is_gain = float(finding.lost_orders.value) < 0
     lost = turn(finding.lost_orders, is_gain)
