@@ -322,6 +322,13 @@ def test_a_moved_figure_without_a_finding_is_named_and_the_day_is_not_called_cal
     assert "beyond their usual range: First screen, slowest quarter ▲ 2,910 ms" in text
 
 
+def test_an_amount_that_moved_is_told_with_its_sign_and_without_cents() -> None:
+    day = without_marks(replace(BUSY, diagnosis=CALM))
+    first, *others = day.headline
+    marked = replace(first, figure=replace(first.figure, mark=Mark.BELOW))
+    assert "Paid amount ▼ ¥12,345,679" in write_digest(replace(day, headline=(marked, *others)))
+
+
 def test_a_calm_day_says_so_with_the_smallest_drop_it_could_show() -> None:
     text = printed(without_marks(replace(BUSY, diagnosis=CALM)))
     assert "Nothing unusual" in text

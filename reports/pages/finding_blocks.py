@@ -9,6 +9,7 @@ from reports.model import (
     Diagnosis,
     Estimate,
     Evidence,
+    Figure,
     Finding,
     FindingMark,
     FindingStatus,
@@ -22,6 +23,7 @@ from reports.model import (
     select_told_findings,
 )
 from reports.pages.table_blocks import (
+    WHOLE_MONEY,
     Content,
     Widths,
     build_section,
@@ -32,6 +34,7 @@ from reports.pages.table_blocks import (
 )
 from reports.pictures.finding_picture import WIDTH_MM, name_picture
 from reports.pictures.trend import has_trend
+from reports.tones import write_mark
 
 FINDING_WIDTHS: Widths = (42, None)
 TOLD_FIRST = ("status", "days", "observed_rate", "lost_orders", "lost_amount", "status_reason", "next_step")
@@ -224,10 +227,7 @@ def write_calm_sentence(report: Report, diagnosis: Diagnosis, words: Words) -> s
     """
     if diagnosis.state not in ("calm", "found"):
         return words.text("diagnosis_states", diagnosis.state, reason=diagnosis.reason)
-    moved = [
-        f"{name_figure(figure, report.currency, words)} {write_marked_value(figure, words)}"
-        for figure in list_marked_figures(report)
-    ]
+    moved = [_write_moved_figure(figure, report, words) for figure in list_marked_figures(report)]
     for platform, where, figure in list_marked_platform_figures(report):
         whole = words.translate_or_keep("platforms", platform.name)
         name = f"{where} {words.name_figure(figure.key)}".strip()
@@ -256,6 +256,15 @@ def write_calm_sentence(report: Report, diagnosis: Diagnosis, words: Words) -> s
         for drop in diagnosis.visible_drops
     )
     return f"{words.text('diagnosis_states', 'calm')} {words.text('verdict_sentences', 'visible_drop', drops=drops)}"
+
+
+def _write_moved_figure(figure: Figure, report: Report, words: Words) -> str:
+    """A figure beyond its usual range, with its mark; money with its sign, and amounts of a day whole."""
+    if figure.unit is not Unit.MONEY or figure.value is None:
+        return f"{words.name_figure(figure.key)} {write_marked_value(figure, words)}"
+    written = words.value(figure.value, Unit.MONEY, 0 if figure.key in WHOLE_MONEY else None)
+    mark = write_mark(figure.mark, figure.key, words)
+    return f"{words.name_figure(figure.key)} {mark} {words.amount(written, report.currency)}"
 
 
 def write_finding_title(finding: Finding, words: Words) -> str:

@@ -23,6 +23,7 @@ from reports.model import (
 from reports.pages.finding_blocks import build_finding_briefs, build_follow_ups_section, write_summary_sentence
 from reports.pages.platform_pages import build_platform_sections, build_platform_strip
 from reports.pages.table_blocks import (
+    WHOLE_MONEY,
     Content,
     build_section,
     build_table,
@@ -37,8 +38,6 @@ from reports.pages.table_blocks import (
 from reports.pictures.trend import has_trend
 from reports.tones import find_tone, write_mark
 
-WHOLE_MONEY = ("paid_amount", "expected_net_amount", "cost")
-"""Amounts of a day, which are told without cents."""
 PRODUCTS_NAMED = 4
 """Of those whose stock ends."""
 MONTHLY = ("paid_amount", "cost")

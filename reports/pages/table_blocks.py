@@ -15,6 +15,8 @@ Widths = Sequence[int | None]
 EARLIER_DAYS = {"day_before": 1, "week_before": 7}
 FIGURE_WIDTHS: Widths = (None, 56, 24, 23, 21)
 LEAST_ROWS_IN_HALVES = 6
+WHOLE_MONEY = ("paid_amount", "expected_net_amount", "cost")
+"""Amounts of a day, which the first page tells without cents."""
 
 
 def build_table(head: Sequence[str] | None, rows: Sequence[Sequence[str]], widths: Widths, left: int = 1) -> Content:
