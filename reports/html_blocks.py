@@ -4,6 +4,7 @@ A text is a paragraph, a list of texts a list, a dictionary a block under its he
 their keys. So what the printed pages say anew is here too, in the same words.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,11 +15,14 @@ from reports.pages.table_blocks import Content
 from reports.tones import find_tone_of_text
 
 HEADINGS = ("heading", "title", "name")
-SILENT = ("anchor", "compared", "finding", "is_half", "link", "tones", "widths")
+SILENT = ("anchor", "compared", "finding", "halves", "is_half", "link", "tones", "widths")
 """Keys that say how a block is laid out or reached, and are no text."""
 WITHOUT_HEADINGS = ("families",)
 """Lists of cells whose names are no headings."""
 LOWEST_HEADING = 5
+BETWEEN_FACTS = "  ·  "
+KEPT = re.compile("((?:\\d{4}-)?\\d\\d-\\d\\d [\u4e00-\u9fff]{1,3}。?)")
+"""A date with what is to be done on it, such as "06-17 复查"."""
 
 
 @dataclass
@@ -171,5 +175,10 @@ def write_anchor(anchor: str | None) -> str:
 
 
 def write_breakable(text: str) -> str:
-    """The escaped text; lines of several sentences keep their breaks."""
-    return escape(text).replace("\n", "<br>")
+    """The escaped text; lines of several sentences keep their breaks, facts and dates with their verb stay whole."""
+    facts = [KEPT.sub(r"<span class='kept'>\1</span>", escape(fact)) for fact in text.split(BETWEEN_FACTS)]
+    if len(facts) > 1:
+        last = len(facts) - 1
+        ends = (BETWEEN_FACTS.rstrip() if place < last else "" for place in range(len(facts)))
+        facts = [f"<span class='fact'>{fact}{end}</span>" for fact, end in zip(facts, ends, strict=True)]
+    return "  ".join(facts).replace("\n", "<br>")

@@ -6,7 +6,7 @@ Their text stays text, their colours are those of the page, and they are as wide
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from html import escape
-from math import floor, log10
+from math import ceil, floor, log10
 
 from funnelscope.messages.message_types import Number, Unit
 from funnelscope.messages.wording import Words, choose_baseline_digits, format_signed
@@ -15,6 +15,10 @@ from reports.model import (
     DayPoint,
     Figure,
     Finding,
+    HeatCell,
+    HeatMap,
+    MoneySplit,
+    OwnCohort,
     Platform,
     Report,
     Stage,
@@ -25,6 +29,7 @@ from reports.model import (
 from reports.pages.finding_blocks import write_finding_title
 from reports.pages.platform_pages import find_amount, name_platform
 from reports.pictures.bridge import write_bar_value
+from reports.pictures.heat_map import judge_cell
 from reports.pictures.platform_picture import convert_to_stage
 from reports.pictures.trend import find_promotion_runs, has_trend, select_trends
 from reports.tones import Tone, find_tone, write_mark
@@ -35,6 +40,7 @@ CHARACTER = 6.2
 SPARK_HEIGHT, LANE = 40, 12
 BAR_WIDTH, BAR_HEIGHT = 100, 12
 MOST_TICKS = 4
+PARTS_HEIGHT = 22
 
 
 def draw_charts(report: Report, words: Words) -> dict[str, str]:
@@ -53,7 +59,13 @@ def draw_charts(report: Report, words: Words) -> dict[str, str]:
         charts[stage.key] = draw_stage_chart(stage, words)
         drawn = select_drawn_parts(report, stage).pairs
         pairs = {figure.key: figure for pair in drawn for figure in (pair.effect, pair.cause)}
+        if stage.heat_map is not None:
+            charts[f"{stage.key}_heat_map"] = draw_heat_map(stage.heat_map, words)
         charts[f"{stage.key}_pairs"] = "".join(draw_trend(figure, words) for figure in pairs.values())
+    if report.money is not None:
+        charts["money"] = draw_money(report.money)
+    for number, funnel in enumerate(report.own_funnels, start=1):
+        charts[f"own_funnel_{number}"] = draw_own_funnel(funnel.cohorts[0], words)
     for number, platform in enumerate(report.platforms, start=1):
         charts |= _draw_platform(number, platform, words)
     for finding in report.findings:
@@ -326,14 +338,72 @@ def draw_bridge(bridge: Bridge, words: Words) -> str:
     return _write_bar_table(head, rows)
 
 
-def _draw_bar(low: float, value: float, span: float, usual: float | None = None, kind: str = "") -> str:
+def draw_money(money: MoneySplit) -> str:
+    """One bar for the paid amount, divided as its table is."""
+    amounts = [max(float(part.amount or 0), 0.0) for part in money.parts.values()]
+    whole, left, parts = sum(amounts) or 1.0, 0.0, []
+    for letter, amount in zip("ABCD", amounts, strict=True):
+        width = amount / whole * WIDTH
+        parts.append(f'<rect class="part-{letter}" x="{left:.1f}" y="0" width="{width:.1f}" height="{PARTS_HEIGHT}"/>')
+        if width > 3 * CHARACTER:
+            parts.append(f'<text class="part-{letter}" x="{left + SIDE:.1f}" y="{PARTS_HEIGHT - 5}">{letter}</text>')
+        left += width
+    return f"<div class='line'>{_frame(PARTS_HEIGHT, ''.join(parts), 'line')}</div>"
+
+
+def draw_own_funnel(cohort: OwnCohort, words: Words) -> str:
+    """The steps of a funnel of the shop's own as a table with bars, dark where the units went on."""
+    largest = max([step.units for step in cohort.steps] + [1])
+    head = [words.text("columns", key) for key in ("step", "units", "from_previous")]
+    rows = []
+    for step in cohort.steps:
+        bar = _draw_bar(0, step.converted, largest, further=step.units - step.converted)
+        rate = words.value(step.rate_from_previous, Unit.RATE) if step.rate_from_previous is not None else ""
+        name = escape(words.translate_dimension_value("step", step.event))
+        cells = [f"{bar}<span>{escape(words.value(step.units, Unit.COUNT))}</span>", escape(rate)]
+        rows.append((name, cells, None))
+    return _write_bar_table(head, rows)
+
+
+HEAT_LEVELS = 4
+
+
+def draw_heat_map(heat_map: HeatMap, words: Words) -> str:
+    """A stage's rate by two dimensions as a table whose cells are coloured by their deviation."""
+    names = [words.translate_dimension_value(heat_map.column_dimension, name) for name in heat_map.columns]
+    heads = "".join(f"<th scope='col' class='right'>{escape(name)}</th>" for name in names)
+    rows = []
+    for name, cells in zip(heat_map.rows, heat_map.cells, strict=True):
+        shown = escape(words.translate_dimension_value(heat_map.row_dimension, name))
+        rows.append(f"<tr><th scope='row'>{shown}</th>{''.join(_write_heat(cell, words) for cell in cells)}</tr>")
+    table = (
+        f"<table class='heat'><thead><tr><td></td>{heads}</tr></thead><tbody>\n{chr(10).join(rows)}\n</tbody></table>"
+    )
+    return f"<div class='table'>{table}</div>"
+
+
+def _write_heat(cell: HeatCell | None, words: Words) -> str:
+    judged = judge_cell(cell, words)
+    if judged is None:
+        return f"<td class='number'>{escape(words.text('labels', 'no_comparison'))}</td>"
+    level = ceil(abs(judged.strength) * HEAT_LEVELS)
+    kind = f" {'worse' if judged.strength < 0 else 'better'}-{level}" if level else ""
+    return f"<td class='number{kind}'>{escape(judged.rate)}<br><small>{escape(judged.deviation)}</small></td>"
+
+
+def _draw_bar(
+    low: float, value: float, span: float, usual: float | None = None, kind: str = "", further: float = 0.0
+) -> str:
     """A bar from zero to the value on a scale that begins at `low`, with a line at what is usual.
 
-    A positive one is of the kind.
+    A positive one is of the kind; it goes on pale for what is `further`.
     """
     zero, end = ((place - low) / span * BAR_WIDTH for place in (0.0, value))
     kind = f"bar {'less' if value < 0 else kind}".strip()
     parts = [f'<rect class="{kind}" x="{min(zero, end):.1f}" y="1" width="{abs(end - zero):.1f}" height="10"/>']
+    if further:
+        width = further / span * BAR_WIDTH
+        parts.append(f'<rect class="bar rest" x="{end:.1f}" y="1" width="{width:.1f}" height="10"/>')
     if usual is not None:
         x = min((usual - low) / span * BAR_WIDTH, BAR_WIDTH - 0.5)
         parts.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{BAR_HEIGHT}"/>')

@@ -92,7 +92,7 @@ def _list_terms(definitions: Sequence[Mapping[str, str]], report: Report, words:
     terms = {}
     for number, each in enumerate(definitions, start=1):
         name = each["term"]
-        for written in (name, words.text("labels", "with_unit", name=name, unit=report.currency)):
+        for written in (name, words.with_currency(name, report.currency)):
             terms[written] = f"term-{number}"
     return terms
 

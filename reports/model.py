@@ -1013,12 +1013,9 @@ def _is_never_delivered(stage: Stage) -> bool:
 
 
 def list_told_headlines(report: Report) -> list[Headline]:
-    """The large numbers to print; where platforms state figures, those that the events never give are left out."""
-    return [
-        headline
-        for headline in report.headline
-        if not report.platforms or headline.figure.value is not None or headline.figure.baseline is not None
-    ]
+    """The large numbers to print, without those of which nothing is known, as of data that a shop never delivers."""
+    known = [headline for headline in report.headline if is_known(headline.figure)]
+    return known if known or report.platforms else list(report.headline)
 
 
 def list_told_deliveries(report: Report) -> list[FamilyDelivery]:

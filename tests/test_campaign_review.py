@@ -107,8 +107,8 @@ def test_what_the_days_around_lack_was_pulled_forward(mature: Settings) -> None:
     assert (after.paid_amount, after.plain, after.to_date) == (6_300, 7_000, END + WEEK)
     assert (both.shortfall, both.is_usual, both.paid_orders, both.plain_orders) == (1_400, False, 252, 280)
     digest = text_of(read_report(mature, FAIR))
-    assert "the 14 plain days around it lack CNY 1,400 (−10.0%)" in digest
-    assert "11.7% of the gain, and leaves CNY 10,600" in digest
+    assert "the 14 plain days around it lack ¥1,400 (−10.0%)" in digest
+    assert "11.7% of the gain, and leaves ¥10,600" in digest
 
 
 def test_days_around_within_the_normal_range_are_no_sign_of_anything(mature: Settings) -> None:
@@ -119,7 +119,7 @@ def test_days_around_within_the_normal_range_are_no_sign_of_anything(mature: Set
     assert "no sign of sales pulled forward" in text_of(within)
     above = replace(report.campaign.around[-1], paid_amount=15_000, low=13_000, high=14_500)
     more = replace(report, campaign=replace(report.campaign, around=(*sides[:2], above)))
-    assert "brought CNY 1,000 more than usual (+7.1%): nothing was pulled forward" in text_of(more)
+    assert "brought ¥1,000 more than usual (+7.1%): nothing was pulled forward" in text_of(more)
 
 
 def test_refunds_are_told_at_equal_ages(mature: Settings) -> None:
@@ -288,7 +288,7 @@ FOUND = replace(FINDING, found_on=(SECOND + timedelta(days=1), END), since=SECON
     [
         ("en", ["Findings during the campaign: 1.", "All still going on.", "4 of the 6 days could be judged.",
                 "2 days (06-16, 06-20)"]),
-        ("zh", ["活动期间发现 1 个问题，", "均仍在持续。", "6 天中有 4 天可以判断是否异常。", "2 天（06-16，06-20）"]),
+        ("zh", ["活动期间发现 1 个问题。", "均仍在持续。", "6 天中有 4 天可以判断是否异常。", "2 天（06-16，06-20）"]),
     ],
 )  # fmt: skip
 def test_what_was_found_during_the_fair_is_told_with_its_days(mature: Settings, language: str, told: list[str]) -> None:
@@ -360,7 +360,7 @@ def copy_home(settings: Settings, folder: Path) -> Path:
 def test_a_message_tells_the_verdict(mature: Settings) -> None:
     message = reports.write_announcement(read_report(mature, FAIR, "zh"), "report.pdf")
     assert message.title == "Tea House：tea_fair 2026-06-15 活动复盘"
-    assert "支付金额 18,000 CNY" in message.text
+    assert "支付金额 ¥18,000" in message.text
     assert "透支" in message.text
     assert message.text.endswith("活动复盘：report.pdf")
 

@@ -104,8 +104,8 @@ def test_the_switch_shows_what_figures_are_held_against(page: Page, path: Path) 
 def test_a_table_is_sorted_by_keyboard_and_says_so(page: Page, path: Path) -> None:
     page.set_viewport_size(DESK)
     open_report(page, replace(REPORT, language="en"), path)
-    table = page.locator("#landing table").filter(has=page.get_by_text("/p/1", exact=True)).first
-    table.evaluate("table => { table.closest('details').open = true }")  # the heat map draws what it holds
+    table = page.locator("#landing details table").filter(has=page.get_by_text("/p/1", exact=True)).first
+    table.evaluate("table => { table.closest('details').open = true }")  # the heat map shows what it holds
     head = table.locator("thead th").nth(1)
     head.get_by_role("button").focus()
     page.keyboard.press("Enter")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
-from report_example import BUSINESS_DATE, BUSY, CALM, DIAGNOSIS, FINDING
+from report_example import BUSINESS_DATE, BUSY, CALM, DIAGNOSIS, FINDING, LANDING
 from test_printed_numbers import (
     CASES,
     NUMBER,
@@ -38,7 +38,8 @@ from reports import (
     show_neighbour,
     write_announcement,
 )
-from reports.html_charts import draw_charts
+from reports.html_blocks import write_breakable
+from reports.html_charts import draw_charts, draw_heat_map
 from reports.pages import build_content
 
 LINKS = PageLinks(
@@ -140,6 +141,19 @@ def test_charts_of_what_may_have_moved_a_rate_are_those_of_the_pdf() -> None:
     words = load_words("en")
     assert draw_charts(BUSY, words)["landing_pairs"]
     assert draw_charts(replace(BUSY, diagnosis=CALM), words)["landing_pairs"] == "", "nothing moved it"
+
+
+def test_the_comparison_of_slices_is_a_table_that_a_phone_and_the_dark_can_show() -> None:
+    assert LANDING.heat_map is not None
+    table = draw_heat_map(LANDING.heat_map, load_words("en"))
+    assert "<th scope='row'>Summer_Linen_Retargeting_Lookalike_3pct_v</th><td class='number worse-4'>41.0%" in table
+    assert table.count("<tr>") == 1 + len(LANDING.heat_map.rows)
+
+
+def test_facts_and_dates_are_not_torn_where_a_line_ends() -> None:
+    assert write_breakable("补券。 06-17 复查。") == "补券。 <span class='kept'>06-17 复查。</span>"
+    assert write_breakable("自 2026-06-09 起") == "自 <span class='kept'>2026-06-09 起</span>"
+    assert write_breakable("a  ·  <b>") == "<span class='fact'>a  ·</span>  <span class='fact'>&lt;b&gt;</span>"
 
 
 def _labels_of_reused(language: str) -> Iterator[str]:

@@ -300,13 +300,13 @@ def test_a_day_that_is_left_out_is_drawn_without_a_bar(settings: Settings) -> No
         (
             "en",
             [
-                "The week's paid amount: CNY 22,402, vs usual",
+                "The week's paid amount: ¥22,402, vs usual",
                 "vs last week",
                 "All have ended.",
                 "4 days (03-31 to 04-03)",
             ],
         ),
-        ("zh", ["本周支付金额22,402CNY，较平时", "较上周", "均已结束。", "4天（03-31至04-03）"]),
+        ("zh", ["本周支付金额¥22,402，较平时", "较上周", "均已结束。", "4天（03-31至04-03）"]),
     ],
 )
 def test_the_first_page_of_a_week_speaks_of_the_week(settings: Settings, language: str, told: list[str]) -> None:
@@ -389,7 +389,7 @@ def test_a_month_prints_in_both_languages_and_names_its_rules(settings: Settings
     text = text_of(report)
     words = load_words(language, PeriodKind.MONTH)
     assert words.text("report", "heading", shop="World").replace(" ", "") in text.replace(" ", "")
-    assert words.text("several_days", "pooled").replace(" ", "") in text.replace(" ", "")
+    assert words.text("several_days", "ordinary").replace(" ", "") in text.replace(" ", "")
 
 
 # --- Editions ------------------------------------------------------------------------------------

@@ -147,7 +147,7 @@ def test_the_first_page_prints_what_the_platforms_state(report: Report, pages: l
     rate = ask("select 支付买家数 / 访客数 from taobao_shop where 日期 = $day")
     usual = float(compared(report, "taobao", "paid_amount").figure.baseline or 0)
     change = f"{paid / usual - 1:+.1%}".replace("-", "−")
-    for printed in (f"支付金额（CNY） {paid:,.0f}", f"访客数 {visitors:,}", f"{rate:.2%}", f"{usual:,.0f} {change}"):
+    for printed in (f"支付金额（元） {paid:,.0f}", f"访客数 {visitors:,}", f"{rate:.2%}", f"{usual:,.0f} {change}"):
         assert printed in whole(pages[:1])
     assert "淘宝/天猫" in pages[0]
     assert "京东" in pages[0]
@@ -413,7 +413,7 @@ def test_json_workbook_and_message_carry_the_figures(home: Home, report: Report,
     assert edition.picture("platform-1").exists()
     assert not edition.picture("traffic").exists()
     message = reports.write_announcement(report, "report.pdf").text
-    assert f"淘宝/天猫：支付金额（CNY） {paid['value']:,.0f}（较平时" in message
+    assert f"淘宝/天猫：支付金额（元） {paid['value']:,.0f}（较平时" in message
     assert print_report(home.settings, LAST_DAY).number == 1
 
 

@@ -436,7 +436,7 @@ def the_main_figures(printed: Printed, tables: Tables) -> Iterator[Wanted]:
             "return_on_ad_spend")  # fmt: skip
     names = {key: printed.words.text("metrics", key) for key in keys}
     for key in ("paid_amount", "expected_net_amount", "amount_per_buyer", "cost"):
-        names[key] = printed.words.text("labels", "with_unit", name=names[key], unit="CNY")
+        names[key] = printed.words.with_currency(names[key], "CNY")
     rows = printed.table_rows([*names.values()])
 
     def earlier(key: str, value: float) -> list[float]:
@@ -524,7 +524,7 @@ def the_main_figures(printed: Printed, tables: Tables) -> Iterator[Wanted]:
 
 def the_bridge(printed: Printed, tables: Tables) -> Iterator[Wanted]:
     """Five factors by logarithmic means, three classes, their sum, and what is excluded."""
-    heading = printed.words.text("headings", "bridge", currency="CNY")
+    heading = printed.words.text("headings", "bridge", currency=printed.words.name_currency("CNY"))
     chapter = printed.chapter(printed.words.text("headings", "money_chapter"))
     start = next(line for line in chapter if printed.lines[line] == heading)
     lines = range(start, chapter.stop)
@@ -649,7 +649,7 @@ def the_money(printed: Printed, tables: Tables) -> Iterator[Wanted]:
         value = counts[number] / counts[number - 1] if number else counts[0]
         name = printed.words.text("metrics", key)
         if key == "amount_per_order":
-            name = printed.words.text("labels", "with_unit", name=name, unit="CNY")
+            name = printed.words.with_currency(name, "CNY")
         behind = (counts[number], counts[number - 1]) if number else ()
         values = (*behind, value, usual, *known(change(value, usual, is_rate(key))))
         yield Wanted(f"factor: {key}", printed.row(part, name), values)
@@ -708,7 +708,7 @@ def range_of_a_share(days: Sequence[tuple[date, float, float]], usual: float, en
 def the_operational_figures(printed: Printed, tables: Tables) -> Iterator[Wanted]:
     """Those of the page, those that the HTML edition folds away, and how many the page says that these are."""
     names = {printed.words.text("metrics", key): key for key in printed.words.sections["metrics"]}
-    with_unit = {printed.words.text("labels", "with_unit", name=name, unit="CNY"): key for name, key in names.items()}
+    with_unit = {printed.words.with_currency(name, "CNY"): key for name, key in names.items()}
     for stage in STAGES:
         heading = printed.words.text("headings", "indicators")
         is_any_told = printed.holds(printed.stage(stage), heading)

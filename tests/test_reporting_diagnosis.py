@@ -1,6 +1,8 @@
 """Whatever the diagnosis may name, the report has words for in both languages: a missing one would cost the report."""
 
+import json
 from datetime import date
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
@@ -14,7 +16,7 @@ from funnelscope.diagnosis.records import DayRecord, EvidenceRecord
 from funnelscope.diagnosis.stated_reasons import DATA_CHECKS, StatedReason
 from funnelscope.diagnosis.steps import STEPS
 from funnelscope.messages.wording import list_languages, load_words
-from funnelscope.reporting.diagnosis_section import name_slice
+from funnelscope.reporting.diagnosis_section import find_lasting_part, name_slice
 from funnelscope.settings import Change, load_settings
 
 
@@ -97,3 +99,20 @@ def test_what_a_day_is_compared_with_is_told_in_the_readers_language() -> None:
     assert chinese.describe_comparison(day) == "member_week main第 2 天"
     assert english.describe_comparison(day) == "member_week, main, day 2"
     assert chinese.describe_comparison(StatedReason("regular")) == "平常的日子"
+
+
+@pytest.mark.parametrize(
+    ("days", "is_told"),
+    [
+        ([{"returning": "false"}], True),
+        ([None, {"returning": "false"}], False),
+        ([{"returning": "false"}, {"returning": "true"}, {"returning": "false"}], True),
+        ([None, None, None, {"returning": "false"}], False),
+    ],
+)
+def test_what_moved_most_in_a_slice_is_told_if_most_days_of_the_finding_name_it(
+    days: list[dict[str, str] | None], is_told: bool
+) -> None:
+    published = SimpleNamespace(rows=lambda *_, **__: [(None if part is None else json.dumps(part),) for part in days])
+    part = find_lasting_part(published, SimpleNamespace(finding_id="f", strongest_part=days[-1]))  # type: ignore[arg-type]
+    assert part == (days[-1] if is_told else {})

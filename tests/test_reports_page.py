@@ -21,6 +21,7 @@ from report_example import (
     LONG_NAME,
     TRAFFIC,
     WEEK,
+    WITHHELD,
 )
 from test_printed_numbers import folded_text
 
@@ -31,8 +32,10 @@ from reports import (
     ComparedFigure,
     DayPoint,
     Diagnosis,
+    Estimate,
     Evidence,
     Figure,
+    Finding,
     FindingStatus,
     Headline,
     Mark,
@@ -59,9 +62,15 @@ from reports import (
 )
 from reports.fonts import MissingGlyphError
 from reports.model import lacks_comparable_days
-from reports.pages.finding_blocks import write_day_sentence
+from reports.pages.data_page import build_deliveries_section
+from reports.pages.finding_blocks import write_cost, write_day_sentence, write_summary_sentence
 from reports.pages.platform_pages import write_platform_line
-from reports.pages.stage_pages import build_indicators_section, pool_rows, split_largest, write_stage_notes
+from reports.pages.stage_pages import (
+    build_indicators_section,
+    pool_rows,
+    split_largest,
+    write_stage_notes,
+)
 from reports.pages.summary_page import write_baseline_sentence
 
 HOSTILE = ("$x^2$", '#let x = 1; #read("a")', "<b>bold</b>", "back\\slash \\n", "{date} {0} %s", "*star* _under_ = [x]")
@@ -288,7 +297,7 @@ def test_the_first_page_says_what_to_do_today(busy_pdf: bytes) -> None:
         f"Slow first screen: landing page {LONG_NAME}, device Android",
         "day 4, since 06-17",
         "First screen, slowest quarter: 2,910 ms instead of 1,990 ms since 2026-06-16, before the rate moved.",
-        "About 1,204 orders (1,011 to 1,398) and CNY 421,118 (353,000 to 489,000) lost",
+        "About 1,204 orders (1,011 to 1,398) and ¥421,118 (353,000 to 489,000) lost",
         "Page team: Open the page on an Android phone and look at the size of its first picture. Re-check on 06-23.",
         "withheld: data problem",
         "recovered",
@@ -311,6 +320,13 @@ def test_a_moved_figure_without_a_finding_is_named_and_the_day_is_not_called_cal
     text = printed(replace(BUSY, diagnosis=CALM))
     assert "Nothing unusual" not in text
     assert "beyond their usual range: First screen, slowest quarter ▲ 2,910 ms" in text
+
+
+def test_an_amount_that_moved_is_told_with_its_sign_and_without_cents() -> None:
+    day = without_marks(replace(BUSY, diagnosis=CALM))
+    first, *others = day.headline
+    marked = replace(first, figure=replace(first.figure, mark=Mark.BELOW))
+    assert "Paid amount ▼ ¥12,345,679" in write_digest(replace(day, headline=(marked, *others)))
 
 
 def test_a_calm_day_says_so_with_the_smallest_drop_it_could_show() -> None:
@@ -449,11 +465,13 @@ def measure_fill(page: bytes) -> float:
     return box[3] / body.height if box else 0.0
 
 
+NOTHING_ALIKE = replace(BUSY, diagnosis=Diagnosis("not_comparable", reason="the first of its name"), baseline_days=0)
 KINDS = {
     "busy": (BUSY, 6),
     "calm": (without_marks(replace(BUSY, diagnosis=CALM)), 5),
     "blocked": (BLOCKED, 5),
     "week": (WEEK, 6),
+    "no comparable days": (NOTHING_ALIKE, 6),
     "nothing yet": (EMPTY, 1),
 }
 
@@ -473,6 +491,66 @@ def test_a_stage_with_a_finding_is_on_one_page() -> None:
     pages = [page.extract_text() for page in PdfReader(BytesIO(render(report))).pages]
     (landing,) = [page for page in pages if "Do home page, main image and video" in page]
     assert "By landing page" in landing, "the last of the stage"
+
+
+@pytest.mark.parametrize("language", list_languages())
+def test_on_a_day_without_comparable_days_the_figures_of_a_stage_are_on_its_page_in_two_columns(language: str) -> None:
+    report = replace(NOTHING_ALIKE, language=language)
+    words = load_words(language)
+    pages = [squeezed(page.extract_text()) for page in PdfReader(BytesIO(render(report))).pages]
+    for stage in report.stages:
+        (page,) = [page for page in pages if squeezed(words.detail("stages", stage.key, "question")) in page]
+        for section in build_indicators_section(stage, report, words):
+            for name, *_, change in section["table"]["rows"]:
+                assert squeezed(name) in page
+                assert squeezed(change) in page
+    decision = next(stage for stage in report.stages if stage.key == "decision")
+    (section,) = build_indicators_section(decision, report, words)
+    assert section["table"]["halves"]
+    (section,) = build_indicators_section(decision, replace(report, diagnosis=None), words)
+    assert "halves" not in section["table"], "nobody looked, so that everything is told"
+
+
+@pytest.mark.parametrize(
+    ("findings", "told"),
+    [
+        ((FINDING,), "In total about 1,204 orders and ¥421,118 lost."),
+        ((FINDING, replace(FINDING, lost_orders=None, lost_amount=None)), "at least 1,204 orders and ¥421,118 lost."),
+        ((replace(FINDING, is_overlapping=True),), "In total about 1,204 orders and ¥421,118 lost."),
+        ((FINDING, replace(FINDING, lost_orders=Estimate(2000), is_overlapping=True)), "at least 2,000 orders"),
+        ((replace(FINDING, lost_amount=None),), "In total about 1,204 orders lost."),
+        ((WITHHELD,), "To act on today: 1."),
+    ],
+)
+def test_page_1_says_what_is_at_stake_as_far_as_it_is_known(findings: tuple[Finding, ...], told: str) -> None:
+    report = replace(BUSY, diagnosis=replace(DIAGNOSIS, findings=findings))
+    summary = write_summary_sentence(report, load_words("en"))
+    assert told in summary
+    assert ("lost" in summary) == any(each.lost_orders for each in findings)
+
+
+def test_a_finding_that_costs_nothing_has_no_line_of_noughts() -> None:
+    costless = replace(FINDING, lost_orders=Estimate(0.0, 0.0, 0.0), lost_amount=Estimate(0.0, 0.0, 0.0))
+    assert write_cost(FINDING, "CNY", load_words("en"))
+    assert write_cost(costless, "CNY", load_words("en")) == ""
+
+
+def test_a_week_without_trouble_folds_its_deliveries_away() -> None:
+    days = tuple(replace(day, verdict=ReportVerdict.PASS, is_counted=True, editions=1) for day in WEEK.days)
+    calm = replace(WEEK, days=days, quarantine=())
+    words = load_words("en")
+    (section,) = build_deliveries_section(calm, words)
+    assert section["table"] is None
+    assert section["behind"]["table"]["rows"]
+    warned = replace(days[0], verdict=ReportVerdict.WARN)
+    (section,) = build_deliveries_section(replace(calm, days=(warned, *days[1:])), words)
+    assert section["table"]["rows"]
+
+
+def test_a_funnel_that_nobody_entered_says_so_instead_of_noughts() -> None:
+    cohort = OwnCohort(BUSINESS_DATE, BUSINESS_DATE, True, (OwnStep("view", 0, 0, 0, 0),))
+    text = printed(replace(EMPTY, own_funnels=(OwnFunnel("mine", (cohort,)),)))
+    assert "Nobody entered from 2026-06-20 to 2026-06-20." in text
 
 
 def test_a_blocked_day_tells_nothing_to_do() -> None:

@@ -15,7 +15,7 @@ from funnelscope.messages.message_types import Unit
 from funnelscope.messages.wording import load_words
 from reports import DayPoint, Figure, OwnCohort, OwnFunnel, OwnStep, Pair, render_pictures, render_stage_png
 from reports.fonts import MissingGlyphError
-from reports.pictures.canvas import ALARM, apply_drawing_style, reduce_colours, save_svg
+from reports.pictures.canvas import ALARM, BLUE, apply_drawing_style, reduce_colours, save_svg
 from reports.pictures.funnel_picture import draw_stage
 from reports.pictures.pairs import list_figures
 from reports.pictures.trend import find_promotion_runs
@@ -108,8 +108,10 @@ def test_rows_and_columns_of_a_heat_map_and_steps_of_own_funnels_bear_the_labels
 
 def test_fewer_colours_keep_that_of_a_single_mark() -> None:
     picture = Image.new("RGB", (256, 40), "white")
-    picture.putdata([(place % 256,) * 3 for place in range(256 * 40)])
+    shades = [(place % 256, place % 256, min(place % 256 + place // 256, 255)) for place in range(256 * 40)]
+    picture.putdata(shades)
     picture.paste(ALARM, (3, 3, 8, 8))
+    picture.paste(BLUE, (20, 3, 60, 20))
     buffer = BytesIO()
     picture.save(buffer, "png")
     few = Image.open(BytesIO(reduce_colours(buffer.getvalue()))).convert("RGB").getpixel((5, 5))

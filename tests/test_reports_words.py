@@ -92,6 +92,25 @@ def test_counts_stand_behind_a_rate_with_their_coverage() -> None:
     assert EN.counts(Figure("visitors", Unit.COUNT, 3)) == ""
 
 
+@pytest.mark.parametrize(
+    ("language", "currency", "amount", "unit"),
+    [
+        ("zh", "CNY", "¥8,790", "元"),
+        ("zh", "JPY", "JP¥8,790", "日元"),
+        ("zh", "CHF", "CHF\xa08,790", "CHF"),
+        ("en", "CNY", "¥8,790", "¥"),
+        ("en", "EUR", "€8,790", "€"),
+        ("en", "CHF", "CHF\xa08,790", "CHF"),
+    ],
+)
+def test_money_carries_the_sign_its_readers_know(language: str, currency: str, amount: str, unit: str) -> None:
+    words = load_words(language)
+    assert words.amount("8,790", currency) == amount
+    assert words.amount("−8,790", currency) == f"−{amount}"
+    assert words.name_currency(currency) == unit
+    assert unit in words.with_currency("amount", currency)
+
+
 def test_messages_translate_keys_and_write_numbers_and_dates() -> None:
     impossible = Message(
         "steps_impossible", {"step": "order", "count": 12_000, "previous_step": "checkout", "previous_count": 9}

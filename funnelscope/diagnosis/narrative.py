@@ -9,6 +9,7 @@ from funnelscope.diagnosis.records import DetectableDropRecord, EvidenceRecord, 
 from funnelscope.diagnosis.stated_reasons import StatedReason
 from funnelscope.diagnosis.stored_diagnosis import StoredDiagnosis
 from funnelscope.messages.markdown import escape_lines
+from funnelscope.messages.wording import load_words
 from funnelscope.settings import Settings
 
 _LOSSES = ("lost_amount", "lost_amount_low", "lost_amount_high", "lost_amount_net")
@@ -21,8 +22,9 @@ def narrate_diagnosis(diagnosis: StoredDiagnosis, settings: Settings, language: 
     if day is None or day.state != "diagnosed":
         why = playbook.describe_reason(diagnosis.reason) if diagnosis.reason else ""
         return [playbook.sentences[diagnosis.state].format(date=diagnosis.business_date, why=why)]
+    currency = load_words(language).amount("", settings.currency)
     findings = [
-        _narrate_finding(finding, diagnosis.select_evidence(finding), settings, playbook)
+        _narrate_finding(finding, diagnosis.select_evidence(finding), currency, playbook)
         for finding in diagnosis.findings
     ]
     head = playbook.sentences["found" if findings else "nothing"].format(
@@ -33,12 +35,12 @@ def narrate_diagnosis(diagnosis: StoredDiagnosis, settings: Settings, language: 
     )
     drops = diagnosis.detectable_drops
     moves = [_narrate_other_move(move, playbook) for move in diagnosis.other_moves]
-    week = _narrate_week(diagnosis, settings, playbook)
+    week = _narrate_week(diagnosis, currency, playbook)
     visible = [_narrate_detectable_drops(drops, playbook)] if drops else []
     return [head, *findings, *week, *moves, *visible]
 
 
-def _narrate_week(diagnosis: StoredDiagnosis, settings: Settings, playbook: Playbook) -> list[str]:
+def _narrate_week(diagnosis: StoredDiagnosis, currency: str, playbook: Playbook) -> list[str]:
     """What is wrong with the week that ends on the day, under a heading of its own; nothing without any."""
     found = diagnosis.week_findings
     if not found:
@@ -47,7 +49,7 @@ def _narrate_week(diagnosis: StoredDiagnosis, settings: Settings, playbook: Play
         from_date=diagnosis.business_date - timedelta(days=6), to_date=diagnosis.business_date, count=len(found)
     )
     ranked = [replace(finding, rank=rank) for rank, finding in enumerate(found, start=1)]
-    return [head, *(_narrate_finding(finding, (), settings, playbook) for finding in ranked)]
+    return [head, *(_narrate_finding(finding, (), currency, playbook) for finding in ranked)]
 
 
 def _narrate_other_move(move: OtherMoveRecord, playbook: Playbook) -> str:
@@ -71,7 +73,7 @@ def _narrate_detectable_drops(drops: Sequence[DetectableDropRecord], playbook: P
 
 
 def _narrate_finding(
-    finding: FindingRecord, evidence: Sequence[EvidenceRecord], settings: Settings, playbook: Playbook
+    finding: FindingRecord, evidence: Sequence[EvidenceRecord], currency: str, playbook: Playbook
 ) -> str:
     sentences, fault = playbook.sentences, playbook.classes[finding.fault_class]
     values = {
@@ -81,7 +83,7 @@ def _narrate_finding(
         "next_step": fault.next_step,
         "slice": playbook.name_slice(finding.slice),
         "status": playbook.statuses[finding.status],
-        "currency": settings.currency,
+        "currency": currency,
         "reason": playbook.describe_reasons(finding.stated_reasons),
     }
     values = _keep_on_one_line(values)

@@ -23,6 +23,7 @@ TRANSLATED_VALUES = {
     "metric": "metrics",
     "dimension": "dimensions",
     "check": "checks",
+    "checked_table": "checked_tables",
     "figure": "stated_figures",
     "whole_figure": "stated_figures",
     "level": "levels",
@@ -171,7 +172,7 @@ class Words:
         return format_grouped(value, 3).rstrip("0")
 
     def value(self, value: Number | None, unit: Unit, digits: int | None = None) -> str:
-        """`value` with its unit; the text `no_data` if it is None. Money has no currency sign."""
+        """`value` with its unit; the text `no_data` if it is None. Money has no sign of its currency: see `amount`."""
         if value is None:
             return self.no_data
         digits = choose_digits(value, unit) if digits is None else digits
@@ -181,6 +182,23 @@ class Words:
         if unit in (Unit.SECONDS, Unit.MILLISECONDS, Unit.DAYS):
             return self.text("labels", unit.value, value=written)
         return written
+
+    def amount(self, written: str, currency: str) -> str:
+        """A formatted number of money with the sign of its currency, or its ISO code where it has none."""
+        sign = self._currency(currency).get("sign", f"{currency}\N{NO-BREAK SPACE}")
+        return f"{MINUS}{sign}{written[1:]}" if written.startswith(MINUS) else f"{sign}{written}"
+
+    def name_currency(self, currency: str) -> str:
+        """What stands in brackets behind the name of money: 元 or $, else the ISO code."""
+        return self._currency(currency).get("unit", currency)
+
+    def with_currency(self, name: str, currency: str) -> str:
+        """The name of money with its currency behind it."""
+        return self.text("labels", "with_unit", name=name, unit=self.name_currency(currency))
+
+    def _currency(self, currency: str) -> Mapping[str, str]:
+        known: Mapping[str, Mapping[str, str]] = self.sections["currencies"]
+        return known.get(currency, {})
 
     def change(self, value: Number | None, baseline: Number | None, unit: Unit, digits: int | None = None) -> str:
         """Change of `value` against `baseline`: in percentage points for a rate, else in percent of the baseline."""

@@ -266,15 +266,17 @@ def read_gate_warnings(published: Published) -> dict[tuple[str, str], Message]:
     titles = _read_own_titles(published)
     return {
         (record["table_name"], record["check_name"]): _build_warning(
-            record["check_name"], record["severity"], read_observation(record), titles
+            record["check_name"], record["severity"], read_observation(record), titles, record["table_name"]
         )
         for record in _read_failed_checks(published)
     }
 
 
-def _build_warning(check: str, severity: str, found: CheckObservation, titles: Mapping[str, str]) -> Message:
+def _build_warning(
+    check: str, severity: str, found: CheckObservation, titles: Mapping[str, str], table: str
+) -> Message:
     key = "check_failed" if severity == "block" else "check_warned"
-    return Message(key, {"check": titles.get(check, check), "observed": found.observed})
+    return Message(key, {"check": titles.get(check, check), "checked_table": table, "observed": found.observed})
 
 
 def _build_reason_message(reason: Mapping[str, str], warnings: Mapping[tuple[str, str], Message]) -> Message:
@@ -282,5 +284,6 @@ def _build_reason_message(reason: Mapping[str, str], warnings: Mapping[tuple[str
     if reason["key"].startswith("family_"):
         return Message(reason["key"], {"family": reason["subject"]})
     check = reason.get("check") or reason["subject"]
-    told = _build_warning(check, reason["severity"], read_observation({**reason, "found": None}), {})
-    return warnings.get((reason.get("table", ""), check), told)
+    table = reason.get("table", "")
+    told = _build_warning(check, reason["severity"], read_observation({**reason, "found": None}), {}, table)
+    return warnings.get((table, check), told)

@@ -231,7 +231,7 @@ def _convert_finding(
         rate=rate,
         stability=finding.stability,
         runner_up=_name_slice(published, finding.runner_up or {}),
-        strongest_part=_name_slice(published, finding.strongest_part or {}),
+        strongest_part=_name_slice(published, find_lasting_part(published, finding)),
         evidence=tuple(_convert_evidence(each, finding.since_date, playbook) for each in evidence),
         question=playbook.questions[finding.stage],
         next_step=texts.next_step,
@@ -267,6 +267,20 @@ def _read_losses_so_far(published: Published, finding: FindingRecord) -> tuple[f
         finding_id=finding.finding_id,
     )
     return rows[0] if rows else (finding.lost_orders, finding.lost_amount)
+
+
+def find_lasting_part(published: Published, finding: FindingRecord) -> Mapping[str, str]:
+    """What moved most inside the slice, if most days of the finding name it; empty where it may be chance."""
+    part = finding.strongest_part
+    if not part:
+        return {}
+    rows = published.rows(
+        "select strongest_part from diagnosis.findings "
+        "where finding_id = $finding_id and business_date <= $to_date and status <> 'recovered'",
+        finding_id=finding.finding_id,
+    )
+    named = sum(other is not None and json.loads(other) == part for (other,) in rows)
+    return part if 2 * named > len(rows) or not rows else {}
 
 
 def _locate_finding(published: Published, finding: FindingRecord) -> str:

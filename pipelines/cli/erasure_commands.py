@@ -70,8 +70,10 @@ def _print_person(settings: "Settings", person: "Person") -> None:
     quarantined = {tell(settings, "in_quarantine"): person.quarantined}
     echo(tell(settings, "rows", counts=counted({**person.rows, **quarantined})))
     if person.orders:
-        amount = {"amount": person.amount, "currency": settings.currency}
-        echo(tell(settings, "orders_erased", orders=person.orders, **amount))
+        from funnelscope.messages.wording import load_words
+
+        amount = load_words(settings.language).amount(f"{person.amount:,}", settings.currency)
+        echo(tell(settings, "orders_erased", orders=person.orders, amount=amount))
     if person.days:
         echo(tell(settings, "days_change", count=len(person.days), first=person.days[0], last=person.days[-1]))
     if person.shared_visitors:

@@ -18,7 +18,7 @@ from reports.pages.finding_blocks import build_finding_briefs, build_finding_sec
 from reports.pages.table_blocks import Content, build_section, build_table, write_column_heads, write_runs_of_days
 
 WHOLE_WIDTHS = (None, 28, 28, 22, 28, 22)
-PHASE_WIDTHS = (None, 11, 20, 19, 20, 17, 17, 20, 16)
+PHASE_WIDTHS = (None, 10, 18, 18, 18, 17, 17, 20, 15)
 PHASE_FIGURES = (
     *("paid_amount", "refunded_amount", "net_amount", "paid_orders", "visitors_a_day", "visitor_pay_rate"),
     "amount_per_buyer",
@@ -249,7 +249,7 @@ def build_phases_section(report: Report, review: CampaignReview, words: Words) -
     head = [words.text("campaign", "phase"), words.text("campaign", "day_count")]
     head += [words.name_figure(key) for key in kept]
     widths = [*PHASE_WIDTHS[:2], *(PHASE_WIDTHS[2 + PHASE_FIGURES.index(key)] for key in kept)]
-    note = words.text("campaign", "phases_note", currency=report.currency)
+    note = words.text("campaign", "phases_note", currency=words.name_currency(report.currency))
     return build_section(words.text("campaign", "phases"), build_table(head, rows, widths), note)
 
 
@@ -258,7 +258,7 @@ def build_around_section(report: Report, review: CampaignReview, words: Words) -
     rows = [_build_around_row(side, words) for side in review.around]
     keys = ("day_count", "paid_around", "plain_around", "differs", "healthy")
     head = [words.text("campaign", "around_days"), *(words.text("campaign", key) for key in keys)]
-    heading = words.text("campaign", "around", currency=report.currency)
+    heading = words.text("campaign", "around", currency=words.name_currency(report.currency))
     has_range = any(side.low is not None for side in review.around)
     kept = [0, 1, 2, *([3, 4] if review.plain_days else []), *([5] if has_range else [])]
     note = words.text("campaign", "around_note") + (words.text("campaign", "around_rule") if has_range else "")
@@ -289,7 +289,7 @@ def build_refunds_section(report: Report, review: CampaignReview, words: Words) 
     rows = [_build_refund_row(each, words) for each in review.refunds]
     head = [words.text("campaign", "refund_age")]
     head += [words.text("campaign", key) for key in ("refunded", "this_time", "last_time", "plain_days")]
-    heading = words.text("campaign", "refunds", currency=report.currency)
+    heading = words.text("campaign", "refunds", currency=words.name_currency(report.currency))
     kept = [0, 1, 2, *([3] if review.whole.last_days else []), *([4] if review.plain_days else [])]
     return build_section(
         heading, _build_columns(head, rows, REFUND_WIDTHS, kept), words.text("campaign", "refunds_note")
@@ -325,7 +325,7 @@ def build_moves_section(moves: CampaignMoves, report: Report, review: CampaignRe
     ]
     measure = words.name_figure(moves.measure)
     if moves.unit is Unit.MONEY:
-        measure = words.text("labels", "with_unit", name=measure, unit=report.currency)
+        measure = words.with_currency(measure, report.currency)
     dimension = words.text("dimensions", moves.dimension)
     keys = ("this_time", "last_time", "change", "plain_days", "change")
     head = [dimension, *(words.text("campaign", key) for key in keys)]
@@ -333,7 +333,8 @@ def build_moves_section(moves: CampaignMoves, report: Report, review: CampaignRe
     note = f"{words.define_figure(moves.measure)} {words.text('campaign', f'moves_by_{key}')}"
     heading = "largest" if key == "size" else "moves"
     heading = words.text("campaign", heading, dimension=dimension, measure=measure)
-    return build_section(heading, _build_compared(head, rows, MOVE_WIDTHS, review), note)
+    section = build_section(heading, _build_compared(head, rows, MOVE_WIDTHS, review), note)
+    return section | {"is_half": not (review.whole.last_days or review.plain_days)}
 
 
 def build_campaign_findings(report: Report, words: Words) -> Content | None:
@@ -389,7 +390,7 @@ def _name(figure: CampaignFigure, report: Report, words: Words) -> str:
     name = words.name_figure(figure.key)
     if figure.is_stated:
         name = words.text("labels", "as_stated", name=name)
-    return words.text("labels", "with_unit", name=name, unit=report.currency) if figure.unit is Unit.MONEY else name
+    return words.with_currency(name, report.currency) if figure.unit is Unit.MONEY else name
 
 
 def _write(value: Number | None, figure: CampaignFigure, words: Words) -> str:
@@ -417,4 +418,4 @@ def _write_change(figure: CampaignFigure, other: Number | None, words: Words) ->
 
 
 def _write_money(value: Number, report: Report, words: Words) -> str:
-    return words.text("labels", "money", currency=report.currency, value=words.value(value, Unit.MONEY, 0))
+    return words.amount(words.value(value, Unit.MONEY, 0), report.currency)

@@ -13,19 +13,30 @@ from reports.model import (
     FamilyDelivery,
     Figure,
     Report,
+    ReportVerdict,
     TrustLine,
     has_events,
     select_drawn_parts,
     select_told_indicators,
 )
 from reports.pages.platform_pages import name_platform, write_stated
-from reports.pages.table_blocks import Content, Widths, build_section, build_table, name_figure, write_column_heads
+from reports.pages.table_blocks import (
+    Content,
+    Widths,
+    build_section,
+    build_table,
+    fold_away,
+    name_figure,
+    write_column_heads,
+)
 
 DELIVERY_WIDTHS: Widths = (None, 42, 22, 22, 20, 22, 20)
 CHECK_WIDTHS: Widths = (46, 20, 36, None, 34)
 QUARANTINE_WIDTHS: Widths = (30, None, 22)
 CHANGE_WIDTHS: Widths = (None, 34, 34, 24)
 FIGURE_SOURCE_WIDTHS: Widths = (None, 46, 28, 28, 28)
+ORDINARY_RULES = ("sum", "pooled")
+"""How most figures of several days come about: told once, not at each of them."""
 TRUST_WIDTHS: Widths = (34, None, 28, 28, 22, 26)
 
 
@@ -55,7 +66,17 @@ def build_deliveries_section(report: Report, words: Words) -> list[Content]:
     if not deliveries and note is None:
         return []
     body = build_deliveries_table(deliveries, words) if deliveries else None
-    return [build_section(words.text("headings", "deliveries"), body, note)]
+    section = build_section(words.text("headings", "deliveries"), body, note)
+    return [section] if note or not is_all_in_order(report) else fold_away([section], "deliveries", words)
+
+
+def is_all_in_order(report: Report) -> bool:
+    """Whether every day of a week or month is there and passed: the first page says so, and no family needs a word."""
+    return (
+        bool(report.days)
+        and not report.quarantine
+        and all(day.is_counted and day.verdict is ReportVerdict.PASS and day.editions < 2 for day in report.days)
+    )
 
 
 def pair_short_sections(sections: list[Content]) -> list[Content]:
@@ -278,7 +299,7 @@ def build_definitions_chapter(report: Report, words: Words) -> Content | None:
     terms_of = []
     for group, key in terms:
         rule = rules.get(key) if group == "metrics" else None
-        explained = words.text("several_days", rule) if rule else ""
+        explained = words.text("several_days", rule) if rule and rule not in ORDINARY_RULES else ""
         defined = words.define_figure(key) if group == "metrics" else words.detail(group, key, "definition")
         if not defined:  # a figure that its name explains
             continue
@@ -288,4 +309,7 @@ def build_definitions_chapter(report: Report, words: Words) -> Content | None:
         terms_of.append({"term": term, "meaning": f"{defined} {explained}".strip()})
     if not terms_of:
         return None
+    if any(rules.values()):
+        of_all = {"term": words.text("several_days", "name"), "meaning": words.text("several_days", "ordinary")}
+        terms_of.insert(0, of_all)
     return {"anchor": "definitions", "heading": words.text("headings", "definitions"), "terms": terms_of}

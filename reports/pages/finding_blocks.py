@@ -1,6 +1,6 @@
 """The findings of the diagnosis in sentences: the verdict of the day, the findings in brief and in full."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from funnelscope.messages.message_types import Number, Unit
@@ -9,6 +9,7 @@ from reports.model import (
     Diagnosis,
     Estimate,
     Evidence,
+    Figure,
     Finding,
     FindingMark,
     FindingStatus,
@@ -22,6 +23,7 @@ from reports.model import (
     select_told_findings,
 )
 from reports.pages.table_blocks import (
+    WHOLE_MONEY,
     Content,
     Widths,
     build_section,
@@ -32,6 +34,7 @@ from reports.pages.table_blocks import (
 )
 from reports.pictures.finding_picture import WIDTH_MM, name_picture
 from reports.pictures.trend import has_trend
+from reports.tones import write_mark
 
 FINDING_WIDTHS: Widths = (42, None)
 TOLD_FIRST = ("status", "days", "observed_rate", "lost_orders", "lost_amount", "status_reason", "next_step")
@@ -124,7 +127,7 @@ def write_period_sentences(report: Report, words: Words) -> list[str]:
         for key, other in against.items()
         if other
     ]
-    money = words.text("labels", "money", currency=report.currency, value=write_whole(paid.figure.value, words))
+    money = words.amount(write_whole(paid.figure.value, words), report.currency)
     told = words.text("labels", "separator").join((money, *compared))
     return [words.text("verdict_sentences", "period_amount", told=told), *_write_promotion_days(report, words)]
 
@@ -191,20 +194,30 @@ def _write_summary(report: Report, diagnosis: Diagnosis, words: Words) -> str:
 
 
 def _write_cost_together(report: Report, acting: Sequence[Finding], words: Words) -> str:
-    """How many findings there are, and what they cost together where that is known of each."""
-    count = words.plain(len(acting))
-    amounts = [each.lost_amount for each in acting if not each.is_overlapping]
-    orders = [each.lost_orders for each in acting if not each.is_overlapping]
-    if len(amounts) < len(acting) or any(each is None for each in (*amounts, *orders)):
-        return words.text("verdict_sentences", "to_do", count=count)
-    lost = sum(float(each.value) for each in amounts if each is not None)
-    lost_orders = sum(float(each.value) for each in orders if each is not None)
-    if lost <= 0 or lost_orders <= 0:
-        return words.text("verdict_sentences", "to_do", count=count)
-    money = words.text("labels", "money", currency=report.currency, value=write_whole(lost, words))
-    return words.text(
-        "verdict_sentences", "to_do_and_cost", count=count, orders=write_whole(lost_orders, words), money=money
+    """How many findings there are, and what they cost together.
+
+    That is at least so much where the cost of one is unknown, or where one may be counted in another: of those only the
+    costliest counts.
+    """
+    to_do = words.text("verdict_sentences", "to_do", count=words.plain(len(acting)))
+    alone = [each for each in acting if not each.is_overlapping or len(acting) == 1]
+    shared = [each for each in acting if each not in alone]
+
+    def total(losses: Callable[[Finding], Estimate | None]) -> float:
+        of_each = [float(lost.value) if (lost := losses(each)) else 0.0 for each in alone]
+        return max([sum(of_each), *(float(lost.value) for each in shared if (lost := losses(each)))])
+
+    orders, amount = total(lambda each: each.lost_orders), total(lambda each: each.lost_amount)
+    if orders <= 0 or amount < 0:
+        return to_do
+    is_whole = not shared and all(each.lost_orders and (each.lost_amount or not amount) for each in alone)
+    lost = words.text(
+        "verdict_sentences",
+        "lost_orders_and_amount" if amount else "lost_orders",
+        orders=write_whole(orders, words),
+        money=words.amount(write_whole(amount, words), report.currency),
     )
+    return f"{to_do} {words.text('verdict_sentences', 'cost' if is_whole else 'cost_at_least', lost=lost)}"
 
 
 def write_calm_sentence(report: Report, diagnosis: Diagnosis, words: Words) -> str:
@@ -214,10 +227,7 @@ def write_calm_sentence(report: Report, diagnosis: Diagnosis, words: Words) -> s
     """
     if diagnosis.state not in ("calm", "found"):
         return words.text("diagnosis_states", diagnosis.state, reason=diagnosis.reason)
-    moved = [
-        f"{name_figure(figure, report.currency, words)} {write_marked_value(figure, words)}"
-        for figure in list_marked_figures(report)
-    ]
+    moved = [_write_moved_figure(figure, report, words) for figure in list_marked_figures(report)]
     for platform, where, figure in list_marked_platform_figures(report):
         whole = words.translate_or_keep("platforms", platform.name)
         name = f"{where} {words.name_figure(figure.key)}".strip()
@@ -248,6 +258,15 @@ def write_calm_sentence(report: Report, diagnosis: Diagnosis, words: Words) -> s
     return f"{words.text('diagnosis_states', 'calm')} {words.text('verdict_sentences', 'visible_drop', drops=drops)}"
 
 
+def _write_moved_figure(figure: Figure, report: Report, words: Words) -> str:
+    """A figure beyond its usual range, with its mark; money with its sign, and amounts of a day whole."""
+    if figure.unit is not Unit.MONEY or figure.value is None:
+        return f"{words.name_figure(figure.key)} {write_marked_value(figure, words)}"
+    written = words.value(figure.value, Unit.MONEY, 0 if figure.key in WHOLE_MONEY else None)
+    mark = write_mark(figure.mark, figure.key, words)
+    return f"{words.name_figure(figure.key)} {mark} {words.amount(written, report.currency)}"
+
+
 def write_finding_title(finding: Finding, words: Words) -> str:
     """What happened and where: "Coupon refused: coupon SHOP20"."""
     return words.text("labels", "finding", title=finding.title, slice=words.format_slice(finding.slice))
@@ -265,7 +284,7 @@ def write_money(estimate: Estimate | None, currency: str, words: Words) -> str:
     """An amount of money with its currency and interval."""
     if estimate is None:
         return words.no_data
-    value = words.text("labels", "money", currency=currency, value=write_whole(estimate.value, words))
+    value = words.amount(write_whole(estimate.value, words), currency)
     return add_interval(value, estimate, words)
 
 
@@ -418,8 +437,10 @@ def write_duration(finding: Finding, report: Report, words: Words) -> str:
 
 
 def write_cost(finding: Finding, currency: str, words: Words) -> str:
-    """Orders and money that were lost, on the day and since the fault began; empty where nothing is known."""
-    if finding.lost_orders is None:
+    """Orders and money that were lost, on the day and since the fault began; empty where nothing is known or lost."""
+    if finding.lost_orders is None or not any(
+        (finding.lost_orders.value, finding.lost_orders.low, finding.lost_orders.high)
+    ):
         return ""
     is_gain = float(finding.lost_orders.value) < 0
     lost = turn(finding.lost_orders, is_gain)

@@ -18,7 +18,7 @@ from reports.pages.table_blocks import (
 from reports.pictures.trend import select_trends
 
 SHARE_DIGITS = 1
-DAY_FIGURE_WIDTHS = (22, 13, 17, 17, 15, 18)
+DAY_FIGURE_WIDTHS = (21, 12, 15, 16, 14, 17)
 MONEY_WIDTHS: Widths = (None, 32, 17, 20, 32, 20)
 
 
@@ -37,9 +37,9 @@ def build_money_chapter(report: Report, words: Words) -> Content | None:
         "sections": [
             *([bridge] if (bridge := build_bridge_section(report, words)) else []),
             *build_trend_sections(report, words),
-            *([build_days_section(report, words)] if report.days else []),
             *([build_money_section(money, currency, words)] if is_known else []),
             *build_factors_sections(report, money, words),
+            *([build_days_section(report, words)] if report.days else []),
         ],
     }
 
@@ -53,7 +53,9 @@ def build_bridge_section(report: Report, words: Words) -> Content | None:
         f"{words.text('bridge', bar.key)} {format_signed(float(bar.change), 0)}" for bar in bridge.bars
     )
     picture = {"file": "bridge.svg", "alt": words.text("alternatives", "bridge", parts=spoken)}
-    return build_section(words.text("headings", "bridge", currency=report.currency), None, picture=picture)
+    return build_section(
+        words.text("headings", "bridge", currency=words.name_currency(report.currency)), None, picture=picture
+    )
 
 
 def build_trend_sections(report: Report, words: Words) -> list[Content]:
@@ -116,7 +118,8 @@ def build_money_section(money: MoneySplit, currency: str, words: Words) -> Conte
             *write_money_row_end(excluded, words),
         ]
     )
-    head = write_column_heads(words, "part", "amount", "share", "payments", "usual", "change", currency=currency)
+    unit = words.name_currency(currency)
+    head = write_column_heads(words, "part", "amount", "share", "payments", "usual", "change", currency=unit)
     picture = {"file": "money.svg", "alt": words.text("alternatives", "money", parts=", ".join(spoken))}
     is_known = any(part.baseline is not None for part in money.parts.values())
     body = build_compared_table(head, rows, MONEY_WIDTHS, 2, is_known)

@@ -49,6 +49,8 @@ def build_cohort_section(funnel: OwnFunnel, cohort: OwnCohort, words: Words, pic
     days = {"from_date": cohort.entered_from.isoformat(), "to_date": cohort.entered_to.isoformat()}
     kind = "own_funnel_mature" if cohort.is_mature else "own_funnel_open"
     heading = words.text("headings", kind, name=words.translate_dimension_value("funnel", funnel.name))
+    if not any(step.units for step in cohort.steps):
+        return build_section(heading, None, words.text("notes", "own_funnel_empty", **days))
     return build_section(
         heading, build_table(head, rows, OWN_FUNNEL_WIDTHS), words.text("notes", kind, **days), picture
     )

@@ -1,7 +1,4 @@
-"""One chapter for each stage.
-
-With a finding it fits on a page: what does not bear on the finding is folded away in the HTML edition.
-"""
+"""One chapter for each stage, which fits on a page: the rest is folded away in the HTML edition."""
 
 from collections.abc import Sequence
 
@@ -32,6 +29,7 @@ from reports.pages.table_blocks import (
     build_section,
     build_table,
     fold_away,
+    print_in_halves,
     write_baseline_and_change,
     write_column_heads,
     write_earlier,
@@ -75,7 +73,8 @@ def build_stage_chapter(stage: Stage, report: Report, words: Words) -> Content:
     filled = [slices for slices in filled if slices not in drawn]
     last_note = write_slices_note(stage, report, words)
     outcomes = [*build_windows_sections(stage, words), *build_responses_section(stage, words)]
-    told = 0 if select_findings_of_stage(report, stage.key) else 1 if is_diagnosed(report) else len(outcomes)
+    has_more = bool(select_findings_of_stage(report, stage.key)) or lacks_comparable_days(report)
+    told = 0 if has_more else 1 if is_diagnosed(report) else len(outcomes)
     folded = [*outcomes[told:], *(build_slice_section(slices, None, words) for slices in drawn)]
     chapter["tables"] = [
         *build_questions_section(stage, words),
@@ -229,6 +228,8 @@ def build_indicators_section(stage: Stage, report: Report, words: Words) -> list
     key = "usual_indicators" if told else "all_usual_indicators"
     note = words.text("notes", key, count=words.plain(len(rest))) if rest else None
     body = build_figures_table(told, report.currency, words) if told else None
+    if body and lacks_comparable_days(report):
+        body = print_in_halves(body)
     section = build_section(words.text("headings", "indicators") if told else None, body, note)
     if rest:
         section["behind"] = {

@@ -23,6 +23,7 @@ from reports.model import (
 from reports.pages.finding_blocks import build_finding_briefs, build_follow_ups_section, write_summary_sentence
 from reports.pages.platform_pages import build_platform_sections, build_platform_strip
 from reports.pages.table_blocks import (
+    WHOLE_MONEY,
     Content,
     build_section,
     build_table,
@@ -37,8 +38,6 @@ from reports.pages.table_blocks import (
 from reports.pictures.trend import has_trend
 from reports.tones import find_tone, write_mark
 
-WHOLE_MONEY = ("paid_amount", "expected_net_amount", "cost")
-"""Amounts of a day, which are told without cents."""
 PRODUCTS_NAMED = 4
 """Of those whose stock ends."""
 MONTHLY = ("paid_amount", "cost")
@@ -324,19 +323,23 @@ def write_story(report: Report, words: Words) -> str | None:
     losses = [float(each.value) for each in lost if each is not None]
     if not losses or len(losses) < len(lost) or sum(losses) <= 0:
         return None
+
+    def write_amount(value: Number) -> str:
+        return words.amount(words.value(value, Unit.MONEY, 0), report.currency)
+
     without = float(paid.value) + sum(losses)
     low, high = paid.usual_low, paid.usual_high
     is_usual = low is not None and high is not None and float(low) <= without <= float(high)
     weekday = name_usual_weekday(report, words)
-    usual = words.value(paid.baseline, Unit.MONEY, 0)
+    usual = write_amount(paid.baseline)
     return words.text(
         "story",
         "explained" if is_usual else "rest_is_low" if without < float(paid.baseline) else "rest_is_high",
-        without=words.value(without, Unit.MONEY, 0),
+        without=write_amount(without),
         usual=words.text("labels", "usual_weekday", weekday=weekday, value=usual)
         if weekday
         else words.text("labels", "usual", value=usual),
-        rest=words.value(abs(without - float(paid.baseline)), Unit.MONEY, 0),
+        rest=write_amount(abs(without - float(paid.baseline))),
     )
 
 

@@ -14,6 +14,9 @@ Content = dict[str, Any]
 Widths = Sequence[int | None]
 EARLIER_DAYS = {"day_before": 1, "week_before": 7}
 FIGURE_WIDTHS: Widths = (None, 56, 24, 23, 21)
+LEAST_ROWS_IN_HALVES = 6
+WHOLE_MONEY = ("paid_amount", "expected_net_amount", "cost")
+"""Amounts of a day, which the first page tells without cents."""
 
 
 def build_table(head: Sequence[str] | None, rows: Sequence[Sequence[str]], widths: Widths, left: int = 1) -> Content:
@@ -72,7 +75,7 @@ def write_column_heads(words: Words, *keys: str, **values: str) -> list[str]:
 def name_figure(figure: Figure, currency: str, words: Words) -> str:
     """The figure's name, with the currency if it is money."""
     name = words.name_figure(figure.key)
-    return words.text("labels", "with_unit", name=name, unit=currency) if figure.unit is Unit.MONEY else name
+    return words.with_currency(name, currency) if figure.unit is Unit.MONEY else name
 
 
 def write_baseline_and_change(figure: Figure, words: Words) -> tuple[str, str]:
@@ -141,6 +144,15 @@ def _build_figures_against(
             rows.append([name, "", words.value(figure.mean_of_days, figure.unit), "", ""])
     head = write_column_heads(words, "figure", "counts", "value", key, "change")
     return build_compared_table(head, rows, FIGURE_WIDTHS, 2, any(other is not None for other in others))
+
+
+def print_in_halves(table: Content) -> Content:
+    """A table of figures, printed as two halves side by side if it is long; the usual values are then in the change."""
+    if len(table["rows"]) < LEAST_ROWS_IN_HALVES:
+        return table
+    is_compared = len(table["widths"]) == len(FIGURE_WIDTHS)
+    columns, widths = ([0, 1, 2, 4], [None, 24, 16, 18]) if is_compared else ([0, 1, 2], [None, 26, 19])
+    return table | {"halves": {"columns": columns, "widths": widths}}
 
 
 def write_runs_of_days(days: Sequence[date], words: Words) -> list[str]:

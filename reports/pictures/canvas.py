@@ -16,6 +16,7 @@ from reports.tones import Tone
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
+    from PIL.Image import Image as PngImage
 
 PAGE_WIDTH_MM = 174.0
 HALF_WIDTH_MM = 84.0
@@ -30,7 +31,8 @@ GOOD, GOOD_FILL = "#00735f", "#5bb5a2"
 """Of what is better than usual, as a text and as a field: lighter than alarm, so that they differ in grey."""
 TONE_COLOURS = {Tone.BAD: ALARM, Tone.GOOD: GOOD, Tone.NEITHER: INK}
 SHADES = ("#0072b2", "#5aa5d1", "#a9cfe6", "#dfeaf1")  # dark to light, so that order survives printing in grey
-COLOURS = 128  # of a PNG: the few drawn colours, and their blended edges
+COLOURS, BRIGHT_COLOURS = 128, 32  # of a PNG: the few drawn colours, and their blended edges
+BRIGHT = 100  # between the strongest and the weakest of red, green and blue
 TEXT_POINTS = 7.5
 SMALL_POINTS = 6.5
 ROW_MM = 5.4
@@ -76,14 +78,33 @@ def save_png(canvas: "Canvas", name: str, dots_per_inch: int = 144) -> bytes:
 
 
 def reduce_colours(picture: bytes) -> bytes:
-    """The same PNG with a palette: a fifth of the bytes. Rare colours, as of a single mark, stay what they are."""
+    """The same PNG with a palette: a fifth of the bytes.
+
+    Bright colours have a part of the palette to themselves: of the few pixels of a mark they would turn into grey.
+    """
+    import numpy as np
     from PIL import Image
 
     whole = Image.open(BytesIO(picture)).convert("RGB")
-    few = whole.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    pixels = np.asarray(whole)
+    bright = pixels[np.ptp(pixels, axis=2) >= BRIGHT]
+    palette = _choose_colours(whole, COLOURS - BRIGHT_COLOURS)
+    if len(bright):
+        palette += _choose_colours(Image.fromarray(bright[np.newaxis]), BRIGHT_COLOURS)
+    chosen = Image.new("P", (1, 1))
+    chosen.putpalette(palette)
+    few = whole.quantize(palette=chosen, dither=Image.Dither.NONE)
     buffer = BytesIO()
     few.save(buffer, "png", optimize=True)
     return buffer.getvalue()
+
+
+def _choose_colours(picture: "PngImage", most: int) -> list[int]:
+    """At most so many colours that stand for those of the picture: red, green, blue, and so on."""
+    from PIL.Image import Quantize
+
+    few = picture.quantize(most, method=Quantize.MAXCOVERAGE)
+    return (few.getpalette() or [])[: 3 * most]
 
 
 def _save(canvas: "Canvas", name: str, **options: Any) -> bytes:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 TOP_MM, BARS_MM, AXIS_MM, LANE_MM = 4.0, 27.0, 5.5, 3.6
+TALL_BARS_MM = 60.0
+"""Of a month without findings, whose first page has the room."""
 LEFT_MM, RIGHT_MM = 18.0, 2.0
 MOST_VALUES = 10
 """Of more days the values stand on the axis alone."""
@@ -32,10 +34,11 @@ MOST_DATES = 16
 
 def draw_daily(figure: Figure, findings: Sequence[Finding], words: Words) -> "Canvas":
     """A bar for each day, and a lane with the days of each finding, in the order of the page."""
-    canvas = create_canvas(TOP_MM + BARS_MM + AXIS_MM + LANE_MM * len(findings))
-    axes = add_axes(canvas, LEFT_MM, TOP_MM, PAGE_WIDTH_MM - LEFT_MM - RIGHT_MM, BARS_MM)
-    axes.set_axis_on()
     points = figure.trend
+    bars = BARS_MM if findings or len(points) <= MOST_VALUES else TALL_BARS_MM
+    canvas = create_canvas(TOP_MM + bars + AXIS_MM + LANE_MM * len(findings))
+    axes = add_axes(canvas, LEFT_MM, TOP_MM, PAGE_WIDTH_MM - LEFT_MM - RIGHT_MM, bars)
+    axes.set_axis_on()
     draw_promotions(axes, points, words)
     for place, point in enumerate(points):
         _draw_day(axes, place, point, words)

@@ -1,5 +1,6 @@
 """A stage's rate by two dimensions: each cell has its rate and the deviation from its baseline."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from funnelscope.messages.message_types import Unit
@@ -69,24 +70,44 @@ def measure_notability(cell: HeatCell) -> float:
     return difference / variance**0.5 if variance > 0 else 0.0
 
 
+@dataclass(frozen=True)
+class JudgedCell:
+    """A cell as it is told: its rate, its deviation in words, and how strongly it is coloured, below zero if worse."""
+
+    rate: str
+    deviation: str
+    strength: float
+
+
+def judge_cell(cell: HeatCell | None, words: Words) -> JudgedCell | None:
+    """The cell's texts and colour, of which 1 is the strongest; None without entries."""
+    if cell is None or not cell.entered:
+        return None
+    rate = cell.passed / cell.entered
+    written = words.value(rate, Unit.RATE)
+    usual = cell.baseline_passed / cell.baseline_entered if cell.baseline_entered else None
+    if not usual:
+        return JudgedCell(written, "", 0.0)
+    change = (rate - usual) / usual
+    z = measure_notability(cell)
+    sureness = min(abs(z) / NOTABLE_STANDARD_ERRORS, 1.0)  # deviations within chance stay pale
+    strength = min(max(change / FULL_COLOUR_AT, -1.0), 1.0) * sureness
+    sign = "below_bad" if z < 0 else "above_good"
+    mark = "" if abs(z) < NOTABLE_STANDARD_ERRORS else words.text("labels", sign)
+    return JudgedCell(written, f"{mark} {format_signed((rate - usual) * 100, 1)}".strip(), strength)
+
+
 def _draw_cell(sheet: "Axes", left: float, top: float, width: float, cell: HeatCell | None, words: Words) -> None:
     middle, centre = left + width / 2, top + CELL_HEIGHT_MM / 2
-    if cell is None or not cell.entered:
+    judged = judge_cell(cell, words)
+    if judged is None:
         sheet.text(middle, centre, words.text("labels", "no_comparison"), ha="center", va="center", color=QUIET)
         return
-    rate = cell.passed / cell.entered
-    usual = cell.baseline_passed / cell.baseline_entered if cell.baseline_entered else None
-    if usual:
-        change = (rate - usual) / usual
-        z = measure_notability(cell)
-        sureness = min(abs(z) / NOTABLE_STANDARD_ERRORS, 1.0)  # deviations within chance stay pale
-        strength = min(abs(change) / FULL_COLOUR_AT, 1.0) * sureness * 0.6
+    if judged.deviation:
         sheet.barh(
             centre, width - 0.6, left=left + 0.3, height=CELL_HEIGHT_MM - 0.6, linewidth=0,
-            color=ALARM if change < 0 else GOOD_FILL, alpha=strength,
+            color=ALARM if judged.strength < 0 else GOOD_FILL, alpha=abs(judged.strength) * 0.6,
         )  # fmt: skip
-        sign = "below_bad" if z < 0 else "above_good"
-        mark = "" if abs(z) < NOTABLE_STANDARD_ERRORS else words.text("labels", sign)
-        below = f"{mark} {format_signed((rate - usual) * 100, 1)}".strip()
-        sheet.text(middle, centre + 1.6, below, ha="center", va="center", color=INK, fontsize=SMALL_POINTS - 0.5)
-    sheet.text(middle, centre - (1.5 if usual else 0), words.value(rate, Unit.RATE), ha="center", va="center")
+        small = SMALL_POINTS - 0.5
+        sheet.text(middle, centre + 1.6, judged.deviation, ha="center", va="center", color=INK, fontsize=small)
+    sheet.text(middle, centre - (1.5 if judged.deviation else 0), judged.rate, ha="center", va="center")
