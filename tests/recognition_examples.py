@@ -129,6 +129,91 @@ EXAMPLES: dict[str, Example] = {
         },
         encoding="gb18030",
     ),
+    "qianniu_line_orders": Example(
+        "ExportOrderDetailList202606041020.csv",
+        "子订单编号 主订单编号 商品标题 商品价格 购买数量 商品属性 买家应付货款 买家实际支付金额 退款状态 退款金额 "
+        "订单创建时间 订单付款时间 商品ID",
+        [
+            ("4102\t", "4101\t", "帽子", "10.00", "2", "红", "18.00", "16.00", "退款成功", "3.00", CREATED, PAID, "61"),
+            (
+                "4103\t",
+                "4101\t",
+                "围巾",
+                "9.00",
+                "1",
+                "",
+                "9.00",
+                "0.00",
+                "没有申请退款",
+                "无退款申请",
+                CREATED,
+                "",
+                "62",
+            ),
+        ],
+        {
+            "orders_created": {"order_id": "4101", "line": "4102", "amount": "18", "quantity": "2", "product_id": "61"},
+            "orders_paid": {"event_time": PAID, "amount": "16", "event_id": "4102 paid"},
+            "orders_refunded": {"amount": "3", "event_time": PAID},
+        },
+        encoding="gb18030",
+    ),
+    "jd_orders": Example(
+        "京东订单_20260604.csv",
+        "订单号 商品ID 订购数量 支付方式 下单时间 订单金额 应付金额 订单状态 下单帐号 付款确认时间",
+        [
+            ('="2901"', "71", "1", "在线支付", CREATED, "30.00", "25.00", "完成", "jd_1", PAID),
+            ('="2901"', "72", "2", "在线支付", CREATED, "30.00", "25.00", "完成", "jd_1", PAID),
+            ('="2902"', "71", "1", "在线支付", CREATED, "9.00", "9.00", "(删除)等待付款", "jd_2", ""),
+        ],
+        {
+            "jd_created": {"order_id": "2901", "amount": "25", "customer_id": "jd_1"},
+            "jd_paid": {"event_time": PAID, "payment_provider": "在线支付"},
+            "jd_cancelled": {"order_id": "2902"},
+        },
+        encoding="gb18030",
+    ),
+    "douyin_orders": Example(
+        "抖店订单_20260604.csv",
+        "主订单编号 子订单编号 选购商品 商品规格 商品数量 商品ID 订单应付金额 支付方式 订单提交时间 订单完成时间 "
+        "支付完成时间 流量来源 订单状态 售后状态",
+        [
+            (
+                "\t691",
+                "\t6911",
+                "帽子",
+                "红",
+                "2",
+                "\t35",
+                "40.00",
+                "微信",
+                CREATED,
+                "-",
+                PAID,
+                "直播",
+                "已完成",
+                "退款成功",
+            ),
+            ("\t692", "\t6921", "帽子", "红", "1", "\t35", "20.00", "-", CREATED, "-", "-", "直播", "已关闭", "-"),
+        ],
+        {
+            "douyin_created": {"order_id": "691", "line": "6911", "amount": "40", "quantity": "2", "product_id": "35"},
+            "douyin_paid": {"event_time": PAID, "payment_provider": "微信"},
+            "douyin_refunded": {"event_time": PAID, "amount": "40"},
+        },
+    ),
+    "pdd_orders": Example(
+        "orders_export2026-06-04.csv",
+        "商品 订单号 订单状态 用户实付金额(元) 商家实收金额(元) 商品数量(件) 支付时间 "
+        "发货时间 商品id 商品规格 售后状态",
+        [("帽子", "2605-1\t", "已取消，退款成功", "37.90", "39.90", "1", f"{CREATED}\t", PAID, "77", "红", "退款成功")],
+        {
+            "pdd_created": {"order_id": "2605-1", "amount": "37.9", "quantity": "1", "product_id": "77"},
+            "pdd_paid": {"event_time": CREATED},
+            "pdd_shipped": {"event_time": PAID},
+            "pdd_refunded": {"event_time": PAID, "amount": "37.9"},
+        },
+    ),
     "qianniu_order_lines": Example(
         "ExportOrderDetailList202606041010.csv",
         "订单编号 标题 价格 购买数量 外部系统编号 商品属性 订单状态",
