@@ -129,6 +129,74 @@ EXAMPLES: dict[str, Example] = {
         },
         encoding="gb18030",
     ),
+    "shopify_transactions": Example(
+        "transactions_export_2026-06-04.csv",
+        "Order|Name|Kind|Gateway|Created At|Status|Amount|Currency",
+        [
+            ("5001", "#1001", "refund", "shopify_payments", f"{PAID} +0200", "success", "9.00", "EUR"),
+            ("5001", "#1001", "sale", "shopify_payments", f"{CREATED} +0200", "success", "24.00", "EUR"),
+        ],
+        {"shopify_refunded": {"order_id": "#1001", "amount": "9", "payment_provider": "shopify_payments"}},
+    ),
+    "shopify_bulk": Example(
+        "bulk-20260604.jsonl",
+        "",
+        records=[
+            {
+                "id": "gid://shopify/Order/5001",
+                "name": "#1001",
+                "createdAt": "2026-06-03T10:00:00Z",
+                "displayFinancialStatus": "PAID",
+                "currencyCode": "EUR",
+                "totalPriceSet": {"shopMoney": {"amount": "24.9", "currencyCode": "EUR"}},
+                "totalShippingPriceSet": {"shopMoney": {"amount": "4.9", "currencyCode": "EUR"}},
+                "customer": {"id": "gid://shopify/Customer/7"},
+            },
+            {"id": "gid://shopify/LineItem/9", "quantity": 2, "__parentId": "gid://shopify/Order/5001"},
+        ],
+        expected={
+            "shopify_created": {"order_id": "#1001", "amount": "20", "shipping_amount": "4.9"},
+            "shopify_paid": {"customer_id": "gid://shopify/Customer/7"},
+        },
+    ),
+    "zendesk_export": Example(
+        "zendesk-tickets-2026-06-04.csv",
+        "Id|Requester|Requester email|Assignee|Group|Status|Created at|Solved at|First reply time in minutes",
+        [("100", "Ann", "a@shop.test", "Bob", "EU", "Solved", f"{DAY} 10:00", f"{DAY} 12:00", "12")],
+        {
+            "zendesk_tickets": {"conversation_id": "100", "customer_id": "a@shop.test"},
+            "zendesk_replies": {"event_time": f"{DAY} 10:12:00", "agent": "Bob"},
+            "zendesk_closed": {"event_time": f"{DAY} 12:00:00"},
+        },
+    ),
+    "gorgias_export": Example(
+        "gorgias-tickets-2026-06-04.csv",
+        "Ticket id|Created datetime|Closed datetime|Customer email|Assignee email|First response time (s)",
+        [("300", f"{DAY}T10:00:00", f"{DAY}T11:00:00", "a@shop.test", "b@shop.test", "50")],
+        {
+            "gorgias_tickets": {"conversation_id": "300", "customer_id": "a@shop.test"},
+            "gorgias_replies": {"event_time": f"{DAY} 10:00:50", "agent": "b@shop.test"},
+        },
+    ),
+    "amplitude": Example(
+        "amplitude_2026-06-04.jsonl",
+        "",
+        records=[{"amplitude_id": 1, "event_type": "view", "event_time": CREATED, "event_properties": {}}] * 2,
+    ),
+    "mixpanel": Example(
+        "mixpanel_2026-06-04.jsonl", "", records=[{"event": "view", "properties": {"distinct_id": "d", "time": 1}}] * 2
+    ),
+    "ga4_report": Example(
+        "data-export-2026-06-04.csv",
+        "Session primary channel group|Sessions|Engaged sessions|Engagement rate|Key events",
+        [("Direct", "500", "300", "0.6", "20")],
+        above=[("# Traffic acquisition",), ("# Start date: 20260603",)],
+    ),
+    "woocommerce_analytics": Example(
+        "wc-orders-report-2026-06-04.csv",
+        "Date|Order #|N. Revenue|Status|Customer|Items sold",
+        [(CREATED, "3000", "25", "completed", "Ann", "1")],
+    ),
     "qianniu_line_orders": Example(
         "ExportOrderDetailList202606041020.csv",
         "子订单编号 主订单编号 商品标题 商品价格 购买数量 商品属性 买家应付货款 买家实际支付金额 退款状态 退款金额 "

@@ -812,3 +812,21 @@ def test_refunds_written_with_a_sign_of_money_are_no_rows_left_out(folder: Path)
     rows = [tuple("￥1,005.00" if cell == "5.00" else cell for cell in row) for row in example.rows]
     replace(example, rows=rows).write(folder)
     assert shorten(check(settle(draft(folder), folder))["orders_refunded"].rows[0].mapped["amount"]) == "1005"
+
+
+def test_a_name_that_the_report_has_anyway_is_not_taken_for_a_renamed_one(folder: Path) -> None:
+    header = ("统计日期", "店铺访客人数", "商品访客数", "支付买家数", "支付金额")
+    write_workbook(folder / "店铺-整体_2026-06-03_2026-06-03.xlsx", {"S": [header, (DAY, "9", "8", "1", "10")]})
+    assert "renamed? 店铺访客人数 is like 访客数" in asked(draft(folder))
+
+
+def test_what_is_typed_wrongly_is_told_in_chinese(folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("FUNNELSCOPE_CONFIG", str(folder.parent / "funnelscope.yaml"))
+    EXAMPLES["sycm_shop"].write(folder)
+    assert run("init", str(folder))[0] == 0
+    code, out = run("init", str(folder), "--output", str(folder.parent / "o.yaml"), "--as", "*.xlsx=sycm_shp")
+    assert (code, "--as *.xlsx=sycm_shp：请写成 文件=报表名；可能是指 'sycm_shop'" in out) == (1, True), out
+    assert "已经存在，不会覆盖" in run("init", str(folder))[1]
+    text = (folder.parent / "funnelscope.yaml").read_text()
+    (folder.parent / "funnelscope.yaml").write_text(f'{text}    where: "(1"\n')
+    assert "where：'(1' 不是 DuckDB 表达式：" in run("check")[1]
