@@ -178,6 +178,17 @@ EXAMPLES: dict[str, Example] = {
             "gorgias_replies": {"event_time": f"{DAY} 10:00:50", "agent": "b@shop.test"},
         },
     ),
+    "intercom_export": Example(
+        "conversations_2026-06-04.csv",
+        "Conversation ID|Conversation started at (America/New_York)|User email|Teammate assigned|"
+        "Conversation first admin reply at (America/New_York)|Conversation rating",
+        [("200", CREATED, "a@shop.test", "Bob", PAID, "5")],
+        {
+            "intercom_conversations": {"conversation_id": "200", "customer_id": "a@shop.test", "event_time": CREATED},
+            "intercom_replies": {"event_time": PAID, "agent": "Bob"},
+            "intercom_ratings": {"rating": "5"},
+        },
+    ),
     "amplitude": Example(
         "amplitude_2026-06-04.jsonl",
         "",

@@ -82,8 +82,14 @@ def _find_expression_problem(expression: str) -> str:
     functions = {str(value).lower() for key, value in _walk(node["select_list"]) if key == "function_name"}
     if unfit := sorted(functions & FUNCTIONS_OF_THE_CONNECTION):
         return LocalizedMessage("looks_beyond_the_row", function=unfit[0])
-    found = [name for name in ("SUBQUERY", "WINDOW", "STAR", "PARAMETER") if name in classes]
-    return LocalizedMessage("no_scalar", what=LocalizedMessage(f"without_{found[0].lower()}")) if found else ""
+    forbidden = {
+        "SUBQUERY": LocalizedMessage("without_subquery"),
+        "WINDOW": LocalizedMessage("without_window"),
+        "STAR": LocalizedMessage("without_star"),
+        "PARAMETER": LocalizedMessage("without_parameter"),
+    }
+    found = [what for name, what in forbidden.items() if name in classes]
+    return LocalizedMessage("no_scalar", what=found[0]) if found else ""
 
 
 def find_query_problem(query: str) -> str:
