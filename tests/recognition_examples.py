@@ -129,6 +129,170 @@ EXAMPLES: dict[str, Example] = {
         },
         encoding="gb18030",
     ),
+    "shopify_transactions": Example(
+        "transactions_export_2026-06-04.csv",
+        "Order|Name|Kind|Gateway|Created At|Status|Amount|Currency",
+        [
+            ("5001", "#1001", "refund", "shopify_payments", f"{PAID} +0200", "success", "9.00", "EUR"),
+            ("5001", "#1001", "sale", "shopify_payments", f"{CREATED} +0200", "success", "24.00", "EUR"),
+        ],
+        {"shopify_refunded": {"order_id": "#1001", "amount": "9", "payment_provider": "shopify_payments"}},
+    ),
+    "shopify_bulk": Example(
+        "bulk-20260604.jsonl",
+        "",
+        records=[
+            {
+                "id": "gid://shopify/Order/5001",
+                "name": "#1001",
+                "createdAt": "2026-06-03T10:00:00Z",
+                "displayFinancialStatus": "PAID",
+                "currencyCode": "EUR",
+                "totalPriceSet": {"shopMoney": {"amount": "24.9", "currencyCode": "EUR"}},
+                "totalShippingPriceSet": {"shopMoney": {"amount": "4.9", "currencyCode": "EUR"}},
+                "customer": {"id": "gid://shopify/Customer/7"},
+            },
+            {"id": "gid://shopify/LineItem/9", "quantity": 2, "__parentId": "gid://shopify/Order/5001"},
+        ],
+        expected={
+            "shopify_created": {"order_id": "#1001", "amount": "20", "shipping_amount": "4.9"},
+            "shopify_paid": {"customer_id": "gid://shopify/Customer/7"},
+        },
+    ),
+    "zendesk_export": Example(
+        "zendesk-tickets-2026-06-04.csv",
+        "Id|Requester|Requester email|Assignee|Group|Status|Created at|Solved at|First reply time in minutes",
+        [("100", "Ann", "a@shop.test", "Bob", "EU", "Solved", f"{DAY} 10:00", f"{DAY} 12:00", "12")],
+        {
+            "zendesk_tickets": {"conversation_id": "100", "customer_id": "a@shop.test"},
+            "zendesk_replies": {"event_time": f"{DAY} 10:12:00", "agent": "Bob"},
+            "zendesk_closed": {"event_time": f"{DAY} 12:00:00"},
+        },
+    ),
+    "gorgias_export": Example(
+        "gorgias-tickets-2026-06-04.csv",
+        "Ticket id|Created datetime|Closed datetime|Customer email|Assignee email|First response time (s)",
+        [("300", f"{DAY}T10:00:00", f"{DAY}T11:00:00", "a@shop.test", "b@shop.test", "50")],
+        {
+            "gorgias_tickets": {"conversation_id": "300", "customer_id": "a@shop.test"},
+            "gorgias_replies": {"event_time": f"{DAY} 10:00:50", "agent": "b@shop.test"},
+        },
+    ),
+    "intercom_export": Example(
+        "conversations_2026-06-04.csv",
+        "Conversation ID|Conversation started at (America/New_York)|User email|Teammate assigned|"
+        "Conversation first admin reply at (America/New_York)|Conversation rating",
+        [("200", CREATED, "a@shop.test", "Bob", PAID, "5")],
+        {
+            "intercom_conversations": {"conversation_id": "200", "customer_id": "a@shop.test", "event_time": CREATED},
+            "intercom_replies": {"event_time": PAID, "agent": "Bob"},
+            "intercom_ratings": {"rating": "5"},
+        },
+    ),
+    "amplitude": Example(
+        "amplitude_2026-06-04.jsonl",
+        "",
+        records=[{"amplitude_id": 1, "event_type": "view", "event_time": CREATED, "event_properties": {}}] * 2,
+    ),
+    "mixpanel": Example(
+        "mixpanel_2026-06-04.jsonl", "", records=[{"event": "view", "properties": {"distinct_id": "d", "time": 1}}] * 2
+    ),
+    "ga4_report": Example(
+        "data-export-2026-06-04.csv",
+        "Session primary channel group|Sessions|Engaged sessions|Engagement rate|Key events",
+        [("Direct", "500", "300", "0.6", "20")],
+        above=[("# Traffic acquisition",), ("# Start date: 20260603",)],
+    ),
+    "woocommerce_analytics": Example(
+        "wc-orders-report-2026-06-04.csv",
+        "Date|Order #|N. Revenue|Status|Customer|Items sold",
+        [(CREATED, "3000", "25", "completed", "Ann", "1")],
+    ),
+    "qianniu_line_orders": Example(
+        "ExportOrderDetailList202606041020.csv",
+        "子订单编号 主订单编号 商品标题 商品价格 购买数量 商品属性 买家应付货款 买家实际支付金额 退款状态 退款金额 "
+        "订单创建时间 订单付款时间 商品ID",
+        [
+            ("4102\t", "4101\t", "帽子", "10.00", "2", "红", "18.00", "16.00", "退款成功", "3.00", CREATED, PAID, "61"),
+            (
+                "4103\t",
+                "4101\t",
+                "围巾",
+                "9.00",
+                "1",
+                "",
+                "9.00",
+                "0.00",
+                "没有申请退款",
+                "无退款申请",
+                CREATED,
+                "",
+                "62",
+            ),
+        ],
+        {
+            "orders_created": {"order_id": "4101", "line": "4102", "amount": "18", "quantity": "2", "product_id": "61"},
+            "orders_paid": {"event_time": PAID, "amount": "16", "event_id": "4102 paid"},
+            "orders_refunded": {"amount": "3", "event_time": PAID},
+        },
+        encoding="gb18030",
+    ),
+    "jd_orders": Example(
+        "京东订单_20260604.csv",
+        "订单号 商品ID 订购数量 支付方式 下单时间 订单金额 应付金额 订单状态 下单帐号 付款确认时间",
+        [
+            ('="2901"', "71", "1", "在线支付", CREATED, "30.00", "25.00", "完成", "jd_1", PAID),
+            ('="2901"', "72", "2", "在线支付", CREATED, "30.00", "25.00", "完成", "jd_1", PAID),
+            ('="2902"', "71", "1", "在线支付", CREATED, "9.00", "9.00", "(删除)等待付款", "jd_2", ""),
+        ],
+        {
+            "jd_created": {"order_id": "2901", "amount": "25", "customer_id": "jd_1"},
+            "jd_paid": {"event_time": PAID, "payment_provider": "在线支付"},
+            "jd_cancelled": {"order_id": "2902"},
+        },
+        encoding="gb18030",
+    ),
+    "douyin_orders": Example(
+        "抖店订单_20260604.csv",
+        "主订单编号 子订单编号 选购商品 商品规格 商品数量 商品ID 订单应付金额 支付方式 订单提交时间 订单完成时间 "
+        "支付完成时间 流量来源 订单状态 售后状态",
+        [
+            (
+                "\t691",
+                "\t6911",
+                "帽子",
+                "红",
+                "2",
+                "\t35",
+                "40.00",
+                "微信",
+                CREATED,
+                "-",
+                PAID,
+                "直播",
+                "已完成",
+                "退款成功",
+            ),
+            ("\t692", "\t6921", "帽子", "红", "1", "\t35", "20.00", "-", CREATED, "-", "-", "直播", "已关闭", "-"),
+        ],
+        {
+            "douyin_created": {"order_id": "691", "line": "6911", "amount": "40", "quantity": "2", "product_id": "35"},
+            "douyin_paid": {"event_time": PAID, "payment_provider": "微信"},
+            "douyin_refunded": {"event_time": PAID, "amount": "40"},
+        },
+    ),
+    "pdd_orders": Example(
+        "orders_export2026-06-04.csv",
+        "商品 订单号 订单状态 用户实付金额(元) 商家实收金额(元) 商品数量(件) 支付时间 "
+        "发货时间 商品id 商品规格 售后状态",
+        [("帽子", "2605-1\t", "已取消，退款成功", "37.90", "39.90", "1", f"{CREATED}\t", PAID, "77", "红", "退款成功")],
+        {
+            "pdd_created": {"order_id": "2605-1", "amount": "37.9", "quantity": "1", "product_id": "77"},
+            "pdd_paid": {"event_time": CREATED},
+            "pdd_shipped": {"event_time": PAID},
+            "pdd_refunded": {"event_time": PAID, "amount": "37.9"},
+        },
+    ),
     "qianniu_order_lines": Example(
         "ExportOrderDetailList202606041010.csv",
         "订单编号 标题 价格 购买数量 外部系统编号 商品属性 订单状态",

@@ -805,6 +805,8 @@ def test_a_chinese_shop_reads_the_reasons_in_chinese(shop: Shop) -> None:
     shop.language = "zh"
     told = shop.deliver(HEADER + line(1) + line(2, time="6 Jan"))
     assert told.quarantine == [(3, "bad_time", "event_time：6 Jan 不是时间")]
+    told = shop.deliver(HEADER + line(3) + "4,a\n")
+    assert told.quarantine == [(3, "wrong_field_count", "有 2 个字段，而表头有 4 个")]
     told = shop.deliver("订单编号,买家,金额\n1,a,2\n")
     assert [detail.partition("；")[0] for _, _, detail in told.quarantine] == ["缺少列 '付款时间'（对应 event_time）"]
 

@@ -713,7 +713,9 @@ def test_a_table_in_html_is_refused_with_what_to_do_and_read_once_it_is_saved(fo
     assert found.file.endswith("2026-06-05.xlsx")
 
 
-@pytest.mark.parametrize("form", ["an array", "an object", "deep", "objects", "a file of one"])
+@pytest.mark.parametrize(
+    "form", ["an array", "an object", "deep", "objects", "a file of one", "lines of objects", "lines of arrays"]
+)
 def test_orders_of_shopify_are_known_in_every_form_of_json(form: str, folder: Path) -> None:
     records = EXAMPLES["shopify_order_documents"].records
     text, name = {
@@ -722,6 +724,11 @@ def test_orders_of_shopify_are_known_in_every_form_of_json(form: str, folder: Pa
         "deep": (json.dumps({"data": {"count": 1, "orders": records}}, indent=2), "data.orders"),
         "objects": ("\n".join(json.dumps(record, indent=2) for record in [*records, *records]), None),
         "a file of one": (json.dumps(records[0]), None),
+        "lines of objects": (
+            "\n".join(json.dumps({"orders": [one], "next": None}) for one in [*records, *records]),
+            "orders",
+        ),
+        "lines of arrays": ("\n".join(json.dumps([one]) for one in [*records, *records]), None),
     }[form]
     (folder / "orders_20260604.json").write_text("\ufeff" + text)
     settings = settle(draft(folder), folder)
@@ -733,3 +740,93 @@ def test_orders_of_shopify_are_known_in_every_form_of_json(form: str, folder: Pa
     assert {column: shorten(mapped[column]) for column in expected} == {
         column: shorten(value) for column, value in expected.items()
     }
+
+
+GERMAN = "Day;Campaign;Currency code;Impr.;Clicks;Cost\n{}.05.2026;Marke;EUR;12.345;1.300;{}\n"
+
+
+@pytest.mark.parametrize(("cost", "mapped"), [("1.123,45", "1123.45"), ("7,5", "7.5")])
+def test_a_decimal_comma_and_days_before_months_are_seen(cost: str, mapped: str, folder: Path) -> None:
+    (folder / "Campaign report.csv").write_text(GERMAN.format("25", cost))
+    settings = settle(draft(folder), folder)
+    assert str(settings.start_date) == "2026-05-25"
+    found = check(settings)
+    assert [one.refusals for one in found.values()] == [[], []]
+    row = found["google_ads_clicks"].rows[0].mapped
+    assert (row["quantity"], shorten(row["cost"])) == ("1300", mapped)
+    assert found["google_ads_impressions"].rows[0].mapped["quantity"] == "12345"
+
+
+def test_two_decimal_signs_in_one_report_are_not_guessed(folder: Path) -> None:
+    (folder / "Campaign report.csv").write_text(GERMAN.format("25", "1.123,45") + "26.05.2026;Marke;EUR;12;1;7.5\n")
+    assert {source.decimal for source in settle(draft(folder), folder).sources} == {"."}
+
+
+def test_days_are_sought_beyond_the_rows_of_the_first_days(folder: Path) -> None:
+    rows = [f"{day:02d}/06/2026 10:00,{day}{number},completed,9\n" for day in (1, 13) for number in range(1000)]
+    (folder / "orders.csv").write_text("order_date,order_id,status,order_total\n" + "".join(rows))
+    settings = settle(draft(folder), folder)
+    assert {source.time_format for source in settings.sources} == {"%d/%m/%Y %H:%M"}
+    assert str(settings.start_date) == "2026-06-01"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Campaign name|Amount spent (USD)|Impressions|Link clicks|Day",
+        "广告系列名称|已花费金额 (USD)|展示次数|链接点击量|天",
+        "Kampagnenname|Ausgegebener Betrag (USD)|Impressionen|Link-Klicks|Tag",
+    ],
+)
+def test_advertising_of_meta_is_known_in_the_account_s_language_and_its_total_left_out(
+    header: str, folder: Path
+) -> None:
+    rows: list[tuple[Any, ...]] = [("", 30.5, 1200, 60, ""), ("brand", 30.5, 1200, 60, DAY)]
+    write_workbook(folder / "广告 2026-06-04.xlsx", {"Raw Data Report": [tuple(header.split("|")), *rows]})
+    found = check(settle(draft(folder), folder))
+    assert [(one.refusals, one.accepted) for one in found.values()] == [([], 1), ([], 1)]
+    assert found["meta_clicks"].rows[0].mapped["quantity"] == "60"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["天,广告系列,货币代码,展示次数,点击次数,费用", "Tag,Kampagne,Währungscode,Impr.,Klicks,Kosten"],
+)
+def test_advertising_of_google_is_known_in_the_account_s_language(header: str, folder: Path) -> None:
+    (folder / "Google 2026-06-04.csv").write_text(f"报告\n{header}\n{DAY},brand,EUR,1200,60,30.50\n总计,--,EUR,1,1,1\n")
+    found = check(settle(draft(folder), folder))
+    assert [(one.refusals, one.accepted) for one in found.values()] == [([], 1), ([], 1)]
+    assert shorten(found["google_ads_clicks"].rows[0].mapped["cost"]) == "30.5"
+
+
+def test_campaigns_of_the_older_alimama_tools_are_known(folder: Path) -> None:
+    header = "日期,推广计划名称,展现量,点击量,点击率(%),花费(元),总成交金额(元),总成交笔数,投入产出比"
+    (folder / "直通车_20260603.csv").write_text(f"{header}\n{DAY},标准,100,5,5,30.5,152.5,2,5\n")
+    row = check(settle(draft(folder), folder))["wanxiangtai_campaigns"].rows[0].mapped
+    wanted = {"object": "标准", "click_rate": "0.05", "attributed_amount": "152.5", "return_on_spend": "5"}
+    assert {name: shorten(row[name]) for name in wanted} == wanted
+
+
+def test_refunds_written_with_a_sign_of_money_are_no_rows_left_out(folder: Path) -> None:
+    example = EXAMPLES["qianniu_orders"]
+    rows = [tuple("￥1,005.00" if cell == "5.00" else cell for cell in row) for row in example.rows]
+    replace(example, rows=rows).write(folder)
+    assert shorten(check(settle(draft(folder), folder))["orders_refunded"].rows[0].mapped["amount"]) == "1005"
+
+
+def test_a_name_that_the_report_has_anyway_is_not_taken_for_a_renamed_one(folder: Path) -> None:
+    header = ("统计日期", "店铺访客人数", "商品访客数", "支付买家数", "支付金额")
+    write_workbook(folder / "店铺-整体_2026-06-03_2026-06-03.xlsx", {"S": [header, (DAY, "9", "8", "1", "10")]})
+    assert "renamed? 店铺访客人数 is like 访客数" in asked(draft(folder))
+
+
+def test_what_is_typed_wrongly_is_told_in_chinese(folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("FUNNELSCOPE_CONFIG", str(folder.parent / "funnelscope.yaml"))
+    EXAMPLES["sycm_shop"].write(folder)
+    assert run("init", str(folder))[0] == 0
+    code, out = run("init", str(folder), "--output", str(folder.parent / "o.yaml"), "--as", "*.xlsx=sycm_shp")
+    assert (code, "--as *.xlsx=sycm_shp：请写成 文件=报表名；可能是指 'sycm_shop'" in out) == (1, True), out
+    assert "已经存在，不会覆盖" in run("init", str(folder))[1]
+    text = (folder.parent / "funnelscope.yaml").read_text()
+    (folder.parent / "funnelscope.yaml").write_text(f'{text}    where: "(1"\n')
+    assert "where：'(1' 不是 DuckDB 表达式：" in run("check")[1]

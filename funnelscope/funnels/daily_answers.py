@@ -89,12 +89,14 @@ def load_declared_funnels(settings: Settings) -> list[DeclaredFunnel]:
             names[name] = path.name
             found.append(DeclaredFunnel(path, file))
         except Exception as error:
-            found.append(DeclaredFunnel(path, None, describe_fault(path, error)))
+            found.append(DeclaredFunnel(path, None, describe_fault(path, error, settings.language)))
     return found
 
 
-def describe_fault(path: Path, error: Exception) -> str:
+def describe_fault(path: Path, error: Exception, language: str) -> str:
     """Why a funnel has no answer, with the file: what its check says, or else the error that came up."""
+    if isinstance(error, SettingsError):
+        return error.say_in(language)
     if isinstance(error, ValueError):
         return str(error)
     told = f"{type(error).__name__}: {hide_secrets(str(error))}"
@@ -153,7 +155,7 @@ def answer_declared(
         try:
             last = build_daily_answers(warehouse, settings, funnel.file, chunks)
         except Exception as error:
-            problem = describe_fault(funnel.path, error)
+            problem = describe_fault(funnel.path, error, settings.language)
             warehouse.execute(
                 f"delete from {TABLE} where funnel = $funnel and business_date between $from_date and $to_date",
                 funnel=funnel.file.spec.name,

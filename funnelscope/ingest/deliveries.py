@@ -669,7 +669,7 @@ def _leave_out_erased(warehouse: Warehouse, entry: LedgerEntry) -> None:
     entry.rows_quarantined -= quarantined
     entry.rows_erased += loaded + quarantined
     if entry.rows_erased:
-        entry.notes.append(f"{entry.rows_erased} rows of forgotten people left out")
+        entry.notes.append(LocalizedMessage("forgotten_left_out", count=str(entry.rows_erased)))
 
 
 def _map_rows(

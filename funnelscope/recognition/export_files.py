@@ -42,6 +42,8 @@ LISTS_AT_MOST = 10  # of a JSON file
 RECORDS_AT_ONCE = 20  # of Parquet, which may repeat a giant value in a few bytes
 DELIMITERS = ",\t;|"
 HEADER_SOUGHT_IN_ROWS = 30
+WRAPPED_LIST = re.compile(r'(?:\{"\w+": )*\[\{')
+KEYS_OF_WRAPPERS = 6  # at most; a record has more
 WORKBOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
@@ -147,7 +149,8 @@ def read_export(path: Path) -> ExportFile:
         tables: tuple[Table, ...]
         if named is Format.JSON_LINES:
             is_of_lines = _has_json_lines(text)
-            tables = (_read_json_lines(text),) if is_of_lines else _read_json_lists(path, compression, encoding)
+            lines = _read_json_lines(text) if is_of_lines else None
+            tables = (lines,) if lines and not _wraps_lists(lines) else _read_json_lists(path, compression, encoding)
             delimiter, read_as = ",", named
         else:
             delimiter = "\t" if path.suffix.lower() == ".tsv" else _detect_delimiter(text)
@@ -252,6 +255,13 @@ def _has_json_lines(text: str) -> bool:
     """Whether each line is an object of its own: several lines, of which one of the first two is one."""
     lines = list(islice((line for line in text.splitlines() if line.strip()), 2))
     return len(lines) == 2 and any(isinstance(_parse(line), dict) for line in lines)
+
+
+def _wraps_lists(table: Table) -> bool:
+    """Whether each line is no record but an answer around a list of them, such as `{"orders": […], "next": null}`."""
+    if not table.rows or len(table.rows[0]) > KEYS_OF_WRAPPERS:
+        return False
+    return any(WRAPPED_LIST.match(cell) for row in table.rows[1:] for cell in row)
 
 
 def _read_json_lists(path: Path, compression: str, encoding: str) -> tuple[Table, ...]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from typing import Any, Literal
 import duckdb
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from funnelscope.recognition.header_names import Alternatives, is_pattern, list_alternatives
+from funnelscope.recognition.header_names import Alternatives, is_pattern, list_alternatives, normalize_name
 from funnelscope.settings import Source
 from funnelscope.settings.patterns import Pattern
 from funnelscope.settings.yaml_source import SettingsError, YamlSource, reject
@@ -84,6 +84,13 @@ class Layout(BaseModel):
                 if is_pattern(one):
                     _check_pattern(one[1:-1], "columns", position)
         return self
+
+    @cached_property
+    def known_names(self) -> frozenset[str]:
+        """Every name that the layout looks for in a header, normalised."""
+        mapped = [wanted for source in self.sources for wanted in source.get("columns", {}).values()]
+        found = {one for wanted in (*self.columns, *mapped, *self.names.values()) for one in list_alternatives(wanted)}
+        return frozenset(map(normalize_name, found))
 
     @property
     def required(self) -> list[Alternatives]:

@@ -154,12 +154,13 @@ def _compare(file: ExportFile, layout: Layout, table: Table) -> Nearness:
             best, best_count = place, count
     header = tuple(table.rows[best])
     missing = tuple(wanted for wanted in required if not find_name(wanted, header))
-    normal = {normalize_name(name): name for name in header if name}
+    known = layout.known_names if missing else frozenset()
+    normal = {normal: name for name in header if name and (normal := normalize_name(name)) not in known}
     nearest = {}
     for wanted in missing:
         for one in list_alternatives(wanted):
-            close = difflib.get_close_matches(normalize_name(one), normal, n=1, cutoff=0.7)
-            if close and close[0] not in {normalize_name(str(name)) for name in required}:
+            close = difflib.get_close_matches(normalize_name(one), normal, n=1, cutoff=0.6)
+            if close:
                 nearest[list_alternatives(wanted)[0]] = normal[close[0]]
                 break
     return Nearness(

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from funnelscope.events.schema import FAMILIES, Kind
 from funnelscope.ingest.mapping.time_formats import find_likely_formats
 from funnelscope.messages.check_observations import LocalizedMessage
 from funnelscope.messages.wording import load_words
@@ -33,10 +34,10 @@ from funnelscope.recognition.header_names import (
     list_alternatives,
     match_pattern,
 )
-from funnelscope.recognition.layouts_read import Layout
+from funnelscope.recognition.layouts_read import Layout, list_expression_columns
 from funnelscope.recognition.recognize import Match, Recognition
 from funnelscope.recognition.source_drafts import SourceDraft, draft_sources, list_common_header
-from funnelscope.settings import MODIFIED, Format
+from funnelscope.settings import MODIFIED, Format, Source
 
 SHOWN_AT_MOST = 3
 LINE_WIDTH = 110
@@ -44,7 +45,10 @@ NAMES_IN_COMMON = 2  # at least, for a layout to be called near
 NAMES_OF_ANYTHING = {"id", "name", "type", "status", "date", "email", "created_at", "updated_at", "user_id"}
 DAYS_APART = 60  # between files, for those before to be no part of the bulk of the data
 ISO_TIME = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}(?!\d)(?!\s*[~至])")
-TIMES_LOOKED_AT = 200
+NOTHING = Source.model_fields["empty_values"].default
+TIMES_LOOKED_AT = 400
+DECIMAL_SIGN = re.compile(r"\D{0,4}(?:\d{1,3}(?:[.,\s]\d{3})+|\d+)([.,])\d{1,2}\s?\D{0,3}")  # and not thousands
+NUMBERS = (Kind.MONEY, Kind.NUMBER, Kind.WHOLE_NUMBER)
 CHINA = "Asia/Shanghai"
 EXCEL_DAYS = "Excel's day numbers"
 SHOP_LINE = re.compile(r"店铺(?:名称)?\s*[:：]\s*(\S[^,，;；]*)")
@@ -80,6 +84,7 @@ KEY_ORDER = (
     "skip_lines",
     "timezone",
     "time_format",
+    "decimal",
     "required",
     "where",
     "query",
@@ -136,6 +141,8 @@ class FileFacts:
     offsets: Counter[int] = field(default_factory=Counter)
     odd_times: list[tuple[int, str]] = field(default_factory=list)  # row and text that is no ISO 8601
     has_iso_times: bool = False
+    odd_days: set[str] = field(default_factory=set)  # of them, each day once
+    decimals: set[str] = field(default_factory=set)  # signs that cannot but separate decimals
     is_linked: bool = True  # a value leads to a visit, where the layout says which do
 
     @property
@@ -270,6 +277,8 @@ def _read_values(match: Match, facts: FileFacts, draft: SettingsDraft, shown: st
                 if offset := OFFSET.search(text):
                     facts.offsets[int(offset[1])] += 1
                 continue
+            if text in NOTHING:
+                continue
             row = match.table.rows[number - 1]
             if number == match.second_header_row:
                 break
@@ -280,13 +289,23 @@ def _read_values(match: Match, facts: FileFacts, draft: SettingsDraft, shown: st
                 draft.say(Sureness.ASKED, LocalizedMessage("period_in_rows", **values))
                 break
             days.add(text)
-            if column not in layout.dates and len(facts.odd_times) < TIMES_LOOKED_AT:
+            if (
+                column not in layout.dates
+                and text[:10] not in facts.odd_days
+                and len(facts.odd_times) < TIMES_LOOKED_AT
+            ):
+                facts.odd_days.add(text[:10])
                 facts.odd_times.append((number, text))
     facts.has_iso_times = any(ISO_TIME.match(text) for text in days)
     zone = ZoneInfo(CHINA if layout.language == "zh" else "UTC")
     read = sorted(day for text in days if (day := read_day(text, zone)))
+    forms = [] if read else [form for form in find_likely_formats(sorted(days)) if form.startswith("%")]
+    if forms:
+        read = sorted(datetime.strptime(text, forms[0]).date() for text in days)
     if read:
         facts.days = (read[0], read[-1])
+    for column in _list_amount_columns(layout):
+        facts.decimals.update(found[1] for _, text in read_column(column) if (found := DECIMAL_SIGN.fullmatch(text)))
     facts.is_linked = not layout.link or any(
         compile_pattern(pattern).search(text)
         for column, pattern in layout.link.items()
@@ -320,6 +339,19 @@ def _list_day_columns(layout: Layout) -> list[Any]:
         for name in [one] if isinstance(one, str) else one or []:
             if name not in found:
                 found.append(name)
+    return found
+
+
+def _list_amount_columns(layout: Layout) -> list[Any]:
+    """The columns of which money and numbers are made."""
+    found: list[Any] = []
+    for source in layout.sources:
+        numbers = {one.name for one in FAMILIES[source["family"]].columns if one.kind in NUMBERS}
+        for name, wanted in source.get("columns", {}).items():
+            found += [wanted] if name in numbers else []
+        for name, wanted in source.get("expressions", {}).items():
+            if name in numbers:
+                found += [one for each in list_alternatives(wanted) for one in list_expression_columns(each)]
     return found
 
 
@@ -616,6 +648,8 @@ def _describe_reading(
     if not {"time_format", "query"} & {*declared} and "event_time" in declared.get("columns", {}):
         reading |= _describe_times(group, draft, folder)
     one = group[-1]
+    if {sign for each in group for sign in each.decimals} == {","}:
+        reading["decimal"] = ","
     if one.is_named_otherwise:
         reading["format"] = one.format.value
     if one.encoding:

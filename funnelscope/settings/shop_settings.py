@@ -73,18 +73,23 @@ def _find_expression_problem(expression: str) -> str:
         row = connection.execute("select json_serialize_sql($1)", [f"select ({expression}\n)"]).fetchone()
     tree = json.loads(row[0]) if row else {}
     if tree.get("error"):
-        return f"is not a DuckDB expression: {tree['error_message']}"
+        return LocalizedMessage("no_expression", error=tree["error_message"])
     statements = tree["statements"]
     node = statements[0]["node"] if len(statements) == 1 else {}
     if len(node.get("select_list", ())) != 1:
-        return "must be one expression"
+        return LocalizedMessage("one_expression")
     classes = {value for key, value in _walk(node["select_list"]) if key == "class"}
     functions = {str(value).lower() for key, value in _walk(node["select_list"]) if key == "function_name"}
     if unfit := sorted(functions & FUNCTIONS_OF_THE_CONNECTION):
-        return f"calls {unfit[0]}, which looks beyond the row; an expression sees its own columns only"
-    forbidden = {"SUBQUERY": "a subquery", "WINDOW": "a window function", "STAR": "a star", "PARAMETER": "a parameter"}
-    found = [words for name, words in forbidden.items() if name in classes]
-    return f"must be a scalar over the columns of one row, without {found[0]}" if found else ""
+        return LocalizedMessage("looks_beyond_the_row", function=unfit[0])
+    forbidden = {
+        "SUBQUERY": LocalizedMessage("without_subquery"),
+        "WINDOW": LocalizedMessage("without_window"),
+        "STAR": LocalizedMessage("without_star"),
+        "PARAMETER": LocalizedMessage("without_parameter"),
+    }
+    found = [what for name, what in forbidden.items() if name in classes]
+    return LocalizedMessage("no_scalar", what=found[0]) if found else ""
 
 
 def find_query_problem(query: str) -> str:
@@ -346,7 +351,7 @@ class Source(_Export):
                     _reject((field, column), column, LocalizedMessage("mapped_twice"))
                 seen.add(column)
         if self.event_types and "event_type" in seen:
-            _reject(("event_types",), "event_type", "is mapped twice; keep event_types")
+            _reject(("event_types",), "event_type", LocalizedMessage("types_mapped_twice"))
         for path, event_type in self._declared_event_types():
             if event_type not in family.event_types:
                 near = _nearest(event_type, family.event_types)
@@ -356,13 +361,11 @@ class Source(_Export):
             if problem := _find_expression_problem(expression):
                 _reject(path, expression, problem)
         if family.key and self.duplicates not in ("first", "latest"):
-            text = "has no meaning for figures: of two versions of a row, write which one counts, first or latest"
-            _reject(("duplicates",), self.duplicates, text)
+            _reject(("duplicates",), self.duplicates, LocalizedMessage("duplicates_of_figures"))
         if self.duplicates == "keep" and "event_id" in seen:
-            _reject(("duplicates",), "keep", "has no meaning where event_id is mapped: an id names one event; drop one")
+            _reject(("duplicates",), "keep", LocalizedMessage("keep_with_ids"))
         if not family.key and self.duplicates in ("first", "latest") and self.columns and "event_id" not in seen:
-            text = "needs an event_id, which tells that two rows are one event; map it under columns or expressions"
-            _reject(("duplicates",), self.duplicates, text)
+            _reject(("duplicates",), self.duplicates, LocalizedMessage("duplicates_need_ids"))
         if self.query and (problem := find_query_problem(self.query)):
             _reject(("query",), self.query, problem)
         if self.join and self.query:

@@ -66,7 +66,7 @@ def init(
         target = (output or find_config_path()).expanduser().absolute()
         own = layouts or target.parent / "layouts"
         if layouts and not layouts.is_dir():
-            raise ValueError(f"--layouts {layouts}: is not a folder")
+            raise ValueError(LocalizedMessage("no_layouts_folder", folder=str(layouts)))
         known = load_layouts([own] if own.is_dir() else [])
         if explain:
             is_good = _explain(explain, known, language)
@@ -88,8 +88,7 @@ def _write(
     if not folder.is_dir():
         raise ValueError(LocalizedMessage("no_folder_of_exports", folder=str(folder)))
     if target.exists():
-        remedy = "is there already and is not overwritten; write beside it with --output FILE, or move it away"
-        raise ValueError(f"{target}: {remedy}")
+        raise ValueError(LocalizedMessage("settings_are_there", path=str(target)))
     draft = draft_folder(folder, find_home_folder(), known, _parse_told(told, known), language)
     words = load_words(draft.language)
     for sureness, title in (
@@ -123,7 +122,8 @@ def _parse_told(told: "Sequence[str]", known: "Mapping[str, Layout]") -> dict[st
     for one in told:
         file, _, layout = one.rpartition("=")
         if not file or layout not in known:
-            raise ValueError(f"--as {one}: write FILE=LAYOUT; {suggest_nearest(layout, sorted(known))}")
+            near = suggest_nearest(layout, sorted(known))
+            raise ValueError(LocalizedMessage("told_wrongly", given=one, near=near))
         parsed[file] = layout
     return parsed
 

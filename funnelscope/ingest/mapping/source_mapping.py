@@ -8,7 +8,7 @@ files with bad rows need, the bad ones.
 
 import copy
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -75,6 +75,7 @@ class DeliveryRows:
     problem: str = "NULL::VARCHAR"  # SQL of a reason found while reading; NULL for a readable record
     problem_detail: str = "NULL::VARCHAR"
     content: str = "NULL::VARCHAR"  # SQL of the original text; where NULL, the columns as JSON are used
+    problems: Mapping[str, LocalizedMessage] = field(default_factory=dict)  # details as stored, by which they are told
     notes: tuple[str, ...] = ()  # remarks for people on how the file was read
     warnings: tuple[LocalizedMessage, ...] = ()  # the same, of what is probably wrong
     remedy: LocalizedMessage | None = None  # what to do if a column is missing
@@ -380,7 +381,7 @@ class SourceMapping:
             f"{self.rows.line} as line_",
             f"{self.rows.build_content_sql()} as content_",
             f"{self.rows.problem} as problem_",
-            f"{self.rows.problem_detail} as problem_detail_",
+            f"{self._build_detail_sql()} as problem_detail_",
             *(f"{name} as {name}" for name in PLACES if self.rows.has_places),
         ]
 
@@ -790,6 +791,15 @@ class SourceMapping:
             warehouse.rows(f"{self._with_typed()} select row_number_, [{typed}] from typed where row_number_ {wanted}")
         )
         return [ShownRow(number, _pair(columns, came), _pair(mapped, after[number])) for number, came in sorted(before)]
+
+    def _build_detail_sql(self) -> str:
+        """The detail of a record that could not be read, in the shop's language as far as it is known in it."""
+        told = {text: message.say_in(self.settings.language) for text, message in self.rows.problems.items()}
+        cases = [
+            f"when {quote_literal(text)} then {quote_literal(other)}" for text, other in told.items() if text != other
+        ]
+        detail = self.rows.problem_detail
+        return f"case {detail} {' '.join(cases)} else {detail} end" if cases else detail
 
     def explain_failure(self, warehouse: Warehouse, name: str, number: int) -> str:
         """Why the expression of that name fails on the row: the first line of the database's error."""

@@ -28,6 +28,7 @@ HEADER_SOUGHT_IN_LINES = 30
 UNNAMED = re.compile(r"column_\d+")
 
 # Cached, because thousands of rows may have the same fault and building a message is slow.
+PROBLEMS_NOTED = 100
 build_problem = lru_cache(maxsize=1_000)(LocalizedMessage)
 
 
@@ -128,6 +129,7 @@ class RecordStage:
         self.columns: dict[str, str] = {}  # lower case to the name in the table: DuckDB ignores the case of names
         self.batches: dict[tuple[str, ...], Batch] = {}
         self.bad: list[tuple[int, str, str, str]] = []
+        self.problems: dict[str, LocalizedMessage] = {}  # the first ones, by the detail that is stored
         self.first_bad: tuple[int, LocalizedMessage] | None = None
         self.waiting = self.waiting_characters = 0
         self.row_count = 0
@@ -166,8 +168,13 @@ class RecordStage:
     def add_bad(self, line: int, reason: QuarantineReason, detail: LocalizedMessage, text: str) -> None:
         """Adds a record that goes to quarantine as it is."""
         self.first_bad = self.first_bad or (line, detail)
+        self._note_problem(detail)
         self.bad.append((line, reason.value, escape(detail), escape(text[:SHOWN_CHARACTERS])))
         self._count(text)
+
+    def _note_problem(self, detail: LocalizedMessage) -> None:
+        if len(self.problems) < PROBLEMS_NOTED:
+            self.problems.setdefault(escape(detail), detail)
 
     def finish(self) -> tuple[DeliveryRows, int]:
         """The staged rows and their number. Columns are empty only if there are no rows.
@@ -189,6 +196,7 @@ class RecordStage:
             "detail_",
             "record_",
             notes=tuple(self.notes),
+            problems=self.problems,
             remedy=self.remedy,
             is_text=True,
         )
@@ -227,6 +235,7 @@ class RecordStage:
             except UnicodeEncodeError:
                 batch = self._without_unreadable(batch, detail)
                 return self._clean_table(names, batch) if batch.lines else None
+        self._note_problem(detail)
         for line, text in zip(batch.lines, batch.texts, strict=True):
             self.bad.append((line, reason.value, detail, escape(text)))
         return None

@@ -82,7 +82,7 @@ def read_text(
         encoding = _choose_encoding(start, source, compression)
         stage = RecordStage(warehouse, _describe_wrong_encoding(start, source))
         if encoding != _get_declared_encoding(source):
-            stage.notes.append(f"read as {encoding.removesuffix('-sig')}, as its byte-order mark says")
+            stage.notes.append(LocalizedMessage("read_by_mark", encoding=encoding.removesuffix("-sig")))
         open_again = partial(open_text, path, compression, encoding)
         if file_format is Format.CSV:
             with open_again() as text:

@@ -78,7 +78,7 @@ def read_workbook(warehouse: Warehouse, path: Path, source: Source) -> tuple[Del
         raise DeliveryError(QuarantineReason.UNREADABLE, LocalizedMessage("damaged", error=str(error))) from None
     stage = RecordStage(warehouse, LocalizedMessage("not_of_encoding", declared="utf-8"))
     if len(workbook.sheet_names) > 1:
-        stage.notes.append(f"sheet {name}")
+        stage.notes.append(LocalizedMessage("read_sheet", sheet=name))
     try:
         _stage_rows(stage, rows, source)
     except PatternTooSlowError as error:
