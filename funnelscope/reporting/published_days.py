@@ -23,6 +23,7 @@ from funnelscope.messages.wording import load_words
 from funnelscope.reporting.periods import AROUND_DAYS, Period
 from funnelscope.reporting.usual import Chance, Counts, Usual, UsualFigure, Yardstick
 from funnelscope.settings import Settings
+from funnelscope.warehouse.connection import list_columns
 
 EARLIER_PERIODS = {
     PeriodKind.DAY: reports.FULL_BASELINE_DAYS,
@@ -242,12 +243,7 @@ class Published:
 
     def has_table(self, schema: str, table: str) -> bool:
         """Whether the published copy has the table."""
-        rows = self.rows(
-            "select 1 from duckdb_tables() where schema_name = $schema and table_name = $table",
-            schema=schema,
-            table=table,
-        )
-        return bool(rows)
+        return bool(list_columns(self.connection, f"{schema}.{table}"))
 
     def has_delivered(self, condition: str) -> bool:
         """Whether the shop has delivered such event types or columns by the last day; where nobody tells, it may have.
