@@ -101,15 +101,6 @@ def settings(world: World, published: Path, tmp_path: Path) -> Settings:
     return world.settings.model_copy(update={"home": tmp_path / "home", "language": "en", "targets": {"cost": 60}})
 
 
-@pytest.fixture
-def quick_printing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The report as its text, without pictures."""
-    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_pictures", lambda *_: {})
-    monkeypatch.setattr("funnelscope.reporting.editions.reports.render", lambda report, *_: repr(report).encode())
-    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_html", lambda report, *_: b"")
-    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_stage_png", lambda stage, report: b"")
-
-
 def change_verdict(settings: Settings, day: date, verdict: str) -> None:
     with duckdb.connect(str((settings.published / "current").resolve() / "funnelscope.duckdb")) as connection:
         connection.execute("update quality.day_verdict set verdict = $1 where business_date = $2", [verdict, day])

@@ -140,7 +140,7 @@ def test_a_person_is_forgotten_on_such_days_too(delivered: Home, home: Home) -> 
         assert not any(each.verdict is Verdict.BLOCKED for each in read_verdicts(shop.warehouse, day(1), day(DAYS)))
 
 
-def test_the_settings_decide_what_goes_and_the_newest_stays(built: Home, tmp_path: Path) -> None:
+def test_the_settings_decide_what_goes_and_the_newest_stays(built: Home, tmp_path: Path, quick_printing: None) -> None:
     home = cloned(built, tmp_path / "shop")
     print_report(home.settings, day(1))
     folder = home.settings.reports / str(day(1))

@@ -18,6 +18,7 @@ from funnelscope.reporting import print_report
 from funnelscope.settings import Settings
 from funnelscope.warehouse.checks import load_contracts
 from funnelscope.warehouse.connection import open_in_memory_warehouse, open_warehouse
+from reports import render_html
 
 NEXT_DAY = FAULT_DAY + timedelta(days=1)
 DAMAGED = b"PK\x03\x04"
@@ -29,8 +30,11 @@ def read_statuses(home: Home) -> list[tuple[str, str]]:
         return warehouse.rows(query, day=FAULT_DAY)
 
 
-def test_the_findings_of_a_day_with_an_unreadable_file_are_provisional_up_to_the_page(tmp_path: Path) -> None:
+def test_the_findings_of_a_day_with_an_unreadable_file_are_provisional_up_to_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_printing: None
+) -> None:
     """The file comes on the next day, as those of its source do, and would have told of the day."""
+    monkeypatch.setattr("funnelscope.reporting.editions.reports.render_html", render_html)
     home = build_figure_shop(tmp_path, scale=10)
     assert read_statuses(home) == [("confirmed", "")]
     (tmp_path / "figures" / f"products_more_{NEXT_DAY}.csv").write_bytes(DAMAGED)

@@ -1,5 +1,6 @@
 """The warehouse file: what its tables become when the contract grows, and who may write."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from funnelscope.events.schema import ORDER
 from funnelscope.warehouse.connection import (
     WarehouseLockedError,
     is_lock_held,
+    list_columns,
     open_in_memory_warehouse,
     open_warehouse,
 )
@@ -66,3 +68,19 @@ def test_columns_are_those_of_one_table_or_of_all_tables_and_views_of_all_databa
         "marts.names": [("name", "VARCHAR")],
         "x.main.numbers": [("n", "DATE")],
     }
+
+
+def test_columns_of_a_table_that_only_another_database_has_are_none() -> None:
+    other = open_in_memory_warehouse(["create table raw.numbers (n INTEGER)"])
+    warehouse = open_in_memory_warehouse()
+    assert list_columns(other.connection, "raw.numbers") == [("n", "INTEGER")]
+    assert list_columns(warehouse.connection, "raw.numbers") == []
+
+
+def test_the_catalog_is_only_read_of_a_named_database() -> None:
+    """A warehouse in memory or an attached file beside the own one has tables of the same names."""
+    root = Path(__file__).parent.parent / "funnelscope"
+    for file in root.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        for found in re.finditer(r"duckdb_(tables|columns)\(\)", text):
+            assert "database_name" in text[found.start() : found.start() + 250], f"{file}: {found.start()}"

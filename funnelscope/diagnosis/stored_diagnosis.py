@@ -19,6 +19,7 @@ from funnelscope.diagnosis.records import (
     WeekFindingRecord,
 )
 from funnelscope.diagnosis.stated_reasons import StatedReason
+from funnelscope.warehouse.connection import list_columns
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,6 @@ def _read_newer_records(
     connection: duckdb.DuckDBPyConnection, record_type: type[R], business_date: date
 ) -> tuple[R, ...]:
     """Records in the order of writing; none from a copy that was published before they were written down."""
-    table = (
-        "select 1 from duckdb_tables() "
-        "where database_name = current_database() and schema_name = 'diagnosis' and table_name = $1"
-    )
-    if not connection.execute(table, [record_type.table]).fetchall():
+    if not list_columns(connection, f"diagnosis.{record_type.table}"):
         return ()
     return tuple(read_records(connection, record_type, business_date, "order by rowid"))

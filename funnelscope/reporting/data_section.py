@@ -11,6 +11,7 @@ from funnelscope.messages.check_observations import CheckObservation, read_obser
 from funnelscope.messages.message_types import Message, Number, Unit
 from funnelscope.quality.gate import list_checks
 from funnelscope.reporting.published_days import Published
+from funnelscope.warehouse.connection import list_columns
 
 FIGURES_OF_A_DAY = ("paid_amount", "orders", "visitors", "visitor_pay_rate", "landing_rate", "decision_rate")
 
@@ -242,10 +243,7 @@ def _read_own_titles(published: Published) -> dict[str, str]:
 def _read_failed_checks(published: Published) -> list[dict[str, str]]:
     """Rows of quality.results. A copy published by an older version has no column `found`."""
     names = ("check_name", "table_name", "severity", "observed", "expected", "found")
-    columns = {name for (name,) in published.rows(
-        "select column_name from duckdb_columns() where schema_name = 'quality' and table_name = 'results'"
-    )}  # fmt: skip
-    found = "found" if "found" in columns else "null"
+    found = "found" if "found" in dict(list_columns(published.connection, "quality.results")) else "null"
     rows = published.rows(
         f"select check_name, table_name, severity, observed, expected, {found} from quality.results "
         "where business_date = $to_date and not is_passed order by severity, check_name, table_name"

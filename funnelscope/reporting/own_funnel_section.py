@@ -7,6 +7,7 @@ import duckdb
 
 import reports
 from funnelscope.funnels.answer_table import TABLE
+from funnelscope.warehouse.connection import list_columns
 
 
 def read_own_funnel(connection: duckdb.DuckDBPyConnection, name: str, day: date) -> reports.OwnFunnel:
@@ -26,12 +27,7 @@ def read_own_funnel(connection: duckdb.DuckDBPyConnection, name: str, day: date)
 
 def read_own_funnels(connection: duckdb.DuckDBPyConnection, day: date) -> tuple[reports.OwnFunnel, ...]:
     """Every funnel with an answer for the day; empty if the shop declares none."""
-    schema, table = TABLE.split(".")
-    known = connection.execute(
-        "select 1 from duckdb_tables() where schema_name = $schema and table_name = $table",
-        {"schema": schema, "table": table},
-    ).fetchall()
-    if not known:
+    if not list_columns(connection, TABLE):
         return ()
     names = connection.execute(
         f"select distinct funnel from {TABLE} where business_date = $day and is_mature is not null order by funnel",

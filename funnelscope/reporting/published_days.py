@@ -24,6 +24,7 @@ from funnelscope.messages.wording import load_words
 from funnelscope.reporting.periods import AROUND_DAYS, Period
 from funnelscope.reporting.usual import Chance, Counts, Usual, UsualFigure, Yardstick
 from funnelscope.settings import Settings
+from funnelscope.warehouse.connection import list_columns
 
 EARLIER_PERIODS = {
     PeriodKind.DAY: reports.FULL_BASELINE_DAYS,
@@ -248,12 +249,7 @@ class Published:
 
     def has_table(self, schema: str, table: str) -> bool:
         """Whether the published copy has the table."""
-        rows = self.rows(
-            "select 1 from duckdb_tables() where schema_name = $schema and table_name = $table",
-            schema=schema,
-            table=table,
-        )
-        return bool(rows)
+        return bool(list_columns(self.connection, f"{schema}.{table}"))
 
     @cached_property
     def known_refunds(self) -> float | None:

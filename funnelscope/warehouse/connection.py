@@ -72,17 +72,7 @@ class Warehouse:
 
     def columns(self, table: str) -> list[tuple[str, str]]:
         """(name, type) of each column of `schema.table`, in order; empty if the table does not exist."""
-        schema, name = table.split(".")
-        return [
-            (column, kind)
-            for column, kind in self.rows(
-                "select column_name, data_type from duckdb_columns() "
-                "where schema_name = $schema and table_name = $name and database_name = current_database() "
-                "order by column_index",
-                schema=schema,
-                name=name,
-            )
-        ]
+        return list_columns(self.connection, table)
 
     def columns_by_table(self) -> dict[str, list[tuple[str, str]]]:
         """The same of every table and view, in the time that it takes for one: `database.schema.table` if attached.
@@ -118,6 +108,15 @@ class Warehouse:
             yield
         finally:
             self.connection.execute("set disabled_optimizers = ''")
+
+
+def list_columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
+    """(name, type) of each column of `schema.table`, in order; empty if the connection's own database lacks it."""
+    return connection.execute(
+        "select column_name, data_type from duckdb_columns() "
+        "where schema_name = $1 and table_name = $2 and database_name = current_database() order by column_index",
+        table.split("."),
+    ).fetchall()
 
 
 @contextmanager
