@@ -98,7 +98,7 @@ def rebuild_tables(settings: Settings, name: str | None = None) -> Rebuilt:
         OUTCOME,
     ]
     with open_instance(settings) as instance, silence_dagster():
-        piece = Piece(DAILY, settings.opening_date, max(days))
+        piece = Piece(DAILY, max(min(days), settings.opening_date), max(days))
         title = tell(settings, "rebuilding", name=name or tell(settings, "outdated"))
         execute_piece(instance, build_definitions(settings), piece, title, asset_selection=keys)
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:

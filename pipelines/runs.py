@@ -66,22 +66,25 @@ def run_days(settings: Settings, from_date: date, to_date: date) -> DaysRun:
     return DaysRun(judge_outcome(judged), pieces, judged, quarantined)
 
 
-def find_last_delivered_day(settings: Settings, yesterday: date) -> date:
-    """The last day, not after `yesterday`, of which any delivery tells; `yesterday` if none does.
+def find_delivered_days(settings: Settings, yesterday: date) -> tuple[date, date]:
+    """The first and last day, from the opening day to `yesterday`, of which any delivery tells; else these two.
 
-    Takes all deliveries and builds the days that they changed, as a run does; raises as `run_days`.
+    The first is the opening day where deliveries tell of days before it, which are built with it. Takes all deliveries
+    and builds the days that they changed, as a run does; raises as `run_days`.
     """
     if yesterday < settings.opening_date:
-        return yesterday
+        return settings.opening_date, yesterday
     _finish_erasure(settings)
     bring_up_to_date(settings, ())
     with open_warehouse(settings.warehouse_path, wait_seconds=settings.lock_wait_seconds) as warehouse:
-        last: date | None = warehouse.value(
-            "select max(business_date) from quality.delivery_dates where business_date between $first and $last",
-            first=settings.opening_date,
+        ((first, last),) = warehouse.rows(
+            "select min(business_date), max(business_date) filter (where business_date >= $opening) "
+            "from quality.delivery_dates where business_date between $start and $last",
+            start=settings.start_date,
+            opening=settings.opening_date,
             last=yesterday,
         )
-    return last or yesterday
+    return max(first or settings.opening_date, settings.opening_date), last or yesterday
 
 
 def _finish_erasure(settings: Settings) -> None:

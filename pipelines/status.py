@@ -52,10 +52,11 @@ def print_status(settings: Settings) -> None:
         return
     by_day = {verdict.business_date: verdict for verdict in verdicts}
     built, late = stands.built, stands.stale_days
+    first = max(min({*built, *delivered}, default=settings.opening_date), settings.opening_date)
     last = max({*built, *delivered}, default=settings.opening_date)
     table = Table(*(tell(settings, name) for name in ("day", "state", "snapshot")), box=None, pad_edge=False)
     table.add_column(tell(settings, "why"), overflow="fold")  # a file name is useless without its end
-    days = [day for day in list_days(settings.opening_date, last) if day >= settings.opening_date]
+    days = list_days(first, last)
     lines = [
         (
             *_describe_state(settings, day, by_day.get(day), day in built, day in late, published),

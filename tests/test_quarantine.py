@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -321,13 +321,17 @@ def test_a_day_that_warns_of_a_given_up_file_is_built_again_without_the_warning(
     assert re.search(rf"^{FIRST} +published ", run(app, ["status"]).output, re.M)
 
 
-def test_a_backfill_ends_with_the_last_day_of_which_a_delivery_tells(
+def test_a_backfill_builds_the_days_of_which_deliveries_tell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plain_runs: None, quick_printing: None
 ) -> None:
     home = small_shop(tmp_path / "shop")
+    home.config.write_text(re.sub(r"start_date: .*", "start_date: 2020-01-01", home.config.read_text()))
     for name, value in home.environment.items():
         monkeypatch.setenv(name, value)
     done = CliRunner().invoke(app, ["backfill"])
+    status = CliRunner().invoke(app, ["status"]).output
+    assert str(FIRST) in status
+    assert str(FIRST - timedelta(days=1)) not in status
     assert done.exit_code == 0, done.output
     assert f"The last day with data is {LAST}; nothing was delivered for the days after it." in done.output
     assert f"reports/{LAST}/" in done.output.replace("\n", "")

@@ -187,7 +187,7 @@ def backfill(
             "--from",
             parser=_parse_business_date,
             metavar="YYYY-MM-DD",
-            help="First day; by default the shop's opening day.",
+            help="First day; by default the first one with data, from the opening day on.",
         ),
     ] = None,
     to_date: Annotated[
@@ -204,8 +204,7 @@ def backfill(
     """Runs a range of days at once, with the same tables as if run one by one. Prints the last day's report."""
     with explain_errors():
         settings = load_shop_settings()
-        first = from_date or settings.opening_date
-        last = to_date or _find_last_day(settings)
+        first, last = _find_days(settings, from_date, to_date)
         if from_date and first > last:
             raise ValueError(LocalizedMessage("from_after_to", first=str(first), last=str(last)))
         result = _run(settings, first, last)
@@ -575,15 +574,19 @@ def _run(settings: "Settings", from_date: date, to_date: date) -> "DaysRun":
     return run_days(settings, from_date, to_date)
 
 
-def _find_last_day(settings: "Settings") -> date:
-    """The last day with data. Says so where it is before yesterday."""
-    from pipelines.runs import find_last_delivered_day
+def _find_days(settings: "Settings", from_date: date | None, to_date: date | None) -> tuple[date, date]:
+    """The days given, else the first and the last one with data. Says so where that is before yesterday."""
+    from pipelines.runs import find_delivered_days
 
+    if from_date and to_date:
+        return from_date, to_date
     yesterday = _find_yesterday(settings)
-    last = find_last_delivered_day(settings, yesterday)
-    if last < yesterday:
+    first, last = find_delivered_days(settings, yesterday)
+    if not to_date and last < yesterday:
         echo(tell(settings, "last_day", day=last))
-    return last
+    if to_date:
+        first = min(first, max(to_date, settings.opening_date))
+    return from_date or first, to_date or last
 
 
 def _find_language() -> str:
