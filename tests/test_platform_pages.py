@@ -514,6 +514,13 @@ class Stub:
         return True
 
 
+@pytest.mark.parametrize(("name", "level"), [("wanxiangtai", "campaign"), ("douyin", "product")])
+def test_advertising_counts_its_campaigns_where_the_shop_counts_them(name: str, level: str) -> None:
+    sums = {(name, "s", each): {"cost": {LAST_DAY: 1.0}} for each in ("product", "campaign")}
+    stated: Any = SimpleNamespace(find_whole=lambda *place: None, sums=sums)
+    assert platform_sections._find_level(stated, name, "s")[0] == level
+
+
 def test_a_slice_of_figures_is_named_as_its_platform_names_the_object() -> None:
     given = {"platform": "taobao", "level": "source", "object": "s1", "parent": "淘内免费", "device": "无线"}
     named = diagnosis_section._name_slice(Stub(("手淘搜索",)), given)  # type: ignore[arg-type]

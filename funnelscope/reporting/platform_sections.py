@@ -34,6 +34,7 @@ ADVERTISING_FIGURES = ("cost", "impressions", "clicks", "click_rate", "cost_per_
 """Of an advertising platform. What it claims stands with its window in the table, and is never added up."""
 ADVERTISING_OF = {"wanxiangtai": "taobao", "qianchuan": "douyin"}
 """Advertising platforms, and the platform whose paid amount their cost is a share of."""
+ADVERTISED_LEVELS = ("campaign", "product")
 MAIN_AMOUNT = "paid_amount"
 DRAWN = (MAIN_AMOUNT, "pay_rate", "cost")
 TARGETS = {"pay_rate": "visitor_pay_rate"}
@@ -196,10 +197,13 @@ def _is_claim(key: str) -> bool:
 
 
 def _find_level(stated: Stated, name: str, shop: str) -> tuple[str, StatedObjectDays | None]:
-    """The whole shop as the platform states it; else what may be added up of all rooms, products or campaigns."""
+    """The whole shop as the platform states it; else what may be added up of all rooms, products or campaigns.
+
+    Of advertising, campaigns come first: what the shop's line counts as its cost.
+    """
     if whole := stated.find_whole(name, shop, "shop"):
         return "shop", whole
-    for level in SUMMED_LEVELS:
+    for level in ADVERTISED_LEVELS if name in ADVERTISING_OF else SUMMED_LEVELS:
         if values := stated.sums.get((name, shop, level)):
             return level, StatedObjectDays(Place(name, shop, level), "", values, {}, {})
     return "shop", None
@@ -240,7 +244,7 @@ def _sum_cost(stated: Stated, name: str, shop: str) -> Series:
     whole = stated.find_whole(name, shop, "shop")
     if whole and (of_shop := whole.select_series("cost", stated.published)):
         return of_shop
-    for level in ("campaign", "product"):
+    for level in ADVERTISED_LEVELS:
         if cost := stated.sums.get((name, shop, level), {}).get("cost"):
             return {day: (value, None) for day, value in cost.items()}
     return {}
