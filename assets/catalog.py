@@ -11,6 +11,7 @@ from assets.quality_assets import define_checks, define_results, define_verdict
 from assets.raw_assets import define_duplicate_events, define_excluded_events, define_raw_events
 from assets.report_assets import define_daily_report, define_delivery
 from funnelscope.funnels import daily_answers
+from funnelscope.messages.wording import Words, load_words
 from funnelscope.settings import Settings
 from funnelscope.warehouse.lineage import load_column_lineage
 from funnelscope.warehouse.models import load_models
@@ -22,7 +23,8 @@ def build_all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetC
     lineage = load_column_lineage()
     funnels = daily_answers.load_declared_funnels(settings)
     funnel_keys = make_own_funnel_keys(funnels)
-    return [
+    words = load_words(settings.language)
+    catalogue = [
         define_raw_events(days, settings),
         define_duplicate_events(days),
         define_excluded_events(days),
@@ -38,3 +40,15 @@ def build_all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetC
         define_retention(days),
         define_outcome(days),
     ]
+    return [
+        each.map_asset_specs(lambda spec: _name_for_search(spec, words))
+        if isinstance(each, dg.AssetsDefinition)
+        else each
+        for each in catalogue
+    ]
+
+
+def _name_for_search(spec: dg.AssetSpec, words: Words) -> dg.AssetSpec:
+    """The asset with its layer as one more owner: of what the UI searches, owners alone may be Chinese."""
+    name = words.text("asset_layers", str(spec.group_name))
+    return spec.merge_attributes(owners=[f"team:{name}"])

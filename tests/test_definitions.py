@@ -14,6 +14,7 @@ import yaml
 from dagster._core.definitions.repository_definition import RepositoryDefinition
 from shop_helpers import OPENING, Home, day, open_shop
 
+from assets.catalog import build_all_assets
 from assets.common import (
     DELIVERY,
     FAR_BACK_DAYS,
@@ -28,6 +29,7 @@ from assets.common import (
     define_partitions,
     make_asset_key,
 )
+from assets.funnel_assets import OWN_FUNNELS
 from assets.report_assets import define_daily_report
 from funnelscope.ingest.build_state import compute_near_reach_days, record_built
 from funnelscope.messages.wording import list_languages, load_words
@@ -89,7 +91,7 @@ def test_every_model_is_an_asset_that_shows_its_sql(repository: RepositoryDefini
     assert model.query in (spec.description or "")
     assert model.description in (spec.description or "")
     assert spec.group_name == model.schema
-    assert list(spec.owners) == [f"team:{model.owner}"]
+    assert spec.owners[0] == f"team:{model.owner}"
     assert {"duckdb", "sql"} <= set(spec.kinds)
     assert {dep.asset_key for dep in spec.deps} == {make_asset_key(table) for table in model.dependencies}
     schema = spec.metadata["dagster/column_schema"]
@@ -118,6 +120,19 @@ def test_what_starts_by_itself_says_so_in_the_shop_s_language(home: Home, reposi
     for words in map(load_words, list_languages()):
         starting = [name for name, text in words.sections["automation"].items() if "UI" in text or "界面" in text]
         assert starting == ["every_morning", "late_deliveries"]
+
+
+def test_every_asset_is_found_by_a_word_of_the_shop_s_language(home: Home) -> None:
+    settings = home.settings.model_copy(update={"language": "zh"})
+    found = {
+        str(spec.group_name): [owner for owner in spec.owners if not owner.isascii()]
+        for each in build_all_assets(settings)
+        if isinstance(each, dg.AssetsDefinition)
+        for spec in each.specs
+    }
+    named = {group: [f"team:{name}"] for group, name in load_words("zh").sections["asset_layers"].items()}
+    assert set(named) - set(found) <= {OWN_FUNNELS}
+    assert found == {group: named[group] for group in found}
 
 
 def test_a_stage_is_found_by_the_name_of_its_owner(home: Home) -> None:
