@@ -72,10 +72,9 @@ class Shop(dg.ConfigurableResource):
         return split_days(from_date, to_date, {day: int(count) for day, count in rows})
 
     def chunks_of(self, model: Model, from_date: date, to_date: date) -> list[tuple[date, date]]:
-        """The same for a model. Of one that reads raw rows, days whose raw rows are pruned stay as they are."""
+        """The same for a model. For staging, days whose raw rows are pruned are left out and stay as they are."""
         chunks = self.chunks(from_date, to_date)
-        is_of_raw = model.schema == "staging" or any(table.startswith("raw.") for table in model.dependencies)
-        pruned = read_pruned_days(self.warehouse) if is_of_raw else set()
+        pruned = read_pruned_days(self.warehouse) if model.schema == "staging" else set()
         if not pruned:
             return chunks
         return [(first, last) for chunk in chunks for first, last in _split_around(pruned, *chunk)]

@@ -55,7 +55,7 @@ WITHOUT_SOURCES = {
     "marts.landing_cube": {"sessions"},
     "marts.product_cube": {"viewed"},
     "marts.funnel_steps": {"stage", "step_number", "step"},
-    "marts.refund_arrivals": {"refunds"},
+    "staging.refund_lags": {"refunds"},
     "marts.refund_rates": {"within"},
     "marts.people_to_date": {"period"},
     "marts.repurchase_windows": {"window_days"},

@@ -19,7 +19,7 @@ with ratios as (
 
 -- Exports of orders tell of a refund days after the day that it is dated by.
 ages as (
-    select days.business_date, max(arrivals.business_date + lag_days) - days.business_date as age_days
+    select days.business_date, date_diff('day', days.business_date, max(arrivals.business_date + lag_days)) as age_days
     from (
         select distinct business_date
         from ratios
