@@ -47,7 +47,12 @@ from funnelscope.reporting.stated_figures import QUOTIENTS, Place, StatedObjectD
 from funnelscope.warehouse.connection import open_warehouse
 from funnelscope.warehouse.models import load_models
 from reports import Mark, Platform, Report, StatedObject, StatedTable
-from reports.pages.platform_pages import build_lines_section, build_platform_strip, write_claims
+from reports.pages.platform_pages import (
+    build_lines_section,
+    build_platform_sections,
+    build_platform_strip,
+    write_claims,
+)
 from reports.pages.summary_page import write_short_stock
 
 YESTERDAY, WEEK_BEFORE = LAST_DAY - timedelta(days=1), LAST_DAY - timedelta(days=7)
@@ -281,6 +286,16 @@ def test_comparable_shops_stand_in_the_line_of_a_shop_with_events(report: Report
         body = build_lines_section(replace(report, platforms=(told,)), words)["table"]
         assert (words.text("columns", "peers") in body["head"]) is is_told
         assert ("12,345" in body["rows"][0]) is is_told
+
+
+def test_platforms_that_state_nothing_have_no_empty_table(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.pages.platform_pages.is_in_full", lambda report: False)
+    words = load_words("zh")
+    silent = replace(report, platforms=tuple(replace(each, figures=()) for each in report.platforms))
+    headings = [
+        [section.get("heading") for section in build_platform_sections(each, words)] for each in (report, silent)
+    ]
+    assert [words.text("headings", "platforms") in each for each in headings] == [True, False]
 
 
 STOCK = (  # object, parent, metric, days ago, value

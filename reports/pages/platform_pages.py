@@ -80,7 +80,7 @@ def build_platform_sections(report: Report, words: Words) -> list[Content]:
             for platform in report.platforms
             if is_stated(platform.figures)
         ]
-    else:
+    elif any(is_stated(platform.figures) for platform in report.platforms):
         sections.append(build_lines_section(report, words))
     sections += [build_section(None, None, line) for line in write_claims(report, words)]
     sections += build_amount_sections(report, words)
